@@ -1,0 +1,20 @@
+//! The native half of the extension `webhooks`: pure functions of `webhooks-core` as SQL functions.
+//!
+//! The schema is hand-written in `sql/install/`; each `#[pg_extern(sql = false)]` here is declared in
+//! `sql/install/10_native.sql`. State changes are all in SQL.
+//!
+//! # Layout
+//! - `ids`: UUIDv7
+//! - `filter`: event filters
+//! - `payload`: the request body
+//! - `signature`: signing, verification, new secrets
+//! - `subscription`: what a valid subscription is
+
+mod filter;
+mod ids;
+mod payload;
+mod refuse;
+mod signature;
+mod subscription;
+
+pgrx::pg_module_magic!(name, version);

@@ -1,0 +1,48 @@
+//! What a valid subscription is; called by the trigger that guards `webhook_subscriptions`.
+
+use crate::refuse::refuse;
+use pgrx::prelude::*;
+use serde_json::{Value, json};
+use webhooks_core::auth::Auth;
+use webhooks_core::filter::Filter;
+use webhooks_core::headers::validate_headers;
+use webhooks_core::url_policy::parse_webhook_url;
+
+/// Raises an error for the first invalid setting.
+#[pg_extern(sql = false, stable, parallel_safe)]
+fn check_subscription(
+    webhook_url: Option<&str>,
+    webhook_headers: Option<pgrx::JsonB>,
+    auth_type: Option<&str>,
+    auth_config: Option<pgrx::JsonB>,
+    event_filters: Option<pgrx::JsonB>,
+) {
+    let object = |column: Option<pgrx::JsonB>| -> Value { column.map_or(json!({}), |c| c.0) };
+    // A null URL is refused by its NOT NULL constraint, with PostgreSQL's own error.
+    if let Some(url) = webhook_url
+        && let Err(error) = parse_webhook_url(url)
+    {
+        refuse(
+            format!("invalid webhook_url: {error}"),
+            "Write for example https://example.com/webhooks.",
+        );
+    }
+    if let Err(error) = validate_headers(&object(webhook_headers)) {
+        refuse(
+            format!("invalid webhook_headers: {error}"),
+            "Give an object of header names and string values, without the names that the sidecar sets itself.",
+        );
+    }
+    if let Err(error) = Auth::parse(auth_type.unwrap_or("none"), &object(auth_config)) {
+        refuse(
+            format!("invalid auth_config: {error}"),
+            "Use auth_type none, api_key with {\"api_key\": ...} or signature with {\"secret\": webhooks.generate_secret()}.",
+        );
+    }
+    if let Err(error) = Filter::parse(&object(event_filters)) {
+        refuse(
+            format!("invalid event_filters: {error}"),
+            "Keys are resource_type, resource_id, event_data and jsonpath; operators $eq $ne $gt $gte $lt $lte $in $nin $exists $prefix.",
+        );
+    }
+}

@@ -1,0 +1,71 @@
+-- Functions in Rust (extension/src). Pure logic is shared with the sidecar through the crate webhooks-core.
+
+create function webhooks.uuid_v7()
+returns uuid
+language c volatile strict parallel safe
+as 'MODULE_PATHNAME', 'uuid_v7_wrapper';
+comment on function webhooks.uuid_v7() is 'A new time-ordered UUID (RFC 9562, version 7).';
+
+create function webhooks.filter_matches(event_filters jsonb, event_data jsonb, resource_type text, resource_id uuid)
+returns boolean
+language c immutable parallel safe
+as 'MODULE_PATHNAME', 'filter_matches_wrapper';
+comment on function webhooks.filter_matches(jsonb, jsonb, text, uuid) is 'Whether an event passes a subscription''s event_filters (all keys but jsonpath).';
+
+create function webhooks.filter_mismatch(event_filters jsonb, event_data jsonb, resource_type text, resource_id uuid)
+returns text
+language c immutable parallel safe
+as 'MODULE_PATHNAME', 'filter_mismatch_wrapper';
+comment on function webhooks.filter_mismatch(jsonb, jsonb, text, uuid) is 'Why an event does not pass a subscription''s event_filters; null if it does.';
+
+create function webhooks.check_subscription(webhook_url text, webhook_headers jsonb, auth_type text, auth_config jsonb, event_filters jsonb)
+returns void
+language c stable parallel safe
+as 'MODULE_PATHNAME', 'check_subscription_wrapper';
+comment on function webhooks.check_subscription(text, jsonb, text, jsonb, jsonb) is 'Raises an error that names the first invalid setting of a subscription and says what to do.';
+
+create function webhooks.render_payload(
+    event_id uuid, tenant_id uuid, event_type text, event_category text, event_name text, event_version text,
+    created_at_us bigint, event_data text, resource_type text, resource_id uuid,
+    user_id uuid, session_id text, request_id text, source_ip text
+)
+returns text
+language c immutable parallel safe
+as 'MODULE_PATHNAME', 'render_payload_wrapper';
+comment on function webhooks.render_payload(uuid, uuid, text, text, text, text, bigint, text, text, uuid, uuid, text, text, text) is 'The JSON body for an event, byte for byte as the sidecar sends it.';
+
+create function webhooks.generate_signature(payload text, secret text)
+returns text
+language c immutable strict parallel safe
+as 'MODULE_PATHNAME', 'generate_signature_wrapper';
+comment on function webhooks.generate_signature(text, text) is 'Hex HMAC-SHA256 of the payload: what follows sha256= in X-Webhook-Signature.';
+
+create function webhooks.verify_signature(payload text, signature text, secret text)
+returns boolean
+language c immutable strict parallel safe
+as 'MODULE_PATHNAME', 'verify_signature_wrapper';
+comment on function webhooks.verify_signature(text, text, text) is 'Whether a hex HMAC-SHA256 signature (with or without sha256=) is right; compares in constant time.';
+
+create function webhooks.generate_secret()
+returns text
+language c volatile strict parallel safe
+as 'MODULE_PATHNAME', 'generate_secret_wrapper';
+comment on function webhooks.generate_secret() is 'A new signing secret in Standard Webhooks form: whsec_ and base64 of random bytes.';
+
+create function webhooks.generate_api_key()
+returns text
+language c volatile strict parallel safe
+as 'MODULE_PATHNAME', 'generate_api_key_wrapper';
+comment on function webhooks.generate_api_key() is 'A new random API key: 32 bytes, base64url.';
+
+create function webhooks.shard_count()
+returns integer
+language sql immutable parallel safe
+return 16;
+comment on function webhooks.shard_count() is 'How many shards deliveries are divided into; sidecars own whole shards.';
+
+create function webhooks.shard_of(subscription_id uuid)
+returns smallint
+language sql immutable strict parallel safe
+return (pg_catalog.uuid_hash(subscription_id) & 15)::smallint;
+comment on function webhooks.shard_of(uuid) is 'The shard of a subscription''s deliveries.';

@@ -1,0 +1,74 @@
+-- Every event once, immutable. Range-partitioned on the UUIDv7 id; the parent has no index, the template
+-- has them: an extension's partitioned parent with a primary key cannot be dumped and restored.
+create table webhooks.event_logs (
+    id uuid not null default webhooks.uuid_v7(),
+    tenant_id uuid not null,
+    event_type varchar(100) not null,
+    event_category varchar(50) not null,
+    event_name varchar(100) not null,
+    event_version varchar(20) default '1.0',
+    event_data jsonb not null,
+    resource_type varchar(50),
+    resource_id uuid,
+    user_id uuid,
+    session_id varchar(255),
+    request_id varchar(255),
+    source_ip inet,
+    created_at timestamptz default now(),
+    processed_at timestamptz default now(),
+    environment varchar(50),
+    idempotency_key text,
+    ordering_key text,
+    deliver_after timestamptz,
+    expires_at timestamptz
+) partition by range (id);
+comment on table webhooks.event_logs is 'Every published event, once. INSERT fans out to the matching subscriptions in the same transaction.';
+comment on column webhooks.event_logs.id is 'Event id (UUIDv7 unless given); receivers see it as webhook-id and deduplicate on it.';
+comment on column webhooks.event_logs.tenant_id is 'Whose event; only this tenant''s subscriptions match.';
+comment on column webhooks.event_logs.event_type is 'A name of event_types.';
+comment on column webhooks.event_logs.event_category is 'For example document, extraction, job, user, system.';
+comment on column webhooks.event_logs.event_name is 'For people; publish_event defaults it to the type.';
+comment on column webhooks.event_logs.event_version is 'Version of the payload.';
+comment on column webhooks.event_logs.event_data is 'The payload''s data.';
+comment on column webhooks.event_logs.resource_type is 'What kind of thing the event is about.';
+comment on column webhooks.event_logs.resource_id is 'Which one.';
+comment on column webhooks.event_logs.user_id is 'Who caused it; adds context to the payload.';
+comment on column webhooks.event_logs.session_id is 'Application session.';
+comment on column webhooks.event_logs.request_id is 'Application request.';
+comment on column webhooks.event_logs.source_ip is 'Client address.';
+comment on column webhooks.event_logs.created_at is 'When the publishing transaction began.';
+comment on column webhooks.event_logs.processed_at is 'When it was matched: in the publishing transaction itself.';
+comment on column webhooks.event_logs.environment is 'Reaches only that environment''s subscriptions; null reaches all.';
+comment on column webhooks.event_logs.idempotency_key is 'As given to publish_event.';
+comment on column webhooks.event_logs.ordering_key is 'As given to publish_event.';
+comment on column webhooks.event_logs.deliver_after is 'No delivery before this time.';
+comment on column webhooks.event_logs.expires_at is 'Deliveries not made by then become expired.';
+
+create table webhooks.event_logs_template (
+    like webhooks.event_logs including defaults including comments,
+    primary key (id)
+);
+create index event_logs_template_tenant_created on webhooks.event_logs_template (tenant_id, created_at desc);
+create index event_logs_template_type_created on webhooks.event_logs_template (event_type, created_at desc);
+create index event_logs_template_resource on webhooks.event_logs_template (resource_type, resource_id);
+comment on table webhooks.event_logs_template is 'Always empty: carries the indexes that create_partitions() gives each partition of event_logs.';
+
+create table webhooks.event_logs_default (like webhooks.event_logs_template including all);
+alter table webhooks.event_logs attach partition webhooks.event_logs_default default;
+comment on table webhooks.event_logs_default is 'Events whose id falls in no partition made by create_partitions().';
+
+create table webhooks.idempotency_keys (
+    tenant_id uuid not null,
+    idempotency_key text not null,
+    event_id uuid not null,
+    created_at timestamptz not null default now(),
+    primary key (tenant_id, idempotency_key)
+);
+comment on table webhooks.idempotency_keys is 'Which event a tenant''s idempotency key published.';
+comment on column webhooks.idempotency_keys.tenant_id is 'The tenant.';
+comment on column webhooks.idempotency_keys.idempotency_key is 'The key given to publish_event.';
+comment on column webhooks.idempotency_keys.event_id is 'The event that the first call published.';
+comment on column webhooks.idempotency_keys.created_at is 'When.';
+
+select pg_catalog.pg_extension_config_dump('webhooks.event_logs_default', '');
+select pg_catalog.pg_extension_config_dump('webhooks.idempotency_keys', '');

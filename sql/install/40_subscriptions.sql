@@ -1,0 +1,159 @@
+create table webhooks.webhook_subscriptions (
+    id uuid primary key default webhooks.uuid_v7(),
+    tenant_id uuid not null,
+    name varchar(255) not null,
+    description text,
+    environment varchar(50) not null default 'production',
+    webhook_url text not null,
+    webhook_method varchar(10) default 'POST',
+    webhook_headers jsonb default '{}',
+    auth_type varchar(50) default 'none',
+    auth_config jsonb default '{}',
+    subscribed_events jsonb not null default '[]',
+    event_filters jsonb default '{}',
+    retry_count integer default 3,
+    retry_delay_seconds integer default 60,
+    timeout_seconds integer default 30,
+    max_payload_size_kb integer default 1024,
+    is_active boolean default true,
+    is_enabled boolean default true,
+    created_at timestamptz default now(),
+    updated_at timestamptz default now(),
+    created_by uuid,
+    no_retry_statuses integer[] not null default '{410}',
+    max_in_flight integer not null default 20,
+    disabled_reason text,
+    version bigint not null default 1,
+    constraint webhook_subscriptions_environment_check check (environment in ('dev', 'staging', 'production')),
+    constraint webhook_subscriptions_method_check check (webhook_method in ('POST', 'PUT', 'PATCH')),
+    constraint webhook_subscriptions_auth_type_check check (auth_type in ('none', 'api_key', 'signature', 'oauth')),
+    constraint webhook_subscriptions_retry_count_check check (retry_count between 0 and 100),
+    constraint webhook_subscriptions_retry_delay_check check (retry_delay_seconds between 0 and 86400),
+    constraint webhook_subscriptions_timeout_check check (timeout_seconds between 1 and 300),
+    constraint webhook_subscriptions_payload_size_check check (max_payload_size_kb between 1 and 65536),
+    constraint webhook_subscriptions_max_in_flight_check check (max_in_flight between 1 and 1000),
+    constraint webhook_subscriptions_no_retry_check check (400 <= all (no_retry_statuses) and 599 >= all (no_retry_statuses))
+);
+create index webhook_subscriptions_tenant_active on webhooks.webhook_subscriptions (tenant_id, is_active, is_enabled);
+create index webhook_subscriptions_events on webhooks.webhook_subscriptions using gin (subscribed_events);
+
+comment on table webhooks.webhook_subscriptions is 'Who wants which events, where and how.';
+comment on column webhooks.webhook_subscriptions.id is 'Subscription id.';
+comment on column webhooks.webhook_subscriptions.tenant_id is 'Whose subscription.';
+comment on column webhooks.webhook_subscriptions.name is 'For people.';
+comment on column webhooks.webhook_subscriptions.description is 'For people.';
+comment on column webhooks.webhook_subscriptions.environment is 'dev, staging or production.';
+comment on column webhooks.webhook_subscriptions.webhook_url is 'http or https URL of the receiver.';
+comment on column webhooks.webhook_subscriptions.webhook_method is 'POST, PUT or PATCH.';
+comment on column webhooks.webhook_subscriptions.webhook_headers is 'Additional request headers: an object of strings. Reserved names are refused.';
+comment on column webhooks.webhook_subscriptions.auth_type is 'none, api_key or signature.';
+comment on column webhooks.webhook_subscriptions.auth_config is 'Secret. {"api_key": …, "header": …} or {"secret": "whsec_…"}.';
+comment on column webhooks.webhook_subscriptions.subscribed_events is 'JSON array of event types, category wildcards (document.*) or "*".';
+comment on column webhooks.webhook_subscriptions.event_filters is 'Further conditions: resource_type, resource_id, event_data, jsonpath.';
+comment on column webhooks.webhook_subscriptions.retry_count is 'Retries after the first attempt.';
+comment on column webhooks.webhook_subscriptions.retry_delay_seconds is 'Delay before the first retry, in seconds; doubles at each further one.';
+comment on column webhooks.webhook_subscriptions.timeout_seconds is 'Deadline for connect, send and the whole response, in seconds.';
+comment on column webhooks.webhook_subscriptions.max_payload_size_kb is 'Larger bodies fail without a request (KiB).';
+comment on column webhooks.webhook_subscriptions.is_active is 'False: matches nothing, outstanding deliveries are held.';
+comment on column webhooks.webhook_subscriptions.is_enabled is 'The same; the switch that the system itself turns off (see disabled_reason).';
+comment on column webhooks.webhook_subscriptions.created_at is 'When it was made.';
+comment on column webhooks.webhook_subscriptions.updated_at is 'When it was last changed.';
+comment on column webhooks.webhook_subscriptions.created_by is 'Application user who made it.';
+comment on column webhooks.webhook_subscriptions.no_retry_statuses is 'HTTP statuses that fail a delivery at once; 410 also disables the subscription.';
+comment on column webhooks.webhook_subscriptions.max_in_flight is 'Requests under way at once at the most.';
+comment on column webhooks.webhook_subscriptions.disabled_reason is 'Why the system disabled it; cleared when it is enabled again.';
+comment on column webhooks.webhook_subscriptions.version is 'Counts changes; the sidecar reloads what it has not seen.';
+
+-- Derived: what matching reads. One row per pattern of each subscription that is active and enabled.
+create table webhooks.subscription_routes (
+    tenant_id uuid not null,
+    pattern varchar(100) not null,
+    subscription_id uuid not null references webhooks.webhook_subscriptions (id) on delete cascade,
+    shard smallint not null,
+    environment varchar(50) not null,
+    filters jsonb,
+    filter_jsonpath jsonpath,
+    primary key (tenant_id, pattern, subscription_id)
+);
+create index subscription_routes_subscription on webhooks.subscription_routes (subscription_id);
+comment on table webhooks.subscription_routes is 'Derived from webhook_subscriptions by trigger; read by matching. Not to be written by hand.';
+comment on column webhooks.subscription_routes.tenant_id is 'The tenant.';
+comment on column webhooks.subscription_routes.pattern is 'Event type, category wildcard or *.';
+comment on column webhooks.subscription_routes.subscription_id is 'The subscription.';
+comment on column webhooks.subscription_routes.shard is 'shard_of(subscription_id).';
+comment on column webhooks.subscription_routes.environment is 'The subscription''s environment.';
+comment on column webhooks.subscription_routes.filters is 'event_filters without jsonpath; null if there are none.';
+comment on column webhooks.subscription_routes.filter_jsonpath is 'event_filters.jsonpath.';
+
+create function webhooks.validate_subscription()
+returns trigger
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    pattern text;
+begin
+    perform webhooks.check_subscription(new.webhook_url, new.webhook_headers, new.auth_type, new.auth_config, new.event_filters);
+    if new.event_filters ? 'jsonpath' then
+        perform (new.event_filters ->> 'jsonpath')::jsonpath;
+    end if;
+    if jsonb_typeof(new.subscribed_events) <> 'array' then
+        raise exception 'subscribed_events is %, not a JSON array', new.subscribed_events
+            using errcode = 'invalid_parameter_value', hint = 'Write for example ["document.processed", "job.*"].';
+    end if;
+    for pattern in select jsonb_array_elements_text(new.subscribed_events) loop
+        if pattern <> '*' and pattern !~ '^[a-z0-9_]+\.\*$'
+            and not exists (select from webhooks.event_types t where t.name = pattern) then
+            raise exception 'subscribed_events names "%", which is no event type', pattern
+                using errcode = 'invalid_parameter_value',
+                      hint = 'Use a name from webhooks.event_types (or register it there), a category wildcard such as document.*, or *.';
+        end if;
+    end loop;
+    if tg_op = 'UPDATE' then
+        new.version := old.version + 1;
+        new.updated_at := now();
+        if new.is_enabled and not old.is_enabled then
+            new.disabled_reason := null;
+        end if;
+    end if;
+    return new;
+end
+$$;
+comment on function webhooks.validate_subscription() is 'Trigger: refuses invalid subscriptions, maintains version and updated_at.';
+
+create trigger validate_subscription
+    before insert or update on webhooks.webhook_subscriptions
+    for each row execute function webhooks.validate_subscription();
+
+create function webhooks.derive_routes()
+returns trigger
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    delete from webhooks.subscription_routes r where r.subscription_id = new.id;
+    if new.is_active and new.is_enabled then
+        insert into webhooks.subscription_routes
+            (tenant_id, pattern, subscription_id, shard, environment, filters, filter_jsonpath)
+        select new.tenant_id, p.pattern, new.id, webhooks.shard_of(new.id), new.environment,
+               nullif(coalesce(new.event_filters, '{}') - 'jsonpath', '{}'),
+               (new.event_filters ->> 'jsonpath')::jsonpath
+        from (select distinct jsonb_array_elements_text(new.subscribed_events) as pattern) p
+        -- A pattern that a wider one of the same subscription covers would deliver twice.
+        where p.pattern = '*'
+           or not (new.subscribed_events ? '*'
+                   or (p.pattern not like '%.*' and new.subscribed_events ? (split_part(p.pattern, '.', 1) || '.*')));
+    end if;
+    if tg_op = 'UPDATE' and new.is_active and new.is_enabled and not (old.is_active and old.is_enabled) then
+        perform pg_notify('webhooks_doorbell', '*');
+    end if;
+    return null;
+end
+$$;
+comment on function webhooks.derive_routes() is 'Trigger: keeps subscription_routes true; wakes the sidecar when held deliveries may go.';
+
+create trigger derive_routes
+    after insert or update on webhooks.webhook_subscriptions
+    for each row execute function webhooks.derive_routes();
+
+select pg_catalog.pg_extension_config_dump('webhooks.webhook_subscriptions', '');

@@ -1,0 +1,108 @@
+-- The doorbell. A sidecar that sleeps holds an exclusive session lock on the bell of each of its shards. A
+-- publisher that gets the bell's shared lock knows that every owner is awake, or cannot sleep before this
+-- transaction ends: no NOTIFY. Where it fails, someone sleeps: notify once, delivered at commit.
+create function webhooks.ring_doorbell(shards smallint[])
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    shard smallint;
+begin
+    foreach shard in array shards loop
+        if not pg_try_advisory_xact_lock_shared(1464156748, shard) then
+            if coalesce(nullif(current_setting('webhooks.notify', true), ''), 'on')::boolean then
+                perform pg_notify('webhooks_doorbell', shard::text);
+            end if;
+        end if;
+    end loop;
+end
+$$;
+comment on function webhooks.ring_doorbell(smallint[]) is 'Wakes the owners of these shards at commit, if they sleep. set webhooks.notify = off leaves it to the poll (two-phase commit).';
+
+create function webhooks.jsonpath_matches(event_data jsonb, path jsonpath)
+returns boolean
+language sql immutable parallel safe
+return coalesce((
+    select bool_or(case jsonb_typeof(item) when 'boolean' then item::boolean when 'null' then false else true end)
+    from jsonb_path_query(event_data, path, '{}', true) as item
+), false);
+comment on function webhooks.jsonpath_matches(jsonb, jsonpath) is 'True if a predicate path holds or any other path finds something.';
+
+create function webhooks.match_events()
+returns trigger
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    unknown_type text;
+    bells smallint[];
+begin
+    select e.event_type into unknown_type
+    from new_events e
+    where not exists (select from webhooks.event_types t where t.name = e.event_type)
+    limit 1;
+    if found then
+        raise exception 'unknown event type "%"', unknown_type
+            using errcode = 'foreign_key_violation',
+                  hint = format('Register it first: insert into webhooks.event_types (name, category) values (%L, %L);',
+                                unknown_type, split_part(unknown_type, '.', 1));
+    end if;
+
+    with queued as (
+        insert into webhooks.delivery_queue (shard, subscription_id, event_log_id, next_attempt_at, expires_at)
+        select r.shard, r.subscription_id, e.id,
+               case when e.deliver_after > now() then e.deliver_after end, e.expires_at
+        from new_events e
+        join webhooks.subscription_routes r
+          on r.tenant_id = e.tenant_id
+         and r.pattern in (e.event_type, split_part(e.event_type, '.', 1) || '.*', '*')
+        where (e.environment is null or r.environment = e.environment)
+          and (r.filters is null or webhooks.filter_matches(r.filters, e.event_data, e.resource_type, e.resource_id))
+          and (r.filter_jsonpath is null or webhooks.jsonpath_matches(e.event_data, r.filter_jsonpath))
+        returning shard
+    )
+    select array_agg(distinct shard order by shard) into bells from queued;
+
+    if bells is not null then
+        perform webhooks.ring_doorbell(bells);
+    end if;
+    return null;
+end
+$$;
+comment on function webhooks.match_events() is 'Trigger: turns new events into deliveries, set-wise, in the publisher''s transaction.';
+
+create trigger match_events
+    after insert on webhooks.event_logs
+    referencing new table as new_events
+    for each statement execute function webhooks.match_events();
+
+create function webhooks.explain_match(
+    tenant_id uuid, event_type text, event_data jsonb default '{}', resource_type text default null,
+    resource_id uuid default null, environment text default null
+)
+returns table (subscription_id uuid, subscription_name text, matched boolean, reason text)
+language sql stable
+set search_path = pg_catalog, pg_temp
+begin atomic
+    select v.id, v.name, v.reason is null, v.reason
+    from (
+        select s.id, s.name::text,
+            case
+                when not s.is_active then 'is_active is false'
+                when not s.is_enabled then 'is_enabled is false' || coalesce(': ' || s.disabled_reason, '')
+                when not (s.subscribed_events ?| array[explain_match.event_type, split_part(explain_match.event_type, '.', 1) || '.*', '*'])
+                    then format('subscribed_events %s does not have %s', s.subscribed_events, explain_match.event_type)
+                when explain_match.environment is not null and s.environment <> explain_match.environment
+                    then format('environment is %s, the event''s is %s', s.environment, explain_match.environment)
+                when s.event_filters ? 'jsonpath'
+                    and not webhooks.jsonpath_matches(explain_match.event_data, (s.event_filters ->> 'jsonpath')::jsonpath)
+                    then format('event_filters.jsonpath %s does not hold', s.event_filters ->> 'jsonpath')
+                else webhooks.filter_mismatch(coalesce(s.event_filters, '{}') - 'jsonpath', explain_match.event_data,
+                                              explain_match.resource_type, explain_match.resource_id)
+            end as reason
+        from webhooks.webhook_subscriptions s
+        where s.tenant_id = explain_match.tenant_id
+    ) v;
+end;
+comment on function webhooks.explain_match(uuid, text, jsonb, text, uuid, text) is 'One row per subscription of the tenant: whether such an event would match, and why not.';

@@ -1,0 +1,46 @@
+create function webhooks.uuid_v7_floor(at timestamptz)
+returns uuid
+language sql immutable strict parallel safe
+return (lpad(to_hex((extract(epoch from at) * 1000)::bigint), 12, '0') || '00000000000000000000')::uuid;
+comment on function webhooks.uuid_v7_floor(timestamptz) is 'The lowest UUIDv7 of that millisecond: a partition bound.';
+
+create function webhooks.create_partitions(days_ahead integer default 7)
+returns integer
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    parent text;
+    day date;
+    lower_bound uuid;
+    upper_bound uuid;
+    holds_rows boolean;
+    partition_name text;
+    made integer := 0;
+begin
+    if days_ahead not between 1 and 366 then
+        raise exception 'days_ahead is %, not between 1 and 366', days_ahead
+            using errcode = 'invalid_parameter_value', hint = 'Call webhooks.create_partitions() without it for 7 days.';
+    end if;
+    perform pg_advisory_xact_lock(1464156751, 0);
+    foreach parent in array array['event_logs', 'delivery_attempts'] loop
+        for offset_days in 0 .. days_ahead loop
+            day := (now() at time zone 'UTC')::date + offset_days;
+            partition_name := parent || '_' || to_char(day, 'YYYYMMDD');
+            continue when to_regclass('webhooks.' || partition_name) is not null;
+            lower_bound := webhooks.uuid_v7_floor(day::timestamp at time zone 'UTC');
+            upper_bound := webhooks.uuid_v7_floor((day + 1)::timestamp at time zone 'UTC');
+            -- Rows of that day already in the default partition stay there: the day gets no partition.
+            execute format('select exists (select from webhooks.%I where id >= %L and id < %L)',
+                           parent || '_default', lower_bound, upper_bound) into holds_rows;
+            continue when holds_rows;
+            execute format('create table webhooks.%I (like webhooks.%I including all)', partition_name, parent || '_template');
+            execute format('alter table webhooks.%I attach partition webhooks.%I for values from (%L) to (%L)',
+                           parent, partition_name, lower_bound, upper_bound);
+            made := made + 1;
+        end loop;
+    end loop;
+    return made;
+end
+$$;
+comment on function webhooks.create_partitions(integer) is 'Makes the daily partitions of event_logs and delivery_attempts from today to so many days ahead; returns how many it made.';
