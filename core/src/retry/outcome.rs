@@ -1,0 +1,100 @@
+//! What an attempt can come to.
+
+use std::fmt::{self, Display, Formatter};
+use std::time::Duration;
+
+/// What an attempt came to. `Display` is the short text for the log: no URL, no secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// The receiver answered, and the whole response was read or cut at its limit.
+    Response {
+        /// The HTTP status.
+        status: u16,
+        /// The Retry-After header, see [`parse_retry_after`](super::parse_retry_after).
+        retry_after: Option<Duration>,
+    },
+    /// The deadline for connecting, sending and reading passed.
+    Timeout,
+    /// No connection: refused, unreachable.
+    Connect,
+    /// The host has no address, or its name could not be resolved.
+    Dns,
+    /// The TLS handshake failed: certificate, protocol.
+    Tls,
+    /// The host's addresses are refused by the address policy.
+    AddressRefused,
+    /// The connection broke after it was made: reset, closed in the middle, not HTTP.
+    Io,
+    /// The body is larger than the subscription takes; nothing was sent.
+    PayloadTooLarge {
+        /// The body's size.
+        size_bytes: u64,
+        /// The subscription's limit.
+        limit_bytes: u64,
+    },
+    /// No request could be made from the subscription as it is stored; nothing was sent.
+    InvalidRequest,
+}
+
+impl Outcome {
+    /// A stable name for programs and metrics.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Response { status, .. } => match status {
+                200..300 => "success",
+                300..400 => "redirect",
+                _ => "http_status",
+            },
+            Self::Timeout => "timeout",
+            Self::Connect => "connect",
+            Self::Dns => "dns",
+            Self::Tls => "tls",
+            Self::AddressRefused => "address_refused",
+            Self::Io => "io",
+            Self::PayloadTooLarge { .. } => "payload_too_large",
+            Self::InvalidRequest => "invalid_request",
+        }
+    }
+
+    /// How long the receiver asked to wait; only 429 and 503 may ask.
+    pub(super) fn retry_after(&self) -> Duration {
+        match self {
+            Self::Response {
+                status: 429 | 503,
+                retry_after: Some(delay),
+            } => *delay,
+            _ => Duration::ZERO,
+        }
+    }
+}
+
+impl Display for Outcome {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Response { status, .. } => {
+                let note = match status {
+                    300..400 => " (redirects are not followed)",
+                    _ => "",
+                };
+                write!(f, "HTTP status {status}{note}")
+            }
+            Self::Timeout => f.write_str("timed out"),
+            Self::Connect => f.write_str("could not connect"),
+            Self::Dns => f.write_str("could not resolve the host"),
+            Self::Tls => f.write_str("TLS handshake failed"),
+            Self::AddressRefused => f.write_str("the host's address is not allowed"),
+            Self::Io => f.write_str("the connection broke"),
+            Self::PayloadTooLarge {
+                size_bytes,
+                limit_bytes,
+            } => write!(
+                f,
+                "payload of {size_bytes} bytes is larger than the subscription's max_payload_size_kb ({limit_bytes} bytes)"
+            ),
+            Self::InvalidRequest => {
+                f.write_str("no valid request can be made from the subscription's settings")
+            }
+        }
+    }
+}
