@@ -27,13 +27,16 @@ fn check_subscription(
             "Write for example https://example.com/webhooks.",
         );
     }
-    if let Err(error) = validate_headers(&object(webhook_headers)) {
-        refuse(
+    let headers = match validate_headers(&object(webhook_headers)) {
+        Ok(headers) => headers,
+        Err(error) => refuse(
             format!("invalid webhook_headers: {error}"),
             "Give an object of header names and string values, without the names that the sidecar sets itself.",
-        );
-    }
-    if let Err(error) = Auth::parse(auth_type.unwrap_or("none"), &object(auth_config)) {
+        ),
+    };
+    if let Err(error) = Auth::parse(auth_type.unwrap_or("none"), &object(auth_config))
+        .and_then(|auth| auth.check_headers(&headers))
+    {
         refuse(
             format!("invalid auth_config: {error}"),
             "Use auth_type none, api_key with {\"api_key\": ...} or signature with {\"secret\": webhooks.generate_secret()}.",

@@ -6,17 +6,17 @@ language c volatile strict parallel safe
 as 'MODULE_PATHNAME', 'uuid_v7_wrapper';
 comment on function webhooks.uuid_v7() is 'A new time-ordered UUID (RFC 9562, version 7).';
 
-create function webhooks.filter_matches(event_filters jsonb, event_data jsonb, resource_type text, resource_id uuid)
+create function webhooks.filter_matches(event_filters text, event_data text, resource_type text, resource_id uuid)
 returns boolean
 language c immutable parallel safe
 as 'MODULE_PATHNAME', 'filter_matches_wrapper';
-comment on function webhooks.filter_matches(jsonb, jsonb, text, uuid) is 'Whether an event passes a subscription''s event_filters (all keys but jsonpath).';
+comment on function webhooks.filter_matches(text, text, text, uuid) is 'Whether an event passes a subscription''s event_filters (all keys but jsonpath); both as JSON text.';
 
-create function webhooks.filter_mismatch(event_filters jsonb, event_data jsonb, resource_type text, resource_id uuid)
+create function webhooks.filter_mismatch(event_filters text, event_data text, resource_type text, resource_id uuid)
 returns text
 language c immutable parallel safe
 as 'MODULE_PATHNAME', 'filter_mismatch_wrapper';
-comment on function webhooks.filter_mismatch(jsonb, jsonb, text, uuid) is 'Why an event does not pass a subscription''s event_filters; null if it does.';
+comment on function webhooks.filter_mismatch(text, text, text, uuid) is 'Why an event does not pass a subscription''s event_filters (all keys but jsonpath); null if it does.';
 
 create function webhooks.check_subscription(webhook_url text, webhook_headers jsonb, auth_type text, auth_config jsonb, event_filters jsonb)
 returns void
@@ -32,7 +32,8 @@ create function webhooks.render_payload(
 returns text
 language c immutable parallel safe
 as 'MODULE_PATHNAME', 'render_payload_wrapper';
-comment on function webhooks.render_payload(uuid, uuid, text, text, text, text, bigint, text, text, uuid, uuid, text, text, text) is 'The JSON body for an event, byte for byte as the sidecar sends it.';
+comment on function webhooks.render_payload(uuid, uuid, text, text, text, text, bigint, text, text, uuid, uuid, text, text, text) is
+    'The JSON body for an event, byte for byte as the sidecar sends it; created_at_us is in microseconds since 1970.';
 
 create function webhooks.generate_signature(payload text, secret text)
 returns text
@@ -50,22 +51,10 @@ create function webhooks.generate_secret()
 returns text
 language c volatile strict parallel safe
 as 'MODULE_PATHNAME', 'generate_secret_wrapper';
-comment on function webhooks.generate_secret() is 'A new signing secret in Standard Webhooks form: whsec_ and base64 of random bytes.';
+comment on function webhooks.generate_secret() is 'A new signing secret in Standard Webhooks form: whsec_ and base64 of 32 random bytes.';
 
 create function webhooks.generate_api_key()
 returns text
 language c volatile strict parallel safe
 as 'MODULE_PATHNAME', 'generate_api_key_wrapper';
 comment on function webhooks.generate_api_key() is 'A new random API key: 32 bytes, base64url.';
-
-create function webhooks.shard_count()
-returns integer
-language sql immutable parallel safe
-return 16;
-comment on function webhooks.shard_count() is 'How many shards deliveries are divided into; sidecars own whole shards.';
-
-create function webhooks.shard_of(subscription_id uuid)
-returns smallint
-language sql immutable strict parallel safe
-return (pg_catalog.uuid_hash(subscription_id) & 15)::smallint;
-comment on function webhooks.shard_of(uuid) is 'The shard of a subscription''s deliveries.';

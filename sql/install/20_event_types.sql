@@ -13,7 +13,7 @@ comment on column webhooks.event_types.name is 'For example document.uploaded: l
 comment on column webhooks.event_types.category is 'Default of event_logs.event_category.';
 comment on column webhooks.event_types.description is 'For people.';
 comment on column webhooks.event_types.version is 'Current version of the payload of this type.';
-comment on column webhooks.event_types.is_builtin is 'Shipped with the extension (left out of dumps: CREATE EXTENSION brings it).';
+comment on column webhooks.event_types.is_builtin is 'As shipped with the extension (left out of dumps: CREATE EXTENSION brings it). A changed one is yours.';
 comment on column webhooks.event_types.created_at is 'When it was registered.';
 
 insert into webhooks.event_types (name, category, description, is_builtin) values
@@ -32,5 +32,25 @@ insert into webhooks.event_types (name, category, description, is_builtin) value
     ('user.logout', 'user', 'A user logged out', true),
     ('system.health_check', 'system', 'A health check ran', true),
     ('system.error', 'system', 'A system error occurred', true);
+
+-- A row that differs from the shipped one is the DBA's: dumped, and on restore it replaces the shipped one.
+create function webhooks.own_event_type()
+returns trigger
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    if tg_op = 'INSERT' then
+        delete from webhooks.event_types t where t.name = new.name and t.is_builtin;
+    end if;
+    new.is_builtin := false;
+    return new;
+end
+$$;
+comment on function webhooks.own_event_type() is 'Trigger: a registered or changed event type replaces the shipped one and is dumped.';
+
+create trigger own_event_type
+    before insert or update on webhooks.event_types
+    for each row execute function webhooks.own_event_type();
 
 select pg_catalog.pg_extension_config_dump('webhooks.event_types', 'where not is_builtin');

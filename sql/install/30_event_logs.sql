@@ -20,7 +20,9 @@ create table webhooks.event_logs (
     idempotency_key text,
     ordering_key text,
     deliver_after timestamptz,
-    expires_at timestamptz
+    expires_at timestamptz,
+    constraint event_logs_environment_check check (environment in ('dev', 'staging', 'production')),
+    constraint event_logs_expiry_check check (expires_at > deliver_after)
 ) partition by range (id);
 comment on table webhooks.event_logs is 'Every published event, once. INSERT fans out to the matching subscriptions in the same transaction.';
 comment on column webhooks.event_logs.id is 'Event id (UUIDv7 unless given); receivers see it as webhook-id and deduplicate on it.';
@@ -45,12 +47,13 @@ comment on column webhooks.event_logs.deliver_after is 'No delivery before this 
 comment on column webhooks.event_logs.expires_at is 'Deliveries not made by then become expired.';
 
 create table webhooks.event_logs_template (
-    like webhooks.event_logs including defaults including comments,
+    like webhooks.event_logs including defaults including constraints including comments,
     primary key (id)
 );
 create index event_logs_template_tenant_created on webhooks.event_logs_template (tenant_id, created_at desc);
 create index event_logs_template_type_created on webhooks.event_logs_template (event_type, created_at desc);
-create index event_logs_template_resource on webhooks.event_logs_template (resource_type, resource_id);
+create index event_logs_template_resource on webhooks.event_logs_template (resource_type, resource_id)
+    where resource_id is not null;
 comment on table webhooks.event_logs_template is 'Always empty: carries the indexes that create_partitions() gives each partition of event_logs.';
 
 create table webhooks.event_logs_default (like webhooks.event_logs_template including all);
@@ -64,7 +67,8 @@ create table webhooks.idempotency_keys (
     created_at timestamptz not null default now(),
     primary key (tenant_id, idempotency_key)
 );
-comment on table webhooks.idempotency_keys is 'Which event a tenant''s idempotency key published.';
+create index idempotency_keys_created on webhooks.idempotency_keys (created_at);
+comment on table webhooks.idempotency_keys is 'Which event a tenant''s idempotency key published; forgotten by maintain() after idempotency_retention_hours.';
 comment on column webhooks.idempotency_keys.tenant_id is 'The tenant.';
 comment on column webhooks.idempotency_keys.idempotency_key is 'The key given to publish_event.';
 comment on column webhooks.idempotency_keys.event_id is 'The event that the first call published.';

@@ -24,29 +24,28 @@ as $$
 #variable_conflict use_column
 declare
     new_id uuid := webhooks.uuid_v7();
-    category text := publish_event.event_category;
+    first_id uuid;
 begin
     if publish_event.idempotency_key is not null then
+        -- Waits for another session that publishes the same key, and publishes after all if that one rolls back.
         insert into webhooks.idempotency_keys (tenant_id, idempotency_key, event_id)
         values (publish_event.tenant_id, publish_event.idempotency_key, new_id)
         on conflict do nothing;
         if not found then
-            select k.event_id into strict new_id
+            select k.event_id into first_id
             from webhooks.idempotency_keys k
             where k.tenant_id = publish_event.tenant_id and k.idempotency_key = publish_event.idempotency_key;
-            return new_id;
+            return first_id;
         end if;
-    end if;
-    if category is null then
-        select t.category into category from webhooks.event_types t where t.name = publish_event.event_type;
-        -- An unknown type is refused by match_events().
-        category := coalesce(category, split_part(publish_event.event_type, '.', 1));
     end if;
     insert into webhooks.event_logs (
         id, tenant_id, event_type, event_category, event_name, event_version, event_data, resource_type, resource_id,
         user_id, session_id, request_id, source_ip, environment, idempotency_key, ordering_key, deliver_after, expires_at
     ) values (
-        new_id, publish_event.tenant_id, publish_event.event_type, category,
+        new_id, publish_event.tenant_id, publish_event.event_type,
+        -- An unknown type is refused by match_events(), whatever stands here.
+        coalesce(publish_event.event_category,
+                 (select t.category from webhooks.event_types t where t.name = publish_event.event_type), ''),
         coalesce(publish_event.event_name, publish_event.event_type), publish_event.event_version,
         publish_event.event_data, publish_event.resource_type, publish_event.resource_id, publish_event.user_id,
         publish_event.session_id, publish_event.request_id, publish_event.source_ip, publish_event.environment,
@@ -58,16 +57,16 @@ $$;
 comment on function webhooks.publish_event(uuid, text, text, text, jsonb, text, uuid, uuid, text, text, inet, text, text, text, text, timestamptz, timestamptz) is
     'Publishes an event in this transaction and returns its id. The same (tenant, idempotency_key) again returns the first event''s id and publishes nothing.';
 
-create function webhooks.build_payload(event_id uuid, subscription_id uuid default null)
+create function webhooks.build_payload(event_id uuid)
 returns text
 language sql stable
 set search_path = pg_catalog, pg_temp
 begin atomic
     select webhooks.render_payload(
         e.id, e.tenant_id, e.event_type, e.event_category, e.event_name, e.event_version,
-        (extract(epoch from e.created_at) * 1000000)::bigint, e.event_data::text, e.resource_type, e.resource_id,
-        e.user_id, e.session_id, e.request_id, host(e.source_ip))
+        (extract(epoch from coalesce(e.created_at, e.processed_at, 'epoch')) * 1000000)::bigint, e.event_data::text,
+        e.resource_type, e.resource_id, e.user_id, e.session_id, e.request_id, host(e.source_ip))
     from webhooks.event_logs e
     where e.id = build_payload.event_id;
 end;
-comment on function webhooks.build_payload(uuid, uuid) is 'The body that is sent for an event (to a subscription), byte for byte.';
+comment on function webhooks.build_payload(uuid) is 'The body that is sent for an event, byte for byte.';

@@ -5,19 +5,20 @@ grant execute on function
     webhooks.publish_event(uuid, text, text, text, jsonb, text, uuid, uuid, text, text, inet, text, text, text, text, timestamptz, timestamptz),
     webhooks.uuid_v7()
 to webhooks_publisher;
+grant insert on webhooks.event_logs to webhooks_publisher;
 
 grant execute on function
-    webhooks.shard_count(),
     webhooks.sidecar_settings(),
     webhooks.join_sidecars(),
     webhooks.sidecar_count(),
-    webhooks.acquire_shards(integer),
+    webhooks.shard_count(),
+    webhooks.balance_shards(smallint[]),
     webhooks.release_shards(smallint[]),
     webhooks.arm_doorbell(smallint[]),
     webhooks.disarm_doorbell(smallint[]),
-    webhooks.claim_deliveries(smallint[], uuid[], integer, integer),
+    webhooks.claim_deliveries(smallint[], uuid[], uuid[], uuid[], integer, integer),
+    webhooks.promote_due(smallint[], integer),
     webhooks.load_subscriptions(uuid[]),
-    webhooks.record_attempts(uuid[], integer[], text[], integer[], text[], text[], text[], bigint[], bigint[], integer[], text[], bigint[], text[]),
-    webhooks.next_retry_in_ms(smallint[]),
-    webhooks.create_partitions(integer)
+    webhooks.record_attempts(uuid[], integer[], text[], integer[], text[], text[], text[], bigint[], bigint[], integer[], bytea[], bigint[], text[]),
+    webhooks.maintain()
 to webhooks_sidecar;

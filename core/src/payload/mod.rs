@@ -101,9 +101,14 @@ pub fn render_envelope(event: &Event<'_>) -> String {
     out
 }
 
-/// Hex SHA-256 of a body, as the delivery log records it.
+/// SHA-256 of a body, as the delivery log records it.
+pub fn payload_sha256(body: impl AsRef<[u8]>) -> [u8; 32] {
+    Sha256::digest(body).into()
+}
+
+/// [`payload_sha256`] in hex, as `webhook_delivery_logs` shows it.
 pub fn payload_hash(body: impl AsRef<[u8]>) -> String {
-    hex::encode(&Sha256::digest(body))
+    hex::encode(&payload_sha256(body))
 }
 
 fn variable_part(event: &Event<'_>) -> usize {

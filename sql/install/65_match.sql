@@ -1,38 +1,20 @@
--- The doorbell. A sidecar that sleeps holds an exclusive session lock on the bell of each of its shards. A
--- publisher that gets the bell's shared lock knows that every owner is awake, or cannot sleep before this
--- transaction ends: no NOTIFY. Where it fails, someone sleeps: notify once, delivered at commit.
-create function webhooks.ring_doorbell(shards smallint[])
-returns void
-language plpgsql
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-    shard smallint;
-begin
-    foreach shard in array shards loop
-        if not pg_try_advisory_xact_lock_shared(1464156748, shard) then
-            if coalesce(nullif(current_setting('webhooks.notify', true), ''), 'on')::boolean then
-                perform pg_notify('webhooks_doorbell', shard::text);
-            end if;
-        end if;
-    end loop;
-end
-$$;
-comment on function webhooks.ring_doorbell(smallint[]) is 'Wakes the owners of these shards at commit, if they sleep. set webhooks.notify = off leaves it to the poll (two-phase commit).';
-
 create function webhooks.jsonpath_matches(event_data jsonb, path jsonpath)
 returns boolean
-language sql immutable parallel safe
+language sql stable parallel safe
 return coalesce((
     select bool_or(case jsonb_typeof(item) when 'boolean' then item::boolean when 'null' then false else true end)
-    from jsonb_path_query(event_data, path, '{}', true) as item
+    from jsonb_path_query_tz(event_data, path, '{}', true) as item
 ), false);
-comment on function webhooks.jsonpath_matches(jsonb, jsonpath) is 'True if a predicate path holds or any other path finds something.';
+comment on function webhooks.jsonpath_matches(jsonb, jsonpath) is 'True if a predicate path holds or any other path finds something. Errors in the path count as false: a subscriber can''t break a publisher.';
 
 create function webhooks.match_events()
 returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
+-- Plans are cached per session, perhaps since before the first subscription: only index look-ups are right.
+set enable_seqscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
 as $$
 declare
     unknown_type text;
@@ -50,15 +32,16 @@ begin
     end if;
 
     with queued as (
-        insert into webhooks.delivery_queue (shard, subscription_id, event_log_id, next_attempt_at, expires_at)
-        select r.shard, r.subscription_id, e.id,
-               case when e.deliver_after > now() then e.deliver_after end, e.expires_at
+        insert into webhooks.delivery_queue
+            (subscription_id, event_log_id, tenant_id, shard, next_attempt_at, expires_at, ordering_key)
+        select r.subscription_id, e.id, e.tenant_id, webhooks.shard_of(r.subscription_id),
+               case when e.deliver_after > now() then e.deliver_after end, e.expires_at, e.ordering_key
         from new_events e
         join webhooks.subscription_routes r
           on r.tenant_id = e.tenant_id
          and r.pattern in (e.event_type, split_part(e.event_type, '.', 1) || '.*', '*')
         where (e.environment is null or r.environment = e.environment)
-          and (r.filters is null or webhooks.filter_matches(r.filters, e.event_data, e.resource_type, e.resource_id))
+          and (r.filters is null or webhooks.filter_matches(r.filters, e.event_data::text, e.resource_type, e.resource_id))
           and (r.filter_jsonpath is null or webhooks.jsonpath_matches(e.event_data, r.filter_jsonpath))
         returning shard
     )
@@ -89,16 +72,18 @@ begin atomic
     from (
         select s.id, s.name::text,
             case
-                when not s.is_active then 'is_active is false'
-                when not s.is_enabled then 'is_enabled is false' || coalesce(': ' || s.disabled_reason, '')
+                when not exists (select from webhooks.event_types t where t.name = explain_match.event_type)
+                    then format('event type %s is not registered in event_types', explain_match.event_type)
+                when s.is_active is not true then 'is_active is not true'
+                when s.is_enabled is not true then 'is_enabled is not true' || coalesce(': ' || s.disabled_reason, '')
                 when not (s.subscribed_events ?| array[explain_match.event_type, split_part(explain_match.event_type, '.', 1) || '.*', '*'])
-                    then format('subscribed_events %s does not have %s', s.subscribed_events, explain_match.event_type)
+                    then format('subscribed_events %s does not cover %s', s.subscribed_events, explain_match.event_type)
                 when explain_match.environment is not null and s.environment <> explain_match.environment
                     then format('environment is %s, the event''s is %s', s.environment, explain_match.environment)
                 when s.event_filters ? 'jsonpath'
                     and not webhooks.jsonpath_matches(explain_match.event_data, (s.event_filters ->> 'jsonpath')::jsonpath)
                     then format('event_filters.jsonpath %s does not hold', s.event_filters ->> 'jsonpath')
-                else webhooks.filter_mismatch(coalesce(s.event_filters, '{}') - 'jsonpath', explain_match.event_data,
+                else webhooks.filter_mismatch((coalesce(s.event_filters, '{}') - 'jsonpath')::text, coalesce(explain_match.event_data, '{}')::text,
                                               explain_match.resource_type, explain_match.resource_id)
             end as reason
         from webhooks.webhook_subscriptions s

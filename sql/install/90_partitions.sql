@@ -4,13 +4,17 @@ language sql immutable strict parallel safe
 return (lpad(to_hex((extract(epoch from at) * 1000)::bigint), 12, '0') || '00000000000000000000')::uuid;
 comment on function webhooks.uuid_v7_floor(timestamptz) is 'The lowest UUIDv7 of that millisecond: a partition bound.';
 
-create function webhooks.create_partitions(days_ahead integer default 7)
+create function webhooks.create_partitions(days_ahead integer default null)
 returns integer
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
+-- ATTACH locks the default partition; rather try again later than queue behind a long transaction with publishers behind us.
+set lock_timeout = '2s'
 as $$
 declare
+    days constant bigint := coalesce(days_ahead, webhooks.setting('partition_days_ahead'));
     parent text;
+    key text;
     day date;
     lower_bound uuid;
     upper_bound uuid;
@@ -18,21 +22,21 @@ declare
     partition_name text;
     made integer := 0;
 begin
-    if days_ahead not between 1 and 366 then
-        raise exception 'days_ahead is %, not between 1 and 366', days_ahead
-            using errcode = 'invalid_parameter_value', hint = 'Call webhooks.create_partitions() without it for 7 days.';
+    if days not between 1 and 366 then
+        raise exception 'days_ahead is %, not between 1 and 366', days
+            using errcode = 'invalid_parameter_value', hint = 'Call webhooks.create_partitions() for the setting partition_days_ahead.';
     end if;
     perform pg_advisory_xact_lock(1464156751, 0);
-    foreach parent in array array['event_logs', 'delivery_attempts'] loop
-        for offset_days in 0 .. days_ahead loop
-            day := (now() at time zone 'UTC')::date + offset_days;
+    for parent, key in values ('event_logs', 'id'), ('delivery_attempts', 'delivery_id') loop
+        for offset_days in 0 .. days loop
+            day := (now() at time zone 'UTC')::date + offset_days::integer;
             partition_name := parent || '_' || to_char(day, 'YYYYMMDD');
             continue when to_regclass('webhooks.' || partition_name) is not null;
             lower_bound := webhooks.uuid_v7_floor(day::timestamp at time zone 'UTC');
             upper_bound := webhooks.uuid_v7_floor((day + 1)::timestamp at time zone 'UTC');
             -- Rows of that day already in the default partition stay there: the day gets no partition.
-            execute format('select exists (select from webhooks.%I where id >= %L and id < %L)',
-                           parent || '_default', lower_bound, upper_bound) into holds_rows;
+            execute format('select exists (select from webhooks.%I where %I >= %L and %2$I < %4$L)',
+                           parent || '_default', key, lower_bound, upper_bound) into holds_rows;
             continue when holds_rows;
             execute format('create table webhooks.%I (like webhooks.%I including all)', partition_name, parent || '_template');
             execute format('alter table webhooks.%I attach partition webhooks.%I for values from (%L) to (%L)',
@@ -43,4 +47,6 @@ begin
     return made;
 end
 $$;
-comment on function webhooks.create_partitions(integer) is 'Makes the daily partitions of event_logs and delivery_attempts from today to so many days ahead; returns how many it made.';
+comment on function webhooks.create_partitions(integer) is
+    'Makes the daily partitions (UTC) of event_logs and delivery_attempts from today to so many days ahead (default: setting partition_days_ahead); returns how many it made.';
+

@@ -1,0 +1,291 @@
+//! Connections to PostgreSQL: configuration, TLS, backoff.
+
+use crate::args::RunArgs;
+use anyhow::Context;
+use rand::Rng;
+use rustls::ClientConfig;
+use rustls::pki_types::{CertificateDer, pem::PemObject};
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::{AsyncMessage, Client, Config, Notification};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+/// How to reach the database.
+#[derive(Clone)]
+pub struct Database {
+    config: Config,
+    tls: MakeRustlsConnect,
+}
+
+impl Database {
+    /// From flags, the connection string and the PG* variables.
+    ///
+    /// # Errors
+    /// A malformed connection string, an unreadable file.
+    pub fn new(args: &RunArgs) -> anyhow::Result<Self> {
+        let mut config: Config = map_sslmode(&args.database_url)
+            .parse()
+            .context("can't read the database URL (--database-url or DATABASE_URL)")?;
+        fill_from_environment(&mut config, |name| {
+            std::env::var(name).ok().filter(|v| !v.is_empty())
+        })?;
+        if let Some(file) = &args.password_file {
+            let password = std::fs::read_to_string(file)
+                .with_context(|| format!("can't read the password file {}", file.display()))?;
+            config.password(password.strip_suffix('\n').unwrap_or(&password));
+        }
+        config
+            .connect_timeout(Duration::from_secs(10))
+            .keepalives_idle(Duration::from_secs(5))
+            .keepalives_interval(Duration::from_secs(5))
+            .keepalives_retries(3)
+            .tcp_user_timeout(args.lease);
+        let tls = MakeRustlsConnect::new(tls_config(args)?);
+        Ok(Self { config, tls })
+    }
+
+    /// Opens a session named `name` in pg_stat_activity, with these run-time settings. Notifications of the
+    /// session go to `notifications`; the channel closes when the session ends.
+    ///
+    /// # Errors
+    /// Those of the connection.
+    pub async fn connect(
+        &self,
+        name: &str,
+        settings: &[(&str, String)],
+        notifications: mpsc::UnboundedSender<Notification>,
+    ) -> Result<Client, tokio_postgres::Error> {
+        let (client, mut connection) = self
+            .config
+            .clone()
+            .application_name(name)
+            .connect(self.tls.clone())
+            .await?;
+        tokio::spawn(async move {
+            while let Some(message) = poll_fn(|cx| connection.poll_message(cx)).await {
+                match message {
+                    Ok(AsyncMessage::Notification(notification)) => {
+                        if notifications.send(notification).is_err() {
+                            break;
+                        }
+                    }
+                    Ok(AsyncMessage::Notice(notice)) => {
+                        tracing::warn!(code = notice.code().code(), "server: {}", notice.message());
+                    }
+                    Ok(_) => {}
+                    Err(error) => {
+                        tracing::debug!(%error, "session ended");
+                        break;
+                    }
+                }
+            }
+        });
+        for (setting, value) in settings {
+            client
+                .execute("select set_config($1, $2, false)", &[setting, value])
+                .await?;
+        }
+        Ok(client)
+    }
+}
+
+/// libpq knows verify-ca and verify-full; rustls verifies fully whenever it is used, so both mean `require`.
+fn map_sslmode(url: &str) -> String {
+    url.replace("sslmode=verify-full", "sslmode=require")
+        .replace("sslmode=verify-ca", "sslmode=require")
+}
+
+fn fill_from_environment(
+    config: &mut Config,
+    get: impl Fn(&str) -> Option<String>,
+) -> anyhow::Result<()> {
+    if config.get_hosts().is_empty() {
+        config.host(get("PGHOST").unwrap_or_else(|| "localhost".to_owned()));
+    }
+    if config.get_ports().is_empty()
+        && let Some(port) = get("PGPORT")
+    {
+        config.port(
+            port.parse()
+                .with_context(|| format!("PGPORT is {port:?}, not a port number"))?,
+        );
+    }
+    if config.get_user().is_none()
+        && let Some(user) = get("PGUSER")
+    {
+        config.user(user);
+    }
+    if config.get_password().is_none()
+        && let Some(password) = get("PGPASSWORD")
+    {
+        config.password(password);
+    }
+    if config.get_dbname().is_none()
+        && let Some(database) = get("PGDATABASE")
+    {
+        config.dbname(database);
+    }
+    if let Some(mode) = get("PGSSLMODE") {
+        config.ssl_mode(match mode.as_str() {
+            "disable" => SslMode::Disable,
+            "allow" | "prefer" => SslMode::Prefer,
+            "require" | "verify-ca" | "verify-full" => SslMode::Require,
+            _ => {
+                anyhow::bail!("PGSSLMODE is {mode:?}: use disable, prefer, require or verify-full")
+            }
+        });
+    }
+    let local = config
+        .get_hosts()
+        .iter()
+        .all(|host| matches!(host, Host::Unix(_)));
+    if local {
+        config.ssl_mode(SslMode::Disable);
+    }
+    Ok(())
+}
+
+fn tls_config(args: &RunArgs) -> anyhow::Result<ClientConfig> {
+    let extra = match &args.database_ca_file {
+        Some(file) => CertificateDer::pem_file_iter(file)
+            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+            .with_context(|| format!("can't read certificates from {}", file.display()))?,
+        None => Vec::new(),
+    };
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let verifier =
+        rustls_platform_verifier::Verifier::new_with_extra_roots(extra, provider.clone())
+            .context("can't load the system's certificate authorities")?;
+    Ok(ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .dangerous() // rustls' word for "a verifier of your choice"; this one is the platform's
+        .with_custom_certificate_verifier(Arc::new(verifier))
+        .with_no_client_auth())
+}
+
+/// Waiting times between attempts to reach the database: 0.1 s doubling to 5 s, each with full jitter on its upper half.
+pub struct Backoff {
+    next: Duration,
+}
+
+impl Backoff {
+    pub fn new() -> Self {
+        Self {
+            next: Duration::from_millis(100),
+        }
+    }
+
+    /// The next pause.
+    pub fn pause(&mut self) -> Duration {
+        let pause = self.next;
+        self.next = (self.next * 2).min(Duration::from_secs(5));
+        pause.mul_f64(rand::rng().random_range(0.5..=1.0))
+    }
+}
+
+/// What an operator can do about an error, with the server's own words but no connection string.
+pub fn explain(error: &tokio_postgres::Error) -> String {
+    use tokio_postgres::error::SqlState;
+    let advice = match error.code() {
+        Some(&SqlState::UNDEFINED_FUNCTION | &SqlState::INVALID_SCHEMA_NAME) => {
+            "; is the extension installed in this database (CREATE EXTENSION webhooks), in this sidecar's version?"
+        }
+        Some(&SqlState::INSUFFICIENT_PRIVILEGE) => "; grant the role webhooks_sidecar to this user",
+        Some(&SqlState::INVALID_PASSWORD | &SqlState::INVALID_AUTHORIZATION_SPECIFICATION) => {
+            "; check the user, its password and pg_hba.conf"
+        }
+        _ => "",
+    };
+    match error.as_db_error() {
+        Some(server) => format!("{}: {}{advice}", server.severity(), server.message()),
+        None => {
+            let mut text = error.to_string();
+            let mut source = std::error::Error::source(error);
+            while let Some(cause) = source {
+                let cause_text = cause.to_string();
+                if !text.contains(&cause_text) {
+                    text = format!("{text}: {cause_text}");
+                }
+                source = cause.source();
+            }
+            text
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn filled(url: &str, environment: &[(&str, &str)]) -> anyhow::Result<Config> {
+        let mut config: Config = map_sslmode(url).parse()?;
+        fill_from_environment(&mut config, |name| {
+            environment
+                .iter()
+                .find(|(n, _)| *n == name)
+                .map(|(_, v)| (*v).to_owned())
+        })?;
+        Ok(config)
+    }
+
+    #[test]
+    fn the_url_wins_over_the_environment() {
+        let config = filled(
+            "postgresql://u@h:1/d",
+            &[("PGUSER", "x"), ("PGPORT", "2"), ("PGDATABASE", "y")],
+        )
+        .unwrap();
+        assert_eq!(
+            (config.get_user(), config.get_ports(), config.get_dbname()),
+            (Some("u"), &[1u16][..], Some("d"))
+        );
+    }
+
+    #[test]
+    fn the_environment_alone_is_enough() {
+        let config = filled(
+            "",
+            &[
+                ("PGHOST", "db"),
+                ("PGPORT", "2"),
+                ("PGUSER", "x"),
+                ("PGSSLMODE", "verify-full"),
+            ],
+        )
+        .unwrap();
+        assert_eq!(
+            (config.get_user(), config.get_ports(), config.get_ssl_mode()),
+            (Some("x"), &[2u16][..], SslMode::Require)
+        );
+    }
+
+    #[test]
+    fn bad_values_are_named() {
+        let error = filled("", &[("PGPORT", "none")]).unwrap_err();
+        assert!(format!("{error:#}").contains("\"none\""), "{error:#}");
+        let error = filled("", &[("PGSSLMODE", "always")]).unwrap_err();
+        assert!(format!("{error:#}").contains("\"always\""), "{error:#}");
+    }
+
+    #[test]
+    fn verify_full_is_understood() {
+        assert_eq!(
+            filled("host=h sslmode=verify-full", &[])
+                .unwrap()
+                .get_ssl_mode(),
+            SslMode::Require
+        );
+    }
+
+    #[test]
+    fn backoff_grows_to_its_cap() {
+        let mut backoff = Backoff::new();
+        let pauses: Vec<Duration> = (0..20).map(|_| backoff.pause()).collect();
+        assert!(pauses[0] <= Duration::from_millis(100));
+        assert!(pauses.iter().all(|p| *p <= Duration::from_secs(5)));
+        assert!(pauses[19] >= Duration::from_millis(2500));
+    }
+}

@@ -1,0 +1,245 @@
+//! Deliver: one HTTP attempt, under one deadline that covers connecting, sending and the whole response.
+
+use crate::args::RunArgs;
+use crate::claim::{Delivery, Message};
+use crate::owner::Settings;
+use crate::request;
+use crate::resolve::{PolicyResolver, ResolveError};
+use crate::response::{self, Captured};
+use anyhow::Context;
+use reqwest::redirect::Policy;
+use reqwest::{Certificate, Client};
+use std::error::Error;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use uuid::Uuid;
+use webhooks_core::capture::error_text;
+use webhooks_core::retry::{Decision, Outcome, decide};
+use webhooks_core::url_policy::AddressPolicy;
+
+/// The pooled client and what guards it.
+#[derive(Clone)]
+pub struct Deliverer {
+    client: Client,
+    resolver: PolicyResolver,
+}
+
+/// The result of an attempt, as it is recorded.
+pub struct Attempt {
+    pub delivery_id: Uuid,
+    pub subscription_id: Uuid,
+    /// Attempts made before: the fence.
+    pub attempt: i32,
+    pub status: &'static str,
+    pub http_status: Option<u16>,
+    pub response_headers: Option<String>,
+    pub response_body: Option<String>,
+    pub error: Option<String>,
+    pub attempted_at: SystemTime,
+    pub duration: Duration,
+    pub payload_size: Option<usize>,
+    pub payload_sha256: Option<[u8; 32]>,
+    pub retry_after: Option<Duration>,
+    pub disable_reason: Option<String>,
+}
+
+impl Deliverer {
+    /// # Errors
+    /// Unreadable certificates.
+    pub fn new(args: &RunArgs) -> anyhow::Result<Self> {
+        let resolver = PolicyResolver::new(AddressPolicy {
+            allowed: args.allow_networks.clone(),
+        });
+        let mut builder = Client::builder()
+            .user_agent(&args.user_agent)
+            .redirect(Policy::none())
+            .referer(false)
+            .no_proxy()
+            .tcp_nodelay(true)
+            .tcp_keepalive(Duration::from_secs(15))
+            .pool_idle_timeout(Duration::from_secs(60))
+            .pool_max_idle_per_host(64)
+            .http2_max_header_list_size(64 * 1024)
+            .retry(reqwest::retry::never())
+            .dns_resolver(std::sync::Arc::new(resolver.clone()));
+        if let Some(file) = &args.receiver_ca_file {
+            let pem =
+                std::fs::read(file).with_context(|| format!("can't read {}", file.display()))?;
+            let certificates = Certificate::from_pem_bundle(&pem)
+                .with_context(|| format!("{} holds no PEM certificates", file.display()))?;
+            builder = builder.tls_certs_merge(certificates);
+        }
+        Ok(Self {
+            client: builder.build().context("can't set up the HTTP client")?,
+            resolver,
+        })
+    }
+
+    /// Makes one attempt.
+    pub async fn attempt(&self, delivery: &Delivery, settings: &Settings) -> Attempt {
+        let attempted_at = SystemTime::now();
+        let started = Instant::now();
+        let mut attempt = Attempt {
+            delivery_id: delivery.id,
+            subscription_id: delivery.subscription.id,
+            attempt: delivery.attempt,
+            status: "failed",
+            http_status: None,
+            response_headers: None,
+            response_body: None,
+            error: None,
+            attempted_at,
+            duration: Duration::ZERO,
+            payload_size: None,
+            payload_sha256: None,
+            retry_after: None,
+            disable_reason: None,
+        };
+        let Some(message) = &delivery.message else {
+            attempt.error =
+                Some("the event is no longer in event_logs; nothing was sent".to_owned());
+            return attempt;
+        };
+        if delivery.expired {
+            attempt.status = "expired";
+            attempt.error = Some(
+                "expires_at or max_delivery_age_seconds has passed; nothing was sent".to_owned(),
+            );
+            return attempt;
+        }
+        attempt.payload_size = Some(message.body.len());
+        attempt.payload_sha256 = Some(message.sha256);
+        let (outcome, captured, detail) =
+            self.send(delivery, message, settings, attempted_at).await;
+        attempt.duration = started.elapsed();
+        if let Some(captured) = captured {
+            attempt.http_status = Some(captured.status);
+            attempt.response_headers = Some(captured.headers);
+            attempt.response_body = captured.body;
+        }
+        let made = u32::try_from(delivery.attempt).unwrap_or(0) + 1;
+        let detail = detail.unwrap_or_else(|| outcome.to_string());
+        match decide(&delivery.subscription.retry, made, &outcome, rand::random()) {
+            Decision::Delivered => attempt.status = "delivered",
+            Decision::RetryAfter(delay) => {
+                attempt.status = "retrying";
+                attempt.retry_after = Some(delay);
+                attempt.error = Some(error_text(&detail));
+            }
+            Decision::Fail(reason) => {
+                attempt.error = Some(error_text(&with_detail(reason, &detail)))
+            }
+            Decision::FailAndDisable(reason) => {
+                attempt.error = Some(error_text(&reason));
+                attempt.disable_reason = Some(error_text(&reason));
+            }
+        }
+        attempt
+    }
+
+    async fn send(
+        &self,
+        delivery: &Delivery,
+        message: &Message,
+        settings: &Settings,
+        attempted_at: SystemTime,
+    ) -> (Outcome, Option<Captured>, Option<String>) {
+        let subscription = &delivery.subscription;
+        let endpoint = match &subscription.endpoint {
+            Ok(endpoint) => endpoint,
+            Err(reason) => return (Outcome::InvalidRequest, None, Some(reason.clone())),
+        };
+        if message.body.len() > subscription.max_payload_bytes {
+            let outcome = Outcome::PayloadTooLarge {
+                size_bytes: message.body.len() as u64,
+                limit_bytes: subscription.max_payload_bytes as u64,
+            };
+            return (outcome, None, None);
+        }
+        if let Err(refused) = self.resolver.check_literal(&endpoint.url) {
+            return (Outcome::AddressRefused, None, Some(refused.to_string()));
+        }
+        let timestamp = attempted_at
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |d| d.as_secs().cast_signed());
+        let request = request::build(&self.client, endpoint, delivery, message, timestamp);
+        let exchange = async {
+            let response = request.send().await.map_err(|error| (None, error))?;
+            response::capture(
+                response,
+                settings.max_response_headers_bytes,
+                settings.max_response_body_bytes,
+            )
+            .await
+            .map_err(|(captured, error)| (Some(captured), error))
+        };
+        match tokio::time::timeout(subscription.timeout, exchange).await {
+            Ok(Ok(captured)) => (
+                Outcome::Response {
+                    status: captured.status,
+                    retry_after: captured.retry_after,
+                },
+                Some(captured),
+                None,
+            ),
+            Ok(Err((captured, error))) => {
+                let (outcome, detail) = classify(error);
+                (outcome, captured, Some(detail))
+            }
+            Err(_) => {
+                let seconds = subscription.timeout.as_secs();
+                (
+                    Outcome::Timeout,
+                    None,
+                    Some(format!(
+                        "no complete response within timeout_seconds ({seconds})"
+                    )),
+                )
+            }
+        }
+    }
+}
+
+/// The reason for giving up, and what exactly happened at the last attempt where that says more.
+fn with_detail(reason: String, detail: &str) -> String {
+    if reason.contains(detail) {
+        reason
+    } else {
+        format!("{reason}; last: {detail}")
+    }
+}
+
+/// What kind of failure an error is, and its words without the URL.
+fn classify(error: reqwest::Error) -> (Outcome, String) {
+    let error = error.without_url();
+    let mut words = error.to_string();
+    let mut outcome = if error.is_connect() {
+        Outcome::Connect
+    } else {
+        Outcome::Io
+    };
+    let mut source = error.source();
+    while let Some(cause) = source {
+        if let Some(resolve) = cause.downcast_ref::<ResolveError>() {
+            outcome = match resolve {
+                ResolveError::Refused { .. } => Outcome::AddressRefused,
+                ResolveError::Lookup { .. } | ResolveError::Empty(_) => Outcome::Dns,
+            };
+            return (outcome, resolve.to_string());
+        }
+        let tls = cause.downcast_ref::<rustls::Error>().or_else(|| {
+            cause
+                .downcast_ref::<std::io::Error>()
+                .and_then(std::io::Error::get_ref)
+                .and_then(|inner| inner.downcast_ref())
+        });
+        if let Some(tls) = tls {
+            return (Outcome::Tls, format!("TLS: {tls}"));
+        }
+        let text = cause.to_string();
+        if !words.contains(&text) {
+            words = format!("{words}: {text}");
+        }
+        source = cause.source();
+    }
+    (outcome, words)
+}

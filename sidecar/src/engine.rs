@@ -1,0 +1,667 @@
+//! The engine: one task that owns all state and drives wake → claim → dispatch → deliver → record.
+//!
+//! On the owning session one statement runs at a time ([`Action`]), while attempts and recording go on beside it.
+
+use crate::args::RunArgs;
+use crate::claim::{ClaimRequest, Claimed, claim};
+use crate::database::{Backoff, Database, explain};
+use crate::deliver::{Attempt, Deliverer};
+use crate::dispatch::Board;
+use crate::owner::{Owner, Settings, Signal};
+use crate::shards::Shards;
+use crate::subscriptions::Subscriptions;
+use crate::wake::{Step, Wake};
+use crate::{maintain, record};
+use anyhow::Context;
+use futures_util::future::BoxFuture;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::Mutex;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio_postgres::{Error, Notification};
+use uuid::Uuid;
+
+/// How often to send a heartbeat and look at the balance of shards. Short, so that one that joins is given its share
+/// within seconds; one small statement each.
+const BALANCE_INTERVAL: Duration = Duration::from_secs(2);
+/// Longest time between looks at scheduled deliveries: how late one with deliver_after can be noticed.
+const PROMOTE_INTERVAL: Duration = Duration::from_secs(2);
+/// Shortest time between such looks when publishers ring.
+const PROMOTE_PAUSE: Duration = Duration::from_millis(250);
+/// Shortest time between them at all: retries that fall due one after another are made ready together.
+const PROMOTE_STEP: Duration = Duration::from_millis(5);
+/// How long recording may take after the last request at shutdown.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Runs until `shutdown`.
+///
+/// # Errors
+/// Unusable configuration; the database being away is no error but waited out.
+pub async fn run(args: RunArgs, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
+    let database = Database::new(&args)?;
+    let deliverer = Deliverer::new(&args)?;
+    let (results, results_receiver) = unbounded_channel();
+    let (recorded_sender, recorded) = unbounded_channel();
+    let recorder = tokio::spawn(record::run(
+        database.clone(),
+        results_receiver,
+        recorded_sender,
+    ));
+    let mut engine = Engine::new(args, database, deliverer, results, recorded);
+    let mut shutdown = std::pin::pin!(shutdown);
+    let mut backoff = Backoff::new();
+    loop {
+        match engine.connected(&mut backoff, shutdown.as_mut()).await {
+            End::Shutdown(owner) => {
+                engine.drain(owner).await;
+                break;
+            }
+            End::Lost(reason) => engine.lost(&reason),
+        }
+        let pause = backoff.pause();
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = engine.events_only() => {}
+            () = shutdown.as_mut() => {
+                engine.drain(None).await;
+                break;
+            }
+        }
+    }
+    drop(engine);
+    tokio::time::timeout(FLUSH_TIMEOUT, recorder)
+        .await
+        .context(
+            "the last results could not be recorded in time; those deliveries will be made again",
+        )?
+        .context("the recorder failed")?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// How a session ended.
+enum End {
+    Shutdown(Option<Arc<Owner>>),
+    Lost(String),
+}
+
+/// What a statement on the owning session answered.
+enum Reply {
+    Settings(Settings),
+    Balanced {
+        fair_share: usize,
+        acquired: Vec<i16>,
+    },
+    Released(Vec<i16>),
+    Promoted {
+        promoted: usize,
+        next: Option<Duration>,
+    },
+    Claimed {
+        claimed: Claimed,
+        from_start: bool,
+    },
+    Armed(bool),
+    Disarmed,
+}
+
+type Action = BoxFuture<'static, Result<Reply, Error>>;
+
+struct Engine {
+    args: RunArgs,
+    database: Database,
+    deliverer: Deliverer,
+    subscriptions: Arc<Mutex<Subscriptions>>,
+    settings: Option<Arc<Settings>>,
+    board: Board,
+    shards: Shards,
+    wake: Wake,
+    results: UnboundedSender<Attempt>,
+    recorded: UnboundedReceiver<Vec<Uuid>>,
+    attempts_sender: UnboundedSender<Attempt>,
+    attempts: UnboundedReceiver<Attempt>,
+    /// A claim is under way.
+    claiming: bool,
+    /// The bells that are locked.
+    armed: Vec<i16>,
+    disarm_first: bool,
+    reload_settings: bool,
+    balance_at: Instant,
+    promote_at: Instant,
+    last_promote: Instant,
+    maintain_at: Instant,
+    tick_at: Instant,
+    /// When the statement under way was started.
+    action_started: Instant,
+    /// Until then the server can't have given our shards to anyone.
+    lease_until: Instant,
+    announced: bool,
+}
+
+impl Engine {
+    fn new(
+        args: RunArgs,
+        database: Database,
+        deliverer: Deliverer,
+        results: UnboundedSender<Attempt>,
+        recorded: UnboundedReceiver<Vec<Uuid>>,
+    ) -> Self {
+        let now = Instant::now();
+        let (attempts_sender, attempts) = unbounded_channel();
+        Self {
+            board: Board::new(args.concurrency as usize),
+            wake: Wake::new(args.poll_interval, now),
+            args,
+            database,
+            deliverer,
+            subscriptions: Arc::default(),
+            settings: None,
+            shards: Shards::default(),
+            results,
+            recorded,
+            attempts_sender,
+            attempts,
+            claiming: false,
+            armed: Vec::new(),
+            disarm_first: false,
+            reload_settings: true,
+            balance_at: now,
+            promote_at: now,
+            last_promote: now,
+            maintain_at: now,
+            tick_at: now,
+            action_started: now,
+            lease_until: now,
+            announced: false,
+        }
+    }
+
+    /// Opens the owning session and works until it is lost or shutdown is requested.
+    async fn connected(
+        &mut self,
+        backoff: &mut Backoff,
+        mut shutdown: Pin<&mut impl Future<Output = ()>>,
+    ) -> End {
+        let database = self.database.clone();
+        let lease = self.args.lease;
+        let mut opening =
+            std::pin::pin!(tokio::time::timeout(lease, Owner::open(&database, lease)));
+        let (owner, notifications) = loop {
+            tokio::select! {
+                opened = opening.as_mut() => match opened {
+                    Ok(Ok(opened)) => break opened,
+                    Ok(Err(error)) => return End::Lost(explain(&error)),
+                    Err(_) => return End::Lost(format!("no connection within {} s", lease.as_secs())),
+                },
+                () = self.event() => {}
+                () = shutdown.as_mut() => return End::Shutdown(None),
+            }
+        };
+        self.begin();
+        self.work(Arc::new(owner), notifications, backoff, shutdown)
+            .await
+    }
+
+    /// A session begins: nothing is owned yet.
+    fn begin(&mut self) {
+        let now = Instant::now();
+        self.shards = Shards::default();
+        self.wake = Wake::new(self.args.poll_interval, now);
+        self.armed.clear();
+        self.disarm_first = false;
+        self.reload_settings = true;
+        self.balance_at = now;
+        self.promote_at = now;
+        self.lease_until = now;
+        self.announced = false;
+    }
+
+    /// A session ended: whatever was not sent yet is no longer ours to send.
+    fn lost(&mut self, reason: &str) {
+        self.claiming = false;
+        self.board.claim_ended();
+        self.board.drop_waiting(|_| true);
+        self.shards = Shards::default();
+        tracing::warn!(
+            in_flight = self.board.in_flight(),
+            "no session with the database, reconnecting: {reason}"
+        );
+    }
+
+    async fn work(
+        &mut self,
+        owner: Arc<Owner>,
+        mut notifications: UnboundedReceiver<Notification>,
+        backoff: &mut Backoff,
+        mut shutdown: Pin<&mut impl Future<Output = ()>>,
+    ) -> End {
+        let mut action: Option<Action> = None;
+        loop {
+            let now = Instant::now();
+            self.tick(now);
+            self.dispatch(now);
+            let mut wait_until = now + BALANCE_INTERVAL;
+            if action.is_none() {
+                match self.next_action(&owner, now) {
+                    Ok(next) => {
+                        self.action_started = now;
+                        action = Some(next);
+                    }
+                    Err(until) => wait_until = wait_until.min(until),
+                }
+            }
+            tokio::select! {
+                reply = async { match action.as_mut() { Some(action) => action.await, None => std::future::pending().await } } => {
+                    action = None;
+                    match reply {
+                        Ok(reply) => {
+                            self.lease_until = self.action_started + self.args.lease * 2 / 3;
+                            *backoff = Backoff::new();
+                            if let Err(reason) = self.take(reply).await {
+                                return End::Lost(reason);
+                            }
+                        }
+                        Err(error) => return End::Lost(explain(&error)),
+                    }
+                }
+                notification = notifications.recv() => match notification {
+                    Some(notification) => self.heard(&notification),
+                    None => return End::Lost("the server ended the session".to_owned()),
+                },
+                () = self.event() => {}
+                () = tokio::time::sleep_until(wait_until.into()) => {}
+                () = shutdown.as_mut() => return End::Shutdown(Some(owner)),
+            }
+            if action.is_some() && self.action_started.elapsed() > self.args.lease {
+                return End::Lost(format!(
+                    "no answer from the database within {} s",
+                    self.args.lease.as_secs()
+                ));
+            }
+        }
+    }
+
+    /// The next statement for the owning session, or until when there is none.
+    fn next_action(&mut self, owner: &Arc<Owner>, now: Instant) -> Result<Action, Instant> {
+        let owner = owner.clone();
+        if self.reload_settings {
+            self.reload_settings = false;
+            return Ok(Box::pin(async move {
+                Ok(Reply::Settings(owner.settings().await?))
+            }));
+        }
+        if let Some(shards) = self.shards_to_release(now) {
+            let armed = std::mem::take(&mut self.armed);
+            return Ok(Box::pin(async move {
+                if !armed.is_empty() {
+                    owner.disarm(&armed).await?;
+                }
+                owner.release(&shards).await?;
+                Ok(Reply::Released(shards))
+            }));
+        }
+        if now >= self.balance_at {
+            self.balance_at = now + BALANCE_INTERVAL;
+            let owned = self.shards.owned();
+            return Ok(Box::pin(async move {
+                let (fair_share, acquired) = owner.balance(&owned).await?;
+                Ok(Reply::Balanced {
+                    fair_share,
+                    acquired,
+                })
+            }));
+        }
+        let active = self.shards.active();
+        if active.is_empty() {
+            return Err(self.balance_at);
+        }
+        if now >= self.promote_at {
+            self.last_promote = now;
+            self.promote_at = now + PROMOTE_INTERVAL;
+            return Ok(Box::pin(async move {
+                let (promoted, next) = owner.promote(&active).await?;
+                Ok(Reply::Promoted { promoted, next })
+            }));
+        }
+        if self.board.take_hunger() {
+            self.wake.look_again();
+        }
+        let room = self.board.room();
+        let step = if self.disarm_first {
+            Step::Disarm
+        } else {
+            self.wake.next(now, room > 0)
+        };
+        match step {
+            Step::Look => Ok(self.claim(owner, room, now)),
+            Step::Arm => {
+                self.armed.clone_from(&active);
+                Ok(Box::pin(async move {
+                    Ok(Reply::Armed(owner.arm(&active).await?))
+                }))
+            }
+            Step::Disarm => {
+                self.disarm_first = false;
+                let armed = std::mem::take(&mut self.armed);
+                Ok(Box::pin(async move {
+                    owner.disarm(&armed).await?;
+                    Ok(Reply::Disarmed)
+                }))
+            }
+            Step::Wait(until) => Err(until.min(self.balance_at).min(self.promote_at)),
+        }
+    }
+
+    fn claim(&mut self, owner: Arc<Owner>, room: usize, now: Instant) -> Action {
+        let (shards, cursors) = self.shards.cursors();
+        let from_start = self.shards.at_start();
+        if from_start {
+            self.board.asking();
+        }
+        let request = ClaimRequest {
+            shards,
+            cursors,
+            held: self.board.held_ids(),
+            full: self.board.full(),
+            per_subscription: self.board.per_subscription(),
+            max_rows: room,
+        };
+        self.wake.looking(now);
+        self.claiming = true;
+        let subscriptions = self.subscriptions.clone();
+        let settings = self.settings.clone();
+        Box::pin(async move {
+            let settings = match settings {
+                Some(settings) => settings,
+                None => Arc::new(owner.settings().await?),
+            };
+            let mut subscriptions = subscriptions.lock().await;
+            let claimed = claim(&owner, &settings, &mut subscriptions, request).await?;
+            Ok(Reply::Claimed {
+                claimed,
+                from_start,
+            })
+        })
+    }
+
+    /// Takes in a reply. An error ends the session.
+    async fn take(&mut self, reply: Reply) -> Result<(), String> {
+        let now = Instant::now();
+        match reply {
+            Reply::Settings(settings) => {
+                same_version(&settings.extension_version)?;
+                self.subscriptions.lock().await.clear();
+                self.settings = Some(Arc::new(settings));
+            }
+            Reply::Balanced {
+                fair_share,
+                acquired,
+            } => self.balanced(fair_share, &acquired, now),
+            Reply::Released(shards) => {
+                self.shards.released(&shards);
+                self.wake.disarmed(now);
+                tracing::info!(
+                    ?shards,
+                    owned = self.shards.owned().len(),
+                    "gave shards back"
+                );
+            }
+            Reply::Promoted { promoted, next } => {
+                if promoted > 0 {
+                    self.wake.look_again();
+                }
+                self.promote_at = now
+                    + next
+                        .unwrap_or(PROMOTE_INTERVAL)
+                        .clamp(PROMOTE_STEP, PROMOTE_INTERVAL);
+            }
+            Reply::Claimed {
+                claimed,
+                from_start,
+            } => self.claimed(claimed, from_start, now),
+            Reply::Armed(success) => {
+                if !success {
+                    self.armed.clear();
+                }
+                self.wake.tried_to_arm(success, now);
+            }
+            Reply::Disarmed => self.wake.disarmed(now),
+        }
+        Ok(())
+    }
+
+    fn balanced(&mut self, fair_share: usize, acquired: &[i16], now: Instant) {
+        if !acquired.is_empty() {
+            self.shards.acquired(acquired);
+            self.wake.look_again();
+            self.promote_at = now;
+            // The new shards' bells are not locked: start over.
+            self.disarm_first = self.wake.is_armed();
+        }
+        for shard in self.shards.fit(fair_share, now) {
+            self.board.drop_waiting(|delivery| delivery.shard == shard);
+        }
+        if !acquired.is_empty() || !self.announced {
+            self.announced = true;
+            tracing::info!(owned = self.shards.owned().len(), fair_share, "ready");
+        }
+    }
+
+    /// Leaving shards that can be given back now: idle, or out of time.
+    fn shards_to_release(&mut self, now: Instant) -> Option<Vec<i16>> {
+        let mut ready = Vec::new();
+        for (shard, time_is_up) in self.shards.leaving(now) {
+            if self.board.busy(shard) > 0 && !time_is_up {
+                continue;
+            }
+            let aborted = self.board.abort(Some(shard));
+            if aborted > 0 {
+                tracing::warn!(
+                    shard,
+                    aborted,
+                    "requests cut off to give a shard back; its next owner makes them again"
+                );
+            }
+            ready.push(shard);
+        }
+        (!ready.is_empty()).then_some(ready)
+    }
+
+    fn claimed(&mut self, claimed: Claimed, from_start: bool, now: Instant) {
+        self.claiming = false;
+        let mut found = false;
+        let active = self.shards.active();
+        for delivery in claimed.deliveries {
+            // Shards may have begun to leave while the claim was under way.
+            if active.contains(&delivery.shard) {
+                found |= self.board.offer(delivery);
+            }
+        }
+        for subscription in claimed.more {
+            self.board.more(subscription);
+        }
+        self.board.claim_ended();
+        match claimed.stopped_at {
+            Some(last) => {
+                self.shards.advance(&last);
+                self.wake.look_again();
+            }
+            None => {
+                self.shards.rewind();
+                if !from_start {
+                    self.wake.look_again();
+                }
+            }
+        }
+        if found {
+            self.wake.found(now);
+        }
+    }
+
+    fn heard(&mut self, notification: &Notification) {
+        let now = Instant::now();
+        match Signal::of(notification) {
+            Some(Signal::Doorbell) => {
+                self.wake.rang(now);
+                self.promote_at = self.promote_at.min(self.last_promote + PROMOTE_PAUSE);
+            }
+            Some(Signal::Subscription(id)) => {
+                self.board
+                    .drop_waiting(|delivery| delivery.subscription.id == id);
+                self.wake.look_again();
+            }
+            Some(Signal::Settings) => self.reload_settings = true,
+            None => {}
+        }
+    }
+
+    /// Sends what may be sent, as long as the shards are certainly still ours.
+    fn dispatch(&mut self, now: Instant) {
+        let Some(settings) = self.settings.clone() else {
+            return;
+        };
+        if now >= self.lease_until {
+            return;
+        }
+        while let Some(delivery) = self.board.next() {
+            let id = delivery.id;
+            let (deliverer, settings, attempts) = (
+                self.deliverer.clone(),
+                settings.clone(),
+                self.attempts_sender.clone(),
+            );
+            let task = tokio::spawn(async move {
+                let attempt = deliverer.attempt(&delivery, &settings).await;
+                // The engine may have ended; then the delivery is made again.
+                let _ = attempts.send(attempt);
+            });
+            self.board.started(id, task.abort_handle());
+        }
+    }
+
+    fn tick(&mut self, now: Instant) {
+        if now >= self.tick_at {
+            self.tick_at = now + Duration::from_secs(1);
+            self.board.tick();
+        }
+        // One sidecar maintains: the one with the first shard.
+        if now >= self.maintain_at && self.shards.active().first() == Some(&0) {
+            self.maintain_at = now + self.args.maintain_interval;
+            tokio::spawn(maintain::run(self.database.clone()));
+        }
+    }
+
+    /// Takes in one event of the delivering and recording side. Cancel-safe.
+    async fn event(&mut self) {
+        tokio::select! {
+            attempt = self.attempts.recv() => {
+                if let Some(attempt) = attempt {
+                    self.attempted(attempt);
+                    while let Ok(attempt) = self.attempts.try_recv() {
+                        self.attempted(attempt);
+                    }
+                }
+            }
+            recorded = self.recorded.recv() => match recorded {
+                Some(ids) => {
+                    for id in ids {
+                        self.board.recorded(id, self.claiming);
+                    }
+                }
+                None => std::future::pending().await,
+            },
+        }
+    }
+
+    async fn events_only(&mut self) {
+        loop {
+            self.event().await;
+        }
+    }
+
+    fn attempted(&mut self, attempt: Attempt) {
+        tracing::debug!(
+            delivery_id = %attempt.delivery_id, subscription_id = %attempt.subscription_id, attempt = attempt.attempt + 1,
+            status = attempt.status, http_status = attempt.http_status, "attempted"
+        );
+        if !self.board.attempted(attempt.delivery_id) {
+            return;
+        }
+        if let Some(delay) = attempt.retry_after {
+            self.promote_at = self.promote_at.min(Instant::now() + delay + PROMOTE_STEP);
+        }
+        if let Some(reason) = &attempt.disable_reason {
+            tracing::warn!(subscription_id = %attempt.subscription_id, reason, "subscription disabled");
+            self.board
+                .drop_waiting(|delivery| delivery.subscription.id == attempt.subscription_id);
+        }
+        // The recorder outlives the engine.
+        let _ = self.results.send(attempt);
+    }
+
+    /// Shutdown: send nothing more, let requests finish within bounds, keep the shards until their results are recorded.
+    async fn drain(&mut self, owner: Option<Arc<Owner>>) {
+        self.claiming = false;
+        self.board.claim_ended();
+        self.board.drop_waiting(|_| true);
+        let in_flight = self.board.in_flight();
+        tracing::info!(
+            in_flight,
+            seconds = self.args.drain_timeout.as_secs(),
+            "stopping: waiting for requests under way"
+        );
+        let requests_until = Instant::now() + self.args.drain_timeout;
+        let results_until = requests_until + FLUSH_TIMEOUT;
+        let mut heartbeat = tokio::time::interval(BALANCE_INTERVAL);
+        while !self.board.is_quiet() && Instant::now() < results_until {
+            if self.board.in_flight() > 0 && Instant::now() >= requests_until {
+                let aborted = self.board.abort(None);
+                tracing::warn!(aborted, "requests cut off; the next owner makes them again");
+            }
+            tokio::select! {
+                () = self.event() => {}
+                _ = heartbeat.tick() => {
+                    if let Some(owner) = &owner {
+                        // Only to keep the lease; if the session is lost, so are the shards, and nothing more is sent.
+                        let _ = tokio::time::timeout(BALANCE_INTERVAL, owner.client.batch_execute("select")).await;
+                    }
+                }
+                () = tokio::time::sleep_until(requests_until.into()), if self.board.in_flight() > 0 => {}
+            }
+        }
+    }
+}
+
+/// The extension and the sidecar of one minor version work together.
+fn same_version(extension: &str) -> Result<(), String> {
+    let minor = |version: &str| {
+        version
+            .split('.')
+            .take(2)
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    let own = env!("CARGO_PKG_VERSION");
+    if minor(extension) == minor(own) {
+        return Ok(());
+    }
+    Err(format!(
+        "the extension is version {extension}, this sidecar {own}: run ALTER EXTENSION webhooks UPDATE, or the sidecar of that version"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::same_version;
+
+    #[test]
+    fn patch_versions_may_differ() {
+        let own = env!("CARGO_PKG_VERSION");
+        let mut parts: Vec<&str> = own.split('.').collect();
+        parts[2] = "999";
+        assert!(same_version(&parts.join(".")).is_ok());
+        assert!(same_version("99.0.0").is_err());
+    }
+}

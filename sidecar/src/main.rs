@@ -1,0 +1,58 @@
+//! `webhooks-sidecar`: delivers what the extension `webhooks` queued.
+//!
+//! One rule: SQL owns every state change; this process waits, reads, sends and reports.
+//!
+//! # Layout
+//! The path of a delivery: [`wake`] → [`claim`] → [`dispatch`] → [`deliver`] → [`record`], driven by [`engine`].
+//! - [`args`]: flags and environment; [`log`]: what is printed
+//! - [`database`]: connections; [`owner`]: the session that owns shards, listens and claims; [`shards`]: which ones
+//! - [`wake`]: when to sleep, when to look
+//! - [`claim`]: reading ready deliveries; [`subscriptions`]: where they go
+//! - [`dispatch`]: what may be sent next, fairly
+//! - [`deliver`]: one HTTP attempt; [`request`] and [`response`]: its two halves; [`resolve`]: names to addresses
+//! - [`record`]: results back to SQL; [`maintain`]: regular upkeep
+//! - [`shutdown`]: signals
+
+mod args;
+mod claim;
+mod database;
+mod deliver;
+mod dispatch;
+mod engine;
+mod log;
+mod maintain;
+mod owner;
+mod record;
+mod request;
+mod resolve;
+mod response;
+mod shards;
+mod shutdown;
+mod subscriptions;
+mod wake;
+
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let args::Cli { command } = args::Cli::parse();
+    let args::Command::Run(args) = command;
+    log::start(args.log_format, &args.log_level);
+    match run(args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: args::RunArgs) -> anyhow::Result<()> {
+    args.check()?;
+    // One provider for both TLS users (database and receivers); an error here means one is installed already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(engine::run(args, shutdown::requested()))
+}

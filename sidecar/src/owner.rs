@@ -1,0 +1,164 @@
+//! The owning session: holds the shards' advisory locks, listens, and claims. Always in autocommit, so that
+//! notifications arrive at once; claiming on the session that owns means that nothing is claimed without owning.
+
+use crate::database::Database;
+use std::time::Duration;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio_postgres::{Client, Error, Notification, Statement};
+use uuid::Uuid;
+
+/// `webhooks.sidecar_settings()`.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub extension_version: String,
+    pub max_retry_delay: Duration,
+    pub max_retry_after: Duration,
+    pub max_response_body_bytes: usize,
+    pub max_response_headers_bytes: usize,
+}
+
+/// The session and its statements.
+pub struct Owner {
+    pub client: Client,
+    pub claim: Statement,
+    pub load: Statement,
+    balance: Statement,
+    release: Statement,
+    arm: Statement,
+    disarm: Statement,
+    promote: Statement,
+}
+
+impl Owner {
+    /// Connects, listens and joins the living sidecars.
+    ///
+    /// # Errors
+    /// Those of the connection; missing privileges or extension.
+    pub async fn open(
+        database: &Database,
+        lease: Duration,
+    ) -> Result<(Self, UnboundedReceiver<Notification>), Error> {
+        let (sender, notifications) = unbounded_channel();
+        let lease_ms = lease.as_millis().to_string();
+        let settings = [
+            // The server itself ends the session, and frees its shards, when no heartbeat comes.
+            ("idle_session_timeout", lease_ms.clone()),
+            ("tcp_keepalives_idle", "5".to_owned()),
+            ("tcp_keepalives_interval", "5".to_owned()),
+            ("tcp_keepalives_count", "3".to_owned()),
+            ("tcp_user_timeout", lease_ms),
+            ("statement_timeout", "0".to_owned()),
+        ];
+        let client = database
+            .connect("webhooks-sidecar owner", &settings, sender)
+            .await?;
+        client
+            .batch_execute("listen webhooks_doorbell; listen webhooks_changed")
+            .await?;
+        client
+            .execute("select webhooks.join_sidecars()", &[])
+            .await?;
+        let owner = Self {
+            claim: client
+                .prepare("select * from webhooks.claim_deliveries($1, $2, $3, $4, $5, $6)")
+                .await?,
+            load: client
+                .prepare("select * from webhooks.load_subscriptions($1)")
+                .await?,
+            balance: client
+                .prepare("select fair_share, acquired from webhooks.balance_shards($1)")
+                .await?,
+            release: client.prepare("select webhooks.release_shards($1)").await?,
+            arm: client.prepare("select webhooks.arm_doorbell($1)").await?,
+            disarm: client
+                .prepare("select webhooks.disarm_doorbell($1)")
+                .await?,
+            promote: client
+                .prepare("select promoted, next_due_in_ms from webhooks.promote_due($1)")
+                .await?,
+            client,
+        };
+        Ok((owner, notifications))
+    }
+
+    /// The settings in force.
+    pub async fn settings(&self) -> Result<Settings, Error> {
+        let row = self
+            .client
+            .query_one("select * from webhooks.sidecar_settings()", &[])
+            .await?;
+        let seconds = |column: &str| {
+            Duration::from_secs(u64::try_from(row.get::<_, i64>(column)).unwrap_or(0))
+        };
+        let bytes = |column: &str| usize::try_from(row.get::<_, i64>(column)).unwrap_or(0);
+        Ok(Settings {
+            extension_version: row.get("extension_version"),
+            max_retry_delay: seconds("max_retry_delay_seconds"),
+            max_retry_after: seconds("max_retry_after_seconds"),
+            max_response_body_bytes: bytes("max_response_body_bytes"),
+            max_response_headers_bytes: bytes("max_response_headers_bytes"),
+        })
+    }
+
+    /// Heartbeat: takes free shards up to the fair share. Returns the share and what was taken.
+    pub async fn balance(&self, owned: &[i16]) -> Result<(usize, Vec<i16>), Error> {
+        let row = self.client.query_one(&self.balance, &[&owned]).await?;
+        Ok((
+            usize::try_from(row.get::<_, i32>(0)).unwrap_or(0),
+            row.get(1),
+        ))
+    }
+
+    /// Gives shards back.
+    pub async fn release(&self, shards: &[i16]) -> Result<(), Error> {
+        self.client
+            .execute(&self.release, &[&shards])
+            .await
+            .map(drop)
+    }
+
+    /// Locks the bells before sleeping; false: a publisher is in flight.
+    pub async fn arm(&self, shards: &[i16]) -> Result<bool, Error> {
+        Ok(self.client.query_one(&self.arm, &[&shards]).await?.get(0))
+    }
+
+    /// Unlocks the bells.
+    pub async fn disarm(&self, shards: &[i16]) -> Result<(), Error> {
+        self.client
+            .execute(&self.disarm, &[&shards])
+            .await
+            .map(drop)
+    }
+
+    /// Makes due deliveries ready. Returns how many, and the time until the next.
+    pub async fn promote(&self, shards: &[i16]) -> Result<(usize, Option<Duration>), Error> {
+        let row = self.client.query_one(&self.promote, &[&shards]).await?;
+        let next = row
+            .get::<_, Option<i64>>(1)
+            .map(|ms| Duration::from_millis(u64::try_from(ms).unwrap_or(0)));
+        Ok((usize::try_from(row.get::<_, i32>(0)).unwrap_or(0), next))
+    }
+}
+
+/// What a notification says.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// Something to deliver was committed.
+    Doorbell,
+    /// A subscription was changed or deleted.
+    Subscription(Uuid),
+    /// Settings were changed.
+    Settings,
+}
+
+impl Signal {
+    /// Reads a notification; `None` if it is none of ours.
+    pub fn of(notification: &Notification) -> Option<Self> {
+        match (notification.channel(), notification.payload()) {
+            ("webhooks_doorbell", _) => Some(Self::Doorbell),
+            ("webhooks_changed", "settings") => Some(Self::Settings),
+            ("webhooks_changed", id) => id.parse().ok().map(Self::Subscription),
+            _ => None,
+        }
+    }
+}

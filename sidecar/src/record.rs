@@ -1,0 +1,256 @@
+//! Record: results back to SQL, in batches that grow by themselves: while one statement runs, the next gathers.
+//!
+//! `synchronous_commit` is off here: a crash may lose the last results, which means a second delivery, never a loss.
+
+use crate::database::{Backoff, Database, explain};
+use crate::deliver::Attempt;
+use std::time::{Duration, UNIX_EPOCH};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio_postgres::error::SqlState;
+use tokio_postgres::{Client, Statement};
+use uuid::Uuid;
+
+/// Most results in one statement.
+const MAX_BATCH: usize = 512;
+/// A statement that takes longer counts as a lost connection.
+const STATEMENT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Records until `results` closes, then ends. Reports the deliveries whose result is recorded to `recorded`.
+pub async fn run(
+    database: Database,
+    mut results: UnboundedReceiver<Attempt>,
+    recorded: UnboundedSender<Vec<Uuid>>,
+) {
+    let mut session = None;
+    let mut batch = Vec::with_capacity(MAX_BATCH);
+    while results.recv_many(&mut batch, MAX_BATCH).await > 0 {
+        let ids = batch.iter().map(|attempt| attempt.delivery_id).collect();
+        record(&database, &mut session, &mut batch).await;
+        batch.clear();
+        // The engine may have ended first; the results are safe.
+        let _ = recorded.send(ids);
+    }
+}
+
+struct Session {
+    client: Client,
+    record: Statement,
+}
+
+enum Failure {
+    /// The connection or the server: try again.
+    Passing(String),
+    /// These results: the server will not take them.
+    Refused(String),
+}
+
+impl Failure {
+    fn of(error: &tokio_postgres::Error) -> Self {
+        let words = explain(error);
+        match error.code() {
+            Some(code)
+                if matches!(&code.code()[..2], "22" | "23")
+                    || *code == SqlState::PROGRAM_LIMIT_EXCEEDED =>
+            {
+                Self::Refused(words)
+            }
+            _ => Self::Passing(words),
+        }
+    }
+}
+
+async fn record(database: &Database, session: &mut Option<Session>, batch: &mut [Attempt]) {
+    match write(database, session, batch).await {
+        Ok(()) => {}
+        Err(_) if batch.len() > 1 => {
+            // One of them is the culprit: one by one.
+            for attempt in batch.chunks_mut(1) {
+                if write(database, session, attempt).await.is_err() {
+                    record_bare(database, session, attempt).await;
+                }
+            }
+        }
+        Err(_) => record_bare(database, session, batch).await,
+    }
+}
+
+/// What a receiver answered must not keep its result from being recorded.
+async fn record_bare(database: &Database, session: &mut Option<Session>, attempt: &mut [Attempt]) {
+    for attempt in attempt.iter_mut() {
+        attempt.response_headers = None;
+        attempt.response_body = None;
+        attempt.error =
+            Some("the response could not be recorded; see the sidecar's log".to_owned());
+    }
+    if let Err(words) = write(database, session, attempt).await {
+        tracing::error!(
+            delivery_id = ?attempt.first().map(|a| a.delivery_id),
+            "can't record a result, the delivery will be made again: {words}"
+        );
+    }
+}
+
+/// Writes a batch, over reconnections, until the server takes or refuses it.
+async fn write(
+    database: &Database,
+    session: &mut Option<Session>,
+    batch: &[Attempt],
+) -> Result<(), String> {
+    let mut backoff = Backoff::new();
+    loop {
+        let failure = match try_write(database, session, batch).await {
+            Ok(late) => {
+                for delivery_id in late {
+                    tracing::warn!(%delivery_id, "late result: another sidecar, or an earlier try of ours, recorded this attempt");
+                }
+                return Ok(());
+            }
+            Err(Failure::Refused(words)) => return Err(words),
+            Err(Failure::Passing(words)) => words,
+        };
+        *session = None;
+        let pause = backoff.pause();
+        tracing::warn!(
+            results = batch.len(),
+            retry_in_ms = pause.as_millis(),
+            "can't record, will try again: {failure}"
+        );
+        tokio::time::sleep(pause).await;
+    }
+}
+
+async fn try_write(
+    database: &Database,
+    session: &mut Option<Session>,
+    batch: &[Attempt],
+) -> Result<Vec<Uuid>, Failure> {
+    let session = match session {
+        Some(open) if !open.client.is_closed() => open,
+        stale => {
+            let opened = tokio::time::timeout(STATEMENT_TIMEOUT, open(database));
+            stale.insert(
+                opened
+                    .await
+                    .map_err(|_| timed_out())?
+                    .map_err(|error| Failure::of(&error))?,
+            )
+        }
+    };
+    let columns = Columns::of(batch);
+    let parameters = columns.parameters();
+    let rows = session.client.query(&session.record, &parameters);
+    let rows = tokio::time::timeout(STATEMENT_TIMEOUT, rows)
+        .await
+        .map_err(|_| timed_out())?;
+    Ok(rows
+        .map_err(|error| Failure::of(&error))?
+        .iter()
+        .map(|row| row.get(0))
+        .collect())
+}
+
+fn timed_out() -> Failure {
+    Failure::Passing(format!(
+        "no answer within {} s",
+        STATEMENT_TIMEOUT.as_secs()
+    ))
+}
+
+async fn open(database: &Database) -> Result<Session, tokio_postgres::Error> {
+    let settings = [
+        ("synchronous_commit", "off".to_owned()),
+        ("statement_timeout", "0".to_owned()),
+    ];
+    let (sender, _) = unbounded_channel();
+    let client = database
+        .connect("webhooks-sidecar record", &settings, sender)
+        .await?;
+    let record = client
+        .prepare("select * from webhooks.record_attempts($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)")
+        .await?;
+    Ok(Session { client, record })
+}
+
+/// The parameters of `record_attempts`, an array a column.
+#[derive(Default)]
+struct Columns<'a> {
+    delivery_ids: Vec<Uuid>,
+    attempts: Vec<i32>,
+    statuses: Vec<&'a str>,
+    http_statuses: Vec<Option<i32>>,
+    response_headers: Vec<Option<&'a str>>,
+    response_bodies: Vec<Option<&'a str>>,
+    errors: Vec<Option<&'a str>>,
+    attempted_at_us: Vec<i64>,
+    durations_us: Vec<i64>,
+    payload_sizes: Vec<Option<i32>>,
+    payload_hashes: Vec<Option<&'a [u8]>>,
+    retry_after_ms: Vec<Option<i64>>,
+    disable_reasons: Vec<Option<&'a str>>,
+}
+
+impl<'a> Columns<'a> {
+    fn of(batch: &'a [Attempt]) -> Self {
+        let mut columns = Self::default();
+        for attempt in batch {
+            columns.delivery_ids.push(attempt.delivery_id);
+            columns.attempts.push(attempt.attempt);
+            columns.statuses.push(attempt.status);
+            columns
+                .http_statuses
+                .push(attempt.http_status.map(i32::from));
+            columns
+                .response_headers
+                .push(attempt.response_headers.as_deref());
+            columns
+                .response_bodies
+                .push(attempt.response_body.as_deref());
+            columns.errors.push(attempt.error.as_deref());
+            let at = attempt
+                .attempted_at
+                .duration_since(UNIX_EPOCH)
+                .unwrap_or_default();
+            columns
+                .attempted_at_us
+                .push(i64::try_from(at.as_micros()).unwrap_or(i64::MAX));
+            columns
+                .durations_us
+                .push(i64::try_from(attempt.duration.as_micros()).unwrap_or(i64::MAX));
+            columns.payload_sizes.push(
+                attempt
+                    .payload_size
+                    .map(|size| i32::try_from(size).unwrap_or(i32::MAX)),
+            );
+            columns
+                .payload_hashes
+                .push(attempt.payload_sha256.as_ref().map(|hash| &hash[..]));
+            columns.retry_after_ms.push(
+                attempt
+                    .retry_after
+                    .map(|d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX)),
+            );
+            columns
+                .disable_reasons
+                .push(attempt.disable_reason.as_deref());
+        }
+        columns
+    }
+
+    fn parameters(&self) -> [&(dyn tokio_postgres::types::ToSql + Sync); 13] {
+        [
+            &self.delivery_ids,
+            &self.attempts,
+            &self.statuses,
+            &self.http_statuses,
+            &self.response_headers,
+            &self.response_bodies,
+            &self.errors,
+            &self.attempted_at_us,
+            &self.durations_us,
+            &self.payload_sizes,
+            &self.payload_hashes,
+            &self.retry_after_ms,
+            &self.disable_reasons,
+        ]
+    }
+}

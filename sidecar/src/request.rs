@@ -1,0 +1,70 @@
+//! The request: the subscription's constant parts, the event's identity, and the signature of this attempt.
+
+use crate::claim::{Delivery, Message};
+use crate::subscriptions::Endpoint;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Client, RequestBuilder};
+use webhooks_core::auth::Auth;
+
+/// Standard Webhooks: the event's id, on which receivers deduplicate.
+const ID: HeaderName = HeaderName::from_static("webhook-id");
+/// Standard Webhooks: seconds since 1970 of this attempt.
+const TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
+/// Standard Webhooks: `v1,<base64>` over id, timestamp and body.
+const SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
+/// `sha256=<hex>` over the body.
+const BODY_SIGNATURE: HeaderName = HeaderName::from_static("x-webhook-signature");
+const DELIVERY: HeaderName = HeaderName::from_static("x-webhook-delivery-id");
+const ATTEMPT: HeaderName = HeaderName::from_static("x-webhook-attempt");
+const EVENT_TYPE: HeaderName = HeaderName::from_static("x-webhook-event-type");
+
+/// Builds the request for one attempt at `timestamp` (seconds since 1970).
+pub fn build(
+    client: &Client,
+    endpoint: &Endpoint,
+    delivery: &Delivery,
+    message: &Message,
+    timestamp: i64,
+) -> RequestBuilder {
+    let mut headers = endpoint.headers.clone();
+    let event_id = message.event_id.hyphenated().to_string();
+    match &endpoint.auth {
+        Auth::None => {}
+        Auth::ApiKey { header, value } => {
+            if let (Ok(name), Ok(mut value)) =
+                (HeaderName::try_from(header), HeaderValue::try_from(value))
+            {
+                value.set_sensitive(true);
+                headers.insert(name, value);
+            }
+        }
+        Auth::Signature(signer) => {
+            insert(
+                &mut headers,
+                BODY_SIGNATURE,
+                format!("sha256={}", signer.sign_body_hex(&message.body)),
+            );
+            insert(
+                &mut headers,
+                SIGNATURE,
+                signer.sign_standard(&event_id, timestamp, &message.body),
+            );
+        }
+    }
+    insert(&mut headers, ID, event_id);
+    insert(&mut headers, TIMESTAMP, timestamp.to_string());
+    insert(&mut headers, DELIVERY, delivery.id.hyphenated().to_string());
+    insert(&mut headers, ATTEMPT, (delivery.attempt + 1).to_string());
+    insert(&mut headers, EVENT_TYPE, message.event_type.clone());
+    client
+        .request(endpoint.method.clone(), endpoint.url.clone())
+        .headers(headers)
+        .body(message.body.clone())
+}
+
+fn insert(headers: &mut HeaderMap, name: HeaderName, value: String) {
+    // Ids, numbers, base64 and registered event types: always valid values.
+    if let Ok(value) = HeaderValue::try_from(value) {
+        headers.insert(name, value);
+    }
+}

@@ -1,0 +1,152 @@
+//! Where and how to deliver: subscriptions as the sidecar needs them, loaded once per version.
+
+use crate::owner::{Owner, Settings};
+use reqwest::Method;
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_postgres::{Error, Row};
+use url::Url;
+use uuid::Uuid;
+use webhooks_core::auth::Auth;
+use webhooks_core::headers::validate_headers;
+use webhooks_core::retry::RetryPolicy;
+use webhooks_core::url_policy::parse_webhook_url;
+
+/// One version of a subscription.
+pub struct Subscription {
+    pub id: Uuid,
+    pub version: i64,
+    /// What is wrong with a stored setting that this version of the sidecar can't use, if anything is.
+    pub endpoint: Result<Endpoint, String>,
+    pub retry: RetryPolicy,
+    pub timeout: Duration,
+    pub max_payload_bytes: usize,
+    pub max_in_flight: usize,
+}
+
+/// The request's constant parts.
+pub struct Endpoint {
+    pub method: Method,
+    pub url: Url,
+    pub headers: HeaderMap,
+    pub auth: Auth,
+}
+
+/// Subscriptions by id, each in the newest version seen.
+#[derive(Default)]
+pub struct Subscriptions {
+    known: HashMap<Uuid, Arc<Subscription>>,
+}
+
+/// Beyond so many the cache starts anew: it only saves re-reading.
+const MAX_KNOWN: usize = 20_000;
+
+impl Subscriptions {
+    /// Loads those of `wanted` (id and version) that are not known in at least that version.
+    ///
+    /// # Errors
+    /// Those of the query.
+    pub async fn load(
+        &mut self,
+        owner: &Owner,
+        settings: &Settings,
+        wanted: &[(Uuid, i64)],
+    ) -> Result<(), Error> {
+        let missing: Vec<Uuid> = wanted
+            .iter()
+            .filter(|(id, version)| self.known.get(id).is_none_or(|s| s.version < *version))
+            .map(|(id, _)| *id)
+            .collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        if self.known.len() + missing.len() > MAX_KNOWN {
+            self.known.clear();
+        }
+        let wanted: Vec<Uuid> = if self.known.is_empty() {
+            wanted.iter().map(|(id, _)| *id).collect()
+        } else {
+            missing
+        };
+        for row in owner.client.query(&owner.load, &[&wanted]).await? {
+            let subscription = Subscription::from_row(&row, settings);
+            self.known.insert(subscription.id, Arc::new(subscription));
+        }
+        Ok(())
+    }
+
+    /// The newest version loaded; `None` if it was deleted since it was claimed.
+    pub fn get(&self, id: Uuid) -> Option<Arc<Subscription>> {
+        self.known.get(&id).cloned()
+    }
+
+    /// Forgets everything: settings that the subscriptions carry have changed.
+    pub fn clear(&mut self) {
+        self.known.clear();
+    }
+}
+
+impl Subscription {
+    fn from_row(row: &Row, settings: &Settings) -> Self {
+        let positive = |column: &str| u64::try_from(row.get::<_, i32>(column)).unwrap_or(0);
+        Self {
+            id: row.get("id"),
+            version: row.get("version"),
+            endpoint: Endpoint::from_row(row),
+            retry: RetryPolicy {
+                retry_count: u32::try_from(row.get::<_, i32>("retry_count")).unwrap_or(0),
+                base_delay: Duration::from_secs(positive("retry_delay_seconds")),
+                max_delay: settings.max_retry_delay,
+                retry_after_cap: settings.max_retry_after,
+                no_retry_statuses: row
+                    .get::<_, Vec<i32>>("no_retry_statuses")
+                    .into_iter()
+                    .filter_map(|status| u16::try_from(status).ok())
+                    .collect(),
+            },
+            timeout: Duration::from_secs(positive("timeout_seconds")),
+            max_payload_bytes: usize::try_from(positive("max_payload_size_kb") * 1024)
+                .unwrap_or(usize::MAX),
+            max_in_flight: usize::try_from(positive("max_in_flight"))
+                .unwrap_or(1)
+                .max(1),
+        }
+    }
+}
+
+impl Endpoint {
+    fn from_row(row: &Row) -> Result<Self, String> {
+        let json = |column: &str| -> Result<serde_json::Value, String> {
+            serde_json::from_str(row.get(column))
+                .map_err(|error| format!("{column} is not JSON: {error}"))
+        };
+        let url = parse_webhook_url(row.get("webhook_url"))
+            .map_err(|error| format!("webhook_url: {error}"))?;
+        let method = row
+            .get::<_, &str>("webhook_method")
+            .parse()
+            .map_err(|_| "webhook_method is no HTTP method".to_owned())?;
+        let auth = Auth::parse(row.get("auth_type"), &json("auth_config")?)
+            .map_err(|error| format!("auth_config: {error}"))?;
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        for (name, value) in validate_headers(&json("webhook_headers")?)
+            .map_err(|error| format!("webhook_headers: {error}"))?
+        {
+            let (Ok(name), Ok(value)) =
+                (HeaderName::try_from(&name), HeaderValue::try_from(&value))
+            else {
+                return Err(format!("webhook_headers: {name} can't be sent"));
+            };
+            headers.insert(name, value);
+        }
+        Ok(Self {
+            method,
+            url,
+            headers,
+            auth,
+        })
+    }
+}

@@ -1,0 +1,86 @@
+-- Settings of the whole system. Defaults live here, in code; only what a DBA changed is a row, so that dumps
+-- carry exactly the changes.
+create table webhooks.setting_overrides (
+    name text primary key,
+    value bigint not null
+);
+comment on table webhooks.setting_overrides is 'Settings that differ from their default. Read webhooks.settings; write with set_setting() and reset_setting().';
+comment on column webhooks.setting_overrides.name is 'Name of the setting.';
+comment on column webhooks.setting_overrides.value is 'Its value, in the unit that webhooks.settings says.';
+select pg_catalog.pg_extension_config_dump('webhooks.setting_overrides', '');
+
+create function webhooks.setting_definitions()
+returns table (name text, default_value bigint, unit text, min_value bigint, max_value bigint, description text)
+language sql immutable parallel safe
+begin atomic
+    values
+        ('max_retry_delay_seconds', 21600::bigint, 's', 1::bigint, 604800::bigint,
+         'Longest backoff between two attempts. 6 hours: a receiver that is down overnight is tried again in the morning.'),
+        ('max_retry_after_seconds', 86400, 's', 0, 604800,
+         'Longest Retry-After that is obeyed; a longer one counts as this. One day covers every documented quota window.'),
+        ('max_delivery_age_seconds', 604800, 's', 60, 31536000,
+         'Deliveries of older events become expired instead of being tried. 7 days.'),
+        ('max_response_body_bytes', 4096, 'bytes', 0, 1048576,
+         'How much of a response body the log keeps. 4 KiB holds an error page''s message.'),
+        ('max_response_headers_bytes', 4096, 'bytes', 0, 65536,
+         'How much of the response headers the log keeps.'),
+        ('idempotency_retention_hours', 168, 'h', 1, 8760,
+         'How long an idempotency key is remembered. 7 days, beyond the retry horizon of common clients.'),
+        ('partition_days_ahead', 7, 'days', 1, 366,
+         'How many daily partitions maintain() keeps ready; a week without a sidecar needs no default partition.');
+end;
+comment on function webhooks.setting_definitions() is 'Every setting: default, unit, range and why.';
+
+create function webhooks.setting(name text)
+returns bigint
+language sql stable parallel safe
+set search_path = pg_catalog, pg_temp
+begin atomic
+    select coalesce(
+        (select o.value from webhooks.setting_overrides o where o.name = setting.name),
+        (select d.default_value from webhooks.setting_definitions() d where d.name = setting.name)
+    );
+end;
+comment on function webhooks.setting(text) is 'The value in force of one setting.';
+
+create view webhooks.settings with (security_invoker = true) as
+select d.name, coalesce(o.value, d.default_value) as value, d.unit, d.default_value, d.min_value, d.max_value, d.description
+from webhooks.setting_definitions() d
+left join webhooks.setting_overrides o on o.name = d.name;
+comment on view webhooks.settings is 'Settings in force, with unit, default, range and meaning. Change with webhooks.set_setting(name, value).';
+
+create function webhooks.set_setting(name text, value bigint)
+returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_variable
+declare
+    definition record;
+begin
+    select d.* into definition from webhooks.setting_definitions() d where d.name = set_setting.name;
+    if not found then
+        raise exception 'there is no setting "%"', name
+            using errcode = 'undefined_object', hint = 'Settings are listed by: select * from webhooks.settings;';
+    end if;
+    if value is null or value not between definition.min_value and definition.max_value then
+        raise exception 'setting "%" can''t be % %', name, coalesce(value::text, 'null'), definition.unit
+            using errcode = 'invalid_parameter_value',
+                  hint = format('It takes %s to %s %s.', definition.min_value, definition.max_value, definition.unit);
+    end if;
+    insert into webhooks.setting_overrides as o values (set_setting.name, set_setting.value)
+    on conflict on constraint setting_overrides_pkey do update set value = excluded.value;
+    perform pg_notify('webhooks_changed', 'settings');
+end
+$$;
+comment on function webhooks.set_setting(text, bigint) is 'Changes a setting; running sidecars take it over at commit.';
+
+create function webhooks.reset_setting(name text)
+returns void
+language sql volatile
+set search_path = pg_catalog, pg_temp
+begin atomic
+    delete from webhooks.setting_overrides o where o.name = reset_setting.name;
+    select pg_notify('webhooks_changed', 'settings');
+end;
+comment on function webhooks.reset_setting(text) is 'Gives a setting its default back.';

@@ -1,0 +1,66 @@
+-- Who delivers what. A sidecar owns a shard by holding its session advisory lock (class 1464156749) and is
+-- then the only one to deliver for that shard's subscriptions; the server frees the lock when the session ends.
+-- A shared lock (class 1464156750) marks a living sidecar, so that each can tell its fair share.
+
+create function webhooks.join_sidecars()
+returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    perform pg_advisory_lock_shared(1464156750, 0);
+end
+$$;
+comment on function webhooks.join_sidecars() is 'Marks this session as a living sidecar until it ends.';
+
+create function webhooks.sidecar_count()
+returns integer
+language sql volatile
+set search_path = pg_catalog, pg_temp
+begin atomic
+    select count(distinct l.pid)::integer
+    from pg_locks l
+    where l.locktype = 'advisory' and l.classid = 1464156750 and l.objsubid = 2 and l.granted
+      and l.database = (select d.oid from pg_database d where d.datname = current_database());
+end;
+comment on function webhooks.sidecar_count() is 'How many sidecars live in this database.';
+
+create function webhooks.balance_shards(owned smallint[])
+returns table (fair_share integer, acquired smallint[])
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    candidate smallint;
+begin
+    fair_share := ceil(webhooks.shard_count()::numeric / greatest(webhooks.sidecar_count(), 1))::integer;
+    acquired := '{}';
+    if cardinality(owned) < fair_share then
+        for candidate in
+            select s::smallint
+            from generate_series(0, webhooks.shard_count() - 1) s
+            where s <> all (owned)
+            order by random()
+        loop
+            exit when cardinality(owned) + cardinality(acquired) >= fair_share;
+            if pg_try_advisory_lock(1464156749, candidate) then
+                acquired := acquired || candidate;
+            end if;
+        end loop;
+    end if;
+    return next;
+end
+$$;
+comment on function webhooks.balance_shards(smallint[]) is
+    'Takes free shards for this session up to its fair share. Returns the share (a sidecar that owns more gives the rest back) and what was taken. Doubles as the heartbeat.';
+
+create function webhooks.release_shards(shards smallint[])
+returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    perform pg_advisory_unlock(1464156749, s) from unnest(shards) s;
+end
+$$;
+comment on function webhooks.release_shards(smallint[]) is 'Gives shards of this session back.';

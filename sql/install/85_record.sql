@@ -1,0 +1,73 @@
+create function webhooks.record_attempts(
+    delivery_ids uuid[], attempts integer[], statuses text[], http_status_codes integer[], response_headers text[],
+    response_bodies text[], error_messages text[], attempted_at_us bigint[], durations_us bigint[],
+    payload_sizes integer[], payload_hashes bytea[], retry_after_ms bigint[], disable_reasons text[]
+)
+returns setof uuid
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_custom_plan
+set enable_seqscan = off
+set jit = off
+as $$
+begin
+    return query
+    with results as materialized (
+        select *
+        from unnest(
+            delivery_ids, attempts, statuses, http_status_codes, record_attempts.response_headers, response_bodies,
+            error_messages, attempted_at_us, durations_us, payload_sizes, payload_hashes, retry_after_ms, disable_reasons
+        ) as r (
+            delivery_id, attempt, status, http_status_code, response_headers, response_body, error_message,
+            attempted_at_us, duration_us, payload_size, payload_hash, retry_after_ms, disable_reason
+        )
+    ),
+    finished as (
+        delete from webhooks.delivery_queue q
+        using results r
+        where q.id = r.delivery_id and q.attempt = r.attempt and r.status <> 'retrying'
+        returning q.id, q.subscription_id, q.event_log_id, q.tenant_id, null::timestamptz as next_retry_at
+    ),
+    rescheduled as (
+        update webhooks.delivery_queue q
+        set attempt = q.attempt + 1,
+            next_attempt_at = clock_timestamp() + r.retry_after_ms * interval '1 millisecond'
+        from results r
+        where q.id = r.delivery_id and q.attempt = r.attempt and r.status = 'retrying'
+        returning q.id, q.subscription_id, q.event_log_id, q.tenant_id, q.next_attempt_at as next_retry_at
+    ),
+    applied as (
+        select * from finished union all select * from rescheduled
+    ),
+    logged as (
+        insert into webhooks.delivery_attempts (
+            delivery_id, delivery_attempt, http_status_code, attempted_at, delivered_at, next_retry_at, duration_us,
+            subscription_id, event_log_id, tenant_id, payload_size_bytes, delivery_status, payload_sha256,
+            response_headers, response_body, error_message
+        )
+        select a.id, r.attempt + 1, r.http_status_code,
+               timestamptz 'epoch' + r.attempted_at_us * interval '1 microsecond',
+               case when r.status = 'delivered'
+                    then timestamptz 'epoch' + (r.attempted_at_us + r.duration_us) * interval '1 microsecond' end,
+               a.next_retry_at, r.duration_us, a.subscription_id, a.event_log_id, a.tenant_id, r.payload_size, r.status,
+               r.payload_hash, r.response_headers::jsonb, r.response_body, r.error_message
+        from applied a
+        join results r on r.delivery_id = a.id
+    ),
+    disabled as (
+        update webhooks.webhook_subscriptions s
+        set is_enabled = false, disabled_reason = d.reason
+        from (
+            select a.subscription_id, min(r.disable_reason) as reason
+            from applied a
+            join results r on r.delivery_id = a.id
+            where r.disable_reason is not null
+            group by a.subscription_id
+        ) d
+        where s.id = d.subscription_id and s.is_enabled
+    )
+    select r.delivery_id from results r where not exists (select from applied a where a.id = r.delivery_id);
+end
+$$;
+comment on function webhooks.record_attempts(uuid[], integer[], text[], integer[], text[], text[], text[], bigint[], bigint[], integer[], bytea[], bigint[], text[]) is
+    'Writes the results of attempts, each guarded by the attempt number that was claimed. Returns the deliveries of late writers, for which nothing was changed.';

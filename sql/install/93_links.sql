@@ -1,0 +1,140 @@
+-- Tenants and users belong to the application: foreign keys to its tables are the DBA's choice. pg_dump does
+-- not dump constraints of an extension's tables, so what is linked is a row, and maintain() links it again.
+
+create table webhooks.linked_tables (
+    kind text primary key,
+    table_name text not null,
+    id_column text not null,
+    constraint linked_tables_kind_check check (kind in ('tenants', 'users'))
+);
+comment on table webhooks.linked_tables is 'The application''s tables that link_tenants() and link_users() made foreign keys to.';
+comment on column webhooks.linked_tables.kind is 'tenants or users.';
+comment on column webhooks.linked_tables.table_name is 'Qualified name of the application''s table.';
+comment on column webhooks.linked_tables.id_column is 'Its key column, of type uuid.';
+select pg_catalog.pg_extension_config_dump('webhooks.linked_tables', '');
+
+create function webhooks.forget_tenants()
+returns trigger
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    execute format(
+        'with gone as (select %I as id from gone_tenants),
+              queue as (delete from webhooks.delivery_queue q using gone where q.tenant_id = gone.id),
+              keys as (delete from webhooks.idempotency_keys k using gone where k.tenant_id = gone.id)
+         delete from webhooks.delivery_attempts a using gone where a.tenant_id = gone.id',
+        tg_argv[0]);
+    return null;
+end
+$$;
+comment on function webhooks.forget_tenants() is 'Trigger on a linked table of tenants: deletes the delivery log of tenants that are deleted (events and subscriptions go by foreign key).';
+
+create function webhooks.apply_links()
+returns bigint
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+set lock_timeout = '2s'
+as $$
+declare
+    link record;
+    wanted record;
+    made bigint := 0;
+begin
+    for link in select l.kind, l.table_name, l.id_column from webhooks.linked_tables l loop
+        if to_regclass(link.table_name) is null then
+            raise warning 'linked table % of % does not exist', link.table_name, link.kind
+                using hint = format('Link another one with webhooks.link_%s(), or end the link with webhooks.unlink_%1$s().', link.kind);
+            continue;
+        end if;
+        for wanted in
+            select *
+            from (values
+                ('tenants', 'event_logs', 'tenant_id', 'on delete cascade'),
+                ('tenants', 'webhook_subscriptions', 'tenant_id', 'on delete cascade'),
+                ('users', 'event_logs', 'user_id', ''),
+                ('users', 'webhook_subscriptions', 'created_by', '')
+            ) as v (kind, relation, referencing_column, action)
+            where v.kind = link.kind
+        loop
+            continue when exists (
+                select from pg_constraint c
+                where c.conrelid = ('webhooks.' || wanted.relation)::regclass and c.contype = 'f'
+                  and c.conname = format('%s_%s_fkey', wanted.relation, wanted.referencing_column)
+            );
+            execute format('alter table webhooks.%I add constraint %I foreign key (%I) references %s (%I) %s',
+                           wanted.relation, format('%s_%s_fkey', wanted.relation, wanted.referencing_column),
+                           wanted.referencing_column, link.table_name::regclass, link.id_column, wanted.action);
+            made := made + 1;
+        end loop;
+    end loop;
+    return made;
+end
+$$;
+comment on function webhooks.apply_links() is 'Makes the foreign keys of linked_tables that are missing (after a restore); returns how many.';
+
+create function webhooks.link_tenants(tenants regclass, id_column name default 'id')
+returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    perform webhooks.unlink_tenants();
+    insert into webhooks.linked_tables
+    select 'tenants', format('%I.%I', n.nspname, c.relname), link_tenants.id_column
+    from pg_class c join pg_namespace n on n.oid = c.relnamespace
+    where c.oid = tenants;
+    perform webhooks.apply_links();
+    execute format('create trigger webhooks_forget_tenants after delete on %s referencing old table as gone_tenants
+                    for each statement execute function webhooks.forget_tenants(%L)', tenants, id_column);
+end
+$$;
+comment on function webhooks.link_tenants(regclass, name) is
+    'Makes tenant_id reference the application''s table of tenants; deleting a tenant then deletes its events, subscriptions, deliveries and logs.';
+
+create function webhooks.link_users(users regclass, id_column name default 'id')
+returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    perform webhooks.unlink_users();
+    insert into webhooks.linked_tables
+    select 'users', format('%I.%I', n.nspname, c.relname), link_users.id_column
+    from pg_class c join pg_namespace n on n.oid = c.relnamespace
+    where c.oid = users;
+    perform webhooks.apply_links();
+end
+$$;
+comment on function webhooks.link_users(regclass, name) is 'Makes user_id and created_by reference the application''s table of users.';
+
+create function webhooks.unlink_tenants()
+returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    linked text;
+begin
+    delete from webhooks.linked_tables l where l.kind = 'tenants' returning l.table_name into linked;
+    alter table webhooks.event_logs drop constraint if exists event_logs_tenant_id_fkey;
+    alter table webhooks.webhook_subscriptions drop constraint if exists webhook_subscriptions_tenant_id_fkey;
+    if to_regclass(linked) is not null then
+        execute format('drop trigger if exists webhooks_forget_tenants on %s', linked::regclass);
+    end if;
+end
+$$;
+comment on function webhooks.unlink_tenants() is 'Undoes link_tenants().';
+
+create function webhooks.unlink_users()
+returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    delete from webhooks.linked_tables l where l.kind = 'users';
+    alter table webhooks.event_logs drop constraint if exists event_logs_user_id_fkey;
+    alter table webhooks.webhook_subscriptions drop constraint if exists webhook_subscriptions_created_by_fkey;
+end
+$$;
+comment on function webhooks.unlink_users() is 'Undoes link_users().';

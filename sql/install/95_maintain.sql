@@ -1,0 +1,64 @@
+create function webhooks.remove_orphans()
+returns bigint
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_custom_plan
+set enable_seqscan = off
+set enable_bitmapscan = off
+as $$
+declare
+    removed bigint;
+begin
+    with recursive walk as (
+        (select q.shard, q.subscription_id from webhooks.delivery_queue q
+         where q.next_attempt_at is null order by q.shard, q.subscription_id limit 1)
+        union all
+        select f.shard, f.subscription_id
+        from walk w
+        cross join lateral (
+            select q.shard, q.subscription_id from webhooks.delivery_queue q
+            where q.next_attempt_at is null and (q.shard, q.subscription_id) > (w.shard, w.subscription_id)
+            order by q.shard, q.subscription_id limit 1
+        ) f
+    )
+    delete from webhooks.delivery_queue q
+    using walk w
+    where q.next_attempt_at is null and q.shard = w.shard and q.subscription_id = w.subscription_id
+      and not exists (select from webhooks.webhook_subscriptions s where s.id = w.subscription_id);
+    get diagnostics removed = row_count;
+    return removed;
+end
+$$;
+comment on function webhooks.remove_orphans() is
+    'Removes deliveries whose subscription is gone: a publisher may have matched it while it was being deleted.';
+
+create function webhooks.maintain()
+returns table (task text, done bigint)
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    -- Each task by itself: one that can't be done now must not keep the others from being done.
+    foreach task in array array['create_partitions', 'forget_idempotency_keys', 'remove_orphans', 'apply_links'] loop
+        begin
+            case task
+                when 'create_partitions' then
+                    done := webhooks.create_partitions();
+                when 'forget_idempotency_keys' then
+                    delete from webhooks.idempotency_keys k
+                    where k.created_at < now() - make_interval(hours => webhooks.setting('idempotency_retention_hours')::integer);
+                    get diagnostics done = row_count;
+                when 'remove_orphans' then
+                    done := webhooks.remove_orphans();
+                when 'apply_links' then
+                    done := webhooks.apply_links();
+            end case;
+            return next;
+        exception when others then
+            raise warning 'maintenance task % failed: %', task, sqlerrm using errcode = sqlstate;
+        end;
+    end loop;
+end
+$$;
+comment on function webhooks.maintain() is
+    'Regular upkeep: partitions, old idempotency keys, deliveries to nobody, foreign keys after a restore. A sidecar calls it every few minutes; harmless to call at any time.';

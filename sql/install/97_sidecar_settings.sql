@@ -1,0 +1,15 @@
+create function webhooks.sidecar_settings()
+returns table (
+    extension_version text, shard_count integer, max_retry_delay_seconds bigint, max_retry_after_seconds bigint,
+    max_response_body_bytes bigint, max_response_headers_bytes bigint
+)
+language sql stable security definer
+set search_path = pg_catalog, pg_temp
+begin atomic
+    select e.extversion, webhooks.shard_count(), webhooks.setting('max_retry_delay_seconds'),
+           webhooks.setting('max_retry_after_seconds'), webhooks.setting('max_response_body_bytes'),
+           webhooks.setting('max_response_headers_bytes')
+    from pg_extension e
+    where e.extname = 'webhooks';
+end;
+comment on function webhooks.sidecar_settings() is 'What the sidecar needs to know of the settings.';
