@@ -1,0 +1,271 @@
+//! A database of its own for each test: extension, roles, and what an application does with them.
+
+mod application;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+use tokio_postgres::Client;
+use uuid::Uuid;
+
+pub use application::publish;
+
+use crate::cluster::Cluster;
+use crate::wait::{Seen, eventually};
+
+/// Login role of the sidecar: a member of `webhooks_sidecar` and nothing else.
+pub const SIDECAR_ROLE: &str = "sidecar";
+/// Login role of an application: a member of `webhooks_publisher` and nothing else.
+pub const PUBLISHER_ROLE: &str = "publisher";
+
+const CREATE_LOGIN_ROLES: &str = "
+do $$
+begin
+    if to_regrole('sidecar') is null then
+        create role sidecar login in role webhooks_sidecar;
+    end if;
+    if to_regrole('publisher') is null then
+        create role publisher login in role webhooks_publisher;
+    end if;
+end
+$$";
+
+/// A database with the extension.
+#[derive(Debug)]
+pub struct Database {
+    cluster: Arc<Cluster>,
+    name: String,
+}
+
+impl Database {
+    /// A new database in this process's shared cluster. The name is for logs and gets a number.
+    ///
+    /// # Errors
+    /// When cluster, database or extension cannot be made.
+    pub async fn fresh(name: &str) -> Result<Self> {
+        Self::create(&Cluster::shared().await?, name).await
+    }
+
+    /// A new database in a cluster of the test's own.
+    ///
+    /// # Errors
+    /// When database or extension cannot be made.
+    pub async fn create(cluster: &Arc<Cluster>, name: &str) -> Result<Self> {
+        let database = Self::create_empty(cluster, name).await?;
+        database.create_extension().await?;
+        Ok(database)
+    }
+
+    /// A new database without the extension: to restore a dump into, or to install by hand.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub async fn create_empty(cluster: &Arc<Cluster>, name: &str) -> Result<Self> {
+        static NUMBER: AtomicU32 = AtomicU32::new(1);
+        let name = format!("{name}_{}", NUMBER.fetch_add(1, SeqCst));
+        Self::create_named(cluster, &name).await
+    }
+
+    /// As [`create_empty`](Self::create_empty), with exactly this name.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub async fn create_named(cluster: &Arc<Cluster>, name: &str) -> Result<Self> {
+        cluster.create_database(name).await?;
+        Ok(Self {
+            cluster: Arc::clone(cluster),
+            name: name.to_owned(),
+        })
+    }
+
+    /// Creates the extension and, once per cluster, the login roles [`SIDECAR_ROLE`] and [`PUBLISHER_ROLE`].
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub async fn create_extension(&self) -> Result<()> {
+        let _one_at_a_time = self.cluster.roles.lock().await;
+        let admin = self.connect().await?;
+        admin
+            .batch_execute("create extension webhooks")
+            .await
+            .context("create extension webhooks")?;
+        admin
+            .batch_execute(CREATE_LOGIN_ROLES)
+            .await
+            .context("creating the login roles")
+    }
+
+    /// The cluster it is in.
+    #[must_use]
+    pub fn cluster(&self) -> &Arc<Cluster> {
+        &self.cluster
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Connection URL for a role.
+    #[must_use]
+    pub fn url(&self, role: &str) -> String {
+        self.cluster.url(role, &self.name)
+    }
+
+    /// Opens a session as superuser.
+    ///
+    /// # Errors
+    /// When the server refuses or does not run.
+    pub async fn connect(&self) -> Result<Client> {
+        self.connect_as("postgres").await
+    }
+
+    /// Opens a session as another role.
+    ///
+    /// # Errors
+    /// When the server refuses or does not run.
+    pub async fn connect_as(&self, role: &str) -> Result<Client> {
+        self.cluster.connect(role, &self.name).await
+    }
+
+    /// Runs SQL statements, in a session of their own.
+    ///
+    /// # Errors
+    /// When one fails.
+    pub async fn execute(&self, sql: &str) -> Result<()> {
+        self.connect()
+            .await?
+            .batch_execute(sql)
+            .await
+            .with_context(|| sql.to_owned())
+    }
+
+    /// Runs a query for one value and casts it to text, in a session of its own.
+    ///
+    /// Returns: `None` for SQL's null or no row.
+    ///
+    /// # Errors
+    /// When the query fails.
+    pub async fn value(&self, query: &str) -> Result<Option<String>> {
+        value(&self.connect().await?, query).await
+    }
+
+    /// Runs a query.
+    ///
+    /// Returns: its rows as JSON objects.
+    ///
+    /// # Errors
+    /// When the query fails.
+    pub async fn rows(&self, query: &str) -> Result<Vec<Value>> {
+        rows(&self.connect().await?, query).await
+    }
+
+    /// Waits until a query's value, as text, is the expected one.
+    ///
+    /// # Errors
+    /// When it is not within [`PATIENCE`](crate::PATIENCE), with the last value seen.
+    pub async fn wait_value(&self, query: &str, expected: &str) -> Result<()> {
+        self.wait_value_within(crate::PATIENCE, query, expected)
+            .await
+    }
+
+    /// As [`wait_value`](Self::wait_value), with a time-out.
+    ///
+    /// # Errors
+    /// When it is not within `timeout`, with the last value seen.
+    pub async fn wait_value_within(
+        &self,
+        timeout: Duration,
+        query: &str,
+        expected: &str,
+    ) -> Result<()> {
+        let client = self.connect().await?;
+        let check = async || {
+            let seen = value(&client, query).await?;
+            Ok(Seen::done_if(seen, |v| v.as_deref() == Some(expected)))
+        };
+        eventually(timeout, check)
+            .await
+            .map(drop)
+            .with_context(|| format!("waiting for {expected} from {query}"))
+    }
+
+    /// The deliveries of an event, from `webhook_delivery_logs`, oldest first.
+    ///
+    /// # Errors
+    /// When the query fails.
+    pub async fn deliveries(&self, event: Uuid) -> Result<Vec<Value>> {
+        self.rows(&deliveries_of(event)).await
+    }
+
+    /// The attempts of an event's deliveries, from `delivery_attempts`, oldest first.
+    ///
+    /// # Errors
+    /// When the query fails.
+    pub async fn attempts(&self, event: Uuid) -> Result<Vec<Value>> {
+        self.rows(&format!(
+            "select * from webhooks.delivery_attempts where event_log_id = '{event}' order by id"
+        ))
+        .await
+    }
+
+    /// Waits until an event's only delivery has a status.
+    ///
+    /// Returns: its row of `webhook_delivery_logs`.
+    ///
+    /// # Errors
+    /// When it has not within [`PATIENCE`](crate::PATIENCE), with the rows last seen.
+    pub async fn wait_delivery(&self, event: Uuid, status: &str) -> Result<Value> {
+        let client = self.connect().await?;
+        let query = deliveries_of(event);
+        let check = async || {
+            let seen = rows(&client, &query).await?;
+            Ok(match seen.as_slice() {
+                [delivery] if delivery["delivery_status"] == status => Seen::Done(delivery.clone()),
+                other => Seen::not_yet(Value::from(other)),
+            })
+        };
+        eventually(crate::PATIENCE, check)
+            .await
+            .with_context(|| format!("waiting for the delivery of event {event} to be {status}"))
+    }
+
+    /// Waits until nothing is outstanding.
+    ///
+    /// # Errors
+    /// When something is after `timeout`.
+    pub async fn wait_drained(&self, timeout: Duration) -> Result<()> {
+        let outstanding = "select count(*) from webhooks.delivery_queue";
+        self.wait_value_within(timeout, outstanding, "0").await
+    }
+}
+
+fn deliveries_of(event: Uuid) -> String {
+    format!(
+        "select * from webhooks.webhook_delivery_logs where event_log_id = '{event}' order by id"
+    )
+}
+
+async fn value(client: &Client, query: &str) -> Result<Option<String>> {
+    let query = query.trim_end().trim_end_matches(';');
+    let row = client
+        .query_opt(&format!("select v.v::text from ({query}) v (v)"), &[])
+        .await
+        .with_context(|| query.to_owned())?;
+    Ok(row.and_then(|row| row.get(0)))
+}
+
+async fn rows(client: &Client, query: &str) -> Result<Vec<Value>> {
+    let query = query.trim_end().trim_end_matches(';');
+    let rows = client
+        .query(&format!("select to_json(r)::text from ({query}) r"), &[])
+        .await
+        .with_context(|| query.to_owned())?;
+    rows.iter()
+        .map(|row| Ok(serde_json::from_str(row.get(0))?))
+        .collect()
+}

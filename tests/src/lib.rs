@@ -1,0 +1,50 @@
+//! The harness of the integration tests: real clusters, real sidecar processes, a real HTTP receiver.
+//!
+//! # Layout
+//! | module | what it gives a test |
+//! | --- | --- |
+//! | [`cluster`] | a throw-away PostgreSQL: start, stop, kill -9, restart; psql, dump, restore |
+//! | [`database`] | a database of its own per test, with the extension, roles, and helpers to subscribe and publish |
+//! | [`receiver`] | an HTTP server that records what it gets and answers as told, however badly |
+//! | [`sidecar`] | the real `webhooks-sidecar`: its log, signals and end |
+//! | [`proxy`] | a TCP connection that can stall or break, between any two of them |
+//! | [`ledger`] | what was committed, rolled back and received, and whether that adds up |
+//! | [`wait`] | waiting for SQL conditions |
+//! | [`process`], [`environment`] | what these are made of |
+//!
+//! # A test
+//! ```no_run
+//! # use webhooks_tests::{database::Database, receiver::{Receiver, Reply}, sidecar::Sidecar};
+//! # use serde_json::json;
+//! # async fn test() -> anyhow::Result<()> {
+//! let db = Database::fresh("retries").await?;
+//! let receiver = Receiver::start()?;
+//! receiver.on_sequence("/hook", [Reply::status(503), Reply::ok()]);
+//! let tenant = db.tenant();
+//! db.subscribe(json!({"tenant_id": tenant, "webhook_url": receiver.url("/hook"), "retry_delay_seconds": 0})).await?;
+//! let mut sidecar = Sidecar::start(&db).await?;
+//! let event = db.publish(tenant, "document.uploaded", json!({"title": "x"})).await?;
+//! let delivery = db.wait_delivery(event, "delivered").await?;
+//! assert_eq!(delivery["delivery_attempt"], 2);
+//! # Ok(()) }
+//! ```
+//!
+//! Wait for signals, never for time: [`receiver::Receiver::wait_for`], [`sidecar::Sidecar::wait_log`],
+//! [`database::Database::wait_delivery`], [`wait::eventually`].
+
+pub mod cluster;
+pub mod database;
+pub mod environment;
+pub mod ledger;
+pub mod process;
+mod progress;
+pub mod proxy;
+pub mod receiver;
+pub mod sidecar;
+pub mod wait;
+mod watchdog;
+
+use std::time::Duration;
+
+/// How long waits last that should end at once: generous, for they cost nothing when all is well.
+pub const PATIENCE: Duration = Duration::from_secs(30);
