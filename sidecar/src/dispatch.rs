@@ -331,3 +331,6 @@ impl Board {
             .all(|held| matches!(held.state, State::Waiting | State::Recorded))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,7 +11,7 @@
 //! - [`dispatch`]: what may be sent next, fairly
 //! - [`deliver`]: one HTTP attempt; [`request`] and [`response`]: its two halves; [`resolve`]: names to addresses
 //! - [`record`]: results back to SQL; [`maintain`]: regular upkeep
-//! - [`shutdown`]: signals
+//! - signals: [`shutdown`]
 
 mod args;
 mod claim;

@@ -1,0 +1,180 @@
+use super::*;
+use crate::claim::Message;
+use crate::subscriptions::Subscription;
+use std::sync::Arc;
+use std::time::Duration;
+use webhooks_core::retry::RetryPolicy;
+
+fn subscription(number: u128, max_in_flight: usize) -> Arc<Subscription> {
+    Arc::new(Subscription {
+        id: Uuid::from_u128(number),
+        version: 1,
+        endpoint: Err("not sent in these tests".to_owned()),
+        retry: RetryPolicy {
+            retry_count: 3,
+            base_delay: Duration::from_secs(1),
+            max_delay: Duration::from_secs(60),
+            no_retry_statuses: vec![],
+            retry_after_cap: Duration::from_secs(60),
+        },
+        timeout: Duration::from_secs(30),
+        max_payload_bytes: 1024,
+        max_in_flight,
+    })
+}
+
+fn delivery(id: u128, subscription: &Arc<Subscription>) -> Delivery {
+    Delivery {
+        id: Uuid::from_u128(id),
+        shard: (subscription.id.as_u128() & 15) as i16,
+        attempt: 0,
+        expired: false,
+        subscription: subscription.clone(),
+        message: Some(Arc::new(Message {
+            event_id: Uuid::from_u128(id),
+            event_type: "document.uploaded".to_owned(),
+            body: "{}".into(),
+            sha256: [0; 32],
+        })),
+    }
+}
+
+fn offer(board: &mut Board, from: &Arc<Subscription>, ids: std::ops::Range<u128>) -> usize {
+    ids.filter(|id| board.offer(delivery(*id, from))).count()
+}
+
+/// Takes all that may be sent now; returns the subscriptions' numbers in sending order.
+fn send(board: &mut Board) -> Vec<u128> {
+    std::iter::from_fn(|| {
+        board
+            .next()
+            .map(|delivery| delivery.subscription.id.as_u128())
+    })
+    .collect()
+}
+
+#[test]
+fn subscriptions_take_turns_within_their_limits() {
+    let mut board = Board::new(256);
+    let (one, two) = (subscription(1, 2), subscription(2, 3));
+    offer(&mut board, &one, 0..2);
+    offer(&mut board, &two, 10..13);
+    assert_eq!(send(&mut board), [1, 2, 1, 2, 2]);
+    assert_eq!(board.in_flight(), 5);
+}
+
+#[test]
+fn no_more_is_taken_than_the_limit_until_the_receiver_shows_its_pace() {
+    let mut board = Board::new(256);
+    let slow = subscription(1, 20);
+    assert_eq!(offer(&mut board, &slow, 0..100), 20);
+    assert_eq!(board.full(), [slow.id]);
+    assert_eq!(send(&mut board).len(), 20);
+    for id in 0..20 {
+        assert!(board.attempted(Uuid::from_u128(id)));
+        board.recorded(Uuid::from_u128(id), false);
+    }
+    assert!(board.take_hunger(), "what was refused is asked for again");
+    assert!(!board.take_hunger());
+    assert_eq!(
+        offer(&mut board, &slow, 100..300),
+        40,
+        "20 in flight and 20 ahead, its pace"
+    );
+}
+
+#[test]
+fn hanging_receivers_leave_slots_for_others() {
+    let mut board = Board::new(64);
+    for number in 0..50 {
+        offer(
+            &mut board,
+            &subscription(number, 20),
+            number * 1000..number * 1000 + 20,
+        );
+    }
+    send(&mut board);
+    assert!(
+        board.in_flight() < 64,
+        "some slots stay free however many hang"
+    );
+    let healthy = subscription(999, 20);
+    offer(&mut board, &healthy, 999_000..999_001);
+    assert_eq!(send(&mut board), [999]);
+}
+
+#[test]
+fn a_delivery_is_held_once_until_no_claim_can_show_it_again() {
+    let mut board = Board::new(64);
+    let one = subscription(1, 20);
+    assert_eq!(offer(&mut board, &one, 7..8), 1);
+    assert_eq!(offer(&mut board, &one, 7..8), 0, "held while waiting");
+    send(&mut board);
+    board.attempted(Uuid::from_u128(7));
+    board.recorded(Uuid::from_u128(7), true);
+    assert_eq!(
+        offer(&mut board, &one, 7..8),
+        0,
+        "the claim under way may be older than the record"
+    );
+    board.claim_ended();
+    assert_eq!(offer(&mut board, &one, 7..8), 1, "a retry is new");
+}
+
+#[test]
+fn dropping_returns_what_waits_and_keeps_what_flies() {
+    let mut board = Board::new(64);
+    let one = subscription(1, 2);
+    offer(&mut board, &one, 0..2);
+    board.next();
+    board.drop_waiting(|_| true);
+    assert_eq!(board.held_ids(), [Uuid::from_u128(0)]);
+    assert_eq!(send(&mut board), [] as [u128; 0]);
+    assert_eq!(offer(&mut board, &one, 1..2), 1);
+    assert_eq!(send(&mut board), [1]);
+}
+
+#[tokio::test]
+async fn aborting_a_shard_frees_its_slots_and_forgets_its_results() {
+    let mut board = Board::new(64);
+    let (here, there) = (subscription(1, 20), subscription(2, 20));
+    for (from, id) in [(&here, 1), (&there, 2)] {
+        offer(&mut board, from, id..id + 1);
+        board.next();
+        let task = tokio::spawn(std::future::pending::<()>());
+        board.started(Uuid::from_u128(id), task.abort_handle());
+    }
+    assert_eq!((board.busy(1), board.busy(2)), (1, 1));
+    assert_eq!(board.abort(Some(1)), 1);
+    assert_eq!((board.busy(1), board.busy(2), board.in_flight()), (0, 1, 1));
+    assert!(!board.attempted(Uuid::from_u128(1)));
+    assert!(!board.is_quiet());
+    board.abort(None);
+    assert!(board.is_quiet());
+}
+
+#[test]
+fn the_room_is_bounded() {
+    let mut board = Board::new(64);
+    assert_eq!(board.room(), 64 * HELD_PER_SLOT);
+    for number in 0..40 {
+        offer(
+            &mut board,
+            &subscription(number, 20),
+            number * 1000..number * 1000 + 20,
+        );
+    }
+    assert_eq!(board.room(), 0);
+}
+
+#[test]
+fn idle_lines_are_forgotten() {
+    let mut board = Board::new(64);
+    let one = subscription(1, 20);
+    offer(&mut board, &one, 0..1);
+    send(&mut board);
+    board.attempted(Uuid::from_u128(0));
+    board.recorded(Uuid::from_u128(0), false);
+    board.tick();
+    assert!(board.lines.is_empty());
+}
