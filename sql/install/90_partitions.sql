@@ -32,6 +32,15 @@ begin
             day := (now() at time zone 'UTC')::date + offset_days::integer;
             partition_name := parent || '_' || to_char(day, 'YYYYMMDD');
             continue when to_regclass('webhooks.' || partition_name) is not null;
+            if offset_days = 0 then
+                -- Rows of today may be under way to the default partition, which refuses them once it is narrowed:
+                -- let their transactions end first, and new ones wait at the parent until the new partition is there.
+                begin
+                    execute format('lock table webhooks.%I in share row exclusive mode', parent);
+                exception when lock_not_available then
+                    continue;
+                end;
+            end if;
             lower_bound := webhooks.uuid_v7_floor(day::timestamp at time zone 'UTC');
             upper_bound := webhooks.uuid_v7_floor((day + 1)::timestamp at time zone 'UTC');
             -- Rows of that day already in the default partition stay there: the day gets no partition.
