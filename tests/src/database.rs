@@ -208,7 +208,8 @@ impl Database {
     /// When the query fails.
     pub async fn attempts(&self, event: Uuid) -> Result<Vec<Value>> {
         self.rows(&format!(
-            "select * from webhooks.delivery_attempts where event_log_id = '{event}' order by id"
+            "select * from webhooks.delivery_attempts where event_log_id = '{event}'
+             order by delivery_id, delivery_attempt"
         ))
         .await
     }

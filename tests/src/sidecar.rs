@@ -22,11 +22,19 @@ pub struct Options {
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
     database_url: Option<String>,
+    refuses_private_networks: bool,
     quiet: bool,
 }
 
 impl Options {
-    /// Adds an argument after `run --allow-network 127.0.0.0/8`.
+    /// Does not allow 127.0.0.0/8, where the receivers are: the address policy as it is by default.
+    #[must_use]
+    pub fn without_private_networks(mut self) -> Self {
+        self.refuses_private_networks = true;
+        self
+    }
+
+    /// Adds an argument after `run`.
     #[must_use]
     pub fn arg(mut self, argument: impl Into<String>) -> Self {
         self.arguments.push(argument.into());
@@ -94,10 +102,14 @@ impl Sidecar {
             .unwrap_or_else(|| database.url(database::SIDECAR_ROLE));
         let mut command = Command::new(sidecar_program()?);
         forget_pg_settings(&mut command);
+        command.arg("run");
+        if !options.refuses_private_networks {
+            command.args(["--allow-network", "127.0.0.0/8"]);
+        }
         command
-            .args(["run", "--allow-network", "127.0.0.0/8"])
             .args(options.arguments)
             .env("DATABASE_URL", url)
+            .env("WEBHOOKS_LOG_FORMAT", "json")
             .envs(options.environment)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
