@@ -90,22 +90,63 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
     pattern text;
+    invalid record;
+    path text;
 begin
-    perform webhooks.check_subscription(new.webhook_url, new.webhook_headers, new.auth_type, new.auth_config, new.event_filters);
-    if new.event_filters ? 'jsonpath' then
-        begin
-            perform (new.event_filters ->> 'jsonpath')::jsonpath;
-        exception when syntax_error or invalid_text_representation or invalid_regular_expression then
-            raise exception 'invalid event_filters: jsonpath "%": %', new.event_filters ->> 'jsonpath', sqlerrm
-                using errcode = 'invalid_parameter_value',
-                      hint = 'Write an SQL/JSON path, for example $.amount ? (@ > 100); try it with jsonb_path_query().';
-        end;
+    -- Also what the constraints say: when one of those fails, PostgreSQL shows the whole row, secrets included.
+    select v.setting, coalesce(v.found, 'null') as found, v.takes into invalid
+    from (values
+        (new.id is not null, 'id', null, 'a UUID'),
+        (new.tenant_id is not null, 'tenant_id', null, 'a UUID'),
+        (new.name is not null, 'name', null, 'a text'),
+        (new.webhook_url is not null, 'webhook_url', null, 'a URL, for example https://example.com/webhooks'),
+        (new.environment in ('dev', 'staging', 'production'), 'environment', new.environment, 'dev, staging or production'),
+        (coalesce(new.webhook_method in ('POST', 'PUT', 'PATCH'), true), 'webhook_method', new.webhook_method, 'POST, PUT or PATCH'),
+        (coalesce(new.retry_count between 0 and 100, true), 'retry_count', new.retry_count::text, '0 to 100'),
+        (coalesce(new.retry_delay_seconds between 0 and 86400, true), 'retry_delay_seconds', new.retry_delay_seconds::text, '0 to 86400 s'),
+        (coalesce(new.timeout_seconds between 1 and 300, true), 'timeout_seconds', new.timeout_seconds::text, '1 to 300 s'),
+        (coalesce(new.max_payload_size_kb between 1 and 65536, true), 'max_payload_size_kb', new.max_payload_size_kb::text, '1 to 65536 KiB'),
+        (new.max_in_flight between 1 and 1000, 'max_in_flight', new.max_in_flight::text, '1 to 1000'),
+        (300 <= all (new.no_retry_statuses) and 599 >= all (new.no_retry_statuses), 'no_retry_statuses', new.no_retry_statuses::text,
+         'an array of HTTP statuses from 300 to 599'),
+        (new.version is not null, 'version', null, 'a number'),
+        -- The native functions read at most 127 levels.
+        (coalesce(not jsonb_path_exists(new.webhook_headers, '$.**{64}'), true), 'webhook_headers', 'too deep', 'an object of strings'),
+        (coalesce(not jsonb_path_exists(new.auth_config, '$.**{64}'), true), 'auth_config', 'too deep', 'an object of strings'),
+        (coalesce(not jsonb_path_exists(new.event_filters, '$.**{64}'), true), 'event_filters', 'too deep', 'at most 16 levels')
+    ) v (valid, setting, found, takes)
+    where v.valid is not true;
+    if found then
+        raise exception 'invalid %: %', invalid.setting, invalid.found
+            using errcode = 'invalid_parameter_value', hint = format('It takes %s.', invalid.takes);
     end if;
-    if jsonb_typeof(new.subscribed_events) <> 'array' then
-        raise exception 'subscribed_events is %, not a JSON array', new.subscribed_events
+
+    -- What was accepted once and does not change stays: a type that has left event_types must not keep its
+    -- subscription from being disabled.
+    if tg_op = 'INSERT'
+        or (new.webhook_url, new.webhook_headers, new.auth_type, new.auth_config, new.event_filters)
+            is distinct from (old.webhook_url, old.webhook_headers, old.auth_type, old.auth_config, old.event_filters) then
+        perform webhooks.check_subscription(new.webhook_url, new.webhook_headers, new.auth_type, new.auth_config, new.event_filters);
+        if new.event_filters ? 'jsonpath' then
+            begin
+                path := (new.event_filters ->> 'jsonpath')::jsonpath::text;
+                -- In a path's own notation a variable is $"name".
+                if regexp_replace(path, '"(?:[^"\\]|\\.)*"', '""', 'g') like '%$""%' then
+                    raise syntax_error using message = 'there are no variables';
+                end if;
+            exception when data_exception or syntax_error or feature_not_supported then
+                raise exception 'invalid event_filters: jsonpath "%": %', new.event_filters ->> 'jsonpath', sqlerrm
+                    using errcode = 'invalid_parameter_value',
+                          hint = 'Write an SQL/JSON path, for example $.amount ? (@ > 100); try it with jsonb_path_query().';
+            end;
+        end if;
+    end if;
+    if jsonb_typeof(new.subscribed_events) is distinct from 'array' then
+        raise exception 'subscribed_events is %, not a JSON array', coalesce(new.subscribed_events::text, 'null')
             using errcode = 'invalid_parameter_value', hint = 'Write for example ["document.processed", "job.*"].';
     end if;
     for pattern in select jsonb_array_elements_text(new.subscribed_events) loop
+        exit when tg_op = 'UPDATE' and new.subscribed_events = old.subscribed_events;
         continue when pattern = '*';
         -- pg_dump and pg_restore turn check_function_bodies off; a parallel restore may bring event_types later.
         continue when pattern ~ '^[a-z0-9_]+(\.[a-z0-9_]+)*(\.\*)?$' and not current_setting('check_function_bodies')::boolean;

@@ -1,10 +1,18 @@
 create function webhooks.jsonpath_matches(event_data jsonb, path jsonpath)
 returns boolean
-language sql stable parallel safe
-return coalesce((
-    select bool_or(case jsonb_typeof(item) when 'boolean' then item::boolean when 'null' then false else true end)
-    from jsonb_path_query_tz(event_data, path, '{}', true) as item
-), false);
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    return coalesce((
+        select bool_or(case jsonb_typeof(item) when 'boolean' then item::boolean when 'null' then false else true end)
+        from jsonb_path_query_tz(event_data, path, '{}', true) as item
+    ), false);
+-- "silent" doesn't silence all: a regular expression, a datetime template or a date out of range may still fail.
+exception when others then
+    return false;
+end
+$$;
 comment on function webhooks.jsonpath_matches(jsonb, jsonpath) is 'True if a predicate path holds or any other path finds something. Errors in the path count as false: a subscriber can''t break a publisher.';
 
 create function webhooks.match_events()
@@ -27,8 +35,11 @@ begin
     if found then
         raise exception 'unknown event type "%"', unknown_type
             using errcode = 'foreign_key_violation',
-                  hint = format('Register it first: insert into webhooks.event_types (name, category) values (%L, %L);',
-                                unknown_type, split_part(unknown_type, '.', 1));
+                  hint = case when unknown_type ~ '^[a-z0-9_]+(\.[a-z0-9_]+)+$'
+                      then format('Register it first: insert into webhooks.event_types (name, category) values (%L, %L);',
+                                  unknown_type, split_part(unknown_type, '.', 1))
+                      else 'Types are lower-case words joined by dots, for example document.uploaded; webhooks.event_types lists them.'
+                  end;
     end if;
 
     with queued as (
@@ -83,8 +94,9 @@ begin atomic
                 when s.event_filters ? 'jsonpath'
                     and not webhooks.jsonpath_matches(explain_match.event_data, (s.event_filters ->> 'jsonpath')::jsonpath)
                     then format('event_filters.jsonpath %s does not hold', s.event_filters ->> 'jsonpath')
-                else webhooks.filter_mismatch((coalesce(s.event_filters, '{}') - 'jsonpath')::text, coalesce(explain_match.event_data, '{}')::text,
-                                              explain_match.resource_type, explain_match.resource_id)
+                when coalesce(s.event_filters, '{}') - 'jsonpath' <> '{}'
+                    then webhooks.filter_mismatch((s.event_filters - 'jsonpath')::text, coalesce(explain_match.event_data, '{}')::text,
+                                                  explain_match.resource_type, explain_match.resource_id)
             end as reason
         from webhooks.webhook_subscriptions s
         where s.tenant_id = explain_match.tenant_id

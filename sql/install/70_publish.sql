@@ -27,16 +27,20 @@ declare
     first_id uuid;
 begin
     if publish_event.idempotency_key is not null then
-        -- Waits for another session that publishes the same key, and publishes after all if that one rolls back.
-        insert into webhooks.idempotency_keys (tenant_id, idempotency_key, event_id)
-        values (publish_event.tenant_id, publish_event.idempotency_key, new_id)
-        on conflict do nothing;
-        if not found then
+        loop
+            -- Waits for another session that publishes the same key, and publishes after all if that one rolls back.
+            insert into webhooks.idempotency_keys (tenant_id, idempotency_key, event_id)
+            values (publish_event.tenant_id, publish_event.idempotency_key, new_id)
+            on conflict do nothing;
+            exit when found;
             select k.event_id into first_id
             from webhooks.idempotency_keys k
             where k.tenant_id = publish_event.tenant_id and k.idempotency_key = publish_event.idempotency_key;
-            return first_id;
-        end if;
+            if found then
+                return first_id;
+            end if;
+            -- maintain() has forgotten the key between the two statements.
+        end loop;
     end if;
     insert into webhooks.event_logs (
         id, tenant_id, event_type, event_category, event_name, event_version, event_data, resource_type, resource_id,

@@ -26,7 +26,7 @@ begin
         delete from webhooks.delivery_queue q
         using results r
         where q.id = r.delivery_id and q.attempt = r.attempt and r.status <> 'retrying'
-        returning q.id, q.subscription_id, q.event_log_id, q.tenant_id, null::timestamptz as next_retry_at
+        returning q.id, q.subscription_id, q.event_log_id, q.tenant_id, r.attempt, null::timestamptz as next_retry_at
     ),
     rescheduled as (
         update webhooks.delivery_queue q
@@ -34,7 +34,7 @@ begin
             next_attempt_at = clock_timestamp() + r.retry_after_ms * interval '1 millisecond'
         from results r
         where q.id = r.delivery_id and q.attempt = r.attempt and r.status = 'retrying'
-        returning q.id, q.subscription_id, q.event_log_id, q.tenant_id, q.next_attempt_at as next_retry_at
+        returning q.id, q.subscription_id, q.event_log_id, q.tenant_id, r.attempt, q.next_attempt_at as next_retry_at
     ),
     applied as (
         select * from finished union all select * from rescheduled
@@ -52,7 +52,7 @@ begin
                a.next_retry_at, r.duration_us, a.subscription_id, a.event_log_id, a.tenant_id, r.payload_size, r.status,
                r.payload_hash, r.response_headers::jsonb, r.response_body, r.error_message
         from applied a
-        join results r on r.delivery_id = a.id
+        join results r on r.delivery_id = a.id and r.attempt = a.attempt
     ),
     disabled as (
         update webhooks.webhook_subscriptions s
@@ -60,13 +60,13 @@ begin
         from (
             select a.subscription_id, min(r.disable_reason) as reason
             from applied a
-            join results r on r.delivery_id = a.id
+            join results r on r.delivery_id = a.id and r.attempt = a.attempt
             where r.disable_reason is not null
             group by a.subscription_id
         ) d
         where s.id = d.subscription_id and s.is_enabled
     )
-    select r.delivery_id from results r where not exists (select from applied a where a.id = r.delivery_id);
+    select r.delivery_id from results r where not exists (select from applied a where a.id = r.delivery_id and a.attempt = r.attempt);
 end
 $$;
 comment on function webhooks.record_attempts(uuid[], integer[], text[], integer[], text[], text[], text[], bigint[], bigint[], integer[], bytea[], bigint[], text[]) is
