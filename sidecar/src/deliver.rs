@@ -226,13 +226,7 @@ fn classify(error: reqwest::Error) -> (Outcome, String) {
             };
             return (outcome, resolve.to_string());
         }
-        let tls = cause.downcast_ref::<rustls::Error>().or_else(|| {
-            cause
-                .downcast_ref::<std::io::Error>()
-                .and_then(std::io::Error::get_ref)
-                .and_then(|inner| inner.downcast_ref())
-        });
-        if let Some(tls) = tls {
+        if let Some(tls) = tls_error(cause) {
             return (Outcome::Tls, format!("TLS: {tls}"));
         }
         let text = cause.to_string();
@@ -242,4 +236,16 @@ fn classify(error: reqwest::Error) -> (Outcome, String) {
         source = cause.source();
     }
     (outcome, words)
+}
+
+/// The TLS error that this is, or that it wraps: the client hands it on in one `io::Error` inside another, and an
+/// `io::Error` names as its source not what it wraps but the source of that.
+fn tls_error<'e>(cause: &'e (dyn Error + 'static)) -> Option<&'e rustls::Error> {
+    let mut wrapped = cause;
+    loop {
+        if let Some(tls) = wrapped.downcast_ref() {
+            return Some(tls);
+        }
+        wrapped = wrapped.downcast_ref::<std::io::Error>()?.get_ref()?;
+    }
 }

@@ -19,7 +19,7 @@ pub enum ResolveError {
     #[error("{0} has no address")]
     Empty(String),
     #[error(
-        "{name} is {reason}; a receiver on a private network must be allowed with --allow-network"
+        "{name}: {reason}; a receiver on a private network must be allowed with --allow-network"
     )]
     Refused { name: String, reason: String },
 }
