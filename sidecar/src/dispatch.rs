@@ -61,6 +61,8 @@ pub struct Board {
     /// Lines with something waiting and room in flight.
     ring: VecDeque<Uuid>,
     recorded: Vec<Uuid>,
+    /// Subscriptions that a result disables, until that result (a delivery's) is recorded.
+    disabling: HashMap<Uuid, Uuid>,
     /// A line with `more` has room again.
     hungry: bool,
 }
@@ -75,6 +77,7 @@ impl Board {
             lines: HashMap::new(),
             ring: VecDeque::new(),
             recorded: Vec::new(),
+            disabling: HashMap::new(),
             hungry: false,
         }
     }
@@ -106,9 +109,12 @@ impl Board {
 
     /// Subscriptions that take no more for now; each is asked for again when it has room.
     pub fn full(&mut self) -> Vec<Uuid> {
+        let disabling = &self.disabling;
         self.lines
             .iter_mut()
-            .filter(|(_, line)| line.held > 0 && line.held >= line.limit())
+            .filter(|(id, line)| {
+                line.held > 0 && line.held >= line.limit() || disabling.contains_key(id)
+            })
             .map(|(id, line)| {
                 line.more = true;
                 *id
@@ -124,7 +130,7 @@ impl Board {
         let subscription = delivery.subscription.id;
         let line = self.lines.entry(subscription).or_default();
         line.max_in_flight = delivery.subscription.max_in_flight;
-        if line.held >= line.limit() {
+        if line.held >= line.limit() || self.disabling.contains_key(&subscription) {
             line.more = true;
             return false;
         }
@@ -207,6 +213,12 @@ impl Board {
         true
     }
 
+    /// The result of this delivery will disable its subscription: nothing more of it is taken until that is recorded.
+    pub fn disabling(&mut self, id: Uuid, subscription: Uuid) {
+        self.drop_waiting(|delivery| delivery.subscription.id == subscription);
+        self.disabling.entry(subscription).or_insert(id);
+    }
+
     /// The result is recorded. `claiming`: a claim is under way that may bring it once more.
     pub fn recorded(&mut self, id: Uuid, claiming: bool) {
         let Some(held) = self.held.get_mut(&id) else {
@@ -219,7 +231,7 @@ impl Board {
             held.state = State::Recorded;
             self.recorded.push(id);
         } else {
-            self.held.remove(&id);
+            self.forget(id);
         }
         if let Some(line) = self.lines.get_mut(&subscription) {
             line.held = line.held.saturating_sub(1);
@@ -229,8 +241,20 @@ impl Board {
 
     /// The claim that was under way has been taken in.
     pub fn claim_ended(&mut self) {
-        for id in self.recorded.drain(..) {
-            self.held.remove(&id);
+        for id in std::mem::take(&mut self.recorded) {
+            self.forget(id);
+        }
+    }
+
+    /// No claim can bring a recorded delivery again, nor know less of its subscription than its result said.
+    fn forget(&mut self, id: Uuid) {
+        let Some(held) = self.held.remove(&id) else {
+            return;
+        };
+        if self.disabling.get(&held.subscription) == Some(&id) {
+            self.disabling.remove(&held.subscription);
+            // It may have been enabled again meanwhile.
+            self.hungry = true;
         }
     }
 

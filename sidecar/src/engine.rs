@@ -595,7 +595,7 @@ impl Engine {
         if let Some(reason) = &attempt.disable_reason {
             tracing::warn!(subscription_id = %attempt.subscription_id, reason, "subscription disabled");
             self.board
-                .drop_waiting(|delivery| delivery.subscription.id == attempt.subscription_id);
+                .disabling(attempt.delivery_id, attempt.subscription_id);
         }
         // The recorder outlives the engine.
         let _ = self.results.send(attempt);

@@ -178,3 +178,28 @@ fn idle_lines_are_forgotten() {
     board.tick();
     assert!(board.lines.is_empty());
 }
+
+#[test]
+fn a_subscription_that_is_being_disabled_gets_nothing_until_that_is_recorded() {
+    let mut board = Board::new(256);
+    let gone = subscription(1, 1);
+    // A first result shows the pace: one more may wait.
+    offer(&mut board, &gone, 0..1);
+    send(&mut board);
+    board.attempted(Uuid::from_u128(0));
+    board.recorded(Uuid::from_u128(0), false);
+    assert_eq!(offer(&mut board, &gone, 1..10), 2);
+    assert_eq!(send(&mut board), [1]);
+    let last = Uuid::from_u128(1);
+    board.attempted(last);
+    board.disabling(last, gone.id);
+    assert_eq!(send(&mut board), [] as [u128; 0]);
+    assert_eq!(board.full(), [gone.id]);
+    // A claim that began before the record may bring more.
+    board.recorded(last, true);
+    assert_eq!(offer(&mut board, &gone, 1..10), 0);
+    board.take_hunger();
+    board.claim_ended();
+    assert!(board.take_hunger());
+    assert_eq!(offer(&mut board, &gone, 2..3), 1);
+}
