@@ -1,0 +1,188 @@
+//! The command line.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+use lexopt::prelude::*;
+
+/// Printed by `cargo xtask --help`.
+pub const HELP: &str = include_str!("help.txt");
+
+/// A command with its options.
+#[derive(Debug, PartialEq)]
+pub enum Command {
+    /// Print [`HELP`].
+    Help,
+    /// See `program`.
+    Demo(ProgramOptions),
+    /// See `test`.
+    Test(TestOptions),
+    /// See `install`.
+    Install(InstallOptions),
+    /// See `package`.
+    Package(PackageOptions),
+}
+
+/// Options of `demo`.
+#[derive(Debug, Default, PartialEq)]
+pub struct ProgramOptions {
+    /// Which PostgreSQL.
+    pub pg_config: Option<PathBuf>,
+    /// As root: the user that runs PostgreSQL.
+    pub run_as: Option<String>,
+    /// Arguments for the program itself.
+    pub rest: Vec<OsString>,
+}
+
+/// Options of `test`.
+#[derive(Debug, Default, PartialEq)]
+pub struct TestOptions {
+    /// Which PostgreSQL, instead of the tested majors.
+    pub pg_config: Option<PathBuf>,
+    /// As root: the user that runs PostgreSQL.
+    pub run_as: Option<String>,
+    /// Which majors.
+    pub majors: Vec<u16>,
+    /// Integration tests with this in their name, and nothing else.
+    pub only: Option<String>,
+    /// Further arguments for the integration tests.
+    pub rest: Vec<OsString>,
+}
+
+/// Options of `install`.
+#[derive(Debug, Default, PartialEq)]
+pub struct InstallOptions {
+    /// Which PostgreSQL.
+    pub pg_config: Option<PathBuf>,
+    /// Copy the files with sudo.
+    pub sudo: bool,
+}
+
+/// Options of `package`.
+#[derive(Debug, Default, PartialEq)]
+pub struct PackageOptions {
+    /// Which PostgreSQL.
+    pub pg_config: Option<PathBuf>,
+}
+
+/// Parses the arguments after the program's name.
+pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command> {
+    let mut all = Vec::from_iter(args);
+    let rest = match all.iter().position(|arg| arg == "--") {
+        Some(at) => {
+            let rest = all.split_off(at + 1);
+            all.truncate(at);
+            rest
+        }
+        None => Vec::new(),
+    };
+    let mut parser = lexopt::Parser::from_args(all);
+    let name = match parser.next()? {
+        None | Some(Short('h') | Long("help")) => return Ok(Command::Help),
+        Some(Value(name)) => name.string()?,
+        Some(other) => return Err(other.unexpected().into()),
+    };
+    let mut given = Given::default();
+    while let Some(arg) = parser.next()? {
+        let option = match &arg {
+            Short('h') | Long("help") => return Ok(Command::Help),
+            Long(option) => (*option).to_owned(),
+            _ => return Err(arg.unexpected().into()),
+        };
+        let allowed: &[&str] = match name.as_str() {
+            "demo" => &["pg-config", "run-as", "once"],
+            "test" => &["pg-config", "run-as", "pg", "only"],
+            "install" => &["pg-config", "sudo"],
+            "package" => &["pg-config"],
+            _ => &[],
+        };
+        if !allowed.contains(&option.as_str()) {
+            return Err(arg.unexpected().into());
+        }
+        match option.as_str() {
+            "pg-config" => given.pg_config = Some(parser.value()?.into()),
+            "run-as" => given.run_as = Some(parser.value()?.string()?),
+            "pg" => given.majors.push(parser.value()?.parse()?),
+            "only" => given.only = Some(parser.value()?.string()?),
+            "once" => given.rest.push("--once".into()),
+            _ => given.sudo = true,
+        }
+    }
+    if !rest.is_empty() && !["demo", "test"].contains(&name.as_str()) {
+        bail!("`{name}` takes nothing after `--`");
+    }
+    given.rest.extend(rest);
+    given.command(&name)
+}
+
+/// Every option of every command.
+#[derive(Default)]
+struct Given {
+    pg_config: Option<PathBuf>,
+    run_as: Option<String>,
+    majors: Vec<u16>,
+    only: Option<String>,
+    sudo: bool,
+    rest: Vec<OsString>,
+}
+
+impl Given {
+    fn command(self, name: &str) -> Result<Command> {
+        Ok(match name {
+            "help" => Command::Help,
+            "demo" => Command::Demo(ProgramOptions {
+                pg_config: self.pg_config,
+                run_as: self.run_as,
+                rest: self.rest,
+            }),
+            "test" => Command::Test(TestOptions {
+                pg_config: self.pg_config,
+                run_as: self.run_as,
+                majors: self.majors,
+                only: self.only,
+                rest: self.rest,
+            }),
+            "install" => Command::Install(InstallOptions {
+                pg_config: self.pg_config,
+                sudo: self.sudo,
+            }),
+            "package" => Command::Package(PackageOptions {
+                pg_config: self.pg_config,
+            }),
+            _ => bail!("there is no command `{name}`"),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> Result<Command> {
+        parse(line.split_whitespace().map(OsString::from))
+    }
+
+    #[test]
+    fn test_takes_several_majors_and_passes_on_what_follows_the_dashes() {
+        let expected = TestOptions {
+            majors: vec![15, 18],
+            only: Some("crash".to_owned()),
+            rest: vec!["--test-threads=1".into()],
+            ..TestOptions::default()
+        };
+        let line = "test --pg 15 --pg=18 --only crash -- --test-threads=1";
+        assert_eq!(parsed(line).unwrap(), Command::Test(expected));
+    }
+
+    #[test]
+    fn options_belong_to_their_command() {
+        assert!(matches!(parsed("demo --once"), Ok(Command::Demo(o)) if o.rest == ["--once"]));
+        assert!(parsed("demo --sudo").is_err());
+        assert!(parsed("package -- x").is_err());
+        assert!(parsed("tset").is_err());
+        assert!(parsed("test --pg fifteen").is_err());
+        assert_eq!(parsed("").unwrap(), Command::Help);
+        assert_eq!(parsed("test --help").unwrap(), Command::Help);
+    }
+}

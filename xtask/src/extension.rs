@@ -1,0 +1,257 @@
+//! Builds the extension and puts its files together: the library, the control file and the SQL scripts.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::libclang::Libclang;
+use crate::postgres::{Layout, PgConfig};
+use crate::process;
+use crate::project::Project;
+
+/// The library as cargo names it; PostgreSQL loads it as `$libdir/webhooks`.
+const BUILT_LIBRARY: &str = "libwebhooks.so";
+
+/// The extension for one PostgreSQL.
+pub struct Extension<'a> {
+    project: &'a Project,
+    config: &'a PgConfig,
+    libclang: &'a Libclang,
+    profile: &'a str,
+}
+
+/// What `install` and `package` deliver.
+pub const DELIVERED: &[&str] = &["--package", "webhooks", "--package", "webhooks-sidecar"];
+
+/// One file of the extension.
+pub struct File {
+    /// Which of PostgreSQL's directories it belongs in.
+    pub place: Place,
+    /// Its name there.
+    pub name: String,
+    /// What is in it.
+    pub contents: Vec<u8>,
+}
+
+/// A directory of a PostgreSQL installation.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Place {
+    /// `pg_config --pkglibdir`
+    Library,
+    /// `extension` in `pg_config --sharedir`
+    Share,
+}
+
+impl<'a> Extension<'a> {
+    /// The extension for `config`, compiled with a cargo profile.
+    pub fn new(
+        project: &'a Project,
+        config: &'a PgConfig,
+        libclang: &'a Libclang,
+        profile: &'a str,
+    ) -> Self {
+        Self {
+            project,
+            config,
+            libclang,
+            profile,
+        }
+    }
+
+    /// Compiles it with the packages that `selection` names in cargo's words.
+    pub fn build(&self, selection: &[&str]) -> Result<()> {
+        let mut command = self.cargo("build");
+        process::must(command.args(selection), "cargo says above what is wrong.")
+    }
+
+    /// Lints it and the rest of the workspace.
+    pub fn clippy(&self) -> Result<()> {
+        let mut command = self.cargo("clippy");
+        command.args(["--workspace", "--all-targets", "--", "--deny", "warnings"]);
+        process::must(&mut command, "clippy says above what is wrong.")
+    }
+
+    fn cargo(&self, subcommand: &str) -> Command {
+        let mut command = self.project.cargo(subcommand);
+        command
+            .args(["--profile", self.profile])
+            .args(["--features", &format!("webhooks/pg{}", self.config.major)])
+            .env("PGRX_PG_CONFIG_PATH", &self.config.path);
+        self.libclang.apply(&mut command);
+        command
+    }
+
+    /// Its files, after [`Extension::build`].
+    pub fn files(&self) -> Result<Vec<File>> {
+        let library = self.project.built(self.profile, BUILT_LIBRARY);
+        let mut files = sql_files(&self.project.root, self.project.version)?;
+        files.push(File {
+            place: Place::Library,
+            name: "webhooks.so".to_owned(),
+            contents: fs::read(&library)
+                .with_context(|| format!("cannot read {}", library.display()))?,
+        });
+        Ok(files)
+    }
+
+    /// Writes its files into an installation.
+    pub fn install(&self, layout: &Layout) -> Result<()> {
+        for file in self.files()? {
+            file.write(&file.place.directory(layout))?;
+        }
+        Ok(())
+    }
+}
+
+impl Place {
+    /// The directory in an installation.
+    pub fn directory(self, layout: &Layout) -> PathBuf {
+        match self {
+            Self::Library => layout.pkglibdir.clone(),
+            Self::Share => layout.sharedir.join("extension"),
+        }
+    }
+}
+
+impl File {
+    /// Writes it. A file of that name is replaced as a whole: a server that has it loaded keeps the old one.
+    pub fn write(&self, directory: &Path) -> Result<()> {
+        let target = directory.join(&self.name);
+        let fresh = directory.join(format!(".{}.new", self.name));
+        let mode = match self.place {
+            Place::Library => 0o755,
+            Place::Share => 0o644,
+        };
+        fs::create_dir_all(directory)
+            .and_then(|()| fs::write(&fresh, &self.contents))
+            .and_then(|()| fs::set_permissions(&fresh, Permissions::from_mode(mode)))
+            .and_then(|()| fs::rename(&fresh, &target))
+            .with_context(|| format!("cannot write {}", target.display()))
+    }
+}
+
+/// The control file, the install script and the released upgrade scripts.
+fn sql_files(root: &Path, version: &str) -> Result<Vec<File>> {
+    let share = |name: String, text: String| File {
+        place: Place::Share,
+        name,
+        contents: text.into_bytes(),
+    };
+    let mut files = vec![
+        share("webhooks.control".to_owned(), control(root, version)?),
+        share(format!("webhooks--{version}.sql"), script(root)?),
+    ];
+    let upgrades = root.join("sql/upgrade");
+    if upgrades.is_dir() {
+        for path in sql_in(&upgrades)? {
+            files.push(share(file_name(&path), read(&path)?));
+        }
+    }
+    Ok(files)
+}
+
+fn control(root: &Path, version: &str) -> Result<String> {
+    let path = root.join("extension/webhooks.control");
+    let text = read(&path)?.replace("@VERSION@", version);
+    if let Some(line) = text.lines().find(|line| line.contains('@')) {
+        bail!("{} has an unknown placeholder: {line}", path.display());
+    }
+    Ok(text)
+}
+
+/// `sql/install/*.sql`, one after the other.
+fn script(root: &Path) -> Result<String> {
+    let mut text =
+        "\\echo Use \"CREATE EXTENSION webhooks\" to load this file. \\quit\n".to_owned();
+    for path in sql_in(&root.join("sql/install"))? {
+        text.push_str(&format!("\n-- sql/install/{}\n\n", file_name(&path)));
+        text.push_str(&read(&path)?);
+    }
+    Ok(text)
+}
+
+/// The `.sql` files of a directory in the order of their names.
+fn sql_in(directory: &Path) -> Result<Vec<PathBuf>> {
+    let mut paths = Vec::new();
+    let entries =
+        fs::read_dir(directory).with_context(|| format!("cannot read {}", directory.display()))?;
+    for entry in entries {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "sql") {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    Ok(paths)
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned()
+}
+
+fn read(path: &Path) -> Result<String> {
+    fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn root() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR"))
+            .parent()
+            .unwrap()
+            .to_path_buf()
+    }
+
+    #[test]
+    fn the_control_file_names_the_version_and_the_library() {
+        let text = control(&root(), "1.2.3").unwrap();
+        assert!(text.contains("default_version = '1.2.3'"), "{text}");
+        assert!(
+            text.contains("module_pathname = '$libdir/webhooks'"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn the_script_holds_every_file_in_order() {
+        let files = sql_files(&root(), "1.2.3").unwrap();
+        let script = files
+            .iter()
+            .find(|file| file.name == "webhooks--1.2.3.sql")
+            .unwrap();
+        let text = std::str::from_utf8(&script.contents).unwrap();
+        assert!(text.starts_with("\\echo Use \"CREATE EXTENSION webhooks\""));
+        let headers: Vec<&str> = text
+            .lines()
+            .filter(|line| line.starts_with("-- sql/install/"))
+            .collect();
+        assert_eq!(
+            headers.len(),
+            sql_in(&root().join("sql/install")).unwrap().len()
+        );
+        assert!(headers.is_sorted(), "{headers:?}");
+    }
+
+    #[test]
+    fn a_file_is_replaced_as_a_whole() {
+        let directory = std::env::temp_dir().join(format!("xtask-install-{}", std::process::id()));
+        let file = |text: &str| File {
+            place: Place::Share,
+            name: "a.control".to_owned(),
+            contents: text.as_bytes().to_vec(),
+        };
+        file("old and long").write(&directory).unwrap();
+        file("new").write(&directory).unwrap();
+        assert_eq!(read(&directory.join("a.control")).unwrap(), "new");
+        assert_eq!(fs::read_dir(&directory).unwrap().count(), 1);
+        fs::remove_dir_all(directory).unwrap();
+    }
+}

@@ -1,0 +1,79 @@
+//! The commands of this repository: `cargo xtask demo | test | install | package`.
+//!
+//! # Layout
+//! - `args`: the command line and `--help`
+//! - `program`, `test`, `install`, `package`: the commands; the demo is a program of the tests crate
+//! - `extension`: builds the extension and knows which files it consists of
+//! - `postgres`: which PostgreSQL a command builds against and runs; `wheel`, `debian`, `copy`: where a private one comes from
+//! - `libclang`: what pgrx's bindings generator loads
+//! - `account`, `scratch`: who runs PostgreSQL, and the temporary directory of one run
+//! - `project`, `pins`: paths, versions and pgrx.toml
+//! - `process`, `steps`: child processes that end when we do; headers with the time each step took
+
+mod account;
+mod args;
+mod copy;
+mod debian;
+mod extension;
+mod install;
+mod libclang;
+mod package;
+mod pins;
+mod postgres;
+mod process;
+mod program;
+mod project;
+mod scratch;
+mod steps;
+mod test;
+mod wheel;
+
+use std::process::ExitCode;
+
+use args::Command;
+use program::Program;
+use project::Project;
+
+const DEMO: Program = Program {
+    name: "demo",
+    profile: project::QUICK,
+};
+
+/// Exit status after Ctrl-C, as shells report it: 128 + SIGINT.
+const INTERRUPTED: u8 = 130;
+/// Exit status when the command line makes no sense.
+const USAGE: u8 = 2;
+
+fn main() -> ExitCode {
+    let command = match args::parse(std::env::args_os().skip(1)) {
+        Ok(command) => command,
+        Err(error) => {
+            eprintln!("error: {error:#}\nSee `cargo xtask --help`.");
+            return ExitCode::from(USAGE);
+        }
+    };
+    match run(command) {
+        Ok(code) => code,
+        Err(error) if error.is::<process::Interrupted>() => ExitCode::from(INTERRUPTED),
+        Err(error) => {
+            eprintln!("\nerror: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<ExitCode> {
+    if let Command::Help = command {
+        print!("{}", args::HELP);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let project = Project::open()?;
+    process::watch_signals()?;
+    match command {
+        Command::Help => Ok(ExitCode::SUCCESS),
+        Command::Demo(options) => program::run(&project, &DEMO, &options),
+        Command::Test(options) => test::run(&project, &options),
+        Command::Install(options) => install::run(&project, &options),
+        Command::Package(options) => package::run(&project, &options),
+    }
+}

@@ -1,0 +1,90 @@
+//! `cargo xtask package`: what to copy to another machine of the same kind, as a directory and a tarball.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context, Result};
+
+use crate::args::PackageOptions;
+use crate::extension::{DELIVERED, Extension, Place};
+use crate::libclang::Libclang;
+use crate::postgres::{PgConfig, Server};
+use crate::process;
+use crate::project::{Project, RELEASE};
+use crate::steps::Steps;
+
+const INSTALL: &str = "\
+Install (as a user who may write into the server's directories):
+    install -m 755 lib/webhooks.so \"$(pg_config --pkglibdir)\"
+    install -m 644 share/extension/* \"$(pg_config --sharedir)/extension\"
+Then `CREATE EXTENSION webhooks;` and keep `bin/webhooks-sidecar run` running; see README.md.
+";
+
+/// Runs the command.
+pub fn run(project: &Project, options: &PackageOptions) -> Result<ExitCode> {
+    let mut steps = Steps::new(3);
+    let (config, libclang) = steps.step("get PostgreSQL and libclang", || {
+        let config = match PgConfig::wanted(project, options.pg_config.as_deref())? {
+            Some(config) => config,
+            None => Server::embedded(project)?.config,
+        };
+        Ok((config, Libclang::find(project)?))
+    })?;
+    let extension = Extension::new(project, &config, &libclang, RELEASE);
+    let step = format!(
+        "build the extension for PostgreSQL {} and the sidecar",
+        config.version
+    );
+    steps.step(&step, || extension.build(DELIVERED))?;
+
+    let name = format!(
+        "webhooks-{}-pg{}-{}",
+        project.version,
+        config.major,
+        std::env::consts::ARCH
+    );
+    let packages = project.target.join("package");
+    let directory = packages.join(&name);
+    steps.step("pack", || {
+        fill(project, &extension, &directory)?;
+        pack(&packages, &name)
+    })?;
+    println!("{}", directory.display());
+    println!("{}.tar.gz", directory.display());
+    Ok(ExitCode::SUCCESS)
+}
+
+fn fill(project: &Project, extension: &Extension, directory: &Path) -> Result<()> {
+    if directory.exists() {
+        fs::remove_dir_all(directory)?;
+    }
+    for file in extension.files()? {
+        file.write(&directory.join(match file.place {
+            Place::Library => "lib",
+            Place::Share => "share/extension",
+        }))?;
+    }
+    fs::create_dir_all(directory.join("bin"))?;
+    let sidecar = project.built(RELEASE, "webhooks-sidecar");
+    fs::copy(&sidecar, directory.join("bin/webhooks-sidecar"))
+        .with_context(|| format!("cannot copy {}", sidecar.display()))?;
+    for document in ["README.md", "CHANGELOG.md", "LICENSE"] {
+        let original = project.root.join(document);
+        fs::copy(&original, directory.join(document))
+            .with_context(|| format!("cannot copy {}", original.display()))?;
+    }
+    fs::write(directory.join("INSTALL"), INSTALL)?;
+    Ok(())
+}
+
+/// Two packages of the same files are the same bytes.
+fn pack(packages: &Path, name: &str) -> Result<()> {
+    let mut tar = Command::new("tar");
+    tar.args(["--sort=name", "--owner=0", "--group=0", "--numeric-owner"])
+        .args(["--mtime=@0", "--mode=u+w,go+r,go-w", "--gzip", "--create"])
+        .arg(format!("--file={name}.tar.gz"))
+        .arg(name)
+        .current_dir(packages);
+    process::must(&mut tar, "Is there room left on the disk?")
+}

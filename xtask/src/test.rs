@@ -1,0 +1,257 @@
+//! `cargo xtask test`: everything that must hold before a change is merged.
+
+use std::process::{Command, ExitCode};
+
+use anyhow::{Result, bail};
+
+use crate::account::Account;
+use crate::args::TestOptions;
+use crate::extension::Extension;
+use crate::libclang::Libclang;
+use crate::postgres::{PgConfig, Server};
+use crate::process;
+use crate::program::describe;
+use crate::project::{Project, QUICK};
+use crate::scratch::Scratch;
+use crate::steps::Steps;
+
+/// Runs the command.
+pub fn run(project: &Project, options: &TestOptions) -> Result<ExitCode> {
+    let account = Account::for_postgres(options.run_as.as_deref())?;
+    let scratch = Scratch::new(account.as_ref())?;
+    let chosen = PgConfig::wanted(project, options.pg_config.as_deref())?;
+    let majors = majors(project, options, chosen.as_ref())?;
+    let everything = options.only.is_none();
+    let (once, per_server) = if everything { (3, 3) } else { (1, 2) };
+    let mut tests = Tests {
+        project,
+        steps: Steps::new(once + per_server * majors.len()),
+        totals: Totals::default(),
+        failed_steps: Vec::new(),
+    };
+
+    let found = tests.steps.step("get PostgreSQL and libclang", || {
+        let servers = majors.iter().map(|major| match &chosen {
+            Some(config) => Server::copied(project, config.clone()),
+            None => Server::of_major(project, *major),
+        });
+        let servers: Result<Vec<Server>> = servers.collect();
+        Ok((servers?, Libclang::find(project)?))
+    });
+    let (servers, libclang) = found?;
+
+    if everything {
+        tests.check_formatting()?;
+        tests.run_unit_tests()?;
+    }
+    for server in servers {
+        let server = server.for_account(account.as_ref(), &scratch)?;
+        let sidecar = project.built(QUICK, "webhooks-sidecar");
+        tests.with_server(&server, &libclang, options, |command| {
+            describe(
+                command,
+                project,
+                &server,
+                &sidecar,
+                account.as_ref(),
+                &scratch,
+            );
+        })?;
+    }
+    drop(scratch);
+    Ok(tests.report())
+}
+
+fn majors(project: &Project, options: &TestOptions, chosen: Option<&PgConfig>) -> Result<Vec<u16>> {
+    if let Some(config) = chosen {
+        if options.majors.iter().any(|major| *major != config.major) {
+            bail!(
+                "{} is PostgreSQL {}: leave out --pg, or --pg-config",
+                config.path.display(),
+                config.major
+            );
+        }
+        return Ok(vec![config.major]);
+    }
+    if options.majors.is_empty() {
+        return Ok(project.pins.tested.clone());
+    }
+    for major in &options.majors {
+        project.pins.check_supported(*major)?;
+    }
+    Ok(options.majors.clone())
+}
+
+struct Tests<'a> {
+    project: &'a Project,
+    steps: Steps,
+    totals: Totals,
+    failed_steps: Vec<String>,
+}
+
+impl Tests<'_> {
+    fn check_formatting(&mut self) -> Result<()> {
+        let mut fmt = self.project.cargo("fmt");
+        fmt.args(["--all", "--check"]);
+        self.check("formatting", || {
+            process::must(&mut fmt, "Run `cargo fmt --all`.")
+        })?;
+        Ok(())
+    }
+
+    fn run_unit_tests(&mut self) -> Result<()> {
+        let unit = self.cargo_test(&["--lib", "--bins"]);
+        let examples = self.cargo_test(&["--doc"]);
+        self.count_tests("unit tests", [unit, examples])
+    }
+
+    /// What needs a PostgreSQL.
+    fn with_server(
+        &mut self,
+        server: &Server,
+        libclang: &Libclang,
+        options: &TestOptions,
+        describe: impl FnOnce(&mut Command),
+    ) -> Result<()> {
+        let version = &server.config.version;
+        let extension = Extension::new(self.project, &server.config, libclang, QUICK);
+        let name = format!("build for PostgreSQL {version}");
+        let built = self.check(&name, || {
+            extension.build(&["--workspace"])?;
+            extension.install(&server.layout)
+        })?;
+        if options.only.is_none() {
+            self.check(&format!("clippy for PostgreSQL {version}"), || {
+                extension.clippy()
+            })?;
+        }
+        if !built {
+            self.steps.skip();
+            return Ok(());
+        }
+        // The tests crate alone has integration tests, but with all packages cargo need not compile what they share
+        // once more.
+        let mut tests = self.cargo_test(&["--test", "*"]);
+        tests.arg("--").args(&options.only).args(&options.rest);
+        describe(&mut tests);
+        self.count_tests(&format!("integration tests, PostgreSQL {version}"), [tests])
+    }
+
+    fn cargo_test(&self, targets: &[&str]) -> Command {
+        let mut command = self.project.cargo("test");
+        command.args(["--profile", QUICK, "--no-fail-fast"]);
+        command.args(targets);
+        command
+    }
+
+    /// A step that is one check.
+    ///
+    /// Returns: whether it passed. An interruption is an error.
+    fn check(&mut self, name: &str, work: impl FnOnce() -> Result<()>) -> Result<bool> {
+        let result = self.steps.step(name, work);
+        process::check_interrupted()?;
+        if let Err(error) = &result {
+            eprintln!("{error:#}");
+            self.totals.failed += 1;
+            self.failed_steps.push(name.to_owned());
+        }
+        Ok(result.is_ok())
+    }
+
+    /// A step that runs tests: each counts.
+    fn count_tests(
+        &mut self,
+        name: &str,
+        commands: impl IntoIterator<Item = Command>,
+    ) -> Result<()> {
+        let mut counted = Totals::default();
+        let result = self.steps.step(name, || {
+            let mut failed = None;
+            for mut command in commands {
+                let status = process::run_watching(&mut command, |line| counted.add(line))?;
+                if !status.success() {
+                    failed = Some(status);
+                }
+            }
+            match failed {
+                Some(status) => bail!("`cargo test` ended with {status}"),
+                None => Ok(()),
+            }
+        });
+        process::check_interrupted()?;
+        if result.is_err() {
+            // Tests that do not compile, or that took the whole test program down, have not been counted.
+            counted.failed = counted.failed.max(1);
+            self.failed_steps.push(name.to_owned());
+        }
+        self.totals.passed += counted.passed;
+        self.totals.failed += counted.failed;
+        Ok(())
+    }
+
+    /// Prints what failed, and the totals as the last line.
+    fn report(self) -> ExitCode {
+        eprintln!("\nfinished after {}", self.steps.elapsed());
+        for step in &self.failed_steps {
+            println!("FAILED: {step}");
+        }
+        println!(
+            "{} passed, {} failed",
+            self.totals.passed, self.totals.failed
+        );
+        if self.failed_steps.is_empty() {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Tests counted from what `cargo test` prints.
+#[derive(Debug, Default, PartialEq)]
+struct Totals {
+    passed: u64,
+    failed: u64,
+}
+
+impl Totals {
+    /// Counts `test result: ok. 12 passed; 0 failed; …`; other lines count nothing.
+    fn add(&mut self, line: &str) {
+        let Some(result) = line.strip_prefix("test result: ") else {
+            return;
+        };
+        let number = |what: &str| {
+            result
+                .split(['.', ';'])
+                .filter_map(|part| part.trim().strip_suffix(what)?.trim().parse::<u64>().ok())
+                .sum::<u64>()
+        };
+        self.passed += number("passed");
+        self.failed += number("failed");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_results_and_nothing_else() {
+        let mut totals = Totals::default();
+        for line in [
+            "running 3 tests",
+            "test 5 passed ... ok",
+            "test result: ok. 12 passed; 0 failed; 1 ignored; 0 measured; 3 filtered out; finished in 0.02s",
+            "test result: FAILED. 1 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; finished in 1.10s",
+        ] {
+            totals.add(line);
+        }
+        assert_eq!(
+            totals,
+            Totals {
+                passed: 13,
+                failed: 2
+            }
+        );
+    }
+}
