@@ -114,6 +114,8 @@ struct Engine {
     database: Database,
     deliverer: Deliverer,
     subscriptions: Arc<Mutex<Subscriptions>>,
+    /// Subscriptions that were changed or deleted since the last claim.
+    changed: Vec<Uuid>,
     settings: Option<Arc<Settings>>,
     board: Board,
     shards: Shards,
@@ -157,6 +159,7 @@ impl Engine {
             database,
             deliverer,
             subscriptions: Arc::default(),
+            changed: Vec::new(),
             settings: None,
             shards: Shards::default(),
             results,
@@ -371,6 +374,7 @@ impl Engine {
         self.wake.looking(now);
         self.claiming = true;
         let subscriptions = self.subscriptions.clone();
+        let changed = std::mem::take(&mut self.changed);
         let settings = self.settings.clone();
         Box::pin(async move {
             let settings = match settings {
@@ -378,6 +382,7 @@ impl Engine {
                 None => Arc::new(owner.settings().await?),
             };
             let mut subscriptions = subscriptions.lock().await;
+            subscriptions.forget(&changed);
             let claimed = claim(&owner, &settings, &mut subscriptions, request).await?;
             Ok(Reply::Claimed {
                 claimed,
@@ -508,6 +513,7 @@ impl Engine {
                 self.promote_at = self.promote_at.min(self.last_promote + PROMOTE_PAUSE);
             }
             Some(Signal::Subscription(id)) => {
+                self.changed.push(id);
                 self.board
                     .drop_waiting(|delivery| delivery.subscription.id == id);
                 self.wake.look_again();

@@ -44,7 +44,7 @@ pub struct Subscriptions {
 const MAX_KNOWN: usize = 20_000;
 
 impl Subscriptions {
-    /// Loads those of `wanted` (id and version) that are not known in at least that version.
+    /// Loads those of `wanted` (id and version) that are not known in that version.
     ///
     /// # Errors
     /// Those of the query.
@@ -56,7 +56,7 @@ impl Subscriptions {
     ) -> Result<(), Error> {
         let missing: Vec<Uuid> = wanted
             .iter()
-            .filter(|(id, version)| self.known.get(id).is_none_or(|s| s.version < *version))
+            .filter(|(id, version)| self.known.get(id).is_none_or(|s| s.version != *version))
             .map(|(id, _)| *id)
             .collect();
         if missing.is_empty() {
@@ -80,6 +80,13 @@ impl Subscriptions {
     /// The newest version loaded; `None` if it was deleted since it was claimed.
     pub fn get(&self, id: Uuid) -> Option<Arc<Subscription>> {
         self.known.get(&id).cloned()
+    }
+
+    /// Forgets some: one that was deleted and made again under the same id starts at the same version.
+    pub fn forget(&mut self, changed: &[Uuid]) {
+        for id in changed {
+            self.known.remove(id);
+        }
     }
 
     /// Forgets everything: settings that the subscriptions carry have changed.
