@@ -1,0 +1,33 @@
+//! From `publish_event()` to a recorded delivery: a real cluster, the real sidecar, a real HTTP receiver.
+//!
+//! # Layout
+//! - `scene`: what a test plays on; `tls_receiver`: a receiver with a certificate of its own
+//! - `flow`: the request and its record, as specified; `signatures`: verified by the published library
+//! - `outcomes`: whatever a receiver may do, and what becomes of the delivery
+//! - `subscriptions`: changes while deliveries are queued
+//! - `doorbell`: nothing ever waits for the backstop poll
+//! - `crash`: kills, stalls, several sidecars, shutdown
+//! - `configuration`: what an operator may get wrong, and what the log says then
+//! - `fairness`: a receiver that hangs delays nobody else
+
+// `cfg(test)` tells clippy that the modules' helpers are tests too, where `unwrap` is fine.
+#[cfg(test)]
+mod configuration;
+#[cfg(test)]
+mod crash;
+#[cfg(test)]
+mod doorbell;
+#[cfg(test)]
+mod fairness;
+#[cfg(test)]
+mod flow;
+#[cfg(test)]
+mod outcomes;
+#[cfg(test)]
+mod scene;
+#[cfg(test)]
+mod signatures;
+#[cfg(test)]
+mod subscriptions;
+#[cfg(test)]
+mod tls_receiver;
