@@ -21,7 +21,8 @@ create table webhooks.event_logs (
     ordering_key text,
     deliver_after timestamptz,
     expires_at timestamptz,
-    constraint event_logs_environment_check check (environment in ('dev', 'staging', 'production')),
+    -- ::text, or what pg_dump writes for a partition's constraint is no longer the same constraint, and ATTACH fails.
+    constraint event_logs_environment_check check (environment::text in ('dev', 'staging', 'production')),
     constraint event_logs_expiry_check check (expires_at > deliver_after)
 ) partition by range (id);
 comment on table webhooks.event_logs is 'Every published event, once. INSERT fans out to the matching subscriptions in the same transaction.';

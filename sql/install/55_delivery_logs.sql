@@ -17,7 +17,8 @@ create table webhooks.delivery_attempts (
     response_headers jsonb,
     response_body text,
     error_message text,
-    constraint delivery_attempts_status_check check (delivery_status in ('delivered', 'failed', 'retrying', 'expired'))
+    -- ::text: see event_logs.
+    constraint delivery_attempts_status_check check (delivery_status::text in ('delivered', 'failed', 'retrying', 'expired'))
 ) partition by range (delivery_id);
 comment on table webhooks.delivery_attempts is 'One row per attempt, append-only; the last one of a delivery is delivered, failed or expired.';
 comment on column webhooks.delivery_attempts.delivery_id is 'The delivery.';

@@ -28,6 +28,12 @@ declare
     unknown_type text;
     bells smallint[];
 begin
+    -- pg_dump --load-via-partition-root restores events through the parent: their deliveries are in the dump, too.
+    -- It turns both of these off (and pg_restore does), publishers don't.
+    if not current_setting('check_function_bodies')::boolean and not current_setting('row_security')::boolean then
+        return null;
+    end if;
+
     select e.event_type into unknown_type
     from new_events e
     where not exists (select from webhooks.event_types t where t.name = e.event_type)

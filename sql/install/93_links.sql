@@ -79,6 +79,10 @@ language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+    if tenants is null then
+        raise exception 'no table of tenants given'
+            using errcode = 'null_value_not_allowed', hint = 'To end the link, call webhooks.unlink_tenants().';
+    end if;
     perform webhooks.unlink_tenants();
     insert into webhooks.linked_tables
     select 'tenants', format('%I.%I', n.nspname, c.relname), link_tenants.id_column
@@ -98,6 +102,10 @@ language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+    if users is null then
+        raise exception 'no table of users given'
+            using errcode = 'null_value_not_allowed', hint = 'To end the link, call webhooks.unlink_users().';
+    end if;
     perform webhooks.unlink_users();
     insert into webhooks.linked_tables
     select 'users', format('%I.%I', n.nspname, c.relname), link_users.id_column
