@@ -48,6 +48,13 @@ select d.name, coalesce(o.value, d.default_value) as value, d.unit, d.default_va
 from webhooks.setting_definitions() d
 left join webhooks.setting_overrides o on o.name = d.name;
 comment on view webhooks.settings is 'Settings in force, with unit, default, range and meaning. Change with webhooks.set_setting(name, value).';
+comment on column webhooks.settings.name is 'Name of the setting.';
+comment on column webhooks.settings.value is 'The value in force.';
+comment on column webhooks.settings.unit is 'Unit of all its numbers.';
+comment on column webhooks.settings.default_value is 'The value unless set.';
+comment on column webhooks.settings.min_value is 'Lowest value.';
+comment on column webhooks.settings.max_value is 'Highest value.';
+comment on column webhooks.settings.description is 'What it is, and why this default.';
 
 create function webhooks.set_setting(name text, value bigint)
 returns void

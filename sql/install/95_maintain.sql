@@ -3,8 +3,11 @@ returns bigint
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_custom_plan
+-- As in claim_deliveries(): a look-up for each subscription, whatever the statistics say of the queue.
 set enable_seqscan = off
 set enable_bitmapscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
 as $$
 declare
     removed bigint;
@@ -20,11 +23,22 @@ begin
             where q.next_attempt_at is null and (q.shard, q.subscription_id) > (w.shard, w.subscription_id)
             order by q.shard, q.subscription_id limit 1
         ) f
+    ),
+    gone as materialized (
+        select w.shard, w.subscription_id from walk w
+        where not exists (select from webhooks.webhook_subscriptions s where s.id = w.subscription_id)
     )
+    -- An array: joined, the whole queue might be read instead of looked up.
     delete from webhooks.delivery_queue q
-    using walk w
-    where q.next_attempt_at is null and q.shard = w.shard and q.subscription_id = w.subscription_id
-      and not exists (select from webhooks.webhook_subscriptions s where s.id = w.subscription_id);
+    where q.id = any (array(
+        select d.id
+        from gone g
+        cross join lateral (
+            select q.id from webhooks.delivery_queue q
+            where q.next_attempt_at is null and q.shard = g.shard and q.subscription_id = g.subscription_id
+            order by q.id limit 10000
+        ) d
+    ));
     get diagnostics removed = row_count;
     return removed;
 end

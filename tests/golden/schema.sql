@@ -1,0 +1,396 @@
+-- relations and their columns
+partitioned table delivery_attempts (RANGE (delivery_id))
+    delivery_id uuid not null
+    delivery_attempt integer not null
+    http_status_code integer
+    attempted_at timestamp with time zone not null
+    delivered_at timestamp with time zone
+    next_retry_at timestamp with time zone
+    duration_us bigint
+    subscription_id uuid not null
+    event_log_id uuid not null
+    tenant_id uuid not null
+    payload_size_bytes integer
+    delivery_status character varying(50) not null
+    payload_sha256 bytea
+    response_headers jsonb
+    response_body text
+    error_message text
+table delivery_attempts_default
+    delivery_id uuid not null
+    delivery_attempt integer not null
+    http_status_code integer
+    attempted_at timestamp with time zone not null
+    delivered_at timestamp with time zone
+    next_retry_at timestamp with time zone
+    duration_us bigint
+    subscription_id uuid not null
+    event_log_id uuid not null
+    tenant_id uuid not null
+    payload_size_bytes integer
+    delivery_status character varying(50) not null
+    payload_sha256 bytea
+    response_headers jsonb
+    response_body text
+    error_message text
+table delivery_attempts_template
+    delivery_id uuid not null
+    delivery_attempt integer not null
+    http_status_code integer
+    attempted_at timestamp with time zone not null
+    delivered_at timestamp with time zone
+    next_retry_at timestamp with time zone
+    duration_us bigint
+    subscription_id uuid not null
+    event_log_id uuid not null
+    tenant_id uuid not null
+    payload_size_bytes integer
+    delivery_status character varying(50) not null
+    payload_sha256 bytea
+    response_headers jsonb
+    response_body text
+    error_message text
+table delivery_queue {fillfactor=90,autovacuum_vacuum_scale_factor=0.05,autovacuum_vacuum_insert_scale_factor=0.1}
+    id uuid not null default webhooks.uuid_v7()
+    subscription_id uuid not null
+    event_log_id uuid not null
+    tenant_id uuid not null
+    shard smallint not null
+    attempt integer not null default 0
+    next_attempt_at timestamp with time zone
+    expires_at timestamp with time zone
+    ordering_key text
+partitioned table event_logs (RANGE (id))
+    id uuid not null default webhooks.uuid_v7()
+    tenant_id uuid not null
+    event_type character varying(100) not null
+    event_category character varying(50) not null
+    event_name character varying(100) not null
+    event_version character varying(20) default '1.0'::character varying
+    event_data jsonb not null
+    resource_type character varying(50)
+    resource_id uuid
+    user_id uuid
+    session_id character varying(255)
+    request_id character varying(255)
+    source_ip inet
+    created_at timestamp with time zone default now()
+    processed_at timestamp with time zone default now()
+    environment character varying(50)
+    idempotency_key text
+    ordering_key text
+    deliver_after timestamp with time zone
+    expires_at timestamp with time zone
+table event_logs_default
+    id uuid not null default webhooks.uuid_v7()
+    tenant_id uuid not null
+    event_type character varying(100) not null
+    event_category character varying(50) not null
+    event_name character varying(100) not null
+    event_version character varying(20) default '1.0'::character varying
+    event_data jsonb not null
+    resource_type character varying(50)
+    resource_id uuid
+    user_id uuid
+    session_id character varying(255)
+    request_id character varying(255)
+    source_ip inet
+    created_at timestamp with time zone default now()
+    processed_at timestamp with time zone default now()
+    environment character varying(50)
+    idempotency_key text
+    ordering_key text
+    deliver_after timestamp with time zone
+    expires_at timestamp with time zone
+table event_logs_template
+    id uuid not null default webhooks.uuid_v7()
+    tenant_id uuid not null
+    event_type character varying(100) not null
+    event_category character varying(50) not null
+    event_name character varying(100) not null
+    event_version character varying(20) default '1.0'::character varying
+    event_data jsonb not null
+    resource_type character varying(50)
+    resource_id uuid
+    user_id uuid
+    session_id character varying(255)
+    request_id character varying(255)
+    source_ip inet
+    created_at timestamp with time zone default now()
+    processed_at timestamp with time zone default now()
+    environment character varying(50)
+    idempotency_key text
+    ordering_key text
+    deliver_after timestamp with time zone
+    expires_at timestamp with time zone
+table event_types
+    name character varying(100) not null
+    category character varying(50) not null
+    description text
+    version character varying(20) not null default '1.0'::character varying
+    is_builtin boolean not null default false
+    created_at timestamp with time zone not null default now()
+table idempotency_keys
+    tenant_id uuid not null
+    idempotency_key text not null
+    event_id uuid not null
+    created_at timestamp with time zone not null default now()
+table linked_tables
+    kind text not null
+    table_name text not null
+    id_column text not null
+table setting_overrides
+    name text not null
+    value bigint not null
+view settings {security_invoker=true}
+    name text
+    value bigint
+    unit text
+    default_value bigint
+    min_value bigint
+    max_value bigint
+    description text
+table subscription_routes
+    tenant_id uuid not null
+    pattern character varying(100) not null
+    subscription_id uuid not null
+    environment character varying(50) not null
+    filters text
+    filter_jsonpath jsonpath
+view webhook_delivery_logs {security_invoker=true}
+    id uuid
+    subscription_id uuid
+    event_log_id uuid
+    delivery_attempt integer
+    delivery_status character varying(50)
+    http_status_code integer
+    response_headers jsonb
+    response_body text
+    error_message text
+    attempted_at timestamp with time zone
+    delivered_at timestamp with time zone
+    next_retry_at timestamp with time zone
+    payload_size_bytes integer
+    payload_hash character varying(64)
+    tenant_id uuid
+    duration_us bigint
+table webhook_subscriptions
+    id uuid not null default webhooks.uuid_v7()
+    tenant_id uuid not null
+    name character varying(255) not null
+    description text
+    environment character varying(50) not null default 'production'::character varying
+    webhook_url text not null
+    webhook_method character varying(10) default 'POST'::character varying
+    webhook_headers jsonb default '{}'::jsonb
+    auth_type character varying(50) default 'none'::character varying
+    auth_config jsonb default '{}'::jsonb
+    subscribed_events jsonb not null default '[]'::jsonb
+    event_filters jsonb default '{}'::jsonb
+    retry_count integer default 3
+    retry_delay_seconds integer default 60
+    timeout_seconds integer default 30
+    max_payload_size_kb integer default 1024
+    is_active boolean default true
+    is_enabled boolean default true
+    created_at timestamp with time zone default now()
+    updated_at timestamp with time zone default now()
+    created_by uuid
+    no_retry_statuses integer[] not null default '{410}'::integer[]
+    max_in_flight integer not null default 20
+    disabled_reason text
+    version bigint not null default 1
+
+-- partitions
+webhooks.delivery_attempts_default of webhooks.delivery_attempts DEFAULT
+webhooks.event_logs_default of webhooks.event_logs DEFAULT
+
+-- indexes
+CREATE INDEX delivery_attempts_default_delivery_status_attempted_at_idx ON webhooks.delivery_attempts_default USING btree (delivery_status, attempted_at) WHERE ((delivery_status)::text <> 'delivered'::text)
+CREATE INDEX delivery_attempts_default_subscription_id_attempted_at_idx ON webhooks.delivery_attempts_default USING btree (subscription_id, attempted_at DESC)
+CREATE INDEX delivery_attempts_template_subscription ON webhooks.delivery_attempts_template USING btree (subscription_id, attempted_at DESC)
+CREATE INDEX delivery_attempts_template_unsuccessful ON webhooks.delivery_attempts_template USING btree (delivery_status, attempted_at) WHERE ((delivery_status)::text <> 'delivered'::text)
+CREATE INDEX delivery_queue_ready ON webhooks.delivery_queue USING btree (shard, subscription_id, id) WHERE (next_attempt_at IS NULL)
+CREATE INDEX delivery_queue_scheduled ON webhooks.delivery_queue USING btree (shard, next_attempt_at) WHERE (next_attempt_at IS NOT NULL)
+CREATE INDEX event_logs_default_event_type_created_at_idx ON webhooks.event_logs_default USING btree (event_type, created_at DESC)
+CREATE INDEX event_logs_default_resource_type_resource_id_idx ON webhooks.event_logs_default USING btree (resource_type, resource_id) WHERE (resource_id IS NOT NULL)
+CREATE INDEX event_logs_default_tenant_id_created_at_idx ON webhooks.event_logs_default USING btree (tenant_id, created_at DESC)
+CREATE INDEX event_logs_template_resource ON webhooks.event_logs_template USING btree (resource_type, resource_id) WHERE (resource_id IS NOT NULL)
+CREATE INDEX event_logs_template_tenant_created ON webhooks.event_logs_template USING btree (tenant_id, created_at DESC)
+CREATE INDEX event_logs_template_type_created ON webhooks.event_logs_template USING btree (event_type, created_at DESC)
+CREATE INDEX idempotency_keys_created ON webhooks.idempotency_keys USING btree (created_at)
+CREATE INDEX subscription_routes_subscription ON webhooks.subscription_routes USING btree (subscription_id)
+CREATE INDEX webhook_subscriptions_events ON webhooks.webhook_subscriptions USING gin (subscribed_events)
+CREATE INDEX webhook_subscriptions_tenant_active ON webhooks.webhook_subscriptions USING btree (tenant_id, is_active, is_enabled)
+CREATE UNIQUE INDEX delivery_attempts_default_pkey ON webhooks.delivery_attempts_default USING btree (delivery_id, delivery_attempt)
+CREATE UNIQUE INDEX delivery_attempts_template_pkey ON webhooks.delivery_attempts_template USING btree (delivery_id, delivery_attempt)
+CREATE UNIQUE INDEX delivery_queue_pkey ON webhooks.delivery_queue USING btree (id)
+CREATE UNIQUE INDEX event_logs_default_pkey ON webhooks.event_logs_default USING btree (id)
+CREATE UNIQUE INDEX event_logs_template_pkey ON webhooks.event_logs_template USING btree (id)
+CREATE UNIQUE INDEX event_types_pkey ON webhooks.event_types USING btree (name)
+CREATE UNIQUE INDEX idempotency_keys_pkey ON webhooks.idempotency_keys USING btree (tenant_id, idempotency_key)
+CREATE UNIQUE INDEX linked_tables_pkey ON webhooks.linked_tables USING btree (kind)
+CREATE UNIQUE INDEX setting_overrides_pkey ON webhooks.setting_overrides USING btree (name)
+CREATE UNIQUE INDEX subscription_routes_pkey ON webhooks.subscription_routes USING btree (tenant_id, pattern, subscription_id)
+CREATE UNIQUE INDEX webhook_subscriptions_pkey ON webhooks.webhook_subscriptions USING btree (id)
+
+-- constraints
+webhooks.delivery_attempts delivery_attempts_status_check CHECK (((delivery_status)::text = ANY (ARRAY['delivered'::text, 'failed'::text, 'retrying'::text, 'expired'::text])))
+webhooks.delivery_attempts_default delivery_attempts_default_pkey PRIMARY KEY (delivery_id, delivery_attempt)
+webhooks.delivery_attempts_default delivery_attempts_status_check CHECK (((delivery_status)::text = ANY (ARRAY['delivered'::text, 'failed'::text, 'retrying'::text, 'expired'::text])))
+webhooks.delivery_attempts_template delivery_attempts_status_check CHECK (((delivery_status)::text = ANY (ARRAY['delivered'::text, 'failed'::text, 'retrying'::text, 'expired'::text])))
+webhooks.delivery_attempts_template delivery_attempts_template_pkey PRIMARY KEY (delivery_id, delivery_attempt)
+webhooks.delivery_queue delivery_queue_pkey PRIMARY KEY (id)
+webhooks.event_logs event_logs_environment_check CHECK (((environment)::text = ANY (ARRAY['dev'::text, 'staging'::text, 'production'::text])))
+webhooks.event_logs event_logs_expiry_check CHECK ((expires_at > deliver_after))
+webhooks.event_logs_default event_logs_default_pkey PRIMARY KEY (id)
+webhooks.event_logs_default event_logs_environment_check CHECK (((environment)::text = ANY (ARRAY['dev'::text, 'staging'::text, 'production'::text])))
+webhooks.event_logs_default event_logs_expiry_check CHECK ((expires_at > deliver_after))
+webhooks.event_logs_template event_logs_environment_check CHECK (((environment)::text = ANY (ARRAY['dev'::text, 'staging'::text, 'production'::text])))
+webhooks.event_logs_template event_logs_expiry_check CHECK ((expires_at > deliver_after))
+webhooks.event_logs_template event_logs_template_pkey PRIMARY KEY (id)
+webhooks.event_types event_types_category_check CHECK (((category)::text ~ '^[a-z0-9_]+$'::text))
+webhooks.event_types event_types_name_check CHECK (((name)::text ~ '^[a-z0-9_]+(\.[a-z0-9_]+)+$'::text))
+webhooks.event_types event_types_pkey PRIMARY KEY (name)
+webhooks.idempotency_keys idempotency_keys_pkey PRIMARY KEY (tenant_id, idempotency_key)
+webhooks.linked_tables linked_tables_kind_check CHECK ((kind = ANY (ARRAY['tenants'::text, 'users'::text])))
+webhooks.linked_tables linked_tables_pkey PRIMARY KEY (kind)
+webhooks.setting_overrides setting_overrides_pkey PRIMARY KEY (name)
+webhooks.subscription_routes subscription_routes_pkey PRIMARY KEY (tenant_id, pattern, subscription_id)
+webhooks.webhook_subscriptions webhook_subscriptions_auth_type_check CHECK (((auth_type)::text = ANY ((ARRAY['none'::character varying, 'api_key'::character varying, 'signature'::character varying, 'oauth'::character varying])::text[])))
+webhooks.webhook_subscriptions webhook_subscriptions_environment_check CHECK (((environment)::text = ANY ((ARRAY['dev'::character varying, 'staging'::character varying, 'production'::character varying])::text[])))
+webhooks.webhook_subscriptions webhook_subscriptions_max_in_flight_check CHECK (((max_in_flight >= 1) AND (max_in_flight <= 1000)))
+webhooks.webhook_subscriptions webhook_subscriptions_method_check CHECK (((webhook_method)::text = ANY ((ARRAY['POST'::character varying, 'PUT'::character varying, 'PATCH'::character varying])::text[])))
+webhooks.webhook_subscriptions webhook_subscriptions_no_retry_check CHECK (((300 <= ALL (no_retry_statuses)) AND (599 >= ALL (no_retry_statuses))))
+webhooks.webhook_subscriptions webhook_subscriptions_payload_size_check CHECK (((max_payload_size_kb >= 1) AND (max_payload_size_kb <= 65536)))
+webhooks.webhook_subscriptions webhook_subscriptions_pkey PRIMARY KEY (id)
+webhooks.webhook_subscriptions webhook_subscriptions_retry_count_check CHECK (((retry_count >= 0) AND (retry_count <= 100)))
+webhooks.webhook_subscriptions webhook_subscriptions_retry_delay_check CHECK (((retry_delay_seconds >= 0) AND (retry_delay_seconds <= 86400)))
+webhooks.webhook_subscriptions webhook_subscriptions_timeout_check CHECK (((timeout_seconds >= 1) AND (timeout_seconds <= 300)))
+
+-- functions
+apply_links()
+    returns bigint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp",lock_timeout=2s}
+arm_doorbell(shards smallint[])
+    returns boolean plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+balance_shards(owned smallint[])
+    returns TABLE(fair_share integer, acquired smallint[]) plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+build_payload(event_id uuid)
+    returns text sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+cancel_outstanding()
+    returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+check_subscription(webhook_url text, webhook_headers jsonb, auth_type text, auth_config jsonb, event_filters jsonb)
+    returns void c stable parallel safe
+claim_deliveries(shards smallint[], cursors uuid[], held uuid[], full_subscriptions uuid[], per_subscription integer, max_rows integer)
+    returns TABLE(delivery_id uuid, shard smallint, subscription_id uuid, subscription_version bigint, attempt integer, expired boolean, event_id uuid, tenant_id uuid, event_type text, event_category text, event_name text, event_version text, created_at_us bigint, event_data text, resource_type text, resource_id uuid, user_id uuid, session_id text, request_id text, source_ip text) plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off,enable_bitmapscan=off,enable_hashjoin=off,enable_mergejoin=off,jit=off}
+create_partitions(days_ahead integer DEFAULT NULL::integer)
+    returns integer plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",lock_timeout=2s}
+derive_routes()
+    returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+disarm_doorbell(shards smallint[])
+    returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+explain_match(tenant_id uuid, event_type text, event_data jsonb DEFAULT '{}'::jsonb, resource_type text DEFAULT NULL::text, resource_id uuid DEFAULT NULL::uuid, environment text DEFAULT NULL::text)
+    returns TABLE(subscription_id uuid, subscription_name text, matched boolean, reason text) sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+filter_matches(event_filters text, event_data text, resource_type text, resource_id uuid)
+    returns boolean c immutable parallel safe
+filter_mismatch(event_filters text, event_data text, resource_type text, resource_id uuid)
+    returns text c immutable parallel safe
+forget_tenants()
+    returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+generate_api_key()
+    returns text c volatile parallel safe strict
+generate_secret()
+    returns text c volatile parallel safe strict
+generate_signature(payload text, secret text)
+    returns text c immutable parallel safe strict
+join_sidecars()
+    returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+jsonpath_matches(event_data jsonb, path jsonpath)
+    returns boolean plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+link_tenants(tenants regclass, id_column name DEFAULT 'id'::name)
+    returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+link_users(users regclass, id_column name DEFAULT 'id'::name)
+    returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+load_subscriptions(ids uuid[])
+    returns TABLE(id uuid, version bigint, webhook_url text, webhook_method text, webhook_headers text, auth_type text, auth_config text, retry_count integer, retry_delay_seconds integer, timeout_seconds integer, max_payload_size_kb integer, no_retry_statuses integer[], max_in_flight integer) sql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+maintain()
+    returns TABLE(task text, done bigint) plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+match_events()
+    returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",enable_seqscan=off,enable_hashjoin=off,enable_mergejoin=off}
+own_event_type()
+    returns trigger plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+promote_due(shards smallint[], max_rows integer DEFAULT 1000)
+    returns TABLE(promoted integer, next_due_in_ms bigint) plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off,enable_bitmapscan=off}
+publish_event(tenant_id uuid, event_type text, event_category text DEFAULT NULL::text, event_name text DEFAULT NULL::text, event_data jsonb DEFAULT '{}'::jsonb, resource_type text DEFAULT NULL::text, resource_id uuid DEFAULT NULL::uuid, user_id uuid DEFAULT NULL::uuid, session_id text DEFAULT NULL::text, request_id text DEFAULT NULL::text, source_ip inet DEFAULT NULL::inet, event_version text DEFAULT '1.0'::text, environment text DEFAULT NULL::text, idempotency_key text DEFAULT NULL::text, ordering_key text DEFAULT NULL::text, deliver_after timestamp with time zone DEFAULT NULL::timestamp with time zone, expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone)
+    returns uuid plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+record_attempts(delivery_ids uuid[], attempts integer[], statuses text[], http_status_codes integer[], response_headers text[], response_bodies text[], error_messages text[], attempted_at_us bigint[], durations_us bigint[], payload_sizes integer[], payload_hashes bytea[], retry_after_ms bigint[], disable_reasons text[])
+    returns SETOF uuid plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off,jit=off}
+release_shards(shards smallint[])
+    returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+remove_orphans()
+    returns bigint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off,enable_bitmapscan=off,enable_hashjoin=off,enable_mergejoin=off}
+render_payload(event_id uuid, tenant_id uuid, event_type text, event_category text, event_name text, event_version text, created_at_us bigint, event_data text, resource_type text, resource_id uuid, user_id uuid, session_id text, request_id text, source_ip text)
+    returns text c immutable parallel safe
+reset_setting(name text)
+    returns void sql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+ring_doorbell(shards smallint[])
+    returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+set_setting(name text, value bigint)
+    returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+setting(name text)
+    returns bigint sql stable parallel safe {"search_path=pg_catalog, pg_temp"}
+setting_definitions()
+    returns TABLE(name text, default_value bigint, unit text, min_value bigint, max_value bigint, description text) sql immutable parallel safe
+shard_count()
+    returns integer sql immutable parallel safe
+shard_of(subscription_id uuid)
+    returns smallint sql immutable parallel safe strict
+sidecar_count()
+    returns integer sql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+sidecar_settings()
+    returns TABLE(extension_version text, shard_count integer, max_retry_delay_seconds bigint, max_retry_after_seconds bigint, max_response_body_bytes bigint, max_response_headers_bytes bigint) sql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+unlink_tenants()
+    returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+unlink_users()
+    returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+uuid_v7()
+    returns uuid c volatile parallel safe strict
+uuid_v7_floor(at timestamp with time zone)
+    returns uuid sql immutable parallel safe strict
+validate_subscription()
+    returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+verify_signature(payload text, signature text, secret text)
+    returns boolean c immutable parallel safe strict
+
+-- triggers
+CREATE TRIGGER cancel_outstanding AFTER DELETE ON webhooks.webhook_subscriptions FOR EACH ROW EXECUTE FUNCTION webhooks.cancel_outstanding()
+CREATE TRIGGER derive_routes AFTER INSERT OR DELETE OR UPDATE ON webhooks.webhook_subscriptions FOR EACH ROW EXECUTE FUNCTION webhooks.derive_routes()
+CREATE TRIGGER match_events AFTER INSERT ON webhooks.event_logs REFERENCING NEW TABLE AS new_events FOR EACH STATEMENT EXECUTE FUNCTION webhooks.match_events()
+CREATE TRIGGER own_event_type BEFORE INSERT OR UPDATE ON webhooks.event_types FOR EACH ROW EXECUTE FUNCTION webhooks.own_event_type()
+CREATE TRIGGER validate_subscription BEFORE INSERT OR UPDATE ON webhooks.webhook_subscriptions FOR EACH ROW EXECUTE FUNCTION webhooks.validate_subscription()
+
+-- event types
+document.deleted (document) 1.0
+document.processed (document) 1.0
+document.uploaded (document) 1.0
+extraction.completed (extraction) 1.0
+extraction.failed (extraction) 1.0
+extraction.started (extraction) 1.0
+job.completed (job) 1.0
+job.created (job) 1.0
+job.failed (job) 1.0
+job.started (job) 1.0
+system.error (system) 1.0
+system.health_check (system) 1.0
+user.created (user) 1.0
+user.login (user) 1.0
+user.logout (user) 1.0
+
+-- settings
+idempotency_retention_hours = 168 h, 1 to 8760
+max_delivery_age_seconds = 604800 s, 60 to 31536000
+max_response_body_bytes = 4096 bytes, 0 to 1048576
+max_response_headers_bytes = 4096 bytes, 0 to 65536
+max_retry_after_seconds = 86400 s, 0 to 604800
+max_retry_delay_seconds = 21600 s, 1 to 604800
+partition_days_ahead = 7 days, 1 to 366

@@ -1,0 +1,151 @@
+//! Publishing many events in one statement.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures_util::SinkExt;
+use serde_json::json;
+use webhooks_tests::database::{Database, PUBLISHER_ROLE};
+
+use crate::session::Session;
+
+const TENANT: &str = "11111111-1111-4111-8111-111111111111";
+const OTHER: &str = "22222222-2222-4222-8222-222222222222";
+const COLUMNS: &str = "(tenant_id, event_type, event_category, event_name, event_data)";
+/// Deliveries by subscription's name.
+const FAN_OUT: &str = "select s.name, count(*), count(distinct q.event_log_id), count(e.id)
+    from webhooks.delivery_queue q join webhooks.webhook_subscriptions s on s.id = q.subscription_id
+    left join webhooks.event_logs e on e.id = q.event_log_id and e.tenant_id = q.tenant_id and e.tenant_id = s.tenant_id
+    group by s.name order by s.name";
+
+async fn database(name: &str) -> (Database, Session, Session) {
+    let db = Database::fresh(name).await.unwrap();
+    for (name, tenant, events, filters) in [
+        ("all", TENANT, json!(["*"]), json!({})),
+        ("jobs", TENANT, json!(["job.*"]), json!({})),
+        (
+            "tenths",
+            TENANT,
+            json!(["job.created"]),
+            json!({"event_data": {"digit": 3}}),
+        ),
+        ("documents", TENANT, json!(["document.*"]), json!({})),
+        ("other tenant", OTHER, json!(["*"]), json!({})),
+    ] {
+        db.subscribe(json!({
+            "name": name, "tenant_id": tenant, "webhook_url": "http://x.example/",
+            "subscribed_events": events, "event_filters": filters,
+        }))
+        .await
+        .unwrap();
+    }
+    let admin = Session::open(&db).await;
+    let publisher = Session::open_as(&db, PUBLISHER_ROLE).await;
+    (db, admin, publisher)
+}
+
+#[tokio::test]
+async fn a_hundred_thousand_rows_fan_out_as_one_by_one() {
+    let (_db, admin, publisher) = database("bulk").await;
+    let started = Instant::now();
+    publisher
+        .run(&format!(
+            "do $$ begin
+                 for n in 1 .. 1000 loop
+                     perform webhooks.publish_event('{TENANT}', 'job.created', event_data => jsonb_build_object('digit', n % 10));
+                 end loop;
+             end $$"
+        ))
+        .await;
+    let single = started.elapsed() / 1000;
+    assert_eq!(
+        admin.lines(FAN_OUT).await,
+        [
+            "all|1000|1000|1000",
+            "jobs|1000|1000|1000",
+            "tenths|100|100|100"
+        ]
+    );
+    admin.run("truncate webhooks.delivery_queue").await;
+
+    let started = Instant::now();
+    publisher
+        .run(&format!(
+            "insert into webhooks.event_logs {COLUMNS}
+             select '{TENANT}', 'job.created', 'job', 'Job created', jsonb_build_object('digit', n % 10)
+             from generate_series(1, 100000) n"
+        ))
+        .await;
+    let bulk: Duration = started.elapsed() / 100_000;
+    println!("per event: publish_event {single:?}, INSERT ... SELECT {bulk:?}");
+    assert_eq!(
+        admin.lines(FAN_OUT).await,
+        [
+            "all|100000|100000|100000",
+            "jobs|100000|100000|100000",
+            "tenths|10000|10000|10000"
+        ]
+    );
+    let shards = "select count(*) from webhooks.delivery_queue where shard <> webhooks.shard_of(subscription_id)";
+    assert_eq!(admin.text(shards).await, "0");
+}
+
+#[tokio::test]
+async fn a_multi_row_insert_goes_to_each_tenants_own() {
+    let (_db, admin, publisher) = database("multi_row").await;
+    publisher
+        .run(&format!(
+            "insert into webhooks.event_logs {COLUMNS} values
+             ('{TENANT}', 'job.created', 'job', 'a', '{{\"digit\": 3}}'),
+             ('{OTHER}', 'job.created', 'job', 'b', '{{\"digit\": 3}}'),
+             ('{TENANT}', 'document.deleted', 'document', 'c', '{{}}'),
+             ('{TENANT}', 'job.failed', 'job', 'd', '{{\"digit\": 3}}')"
+        ))
+        .await;
+    assert_eq!(
+        admin.lines(FAN_OUT).await,
+        [
+            "all|3|3|3",
+            "documents|1|1|1",
+            "jobs|2|2|2",
+            "other tenant|1|1|1",
+            "tenths|1|1|1"
+        ]
+    );
+    // Ids of the application's own, of any version.
+    publisher
+        .run(&format!(
+            "insert into webhooks.event_logs (id, tenant_id, event_type, event_category, event_name, event_data)
+             values ('99999999-9999-4999-8999-999999999999', '{OTHER}', 'user.login', 'user', 'x', '{{}}')"
+        ))
+        .await;
+    let queued = "select count(*) from webhooks.delivery_queue where event_log_id = '99999999-9999-4999-8999-999999999999'";
+    assert_eq!(admin.text(queued).await, "1");
+    // No rows, nothing to do.
+    publisher
+        .run(&format!(
+            "insert into webhooks.event_logs {COLUMNS} select '{TENANT}', 'no.such.type', '', '', '{{}}' where false"
+        ))
+        .await;
+}
+
+#[tokio::test]
+async fn copy_fans_out() {
+    let (_db, admin, publisher) = database("copy").await;
+    let copy = format!("copy webhooks.event_logs {COLUMNS} from stdin");
+    let sink = publisher.client().copy_in::<_, Bytes>(&copy).await.unwrap();
+    let mut sink = Box::pin(sink);
+    for n in 0..5000 {
+        let row = format!("{TENANT}\tjob.created\tjob\tx\t{{\"digit\": {}}}\n", n % 10);
+        sink.send(row.into()).await.unwrap();
+    }
+    assert_eq!(sink.as_mut().finish().await.unwrap(), 5000);
+    assert_eq!(
+        admin.lines(FAN_OUT).await,
+        [
+            "all|5000|5000|5000",
+            "jobs|5000|5000|5000",
+            "tenths|500|500|500"
+        ]
+    );
+}

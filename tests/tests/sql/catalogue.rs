@@ -1,0 +1,209 @@
+//! What the catalogues say of the whole schema.
+
+use std::path::Path;
+use std::process::Command;
+
+use webhooks_tests::database::Database;
+
+use crate::session::Session;
+
+/// Functions that run as the extension's owner. Each addition deserves a thought about who may call it with what.
+const SECURITY_DEFINER: &[&str] = &[
+    "cancel_outstanding",
+    "claim_deliveries",
+    "create_partitions",
+    "derive_routes",
+    "forget_tenants",
+    "load_subscriptions",
+    "maintain",
+    "match_events",
+    "promote_due",
+    "publish_event",
+    "record_attempts",
+    "sidecar_settings",
+    "validate_subscription",
+];
+
+/// Tables that pg_dump needs not look into: always empty, or derived from others.
+const NOT_DUMPED: &[&str] = &[
+    "delivery_attempts_template",
+    "event_logs_template",
+    "subscription_routes",
+];
+
+async fn session(name: &str) -> (Database, Session) {
+    let db = Database::fresh(name).await.unwrap();
+    let session = Session::open(&db).await;
+    (db, session)
+}
+
+#[tokio::test]
+async fn everything_has_a_comment() {
+    let (_db, session) = session("comments").await;
+    // Partitions made later have their template's.
+    session.run("select webhooks.create_partitions(1)").await;
+    let bare = "
+        select 'relation ' || c.relname from pg_class c
+        where c.relnamespace = 'webhooks'::regnamespace and c.relkind in ('r', 'p', 'v', 'm', 'S', 'f') and c.relname !~ '_[0-9]{8}$'
+          and obj_description(c.oid, 'pg_class') is null
+        union all
+        select 'column ' || c.relname || '.' || a.attname from pg_class c join pg_attribute a on a.attrelid = c.oid
+        where c.relnamespace = 'webhooks'::regnamespace and c.relkind in ('r', 'p', 'v', 'm', 'f') and a.attnum > 0 and not a.attisdropped
+          and col_description(c.oid, a.attnum) is null
+        union all
+        select 'function ' || p.oid::regprocedure from pg_proc p
+        where p.pronamespace = 'webhooks'::regnamespace and obj_description(p.oid, 'pg_proc') is null
+        union all
+        select 'type ' || t.typname from pg_type t
+        where t.typnamespace = 'webhooks'::regnamespace and t.typrelid = 0 and t.typelem = 0 and obj_description(t.oid, 'pg_type') is null
+        union all
+        select 'schema' where obj_description('webhooks'::regnamespace, 'pg_namespace') is null
+        order by 1";
+    assert_eq!(session.lines(bare).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn no_function_depends_on_its_callers_search_path() {
+    let (_db, session) = session("search_paths").await;
+    let open = "
+        select p.oid::regprocedure from pg_proc p join pg_language l on l.oid = p.prolang
+        where p.pronamespace = 'webhooks'::regnamespace and l.lanname <> 'c' and p.prosqlbody is null
+          and 'search_path=pg_catalog, pg_temp' <> all (coalesce(p.proconfig, '{}'))";
+    assert_eq!(session.lines(open).await, [""; 0]);
+    // Not even by a body that is parsed once: what it calls may not be.
+    let definers = "
+        select proname, bool_and('search_path=pg_catalog, pg_temp' = any (coalesce(proconfig, '{}'))) from pg_proc
+        where pronamespace = 'webhooks'::regnamespace and prosecdef group by proname order by proname";
+    let expected: Vec<_> = SECURITY_DEFINER.iter().map(|f| format!("{f}|t")).collect();
+    assert_eq!(session.lines(definers).await, expected);
+    // The caller's rights are the view's.
+    let views = "select relname, reloptions from pg_class where relnamespace = 'webhooks'::regnamespace and relkind = 'v' order by 1";
+    for view in session.lines(views).await {
+        assert!(view.contains("security_invoker=true"), "{view}");
+    }
+}
+
+#[tokio::test]
+async fn every_table_with_rows_is_dumped() {
+    let (_db, session) = session("dumped").await;
+    let tables = "
+        select c.relname, e.condition from pg_class c
+        left join (select unnest(extconfig) as oid, unnest(extcondition) as condition from pg_extension where extname = 'webhooks') e on e.oid = c.oid
+        where c.relnamespace = 'webhooks'::regnamespace and c.relkind in ('r', 'S', 'm') order by 1";
+    for table in session.lines(tables).await {
+        let (name, condition) = table.split_once('|').unwrap();
+        let expected = match name {
+            name if NOT_DUMPED.contains(&name) => "null",
+            "event_types" => "where not is_builtin",
+            _ => "",
+        };
+        assert_eq!(condition, expected, "{name}");
+    }
+    // Of a partitioned parent pg_dump has nothing to dump.
+    let all = "select count(*) from unnest((select extconfig from pg_extension where extname = 'webhooks'))";
+    assert_eq!(session.text(all).await, "8");
+}
+
+#[tokio::test]
+async fn what_can_be_told_of_a_function_is_told() {
+    let (_db, session) = session("volatility").await;
+    // Only what writes, locks, notifies or draws lots.
+    let volatile = "select string_agg(proname, ' ' order by proname) from pg_proc
+        where pronamespace = 'webhooks'::regnamespace and provolatile = 'v' and prorettype <> 'trigger'::regtype";
+    assert_eq!(
+        session.text(volatile).await,
+        "apply_links arm_doorbell balance_shards create_partitions disarm_doorbell generate_api_key generate_secret \
+         join_sidecars link_tenants link_users maintain promote_due publish_event record_attempts release_shards \
+         remove_orphans reset_setting ring_doorbell set_setting sidecar_count unlink_tenants unlink_users uuid_v7"
+    );
+    // Named notation: parameters have names, and not p_ ones.
+    let unnamed = "select p.oid::regprocedure from pg_proc p
+        where p.pronamespace = 'webhooks'::regnamespace and p.pronargs > 0
+          and (coalesce(cardinality(p.proargnames), 0) < p.pronargs or exists (select from unnest(p.proargnames) n where n = '' or n like 'p\\_%'))";
+    assert_eq!(session.lines(unnamed).await, [""; 0]);
+}
+
+/// Everything that CREATE EXTENSION makes, in words that are the same in every supported version of PostgreSQL.
+async fn schema(session: &Session) -> String {
+    session.run("set search_path = pg_catalog").await;
+    let mut schema = String::new();
+    for (title, query) in [
+        (
+            "relations and their columns",
+            "select format('%s %s%s%s', case c.relkind when 'r' then 'table' when 'p' then 'partitioned table' when 'v' then 'view' else c.relkind::text end,
+                        c.relname, coalesce(' (' || pg_get_partkeydef(c.oid) || ')', ''), coalesce(' ' || c.reloptions::text, '')) || E'\\n'
+                 || (select string_agg(format('    %s %s%s%s', a.attname, format_type(a.atttypid, a.atttypmod),
+                                              case when a.attnotnull then ' not null' else '' end,
+                                              coalesce(' default ' || pg_get_expr(d.adbin, d.adrelid), '')), E'\\n' order by a.attnum)
+                     from pg_attribute a left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
+                     where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped)
+             from pg_class c where c.relnamespace = 'webhooks'::regnamespace and c.relkind not in ('i', 'I', 't', 'c') order by c.relname",
+        ),
+        (
+            "partitions",
+            "select format('%s of %s %s', i.inhrelid::regclass, i.inhparent::regclass, pg_get_expr(c.relpartbound, c.oid))
+             from pg_inherits i join pg_class c on c.oid = i.inhrelid where c.relnamespace = 'webhooks'::regnamespace order by 1",
+        ),
+        (
+            "indexes",
+            "select pg_get_indexdef(x.indexrelid) from pg_index x join pg_class c on c.oid = x.indrelid
+             where c.relnamespace = 'webhooks'::regnamespace order by 1",
+        ),
+        (
+            "constraints",
+            "select format('%s %s %s', conrelid::regclass, conname, pg_get_constraintdef(oid)) from pg_constraint
+             where connamespace = 'webhooks'::regnamespace and contype <> 'n' and conrelid <> 0 order by 1",
+        ),
+        (
+            "functions",
+            "select format('%s(%s)', p.proname, pg_get_function_arguments(p.oid)) || E'\\n'
+                 || format('    returns %s %s %s parallel %s%s%s%s', pg_get_function_result(p.oid), l.lanname,
+                           case p.provolatile when 'i' then 'immutable' when 's' then 'stable' else 'volatile' end,
+                           case p.proparallel when 's' then 'safe' when 'r' then 'restricted' else 'unsafe' end,
+                           case when p.proisstrict then ' strict' else '' end,
+                           case when p.prosecdef then ' security definer' else '' end,
+                           coalesce(' ' || p.proconfig::text, ''))
+             from pg_proc p join pg_language l on l.oid = p.prolang where p.pronamespace = 'webhooks'::regnamespace order by 1",
+        ),
+        (
+            "triggers",
+            "select pg_get_triggerdef(t.oid) from pg_trigger t join pg_class c on c.oid = t.tgrelid
+             where c.relnamespace = 'webhooks'::regnamespace and not t.tgisinternal order by 1",
+        ),
+        (
+            "event types",
+            "select format('%s (%s) %s', name, category, version) from webhooks.event_types order by 1",
+        ),
+        (
+            "settings",
+            "select format('%s = %s %s, %s to %s', name, value, unit, min_value, max_value) from webhooks.settings order by 1",
+        ),
+    ] {
+        let lines = session.lines(query).await.join("\n");
+        schema.push_str(&format!("-- {title}\n{lines}\n\n"));
+    }
+    schema.truncate(schema.trim_end().len());
+    schema.push('\n');
+    schema
+}
+
+/// Every change of the schema is visible in review: `UPDATE_GOLDEN=1 cargo test …` writes it down.
+#[tokio::test]
+async fn the_schema_is_the_golden_one() {
+    let (db, session) = session("golden").await;
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/schema.sql");
+    let found = schema(&session).await;
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&golden, &found).unwrap();
+    }
+    if std::fs::read_to_string(&golden).unwrap() != found {
+        let new = db.cluster().directory().join("schema.sql");
+        std::fs::write(&new, &found).unwrap();
+        let diff = Command::new("diff")
+            .arg("-u")
+            .args([&golden, &new])
+            .output();
+        let diff = diff.map_or(found, |d| String::from_utf8_lossy(&d.stdout).into_owned());
+        panic!("the schema changed; if that is right, run again with UPDATE_GOLDEN=1\n{diff}");
+    }
+}

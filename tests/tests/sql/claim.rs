@@ -1,0 +1,251 @@
+use serde_json::{Value, json};
+use webhooks_tests::database::Database;
+
+use crate::session::Session;
+
+const TENANT: &str = "11111111-1111-4111-8111-111111111111";
+
+/// A database, a session, and a way to make subscriptions of type job.* or document.* in given shards.
+struct Queue {
+    db: Database,
+    session: Session,
+}
+
+impl Queue {
+    async fn new(name: &str) -> Self {
+        let db = Database::fresh(name).await.unwrap();
+        let session = Session::open(&db).await;
+        Self { db, session }
+    }
+
+    /// Its id ends with these two hexadecimal digits; the last one is the shard.
+    async fn subscribe(&self, end: &str, events: Value) {
+        let id = format!("00000000-0000-7000-8000-0000000000{end}");
+        let columns = json!({
+            "id": id, "tenant_id": TENANT, "webhook_url": "http://x.example/", "subscribed_events": events
+        });
+        self.db.subscribe(columns).await.unwrap();
+    }
+
+    /// Events with data {"n": 1} and so on.
+    async fn publish(&self, event_type: &str, n: u32) {
+        let tenant = TENANT.parse().unwrap();
+        let published = self.db.publish_many(tenant, event_type, n).await;
+        published.unwrap();
+    }
+
+    async fn update(&self, end: &str, set: &str) {
+        let sql = format!(
+            "update webhooks.webhook_subscriptions set {set} where right(id::text, 2) = '{end}'"
+        );
+        self.session.run(&sql).await;
+    }
+
+    /// What is claimed: end of the subscription's id and the event's n, in order.
+    async fn claim(&self, arguments: &str) -> Vec<String> {
+        self.session
+            .lines(&format!(
+                "select right(subscription_id::text, 2) || ':' || coalesce(event_data::json ->> 'n', 'gone')
+                 from webhooks.claim_deliveries({arguments})"
+            ))
+            .await
+    }
+}
+
+#[tokio::test]
+async fn a_backlog_does_not_hide_the_others() {
+    let queue = Queue::new("fair").await;
+    queue.subscribe("10", json!(["job.*"])).await;
+    queue.publish("job.created", 2000).await;
+    queue.subscribe("20", json!(["document.*"])).await;
+    queue.subscribe("f0", json!(["document.*"])).await;
+    queue.publish("document.deleted", 2).await;
+    // The oldest of each.
+    assert_eq!(
+        queue.claim("'{0}', '{null}', '{}', '{}', 3, 100").await,
+        ["10:1", "10:2", "10:3", "20:1", "20:2", "f0:1", "f0:2"]
+    );
+    // Where max_rows cut, the cursor goes on.
+    assert_eq!(
+        queue.claim("'{0}', '{null}', '{}', '{}', 3, 4").await,
+        ["10:1", "10:2", "10:3", "20:1"]
+    );
+    let after = |end: &str| {
+        format!("'{{0}}', '{{00000000-0000-7000-8000-0000000000{end}}}', '{{}}', '{{}}', 3, 100")
+    };
+    assert_eq!(
+        queue.claim(&after("10")).await,
+        ["20:1", "20:2", "f0:1", "f0:2"]
+    );
+    assert_eq!(queue.claim(&after("30")).await, ["f0:1", "f0:2"]);
+    assert!(queue.claim(&after("f0")).await.is_empty());
+}
+
+#[tokio::test]
+async fn only_these_shards_each_from_its_cursor() {
+    let queue = Queue::new("own_shards").await;
+    for end in ["11", "21", "12", "22", "13"] {
+        queue.subscribe(end, json!(["*"])).await;
+    }
+    queue.publish("job.created", 1).await;
+    let mut claimed = queue
+        .claim("'{1,2,5}', '{00000000-0000-7000-8000-000000000011,null,null}', '{}', '{}', 3, 100")
+        .await;
+    claimed.sort();
+    assert_eq!(claimed, ["12:1", "21:1", "22:1"]);
+    assert!(
+        queue
+            .claim("'{}', '{}', '{}', '{}', 3, 100")
+            .await
+            .is_empty()
+    );
+}
+
+#[tokio::test]
+async fn what_is_held_or_full_is_left_out() {
+    let queue = Queue::new("held").await;
+    for end in ["10", "20"] {
+        queue.subscribe(end, json!(["*"])).await;
+    }
+    queue.publish("job.created", 5).await;
+    let held = "array(select q.id from webhooks.delivery_queue q join webhooks.event_logs e on e.id = q.event_log_id
+                      where e.event_data ->> 'n' in ('1', '3') and q.subscription_id = '00000000-0000-7000-8000-000000000010')";
+    // The next ones come instead.
+    assert_eq!(
+        queue
+            .claim(&format!("'{{0}}', '{{null}}', {held}, '{{}}', 2, 100"))
+            .await,
+        ["10:2", "10:4", "20:1", "20:2"]
+    );
+    assert_eq!(
+        queue
+            .claim("'{0}', '{null}', '{}', '{00000000-0000-7000-8000-000000000010}', 2, 100")
+            .await,
+        ["20:1", "20:2"]
+    );
+}
+
+#[tokio::test]
+async fn a_disabled_subscriptions_deliveries_are_held_not_lost() {
+    let queue = Queue::new("disabled").await;
+    for end in ["10", "20"] {
+        queue.subscribe(end, json!(["*"])).await;
+    }
+    queue.publish("job.created", 1).await;
+    let all = "'{0}', '{null}', '{}', '{}', 2, 100";
+    for off in [
+        "is_active = false",
+        "is_active = null",
+        "is_enabled = false",
+        "is_enabled = null",
+    ] {
+        queue.update("10", off).await;
+        assert_eq!(queue.claim(all).await, ["20:1"], "{off}");
+        queue
+            .update("10", "is_active = true, is_enabled = true")
+            .await;
+        assert_eq!(queue.claim(all).await, ["10:1", "20:1"], "{off}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_scheduled_is_claimed_when_promoted() {
+    let queue = Queue::new("promote").await;
+    queue.subscribe("10", json!(["*"])).await;
+    queue.subscribe("11", json!(["*"])).await;
+    queue.publish("job.created", 4).await;
+    let schedule = |n: u32, when: &str| {
+        format!(
+            "update webhooks.delivery_queue q set next_attempt_at = {when}
+             from webhooks.event_logs e where e.id = q.event_log_id and e.event_data ->> 'n' = '{n}' and q.shard = 0"
+        )
+    };
+    for (n, when) in [
+        (1, "now() - interval '2 s'"),
+        (2, "now() - interval '1 s'"),
+        (3, "now() + interval '1 h'"),
+    ] {
+        queue.session.run(&schedule(n, when)).await;
+    }
+    let all = "'{0}', '{null}', '{}', '{}', 10, 100";
+    assert_eq!(queue.claim(all).await, ["10:4"]);
+
+    let promote =
+        "select promoted, next_due_in_ms between 3590000 and 3600000 from webhooks.promote_due";
+    // The longest overdue first; what is left is due at once.
+    let one = "select promoted, next_due_in_ms from webhooks.promote_due('{0}', 1)";
+    assert_eq!(queue.session.text(one).await, "1|0");
+    assert_eq!(queue.claim(all).await, ["10:1", "10:4"]);
+    assert_eq!(
+        queue.session.text(&format!("{promote}('{{0}}')")).await,
+        "1|t"
+    );
+    assert_eq!(queue.claim(all).await, ["10:1", "10:2", "10:4"]);
+    assert_eq!(
+        queue.session.text(&format!("{promote}('{{0,1}}')")).await,
+        "0|t"
+    );
+    // Nothing scheduled there.
+    let none = "select promoted, next_due_in_ms from webhooks.promote_due('{1,2}')";
+    assert_eq!(queue.session.text(none).await, "0|null");
+}
+
+#[tokio::test]
+async fn what_is_too_old_comes_as_expired() {
+    let queue = Queue::new("expired").await;
+    queue.subscribe("10", json!(["*"])).await;
+    let publish = |n: u32, columns: &str, values: &str| {
+        format!(
+            "insert into webhooks.event_logs (tenant_id, event_type, event_category, event_name, event_data {columns})
+             values ('{TENANT}', 'job.created', 'job', 'x', '{{\"n\": {n}}}' {values})"
+        )
+    };
+    for sql in [
+        publish(1, "", ""),
+        publish(2, ", expires_at", ", now() + interval '1 h'"),
+        publish(3, ", expires_at", ", now() - interval '1 s'"),
+        publish(4, ", created_at", ", now() - interval '100 s'"),
+        publish(5, ", created_at", ", null"),
+        publish(
+            6,
+            ", created_at, expires_at",
+            ", now() - interval '100 s', now() + interval '1 h'",
+        ),
+    ] {
+        queue.session.run(&sql).await;
+    }
+    let expired = "select string_agg(event_data::json ->> 'n', ' ' order by delivery_id) filter (where expired)
+                   from webhooks.claim_deliveries('{0}', '{null}', '{}', '{}', 10, 100)";
+    assert_eq!(queue.session.text(expired).await, "3");
+    for (age, ids) in [(60, "3 4 6"), (200, "3")] {
+        let set = format!("select webhooks.set_setting('max_delivery_age_seconds', {age})");
+        queue.session.run(&set).await;
+        assert_eq!(queue.session.text(expired).await, ids);
+    }
+}
+
+#[tokio::test]
+async fn a_claim_carries_all_that_is_sent() {
+    let queue = Queue::new("carries").await;
+    queue.subscribe("1a", json!(["*"])).await;
+    queue.update("1a", "name = 'renamed'").await;
+    let event = "select webhooks.publish_event('11111111-1111-4111-8111-111111111111', 'job.created', 'c', 'n', '{\"b\": 1, \"a\": 1.50}',
+        'r', '22222222-2222-4222-8222-222222222222', '33333333-3333-4333-8333-333333333333', 's', 'q', '192.0.2.1/32', '2.0')";
+    let event = queue.session.text(event).await;
+    let claimed = "select delivery_id = q.id, c.shard, subscription_version, c.attempt, expired, event_id, c.tenant_id, c.event_type, c.event_category,
+            c.event_name, c.event_version, created_at_us = (extract(epoch from e.created_at) * 1000000)::bigint, c.event_data,
+            c.resource_type, c.resource_id, c.user_id, c.session_id, c.request_id, c.source_ip
+        from webhooks.claim_deliveries('{10}', '{null}', '{}', '{}', 10, 100) c, webhooks.delivery_queue q, webhooks.event_logs e";
+    let expected = format!(
+        "t|10|2|0|f|{event}|{TENANT}|job.created|c|n|2.0|t|{{\"a\": 1.50, \"b\": 1}}|r|\
+         22222222-2222-4222-8222-222222222222|33333333-3333-4333-8333-333333333333|s|q|192.0.2.1"
+    );
+    assert_eq!(queue.session.text(claimed).await, expected);
+
+    // An event that retention took away while it was still to be delivered.
+    queue.session.run("delete from webhooks.event_logs").await;
+    assert_eq!(
+        queue.claim("'{10}', '{null}', '{}', '{}', 10, 100").await,
+        ["1a:gone"]
+    );
+}

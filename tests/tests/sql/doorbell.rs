@@ -1,0 +1,177 @@
+//! The protocol of `60_doorbell.sql`, each party a session. The lines of a test are the order of events.
+
+use serde_json::json;
+use webhooks_tests::database::{Database, PUBLISHER_ROLE, SIDECAR_ROLE};
+
+use crate::listener::Listener;
+use crate::session::Session;
+
+const TENANT: &str = "11111111-1111-4111-8111-111111111111";
+const BELL: &str = "webhooks_doorbell";
+const PUBLISH: &str =
+    "select webhooks.publish_event('11111111-1111-4111-8111-111111111111', 'job.created')";
+const ARM: &str = "select webhooks.arm_doorbell('{1,2,3}')";
+const DISARM: &str = "select webhooks.disarm_doorbell('{1,2,3}')";
+const BELLS_HELD: &str =
+    "select count(*) from pg_locks where pid = pg_backend_pid() and locktype = 'advisory'";
+
+/// A database whose tenant has a subscription in each of the shards 1 and 2; a publisher, a sidecar and its ear.
+async fn database(name: &str) -> (Database, Session, Session, Listener) {
+    let db = Database::fresh(name).await.unwrap();
+    for shard in [1, 2] {
+        let id = format!("00000000-0000-7000-8000-00000000000{shard}");
+        let columns = json!({"id": id, "tenant_id": TENANT, "webhook_url": "http://x.example/"});
+        db.subscribe(columns).await.unwrap();
+    }
+    let publisher = Session::open_as(&db, PUBLISHER_ROLE).await;
+    let sidecar = Session::open_as(&db, SIDECAR_ROLE).await;
+    let ear = Listener::on(&db, BELL).await;
+    (db, publisher, sidecar, ear)
+}
+
+#[tokio::test]
+async fn an_awake_sidecar_is_not_notified() {
+    let (_db, publisher, sidecar, mut ear) = database("awake").await;
+    publisher.run(PUBLISH).await;
+    // Also by one that slept before, and by a publisher in the middle of its transaction when it woke.
+    assert_eq!(sidecar.text(ARM).await, "t");
+    sidecar.run(DISARM).await;
+    publisher.run(PUBLISH).await;
+    assert!(ear.heard(BELL).await.is_empty());
+    assert_eq!(sidecar.text(BELLS_HELD).await, "0");
+}
+
+#[tokio::test]
+async fn a_sleeping_sidecar_is_notified_at_commit() {
+    let (_db, publisher, sidecar, mut ear) = database("asleep").await;
+    assert_eq!(sidecar.text(ARM).await, "t");
+    publisher.run("begin").await;
+    for _ in 0..3 {
+        publisher.run(PUBLISH).await;
+    }
+    assert!(ear.heard(BELL).await.is_empty());
+    publisher.run("commit").await;
+    // Once a shard.
+    assert_eq!(ear.heard(BELL).await, ["1", "2"]);
+    // As long as it sleeps: a notification says nothing about the next transaction.
+    publisher.run(PUBLISH).await;
+    assert_eq!(ear.heard(BELL).await, ["1", "2"]);
+}
+
+#[tokio::test]
+async fn only_the_shards_that_sleep_are_notified() {
+    let (_db, publisher, sidecar, mut ear) = database("half_asleep").await;
+    let arm = "select webhooks.arm_doorbell('{0,2,4}')";
+    assert_eq!(sidecar.text(arm).await, "t");
+    publisher.run(PUBLISH).await;
+    assert_eq!(ear.heard(BELL).await, ["2"]);
+}
+
+#[tokio::test]
+async fn what_is_rolled_back_wakes_nobody() {
+    let (_db, publisher, sidecar, mut ear) = database("wakes_nobody").await;
+    assert_eq!(sidecar.text(ARM).await, "t");
+    publisher.run(&format!("begin; {PUBLISH}; rollback")).await;
+    publisher
+        .run(&format!(
+            "begin; savepoint s; {PUBLISH}; rollback to s; commit"
+        ))
+        .await;
+    // An event that nobody subscribes to is nobody's bell.
+    let unmatched = PUBLISH.replace("1111-4111", "2222-4222");
+    publisher.run(&unmatched).await;
+    assert!(ear.heard(BELL).await.is_empty());
+}
+
+#[tokio::test]
+async fn nobody_falls_asleep_while_a_publisher_is_in_flight() {
+    let (_db, publisher, sidecar, mut ear) = database("in_flight").await;
+    for end in ["commit", "rollback"] {
+        publisher.run(&format!("begin; {PUBLISH}")).await;
+        assert_eq!(sidecar.text(ARM).await, "f");
+        // All or none: the bells that it did get are free again.
+        assert_eq!(sidecar.text(BELLS_HELD).await, "0");
+        // Shards that the publisher did not write to may sleep.
+        let others =
+            "select webhooks.arm_doorbell('{0,3,15}'), webhooks.disarm_doorbell('{0,3,15}')";
+        assert!(sidecar.text(others).await.starts_with('t'));
+        publisher.run(end).await;
+        assert!(ear.heard(BELL).await.is_empty());
+        assert_eq!(sidecar.text(ARM).await, "t");
+        sidecar.run(DISARM).await;
+    }
+    // A savepoint that is rolled back puts nothing in flight.
+    publisher
+        .run(&format!("begin; savepoint s; {PUBLISH}; rollback to s"))
+        .await;
+    assert_eq!(sidecar.text(ARM).await, "t");
+}
+
+#[tokio::test]
+async fn what_committed_before_the_bells_were_armed_is_claimed() {
+    let (_db, publisher, sidecar, _ear) = database("before_arming").await;
+    let claim = "select count(*) from webhooks.claim_deliveries('{1,2}', '{null,null}', '{}', '{}', 10, 10)";
+    assert_eq!(sidecar.text(claim).await, "0");
+    publisher.run(PUBLISH).await;
+    assert_eq!(sidecar.text(ARM).await, "t");
+    assert_eq!(sidecar.text(claim).await, "2");
+}
+
+#[tokio::test]
+async fn publishers_do_not_wait_for_each_other_nor_for_a_sleeper() {
+    let (db, publisher, sidecar, mut ear) = database("no_waiting").await;
+    let other = Session::open_as(&db, PUBLISHER_ROLE).await;
+    for session in [&publisher, &other] {
+        session
+            .run(&format!("set lock_timeout = '1s'; begin; {PUBLISH}"))
+            .await;
+    }
+    publisher.run("commit").await;
+    assert_eq!(sidecar.text(ARM).await, "f");
+    other.run("commit").await;
+    assert_eq!(sidecar.text(ARM).await, "t");
+    // Both while it sleeps.
+    for session in [&publisher, &other] {
+        session.run(&format!("begin; {PUBLISH}")).await;
+    }
+    other.run("commit").await;
+    publisher.run("commit").await;
+    assert_eq!(ear.heard(BELL).await, ["1", "2", "1", "2"]);
+}
+
+#[tokio::test]
+async fn a_sleeper_that_dies_frees_its_bells() {
+    let (db, publisher, sidecar, mut ear) = database("dies_asleep").await;
+    assert_eq!(sidecar.text(ARM).await, "t");
+    let kill = format!("select pg_terminate_backend({}, 10000)", sidecar.pid());
+    assert_eq!(Session::open(&db).await.text(&kill).await, "t");
+    publisher.run(PUBLISH).await;
+    assert!(ear.heard(BELL).await.is_empty());
+    let next = Session::open_as(&db, SIDECAR_ROLE).await;
+    assert_eq!(next.text(ARM).await, "t");
+}
+
+#[tokio::test]
+async fn notify_off_leaves_it_to_the_poll() {
+    let (_db, publisher, sidecar, mut ear) = database("notify_off").await;
+    assert_eq!(sidecar.text(ARM).await, "t");
+    for off in ["off", "false", "0"] {
+        publisher
+            .run(&format!("set webhooks.notify = {off}; {PUBLISH}"))
+            .await;
+    }
+    assert!(ear.heard(BELL).await.is_empty());
+    for on in ["set webhooks.notify = on", "reset webhooks.notify"] {
+        publisher.run(&format!("{on}; {PUBLISH}")).await;
+        assert_eq!(ear.heard(BELL).await, ["1", "2"], "{on}");
+    }
+}
+
+#[tokio::test]
+async fn databases_have_bells_of_their_own() {
+    let (_db, publisher, _sidecar, mut ear) = database("bells_here").await;
+    let (_there, _, sleeper, _) = database("bells_there").await;
+    assert_eq!(sleeper.text(ARM).await, "t");
+    publisher.run(PUBLISH).await;
+    assert!(ear.heard(BELL).await.is_empty());
+}

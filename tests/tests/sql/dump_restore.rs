@@ -1,0 +1,255 @@
+//! A database that was used moves to another one, whatever way a DBA dumps it.
+
+use std::process::Command;
+
+use serde_json::json;
+use webhooks_tests::cluster::Cluster;
+use webhooks_tests::database::Database;
+
+use crate::session::Session;
+
+const TENANT: &str = "11111111-1111-4111-8111-111111111111";
+const USER: &str = "22222222-2222-4222-8222-222222222222";
+const RELATIONS: [&str; 10] = [
+    "event_types",
+    "settings",
+    "webhook_subscriptions",
+    "subscription_routes",
+    "event_logs",
+    "idempotency_keys",
+    "delivery_queue",
+    "delivery_attempts",
+    "webhook_delivery_logs",
+    "linked_tables",
+];
+
+/// Everything that the extension has: custom and changed types, settings, secrets, events in partitions and default,
+/// deliveries in every state, keys, links, and a grant of the DBA's own.
+async fn used(name: &str) -> Database {
+    let db = Database::fresh(name).await.unwrap();
+    let session = Session::open(&db).await;
+    session
+        .run(&format!(
+            "create table public.tenants (id uuid primary key);
+             create table public.users (id uuid primary key);
+             insert into public.tenants values ('{TENANT}');
+             insert into public.users values ('{USER}');
+             insert into webhooks.event_types (name, category, description) values
+                 ('order.paid', 'order', E'it''s\\n\\ttabs and \\\\'), ('order.gone', 'order', null);
+             update webhooks.event_types set description = 'ours' where name = 'job.created';
+             select webhooks.set_setting('max_retry_delay_seconds', 77);
+             do $$ begin
+                 if to_regrole('auditor') is null then create role auditor; end if;
+             end $$;
+             grant usage on schema webhooks to auditor;
+             grant select on webhooks.webhook_delivery_logs, webhooks.event_logs to auditor;
+             grant execute on function webhooks.explain_match to auditor"
+        ))
+        .await;
+    for columns in [
+        json!({"name": "signed", "auth_type": "signature", "auth_config": {"secret": "whsec_dG9wc2VjcmV0dG9wc2VjcmV0dG9wc2VjcmV0"},
+               "subscribed_events": ["order.paid", "order.gone", "job.*"], "created_by": USER}),
+        json!({"name": "filtered", "webhook_headers": {"x": "y"},
+               "event_filters": {"event_data": {"n": {"$gte": 2}}, "jsonpath": "$.n < 1e3 && $.t starts with \"ü\""}}),
+        json!({"name": "off", "is_enabled": false, "disabled_reason": "HTTP status 410", "no_retry_statuses": []}),
+        json!({"name": "nulls", "is_active": null, "auth_config": null, "event_filters": null}),
+    ] {
+        let mut row = json!({"tenant_id": TENANT, "webhook_url": "http://x.example/"});
+        let row_columns = row.as_object_mut().unwrap();
+        row_columns.extend(columns.as_object().unwrap().clone());
+        db.subscribe(row).await.unwrap();
+    }
+    let publish = "insert into webhooks.event_logs (tenant_id, user_id, event_type, event_category, event_name, event_data)
+        select '{TENANT}', '{USER}', 'order.paid', 'order', 'x', jsonb_build_object('n', n, 't', E'\\u00fc \\\\ \\t') from generate_series(1, 5) n;";
+    let publish = publish.replace("{TENANT}", TENANT).replace("{USER}", USER);
+    // Before there are partitions, with them, and with an id of no date.
+    session.run(&publish.replace("5)", "1)")).await;
+    session
+        .run("update webhooks.event_logs set id = webhooks.uuid_v7_floor('2020-01-01')")
+        .await;
+    session
+        .run("update webhooks.delivery_queue set event_log_id = webhooks.uuid_v7_floor('2020-01-01')")
+        .await;
+    session.run("select webhooks.create_partitions(2)").await;
+    session.run(&publish).await;
+    session
+        .run(&format!(
+            "select webhooks.publish_event('{TENANT}', 'job.created', idempotency_key => 'k', ordering_key => 'o',
+                 deliver_after => '2100-01-01', expires_at => '2100-01-02');
+             select webhooks.publish_event('{TENANT}', 'order.gone');
+             delete from webhooks.event_types where name = 'order.gone';
+             update webhooks.webhook_subscriptions set version = version where name = 'signed';
+             -- One is delivered, one is to be retried, one was tried in a partition of its own.
+             select webhooks.record_attempts(array_agg(id), array_agg(0), array_agg(s), array_agg(500), array_agg('{{\"a\": [\"b\"]}}'::text),
+                 array_agg(E'b\\n\\\\'::text), array_agg('e'::text), array_agg(1735787045678901), array_agg(5::bigint), array_agg(1),
+                 array_agg('\\xff00'::bytea), array_agg(3600000::bigint), array_agg(null::text))
+             from (select id, case when row_number() over (order by id) <= 3 then 'delivered' else 'retrying' end as s
+                   from webhooks.delivery_queue where next_attempt_at is null order by id limit 5) q;
+             select webhooks.link_tenants('public.tenants'); select webhooks.link_users('public.users')"
+        ))
+        .await;
+    db
+}
+
+/// All rows, and what else a restored database must share with the original.
+async fn contents(db: &Database) -> Vec<String> {
+    let session = Session::open(db).await;
+    let mut contents = Vec::new();
+    for relation in RELATIONS {
+        let rows = format!(
+            "select '{relation} ' || (to_jsonb(t) - case when to_jsonb(t) @> '{{\"is_builtin\": true}}' then 'created_at' else '' end)::text
+             from webhooks.{relation} t order by 1"
+        );
+        let rows = session.lines(&rows).await;
+        assert!(!rows.is_empty(), "{relation} is empty");
+        contents.extend(rows);
+    }
+    for query in [
+        "select 'lies in ' || tableoid::regclass || ' ' || id from webhooks.event_logs
+         union all select 'lies in ' || tableoid::regclass || ' ' || delivery_id from webhooks.delivery_attempts order by 1",
+        "select 'index ' || indexdef from pg_indexes where schemaname = 'webhooks' order by 1",
+        "select 'trigger ' || pg_get_triggerdef(oid) from pg_trigger where not tgisinternal order by 1",
+        "select 'wrong shard ' || id from webhooks.delivery_queue where shard <> webhooks.shard_of(subscription_id)",
+        "select 'may ' || c.relname || ' ' || a.grantee::regrole || ' ' || a.privilege_type
+         from pg_class c, aclexplode(c.relacl) a where c.relnamespace = 'webhooks'::regnamespace and a.grantee <> 0 order by 1",
+        "select 'may ' || p.proname || ' ' || a.grantee::regrole || ' ' || a.privilege_type
+         from pg_proc p, aclexplode(p.proacl) a where p.pronamespace = 'webhooks'::regnamespace order by 1",
+        "select 'may schema ' || a.grantee::regrole || ' ' || a.privilege_type
+         from pg_namespace n, aclexplode(n.nspacl) a where n.nspname = 'webhooks' order by 1",
+    ] {
+        contents.extend(session.lines(query).await);
+    }
+    contents
+}
+
+/// A restored database is the original, and works.
+async fn assert_moved(original: &Database, restored: &Database) {
+    let (expected, found) = (contents(original).await, contents(restored).await);
+    for line in &expected {
+        assert!(found.contains(line), "lost: {line}");
+    }
+    for line in &found {
+        assert!(expected.contains(line), "new: {line}");
+    }
+    assert_eq!(found, expected);
+
+    let session = Session::open(restored).await;
+    let foreign_keys = "select count(*) from pg_constraint where contype = 'f' and conparentid = 0";
+    assert_eq!(session.text(foreign_keys).await, "0");
+    assert_eq!(
+        session
+            .lines("select task, done from webhooks.maintain() where task in ('apply_links', 'remove_orphans')")
+            .await,
+        ["remove_orphans|0", "apply_links|4"]
+    );
+    assert_eq!(
+        session.text("select webhooks.create_partitions(2)").await,
+        "0"
+    );
+    // Who published this key before the dump is not told twice.
+    let again = format!(
+        "select webhooks.publish_event('{TENANT}', 'job.created', idempotency_key => 'k')
+                = (select event_id from webhooks.idempotency_keys)"
+    );
+    assert_eq!(session.text(&again).await, "t");
+    let publish = format!(
+        "select webhooks.publish_event('{TENANT}', 'order.paid', event_data => '{{\"n\": 2, \"t\": \"ü\"}}')"
+    );
+    let event = session.text(&publish).await;
+    let deliveries = format!(
+        "select s.name from webhooks.delivery_queue q join webhooks.webhook_subscriptions s on s.id = q.subscription_id
+         where q.event_log_id = '{event}' order by 1"
+    );
+    assert_eq!(session.lines(&deliveries).await, ["filtered", "signed"]);
+    let partition = format!(
+        "select tableoid::regclass::text ~ '[0-9]$' from webhooks.event_logs where id = '{event}'"
+    );
+    assert_eq!(session.text(&partition).await, "t");
+    session.run("delete from public.tenants").await;
+    let left = "select (select count(*) from webhooks.event_logs) + (select count(*) from webhooks.delivery_queue)
+                     + (select count(*) from webhooks.delivery_attempts) + (select count(*) from webhooks.webhook_subscriptions)";
+    assert_eq!(session.text(left).await, "0");
+}
+
+async fn empty(original: &Database) -> Database {
+    let restored = Database::create_empty(original.cluster(), "restored").await;
+    restored.unwrap()
+}
+
+#[tokio::test]
+async fn by_psql() {
+    let original = used("dump_psql").await;
+    let cluster = original.cluster();
+    for arguments in [&[][..], &["--column-inserts"]] {
+        let dump = cluster.dump(original.name(), arguments).await.unwrap();
+        let restored = empty(&original).await;
+        cluster.restore(restored.name(), &dump).await.unwrap();
+        assert_moved(&original, &restored).await;
+    }
+}
+
+#[tokio::test]
+async fn through_the_partition_root() {
+    let original = used("dump_root").await;
+    let cluster = original.cluster();
+    let arguments = ["--load-via-partition-root"];
+    let dump = cluster.dump(original.name(), &arguments).await.unwrap();
+    let restored = empty(&original).await;
+    cluster.restore(restored.name(), &dump).await.unwrap();
+    assert_moved(&original, &restored).await;
+}
+
+#[tokio::test]
+async fn by_parallel_pg_restore() {
+    let original = used("dump_custom").await;
+    let cluster = original.cluster();
+    let archive = cluster.directory().join("dump_custom.archive");
+    for root in [&[][..], &["--load-via-partition-root"]] {
+        let mut pg_dump = cluster.client_program("pg_dump", original.name());
+        pg_dump.args(["-Fc", "-f"]).arg(&archive).args(root);
+        run(cluster, pg_dump).await;
+        let restored = empty(&original).await;
+        let mut pg_restore = cluster.client_program("pg_restore", restored.name());
+        pg_restore
+            .args(["-j", "2", "--exit-on-error"])
+            .arg(&archive);
+        run(cluster, pg_restore).await;
+        assert_moved(&original, &restored).await;
+    }
+}
+
+/// What `pg_dump` leaves of a database that was never used: nothing but the extension.
+#[tokio::test]
+async fn an_unused_database_has_no_rows_to_dump() {
+    let db = Database::fresh("dump_unused").await.unwrap();
+    let dump = db.cluster().dump(db.name(), &[]).await.unwrap();
+    let mut copied = dump.split("\nCOPY webhooks.").skip(1);
+    let rows = copied.find(|copy| copy.lines().nth(1) != Some("\\."));
+    assert_eq!(rows, None, "{dump}");
+    assert!(dump.contains("CREATE EXTENSION"));
+    assert!(!dump.contains("CREATE TABLE"), "{dump}");
+}
+
+#[tokio::test]
+async fn drop_extension_leaves_nothing() {
+    let db = used("dropped").await;
+    let session = Session::open(&db).await;
+    session
+        .run("drop extension webhooks cascade; create extension webhooks")
+        .await;
+    let events = "select count(*) from webhooks.event_logs";
+    assert_eq!(session.text(events).await, "0");
+    let partitions = "select count(*) from pg_class where relname ~ '_[0-9]{8}$'";
+    assert_eq!(session.text(partitions).await, "0");
+}
+
+async fn run(cluster: &Cluster, mut command: Command) {
+    let output = tokio::task::spawn_blocking(move || command.output());
+    let output = output.await.unwrap().unwrap();
+    let messages = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success(),
+        "{messages}\n{}",
+        cluster.server_log_tail(20)
+    );
+}

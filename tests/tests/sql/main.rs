@@ -1,0 +1,49 @@
+//! The database side by itself: what the SQL of the extension promises, without a sidecar.
+//!
+//! | module | what is promised |
+//! | --- | --- |
+//! | `publish`, `bulk`, `idempotency`, `two_phase` | an event is published exactly when its transaction commits |
+//! | `matching`, `subscriptions` | who gets it; what a subscription may say |
+//! | `doorbell`, `shards`, `claim`, `record` | the sidecar's side of the protocol, several sessions at once |
+//! | `settings`, `partitions`, `links`, `dump_restore` | operations |
+//! | `privileges`, `catalogue`, `plans` | what catalogues and statistics can prove about all of it |
+
+// `cfg(test)` tells clippy that the modules' helpers are tests too, where `unwrap` is fine.
+#[cfg(test)]
+mod bulk;
+#[cfg(test)]
+mod catalogue;
+#[cfg(test)]
+mod claim;
+#[cfg(test)]
+mod doorbell;
+#[cfg(test)]
+mod dump_restore;
+#[cfg(test)]
+mod idempotency;
+#[cfg(test)]
+mod links;
+#[cfg(test)]
+mod listener;
+#[cfg(test)]
+mod matching;
+#[cfg(test)]
+mod partitions;
+#[cfg(test)]
+mod plans;
+#[cfg(test)]
+mod privileges;
+#[cfg(test)]
+mod publish;
+#[cfg(test)]
+mod record;
+#[cfg(test)]
+mod session;
+#[cfg(test)]
+mod settings;
+#[cfg(test)]
+mod shards;
+#[cfg(test)]
+mod subscriptions;
+#[cfg(test)]
+mod two_phase;

@@ -1,0 +1,414 @@
+//! Who gets an event, and that `explain_match` says the same.
+
+mod cases;
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+use webhooks_tests::database::Database;
+
+use crate::session::{Session, literal};
+use cases::{CASES, Case};
+
+const TENANT: &str = "11111111-1111-4111-8111-111111111111";
+const OTHER_TENANT: &str = "22222222-2222-4222-8222-222222222222";
+const RESOURCE: &str = "33333333-3333-4333-8333-333333333333";
+
+/// An event as `publish_event` and `explain_match` both take it.
+struct Event {
+    tenant: &'static str,
+    event_type: &'static str,
+    data: String,
+    /// Further named arguments.
+    more: &'static str,
+}
+
+impl Event {
+    fn of(event_type: &'static str) -> Self {
+        Self::with_data("{}").of_type(event_type)
+    }
+
+    fn with_data(data: impl Into<String>) -> Self {
+        Self {
+            tenant: TENANT,
+            event_type: "job.created",
+            data: data.into(),
+            more: "",
+        }
+    }
+
+    fn of_type(mut self, event_type: &'static str) -> Self {
+        self.event_type = event_type;
+        self
+    }
+
+    fn more(mut self, more: &'static str) -> Self {
+        self.more = more;
+        self
+    }
+
+    fn arguments(&self) -> String {
+        format!(
+            "'{}', '{}', event_data => {}{}",
+            self.tenant,
+            self.event_type,
+            literal(&self.data),
+            self.more
+        )
+    }
+}
+
+struct World {
+    db: Database,
+    session: Session,
+}
+
+impl World {
+    async fn new(name: &str) -> Self {
+        let db = Database::fresh(name).await.unwrap();
+        let session = Session::open(&db).await;
+        Self { db, session }
+    }
+
+    /// A subscription of the tenant to everything but for these columns.
+    async fn subscribe(&self, name: &str, columns: Value) {
+        let mut row =
+            json!({"tenant_id": TENANT, "name": name, "webhook_url": "http://x.example/"});
+        let row_columns = row.as_object_mut().unwrap();
+        row_columns.extend(columns.as_object().unwrap().clone());
+        self.db.subscribe(row).await.unwrap();
+    }
+
+    /// Names of the subscriptions that got an event, in order: as the queue says, checked against what
+    /// `explain_match` says.
+    async fn matched(&self, event: &Event) -> Vec<String> {
+        let arguments = event.arguments();
+        let publish = format!("select webhooks.publish_event({arguments})");
+        let id = self.session.text(&publish).await;
+        let queued = format!(
+            "select s.name from webhooks.delivery_queue q join webhooks.webhook_subscriptions s on s.id = q.subscription_id
+             where q.event_log_id = '{id}' order by s.name"
+        );
+        let queued = self.session.lines(&queued).await;
+        let explained = self.explain(event).await;
+        let matched = explained.iter().filter(|(_, reason)| reason == &"null");
+        let matched: Vec<_> = matched.map(|(name, _)| name.clone()).collect();
+        assert_eq!(queued, matched, "{arguments}: {explained:?}");
+        queued
+    }
+
+    /// Why each of the tenant's subscriptions does not match; "null" for those that do.
+    async fn explain(&self, event: &Event) -> BTreeMap<String, String> {
+        let arguments = event.arguments();
+        let lines = self
+            .session
+            .lines(&format!(
+                "select subscription_name, matched, reason from webhooks.explain_match({arguments})"
+            ))
+            .await;
+        let split = |line: &String| {
+            let [name, matched, reason] = line.splitn(3, '|').collect::<Vec<_>>()[..] else {
+                panic!("{line}");
+            };
+            assert_eq!(matched == "t", reason == "null", "{line}");
+            (name.to_owned(), reason.to_owned())
+        };
+        lines.iter().map(split).collect()
+    }
+}
+
+#[tokio::test]
+async fn tenants_types_and_wildcards() {
+    let world = World::new("wildcards").await;
+    let session = &world.session;
+    session
+        .run("insert into webhooks.event_types (name, category) values ('job.step.done', 'job'), ('jobs.created', 'jobs')")
+        .await;
+    for (name, events) in [
+        ("exact", json!(["job.created"])),
+        ("category", json!(["job.*"])),
+        ("all", json!(["*"])),
+        (
+            "overlapping",
+            json!(["*", "job.created", "job.*", "job.created"]),
+        ),
+        (
+            "overlapping category",
+            json!(["job.created", "user.login", "job.*"]),
+        ),
+        ("two", json!(["user.login", "job.failed"])),
+        ("deep", json!(["job.step.done"])),
+        ("none", json!([])),
+    ] {
+        world
+            .subscribe(name, json!({"subscribed_events": events}))
+            .await;
+    }
+    world
+        .subscribe("foreign", json!({"tenant_id": OTHER_TENANT}))
+        .await;
+    for (event_type, expected) in [
+        (
+            "job.created",
+            vec![
+                "all",
+                "category",
+                "exact",
+                "overlapping",
+                "overlapping category",
+            ],
+        ),
+        (
+            "job.failed",
+            vec![
+                "all",
+                "category",
+                "overlapping",
+                "overlapping category",
+                "two",
+            ],
+        ),
+        (
+            "job.step.done",
+            vec![
+                "all",
+                "category",
+                "deep",
+                "overlapping",
+                "overlapping category",
+            ],
+        ),
+        ("jobs.created", vec!["all", "overlapping"]),
+        (
+            "user.login",
+            vec!["all", "overlapping", "overlapping category", "two"],
+        ),
+    ] {
+        let event = Event::of(event_type);
+        assert_eq!(world.matched(&event).await, expected, "{event_type}");
+    }
+    let foreign = Event {
+        tenant: OTHER_TENANT,
+        ..Event::of("job.created")
+    };
+    assert_eq!(world.matched(&foreign).await, ["foreign"]);
+    // Each one once.
+    let twice = "select count(*) from (select from webhooks.delivery_queue
+                 group by subscription_id, event_log_id having count(*) > 1) t";
+    assert_eq!(session.text(twice).await, "0");
+
+    let reasons = world.explain(&Event::of("user.login")).await;
+    assert_eq!(
+        reasons["exact"],
+        "subscribed_events [\"job.created\"] does not cover user.login"
+    );
+    assert!(!reasons.contains_key("foreign"));
+    let unknown = world.explain(&Event::of("no.such")).await;
+    assert_eq!(
+        unknown["all"],
+        "event type no.such is not registered in event_types"
+    );
+}
+
+#[tokio::test]
+async fn switches_and_environments() {
+    let world = World::new("switches").await;
+    for (name, columns) in [
+        ("plain", json!({})),
+        ("inactive", json!({"is_active": false})),
+        ("inactive null", json!({"is_active": null})),
+        (
+            "disabled",
+            json!({"is_enabled": false, "disabled_reason": "HTTP status 410"}),
+        ),
+        ("disabled null", json!({"is_enabled": null})),
+        ("dev", json!({"environment": "dev"})),
+        ("staging", json!({"environment": "staging"})),
+    ] {
+        world.subscribe(name, columns).await;
+    }
+    let event = Event::of("job.created");
+    assert_eq!(
+        world.matched(&event).await,
+        ["dev", "plain", "staging"],
+        "null reaches all"
+    );
+    for (environment, expected) in [
+        (", environment => 'dev'", "dev"),
+        (", environment => 'staging'", "staging"),
+        (", environment => 'production'", "plain"),
+    ] {
+        let event = Event::of("job.created").more(environment);
+        assert_eq!(world.matched(&event).await, [expected]);
+    }
+    let reasons = world
+        .explain(&Event::of("job.created").more(", environment => 'dev'"))
+        .await;
+    assert_eq!(reasons["inactive"], "is_active is not true");
+    assert_eq!(reasons["inactive null"], "is_active is not true");
+    assert_eq!(
+        reasons["disabled"],
+        "is_enabled is not true: HTTP status 410"
+    );
+    assert_eq!(reasons["disabled null"], "is_enabled is not true");
+    assert_eq!(
+        reasons["staging"],
+        "environment is staging, the event's is dev"
+    );
+
+    let session = &world.session;
+    session
+        .run("update webhooks.webhook_subscriptions set is_active = true, is_enabled = true; ")
+        .await;
+    let all = [
+        "dev",
+        "disabled",
+        "disabled null",
+        "inactive",
+        "inactive null",
+        "plain",
+        "staging",
+    ];
+    assert_eq!(world.matched(&event).await, all);
+    session
+        .run("delete from webhooks.webhook_subscriptions where name <> 'plain'")
+        .await;
+    assert_eq!(world.matched(&event).await, ["plain"]);
+}
+
+#[tokio::test]
+async fn resources() {
+    let world = World::new("resources").await;
+    for (name, filters) in [
+        ("document", json!({"resource_type": "document"})),
+        ("this one", json!({"resource_id": RESOURCE})),
+        (
+            "this document",
+            json!({"resource_type": "document", "resource_id": RESOURCE.to_uppercase()}),
+        ),
+        (
+            "no resource",
+            json!({"resource_type": null, "resource_id": null}),
+        ),
+    ] {
+        world
+            .subscribe(name, json!({"event_filters": filters}))
+            .await;
+    }
+    for (more, expected) in [
+        ("", vec!["no resource"]),
+        (", resource_type => 'document'", vec!["document"]),
+        (", resource_type => 'Document'", vec![]),
+        (
+            ", resource_type => 'document', resource_id => '33333333-3333-4333-8333-333333333333'",
+            vec!["document", "this document", "this one"],
+        ),
+        (
+            ", resource_id => '33333333-3333-4333-8333-333333333333'",
+            vec!["this one"],
+        ),
+        (
+            ", resource_id => '33333333-3333-4333-8333-333333333334'",
+            vec![],
+        ),
+    ] {
+        let event = Event::of("job.created").more(more);
+        assert_eq!(world.matched(&event).await, expected, "{more}");
+    }
+    let event = Event::of("job.created").more(", resource_type => 'paper'");
+    assert_eq!(
+        world.explain(&event).await["document"],
+        "resource_type is \"paper\"; the filter wants \"document\""
+    );
+}
+
+#[tokio::test]
+async fn filters_pass_what_they_should() {
+    let world = World::new("filters").await;
+    for Case(filters, passing, failing) in CASES {
+        let columns = json!({"event_filters": serde_json::from_str::<Value>(filters).unwrap()});
+        world.subscribe("it", columns).await;
+        for (events, expected) in [(passing, 1), (failing, 0)] {
+            for data in *events {
+                let matched = world.matched(&Event::with_data(*data)).await;
+                assert_eq!(matched.len(), expected, "{filters} on {data}");
+            }
+        }
+        world
+            .session
+            .run("delete from webhooks.webhook_subscriptions")
+            .await;
+    }
+}
+
+/// Whatever subscribers filter by and applications publish: nobody's INSERT fails, and `explain_match` tells the truth.
+#[tokio::test]
+async fn any_event_meets_any_filter() {
+    let world = World::new("any_filter").await;
+    for (n, Case(filters, ..)) in CASES.iter().enumerate() {
+        let filters: Value = serde_json::from_str(filters).unwrap();
+        let columns = json!({"event_filters": filters, "subscribed_events": ["*"]});
+        world.subscribe(&format!("{n:02}"), columns).await;
+    }
+    let nested = |open: &str, close: &str, levels| {
+        format!("{}1{}", open.repeat(levels), close.repeat(levels))
+    };
+    let mut events: Vec<_> = CASES
+        .iter()
+        .flat_map(|Case(_, passing, failing)| passing.iter().chain(*failing))
+        .map(|data| (*data).to_owned())
+        .collect();
+    events.extend([
+        nested("{\"a\":", "}", 200),
+        nested("[", "]", 200),
+        nested("{\"a\": [", "]}", 1000),
+        format!("{{\"amount\": 1{}, \"n\": 1e400}}", "0".repeat(400)),
+        "{\"amount\": 1e131071, \"n\": -1e131071, \"a\": 1e-16383}".to_owned(),
+        format!("{{\"status\": \"{}\"}}", "x".repeat(1_000_000)),
+        r#"{"amount": [null, {"a": []}], "at": {"x": 1}, "items": "x"}"#.to_owned(),
+    ]);
+    events.sort();
+    events.dedup();
+    let mut matches = 0;
+    for data in events {
+        matches += world.matched(&Event::with_data(data)).await.len();
+    }
+    assert!(matches > 300, "{matches}");
+}
+
+#[tokio::test]
+async fn reasons_name_the_filter() {
+    let world = World::new("reasons").await;
+    for (name, filters) in [
+        ("equal", json!({"event_data": {"status": "final"}})),
+        ("more", json!({"event_data": {"a.b": {"$gt": 100}}})),
+        ("path", json!({"jsonpath": "$.a.b > 100"})),
+        ("deep", json!({"event_data": {"a": {"$exists": true}}})),
+    ] {
+        world
+            .subscribe(name, json!({"event_filters": filters}))
+            .await;
+    }
+    let reasons = world
+        .explain(&Event::with_data(r#"{"a": {"b": 5}, "status": "draft"}"#))
+        .await;
+    assert_eq!(
+        reasons["equal"],
+        "event_data key \"status\" is \"draft\"; the filter wants \"final\""
+    );
+    assert!(
+        reasons["more"].starts_with("event_data key \"a.b\" is 5; the filter wants"),
+        "{reasons:?}"
+    );
+    assert_eq!(
+        reasons["path"],
+        "event_filters.jsonpath $.a.b > 100 does not hold"
+    );
+    assert_eq!(reasons["deep"], "null");
+    let too_deep = format!("{}1{}", "{\"a\":".repeat(200), "}".repeat(200));
+    let reasons = world.explain(&Event::with_data(too_deep)).await;
+    assert!(
+        reasons["deep"].starts_with("event_data can't be filtered"),
+        "{reasons:?}"
+    );
+}

@@ -1,0 +1,195 @@
+//! No cached plan, no missing or misleading statistics may make the hot paths read a table from end to end.
+//!
+//! What was really read is counted by the server, in `pg_stat_xact_user_tables`.
+
+use std::fmt::Write as _;
+
+use serde_json::json;
+use webhooks_tests::database::Database;
+
+use crate::session::Session;
+
+const TENANT: &str = "11111111-1111-4111-8111-111111111111";
+const QUEUED: u32 = 20_000;
+const CLAIM: &str = "select count(*) from webhooks.claim_deliveries(
+    array(select s::smallint from generate_series(0, 15) s), array_fill(null::uuid, array[16]), '{}', '{}', 20, 500)";
+/// Records the 500 oldest, but as a prepared statement of the sidecar's would: the ids come from outside.
+const RECORD: &str = "select count(*) from webhooks.record_attempts($ids$, array_fill(0, array[500]), array_fill('delivered'::text, array[500]),
+    array_fill(200, array[500]), array_fill(null::text, array[500]), array_fill(null::text, array[500]), array_fill(null::text, array[500]),
+    array_fill(0::bigint, array[500]), array_fill(0::bigint, array[500]), array_fill(0, array[500]), array_fill(null::bytea, array[500]),
+    array_fill(null::bigint, array[500]), array_fill(null::text, array[500]))";
+
+/// A database that autovacuum will not analyse behind the test's back.
+async fn database(name: &str) -> (Database, Session) {
+    let db = Database::fresh(name).await.unwrap();
+    let session = Session::open(&db).await;
+    let mut off = String::new();
+    for table in [
+        "delivery_queue",
+        "webhook_subscriptions",
+        "subscription_routes",
+        "event_logs_default",
+        "event_types",
+    ] {
+        write!(
+            off,
+            "alter table webhooks.{table} set (autovacuum_enabled = off);"
+        )
+        .unwrap();
+    }
+    session.run(&off).await;
+    (db, session)
+}
+
+async fn subscribe(db: &Database, n: u32) {
+    let id = format!("00000000-0000-7000-8000-{n:012x}");
+    let columns = json!({"id": id, "tenant_id": TENANT, "webhook_url": "http://x.example/"});
+    db.subscribe(columns).await.unwrap();
+}
+
+/// Runs a statement that must have this value.
+///
+/// Returns: for a table, how often it was read from end to end and how many rows were fetched by index.
+async fn reads(session: &Session, statement: &str, value: &str, table: &str) -> (u64, u64) {
+    let counts = format!(
+        "select coalesce(seq_scan, 0), coalesce(idx_tup_fetch, 0) from pg_stat_xact_user_tables
+         where schemaname = 'webhooks' and relname = '{table}'"
+    );
+    let counts = async || -> [u64; 2] {
+        let counts = session.text(&counts).await;
+        let (seq_scans, fetched) = counts.split_once('|').unwrap();
+        [seq_scans, fetched].map(|n| n.parse().unwrap())
+    };
+    session.run("begin").await;
+    // What earlier transactions counted may still be there.
+    let before = counts().await;
+    assert_eq!(session.text(statement).await, value);
+    let after = counts().await;
+    session.run("commit").await;
+    (after[0] - before[0], after[1] - before[1])
+}
+
+async fn oldest(session: &Session) -> String {
+    let ids = "select array_agg(id) from (select id from webhooks.delivery_queue order by id limit 500) q";
+    let ids = session.text(ids).await;
+    RECORD.replace("$ids$", &format!("'{ids}'"))
+}
+
+/// Claims and records with a queue of 20,000, in a session that has worked before.
+async fn assert_queue_is_read_by_index(session: &Session) {
+    let queued = "select count(*) from webhooks.delivery_queue";
+    assert!(session.text(queued).await.parse::<u32>().unwrap() >= QUEUED);
+    let shards = "array(select s::smallint from generate_series(0, 15) s)";
+    for round in 0..8 {
+        let (seq_scans, fetched) = reads(session, CLAIM, "20", "delivery_queue").await;
+        assert_eq!(seq_scans, 0, "claim, round {round}");
+        assert!(fetched < 200, "claim fetched {fetched}, round {round}");
+
+        let record = oldest(session).await;
+        let (seq_scans, fetched) = reads(session, &record, "0", "delivery_queue").await;
+        assert_eq!(seq_scans, 0, "record, round {round}");
+        assert!(fetched < 2000, "record fetched {fetched}, round {round}");
+
+        let promote = format!("select promoted from webhooks.promote_due({shards})");
+        let (seq_scans, _) = reads(session, &promote, "0", "delivery_queue").await;
+        assert_eq!(seq_scans, 0, "promote, round {round}");
+        let orphans = "select webhooks.remove_orphans()";
+        let (seq_scans, fetched) = reads(session, orphans, "0", "delivery_queue").await;
+        assert_eq!(seq_scans, 0, "remove_orphans, round {round}");
+        assert!(fetched < 200, "remove_orphans fetched {fetched}");
+    }
+    // A backlog that waits for retries, some of it due.
+    session
+        .run(
+            "update webhooks.delivery_queue set next_attempt_at = now() + interval '1 h';
+             update webhooks.delivery_queue set next_attempt_at = now() - interval '1 h'
+             where id in (select id from webhooks.delivery_queue order by random() limit 160)",
+        )
+        .await;
+    for round in 0..8 {
+        let promote = format!("select promoted from webhooks.promote_due({shards}, 20)");
+        let (seq_scans, fetched) = reads(session, &promote, "20", "delivery_queue").await;
+        assert_eq!(seq_scans, 0, "promote, round {round}");
+        assert!(fetched < 1000, "promote fetched {fetched}, round {round}");
+    }
+}
+
+/// Whatever a session may have cached while there was nothing.
+async fn work_on_nothing(session: &Session) {
+    for _ in 0..7 {
+        session.run(CLAIM).await;
+        let nobody = RECORD.replace(
+            "$ids$",
+            "array(select gen_random_uuid() from generate_series(1, 500))",
+        );
+        session.run(&nobody).await;
+        session
+            .run("select * from webhooks.promote_due('{0,1,2}'); select webhooks.remove_orphans()")
+            .await;
+    }
+}
+
+#[tokio::test]
+async fn the_queue_was_never_analysed() {
+    let (db, session) = database("never_analysed").await;
+    subscribe(&db, 1).await;
+    work_on_nothing(&session).await;
+    let tenant = TENANT.parse().unwrap();
+    db.publish_many(tenant, "job.created", QUEUED + 5000)
+        .await
+        .unwrap();
+    assert_queue_is_read_by_index(&session).await;
+}
+
+#[tokio::test]
+async fn the_queue_was_analysed_when_empty() {
+    let (db, session) = database("analysed_empty").await;
+    subscribe(&db, 1).await;
+    session
+        .run("vacuum analyze webhooks.delivery_queue; ")
+        .await;
+    session
+        .run("analyze webhooks.webhook_subscriptions; analyze webhooks.event_logs; analyze webhooks.subscription_routes")
+        .await;
+    work_on_nothing(&session).await;
+    let tenant = TENANT.parse().unwrap();
+    db.publish_many(tenant, "job.created", QUEUED + 5000)
+        .await
+        .unwrap();
+    assert_queue_is_read_by_index(&session).await;
+}
+
+#[tokio::test]
+async fn publishing_looks_up_its_routes_however_many_there_are() {
+    let (db, session) = database("routes_plan").await;
+    let publish = format!("select 1 from webhooks.publish_event('{TENANT}', 'job.created')");
+    subscribe(&db, 1).await;
+    let bulk = format!(
+        "with e as (insert into webhooks.event_logs (tenant_id, event_type, event_category, event_name, event_data)
+         select '{TENANT}', 'job.created', 'job', 'x', '{{}}' from generate_series(1, 100) returning id) select count(*) from e"
+    );
+    let check = async |when: &str| {
+        for round in 0..8 {
+            for table in ["subscription_routes", "event_types"] {
+                let (seq_scans, fetched) = reads(&session, &publish, "1", table).await;
+                assert_eq!(seq_scans, 0, "{table}, {when}, round {round}");
+                assert!(fetched <= 10, "{table} fetched {fetched}, {when}");
+            }
+            let (seq_scans, fetched) = reads(&session, &bulk, "100", "subscription_routes").await;
+            assert_eq!(seq_scans, 0, "bulk, {when}, round {round}");
+            assert!(fetched <= 1000, "bulk fetched {fetched}, {when}");
+        }
+    };
+    check("1 route").await;
+    session
+        .run(
+            "insert into webhooks.webhook_subscriptions (tenant_id, name, webhook_url, subscribed_events)
+             select gen_random_uuid(), 'x', 'http://x.example/', '[\"job.created\", \"user.*\"]' from generate_series(1, 5000)",
+        )
+        .await;
+    let routes = "select count(*) from webhooks.subscription_routes";
+    assert_eq!(session.text(routes).await, "10001");
+    check("10,001 routes").await;
+    session.run("analyze webhooks.subscription_routes").await;
+    check("10,001 routes, analysed").await;
+}
