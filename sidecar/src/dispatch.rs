@@ -37,6 +37,8 @@ struct Line {
     in_flight: usize,
     /// Held here in any state but `Recorded`.
     held: usize,
+    /// Their size.
+    bytes: usize,
     max_in_flight: usize,
     /// Attempts that ended within about the last second: how far ahead it is worth claiming.
     pace: usize,
@@ -48,6 +50,16 @@ struct Line {
 impl Line {
     fn limit(&self) -> usize {
         self.max_in_flight + self.pace.min(MAX_AHEAD)
+    }
+
+    /// Whether it takes no more: it has as many as are good for it or as its share allows, or half of the bytes left.
+    fn is_full(&self, share: usize, free_bytes: usize) -> bool {
+        self.held > 0 && (self.held >= self.limit().min(share) || self.bytes > free_bytes / 2)
+    }
+
+    /// Whether it is worth asking for more.
+    fn is_hungry(&self, share: usize) -> bool {
+        self.more && self.held * 2 <= self.limit().min(share)
     }
 }
 
@@ -84,12 +96,45 @@ impl Board {
 
     /// How many deliveries a claim may bring; 0: none now.
     pub fn room(&self) -> usize {
-        let room = (self.concurrency * HELD_PER_SLOT).saturating_sub(self.held.len());
-        if self.bytes >= MAX_BYTES || room < MIN_CLAIM.min(self.concurrency) {
+        let free = self.capacity().saturating_sub(self.held.len());
+        if self.bytes >= MAX_BYTES || free < MIN_CLAIM.min(self.concurrency) {
             0
         } else {
-            room
+            free
         }
+    }
+
+    fn capacity(&self) -> usize {
+        self.concurrency * HELD_PER_SLOT
+    }
+
+    /// How many each line may hold: together three quarters of the capacity, so that new ones find room.
+    fn share(&self) -> usize {
+        (self.capacity() / 4 * 3 / self.lines.len().max(1)).max(1)
+    }
+
+    /// When lines have become so many that there is no room: puts back what waits in those that hold more than their
+    /// share has become. Receivers that hang must not keep others' deliveries from being claimed.
+    pub fn make_room(&mut self) {
+        if self.room() > 0 {
+            return;
+        }
+        let share = (self.capacity() / 2 / self.lines.len().max(1)).max(1);
+        for line in self.lines.values_mut() {
+            while line.held > share
+                && let Some(delivery) = line.waiting.pop_back()
+            {
+                let size = self.held.remove(&delivery.id).map_or(0, |held| held.size);
+                line.held -= 1;
+                line.bytes = line.bytes.saturating_sub(size);
+                line.more = true;
+                self.bytes -= size;
+            }
+        }
+    }
+
+    fn free_bytes(&self) -> usize {
+        MAX_BYTES.saturating_sub(self.bytes)
     }
 
     /// How many of one subscription a claim should bring.
@@ -109,12 +154,11 @@ impl Board {
 
     /// Subscriptions that take no more for now; each is asked for again when it has room.
     pub fn full(&mut self) -> Vec<Uuid> {
+        let (share, free_bytes) = (self.share(), self.free_bytes());
         let disabling = &self.disabling;
         self.lines
             .iter_mut()
-            .filter(|(id, line)| {
-                line.held > 0 && line.held >= line.limit() || disabling.contains_key(id)
-            })
+            .filter(|(id, line)| line.is_full(share, free_bytes) || disabling.contains_key(id))
             .map(|(id, line)| {
                 line.more = true;
                 *id
@@ -128,14 +172,16 @@ impl Board {
             return false;
         }
         let subscription = delivery.subscription.id;
+        let (share, free_bytes) = (self.share(), self.free_bytes());
         let line = self.lines.entry(subscription).or_default();
         line.max_in_flight = delivery.subscription.max_in_flight;
-        if line.held >= line.limit() || self.disabling.contains_key(&subscription) {
+        if line.is_full(share, free_bytes) || self.disabling.contains_key(&subscription) {
             line.more = true;
             return false;
         }
         line.held += 1;
         let size = delivery.size();
+        line.bytes += size;
         self.bytes += size;
         self.held.insert(
             delivery.id,
@@ -156,9 +202,10 @@ impl Board {
 
     /// The claim brought all it might of this subscription: there may be more.
     pub fn more(&mut self, subscription: Uuid) {
+        let share = self.share();
         if let Some(line) = self.lines.get_mut(&subscription) {
             line.more = true;
-            self.hungry |= line.held * 2 <= line.limit();
+            self.hungry |= line.is_hungry(share);
         }
     }
 
@@ -233,9 +280,11 @@ impl Board {
         } else {
             self.forget(id);
         }
+        let share = self.share();
         if let Some(line) = self.lines.get_mut(&subscription) {
             line.held = line.held.saturating_sub(1);
-            self.hungry |= line.more && line.held * 2 <= line.limit();
+            line.bytes = line.bytes.saturating_sub(size);
+            self.hungry |= line.is_hungry(share);
         }
     }
 
@@ -281,6 +330,7 @@ impl Board {
             line.held -= dropped.len();
             for delivery in dropped {
                 if let Some(held) = self.held.remove(&delivery.id) {
+                    line.bytes = line.bytes.saturating_sub(held.size);
                     self.bytes -= held.size;
                 }
             }
@@ -302,11 +352,11 @@ impl Board {
             })
             .collect();
         for (id, subscription) in &aborted {
-            if let Some(held) = self.held.remove(id) {
-                self.bytes -= held.size;
-            }
+            let size = self.held.remove(id).map_or(0, |held| held.size);
+            self.bytes -= size;
             if let Some(line) = self.lines.get_mut(subscription) {
                 line.held = line.held.saturating_sub(1);
+                line.bytes = line.bytes.saturating_sub(size);
             }
             self.leave_flight(*subscription, false);
         }

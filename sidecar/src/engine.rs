@@ -331,6 +331,7 @@ impl Engine {
         if self.board.take_hunger() {
             self.wake.look_again();
         }
+        self.board.make_room();
         let room = self.board.room();
         let step = if self.disarm_first {
             Step::Disarm

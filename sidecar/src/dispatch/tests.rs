@@ -154,17 +154,37 @@ async fn aborting_a_shard_frees_its_slots_and_forgets_its_results() {
 }
 
 #[test]
-fn the_room_is_bounded() {
+fn however_many_hang_there_is_room_for_others() {
     let mut board = Board::new(64);
     assert_eq!(board.room(), 64 * HELD_PER_SLOT);
     for number in 0..40 {
-        offer(
-            &mut board,
-            &subscription(number, 20),
-            number * 1000..number * 1000 + 20,
-        );
+        let hangs = subscription(number, 500);
+        offer(&mut board, &hangs, number * 1000..number * 1000 + 500);
+        send(&mut board);
+        board.make_room();
+        assert!(board.room() > 0, "{number} receivers that hang take it all");
     }
-    assert_eq!(board.room(), 0);
+    let healthy = subscription(999, 20);
+    let share = 64 * HELD_PER_SLOT * 3 / 4 / 40;
+    assert_eq!(offer(&mut board, &healthy, 999_000..999_020), share);
+}
+
+#[test]
+fn the_bytes_are_bounded_and_not_for_one() {
+    let mut board = Board::new(64);
+    for number in 0..2 {
+        let hangs = subscription(number, 500);
+        for id in number * 1000..number * 1000 + 500 {
+            let mut large = delivery(id, &hangs);
+            let message = large.message.as_mut().and_then(Arc::get_mut).unwrap();
+            message.body = vec![0; 1 << 20].into();
+            board.offer(large);
+        }
+        assert!(board.bytes < MAX_BYTES && board.room() > 0);
+    }
+    assert!(board.bytes > MAX_BYTES / 2);
+    board.drop_waiting(|_| true);
+    assert_eq!(board.bytes, 0);
 }
 
 #[test]
