@@ -57,7 +57,7 @@ impl Deliverer {
             .tcp_nodelay(true)
             .tcp_keepalive(Duration::from_secs(15))
             .pool_idle_timeout(Duration::from_secs(60))
-            .pool_max_idle_per_host(64)
+            .pool_max_idle_per_host(args.concurrency as usize)
             .http2_max_header_list_size(64 * 1024)
             .retry(reqwest::retry::never())
             .dns_resolver(std::sync::Arc::new(resolver.clone()));

@@ -54,5 +54,6 @@ fn run(args: args::RunArgs) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    runtime.block_on(engine::run(args, shutdown::requested()))
+    // On a worker: the main thread would be woken across threads for every event.
+    runtime.block_on(async { tokio::spawn(engine::run(args, shutdown::requested())).await? })
 }
