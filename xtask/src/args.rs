@@ -16,6 +16,8 @@ pub enum Command {
     Help,
     /// See `program`.
     Demo(ProgramOptions),
+    /// See `program`.
+    Bench(ProgramOptions),
     /// See `test`.
     Test(TestOptions),
     /// See `install`.
@@ -24,7 +26,7 @@ pub enum Command {
     Package(PackageOptions),
 }
 
-/// Options of `demo`.
+/// Options of `demo` and `bench`.
 #[derive(Debug, Default, PartialEq)]
 pub struct ProgramOptions {
     /// Which PostgreSQL.
@@ -92,6 +94,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command> {
         };
         let allowed: &[&str] = match name.as_str() {
             "demo" => &["pg-config", "run-as", "once"],
+            "bench" => &["pg-config", "run-as"],
             "test" => &["pg-config", "run-as", "pg", "only"],
             "install" => &["pg-config", "sudo"],
             "package" => &["pg-config"],
@@ -109,7 +112,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command> {
             _ => given.sudo = true,
         }
     }
-    if !rest.is_empty() && !["demo", "test"].contains(&name.as_str()) {
+    if !rest.is_empty() && !["demo", "bench", "test"].contains(&name.as_str()) {
         bail!("`{name}` takes nothing after `--`");
     }
     given.rest.extend(rest);
@@ -131,11 +134,8 @@ impl Given {
     fn command(self, name: &str) -> Result<Command> {
         Ok(match name {
             "help" => Command::Help,
-            "demo" => Command::Demo(ProgramOptions {
-                pg_config: self.pg_config,
-                run_as: self.run_as,
-                rest: self.rest,
-            }),
+            "demo" => Command::Demo(self.program()),
+            "bench" => Command::Bench(self.program()),
             "test" => Command::Test(TestOptions {
                 pg_config: self.pg_config,
                 run_as: self.run_as,
@@ -152,6 +152,14 @@ impl Given {
             }),
             _ => bail!("there is no command `{name}`"),
         })
+    }
+
+    fn program(self) -> ProgramOptions {
+        ProgramOptions {
+            pg_config: self.pg_config,
+            run_as: self.run_as,
+            rest: self.rest,
+        }
     }
 }
 

@@ -110,7 +110,8 @@ fn libraries_in(depends: &str) -> impl Iterator<Item = String> {
         .split(',')
         .filter_map(|group| group.split('|').next()?.split_whitespace().next())
         .map(|name| name.split(':').next().unwrap_or(name).to_owned())
-        .filter(|name| name.starts_with("lib") && !name.starts_with("libllvm"))
+        .filter(|name| name.starts_with("lib") || name.starts_with("zlib"))
+        .filter(|name| !name.starts_with("libllvm"))
 }
 
 fn is_installed(package: &str) -> bool {
@@ -190,8 +191,8 @@ mod tests {
     #[test]
     fn finds_the_libraries_that_a_package_depends_on() {
         let depends = "locales | locales-all, libc6 (>= 2.34), libllvm14 (>= 1:9), \
-                       libsystemd0 | libelogind0, libssl3:any, tzdata";
+                       libsystemd0 | libelogind0, libssl3:any, tzdata, zlib1g (>= 1:1.1.4)";
         let found: Vec<String> = libraries_in(depends).collect();
-        assert_eq!(found, ["libc6", "libsystemd0", "libssl3"]);
+        assert_eq!(found, ["libc6", "libsystemd0", "libssl3", "zlib1g"]);
     }
 }

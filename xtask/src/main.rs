@@ -1,8 +1,8 @@
-//! The commands of this repository: `cargo xtask demo | test | install | package`.
+//! The commands of this repository: `cargo xtask demo | test | bench | install | package`.
 //!
 //! # Layout
 //! - `args`: the command line and `--help`
-//! - `program`, `test`, `install`, `package`: the commands; the demo is a program of the tests crate
+//! - `program`, `test`, `install`, `package`: the commands; demo and bench are programs of the tests crate
 //! - `extension`: builds the extension and knows which files it consists of
 //! - `postgres`: which PostgreSQL a command builds against and runs; `wheel`, `debian`, `copy`: where a private one comes from
 //! - `libclang`: what pgrx's bindings generator loads
@@ -38,6 +38,11 @@ const DEMO: Program = Program {
     name: "demo",
     profile: project::QUICK,
 };
+/// Measures what people install, so it is compiled like that.
+const BENCH: Program = Program {
+    name: "bench",
+    profile: project::RELEASE,
+};
 
 /// Exit status after Ctrl-C, as shells report it: 128 + SIGINT.
 const INTERRUPTED: u8 = 130;
@@ -72,6 +77,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Help => Ok(ExitCode::SUCCESS),
         Command::Demo(options) => program::run(&project, &DEMO, &options),
+        Command::Bench(options) => program::run(&project, &BENCH, &options),
         Command::Test(options) => test::run(&project, &options),
         Command::Install(options) => install::run(&project, &options),
         Command::Package(options) => package::run(&project, &options),

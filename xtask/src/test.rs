@@ -59,6 +59,11 @@ pub fn run(project: &Project, options: &TestOptions) -> Result<ExitCode> {
         })?;
     }
     drop(scratch);
+    if let Some(text) = &options.only
+        && tests.totals == Totals::default()
+    {
+        bail!("no integration test has `{text}` in its name");
+    }
     Ok(tests.report())
 }
 
