@@ -54,9 +54,13 @@ begin
         select r.subscription_id, e.id, e.tenant_id, webhooks.shard_of(r.subscription_id),
                case when e.deliver_after > now() then e.deliver_after end, e.expires_at, e.ordering_key
         from new_events e
-        join webhooks.subscription_routes r
-          on r.tenant_id = e.tenant_id
-         and r.pattern in (e.event_type, split_part(e.event_type, '.', 1) || '.*', '*')
+        -- Fenced: joined, a plan from when there were few routes would read all of them for each event.
+        cross join lateral (
+            select * from webhooks.subscription_routes r
+            where r.tenant_id = e.tenant_id
+              and r.pattern in (e.event_type, split_part(e.event_type, '.', 1) || '.*', '*')
+            offset 0
+        ) r
         where (e.environment is null or r.environment = e.environment)
           and (r.filters is null or webhooks.filter_matches(r.filters, e.event_data::text, e.resource_type, e.resource_id))
           and (r.filter_jsonpath is null or webhooks.jsonpath_matches(e.event_data, r.filter_jsonpath))

@@ -20,6 +20,8 @@ create function webhooks.publish_event(
 returns uuid
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
+-- Plans are cached per session, perhaps since there was one idempotency key: only index look-ups are right.
+set enable_seqscan = off
 as $$
 #variable_conflict use_column
 declare

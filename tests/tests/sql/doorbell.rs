@@ -10,7 +10,8 @@ const TENANT: &str = "11111111-1111-4111-8111-111111111111";
 const BELL: &str = "webhooks_doorbell";
 const PUBLISH: &str =
     "select webhooks.publish_event('11111111-1111-4111-8111-111111111111', 'job.created')";
-const ARM: &str = "select webhooks.arm_doorbell('{1,2,3}')";
+/// The last ones are those that publishers ring: what was armed before must be disarmed again.
+const ARM: &str = "select webhooks.arm_doorbell('{3,2,1}')";
 const DISARM: &str = "select webhooks.disarm_doorbell('{1,2,3}')";
 const BELLS_HELD: &str =
     "select count(*) from pg_locks where pid = pg_backend_pid() and locktype = 'advisory'";

@@ -6,6 +6,7 @@
 //! | `matching`, `subscriptions` | who gets it; what a subscription may say |
 //! | `doorbell`, `shards`, `claim`, `record` | the sidecar's side of the protocol, several sessions at once |
 //! | `settings`, `partitions`, `links`, `dump_restore` | operations |
+//! | `native` | the functions in Rust, called as SQL calls them |
 //! | `privileges`, `catalogue`, `plans` | what catalogues and statistics can prove about all of it |
 
 // `cfg(test)` tells clippy that the modules' helpers are tests too, where `unwrap` is fine.
@@ -27,6 +28,8 @@ mod links;
 mod listener;
 #[cfg(test)]
 mod matching;
+#[cfg(test)]
+mod native;
 #[cfg(test)]
 mod partitions;
 #[cfg(test)]

@@ -202,6 +202,42 @@ async fn behind_a_long_transaction_it_gives_up_and_the_rest_is_done() {
     );
 }
 
+/// The first partition of today comes when publishers are under way to the default one: they wait, and are not refused.
+#[tokio::test]
+async fn the_partition_of_today_refuses_no_publisher() {
+    let (db, maintainer) = database("today").await;
+    let (early, late) = (Session::open(&db).await, Session::open(&db).await);
+    let publish = format!("select webhooks.publish_event('{TENANT}', 'job.created')");
+    let create = "select webhooks.create_partitions(1)";
+    // More than one try: on a busy machine the maintainer may have given up before the others have come.
+    for _ in 0..10 {
+        early.run(&format!("begin; {publish}")).await;
+        let create = maintainer.client().query_one(create, &[]);
+        let (created, event, ()) = tokio::join!(
+            create,
+            async {
+                early.wait_until_blocked(&maintainer).await;
+                late.text(&publish).await
+            },
+            async {
+                early.wait_until_blocked(&late).await;
+                early.run("rollback").await;
+            }
+        );
+        let Ok(created) = created else {
+            late.run("delete from webhooks.event_logs").await;
+            continue;
+        };
+        assert_eq!(created.get::<_, i32>(0), 4);
+        let partition = format!(
+            "select tableoid::regclass::text ~ '[0-9]$' from webhooks.event_logs where id = '{event}'"
+        );
+        assert_eq!(late.text(&partition).await, "t");
+        return;
+    }
+    panic!("create_partitions gave up ten times");
+}
+
 /// Publishers in the middle of their transaction do not keep the partitions of the coming days from being made.
 #[tokio::test]
 async fn it_does_not_wait_for_publishers() {

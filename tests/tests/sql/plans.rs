@@ -160,8 +160,36 @@ async fn the_queue_was_analysed_when_empty() {
 }
 
 #[tokio::test]
+async fn a_known_key_is_looked_up_however_many_there_are() {
+    let (_db, session) = database("keys_plan").await;
+    let publish = format!(
+        "select 1 from webhooks.publish_event('{TENANT}', 'job.created', idempotency_key => 'k')"
+    );
+    session
+        .run(&format!(
+            "alter table webhooks.idempotency_keys set (autovacuum_enabled = off); {publish}; analyze webhooks.idempotency_keys"
+        ))
+        .await;
+    for more in ["0", "10000"] {
+        session
+            .run(&format!(
+                "insert into webhooks.idempotency_keys (tenant_id, idempotency_key, event_id)
+                 select '{TENANT}', n, webhooks.uuid_v7() from generate_series(1, {more}) n"
+            ))
+            .await;
+        for round in 0..8 {
+            let (seq_scans, fetched) = reads(&session, &publish, "1", "idempotency_keys").await;
+            assert_eq!(seq_scans, 0, "{more} more keys, round {round}");
+            assert!(fetched < 10, "fetched {fetched} with {more} more keys");
+        }
+    }
+}
+
+#[tokio::test]
 async fn publishing_looks_up_its_routes_however_many_there_are() {
     let (db, session) = database("routes_plan").await;
+    // Its plans are its own, not made within publish_event().
+    let importer = Session::open(&db).await;
     let publish = format!("select 1 from webhooks.publish_event('{TENANT}', 'job.created')");
     subscribe(&db, 1).await;
     let bulk = format!(
@@ -175,12 +203,15 @@ async fn publishing_looks_up_its_routes_however_many_there_are() {
                 assert_eq!(seq_scans, 0, "{table}, {when}, round {round}");
                 assert!(fetched <= 10, "{table} fetched {fetched}, {when}");
             }
-            let (seq_scans, fetched) = reads(&session, &bulk, "100", "subscription_routes").await;
+            let (seq_scans, fetched) = reads(&importer, &bulk, "100", "subscription_routes").await;
             assert_eq!(seq_scans, 0, "bulk, {when}, round {round}");
             assert!(fetched <= 1000, "bulk fetched {fetched}, {when}");
         }
     };
     check("1 route").await;
+    // Of a table this small the planner would rather read all, and a session keep that plan.
+    session.run("analyze webhooks.subscription_routes").await;
+    check("1 route, analysed").await;
     session
         .run(
             "insert into webhooks.webhook_subscriptions (tenant_id, name, webhook_url, subscribed_events)

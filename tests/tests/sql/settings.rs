@@ -80,6 +80,21 @@ async fn every_setting_keeps_to_its_range() {
 }
 
 #[tokio::test]
+async fn sidecars_read_what_is_set() {
+    let db = Database::fresh("sidecar_settings").await.unwrap();
+    let session = Session::open(&db).await;
+    session
+        .run(
+            "select webhooks.set_setting('max_retry_delay_seconds', 1), webhooks.set_setting('max_retry_after_seconds', 2),
+                    webhooks.set_setting('max_response_body_bytes', 3), webhooks.set_setting('max_response_headers_bytes', 4)",
+        )
+        .await;
+    let settings = "select s.*, extversion = extension_version from webhooks.sidecar_settings() s, pg_extension where extname = 'webhooks'";
+    let settings = session.text(settings).await;
+    assert!(settings.ends_with("|16|1|2|3|4|t"), "{settings}");
+}
+
+#[tokio::test]
 async fn sidecars_hear_of_changes_at_commit() {
     let db = Database::fresh("settings_heard").await.unwrap();
     let session = Session::open(&db).await;

@@ -1,0 +1,85 @@
+//! The functions in Rust; what they compute is tested in `webhooks-core`, here that SQL reaches it.
+
+use webhooks_tests::database::Database;
+
+use crate::session::Session;
+
+async fn database(name: &str) -> (Database, Session) {
+    let db = Database::fresh(name).await.unwrap();
+    let session = Session::open(&db).await;
+    (db, session)
+}
+
+#[tokio::test]
+async fn ids_ascend_and_know_their_time() {
+    let (_db, session) = database("ids").await;
+    let ids = "select count(*), count(distinct id), bool_and(id > before), bool_and(substr(id::text, 15, 1) = '7'),
+            bool_and(id >= webhooks.uuid_v7_floor(at - interval '1 s') and id < webhooks.uuid_v7_floor(at + interval '10 s'))
+        from (select id, lag(id, 1, '00000000-0000-0000-0000-000000000000') over (order by n) as before, at
+              from (select n, webhooks.uuid_v7() as id, statement_timestamp() as at from generate_series(1, 10000) n offset 0) i) t";
+    assert_eq!(session.text(ids).await, "10000|10000|t|t|t");
+    assert_eq!(
+        session
+            .text("select webhooks.uuid_v7_floor('2025-01-02 03:04:05.678Z')")
+            .await,
+        "019424f8-632e-0000-0000-000000000000"
+    );
+}
+
+#[tokio::test]
+async fn signatures_and_secrets() {
+    let (_db, session) = database("signatures").await;
+    // HMAC-SHA256 as Python's hmac computes it.
+    let known = "dd4c86abe4ac825abd9632c4462534ad33b36f1a65bbe9692c246c54b5875b68";
+    let sign = "select webhooks.generate_signature('{\"a\": 1}', 'topsecret')";
+    assert_eq!(session.text(sign).await, known);
+    let verify = |payload: &str, signature: &str, secret: &str| {
+        format!("select webhooks.verify_signature('{payload}', '{signature}', '{secret}')")
+    };
+    for (payload, signature, secret, expected) in [
+        ("{\"a\": 1}", known, "topsecret", "t"),
+        ("{\"a\": 1}", &format!("sha256={known}"), "topsecret", "t"),
+        ("{\"a\": 2}", known, "topsecret", "f"),
+        ("{\"a\": 1}", known, "topsecre", "f"),
+        ("{\"a\": 1}", &known[..62], "topsecret", "f"),
+        ("{\"a\": 1}", "", "topsecret", "f"),
+        ("{\"a\": 1}", "no hex at all", "topsecret", "f"),
+    ] {
+        let verify = verify(payload, signature, secret);
+        assert_eq!(session.text(&verify).await, expected, "{verify}");
+    }
+    let nulls = "select num_nulls(webhooks.generate_signature(null, 'x'), webhooks.generate_signature('x', null),
+                                  webhooks.verify_signature('x', null, 'x'))";
+    assert_eq!(session.text(nulls).await, "3");
+    // Each one new, and one that a subscription takes.
+    let secrets = "select count(distinct webhooks.generate_secret()), count(distinct webhooks.generate_api_key()),
+            min(webhooks.generate_secret()) like 'whsec\\_%', min(length(webhooks.generate_api_key()))
+        from generate_series(1, 100)";
+    assert_eq!(session.text(secrets).await, "100|100|t|43");
+    session
+        .run(
+            "insert into webhooks.webhook_subscriptions (tenant_id, name, webhook_url, auth_type, auth_config)
+             values (webhooks.uuid_v7(), 'x', 'http://x.example/', 'signature', jsonb_build_object('secret', webhooks.generate_secret())),
+                    (webhooks.uuid_v7(), 'x', 'http://x.example/', 'api_key', jsonb_build_object('api_key', webhooks.generate_api_key()))",
+        )
+        .await;
+}
+
+#[tokio::test]
+async fn the_payload_is_the_events() {
+    let (_db, session) = database("payload").await;
+    session
+        .run(
+            "insert into webhooks.event_logs (id, tenant_id, event_type, event_category, event_name, event_data, created_at, resource_type,
+                 resource_id, user_id, session_id, request_id, source_ip)
+             values ('00000000-0000-7000-8000-000000000001', '00000000-0000-7000-8000-000000000002', 'job.created', 'job', 'J \"1\"',
+                 '{\"b\": 1.50, \"a\": \"ü\"}', '2025-01-02 03:04:05.678901Z', 'job', '00000000-0000-7000-8000-000000000003',
+                 '00000000-0000-7000-8000-000000000004', 's', 'r', '192.0.2.1')",
+        )
+        .await;
+    let build = "select webhooks.build_payload('00000000-0000-7000-8000-000000000001')";
+    let expected = r#"{"id":"00000000-0000-7000-8000-000000000001","event":{"type":"job.created","category":"job","name":"J \"1\"","version":"1.0","timestamp":"2025-01-02T03:04:05.678901+00:00"},"tenant_id":"00000000-0000-7000-8000-000000000002","data":{"a": "ü", "b": 1.50},"resource":{"type":"job","id":"00000000-0000-7000-8000-000000000003"},"context":{"user_id":"00000000-0000-7000-8000-000000000004","session_id":"s","request_id":"r","source_ip":"192.0.2.1"}}"#;
+    assert_eq!(session.text(build).await, expected);
+    let nothing = "select coalesce(webhooks.build_payload(webhooks.uuid_v7()), 'null')";
+    assert_eq!(session.text(nothing).await, "null");
+}

@@ -1,0 +1,281 @@
+//! Invalid settings, and what is said of them.
+
+use serde_json::{Value, json};
+
+use super::{SECRET, database, insert};
+use crate::session::literal;
+
+fn nested(levels: usize) -> Value {
+    (0..levels).fold(json!(SECRET), |inner, _| json!({"a": inner}))
+}
+
+#[tokio::test]
+async fn an_invalid_setting_is_named_and_no_secret_is_shown() {
+    let (_db, session) = database("invalid").await;
+    session.run(&insert(&json!({}))).await;
+    let none = |columns: Value| {
+        let mut all = json!({"auth_type": "none", "auth_config": {}});
+        all.as_object_mut()
+            .unwrap()
+            .extend(columns.as_object().unwrap().clone());
+        all
+    };
+    let cases = [
+        (json!({"tenant_id": null}), "tenant_id: null"),
+        (json!({"id": null}), "id: null"),
+        (json!({"name": null}), "name: null"),
+        (json!({"webhook_url": null}), "webhook_url: null"),
+        (json!({"webhook_url": "ftp://x.example/"}), "webhook_url"),
+        (json!({"webhook_url": "x.example"}), "webhook_url"),
+        (json!({"webhook_url": ""}), "webhook_url"),
+        (
+            json!({"webhook_url": format!("https://u:{SECRET}@x.example/")}),
+            "webhook_url",
+        ),
+        (
+            json!({"webhook_url": format!("https://x.example/{SECRET}#f")}),
+            "webhook_url",
+        ),
+        (
+            json!({"webhook_url": format!("https://x.example/{SECRET} ")}),
+            "webhook_url",
+        ),
+        (json!({"environment": "prod"}), "environment: prod"),
+        (json!({"environment": null}), "environment: null"),
+        (json!({"webhook_method": "GET"}), "webhook_method: GET"),
+        (json!({"webhook_headers": [1]}), "webhook_headers"),
+        (
+            json!({"webhook_headers": {"Host": SECRET}}),
+            "header host is reserved",
+        ),
+        (
+            json!({"webhook_headers": {"Webhook-Id": SECRET}}),
+            "header webhook-id is reserved",
+        ),
+        (json!({"webhook_headers": {"a b": SECRET}}), "\"a b\""),
+        (
+            json!({"webhook_headers": {"a": format!("{SECRET}\r\nx: y")}}),
+            "header a",
+        ),
+        (
+            json!({"webhook_headers": {"a": {"secret": SECRET}}}),
+            "header a",
+        ),
+        (json!({"webhook_headers": nested(200)}), "webhook_headers"),
+        (json!({"auth_type": "oauth"}), "oauth"),
+        (json!({"auth_type": "basic"}), "\"basic\""),
+        (json!({"auth_type": "none"}), "auth_config key \"secret\""),
+        (
+            json!({"auth_type": "api_key"}),
+            "auth_config key \"secret\"",
+        ),
+        (
+            json!({"auth_type": "api_key", "auth_config": {"api_key": format!(" {SECRET}")}}),
+            "api_key",
+        ),
+        (
+            json!({"auth_type": "api_key", "auth_config": {"api_key": SECRET, "header": "host"}}),
+            "header host",
+        ),
+        (
+            json!({"auth_type": "api_key", "auth_config": {"api_key": SECRET, "header": "X-Key"}}),
+            "x-key",
+        ),
+        (
+            json!({"auth_type": "api_key", "auth_config": {}}),
+            "\"api_key\"",
+        ),
+        (json!({"auth_config": {}}), "\"secret\""),
+        (json!({"auth_config": {"secret": ""}}), "\"secret\""),
+        (json!({"auth_config": {"secret": [SECRET]}}), "\"secret\""),
+        (
+            json!({"auth_config": {"secret": SECRET, "x": SECRET}}),
+            "key \"x\"",
+        ),
+        (json!({"auth_config": SECRET}), "auth_config"),
+        (json!({"auth_config": nested(200)}), "auth_config"),
+        (
+            json!({"subscribed_events": null}),
+            "subscribed_events is null",
+        ),
+        (
+            json!({"subscribed_events": "job.created"}),
+            "\"job.created\"",
+        ),
+        (
+            json!({"subscribed_events": {"job.created": true}}),
+            "{\"job.created\": true}",
+        ),
+        (
+            json!({"subscribed_events": ["job.created", "no.such"]}),
+            "\"no.such\"",
+        ),
+        (json!({"subscribed_events": ["nothing.*"]}), "\"nothing.*\""),
+        (json!({"subscribed_events": ["job*"]}), "\"job*\""),
+        (
+            json!({"subscribed_events": ["job.created.*"]}),
+            "\"job.created.*\"",
+        ),
+        (json!({"subscribed_events": ["*.created"]}), "\"*.created\""),
+        (
+            json!({"subscribed_events": ["Job.created"]}),
+            "\"Job.created\"",
+        ),
+        (json!({"subscribed_events": [""]}), "\"\""),
+        (json!({"subscribed_events": [null]}), "null"),
+        (json!({"subscribed_events": [1]}), "\"1\""),
+        (json!({"subscribed_events": [["*"]]}), "[\"*\"]"),
+        (json!({"event_filters": []}), "event_filters"),
+        (
+            json!({"event_filters": {"status": "final"}}),
+            "unknown key \"status\"",
+        ),
+        (
+            json!({"event_filters": {"resource_type": 5}}),
+            "resource_type",
+        ),
+        (
+            json!({"event_filters": {"resource_id": "five"}}),
+            "\"five\"",
+        ),
+        (
+            json!({"event_filters": {"event_data": ["a"]}}),
+            "event_data",
+        ),
+        (
+            json!({"event_filters": {"event_data": {"a": {"$regex": "x"}}}}),
+            "\"$regex\"",
+        ),
+        (
+            json!({"event_filters": {"event_data": {"a": {"$in": 5}}}}),
+            "$in",
+        ),
+        (
+            json!({"event_filters": {"event_data": {"a": {"$gt": true}}}}),
+            "$gt",
+        ),
+        (
+            json!({"event_filters": {"event_data": {"a": {"$gt": 1, "b": 2}}}}),
+            "\"b\"",
+        ),
+        (
+            json!({"event_filters": {"event_data": {"a": {"b": {"$gt": 1}}}}}),
+            "$gt",
+        ),
+        (
+            json!({"event_filters": {"event_data": {"a": nested(20)}}}),
+            "event_filters",
+        ),
+        (json!({"event_filters": nested(200)}), "event_filters"),
+        (json!({"event_filters": {"jsonpath": 5}}), "jsonpath"),
+        (json!({"event_filters": {"jsonpath": ""}}), "jsonpath \"\""),
+        (json!({"event_filters": {"jsonpath": "$.a >"}}), "$.a >"),
+        (
+            json!({"event_filters": {"jsonpath": "$.a like_regex \"(\""}}),
+            "parentheses",
+        ),
+        (
+            json!({"event_filters": {"jsonpath": "$.a like_regex \"a\" flag \"x\""}}),
+            "flag",
+        ),
+        (
+            json!({"event_filters": {"jsonpath": "$.a > 1e400000"}}),
+            "1e400000",
+        ),
+        (
+            json!({"event_filters": {"jsonpath": "$.a == $limit"}}),
+            "no variables",
+        ),
+        (
+            json!({"event_filters": {"jsonpath": "$.a ? (@ starts with $\"x y\")"}}),
+            "no variables",
+        ),
+        (json!({"retry_count": -1}), "retry_count: -1"),
+        (json!({"retry_count": 101}), "retry_count: 101"),
+        (
+            json!({"retry_delay_seconds": -1}),
+            "retry_delay_seconds: -1",
+        ),
+        (
+            json!({"retry_delay_seconds": 86401}),
+            "retry_delay_seconds: 86401",
+        ),
+        (json!({"timeout_seconds": 0}), "timeout_seconds: 0"),
+        (json!({"timeout_seconds": 301}), "timeout_seconds: 301"),
+        (json!({"max_payload_size_kb": 0}), "max_payload_size_kb: 0"),
+        (
+            json!({"max_payload_size_kb": 65537}),
+            "max_payload_size_kb: 65537",
+        ),
+        (json!({"max_in_flight": 0}), "max_in_flight: 0"),
+        (json!({"max_in_flight": null}), "max_in_flight: null"),
+        (
+            json!({"no_retry_statuses": [410, 200]}),
+            "no_retry_statuses: {410,200}",
+        ),
+        (
+            json!({"no_retry_statuses": [600]}),
+            "no_retry_statuses: {600}",
+        ),
+        (
+            json!({"no_retry_statuses": [null]}),
+            "no_retry_statuses: {NULL}",
+        ),
+        (
+            json!({"no_retry_statuses": null}),
+            "no_retry_statuses: null",
+        ),
+        (none(json!({"retry_count": -1})), "retry_count: -1"),
+    ];
+    for (columns, named) in &cases {
+        let update: Vec<_> = columns.as_object().unwrap().keys().cloned().collect();
+        let update = update.join(", ");
+        let row = literal(&columns.to_string());
+        let update = format!(
+            "update webhooks.webhook_subscriptions s set ({update}) =
+             (select {update} from jsonb_populate_record(s, {row}))"
+        );
+        // Not `update` alone: an id that changes is refused for that already.
+        let statements = [insert(columns), update];
+        let applicable = if columns.get("id").is_some() { 1 } else { 2 };
+        for sql in &statements[..applicable] {
+            let refusal = session.refused(sql).await;
+            assert_eq!(refusal.code, "22023", "{columns}: {refusal:?}");
+            assert!(refusal.message.contains(named), "{columns}: {refusal:?}");
+            assert!(!refusal.hint.is_empty(), "{columns}: {refusal:?}");
+            assert!(
+                !refusal.everything.contains(SECRET),
+                "{columns}: {refusal:?}"
+            );
+            assert!(refusal.everything.len() < 3000, "{columns}: {refusal:?}");
+        }
+    }
+    let left = "select count(*), max(version) from webhooks.webhook_subscriptions";
+    assert_eq!(session.text(left).await, "1|1");
+}
+
+/// The trigger repeats the table's constraints: one that it forgets would show the row.
+#[tokio::test]
+async fn every_constraint_has_a_refusal_of_its_own() {
+    let (_db, session) = database("constraints").await;
+    let constraints = "select conname from pg_constraint where conrelid = 'webhooks.webhook_subscriptions'::regclass
+                       and contype = 'c' order by conname";
+    let named = [
+        "webhook_subscriptions_auth_type_check",
+        "webhook_subscriptions_environment_check",
+        "webhook_subscriptions_max_in_flight_check",
+        "webhook_subscriptions_method_check",
+        "webhook_subscriptions_no_retry_check",
+        "webhook_subscriptions_payload_size_check",
+        "webhook_subscriptions_retry_count_check",
+        "webhook_subscriptions_retry_delay_check",
+        "webhook_subscriptions_timeout_check",
+    ];
+    assert_eq!(session.lines(constraints).await, named);
+    let not_null = "select string_agg(attname, ' ' order by attname) from pg_attribute
+                    where attrelid = 'webhooks.webhook_subscriptions'::regclass and attnum > 0 and attnotnull";
+    assert_eq!(
+        session.text(not_null).await,
+        "environment id max_in_flight name no_retry_statuses subscribed_events tenant_id version webhook_url"
+    );
+}
