@@ -42,7 +42,11 @@ language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-    delete from webhooks.delivery_queue q where q.shard = webhooks.shard_of(old.id) and q.subscription_id = old.id;
+    -- One statement for each index.
+    delete from webhooks.delivery_queue q
+    where q.shard = webhooks.shard_of(old.id) and q.subscription_id = old.id and q.next_attempt_at is null;
+    delete from webhooks.delivery_queue q
+    where q.shard = webhooks.shard_of(old.id) and q.subscription_id = old.id and q.next_attempt_at is not null;
     return null;
 end
 $$;

@@ -5,7 +5,8 @@ grant execute on function
     webhooks.publish_event(uuid, text, text, text, jsonb, text, uuid, uuid, text, text, inet, text, text, text, text, timestamptz, timestamptz),
     webhooks.uuid_v7()
 to webhooks_publisher;
-grant insert on webhooks.event_logs to webhooks_publisher;
+-- The id for INSERT ... RETURNING id, which ORMs write.
+grant insert, select (id) on webhooks.event_logs to webhooks_publisher;
 
 grant execute on function
     webhooks.sidecar_settings(),

@@ -149,3 +149,22 @@ async fn copy_fans_out() {
         ]
     );
 }
+
+/// As an ORM inserts: with RETURNING for the id that it left to the default, and no more to be read.
+#[tokio::test]
+async fn a_publisher_gets_the_id_of_its_row_and_reads_nothing_else() {
+    let (_db, admin, publisher) = database("returning").await;
+    let insert = |returning: &str| {
+        format!(
+            "insert into webhooks.event_logs (tenant_id, event_type, event_category, event_name, event_data)
+             values ('{TENANT}', 'job.created', 'job', 'Job created', '{{}}') returning {returning}"
+        )
+    };
+    let id = publisher.text(&insert("id")).await;
+    let logged = format!("select count(*) from webhooks.event_logs where id = '{id}'");
+    assert_eq!(admin.text(&logged).await, "1");
+    publisher.refused(&insert("event_data")).await;
+    publisher
+        .refused("select event_data from webhooks.event_logs")
+        .await;
+}

@@ -6,6 +6,7 @@
 //! | `matching`, `subscriptions` | who gets it; what a subscription may say |
 //! | `doorbell`, `shards`, `claim`, `record` | the sidecar's side of the protocol, several sessions at once |
 //! | `settings`, `partitions`, `links`, `dump_restore` | operations |
+//! | `docs` | the documents' SQL, as it stands |
 //! | `native` | the functions in Rust, called as SQL calls them |
 //! | `privileges`, `catalogue`, `plans` | what catalogues and statistics can prove about all of it |
 
@@ -16,6 +17,8 @@ mod bulk;
 mod catalogue;
 #[cfg(test)]
 mod claim;
+#[cfg(test)]
+mod docs;
 #[cfg(test)]
 mod doorbell;
 #[cfg(test)]

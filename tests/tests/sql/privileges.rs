@@ -116,9 +116,15 @@ async fn nothing_is_granted_but_what_is_written_here() {
     // Two days of each.
     assert_eq!(partitions.len(), 4, "{partitions:?}");
 
-    let columns = "select attrelid::regclass, attname from pg_attribute a join pg_class c on c.oid = a.attrelid
-                   where c.relnamespace = 'webhooks'::regnamespace and attacl is not null";
-    assert!(session.lines(columns).await.is_empty());
+    let columns = format!(
+        "select attrelid::regclass || '.' || attname || ' ' || {GRANTEE} || '=' || a.privilege_type
+         from pg_class c join pg_attribute on attrelid = c.oid, aclexplode(attacl) a
+         where c.relnamespace = 'webhooks'::regnamespace order by 1"
+    );
+    assert_eq!(
+        session.lines(&columns).await,
+        ["webhooks.event_logs.id webhooks_publisher=SELECT"]
+    );
     let schema = format!(
         "select {GRANTEE} || '=' || a.privilege_type from pg_namespace n, aclexplode(n.nspacl) a
          where n.nspname = 'webhooks' and a.grantee <> n.nspowner order by 1"
