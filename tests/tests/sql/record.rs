@@ -224,7 +224,8 @@ async fn a_late_writer_changes_nothing() {
 #[tokio::test]
 async fn a_receiver_that_is_gone_disables_its_subscription() {
     let (db, session, ids) = queue("gone", 3).await;
-    let other = json!({"tenant_id": TENANT, "webhook_url": "http://y.example/"});
+    // On another shard than the one that is claimed below.
+    let other = json!({"id": "00000000-0000-7000-8000-000000000002", "tenant_id": TENANT, "webhook_url": "http://y.example/"});
     db.subscribe(other).await.unwrap();
     let gone = Result::of(&ids[0], 0, "failed").disables("'HTTP status 410'");
     assert!(record(&session, &[gone]).await.is_empty());
