@@ -446,8 +446,18 @@ impl Engine {
             // The new shards' bells are not locked: start over.
             self.disarm_first = self.wake.is_armed();
         }
-        for shard in self.shards.fit(fair_share, now) {
-            self.board.drop_waiting(|delivery| delivery.shard == shard);
+        let fitted = self.shards.fit(fair_share, now);
+        if !fitted.leaving.is_empty() {
+            tracing::debug!(shards = ?fitted.leaving, "giving shards back");
+            self.board
+                .drop_waiting(|delivery| fitted.leaving.contains(&delivery.shard));
+        }
+        if !fitted.kept.is_empty() {
+            // As if new: what was dropped is still to be claimed, and their bells may not be locked.
+            tracing::debug!(shards = ?fitted.kept, "keeping shards after all");
+            self.wake.look_again();
+            self.promote_at = now;
+            self.disarm_first = self.wake.is_armed();
         }
         if !acquired.is_empty() || !self.announced {
             self.announced = true;

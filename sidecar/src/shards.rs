@@ -15,6 +15,15 @@ struct Shard {
     leaving: Option<Instant>,
 }
 
+/// What [`Shards::fit`] changed.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Fitted {
+    /// To be given back from now on.
+    pub leaving: Vec<i16>,
+    /// Were to be given back, and are to be delivered for again.
+    pub kept: Vec<i16>,
+}
+
 /// The shards of this session.
 #[derive(Default)]
 pub struct Shards {
@@ -47,19 +56,21 @@ impl Shards {
         }
     }
 
-    /// Marks what exceeds the fair share as leaving; returns those newly marked. A share that grew again keeps them.
-    pub fn fit(&mut self, fair_share: usize, now: Instant) -> Vec<i16> {
+    /// Marks what exceeds the fair share as leaving. A share that grew again keeps what has not left yet.
+    pub fn fit(&mut self, fair_share: usize, now: Instant) -> Fitted {
         let surplus = self.owned.len().saturating_sub(fair_share);
-        let mut marked = Vec::new();
+        let mut fitted = Fitted::default();
         for (place, (number, shard)) in self.owned.iter_mut().rev().enumerate() {
             if place >= surplus {
-                shard.leaving = None;
+                if shard.leaving.take().is_some() {
+                    fitted.kept.push(*number);
+                }
             } else if shard.leaving.is_none() {
                 shard.leaving = Some(now);
-                marked.push(*number);
+                fitted.leaving.push(*number);
             }
         }
-        marked
+        fitted
     }
 
     /// Leaving shards, and whether their time is up.
@@ -114,13 +125,13 @@ mod tests {
         let now = Instant::now();
         let mut shards = Shards::default();
         shards.acquired(&[0, 1, 2, 3]);
-        assert_eq!(shards.fit(2, now), [3, 2]);
-        assert_eq!(shards.fit(2, now), [] as [i16; 0]);
+        assert_eq!(shards.fit(2, now).leaving, [3, 2]);
+        assert_eq!(shards.fit(2, now), Fitted::default());
         assert_eq!(shards.active(), [0, 1]);
         assert_eq!(shards.leaving(now), [(2, false), (3, false)]);
         assert_eq!(shards.leaving(now + HAND_OVER), [(2, true), (3, true)]);
         shards.released(&[3]);
-        shards.fit(4, now);
+        assert_eq!(shards.fit(4, now).kept, [2]);
         assert_eq!(shards.active(), [0, 1, 2]);
     }
 
