@@ -150,9 +150,17 @@ fn fill_from_environment(
 
 fn tls_config(args: &RunArgs) -> anyhow::Result<ClientConfig> {
     let extra = match &args.database_ca_file {
-        Some(file) => CertificateDer::pem_file_iter(file)
-            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-            .with_context(|| format!("can't read certificates from {}", file.display()))?,
+        Some(file) => {
+            let certificates = CertificateDer::pem_file_iter(file)
+                .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+                .with_context(|| format!("can't read certificates from {}", file.display()))?;
+            anyhow::ensure!(
+                !certificates.is_empty(),
+                "{} holds no PEM certificates",
+                file.display()
+            );
+            certificates
+        }
         None => Vec::new(),
     };
     let provider = Arc::new(rustls::crypto::ring::default_provider());

@@ -65,7 +65,12 @@ impl Deliverer {
             let pem =
                 std::fs::read(file).with_context(|| format!("can't read {}", file.display()))?;
             let certificates = Certificate::from_pem_bundle(&pem)
-                .with_context(|| format!("{} holds no PEM certificates", file.display()))?;
+                .with_context(|| format!("can't read certificates from {}", file.display()))?;
+            anyhow::ensure!(
+                !certificates.is_empty(),
+                "{} holds no PEM certificates",
+                file.display()
+            );
             builder = builder.tls_certs_merge(certificates);
         }
         Ok(Self {

@@ -34,10 +34,17 @@ mod wake;
 use clap::Parser;
 use std::process::ExitCode;
 
+/// As clap exits when it refuses the command line.
+const BAD_ARGUMENTS: u8 = 2;
+
 fn main() -> ExitCode {
     let args::Cli { command } = args::Cli::parse();
     let args::Command::Run(args) = command;
     log::start(args.log_format, &args.log_level);
+    if let Err(error) = args.check() {
+        tracing::error!("{error:#}");
+        return ExitCode::from(BAD_ARGUMENTS);
+    }
     match run(args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -48,7 +55,6 @@ fn main() -> ExitCode {
 }
 
 fn run(args: args::RunArgs) -> anyhow::Result<()> {
-    args.check()?;
     // One provider for both TLS users (database and receivers); an error here means one is installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = tokio::runtime::Builder::new_multi_thread()

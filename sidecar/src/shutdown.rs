@@ -2,17 +2,21 @@
 
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Resolves at the first SIGTERM or SIGINT.
-pub async fn requested() {
-    let (Ok(mut terminate), Ok(mut interrupt)) = (
+/// Resolves at the first SIGTERM or SIGINT from the call on, not only from the first time that it is polled. Must be
+/// called on a runtime.
+pub fn requested() -> impl Future<Output = ()> {
+    let signals = (
         signal(SignalKind::terminate()),
         signal(SignalKind::interrupt()),
-    ) else {
-        // Without handlers the signals' default action ends the process: nothing to wait for.
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+    );
+    async move {
+        let (Ok(mut terminate), Ok(mut interrupt)) = signals else {
+            // Without handlers the signals' default action ends the process: nothing to wait for.
+            return std::future::pending().await;
+        };
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
     }
 }
