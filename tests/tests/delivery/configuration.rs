@@ -1,0 +1,240 @@
+//! What an operator may get wrong, and what the log says then.
+
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use webhooks_tests::cluster::{Cluster, Options as Settings};
+use webhooks_tests::database::Database;
+use webhooks_tests::environment::{Postgres, sidecar_program};
+use webhooks_tests::sidecar::{Options, Sidecar};
+
+const SOON: Duration = Duration::from_secs(15);
+const PASSWORD: &str = "pa55-w0rd-not-to-be-seen";
+
+/// Waits for a complaint that contains all of these.
+async fn complains(sidecar: &Sidecar, parts: &[&str]) {
+    sidecar
+        .wait_log(SOON, |line| parts.iter().all(|part| line.contains(part)))
+        .await
+        .unwrap();
+}
+
+/// Runs the program to its end, without a database. One that goes on instead is killed.
+fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
+    Command::new("timeout")
+        .args(["--signal=KILL", "10"])
+        .arg(sidecar_program().unwrap())
+        .args(arguments)
+        .env_remove("DATABASE_URL")
+        .envs(environment.iter().copied())
+        .output()
+        .unwrap()
+}
+
+#[tokio::test]
+async fn a_role_without_membership_is_told_which_to_grant() {
+    let db = Database::fresh("membership").await.unwrap();
+    let url = db.url("publisher");
+    let mut sidecar = Sidecar::spawn(&db, Options::default().database_url(url)).unwrap();
+    complains(
+        &sidecar,
+        &["permission denied", "grant the role webhooks_sidecar"],
+    )
+    .await;
+    // It goes on trying: the grant is enough.
+    db.execute("grant webhooks_sidecar to publisher")
+        .await
+        .unwrap();
+    let ready = sidecar.wait_ready().await;
+    db.execute("revoke webhooks_sidecar from publisher")
+        .await
+        .unwrap();
+    ready.unwrap();
+}
+
+#[tokio::test]
+async fn a_database_without_the_extension_is_named_and_its_creation_is_enough() {
+    let cluster = Cluster::shared().await.unwrap();
+    // Makes the login roles.
+    Database::fresh("roles").await.unwrap();
+    let db = Database::create_empty(&cluster, "bare").await.unwrap();
+    let mut sidecar = Sidecar::spawn(&db, Options::default()).unwrap();
+    complains(&sidecar, &["CREATE EXTENSION webhooks"]).await;
+    db.create_extension().await.unwrap();
+    sidecar.wait_ready().await.unwrap();
+}
+
+#[tokio::test]
+async fn another_version_of_the_extension_is_refused() {
+    let db = Database::fresh("version").await.unwrap();
+    let update = "update pg_extension set extversion = '9.9.9' where extname = 'webhooks'";
+    db.execute(update).await.unwrap();
+    let mut sidecar = Sidecar::spawn(&db, Options::default()).unwrap();
+    complains(
+        &sidecar,
+        &[
+            "the extension is version 9.9.9",
+            "ALTER EXTENSION webhooks UPDATE",
+        ],
+    )
+    .await;
+    let update = update.replace("9.9.9", &std::env::var("WEBHOOKS_VERSION").unwrap());
+    db.execute(&update).await.unwrap();
+    sidecar.wait_ready().await.unwrap();
+}
+
+#[tokio::test]
+async fn passwords_are_checked_and_never_shown() {
+    let hba = tempfile::NamedTempFile::new().unwrap();
+    let rules = "local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n";
+    std::fs::write(hba.path(), rules).unwrap();
+    Postgres::from_env().unwrap().hand_over(hba.path()).unwrap();
+    let settings = Settings::default().set("hba_file", hba.path().to_str().unwrap());
+    let cluster = Cluster::start(settings).await.unwrap();
+    let db = Database::create(&cluster, "passwords").await.unwrap();
+    db.execute(&format!("alter role sidecar password '{PASSWORD}'"))
+        .await
+        .unwrap();
+    let url = |password: &str| {
+        let user = format!("sidecar:{password}@");
+        db.url("sidecar").replace("sidecar@", &user)
+    };
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let path = file.path().to_str().unwrap();
+
+    // Right in the URL, wrong in the file: the file wins.
+    std::fs::write(file.path(), "wrong\n").unwrap();
+    let options = Options::default()
+        .database_url(url(PASSWORD))
+        .env("WEBHOOKS_PASSWORD_FILE", path)
+        .env("WEBHOOKS_LOG", "trace");
+    let wrong = Sidecar::spawn(&db, options).unwrap();
+    complains(
+        &wrong,
+        &[
+            "password authentication failed",
+            "check the user, its password",
+        ],
+    )
+    .await;
+
+    // Wrong in the URL, right in the file.
+    std::fs::write(file.path(), format!("{PASSWORD}\n")).unwrap();
+    let options = Options::default()
+        .database_url(url("wrong"))
+        .env("WEBHOOKS_PASSWORD_FILE", path)
+        .env("WEBHOOKS_LOG", "trace");
+    let by_file = Sidecar::start_with(&db, options).await.unwrap();
+    let options = Options::default()
+        .database_url(url(PASSWORD))
+        .env("WEBHOOKS_LOG", "trace");
+    let by_url = Sidecar::start_with(&db, options).await.unwrap();
+    for sidecar in [wrong, by_file, by_url] {
+        let command_line = std::fs::read(format!("/proc/{}/cmdline", sidecar.pid())).unwrap();
+        let command_line = String::from_utf8_lossy(&command_line).into_owned();
+        assert!(command_line.contains("webhooks-sidecar"), "{command_line}");
+        assert!(!command_line.contains(PASSWORD));
+        assert!(!sidecar.log().iter().any(|line| line.contains(PASSWORD)));
+    }
+}
+
+#[test]
+fn mistakes_in_the_configuration_end_it_with_their_names_but_not_the_password() {
+    let url = |text: &str| text.replace("PASSWORD", PASSWORD);
+    let cases = [
+        (url("postgres://u:PASSWORD@h:port/d"), "DATABASE_URL"),
+        (url("postgres://u:PASSWORD@[::1/d"), "DATABASE_URL"),
+        (url("host=h password='PASSWORD"), "DATABASE_URL"),
+        (
+            url("host=h password=PASSWORD sslmode=maybe"),
+            "DATABASE_URL",
+        ),
+        (url("host=h password=PASSWORD colour=red"), "DATABASE_URL"),
+    ];
+    for (url, part) in cases {
+        let output = run(&["run"], &[("DATABASE_URL", &url)]);
+        let log = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{log}");
+        assert!(log.contains(part) && !log.contains(PASSWORD), "{log}");
+    }
+    for (name, value, part) in [
+        (
+            "WEBHOOKS_PASSWORD_FILE",
+            "/nonexistent",
+            "password file /nonexistent",
+        ),
+        ("WEBHOOKS_RECEIVER_CA_FILE", "/nonexistent", "/nonexistent"),
+        (
+            "WEBHOOKS_RECEIVER_CA_FILE",
+            "/etc/passwd",
+            "/etc/passwd holds no PEM certificates",
+        ),
+        ("PGSSLROOTCERT", "/nonexistent", "/nonexistent"),
+        ("PGPORT", "none", "PGPORT is \"none\""),
+        ("PGSSLMODE", "always", "PGSSLMODE is \"always\""),
+    ] {
+        let output = run(&["run"], &[(name, value)]);
+        let log = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{name}: {log}");
+        assert!(log.contains(part), "{name}: {log}");
+    }
+}
+
+#[test]
+fn bad_flags_exit_with_2_and_say_what_is_wrong() {
+    for (arguments, part) in [
+        (&["run", "--no-such-flag"][..], "--no-such-flag"),
+        (&["run", "--concurrency=0"], "0 is not in 1..=65536"),
+        (&["run", "--concurrency=many"], "--concurrency"),
+        (&["run", "--allow-network=10.0.0.0/33"], "--allow-network"),
+        (&["run", "--allow-network=localhost"], "--allow-network"),
+        (&["run", "--poll-interval=-1"], "--poll-interval"),
+        (&["run", "--poll-interval=soon"], "give a number of seconds"),
+        (
+            &["run", "--log-format=xml"],
+            "[possible values: text, json]",
+        ),
+        (&["run", "--poll-interval=0"], "--poll-interval is 0"),
+        (&["run", "--lease=4"], "--lease is 4 s"),
+        (
+            &["run", "--maintain-interval=0"],
+            "--maintain-interval is 0",
+        ),
+        (&["walk"], "walk"),
+        (&[], "Usage"),
+    ] {
+        let output = run(arguments, &[]);
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {text}");
+        assert!(text.contains(part), "{arguments:?}: {text}");
+    }
+}
+
+#[test]
+fn the_help_names_every_variable_and_shows_no_value() {
+    let output = run(&["run", "--help"], &[("DATABASE_URL", PASSWORD)]);
+    assert!(output.status.success());
+    let help = String::from_utf8(output.stdout).unwrap();
+    assert!(!help.contains(PASSWORD), "{help}");
+    // A flag begins its paragraph; --help is no setting.
+    let paragraphs: Vec<_> = help
+        .split("\n\n")
+        .filter(|p| p.trim_start().starts_with("--"))
+        .collect();
+    assert!(paragraphs.len() >= 12, "{help}");
+    let blocks = help.split("\n      --").skip(1);
+    for block in blocks {
+        assert!(block.contains("[env: "), "no variable: --{block}");
+    }
+    for name in [
+        "PGHOST",
+        "PGPORT",
+        "PGUSER",
+        "PGPASSWORD",
+        "PGDATABASE",
+        "PGSSLMODE",
+        "PGSSLROOTCERT",
+    ] {
+        assert!(help.contains(name), "{name}");
+    }
+}

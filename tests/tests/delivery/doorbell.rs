@@ -55,7 +55,12 @@ impl Publisher {
     }
 
     /// Publishes in a transaction with pauses of up to so many milliseconds; rolled back, its events are none.
-    async fn transact(&mut self, events: &mut Vec<Uuid>, pause: u64, roll_back: bool) -> Result<()> {
+    async fn transact(
+        &mut self,
+        events: &mut Vec<Uuid>,
+        pause: u64,
+        roll_back: bool,
+    ) -> Result<()> {
         self.client.batch_execute("begin").await?;
         for _ in 0..rand::random_range(1..4) {
             random_pause(pause).await;
@@ -111,16 +116,32 @@ async fn publishers(db: &Database, receiver: &Receiver, n: usize) -> Vec<Publish
 /// Waits for the arrival of all, each in time.
 async fn assert_prompt(receiver: &Receiver, committed: &Committed, before: u64) {
     let expected = before + committed.len() as u64;
-    let arrived = receiver.wait_for_within(expected, LATEST + Duration::from_secs(3)).await;
-    let arrivals: HashMap<_, _> = receiver.arrivals().into_iter().map(|a| (a.event_id, a.at)).collect();
+    let arrived = receiver
+        .wait_for_within(expected, LATEST + Duration::from_secs(3))
+        .await;
+    let arrivals: HashMap<_, _> = receiver
+        .arrivals()
+        .into_iter()
+        .map(|a| (a.event_id, a.at))
+        .collect();
     for (event, at) in committed {
         let arrival = arrivals.get(event).unwrap_or_else(|| {
-            panic!("event {event} waits for the poll: {:?}", arrived.as_ref().err())
+            panic!(
+                "event {event} waits for the poll: {:?}",
+                arrived.as_ref().err()
+            )
         });
         let late = arrival.saturating_duration_since(*at);
-        assert!(late < LATEST, "event {event} arrived {late:?} after its commit");
+        assert!(
+            late < LATEST,
+            "event {event} arrived {late:?} after its commit"
+        );
     }
-    assert_eq!(receiver.count(), expected, "more arrived than was committed");
+    assert_eq!(
+        receiver.count(),
+        expected,
+        "more arrived than was committed"
+    );
 }
 
 async fn sleepy_sidecar(db: &Database) -> Sidecar {
@@ -153,10 +174,13 @@ async fn no_wake_up_is_missed_in_silence() {
         assert_prompt(&receiver, &committed, before).await;
 
         let before = receiver.count();
-        let acts = publishers.iter_mut().take(1 + rounds % 2).map(async |publisher| {
-            sleep(Duration::from_micros(rand::random_range(5_000..35_000))).await;
-            publisher.act().await
-        });
+        let acts = publishers
+            .iter_mut()
+            .take(1 + rounds % 2)
+            .map(async |publisher| {
+                sleep(Duration::from_micros(rand::random_range(5_000..35_000))).await;
+                publisher.act().await
+            });
         let committed = try_join_all(acts).await.unwrap().concat();
         assert_prompt(&receiver, &committed, before).await;
         rounds += 1;
@@ -182,7 +206,11 @@ async fn no_wake_up_is_missed_under_load() {
         committed
     });
     let committed = join_all(publishing).await.concat();
-    assert!(committed.len() >= 100, "only {} events: no load", committed.len());
+    assert!(
+        committed.len() >= 100,
+        "only {} events: no load",
+        committed.len()
+    );
     assert_prompt(&receiver, &committed, 0).await;
 }
 
@@ -195,24 +223,39 @@ async fn without_notify_the_poll_delivers_two_phase_commits_too() {
     let asleep = async || scene.db.wait_value(LOCKED_BELLS, "16").await.unwrap();
     let prepare = async |name: &str| {
         session.batch_execute("begin").await.unwrap();
-        let event = publish(&session, endpoint.tenant, "job.created", json!({})).await.unwrap();
-        let prepared = session.batch_execute(&format!("prepare transaction '{name}'")).await;
+        let event = publish(&session, endpoint.tenant, "job.created", json!({}))
+            .await
+            .unwrap();
+        let prepared = session
+            .batch_execute(&format!("prepare transaction '{name}'"))
+            .await;
         prepared.map(|()| event)
     };
 
     // With NOTIFY, which a sleeping sidecar needs, PostgreSQL refuses to prepare.
     asleep().await;
     prepare("refused").await.unwrap_err();
-    session.batch_execute("set webhooks.notify = off").await.unwrap();
+    session
+        .batch_execute("set webhooks.notify = off")
+        .await
+        .unwrap();
     asleep().await;
     let undone = prepare("undone").await.unwrap();
     let done = prepare("done").await.unwrap();
-    session.batch_execute("rollback prepared 'undone'").await.unwrap();
+    session
+        .batch_execute("rollback prepared 'undone'")
+        .await
+        .unwrap();
     assert_eq!(scene.receiver.count(), 0, "sent before COMMIT PREPARED");
-    session.batch_execute("commit prepared 'done'").await.unwrap();
+    session
+        .batch_execute("commit prepared 'done'")
+        .await
+        .unwrap();
     scene.wait(done, "delivered").await;
     asleep().await;
-    let plain = publish(&session, endpoint.tenant, "job.created", json!({})).await.unwrap();
+    let plain = publish(&session, endpoint.tenant, "job.created", json!({}))
+        .await
+        .unwrap();
     scene.wait(plain, "delivered").await;
     assert!(scene.db.deliveries(undone).await.unwrap().is_empty());
     assert_eq!(scene.receiver.count(), 2);

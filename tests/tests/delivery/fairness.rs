@@ -16,17 +16,39 @@ async fn receivers_that_hang_delay_nobody_else() {
         let published = scene.db.publish_many(endpoint.tenant, "job.created", 500);
         published.await.unwrap();
     }
-    let stuck = || -> usize { hanging.iter().map(|path| scene.receiver.in_flight(path)).sum() };
+    let stuck = || -> usize {
+        hanging
+            .iter()
+            .map(|path| scene.receiver.in_flight(path))
+            .sum()
+    };
     scene.receiver.wait_for(100).await.unwrap();
 
     let endpoint = scene.endpoint("/good", Reply::ok(), json!({})).await;
-    let events = scene.db.publish_many(endpoint.tenant, "job.created", 300).await.unwrap();
+    let events = scene
+        .db
+        .publish_many(endpoint.tenant, "job.created", 300)
+        .await
+        .unwrap();
     let good = |requests: &[webhooks_tests::receiver::Request]| {
-        requests.iter().filter(|request| request.path == "/good").count() == events.len()
+        requests
+            .iter()
+            .filter(|request| request.path == "/good")
+            .count()
+            == events.len()
     };
-    scene.receiver.wait_until(Duration::from_secs(30), good).await.unwrap();
+    scene
+        .receiver
+        .wait_until(Duration::from_secs(30), good)
+        .await
+        .unwrap();
     assert!(stuck() >= 100, "{} hang: no test", stuck());
-    assert!(stuck() <= 256, "{} requests at once, over --concurrency", stuck());
-    let recorded = "select count(*) from webhooks.delivery_attempts where delivery_status = 'delivered'";
+    assert!(
+        stuck() <= 256,
+        "{} requests at once, over --concurrency",
+        stuck()
+    );
+    let recorded =
+        "select count(*) from webhooks.delivery_attempts where delivery_status = 'delivered'";
     scene.db.wait_value(recorded, "300").await.unwrap();
 }

@@ -291,7 +291,8 @@ async fn publishers_are_not_refused_while_partitions_are_made() {
     };
     let (event, ()) = tokio::join!(published, commit);
     let event = event.unwrap();
-    let partition = format!("select tableoid::regclass from webhooks.event_logs where id = '{event}'");
+    let partition =
+        format!("select tableoid::regclass from webhooks.event_logs where id = '{event}'");
     let partition = db.value(&partition).await.unwrap().unwrap();
     assert!(!partition.ends_with("default"), "{partition}");
 }

@@ -13,7 +13,10 @@ async fn the_published_library_verifies_what_arrives() {
     let generated = scene.db.value("select webhooks.generate_secret()").await;
     let generated = generated.unwrap().unwrap();
     let prefixed = format!("whsec_{VECTOR_SECRET}");
-    for (n, secret) in [generated.as_str(), VECTOR_SECRET, &prefixed].iter().enumerate() {
+    for (n, secret) in [generated.as_str(), VECTOR_SECRET, &prefixed]
+        .iter()
+        .enumerate()
+    {
         let path = format!("/{n}");
         scene.receiver.verify(&path, secret);
         let columns = json!({"auth_type": "signature", "auth_config": {"secret": secret}});
@@ -37,7 +40,10 @@ async fn the_published_library_verifies_what_arrives() {
         let by_sql = format!(
             "select webhooks.verify_signature(webhooks.build_payload('{event}'), '{body_signature}', '{secret}')"
         );
-        assert_eq!(scene.db.value(&by_sql).await.unwrap().as_deref(), Some("true"));
+        assert_eq!(
+            scene.db.value(&by_sql).await.unwrap().as_deref(),
+            Some("true")
+        );
     }
 }
 

@@ -84,7 +84,10 @@ async fn a_new_url_and_secret_hold_for_what_is_queued() {
     assert!(old[0].signatures.unwrap().verified());
     let new = scene.receiver.requests_to("/new");
     assert_eq!(new.len(), QUEUED);
-    assert!(new.iter().all(|request| request.signatures.unwrap().verified()));
+    assert!(
+        new.iter()
+            .all(|request| request.signatures.unwrap().verified())
+    );
 }
 
 #[tokio::test]
@@ -116,11 +119,21 @@ async fn disabled_it_holds_and_enabled_it_resumes_at_once() {
 #[tokio::test]
 async fn deleted_it_cancels_what_is_outstanding_and_keeps_its_log() {
     let scene = set("removed").await;
-    let endpoint = scene.endpoint("/old", Reply::ok(), json!({"max_in_flight": 1, "timeout_seconds": 2})).await;
+    let endpoint = scene
+        .endpoint(
+            "/old",
+            Reply::ok(),
+            json!({"max_in_flight": 1, "timeout_seconds": 2}),
+        )
+        .await;
     let earlier = scene.publish(&endpoint).await;
     scene.wait(earlier, "delivered").await;
     scene.receiver.on("/old", Reply::hang());
-    let events = scene.db.publish_many(endpoint.tenant, "job.created", 10).await.unwrap();
+    let events = scene
+        .db
+        .publish_many(endpoint.tenant, "job.created", 10)
+        .await
+        .unwrap();
     scene.receiver.wait_for(2).await.unwrap();
 
     delete(&scene, &endpoint).await;
@@ -128,7 +141,9 @@ async fn deleted_it_cancels_what_is_outstanding_and_keeps_its_log() {
     // The attempt under way ends with nothing to record; then others have their turn.
     scene
         .sidecar
-        .wait_log(Duration::from_secs(30), |line| line.message().starts_with("late result"))
+        .wait_log(Duration::from_secs(30), |line| {
+            line.message().starts_with("late result")
+        })
         .await
         .unwrap();
     pass(&scene).await;

@@ -19,7 +19,10 @@ async fn publish_to(scene: &Scene, url: &str, columns: Value) -> Uuid {
 async fn failed(scene: &Scene, event: Uuid, attempts_made: usize, part: &str) {
     let (delivery, attempts) = scene.wait(event, "failed").await;
     assert_eq!(attempts.len(), attempts_made, "{delivery}");
-    assert!(text(&delivery["error_message"]).contains(part), "{part}: {delivery}");
+    assert!(
+        text(&delivery["error_message"]).contains(part),
+        "{part}: {delivery}"
+    );
     for retried in &attempts[..attempts_made - 1] {
         assert_eq!(retried["delivery_status"], "retrying");
         assert!(text(&retried["error_message"]).contains(part), "{retried}");
@@ -35,15 +38,27 @@ async fn broken_connections_are_retried_and_named() {
     let plain = scene.receiver.url("/plain").replace("http:", "https:");
     let one_retry = || json!({"retry_count": 1, "timeout_seconds": 10});
     let mut expected = vec![
-        (publish_to(&scene, &refused, one_retry()).await, 2, "Connection refused"),
-        (publish_to(&scene, "http://nowhere.invalid/x", one_retry()).await, 2, "can't resolve nowhere.invalid"),
+        (
+            publish_to(&scene, &refused, one_retry()).await,
+            2,
+            "Connection refused",
+        ),
+        (
+            publish_to(&scene, "http://nowhere.invalid/x", one_retry()).await,
+            2,
+            "can't resolve nowhere.invalid",
+        ),
         (publish_to(&scene, &plain, one_retry()).await, 2, "TLS: "),
     ];
     for (path, reply, part) in [
         ("/reset", Reply::reset(), "reset"),
         ("/midway", Reply::reset_mid_body(), "reset"),
         ("/close", Reply::close(), "closed"),
-        ("/short", Reply::raw("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n123").into(), "end of file"),
+        (
+            "/short",
+            Reply::raw("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n123").into(),
+            "end of file",
+        ),
     ] {
         let endpoint = scene.endpoint(path, reply, one_retry()).await;
         expected.push((scene.publish(&endpoint).await, 2, part));
@@ -64,8 +79,14 @@ async fn one_deadline_covers_everything() {
         ("/hang", Reply::hang()),
         ("/late", Reply::ok().after(Duration::from_secs(30))),
         ("/drip", Reply::drip(Duration::from_millis(20))),
-        ("/headers", Reply::raw("HTTP/1.1 200 OK\r\nX-A: b\r\n").then_hang()),
-        ("/body", Reply::raw("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n12").then_hang()),
+        (
+            "/headers",
+            Reply::raw("HTTP/1.1 200 OK\r\nX-A: b\r\n").then_hang(),
+        ),
+        (
+            "/body",
+            Reply::raw("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n12").then_hang(),
+        ),
         ("/continue", Reply::raw(continues).then_repeat(continues)),
     ] {
         let endpoint = scene.endpoint(path, reply, columns()).await;
@@ -113,9 +134,24 @@ async fn private_addresses_are_refused_unless_allowed() {
     let scene = Scene::set_with("private", Options::default().without_private_networks()).await;
     let port = scene.receiver.address().port();
     let mut events = Vec::new();
-    for host in ["127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "2130706433", "10.1.2.3", "169.254.169.254"] {
+    for host in [
+        "127.0.0.1",
+        "localhost",
+        "[::1]",
+        "[::ffff:127.0.0.1]",
+        "2130706433",
+        "10.1.2.3",
+        "169.254.169.254",
+    ] {
         let url = format!("http://{host}:{port}/");
-        events.push(publish_to(&scene, &url, json!({"retry_count": 0, "timeout_seconds": 5})).await);
+        events.push(
+            publish_to(
+                &scene,
+                &url,
+                json!({"retry_count": 0, "timeout_seconds": 5}),
+            )
+            .await,
+        );
     }
     for event in events {
         failed(&scene, event, 1, "--allow-network").await;
@@ -123,9 +159,13 @@ async fn private_addresses_are_refused_unless_allowed() {
     assert_eq!(scene.receiver.connections(), 0);
 
     // Allowed: one network, not all.
-    let options = Options::default().without_private_networks().env("WEBHOOKS_ALLOW_NETWORKS", "127.0.0.1/32,10.0.0.0/8");
+    let options = Options::default()
+        .without_private_networks()
+        .env("WEBHOOKS_ALLOW_NETWORKS", "127.0.0.1/32,10.0.0.0/8");
     let scene = Scene::set_with("allowed", options).await;
-    scene.play("/hook", Reply::ok(), json!({}), "delivered").await;
+    scene
+        .play("/hook", Reply::ok(), json!({}), "delivered")
+        .await;
     let other = Receiver::start().unwrap();
     let url = format!("http://127.0.0.2:{}/", other.address().port());
     let event = publish_to(&scene, &url, json!({"retry_count": 0})).await;

@@ -10,7 +10,14 @@ async fn publish_with(scene: &Scene, endpoint: &Endpoint, arguments: &str) -> Uu
         "select webhooks.publish_event('{}', 'job.created', {arguments})",
         endpoint.tenant
     );
-    scene.db.value(&call).await.unwrap().unwrap().parse().unwrap()
+    scene
+        .db
+        .value(&call)
+        .await
+        .unwrap()
+        .unwrap()
+        .parse()
+        .unwrap()
 }
 
 /// Waits for an end without a request: one attempt, without status, that says why.
@@ -31,20 +38,27 @@ async fn a_payload_over_the_limit_is_not_sent() {
     let small = scene.publish_data(&endpoint, json!({"x": ""})).await;
     let (delivery, _) = scene.wait(small, "delivered").await;
     let room = 2048 - usize::try_from(delivery["payload_size_bytes"].as_u64().unwrap()).unwrap();
-    let fits = scene.publish_data(&endpoint, json!({"x": "y".repeat(room)})).await;
+    let fits = scene
+        .publish_data(&endpoint, json!({"x": "y".repeat(room)}))
+        .await;
     let (delivery, _) = scene.wait(fits, "delivered").await;
     assert_eq!(delivery["payload_size_bytes"], 2048);
 
     let columns = json!({"max_payload_size_kb": 2, "retry_count": 5});
     let endpoint = scene.endpoint("/none", Reply::ok(), columns).await;
-    let large = scene.publish_data(&endpoint, json!({"x": "y".repeat(room + 1)})).await;
-    let why = "payload of 2049 bytes is larger than the subscription's max_payload_size_kb (2048 bytes)";
+    let large = scene
+        .publish_data(&endpoint, json!({"x": "y".repeat(room + 1)}))
+        .await;
+    let why =
+        "payload of 2049 bytes is larger than the subscription's max_payload_size_kb (2048 bytes)";
     unsent(&scene, large, "failed", "/none", why).await;
 
     // A megabyte and more is fine where it is allowed.
     let columns = json!({"max_payload_size_kb": 4096});
     let endpoint = scene.endpoint("/large", Reply::ok(), columns).await;
-    let large = scene.publish_data(&endpoint, json!({"x": "y".repeat(3 << 20)})).await;
+    let large = scene
+        .publish_data(&endpoint, json!({"x": "y".repeat(3 << 20)}))
+        .await;
     scene.wait(large, "delivered").await;
     assert!(scene.receiver.requests_to("/large")[0].body.len() > 3 << 20);
 }
@@ -52,7 +66,11 @@ async fn a_payload_over_the_limit_is_not_sent() {
 #[tokio::test]
 async fn past_its_time_an_event_expires() {
     let scene = Scene::set("expiry").await;
-    scene.db.execute("select webhooks.set_setting('max_delivery_age_seconds', 60)").await.unwrap();
+    scene
+        .db
+        .execute("select webhooks.set_setting('max_delivery_age_seconds', 60)")
+        .await
+        .unwrap();
     let endpoint = scene.endpoint("/expired", Reply::ok(), json!({})).await;
     let expired = publish_with(&scene, &endpoint, "expires_at => now() - interval '1 ms'").await;
     unsent(&scene, expired, "expired", "/expired", "expires_at").await;
@@ -70,12 +88,20 @@ async fn past_its_time_an_event_expires() {
     // Tried, then too late for the retry.
     let columns = json!({"retry_delay_seconds": 1, "retry_count": 9});
     let endpoint = scene.endpoint("/down", Reply::status(500), columns).await;
-    let event = publish_with(&scene, &endpoint, "expires_at => clock_timestamp() + interval '2 s'").await;
+    let event = publish_with(
+        &scene,
+        &endpoint,
+        "expires_at => clock_timestamp() + interval '2 s'",
+    )
+    .await;
     let (delivery, attempts) = scene.wait(event, "expired").await;
     assert!(attempts.len() >= 2, "{attempts:?}");
     assert_eq!(attempts[0]["http_status_code"], 500);
     assert_eq!(delivery["http_status_code"], Value::Null);
-    assert_eq!(scene.receiver.requests_to("/down").len(), attempts.len() - 1);
+    assert_eq!(
+        scene.receiver.requests_to("/down").len(),
+        attempts.len() - 1
+    );
 
     // Not yet too late.
     let endpoint = scene.endpoint("/fresh", Reply::ok(), json!({})).await;
@@ -87,7 +113,12 @@ async fn past_its_time_an_event_expires() {
 async fn deliver_after_is_waited_for() {
     let scene = Scene::set("deliver_after").await;
     let endpoint = scene.endpoint("/later", Reply::ok(), json!({})).await;
-    let event = publish_with(&scene, &endpoint, "deliver_after => clock_timestamp() + interval '1.5 s'").await;
+    let event = publish_with(
+        &scene,
+        &endpoint,
+        "deliver_after => clock_timestamp() + interval '1.5 s'",
+    )
+    .await;
     let (delivery, _) = scene.wait(event, "pending").await;
     assert_ne!(delivery["next_retry_at"], Value::Null);
     scene.wait(event, "delivered").await;
@@ -96,10 +127,22 @@ async fn deliver_after_is_waited_for() {
          from webhooks.delivery_attempts a join webhooks.event_logs e on e.id = a.event_log_id
          where e.id = '{event}'"
     );
-    let late: f64 = scene.db.value(&late).await.unwrap().unwrap().parse().unwrap();
+    let late: f64 = scene
+        .db
+        .value(&late)
+        .await
+        .unwrap()
+        .unwrap()
+        .parse()
+        .unwrap();
     assert!((0.0..5.0).contains(&late), "{late} s after deliver_after");
 
-    let past = publish_with(&scene, &endpoint, "deliver_after => now() - interval '1 day'").await;
+    let past = publish_with(
+        &scene,
+        &endpoint,
+        "deliver_after => now() - interval '1 day'",
+    )
+    .await;
     scene.wait(past, "delivered").await;
 }
 

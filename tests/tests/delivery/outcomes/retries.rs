@@ -31,21 +31,31 @@ async fn pause(scene: &Scene, event: Uuid, attempt: usize) -> f64 {
 #[tokio::test]
 async fn backoff_doubles_with_jitter_and_is_capped() {
     let scene = Scene::set("backoff").await;
-    scene.db.execute("select webhooks.set_setting('max_retry_delay_seconds', 300)").await.unwrap();
+    scene
+        .db
+        .execute("select webhooks.set_setting('max_retry_delay_seconds', 300)")
+        .await
+        .unwrap();
     let columns = json!({"retry_count": 4, "retry_delay_seconds": 100});
-    let endpoint = scene
-        .endpoint("/down", Reply::status(503), columns)
-        .await;
+    let endpoint = scene.endpoint("/down", Reply::status(503), columns).await;
     let events = scene
         .db
         .publish_many(endpoint.tenant, "job.created", 5)
         .await
         .unwrap();
     let mut firsts = Vec::new();
-    for (attempt, low, high) in [(1, 90.0, 110.0), (2, 180.0, 220.0), (3, 270.0, 300.0), (4, 270.0, 300.0)] {
+    for (attempt, low, high) in [
+        (1, 90.0, 110.0),
+        (2, 180.0, 220.0),
+        (3, 270.0, 300.0),
+        (4, 270.0, 300.0),
+    ] {
         for event in &events {
             let pause = pause(&scene, *event, attempt).await;
-            assert!(low <= pause && pause < high + SLACK, "attempt {attempt}: {pause} s");
+            assert!(
+                low <= pause && pause < high + SLACK,
+                "attempt {attempt}: {pause} s"
+            );
             if attempt == 3 {
                 firsts.push(pause);
             }
@@ -57,14 +67,21 @@ async fn backoff_doubles_with_jitter_and_is_capped() {
     assert!(firsts[0] < firsts[4], "no jitter: {firsts:?}");
     for event in events {
         let (delivery, attempts) = scene.wait(event, "failed").await;
-        assert_eq!((delivery["delivery_attempt"].as_u64(), attempts.len()), (Some(5), 5));
+        assert_eq!(
+            (delivery["delivery_attempt"].as_u64(), attempts.len()),
+            (Some(5), 5)
+        );
     }
 }
 
 #[tokio::test]
 async fn retry_after_is_obeyed_up_to_the_cap() {
     let scene = Scene::set("retry_after").await;
-    scene.db.execute("select webhooks.set_setting('max_retry_after_seconds', 1000)").await.unwrap();
+    scene
+        .db
+        .execute("select webhooks.set_setting('max_retry_after_seconds', 1000)")
+        .await
+        .unwrap();
     let date = |seconds| {
         let at = SystemTime::now() + Duration::from_secs(seconds);
         httpdate::fmt_http_date(at)
@@ -115,6 +132,13 @@ async fn the_next_attempt_is_made_when_due_not_before() {
          join webhooks.delivery_attempts second using (delivery_id)
          where first.event_log_id = '{event}' and first.delivery_attempt = 1 and second.delivery_attempt = 2"
     );
-    let late: f64 = scene.db.value(&between).await.unwrap().unwrap().parse().unwrap();
+    let late: f64 = scene
+        .db
+        .value(&between)
+        .await
+        .unwrap()
+        .unwrap()
+        .parse()
+        .unwrap();
     assert!((0.0..SLACK).contains(&late), "{late} s after it was due");
 }

@@ -119,14 +119,20 @@ async fn every_status_has_its_outcome() {
         assert_eq!(recorded, case.recorded, "{path}");
         assert_eq!(scene.receiver.requests_to(&path).len(), case.recorded.len());
         match case.error {
-            Some(error) => assert!(text(&delivery["error_message"]).contains(error), "{delivery}"),
+            Some(error) => assert!(
+                text(&delivery["error_message"]).contains(error),
+                "{delivery}"
+            ),
             None => assert_eq!(delivery["error_message"], Value::Null),
         }
         let enabled = format!(
             "select is_enabled from webhooks.webhook_subscriptions where id = '{}'",
             endpoint.subscription
         );
-        assert_eq!(scene.db.value(&enabled).await.unwrap().as_deref(), Some("true"));
+        assert_eq!(
+            scene.db.value(&enabled).await.unwrap().as_deref(),
+            Some("true")
+        );
     }
     assert!(scene.receiver.requests_to("/elsewhere").is_empty());
 }
@@ -142,7 +148,9 @@ async fn gone_disables_and_holds_the_rest_until_enabled_again() {
     let other = scene.endpoint("/other", Reply::ok(), json!({})).await;
     let mut session = db.connect().await.unwrap();
     let under_way = session.transaction().await.unwrap();
-    publish(&under_way, other.tenant, "job.created", json!({})).await.unwrap();
+    publish(&under_way, other.tenant, "job.created", json!({}))
+        .await
+        .unwrap();
     let events = db
         .publish_many(endpoint.tenant, "job.created", 40)
         .await
@@ -159,7 +167,14 @@ async fn gone_disables_and_holds_the_rest_until_enabled_again() {
 
     // Another subscription's delivery, committed later, has passed: nothing else is on its way to the first.
     under_way.commit().await.unwrap();
-    scene.db.wait_value("select count(*) from webhooks.delivery_attempts where delivery_status = 'delivered'", "1").await.unwrap();
+    scene
+        .db
+        .wait_value(
+            "select count(*) from webhooks.delivery_attempts where delivery_status = 'delivered'",
+            "1",
+        )
+        .await
+        .unwrap();
     let (delivery, attempts) = scene.wait(events[0], "failed").await;
     assert!(text(&delivery["error_message"]).contains("the subscription was disabled"));
     assert_eq!(attempts.len(), 1);
@@ -168,7 +183,8 @@ async fn gone_disables_and_holds_the_rest_until_enabled_again() {
         1,
         "requests after 410"
     );
-    let held = "select count(*) from webhooks.webhook_delivery_logs where delivery_status = 'pending'";
+    let held =
+        "select count(*) from webhooks.webhook_delivery_logs where delivery_status = 'pending'";
     assert_eq!(db.value(held).await.unwrap().as_deref(), Some("39"));
 
     scene.receiver.on("/gone", Reply::ok());

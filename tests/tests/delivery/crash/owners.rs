@@ -1,0 +1,214 @@
+//! Several sidecars: who owns which shards, and what a frozen or unreachable one may still do.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use uuid::Uuid;
+use webhooks_tests::database::{Database, SIDECAR_ROLE};
+use webhooks_tests::proxy::Proxy;
+use webhooks_tests::receiver::{Receiver, Reply};
+use webhooks_tests::sidecar::{LogLine, Options, Sidecar};
+use webhooks_tests::wait::{Seen, eventually};
+
+use super::work::Work;
+use crate::scene::subscribe;
+
+/// Balancing takes two rounds of 2 s; taking over from a silent one, its lease of 5 s besides. Times a busy machine.
+const SOON: Duration = Duration::from_secs(15);
+
+/// Shards by owner (backend), the largest share first: "8,8".
+const SHARES: &str = "
+    select coalesce(string_agg(n::text, ',' order by n desc), 'none')
+    from (
+        select count(*) as n from pg_locks
+        where locktype = 'advisory' and classid = 1464156749
+          and database = (select oid from pg_database where datname = current_database())
+        group by pid
+    ) owners";
+
+fn leased() -> Options {
+    Options::default().arg("--lease=5")
+}
+
+fn lost(line: &LogLine) -> bool {
+    line.contains("no session with the database")
+}
+
+fn late(line: &LogLine) -> bool {
+    line.message().starts_with("late result")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_share_the_work_and_one_killed_leaves_it_all_to_the_other() {
+    let work = Work::start("two", 2000).await;
+    let first = Sidecar::start(&work.db).await.unwrap();
+    work.db.wait_value(SHARES, "16").await.unwrap();
+    work.wait_for(work.total / 8).await;
+    let joined = Instant::now();
+    let mut second = Sidecar::start(&work.db).await.unwrap();
+    work.db.wait_value(SHARES, "8,8").await.unwrap();
+    println!("shared after {:?}", joined.elapsed());
+    assert!(
+        joined.elapsed() < SOON,
+        "shared after {:?}",
+        joined.elapsed()
+    );
+    let third = Sidecar::start(&work.db).await.unwrap();
+    work.db.wait_value(SHARES, "6,6,4").await.unwrap();
+    let killed = Instant::now();
+    second.kill9().unwrap();
+    work.db.wait_value(SHARES, "8,8").await.unwrap();
+    assert!(
+        killed.elapsed() < SOON,
+        "taken over after {:?}",
+        killed.elapsed()
+    );
+    drop(third);
+    work.db.wait_value(SHARES, "16").await.unwrap();
+    assert!(
+        !first.log().iter().any(lost),
+        "the survivor lost its session"
+    );
+    let done = work.finish().await;
+    // Three kills (one by drop) of what was under way: 20 requests each for some of ten subscriptions.
+    assert!(done.duplicates <= 400, "{done}");
+}
+
+/// A receiver with requests of `first` under way, and the events.
+async fn begin(db: &Database, first: &Sidecar, answer_after: Duration) -> (Receiver, Vec<Uuid>) {
+    let receiver = Receiver::start().unwrap();
+    receiver.on("/hook", Reply::ok().after(answer_after));
+    let columns = json!({"timeout_seconds": 60, "max_in_flight": 10});
+    let endpoint = subscribe(db, &receiver.url("/hook"), columns).await;
+    let n = 50;
+    let events = db
+        .publish_many(endpoint.tenant, "job.created", n)
+        .await
+        .unwrap();
+    receiver.wait_for(10).await.unwrap();
+    println!("under way by {}", first.pid());
+    (receiver, events)
+}
+
+async fn attempts(db: &Database) -> Vec<Value> {
+    let all = "select * from webhooks.delivery_attempts order by delivery_id, delivery_attempt";
+    db.rows(all).await.unwrap()
+}
+
+/// Waits until all are delivered, once each by the log, whoever sent what.
+async fn delivered_once(db: &Database, events: &[Uuid]) {
+    for event in events {
+        db.wait_delivery(*event, "delivered").await.unwrap();
+        assert_eq!(db.attempts(*event).await.unwrap().len(), 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_frozen_one_is_replaced_and_comes_back_harmless() {
+    let db = Database::fresh("frozen").await.unwrap();
+    let mut first = Sidecar::start_with(&db, leased()).await.unwrap();
+    let second = Sidecar::start_with(&db, leased()).await.unwrap();
+    db.wait_value(SHARES, "8,8").await.unwrap();
+    first.sigstop().unwrap();
+    db.wait_value_within(SOON, SHARES, "16").await.unwrap();
+    first.sigcont().unwrap();
+    first.wait_log(SOON, lost).await.unwrap();
+    db.wait_value_within(SOON, SHARES, "8,8").await.unwrap();
+    drop(second);
+    db.wait_value_within(SOON, SHARES, "16").await.unwrap();
+
+    // Now with requests under way, which are answered while it is frozen.
+    let (receiver, events) = begin(&db, &first, Duration::from_millis(300)).await;
+    first.sigstop().unwrap();
+    let under_way = receiver.count();
+    let second = Sidecar::start_with(&db, leased()).await.unwrap();
+    db.wait_value_within(SOON, SHARES, "16").await.unwrap();
+    delivered_once(&db, &events).await;
+    let before = attempts(&db).await;
+    let arrived = receiver.count();
+    first.sigcont().unwrap();
+    first.wait_log(SOON, late).await.unwrap();
+    db.wait_value_within(SOON, SHARES, "8,8").await.unwrap();
+    assert_eq!(attempts(&db).await, before, "late results changed the log");
+    assert_eq!(receiver.count(), arrived, "sent after the lease was over");
+    assert!(
+        arrived <= events.len() as u64 + under_way,
+        "{arrived} requests"
+    );
+    drop(second);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stalled_network_is_survived() {
+    let db = Database::fresh("stalled").await.unwrap();
+    let server = ([127, 0, 0, 1], db.cluster().port()).into();
+    let proxy = Proxy::start(server).unwrap();
+    let url = format!(
+        "postgres://{SIDECAR_ROLE}@{}/{}",
+        proxy.address(),
+        db.name()
+    );
+    let first = Sidecar::start_with(&db, leased().database_url(url))
+        .await
+        .unwrap();
+    let (receiver, events) = begin(&db, &first, Duration::from_millis(300)).await;
+    proxy.stall();
+    // The server hears nothing and ends the session; the sidecar hears nothing and gives up.
+    db.wait_value_within(SOON, SHARES, "none").await.unwrap();
+    first.wait_log(SOON, lost).await.unwrap();
+    let sent = receiver.count();
+    let second = Sidecar::start_with(&db, leased()).await.unwrap();
+    delivered_once(&db, &events).await;
+    let before = attempts(&db).await;
+    let arrived = receiver.count();
+    assert!(arrived <= events.len() as u64 + sent, "{arrived} requests");
+    proxy.resume();
+    proxy.cut();
+    db.wait_value_within(SOON, SHARES, "8,8").await.unwrap();
+    first.wait_log(SOON, late).await.unwrap();
+    assert_eq!(attempts(&db).await, before, "late results changed the log");
+    assert_eq!(receiver.count(), arrived);
+    drop(second);
+}
+
+/// A shard that is being given back may be wanted again before it is gone: its bell is locked anew, what was dropped
+/// is claimed anew.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn shards_kept_after_all_are_delivered_for() {
+    let db = Database::fresh("kept").await.unwrap();
+    let options = Options::default()
+        .arg("--poll-interval=600")
+        .env("WEBHOOKS_LOG", "debug");
+    let first = Sidecar::start_with(&db, options).await.unwrap();
+    let receiver = Receiver::start().unwrap();
+    // A request under way in every shard: none can be given back at once.
+    let mut tenants = Vec::new();
+    for shard in 0..16 {
+        let hang = format!("/hang/{shard}");
+        receiver.on(&hang, Reply::hang());
+        for path in [hang, format!("/{shard}")] {
+            let id = format!("{}{shard:x}", &Uuid::new_v4().to_string()[..35]);
+            let columns = json!({"id": id, "timeout_seconds": 60});
+            tenants.push(subscribe(&db, &receiver.url(&path), columns).await.tenant);
+        }
+    }
+    for tenant in tenants.iter().step_by(2) {
+        db.publish(*tenant, "job.created", json!({})).await.unwrap();
+    }
+    receiver.wait_for(16).await.unwrap();
+    let mut second = Sidecar::start(&db).await.unwrap();
+    let leaving = |line: &LogLine| line.message() == "giving shards back";
+    first.wait_log(SOON, leaving).await.unwrap();
+    second.kill9().unwrap();
+    let kept = |line: &LogLine| line.message() == "keeping shards after all";
+    first.wait_log(SOON, kept).await.unwrap();
+    let asleep =
+        "select count(*) from pg_locks where locktype = 'advisory' and classid = 1464156748
+                  and database = (select oid from pg_database where datname = current_database())";
+    db.wait_value(asleep, "16").await.unwrap();
+    for tenant in tenants.iter().skip(1).step_by(2) {
+        db.publish(*tenant, "job.created", json!({})).await.unwrap();
+    }
+    let all = async || Ok(Seen::done_if(receiver.count(), |n| *n == 32));
+    eventually(SOON, all).await.unwrap();
+}
