@@ -29,7 +29,7 @@ impl Database {
         let mut config: Config = map_sslmode(&args.database_url)
             .parse()
             .context("can't read the database URL (--database-url or DATABASE_URL)")?;
-        fill_from_environment(&mut config, |name| {
+        fill_from_environment(&args.database_url, &mut config, |name| {
             std::env::var(name).ok().filter(|v| !v.is_empty())
         })?;
         if let Some(file) = &args.password_file {
@@ -98,7 +98,9 @@ fn map_sslmode(url: &str) -> String {
         .replace("sslmode=verify-ca", "sslmode=require")
 }
 
+/// What the URL leaves out.
 fn fill_from_environment(
+    url: &str,
     config: &mut Config,
     get: impl Fn(&str) -> Option<String>,
 ) -> anyhow::Result<()> {
@@ -128,7 +130,9 @@ fn fill_from_environment(
     {
         config.dbname(database);
     }
-    if let Some(mode) = get("PGSSLMODE") {
+    if !url.contains("sslmode")
+        && let Some(mode) = get("PGSSLMODE")
+    {
         config.ssl_mode(match mode.as_str() {
             "disable" => SslMode::Disable,
             "allow" | "prefer" => SslMode::Prefer,
@@ -230,7 +234,7 @@ mod tests {
 
     fn filled(url: &str, environment: &[(&str, &str)]) -> anyhow::Result<Config> {
         let mut config: Config = map_sslmode(url).parse()?;
-        fill_from_environment(&mut config, |name| {
+        fill_from_environment(url, &mut config, |name| {
             environment
                 .iter()
                 .find(|(n, _)| *n == name)
@@ -250,6 +254,14 @@ mod tests {
             (config.get_user(), config.get_ports(), config.get_dbname()),
             (Some("u"), &[1u16][..], Some("d"))
         );
+    }
+
+    #[test]
+    fn tls_that_the_url_asks_for_is_not_turned_off() {
+        let off = [("PGSSLMODE", "disable")];
+        let mode = |url| filled(url, &off).unwrap().get_ssl_mode();
+        assert_eq!(mode("postgresql://h/d?sslmode=require"), SslMode::Require);
+        assert_eq!(mode("postgresql://h/d"), SslMode::Disable);
     }
 
     #[test]
