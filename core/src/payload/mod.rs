@@ -6,12 +6,13 @@
 //!  "context":{"user_id":"…","session_id":null,"request_id":null,"source_ip":null}}
 //! ```
 //!
-//! The key order is fixed, there is no white space outside of `data`, and `context` is there only if the event has
+//! The key order is fixed, there is no white space between tokens, and `context` is there only if the event has
 //! a user: the same event always gives the same bytes, so signatures and hashes hold for every attempt.
 
+mod compact;
 mod timestamp;
 
-use crate::hex;
+use compact::push_compact;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
@@ -32,13 +33,13 @@ pub struct Event<'a> {
     pub version: Option<&'a str>,
     /// When it was published: microseconds since 1970-01-01 UTC.
     pub created_at_us: i64,
-    /// `event_data`, JSON text; goes out verbatim, so the caller vouches for it.
+    /// `event_data`, JSON text, which the caller vouches for; goes out verbatim but for white space between tokens.
     pub data: &'a str,
     /// For example `document`.
     pub resource_type: Option<&'a str>,
     /// The resource's id.
     pub resource_id: Option<Uuid>,
-    /// The whole resource, JSON text; goes out verbatim, if type and id are known too.
+    /// The whole resource, JSON text; goes out like `data`, if type and id are known too.
     pub resource_data: Option<&'a str>,
     /// Who caused it; without a user there is no `context`.
     pub user_id: Option<Uuid>,
@@ -71,7 +72,7 @@ pub fn render_envelope(event: &Event<'_>) -> String {
     out.push_str("\"},\"tenant_id\":");
     push_id(&mut out, event.tenant_id);
     out.push_str(",\"data\":");
-    out.push_str(event.data);
+    push_compact(&mut out, event.data);
     out.push_str(",\"resource\":{\"type\":");
     push_optional_text(&mut out, event.resource_type);
     out.push_str(",\"id\":");
@@ -83,7 +84,7 @@ pub fn render_envelope(event: &Event<'_>) -> String {
         (event.resource_type, event.resource_id, event.resource_data)
     {
         out.push_str(",\"data\":");
-        out.push_str(data);
+        push_compact(&mut out, data);
     }
     out.push('}');
     if let Some(user_id) = event.user_id {
@@ -104,11 +105,6 @@ pub fn render_envelope(event: &Event<'_>) -> String {
 /// SHA-256 of a body, as the delivery log records it.
 pub fn payload_sha256(body: impl AsRef<[u8]>) -> [u8; 32] {
     Sha256::digest(body).into()
-}
-
-/// [`payload_sha256`] in hex, as `webhook_delivery_logs` shows it.
-pub fn payload_hash(body: impl AsRef<[u8]>) -> String {
-    hex::encode(&payload_sha256(body))
 }
 
 fn variable_part(event: &Event<'_>) -> usize {

@@ -26,14 +26,14 @@ fn event() -> Event<'static> {
 fn the_specification_s_envelope_without_a_user() {
     assert_eq!(
         render_envelope(&event()),
-        r#"{"id":"00000000-0000-0000-0000-000000000001","event":{"type":"document.processed","category":"document","name":"Document processed","version":"1.0","timestamp":"2026-11-24T08:00:00.123456+00:00"},"tenant_id":"00000000-0000-0000-0000-000000000002","data":{"pages": 3, "big": 1e999999999},"resource":{"type":"document","id":"00000000-0000-0000-0000-000000000003"}}"#
+        r#"{"id":"00000000-0000-0000-0000-000000000001","event":{"type":"document.processed","category":"document","name":"Document processed","version":"1.0","timestamp":"2026-11-24T08:00:00.123456+00:00"},"tenant_id":"00000000-0000-0000-0000-000000000002","data":{"pages":3,"big":1e999999999},"resource":{"type":"document","id":"00000000-0000-0000-0000-000000000003"}}"#
     );
 }
 
 #[test]
 fn the_specification_s_envelope_with_everything() {
     let event = Event {
-        resource_data: Some("[1]"),
+        resource_data: Some("[1, \"a, b\"]"),
         user_id: Some(Uuid::from_u128(4)),
         session_id: Some("s\"1\\\n"),
         source_ip: Some("192.0.2.1"),
@@ -41,7 +41,7 @@ fn the_specification_s_envelope_with_everything() {
     };
     assert_eq!(
         render_envelope(&event),
-        r#"{"id":"00000000-0000-0000-0000-000000000001","event":{"type":"document.processed","category":"document","name":"Document processed","version":"1.0","timestamp":"2026-11-24T08:00:00.123456+00:00"},"tenant_id":"00000000-0000-0000-0000-000000000002","data":{"pages": 3, "big": 1e999999999},"resource":{"type":"document","id":"00000000-0000-0000-0000-000000000003","data":[1]},"context":{"user_id":"00000000-0000-0000-0000-000000000004","session_id":"s\"1\\\n","request_id":null,"source_ip":"192.0.2.1"}}"#
+        r#"{"id":"00000000-0000-0000-0000-000000000001","event":{"type":"document.processed","category":"document","name":"Document processed","version":"1.0","timestamp":"2026-11-24T08:00:00.123456+00:00"},"tenant_id":"00000000-0000-0000-0000-000000000002","data":{"pages":3,"big":1e999999999},"resource":{"type":"document","id":"00000000-0000-0000-0000-000000000003","data":[1,"a, b"]},"context":{"user_id":"00000000-0000-0000-0000-000000000004","session_id":"s\"1\\\n","request_id":null,"source_ip":"192.0.2.1"}}"#
     );
 }
 
@@ -61,7 +61,7 @@ fn missing_parts_are_null_and_resource_data_needs_a_resource() {
 #[test]
 fn the_hash_is_sha_256() {
     assert_eq!(
-        payload_hash("abc"),
+        crate::hex::encode(&payload_sha256("abc")),
         "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     );
 }

@@ -38,25 +38,6 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// A stable name for programs and metrics.
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::Response { status, .. } => match status {
-                200..300 => "success",
-                300..400 => "redirect",
-                _ => "http_status",
-            },
-            Self::Timeout => "timeout",
-            Self::Connect => "connect",
-            Self::Dns => "dns",
-            Self::Tls => "tls",
-            Self::AddressRefused => "address_refused",
-            Self::Io => "io",
-            Self::PayloadTooLarge { .. } => "payload_too_large",
-            Self::InvalidRequest => "invalid_request",
-        }
-    }
-
     /// How long the receiver asked to wait; only 429 and 503 may ask.
     pub(super) fn retry_after(&self) -> Duration {
         match self {

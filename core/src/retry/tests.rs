@@ -186,27 +186,6 @@ fn extremes_saturate() {
     );
 }
 
-#[test]
-fn kinds_are_stable() {
-    let cases = [
-        (status(200), "success"),
-        (status(304), "redirect"),
-        (status(404), "http_status"),
-        (status(503), "http_status"),
-        (Outcome::Timeout, "timeout"),
-        (Outcome::Connect, "connect"),
-        (Outcome::Dns, "dns"),
-        (Outcome::Tls, "tls"),
-        (Outcome::AddressRefused, "address_refused"),
-        (Outcome::Io, "io"),
-        (TOO_LARGE, "payload_too_large"),
-        (Outcome::InvalidRequest, "invalid_request"),
-    ];
-    for (outcome, kind) in cases {
-        assert_eq!(outcome.kind(), kind);
-    }
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(500))]
 

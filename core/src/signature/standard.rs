@@ -72,7 +72,7 @@ pub(super) fn sign(mac: HmacSha256, msg_id: &str, timestamp_secs: i64, body: &[u
 /// Whether one of the space-separated signatures in a `webhook-signature` header is right, in constant time for each.
 ///
 /// Whether the timestamp is recent enough is for the caller to check. A secret that [`standard_key`] refuses
-/// verifies nothing.
+/// verifies nothing. This is the receiver's side: the demo's and the tests' receivers verify with it.
 pub fn verify_standard(
     secret: &str,
     msg_id: &str,

@@ -78,7 +78,7 @@ async fn the_payload_is_the_events() {
         )
         .await;
     let build = "select webhooks.build_payload('00000000-0000-7000-8000-000000000001')";
-    let expected = r#"{"id":"00000000-0000-7000-8000-000000000001","event":{"type":"job.created","category":"job","name":"J \"1\"","version":"1.0","timestamp":"2025-01-02T03:04:05.678901+00:00"},"tenant_id":"00000000-0000-7000-8000-000000000002","data":{"a": "ü", "b": 1.50},"resource":{"type":"job","id":"00000000-0000-7000-8000-000000000003"},"context":{"user_id":"00000000-0000-7000-8000-000000000004","session_id":"s","request_id":"r","source_ip":"192.0.2.1"}}"#;
+    let expected = r#"{"id":"00000000-0000-7000-8000-000000000001","event":{"type":"job.created","category":"job","name":"J \"1\"","version":"1.0","timestamp":"2025-01-02T03:04:05.678901+00:00"},"tenant_id":"00000000-0000-7000-8000-000000000002","data":{"a":"ü","b":1.50},"resource":{"type":"job","id":"00000000-0000-7000-8000-000000000003"},"context":{"user_id":"00000000-0000-7000-8000-000000000004","session_id":"s","request_id":"r","source_ip":"192.0.2.1"}}"#;
     assert_eq!(session.text(build).await, expected);
     let nothing = "select coalesce(webhooks.build_payload(webhooks.uuid_v7()), 'null')";
     assert_eq!(session.text(nothing).await, "null");
