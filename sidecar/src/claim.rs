@@ -7,12 +7,15 @@ use futures_util::TryStreamExt;
 use std::collections::{HashMap, HashSet};
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 use tokio_postgres::{Error, Row};
 use uuid::Uuid;
 use webhooks_core::payload::{Event, payload_sha256, render_envelope};
 
-/// Payload bytes that one claim brings at the most (and at least one delivery): bounds memory whatever the events' size.
-pub const MAX_BYTES: usize = 8 << 20;
+/// Event data that one claim brings at the most, in bytes as stored, and at least one delivery.
+const MAX_STORED_BYTES: i64 = 8 << 20;
+/// The same in bytes as sent: where it compressed well, the rest is left for the next claim.
+const MAX_BYTES: usize = 16 << 20;
 
 /// What to claim.
 pub struct ClaimRequest {
@@ -32,10 +35,13 @@ pub struct Delivery {
     pub shard: i16,
     /// Attempts made before.
     pub attempt: i32,
-    pub expired: bool,
+    /// Not to be sent after this time. By the server's clock when it was claimed, so this machine's does not matter.
+    pub deadline: Instant,
     pub subscription: Arc<Subscription>,
     /// `None`: the event is gone from event_logs.
     pub message: Option<Arc<Message>>,
+    /// Memory that holding it costs, in bytes: its part of a body that is shared.
+    pub size: usize,
 }
 
 /// An event as it is sent. Deliveries of one event that are claimed together share it.
@@ -44,13 +50,6 @@ pub struct Message {
     pub event_type: String,
     pub body: Bytes,
     pub sha256: [u8; 32],
-}
-
-impl Delivery {
-    /// Memory that holding it costs at the most, in bytes.
-    pub fn size(&self) -> usize {
-        self.message.as_ref().map_or(0, |m| m.body.len()) + 512
-    }
 }
 
 /// What a claim brought.
@@ -62,14 +61,18 @@ pub struct Claimed {
     pub more: HashSet<Uuid>,
 }
 
-struct RawDelivery {
+/// A row of the claim.
+struct Claim {
     id: Uuid,
     shard: i16,
     attempt: i32,
-    expired: bool,
+    deadline: Instant,
     subscription: (Uuid, i64),
     message: Option<Arc<Message>>,
 }
+
+/// What a delivery costs beside its body, in bytes, roughly.
+const OVERHEAD: usize = 512;
 
 /// Runs the claim and loads the subscriptions that it names.
 ///
@@ -81,48 +84,20 @@ pub async fn claim(
     subscriptions: &mut Subscriptions,
     request: ClaimRequest,
 ) -> Result<Claimed, Error> {
-    let per_subscription = i32::try_from(request.per_subscription).unwrap_or(i32::MAX);
-    let max_rows = i32::try_from(request.max_rows).unwrap_or(i32::MAX);
-    let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 6] = [
-        &request.shards,
-        &request.cursors,
-        &request.held,
-        &request.full,
-        &per_subscription,
-        &max_rows,
-    ];
-    let mut rows = pin!(owner.client.query_raw(&owner.claim, parameters).await?);
-    let mut raw = Vec::new();
-    let mut messages: HashMap<Uuid, Option<Arc<Message>>> = HashMap::new();
-    let mut bytes = 0;
-    let mut cut = false;
-    while let Some(row) = rows.try_next().await? {
-        let message = messages.entry(row.get(6)).or_insert_with(|| {
-            let message = message(&row);
-            bytes += message.as_ref().map_or(0, |m| m.body.len());
-            message.map(Arc::new)
-        });
-        raw.push(RawDelivery {
-            id: row.get(0),
-            shard: row.get(1),
-            subscription: (row.get(2), row.get(3)),
-            attempt: row.get(4),
-            expired: row.get(5),
-            message: message.clone(),
-        });
-        if bytes >= MAX_BYTES {
-            cut = true;
-            break;
-        }
-    }
-    let stopped_at = (cut || raw.len() >= request.max_rows).then(|| {
-        raw.iter()
-            .map(|delivery| (delivery.shard, delivery.subscription.0))
+    let (claims, cut) = read(owner, &request).await?;
+    let stopped_at = (cut || claims.len() >= request.max_rows).then(|| {
+        claims
+            .iter()
+            .map(|claim| (claim.shard, claim.subscription.0))
             .collect()
     });
     let mut taken: HashMap<(Uuid, i64), usize> = HashMap::new();
-    for delivery in &raw {
-        *taken.entry(delivery.subscription).or_default() += 1;
+    let mut sharers: HashMap<Uuid, usize> = HashMap::new();
+    for claim in &claims {
+        *taken.entry(claim.subscription).or_default() += 1;
+        if let Some(message) = &claim.message {
+            *sharers.entry(message.event_id).or_default() += 1;
+        }
     }
     let wanted: Vec<(Uuid, i64)> = taken.keys().copied().collect();
     subscriptions.load(owner, settings, &wanted).await?;
@@ -131,16 +106,20 @@ pub async fn claim(
         .filter(|(_, n)| *n >= request.per_subscription)
         .map(|((id, _), _)| id)
         .collect();
-    let deliveries = raw
+    let deliveries = claims
         .into_iter()
-        .filter_map(|d| {
+        .filter_map(|claim| {
+            let part = claim.message.as_ref().map_or(0, |message| {
+                message.body.len() / sharers.get(&message.event_id).copied().unwrap_or(1)
+            });
             Some(Delivery {
-                id: d.id,
-                shard: d.shard,
-                attempt: d.attempt,
-                expired: d.expired,
-                subscription: subscriptions.get(d.subscription.0)?,
-                message: d.message,
+                id: claim.id,
+                shard: claim.shard,
+                attempt: claim.attempt,
+                deadline: claim.deadline,
+                subscription: subscriptions.get(claim.subscription.0)?,
+                message: claim.message,
+                size: part + OVERHEAD,
             })
         })
         .collect();
@@ -151,24 +130,72 @@ pub async fn claim(
     })
 }
 
+/// Reads the claim's rows; true: it was cut short by the budget of bytes. The stream of rows ends here, also where it
+/// was not read to its end: nothing else could be asked on this session beside it.
+async fn read(owner: &Owner, request: &ClaimRequest) -> Result<(Vec<Claim>, bool), Error> {
+    let per_subscription = i32::try_from(request.per_subscription).unwrap_or(i32::MAX);
+    let max_rows = i32::try_from(request.max_rows).unwrap_or(i32::MAX);
+    let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 7] = [
+        &request.shards,
+        &request.cursors,
+        &request.held,
+        &request.full,
+        &per_subscription,
+        &max_rows,
+        &MAX_STORED_BYTES,
+    ];
+    let mut rows = pin!(owner.client.query_raw(&owner.claim, parameters).await?);
+    let mut claims = Vec::new();
+    let mut messages: HashMap<Uuid, Option<Arc<Message>>> = HashMap::new();
+    let mut bytes = 0;
+    while let Some(row) = rows.try_next().await? {
+        if row.get(6) || bytes >= MAX_BYTES {
+            return Ok((claims, true));
+        }
+        let message = messages.entry(row.get(7)).or_insert_with(|| {
+            let message = message(&row);
+            bytes += message.as_ref().map_or(0, |m| m.body.len());
+            message.map(Arc::new)
+        });
+        claims.push(Claim {
+            id: row.get(0),
+            shard: row.get(1),
+            subscription: (row.get(2), row.get(3)),
+            attempt: row.get(4),
+            deadline: deadline(row.get(5)),
+            message: message.clone(),
+        });
+    }
+    Ok((claims, false))
+}
+
+fn deadline(expires_in_ms: i64) -> Instant {
+    let now = Instant::now();
+    match u64::try_from(expires_in_ms) {
+        // A year is longer than any session lasts.
+        Ok(ms) => now + Duration::from_millis(ms.min(365 * 86_400_000)),
+        Err(_) => now,
+    }
+}
+
 fn message(row: &Row) -> Option<Message> {
-    let tenant_id: Option<Uuid> = row.get(7);
+    let tenant_id: Option<Uuid> = row.get(8);
     let event = Event {
-        id: row.get(6),
+        id: row.get(7),
         tenant_id: tenant_id?,
-        event_type: row.get(8),
-        category: row.get(9),
-        name: row.get(10),
-        version: row.get(11),
-        created_at_us: row.get(12),
-        data: row.get(13),
-        resource_type: row.get(14),
-        resource_id: row.get(15),
+        event_type: row.get(9),
+        category: row.get(10),
+        name: row.get(11),
+        version: row.get(12),
+        created_at_us: row.get(13),
+        data: row.get(14),
+        resource_type: row.get(15),
+        resource_id: row.get(16),
         resource_data: None,
-        user_id: row.get(16),
-        session_id: row.get(17),
-        request_id: row.get(18),
-        source_ip: row.get(19),
+        user_id: row.get(17),
+        session_id: row.get(18),
+        request_id: row.get(19),
+        source_ip: row.get(20),
     };
     let body = Bytes::from(render_envelope(&event));
     let sha256 = payload_sha256(&body);

@@ -67,10 +67,9 @@ impl Database {
         tokio::spawn(async move {
             while let Some(message) = poll_fn(|cx| connection.poll_message(cx)).await {
                 match message {
+                    // Nobody may be listening any more, as at shutdown: the session must live on nevertheless.
                     Ok(AsyncMessage::Notification(notification)) => {
-                        if notifications.send(notification).is_err() {
-                            break;
-                        }
+                        let _ = notifications.send(notification);
                     }
                     Ok(AsyncMessage::Notice(notice)) => {
                         tracing::warn!(code = notice.code().code(), "server: {}", notice.message());
@@ -222,6 +221,11 @@ pub fn explain(error: &tokio_postgres::Error) -> String {
                     text = format!("{text}: {cause_text}");
                 }
                 source = cause.source();
+            }
+            if text.contains("certificate") {
+                text.push_str(
+                    "; TLS is always verified: name the server's certificate authority with --database-ca-file, or put sslmode=disable into the URL where the network is trusted",
+                );
             }
             text
         }

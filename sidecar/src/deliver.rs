@@ -5,7 +5,7 @@ use crate::claim::{Delivery, Message};
 use crate::owner::Settings;
 use crate::request;
 use crate::resolve::{PolicyResolver, ResolveError};
-use crate::response::{self, Captured};
+use crate::response::Capture;
 use anyhow::Context;
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client};
@@ -104,7 +104,7 @@ impl Deliverer {
                 Some("the event is no longer in event_logs; nothing was sent".to_owned());
             return attempt;
         };
-        if delivery.expired {
+        if started >= delivery.deadline {
             attempt.status = "expired";
             attempt.error = Some(
                 "expires_at or max_delivery_age_seconds has passed; nothing was sent".to_owned(),
@@ -113,13 +113,12 @@ impl Deliverer {
         }
         attempt.payload_size = Some(message.body.len());
         attempt.payload_sha256 = Some(message.sha256);
-        let (outcome, captured, detail) =
-            self.send(delivery, message, settings, attempted_at).await;
+        let (outcome, capture, detail) = self.send(delivery, message, settings, attempted_at).await;
         attempt.duration = started.elapsed();
-        if let Some(captured) = captured {
-            attempt.http_status = Some(captured.status);
-            attempt.response_headers = Some(captured.headers);
-            attempt.response_body = captured.body;
+        if let Some(capture) = capture {
+            attempt.http_status = Some(capture.status);
+            attempt.response_body = capture.body();
+            attempt.response_headers = Some(capture.headers);
         }
         let made = u32::try_from(delivery.attempt).unwrap_or(0) + 1;
         let detail = detail.unwrap_or_else(|| outcome.to_string());
@@ -147,7 +146,7 @@ impl Deliverer {
         message: &Message,
         settings: &Settings,
         attempted_at: SystemTime,
-    ) -> (Outcome, Option<Captured>, Option<String>) {
+    ) -> (Outcome, Option<Capture>, Option<String>) {
         let subscription = &delivery.subscription;
         let endpoint = match &subscription.endpoint {
             Ok(endpoint) => endpoint,
@@ -167,40 +166,40 @@ impl Deliverer {
             .duration_since(UNIX_EPOCH)
             .map_or(0, |d| d.as_secs().cast_signed());
         let request = request::build(&self.client, endpoint, delivery, message, timestamp);
+        let mut capture = None;
         let exchange = async {
-            let response = request.send().await.map_err(|error| (None, error))?;
-            response::capture(
-                response,
-                settings.max_response_headers_bytes,
-                settings.max_response_body_bytes,
-            )
-            .await
-            .map_err(|(captured, error)| (Some(captured), error))
+            let response = request.send().await?;
+            let head = Capture::begin(&response, settings.max_response_headers_bytes);
+            let read = capture
+                .insert(head)
+                .read(response, settings.max_response_body_bytes);
+            read.await
         };
-        match tokio::time::timeout(subscription.timeout, exchange).await {
-            Ok(Ok(captured)) => (
-                Outcome::Response {
-                    status: captured.status,
-                    retry_after: captured.retry_after,
-                },
-                Some(captured),
-                None,
-            ),
-            Ok(Err((captured, error))) => {
+        let ended = tokio::time::timeout(subscription.timeout, exchange).await;
+        let (failure, detail) = match ended {
+            Ok(Ok(())) => (None, None),
+            Ok(Err(error)) => {
                 let (outcome, detail) = classify(error);
-                (outcome, captured, Some(detail))
+                (Some(outcome), Some(detail))
             }
             Err(_) => {
                 let seconds = subscription.timeout.as_secs();
-                (
-                    Outcome::Timeout,
-                    None,
-                    Some(format!(
-                        "no complete response within timeout_seconds ({seconds})"
-                    )),
-                )
+                let detail = format!("no complete response within timeout_seconds ({seconds})");
+                (Some(Outcome::Timeout), Some(detail))
             }
-        }
+        };
+        let answered = capture
+            .as_ref()
+            .filter(|capture| failure.is_none() || capture.is_refusal())
+            .map(|capture| Outcome::Response {
+                status: capture.status,
+                retry_after: capture.retry_after,
+            });
+        let detail = answered.as_ref().map_or(detail.clone(), |answer| {
+            detail.map(|detail| format!("{answer}; {detail}"))
+        });
+        let outcome = answered.or(failure).unwrap_or(Outcome::Io);
+        (outcome, capture, detail)
     }
 }
 

@@ -12,8 +12,10 @@ const HELD_PER_SLOT: usize = 6;
 const MIN_CLAIM: usize = 32;
 /// Most deliveries waiting here for one subscription beyond what is in flight.
 const MAX_AHEAD: usize = 512;
-/// Payload bytes held at the most.
+/// Payload bytes waiting here at the most.
 const MAX_BYTES: usize = 16 << 20;
+/// Payload bytes in flight beyond which a subscription gets one request at a time.
+const MAX_BYTES_IN_FLIGHT: usize = 64 << 20;
 
 enum State {
     Waiting,
@@ -21,6 +23,15 @@ enum State {
     Recording,
     /// Recorded while a claim was under way, whose snapshot may still show it.
     Recorded,
+    /// Its result can't be recorded: held so that it is not sent over and over.
+    Stuck,
+}
+
+impl State {
+    /// Whether a request or its result is on the way.
+    fn is_busy(&self) -> bool {
+        matches!(self, Self::InFlight(_) | Self::Recording)
+    }
 }
 
 struct Held {
@@ -37,7 +48,7 @@ struct Line {
     in_flight: usize,
     /// Held here in any state but `Recorded`.
     held: usize,
-    /// Their size.
+    /// The size of what waits.
     bytes: usize,
     max_in_flight: usize,
     /// Attempts that ended within about the last second: how far ahead it is worth claiming.
@@ -67,7 +78,9 @@ impl Line {
 pub struct Board {
     concurrency: usize,
     in_flight: usize,
+    /// The size of what waits, and of what is in flight or being recorded.
     bytes: usize,
+    bytes_in_flight: usize,
     held: HashMap<Uuid, Held>,
     lines: HashMap<Uuid, Line>,
     /// Lines with something waiting and room in flight.
@@ -85,6 +98,7 @@ impl Board {
             concurrency,
             in_flight: 0,
             bytes: 0,
+            bytes_in_flight: 0,
             held: HashMap::new(),
             lines: HashMap::new(),
             ring: VecDeque::new(),
@@ -180,7 +194,7 @@ impl Board {
             return false;
         }
         line.held += 1;
-        let size = delivery.size();
+        let size = delivery.size;
         line.bytes += size;
         self.bytes += size;
         self.held.insert(
@@ -224,14 +238,21 @@ impl Board {
                 line.in_ring = false;
                 continue;
             }
-            // A dynamic threshold: never more than half of what is still free, so something always is.
-            if line.in_flight > free / 2 {
+            // A first request is always made while a slot is free. Further ones leave a quarter of the slots to
+            // lines that have none, take at most half of what is free, and keep to the bytes.
+            let contended = free <= self.concurrency / 4
+                || line.in_flight > free / 2
+                || self.bytes_in_flight >= MAX_BYTES_IN_FLIGHT;
+            if line.in_flight > 0 && contended {
                 self.ring.push_back(id);
                 continue;
             }
             let delivery = line.waiting.pop_front()?;
             line.in_flight += 1;
             self.in_flight += 1;
+            line.bytes = line.bytes.saturating_sub(delivery.size);
+            self.bytes -= delivery.size;
+            self.bytes_in_flight += delivery.size;
             if line.waiting.is_empty() || line.in_flight >= line.max_in_flight {
                 line.in_ring = false;
             } else {
@@ -271,9 +292,8 @@ impl Board {
         let Some(held) = self.held.get_mut(&id) else {
             return;
         };
-        let (subscription, size) = (held.subscription, held.size);
-        self.bytes -= std::mem::take(&mut held.size);
-        debug_assert!(size > 0);
+        let subscription = held.subscription;
+        self.bytes_in_flight -= std::mem::take(&mut held.size);
         if claiming {
             held.state = State::Recorded;
             self.recorded.push(id);
@@ -283,8 +303,19 @@ impl Board {
         let share = self.share();
         if let Some(line) = self.lines.get_mut(&subscription) {
             line.held = line.held.saturating_sub(1);
-            line.bytes = line.bytes.saturating_sub(size);
             self.hungry |= line.is_hungry(share);
+        }
+    }
+
+    /// The result can't be recorded: the delivery is neither sent again nor waited for.
+    pub fn refused(&mut self, id: Uuid) {
+        let Some(held) = self.held.get_mut(&id) else {
+            return;
+        };
+        held.state = State::Stuck;
+        self.bytes_in_flight -= std::mem::take(&mut held.size);
+        if let Some(line) = self.lines.get_mut(&held.subscription) {
+            line.held = line.held.saturating_sub(1);
         }
     }
 
@@ -352,11 +383,9 @@ impl Board {
             })
             .collect();
         for (id, subscription) in &aborted {
-            let size = self.held.remove(id).map_or(0, |held| held.size);
-            self.bytes -= size;
+            self.bytes_in_flight -= self.held.remove(id).map_or(0, |held| held.size);
             if let Some(line) = self.lines.get_mut(subscription) {
                 line.held = line.held.saturating_sub(1);
-                line.bytes = line.bytes.saturating_sub(size);
             }
             self.leave_flight(*subscription, false);
         }
@@ -389,7 +418,7 @@ impl Board {
     pub fn busy(&self, shard: i16) -> usize {
         self.held
             .values()
-            .filter(|h| h.shard == shard && !matches!(h.state, State::Waiting | State::Recorded))
+            .filter(|held| held.shard == shard && held.state.is_busy())
             .count()
     }
 
@@ -400,9 +429,7 @@ impl Board {
 
     /// Whether nothing is in flight or being recorded.
     pub fn is_quiet(&self) -> bool {
-        self.held
-            .values()
-            .all(|held| matches!(held.state, State::Waiting | State::Recorded))
+        self.held.values().all(|held| !held.state.is_busy())
     }
 }
 

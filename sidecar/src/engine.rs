@@ -7,11 +7,12 @@ use crate::claim::{ClaimRequest, Claimed, claim};
 use crate::database::{Backoff, Database, explain};
 use crate::deliver::{Attempt, Deliverer};
 use crate::dispatch::Board;
-use crate::owner::{Owner, Settings, Signal};
+use crate::maintain;
+use crate::owner::{Owner, Settings, Signal, same_version};
+use crate::record::{self, Flushed};
 use crate::shards::Shards;
 use crate::subscriptions::Subscriptions;
 use crate::wake::{Step, Wake};
-use crate::{maintain, record};
 use anyhow::Context;
 use futures_util::future::BoxFuture;
 use std::future::Future;
@@ -32,6 +33,8 @@ const PROMOTE_INTERVAL: Duration = Duration::from_secs(2);
 const PROMOTE_PAUSE: Duration = Duration::from_millis(250);
 /// Shortest time between them at all: retries that fall due one after another are made ready together.
 const PROMOTE_STEP: Duration = Duration::from_millis(5);
+/// A session that lasted so long was a good one: the next is tried for at once.
+const STABLE: Duration = Duration::from_secs(10);
 /// How long recording may take after the last request at shutdown.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(15);
 
@@ -43,22 +46,26 @@ pub async fn run(args: RunArgs, shutdown: impl Future<Output = ()>) -> anyhow::R
     let database = Database::new(&args)?;
     let deliverer = Deliverer::new(&args)?;
     let (results, results_receiver) = unbounded_channel();
-    let (recorded_sender, recorded) = unbounded_channel();
+    let (flushed_sender, flushed) = unbounded_channel();
     let recorder = tokio::spawn(record::run(
         database.clone(),
         results_receiver,
-        recorded_sender,
+        flushed_sender,
     ));
-    let mut engine = Engine::new(args, database, deliverer, results, recorded);
+    let mut engine = Engine::new(args, database, deliverer, results, flushed);
     let mut shutdown = std::pin::pin!(shutdown);
     let mut backoff = Backoff::new();
     loop {
-        match engine.connected(&mut backoff, shutdown.as_mut()).await {
+        let began = Instant::now();
+        match engine.connected(shutdown.as_mut()).await {
             End::Shutdown(owner) => {
                 engine.drain(owner).await;
                 break;
             }
             End::Lost(reason) => engine.lost(&reason),
+        }
+        if began.elapsed() > STABLE {
+            backoff = Backoff::new();
         }
         let pause = backoff.pause();
         tokio::select! {
@@ -121,7 +128,7 @@ struct Engine {
     shards: Shards,
     wake: Wake,
     results: UnboundedSender<Attempt>,
-    recorded: UnboundedReceiver<Vec<Uuid>>,
+    flushed: UnboundedReceiver<Flushed>,
     attempts_sender: UnboundedSender<Attempt>,
     attempts: UnboundedReceiver<Attempt>,
     /// A claim is under way.
@@ -148,7 +155,7 @@ impl Engine {
         database: Database,
         deliverer: Deliverer,
         results: UnboundedSender<Attempt>,
-        recorded: UnboundedReceiver<Vec<Uuid>>,
+        flushed: UnboundedReceiver<Flushed>,
     ) -> Self {
         let now = Instant::now();
         let (attempts_sender, attempts) = unbounded_channel();
@@ -163,7 +170,7 @@ impl Engine {
             settings: None,
             shards: Shards::default(),
             results,
-            recorded,
+            flushed,
             attempts_sender,
             attempts,
             claiming: false,
@@ -182,11 +189,7 @@ impl Engine {
     }
 
     /// Opens the owning session and works until it is lost or shutdown is requested.
-    async fn connected(
-        &mut self,
-        backoff: &mut Backoff,
-        mut shutdown: Pin<&mut impl Future<Output = ()>>,
-    ) -> End {
+    async fn connected(&mut self, mut shutdown: Pin<&mut impl Future<Output = ()>>) -> End {
         let database = self.database.clone();
         let lease = self.args.lease;
         let mut opening =
@@ -195,7 +198,7 @@ impl Engine {
             tokio::select! {
                 opened = opening.as_mut() => match opened {
                     Ok(Ok(opened)) => break opened,
-                    Ok(Err(error)) => return End::Lost(explain(&error)),
+                    Ok(Err(reason)) => return End::Lost(reason),
                     Err(_) => return End::Lost(format!("no connection within {} s", lease.as_secs())),
                 },
                 () = self.event() => {}
@@ -203,8 +206,7 @@ impl Engine {
             }
         };
         self.begin();
-        self.work(Arc::new(owner), notifications, backoff, shutdown)
-            .await
+        self.work(Arc::new(owner), notifications, shutdown).await
     }
 
     /// A session begins: nothing is owned yet.
@@ -237,7 +239,6 @@ impl Engine {
         &mut self,
         owner: Arc<Owner>,
         mut notifications: UnboundedReceiver<Notification>,
-        backoff: &mut Backoff,
         mut shutdown: Pin<&mut impl Future<Output = ()>>,
     ) -> End {
         let mut action: Option<Action> = None;
@@ -261,7 +262,6 @@ impl Engine {
                     match reply {
                         Ok(reply) => {
                             self.lease_until = self.action_started + self.args.lease * 2 / 3;
-                            *backoff = Backoff::new();
                             if let Err(reason) = self.take(reply).await {
                                 return End::Lost(reason);
                             }
@@ -275,7 +275,15 @@ impl Engine {
                 },
                 () = self.event() => {}
                 () = tokio::time::sleep_until(wait_until.into()) => {}
-                () = shutdown.as_mut() => return End::Shutdown(Some(owner)),
+                () = shutdown.as_mut() => {
+                    // What is under way on the session, arming or taking shards, has to be known to be undone.
+                    if let Some(action) = action
+                        && let Ok(Ok(reply)) = tokio::time::timeout(BALANCE_INTERVAL, action).await
+                    {
+                        let _ = self.take(reply).await;
+                    }
+                    return End::Shutdown(Some(owner));
+                }
             }
             if action.is_some() && self.action_started.elapsed() > self.args.lease {
                 return End::Lost(format!(
@@ -469,18 +477,20 @@ impl Engine {
     fn shards_to_release(&mut self, now: Instant) -> Option<Vec<i16>> {
         let mut ready = Vec::new();
         for (shard, time_is_up) in self.shards.leaving(now) {
-            if self.board.busy(shard) > 0 && !time_is_up {
-                continue;
+            if time_is_up {
+                let aborted = self.board.abort(Some(shard));
+                if aborted > 0 {
+                    tracing::warn!(
+                        shard,
+                        aborted,
+                        "requests cut off to give a shard back; its next owner makes them again"
+                    );
+                }
             }
-            let aborted = self.board.abort(Some(shard));
-            if aborted > 0 {
-                tracing::warn!(
-                    shard,
-                    aborted,
-                    "requests cut off to give a shard back; its next owner makes them again"
-                );
+            // Also what was answered and is not recorded yet would be made again.
+            if self.board.busy(shard) == 0 {
+                ready.push(shard);
             }
-            ready.push(shard);
         }
         (!ready.is_empty()).then_some(ready)
     }
@@ -581,10 +591,13 @@ impl Engine {
                     }
                 }
             }
-            recorded = self.recorded.recv() => match recorded {
-                Some(ids) => {
-                    for id in ids {
+            flushed = self.flushed.recv() => match flushed {
+                Some(Flushed { recorded, refused }) => {
+                    for id in recorded {
                         self.board.recorded(id, self.claiming);
+                    }
+                    for id in refused {
+                        self.board.refused(id);
                     }
                 }
                 None => std::future::pending().await,
@@ -641,44 +654,25 @@ impl Engine {
                 () = self.event() => {}
                 _ = heartbeat.tick() => {
                     if let Some(owner) = &owner {
-                        // Only to keep the lease; if the session is lost, so are the shards, and nothing more is sent.
-                        let _ = tokio::time::timeout(BALANCE_INTERVAL, owner.client.batch_execute("select")).await;
+                        // If the session is lost, so are the shards, and nothing more is sent anyway.
+                        let _ = tokio::time::timeout(BALANCE_INTERVAL, self.hand_over(owner)).await;
                     }
                 }
                 () = tokio::time::sleep_until(requests_until.into()), if self.board.in_flight() > 0 => {}
             }
         }
     }
-}
 
-/// The extension and the sidecar of one minor version work together.
-fn same_version(extension: &str) -> Result<(), String> {
-    let minor = |version: &str| {
-        version
-            .split('.')
-            .take(2)
-            .map(str::to_owned)
-            .collect::<Vec<_>>()
-    };
-    let own = env!("CARGO_PKG_VERSION");
-    if minor(extension) == minor(own) {
-        return Ok(());
-    }
-    Err(format!(
-        "the extension is version {extension}, this sidecar {own}: run ALTER EXTENSION webhooks UPDATE, or the sidecar of that version"
-    ))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::same_version;
-
-    #[test]
-    fn patch_versions_may_differ() {
-        let own = env!("CARGO_PKG_VERSION");
-        let mut parts: Vec<&str> = own.split('.').collect();
-        parts[2] = "999";
-        assert!(same_version(&parts.join(".")).is_ok());
-        assert!(same_version("99.0.0").is_err());
+    /// At shutdown: gives back the shards that have nothing under way, and keeps the lease of the others.
+    async fn hand_over(&mut self, owner: &Owner) -> Result<(), Error> {
+        let armed = std::mem::take(&mut self.armed);
+        owner.disarm(&armed).await?;
+        let idle: Vec<i16> = self.shards.owned();
+        let idle: Vec<i16> = idle
+            .into_iter()
+            .filter(|shard| self.board.busy(*shard) == 0)
+            .collect();
+        self.shards.released(&idle);
+        owner.release(&idle).await
     }
 }

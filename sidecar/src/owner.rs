@@ -1,9 +1,9 @@
 //! The owning session: holds the shards' advisory locks, listens, and claims. Always in autocommit, so that
 //! notifications arrive at once; claiming on the session that owns means that nothing is claimed without owning.
 
-use crate::database::Database;
+use crate::database::{Database, explain};
 use std::time::Duration;
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio_postgres::{Client, Error, Notification, Statement};
 use uuid::Uuid;
 
@@ -33,12 +33,30 @@ impl Owner {
     /// Connects, listens and joins the living sidecars.
     ///
     /// # Errors
-    /// Those of the connection; missing privileges or extension.
+    /// In words: those of the connection, missing privileges or extension, an extension of another version.
     pub async fn open(
         database: &Database,
         lease: Duration,
-    ) -> Result<(Self, UnboundedReceiver<Notification>), Error> {
+    ) -> Result<(Self, UnboundedReceiver<Notification>), String> {
         let (sender, notifications) = unbounded_channel();
+        let owner = Self::connect(database, lease, sender)
+            .await
+            .map_err(|error| explain(&error))?;
+        // Before joining: one that can't work must not be given a share of the shards.
+        let settings = owner.settings().await.map_err(|error| explain(&error))?;
+        same_version(&settings.extension_version)?;
+        let joined = owner.client.batch_execute(
+            "listen webhooks_doorbell; listen webhooks_changed; select webhooks.join_sidecars()",
+        );
+        joined.await.map_err(|error| explain(&error))?;
+        Ok((owner, notifications))
+    }
+
+    async fn connect(
+        database: &Database,
+        lease: Duration,
+        sender: UnboundedSender<Notification>,
+    ) -> Result<Self, Error> {
         let lease_ms = lease.as_millis().to_string();
         let settings = [
             // The server itself ends the session, and frees its shards, when no heartbeat comes.
@@ -52,15 +70,9 @@ impl Owner {
         let client = database
             .connect("webhooks-sidecar owner", &settings, sender)
             .await?;
-        client
-            .batch_execute("listen webhooks_doorbell; listen webhooks_changed")
-            .await?;
-        client
-            .execute("select webhooks.join_sidecars()", &[])
-            .await?;
-        let owner = Self {
+        Ok(Self {
             claim: client
-                .prepare("select * from webhooks.claim_deliveries($1, $2, $3, $4, $5, $6)")
+                .prepare("select * from webhooks.claim_deliveries($1, $2, $3, $4, $5, $6, $7)")
                 .await?,
             load: client
                 .prepare("select * from webhooks.load_subscriptions($1)")
@@ -77,8 +89,7 @@ impl Owner {
                 .prepare("select promoted, next_due_in_ms from webhooks.promote_due($1)")
                 .await?,
             client,
-        };
-        Ok((owner, notifications))
+        })
     }
 
     /// The settings in force.
@@ -160,5 +171,37 @@ impl Signal {
             ("webhooks_changed", id) => id.parse().ok().map(Self::Subscription),
             _ => None,
         }
+    }
+}
+
+/// The extension and the sidecar of one minor version work together.
+pub fn same_version(extension: &str) -> Result<(), String> {
+    let minor = |version: &str| {
+        version
+            .split('.')
+            .take(2)
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    let own = env!("CARGO_PKG_VERSION");
+    if minor(extension) == minor(own) {
+        return Ok(());
+    }
+    Err(format!(
+        "the extension is version {extension}, this sidecar {own}: run ALTER EXTENSION webhooks UPDATE, or the sidecar of that version"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::same_version;
+
+    #[test]
+    fn patch_versions_may_differ() {
+        let own = env!("CARGO_PKG_VERSION");
+        let mut parts: Vec<&str> = own.split('.').collect();
+        parts[2] = "999";
+        assert!(same_version(&parts.join(".")).is_ok());
+        assert!(same_version("99.0.0").is_err());
     }
 }

@@ -15,20 +15,32 @@ const MAX_BATCH: usize = 512;
 /// A statement that takes longer counts as a lost connection.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Records until `results` closes, then ends. Reports the deliveries whose result is recorded to `recorded`.
+/// Deliveries whose results were written, or never will be.
+#[derive(Default)]
+pub struct Flushed {
+    pub recorded: Vec<Uuid>,
+    /// The server takes neither their result nor its bare outcome. To send them again would change nothing but
+    /// burden the receiver: they stay where they are until an operator has read the log.
+    pub refused: Vec<Uuid>,
+}
+
+/// Records until `results` closes, then ends. Reports each batch to `flushed`.
 pub async fn run(
     database: Database,
     mut results: UnboundedReceiver<Attempt>,
-    recorded: UnboundedSender<Vec<Uuid>>,
+    flushed: UnboundedSender<Flushed>,
 ) {
     let mut session = None;
     let mut batch = Vec::with_capacity(MAX_BATCH);
     while results.recv_many(&mut batch, MAX_BATCH).await > 0 {
-        let ids = batch.iter().map(|attempt| attempt.delivery_id).collect();
-        record(&database, &mut session, &mut batch).await;
-        batch.clear();
+        let refused = record(&database, &mut session, &mut batch).await;
+        let recorded = batch
+            .drain(..)
+            .map(|attempt| attempt.delivery_id)
+            .filter(|id| !refused.contains(id))
+            .collect();
         // The engine may have ended first; the results are safe.
-        let _ = recorded.send(ids);
+        let _ = flushed.send(Flushed { recorded, refused });
     }
 }
 
@@ -59,35 +71,43 @@ impl Failure {
     }
 }
 
-async fn record(database: &Database, session: &mut Option<Session>, batch: &mut [Attempt]) {
-    match write(database, session, batch).await {
-        Ok(()) => {}
-        Err(_) if batch.len() > 1 => {
-            // One of them is the culprit: one by one.
-            for attempt in batch.chunks_mut(1) {
-                if write(database, session, attempt).await.is_err() {
-                    record_bare(database, session, attempt).await;
-                }
+/// Returns the deliveries whose results the server refuses.
+async fn record(
+    database: &Database,
+    session: &mut Option<Session>,
+    batch: &mut [Attempt],
+) -> Vec<Uuid> {
+    let mut refused = Vec::new();
+    if write(database, session, batch).await.is_err() {
+        // One of them is the culprit: one by one.
+        for attempt in batch.chunks_mut(1) {
+            if write(database, session, attempt).await.is_err() {
+                refused.extend(record_bare(database, session, attempt).await);
             }
         }
-        Err(_) => record_bare(database, session, batch).await,
     }
+    refused
 }
 
 /// What a receiver answered must not keep its result from being recorded.
-async fn record_bare(database: &Database, session: &mut Option<Session>, attempt: &mut [Attempt]) {
-    for attempt in attempt.iter_mut() {
+async fn record_bare(
+    database: &Database,
+    session: &mut Option<Session>,
+    attempts: &mut [Attempt],
+) -> Option<Uuid> {
+    for attempt in attempts.iter_mut() {
         attempt.response_headers = None;
         attempt.response_body = None;
         attempt.error =
             Some("the response could not be recorded; see the sidecar's log".to_owned());
     }
-    if let Err(words) = write(database, session, attempt).await {
-        tracing::error!(
-            delivery_id = ?attempt.first().map(|a| a.delivery_id),
-            "can't record a result, the delivery will be made again: {words}"
-        );
-    }
+    let words = write(database, session, attempts).await.err()?;
+    let delivery_id = attempts.first()?.delivery_id;
+    tracing::error!(
+        %delivery_id,
+        "the server refuses this result; the delivery stays queued and is made again after a restart: {words}"
+    );
+    Some(delivery_id)
 }
 
 /// Writes a batch, over reconnections, until the server takes or refuses it.
@@ -101,7 +121,7 @@ async fn write(
         let failure = match try_write(database, session, batch).await {
             Ok(late) => {
                 for delivery_id in late {
-                    tracing::warn!(%delivery_id, "late result: another sidecar, or an earlier try of ours, recorded this attempt");
+                    tracing::warn!(%delivery_id, "late result: this attempt was recorded before (by another sidecar, or an earlier try of ours), or its subscription was deleted meanwhile");
                 }
                 return Ok(());
             }

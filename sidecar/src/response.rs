@@ -11,64 +11,64 @@ const MAX_HEADERS: usize = 64;
 /// A longer body is not read to its end: the status counts, the connection is closed instead of kept alive.
 const MAX_READ: usize = 256 * 1024;
 
-/// What is kept.
-pub struct Captured {
+/// What is known of a response so far; it outlives the reading, which a deadline or a reset may end at any point.
+pub struct Capture {
     pub status: u16,
     pub retry_after: Option<Duration>,
     /// JSON object.
     pub headers: String,
-    pub body: Option<String>,
+    kept: Vec<u8>,
+    read: usize,
 }
 
-/// Reads a response to its end, or to [`MAX_READ`].
-///
-/// # Errors
-/// Those of the connection, with what was known until then.
-pub async fn capture(
-    mut response: Response,
-    max_headers: usize,
-    max_body: usize,
-) -> Result<Captured, (Captured, reqwest::Error)> {
-    let mut captured = Captured {
-        status: response.status().as_u16(),
-        retry_after: response
-            .headers()
-            .get(RETRY_AFTER)
-            .and_then(|value| value.to_str().ok())
-            .and_then(|value| parse_retry_after(value, SystemTime::now())),
-        headers: capture::headers_json(
-            response
-                .headers()
-                .iter()
-                .map(|(name, value)| (name.as_str(), value.as_bytes())),
-            max_headers,
-            MAX_HEADERS,
-        ),
-        body: None,
-    };
-    let mut kept = Vec::new();
-    let mut read = 0;
-    loop {
-        match response.chunk().await {
-            Ok(Some(chunk)) => {
-                read += chunk.len();
-                let room = max_body - kept.len();
-                kept.extend_from_slice(&chunk[..chunk.len().min(room)]);
-                if read > MAX_READ {
-                    break;
-                }
-            }
-            Ok(None) => break,
-            Err(error) => {
-                captured.body = text(&kept, read);
-                return Err((captured, error));
-            }
+impl Capture {
+    /// The head of a response.
+    pub fn begin(response: &Response, max_headers: usize) -> Self {
+        let headers = response.headers();
+        Self {
+            status: response.status().as_u16(),
+            retry_after: headers
+                .get(RETRY_AFTER)
+                .and_then(|value| value.to_str().ok())
+                .and_then(|value| parse_retry_after(value, SystemTime::now())),
+            headers: capture::headers_json(
+                headers
+                    .iter()
+                    .map(|(name, value)| (name.as_str(), value.as_bytes())),
+                max_headers,
+                MAX_HEADERS,
+            ),
+            kept: Vec::new(),
+            read: 0,
         }
     }
-    captured.body = text(&kept, read);
-    Ok(captured)
-}
 
-fn text(kept: &[u8], read: usize) -> Option<String> {
-    (read > 0).then(|| capture::body_text(kept, read > kept.len()))
+    /// Reads the body to its end, or to [`MAX_READ`].
+    ///
+    /// # Errors
+    /// Those of the connection.
+    pub async fn read(
+        &mut self,
+        mut response: Response,
+        max_body: usize,
+    ) -> Result<(), reqwest::Error> {
+        while self.read <= MAX_READ
+            && let Some(chunk) = response.chunk().await?
+        {
+            self.read += chunk.len();
+            let room = max_body - self.kept.len();
+            self.kept.extend_from_slice(&chunk[..chunk.len().min(room)]);
+        }
+        Ok(())
+    }
+
+    /// As much of the body as is kept; `None`: there was none.
+    pub fn body(&self) -> Option<String> {
+        (self.read > 0).then(|| capture::body_text(&self.kept, self.read > self.kept.len()))
+    }
+
+    /// Whether the status alone decides: a success must be complete, a refusal need not be.
+    pub fn is_refusal(&self) -> bool {
+        !(200..300).contains(&self.status)
+    }
 }

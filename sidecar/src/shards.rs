@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 use uuid::Uuid;
 
-/// How long requests of a shard that is being given back may take to finish; what is cut off the next owner delivers.
-const HAND_OVER: Duration = Duration::from_secs(3);
+/// How long requests of a shard that is being given back may take to finish; what is cut off the next owner makes
+/// again. Meanwhile nothing is delivered for that shard: longer would spare a slow receiver a second request, and make
+/// all others on its shard wait.
+const HAND_OVER: Duration = Duration::from_secs(10);
 
 #[derive(Default)]
 struct Shard {

@@ -1,12 +1,19 @@
 -- Claiming is a plain read: owning the shard is the claim. It walks the subscriptions that have ready rows
 -- (a loose index scan) and takes a few rows of each, so no backlog hides another one.
 
+create function webhooks.uuid_v7_time(id uuid)
+returns timestamptz
+language sql immutable strict parallel safe
+return timestamptz 'epoch' + ('x' || substr(replace(id::text, '-', ''), 1, 12))::bit(48)::bigint * interval '1 millisecond';
+comment on function webhooks.uuid_v7_time(uuid) is 'When a UUIDv7 was made.';
+
 create function webhooks.claim_deliveries(
-    shards smallint[], cursors uuid[], held uuid[], full_subscriptions uuid[], per_subscription integer, max_rows integer
+    shards smallint[], cursors uuid[], held uuid[], full_subscriptions uuid[], per_subscription integer, max_rows integer,
+    max_bytes bigint default 8388608
 )
 returns table (
-    delivery_id uuid, shard smallint, subscription_id uuid, subscription_version bigint, attempt integer, expired boolean,
-    event_id uuid, tenant_id uuid, event_type text, event_category text, event_name text, event_version text,
+    delivery_id uuid, shard smallint, subscription_id uuid, subscription_version bigint, attempt integer,
+    expires_in_ms bigint, over_budget boolean, event_id uuid, tenant_id uuid, event_type text, event_category text, event_name text, event_version text,
     created_at_us bigint, event_data text, resource_type text, resource_id uuid, user_id uuid,
     session_id text, request_id text, source_ip text
 )
@@ -58,23 +65,34 @@ begin
         ) r
         where w.subscription_id <> all (claim_deliveries.full_subscriptions)
         limit claim_deliveries.max_rows
+    ),
+    -- Bodies are stored compressed at most: their stored size is a fair price, and what is over the budget is not read.
+    priced as (
+        select c.id, c.shard, c.subscription_id, c.version, c.attempt, c.expires_at, c.event_log_id,
+               e.tenant_id, e.event_type, e.event_category, e.event_name, e.event_version, e.event_data, e.resource_type,
+               e.resource_id, e.user_id, e.session_id, e.request_id, e.source_ip, e.deliver_after,
+               coalesce(e.created_at, e.processed_at, 'epoch') as created_at,
+               sum(pg_column_size(e.event_data)) over (rows unbounded preceding) > claim_deliveries.max_bytes
+                   and row_number() over (rows unbounded preceding) > 1 as over_budget
+        from chosen c
+        left join lateral (
+            select * from webhooks.event_logs e where e.id = c.event_log_id limit 1
+        ) e on true
     )
-    select c.id, c.shard, c.subscription_id, c.version, c.attempt,
-           coalesce(c.expires_at <= clock_timestamp(), false)
-               or coalesce(e.created_at < clock_timestamp() - max_age, false),
-           c.event_log_id, e.tenant_id, e.event_type::text, e.event_category::text, e.event_name::text,
-           e.event_version::text,
-           (extract(epoch from coalesce(e.created_at, e.processed_at, 'epoch')) * 1000000)::bigint,
-           e.event_data::text, e.resource_type::text, e.resource_id, e.user_id, e.session_id::text, e.request_id::text,
-           host(e.source_ip)
-    from chosen c
-    left join lateral (
-        select * from webhooks.event_logs e where e.id = c.event_log_id limit 1
-    ) e on true;
+    select p.id, p.shard, p.subscription_id, p.version, p.attempt,
+           -- Old is what has waited long, not what was back-dated or meant for later.
+           (extract(epoch from least(p.expires_at, greatest(webhooks.uuid_v7_time(p.id), p.deliver_after) + max_age)
+                               - clock_timestamp()) * 1000)::bigint,
+           coalesce(p.over_budget, false), p.event_log_id, p.tenant_id, p.event_type::text, p.event_category::text,
+           p.event_name::text, p.event_version::text,
+           (extract(epoch from least(greatest(p.created_at, 'epoch'), '9999-12-31')) * 1000000)::bigint,
+           case when p.over_budget then null else p.event_data::text end, p.resource_type::text, p.resource_id,
+           p.user_id, p.session_id::text, p.request_id::text, host(p.source_ip)
+    from priced p;
 end
 $$;
-comment on function webhooks.claim_deliveries(smallint[], uuid[], uuid[], uuid[], integer, integer) is
-    'Ready deliveries of these shards, up to per_subscription of each subscription after each shard''s cursor, without those held and without full subscriptions. An event that is gone comes with null columns.';
+comment on function webhooks.claim_deliveries(smallint[], uuid[], uuid[], uuid[], integer, integer, bigint) is
+    'Ready deliveries of these shards, up to per_subscription of each subscription after each shard''s cursor, without those held and without full subscriptions. Beyond max_bytes of event data, rows come without it (over_budget). An event that is gone comes with null columns.';
 
 create function webhooks.promote_due(shards smallint[], max_rows integer default 1000)
 returns table (promoted integer, next_due_in_ms bigint)
@@ -99,9 +117,10 @@ begin
     where q.id = d.id;
     get diagnostics promoted = row_count;
     next_due_in_ms := (
-        -- Not greatest(): that ignores null, which means none.
+        -- Not greatest(): that ignores null, which means none. A time far away, infinity too, is looked at again in an hour.
         select case when min(d.next_attempt_at) <= clock_timestamp() then 0
-                    else ceil(extract(epoch from min(d.next_attempt_at) - clock_timestamp()) * 1000) end
+                    else ceil(extract(epoch from least(min(d.next_attempt_at), clock_timestamp() + interval '1 hour')
+                                                 - clock_timestamp()) * 1000) end
         from unnest(promote_due.shards) o (shard)
         cross join lateral (
             select q.next_attempt_at from webhooks.delivery_queue q
@@ -113,7 +132,7 @@ begin
 end
 $$;
 comment on function webhooks.promote_due(smallint[], integer) is
-    'Makes scheduled deliveries whose time has come ready. Returns how many, and milliseconds until the next one (null: none).';
+    'Makes scheduled deliveries whose time has come ready. Returns how many, and milliseconds until the next one, at most an hour (null: none).';
 
 create function webhooks.load_subscriptions(ids uuid[])
 returns table (

@@ -8,7 +8,7 @@
 //! - `doorbell`: nothing ever waits for the backstop poll
 //! - `crash`: kills, stalls, several sidecars, shutdown
 //! - `configuration`: what an operator may get wrong, and what the log says then
-//! - `fairness`: a receiver that hangs delays nobody else
+//! - `fairness`: a receiver that hangs delays nobody else; `large`: nor does a large event
 
 // `cfg(test)` tells clippy that the modules' helpers are tests too, where `unwrap` is fine.
 #[cfg(test)]
@@ -21,6 +21,8 @@ mod doorbell;
 mod fairness;
 #[cfg(test)]
 mod flow;
+#[cfg(test)]
+mod large;
 #[cfg(test)]
 mod outcomes;
 #[cfg(test)]

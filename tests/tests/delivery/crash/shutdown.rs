@@ -78,6 +78,40 @@ async fn a_receiver_that_hangs_does_not_hold_up_the_end() {
     assert_eq!(numbers, [Some(1), Some(1)], "the same attempt, made again");
 }
 
+/// A rolling restart under traffic: what is under way is not made twice, and what comes is delivered meanwhile.
+#[tokio::test]
+async fn while_one_finishes_another_delivers_and_repeats_nothing() {
+    let mut scene = Scene::set("rolling").await;
+    let reply = Reply::ok().after(Duration::from_secs(6));
+    let slow = scene.endpoint("/slow", reply, json!({})).await;
+    let quick = scene.endpoint("/quick", Reply::ok(), json!({})).await;
+    let other = Sidecar::start(&scene.db).await.unwrap();
+    let held = "select count(*) from pg_locks where locktype = 'advisory' and classid = 1464156749
+                and database = (select oid from pg_database where datname = current_database())
+                group by pid order by 1 limit 1";
+    scene.db.wait_value(held, "8").await.unwrap();
+    // One of each shard: some are the first one's.
+    for shard in 0..16 {
+        let id = format!("00000000-0000-7000-8000-0000000000{shard:02x}");
+        let url = scene.receiver.url("/slow");
+        let row = json!({"id": id, "tenant_id": slow.tenant, "name": id, "webhook_url": url});
+        scene.db.subscribe(row).await.unwrap();
+    }
+    scene.publish(&slow).await;
+    scene.receiver.wait_for(17).await.unwrap();
+    scene.sidecar.sigterm().unwrap();
+    // Rings the bells of the one that ends, too.
+    for _ in 0..20 {
+        let event = scene.publish(&quick).await;
+        scene.wait(event, "delivered").await;
+    }
+    assert!(scene.sidecar.wait_exit(PATIENCE).await.unwrap().success());
+    scene.db.wait_drained(PATIENCE).await.unwrap();
+    assert_eq!(scene.receiver.requests_to("/slow").len(), 17);
+    assert_eq!(scene.receiver.requests_to("/quick").len(), 20);
+    drop(other);
+}
+
 #[tokio::test]
 async fn it_ends_also_while_the_database_is_unreachable() {
     let scene = Scene::set("unreachable").await;

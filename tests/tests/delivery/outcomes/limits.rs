@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use uuid::Uuid;
 use webhooks_tests::receiver::Reply;
@@ -75,15 +77,40 @@ async fn past_its_time_an_event_expires() {
     let expired = publish_with(&scene, &endpoint, "expires_at => now() - interval '1 ms'").await;
     unsent(&scene, expired, "expired", "/expired", "expires_at").await;
 
+    // Old is what has waited long.
     let endpoint = scene.endpoint("/old", Reply::ok(), json!({})).await;
-    let old = format!(
+    let subscription = endpoint.subscription;
+    let wait = format!(
+        "begin; select webhooks.publish_event('{}', 'job.created');
+         update webhooks.delivery_queue set id = overlay(id::text placing left(webhooks.uuid_v7_floor(now() - interval '61 s')::text, 13) from 1)::uuid
+         where subscription_id = '{subscription}'; commit",
+        endpoint.tenant
+    );
+    scene.db.execute(&wait).await.unwrap();
+    let newest = format!(
+        "select id from webhooks.event_logs where tenant_id = '{}'",
+        endpoint.tenant
+    );
+    let old: Uuid = scene
+        .db
+        .value(&newest)
+        .await
+        .unwrap()
+        .unwrap()
+        .parse()
+        .unwrap();
+    unsent(&scene, old, "expired", "/old", "max_delivery_age_seconds").await;
+
+    // Not what is back-dated, nor what was meant for later.
+    let endpoint = scene.endpoint("/filled_in", Reply::ok(), json!({})).await;
+    let filled_in = format!(
         "insert into webhooks.event_logs (tenant_id, event_type, event_category, event_name, event_data, created_at)
-         values ('{}', 'job.created', 'job', 'x', '{{}}', now() - interval '61 s') returning id",
+         values ('{}', 'job.created', 'job', 'x', '{{}}', now() - interval '1 year') returning id",
         endpoint.tenant
     );
     let client = scene.db.connect().await.unwrap();
-    let old: Uuid = client.query_one(&old, &[]).await.unwrap().get(0);
-    unsent(&scene, old, "expired", "/old", "max_delivery_age_seconds").await;
+    let filled_in: Uuid = client.query_one(&filled_in, &[]).await.unwrap().get(0);
+    scene.wait(filled_in, "delivered").await;
 
     // Tried, then too late for the retry.
     let columns = json!({"retry_delay_seconds": 1, "retry_count": 9});
@@ -159,4 +186,19 @@ async fn an_event_that_was_deleted_is_not_sent() {
     let delete = format!("delete from webhooks.event_logs where id = '{event}'");
     scene.db.execute(&delete).await.unwrap();
     unsent(&scene, event, "failed", "/gone", "no longer in event_logs").await;
+}
+
+/// What was claimed while there was time is not sent when that has passed.
+#[tokio::test]
+async fn the_time_may_pass_while_it_waits_for_its_turn() {
+    let scene = Scene::set("turn").await;
+    let slow = Reply::ok().after(Duration::from_secs(2));
+    let columns = json!({"max_in_flight": 1});
+    let endpoint = scene.endpoint("/slow", slow, columns).await;
+    let first = scene.publish(&endpoint).await;
+    let soon = "expires_at => clock_timestamp() + interval '1 s'";
+    let second = publish_with(&scene, &endpoint, soon).await;
+    scene.wait(first, "delivered").await;
+    scene.wait(second, "expired").await;
+    assert_eq!(scene.receiver.requests_to("/slow").len(), 1);
 }

@@ -199,3 +199,34 @@ async fn gone_disables_and_holds_the_rest_until_enabled_again() {
     let reason = format!("select coalesce(disabled_reason, 'none') {subscription}");
     assert_eq!(db.value(&reason).await.unwrap().as_deref(), Some("none"));
 }
+
+/// A success must be complete; a refusal is one as soon as its status is there, and what came is recorded.
+#[tokio::test]
+async fn a_refusal_need_not_be_complete() {
+    let scene = Scene::set("refusal").await;
+    let columns = || json!({"timeout_seconds": 1, "retry_count": 0});
+    let answer = |status: &str| {
+        let head = format!("HTTP/1.1 {status}\r\nX-Said: so\r\nContent-Length: 99\r\n\r\nbecause");
+        Reply::raw(head.into_bytes()).then_hang()
+    };
+    for (path, status, code, disabled) in [
+        ("/gone", "410 Gone", 410, "false"),
+        ("/down", "503 Down", 503, "true"),
+        ("/half", "200 OK", 200, "true"),
+    ] {
+        let (delivery, _) = scene.play(path, answer(status), columns(), "failed").await;
+        assert_eq!(delivery["http_status_code"], code);
+        assert_eq!(text(&delivery["response_body"]), "because");
+        assert_eq!(text(&delivery["response_headers"]["x-said"]), "so");
+        let error = text(&delivery["error_message"]);
+        assert!(
+            code == 410 || error.contains("no complete response"),
+            "{error}"
+        );
+        let enabled = format!(
+            "select is_enabled from webhooks.webhook_subscriptions where id = '{}'",
+            text(&delivery["subscription_id"])
+        );
+        scene.db.wait_value(&enabled, disabled).await.unwrap();
+    }
+}
