@@ -2,9 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use futures_util::future::try_join_all;
 use serde_json::{Value, json};
 use uuid::Uuid;
-use webhooks_tests::database::{Database, SIDECAR_ROLE};
+use webhooks_tests::database::{Database, SIDECAR_ROLE, publish};
 use webhooks_tests::proxy::Proxy;
 use webhooks_tests::receiver::{Receiver, Reply};
 use webhooks_tests::sidecar::{LogLine, Options, Sidecar};
@@ -25,6 +26,12 @@ const SHARES: &str = "
           and database = (select oid from pg_database where datname = current_database())
         group by pid
     ) owners";
+
+/// Bells that sleeping sidecars have locked.
+const LOCKED_BELLS: &str = "
+    select count(*) from pg_locks
+    where locktype = 'advisory' and classid = 1464156748 and mode = 'ExclusiveLock'
+      and database = (select oid from pg_database where datname = current_database())";
 
 fn leased() -> Options {
     Options::default().arg("--lease=5")
@@ -74,19 +81,23 @@ async fn two_share_the_work_and_one_killed_leaves_it_all_to_the_other() {
     assert!(done.duplicates <= 400, "{done}");
 }
 
-/// A receiver with requests of `first` under way, and the events.
-async fn begin(db: &Database, first: &Sidecar, answer_after: Duration) -> (Receiver, Vec<Uuid>) {
+/// Events whose receiver is quick at first, so that the sidecar holds many for it, then slow: some are under way,
+/// more wait for their turn.
+async fn begin(db: &Database) -> (Receiver, Vec<Uuid>) {
     let receiver = Receiver::start().unwrap();
-    receiver.on("/hook", Reply::ok().after(answer_after));
+    receiver.on_request("/hook", |request| {
+        let slow = Duration::from_millis(300);
+        Reply::ok().after(if request.nth < 40 {
+            Duration::ZERO
+        } else {
+            slow
+        })
+    });
     let columns = json!({"timeout_seconds": 60, "max_in_flight": 10});
     let endpoint = subscribe(db, &receiver.url("/hook"), columns).await;
-    let n = 50;
-    let events = db
-        .publish_many(endpoint.tenant, "job.created", n)
-        .await
-        .unwrap();
-    receiver.wait_for(10).await.unwrap();
-    println!("under way by {}", first.pid());
+    let published = db.publish_many(endpoint.tenant, "job.created", 120);
+    let events = published.await.unwrap();
+    receiver.wait_for(50).await.unwrap();
     (receiver, events)
 }
 
@@ -118,7 +129,7 @@ async fn a_frozen_one_is_replaced_and_comes_back_harmless() {
     db.wait_value_within(SOON, SHARES, "16").await.unwrap();
 
     // Now with requests under way, which are answered while it is frozen.
-    let (receiver, events) = begin(&db, &first, Duration::from_millis(300)).await;
+    let (receiver, events) = begin(&db).await;
     first.sigstop().unwrap();
     let under_way = receiver.count();
     let second = Sidecar::start_with(&db, leased()).await.unwrap();
@@ -151,7 +162,7 @@ async fn a_stalled_network_is_survived() {
     let first = Sidecar::start_with(&db, leased().database_url(url))
         .await
         .unwrap();
-    let (receiver, events) = begin(&db, &first, Duration::from_millis(300)).await;
+    let (receiver, events) = begin(&db).await;
     proxy.stall();
     // The server hears nothing and ends the session; the sidecar hears nothing and gives up.
     db.wait_value_within(SOON, SHARES, "none").await.unwrap();
@@ -171,8 +182,8 @@ async fn a_stalled_network_is_survived() {
     drop(second);
 }
 
-/// A shard that is being given back may be wanted again before it is gone: its bell is locked anew, what was dropped
-/// is claimed anew.
+/// A shard that is being given back may be wanted again before it is gone: what was dropped of it is claimed anew, and
+/// its bell, left out when the sidecar fell asleep meanwhile, is locked.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn shards_kept_after_all_are_delivered_for() {
     let db = Database::fresh("kept").await.unwrap();
@@ -181,34 +192,64 @@ async fn shards_kept_after_all_are_delivered_for() {
         .env("WEBHOOKS_LOG", "debug");
     let first = Sidecar::start_with(&db, options).await.unwrap();
     let receiver = Receiver::start().unwrap();
+    let quick = per_shard(&db, &receiver, "quick", Reply::ok()).await;
     // A request under way in every shard: none can be given back at once.
-    let mut tenants = Vec::new();
-    for shard in 0..16 {
-        let hang = format!("/hang/{shard}");
-        receiver.on(&hang, Reply::hang());
-        for path in [hang, format!("/{shard}")] {
-            let id = format!("{}{shard:x}", &Uuid::new_v4().to_string()[..35]);
-            let columns = json!({"id": id, "timeout_seconds": 60});
-            tenants.push(subscribe(&db, &receiver.url(&path), columns).await.tenant);
-        }
-    }
-    for tenant in tenants.iter().step_by(2) {
-        db.publish(*tenant, "job.created", json!({})).await.unwrap();
+    let hanging = per_shard(&db, &receiver, "hang", Reply::hang()).await;
+    for tenant in hanging {
+        db.publish(tenant, "job.created", json!({})).await.unwrap();
     }
     receiver.wait_for(16).await.unwrap();
-    let mut second = Sidecar::start(&db).await.unwrap();
-    let leaving = |line: &LogLine| line.message() == "giving shards back";
-    first.wait_log(SOON, leaving).await.unwrap();
-    second.kill9().unwrap();
-    let kept = |line: &LogLine| line.message() == "keeping shards after all";
-    first.wait_log(SOON, kept).await.unwrap();
-    let asleep =
-        "select count(*) from pg_locks where locktype = 'advisory' and classid = 1464156748
-                  and database = (select oid from pg_database where datname = current_database())";
-    db.wait_value(asleep, "16").await.unwrap();
-    for tenant in tenants.iter().skip(1).step_by(2) {
-        db.publish(*tenant, "job.created", json!({})).await.unwrap();
+    let mut sessions = Vec::new();
+    for _ in 0..12 {
+        let session = db.connect().await.unwrap();
+        session
+            .batch_execute("set synchronous_commit = off")
+            .await
+            .unwrap();
+        sessions.push(session);
     }
-    let all = async || Ok(Seen::done_if(receiver.count(), |n| *n == 32));
-    eventually(SOON, all).await.unwrap();
+
+    let mut heard = 0;
+    let mut hears = async |message: &str| {
+        let mut seen = 0;
+        let line = |line: &LogLine| {
+            seen += 1;
+            seen > heard && line.message() == message
+        };
+        first.wait_log(SOON, line).await.unwrap();
+        heard = seen;
+    };
+    let mut second = Sidecar::start(&db).await.unwrap();
+    hears("giving shards back").await;
+    // The first wakes up by a burst in a shard that it keeps, and falls asleep with its own eight bells.
+    let partly_asleep = async || {
+        let burst = sessions
+            .iter()
+            .map(|session| publish(session, quick[0], "job.created", json!({})));
+        try_join_all(burst).await?;
+        let bells = db.value(LOCKED_BELLS).await?;
+        Ok(Seen::done_if(bells, |bells| bells.as_deref() == Some("8")))
+    };
+    eventually(SOON, partly_asleep).await.unwrap();
+    second.kill9().unwrap();
+    hears("keeping shards after all").await;
+    db.wait_value(LOCKED_BELLS, "16").await.unwrap();
+    for tenant in &quick {
+        let event = db.publish(*tenant, "job.created", json!({})).await.unwrap();
+        db.wait_delivery(event, "delivered").await.unwrap();
+    }
+}
+
+/// A subscription in each shard, which the last digit of its id decides. Returns their tenants.
+async fn per_shard(db: &Database, receiver: &Receiver, name: &str, reply: Reply) -> Vec<Uuid> {
+    let mut tenants = Vec::new();
+    for shard in 0..16 {
+        let path = format!("/{name}/{shard}");
+        receiver.on(&path, reply.clone());
+        let id = format!("{}{shard:x}", &Uuid::new_v4().to_string()[..35]);
+        let columns = json!({"id": id, "timeout_seconds": 60});
+        let endpoint = subscribe(db, &receiver.url(&path), columns).await;
+        tenants.push(endpoint.tenant);
+    }
+    tenants
 }
