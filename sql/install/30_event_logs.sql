@@ -23,7 +23,12 @@ create table webhooks.event_logs (
     expires_at timestamptz,
     -- ::text, or what pg_dump writes for a partition's constraint is no longer the same constraint, and ATTACH fails.
     constraint event_logs_environment_check check (environment::text in ('dev', 'staging', 'production')),
-    constraint event_logs_expiry_check check (expires_at > deliver_after)
+    constraint event_logs_expiry_check check (expires_at > deliver_after),
+    -- Times that a payload can show and a sidecar can count with. Only expires_at may be infinity: never.
+    constraint event_logs_created_at_check check (created_at >= timestamptz '1970-01-01 00:00Z' and created_at < timestamptz '10000-01-01 00:00Z'),
+    constraint event_logs_processed_at_check check (processed_at >= timestamptz '1970-01-01 00:00Z' and processed_at < timestamptz '10000-01-01 00:00Z'),
+    constraint event_logs_deliver_after_check check (deliver_after >= timestamptz '1970-01-01 00:00Z' and deliver_after < timestamptz '10000-01-01 00:00Z'),
+    constraint event_logs_expires_at_check check (expires_at >= timestamptz '1970-01-01 00:00Z')
 ) partition by range (id);
 comment on table webhooks.event_logs is 'Every published event, once. INSERT fans out to the matching subscriptions in the same transaction.';
 comment on column webhooks.event_logs.id is 'Event id (UUIDv7 unless given); receivers see it as webhook-id and deduplicate on it.';

@@ -241,13 +241,25 @@ webhooks.delivery_attempts_default delivery_attempts_status_check CHECK (((deliv
 webhooks.delivery_attempts_template delivery_attempts_status_check CHECK (((delivery_status)::text = ANY (ARRAY['delivered'::text, 'failed'::text, 'retrying'::text, 'expired'::text])))
 webhooks.delivery_attempts_template delivery_attempts_template_pkey PRIMARY KEY (delivery_id, delivery_attempt)
 webhooks.delivery_queue delivery_queue_pkey PRIMARY KEY (id)
+webhooks.event_logs event_logs_created_at_check CHECK (((created_at >= '1970-01-01 00:00:00+00'::timestamp with time zone) AND (created_at < '10000-01-01 00:00:00+00'::timestamp with time zone)))
+webhooks.event_logs event_logs_deliver_after_check CHECK (((deliver_after >= '1970-01-01 00:00:00+00'::timestamp with time zone) AND (deliver_after < '10000-01-01 00:00:00+00'::timestamp with time zone)))
 webhooks.event_logs event_logs_environment_check CHECK (((environment)::text = ANY (ARRAY['dev'::text, 'staging'::text, 'production'::text])))
+webhooks.event_logs event_logs_expires_at_check CHECK ((expires_at >= '1970-01-01 00:00:00+00'::timestamp with time zone))
 webhooks.event_logs event_logs_expiry_check CHECK ((expires_at > deliver_after))
+webhooks.event_logs event_logs_processed_at_check CHECK (((processed_at >= '1970-01-01 00:00:00+00'::timestamp with time zone) AND (processed_at < '10000-01-01 00:00:00+00'::timestamp with time zone)))
+webhooks.event_logs_default event_logs_created_at_check CHECK (((created_at >= '1970-01-01 00:00:00+00'::timestamp with time zone) AND (created_at < '10000-01-01 00:00:00+00'::timestamp with time zone)))
 webhooks.event_logs_default event_logs_default_pkey PRIMARY KEY (id)
+webhooks.event_logs_default event_logs_deliver_after_check CHECK (((deliver_after >= '1970-01-01 00:00:00+00'::timestamp with time zone) AND (deliver_after < '10000-01-01 00:00:00+00'::timestamp with time zone)))
 webhooks.event_logs_default event_logs_environment_check CHECK (((environment)::text = ANY (ARRAY['dev'::text, 'staging'::text, 'production'::text])))
+webhooks.event_logs_default event_logs_expires_at_check CHECK ((expires_at >= '1970-01-01 00:00:00+00'::timestamp with time zone))
 webhooks.event_logs_default event_logs_expiry_check CHECK ((expires_at > deliver_after))
+webhooks.event_logs_default event_logs_processed_at_check CHECK (((processed_at >= '1970-01-01 00:00:00+00'::timestamp with time zone) AND (processed_at < '10000-01-01 00:00:00+00'::timestamp with time zone)))
+webhooks.event_logs_template event_logs_created_at_check CHECK (((created_at >= '1970-01-01 00:00:00+00'::timestamp with time zone) AND (created_at < '10000-01-01 00:00:00+00'::timestamp with time zone)))
+webhooks.event_logs_template event_logs_deliver_after_check CHECK (((deliver_after >= '1970-01-01 00:00:00+00'::timestamp with time zone) AND (deliver_after < '10000-01-01 00:00:00+00'::timestamp with time zone)))
 webhooks.event_logs_template event_logs_environment_check CHECK (((environment)::text = ANY (ARRAY['dev'::text, 'staging'::text, 'production'::text])))
+webhooks.event_logs_template event_logs_expires_at_check CHECK ((expires_at >= '1970-01-01 00:00:00+00'::timestamp with time zone))
 webhooks.event_logs_template event_logs_expiry_check CHECK ((expires_at > deliver_after))
+webhooks.event_logs_template event_logs_processed_at_check CHECK (((processed_at >= '1970-01-01 00:00:00+00'::timestamp with time zone) AND (processed_at < '10000-01-01 00:00:00+00'::timestamp with time zone)))
 webhooks.event_logs_template event_logs_template_pkey PRIMARY KEY (id)
 webhooks.event_types event_types_category_check CHECK (((category)::text ~ '^[a-z0-9_]+$'::text))
 webhooks.event_types event_types_name_check CHECK (((name)::text ~ '^[a-z0-9_]+(\.[a-z0-9_]+)+$'::text))
@@ -275,14 +287,14 @@ arm_doorbell(shards smallint[])
     returns boolean plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 balance_shards(owned smallint[])
     returns TABLE(fair_share integer, acquired smallint[]) plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
-build_payload(event_id uuid)
-    returns text sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+build_payload(event_id uuid, subscription_id uuid DEFAULT NULL::uuid)
+    returns text plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 cancel_outstanding()
     returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 check_subscription(webhook_url text, webhook_headers jsonb, auth_type text, auth_config jsonb, event_filters jsonb)
     returns void c stable parallel safe
-claim_deliveries(shards smallint[], cursors uuid[], held uuid[], full_subscriptions uuid[], per_subscription integer, max_rows integer)
-    returns TABLE(delivery_id uuid, shard smallint, subscription_id uuid, subscription_version bigint, attempt integer, expired boolean, event_id uuid, tenant_id uuid, event_type text, event_category text, event_name text, event_version text, created_at_us bigint, event_data text, resource_type text, resource_id uuid, user_id uuid, session_id text, request_id text, source_ip text) plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off,enable_bitmapscan=off,enable_hashjoin=off,enable_mergejoin=off,jit=off}
+claim_deliveries(shards smallint[], cursors uuid[], held uuid[], full_subscriptions uuid[], per_subscription integer, max_rows integer, max_bytes bigint DEFAULT 8388608)
+    returns TABLE(delivery_id uuid, shard smallint, subscription_id uuid, subscription_version bigint, attempt integer, expires_in_ms bigint, over_budget boolean, event_id uuid, tenant_id uuid, event_type text, event_category text, event_name text, event_version text, created_at_us bigint, event_data text, resource_type text, resource_id uuid, user_id uuid, session_id text, request_id text, source_ip text) plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off,enable_bitmapscan=off,enable_hashjoin=off,enable_mergejoin=off,jit=off}
 create_partitions(days_ahead integer DEFAULT NULL::integer)
     returns integer plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",lock_timeout=2s}
 derive_routes()
@@ -307,10 +319,14 @@ join_sidecars()
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 jsonpath_matches(event_data jsonb, path jsonpath)
     returns boolean plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+jsonpath_objection(path jsonpath)
+    returns text plpgsql immutable parallel safe strict {"search_path=pg_catalog, pg_temp"}
+link_table(kind text, target regclass, id_column name)
+    returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 link_tenants(tenants regclass, id_column name DEFAULT 'id'::name)
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 link_users(users regclass, id_column name DEFAULT 'id'::name)
-    returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+    returns void sql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 load_subscriptions(ids uuid[])
     returns TABLE(id uuid, version bigint, webhook_url text, webhook_method text, webhook_headers text, auth_type text, auth_config text, retry_count integer, retry_delay_seconds integer, timeout_seconds integer, max_payload_size_kb integer, no_retry_statuses integer[], max_in_flight integer) sql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 maintain()
@@ -357,6 +373,8 @@ uuid_v7()
     returns uuid c volatile parallel safe strict
 uuid_v7_floor(at timestamp with time zone)
     returns uuid sql immutable parallel safe strict
+uuid_v7_time(id uuid)
+    returns timestamp with time zone sql immutable parallel safe strict
 validate_subscription()
     returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 verify_signature(payload text, signature text, secret text)

@@ -113,7 +113,7 @@ async fn what_can_be_told_of_a_function_is_told() {
     assert_eq!(
         session.text(volatile).await,
         "apply_links arm_doorbell balance_shards create_partitions disarm_doorbell generate_api_key generate_secret \
-         join_sidecars link_tenants link_users maintain promote_due publish_event record_attempts release_shards \
+         join_sidecars link_table link_tenants link_users maintain promote_due publish_event record_attempts release_shards \
          remove_orphans reset_setting ring_doorbell set_setting sidecar_count unlink_tenants unlink_users uuid_v7"
     );
     // Named notation: parameters have names, and not p_ ones.
@@ -125,7 +125,9 @@ async fn what_can_be_told_of_a_function_is_told() {
 
 /// Everything that CREATE EXTENSION makes, in words that are the same in every supported version of PostgreSQL.
 async fn schema(session: &Session) -> String {
-    session.run("set search_path = pg_catalog").await;
+    session
+        .run("set search_path = pg_catalog; set timezone = 'UTC'")
+        .await;
     let mut schema = String::new();
     for (title, query) in [
         (

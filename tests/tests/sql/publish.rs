@@ -250,3 +250,55 @@ async fn an_application_trigger_publishes_with_its_row_or_not_at_all() {
         .await;
     assert_eq!(published(&session).await, "a b e");
 }
+
+/// No time that a payload can't show or that a sidecar can't count with.
+#[tokio::test]
+async fn times_are_of_this_world() {
+    let (_db, session) = database("times").await;
+    for (call, constraint) in [
+        ("deliver_after => 'infinity'", "deliver_after"),
+        ("deliver_after => '-infinity'", "deliver_after"),
+        ("deliver_after => '10000-01-01 00:00Z'", "deliver_after"),
+        ("expires_at => '-infinity'", "expires_at"),
+        ("expires_at => '1969-12-31 23:59Z'", "expires_at"),
+    ] {
+        let publish = format!("select webhooks.publish_event('{TENANT}', 'job.created', {call})");
+        let refusal = session.refused(&publish).await;
+        assert_eq!(refusal.code, "23514", "{call}: {refusal:?}");
+        let constraint = format!("event_logs_{constraint}_check");
+        assert!(refusal.message.contains(&constraint), "{call}: {refusal:?}");
+    }
+    // In a partition as in the default one.
+    for partitioned in [false, true] {
+        if partitioned {
+            session.run("select webhooks.create_partitions(1)").await;
+        }
+        for column in ["created_at", "processed_at"] {
+            for time in [
+                "infinity",
+                "-infinity",
+                "10000-01-01 00:00Z",
+                "1969-12-31 23:59:59Z",
+            ] {
+                let insert = format!(
+                    "insert into webhooks.event_logs (tenant_id, event_type, event_category, event_name, event_data, {column})
+                     values ('{TENANT}', 'job.created', 'job', 'x', '{{}}', '{time}')"
+                );
+                let refusal = session.refused(&insert).await;
+                assert_eq!(refusal.code, "23514", "{insert}: {refusal:?}");
+                let constraint = format!("event_logs_{column}_check");
+                assert!(refusal.message.contains(&constraint), "{refusal:?}");
+            }
+        }
+    }
+    session
+        .run(&format!(
+            "select webhooks.publish_event('{TENANT}', 'job.created', request_id => 'last',
+                 deliver_after => '9999-12-31 23:59:59.999999Z', expires_at => 'infinity');
+             insert into webhooks.event_logs (tenant_id, event_type, event_category, event_name, event_data, created_at, processed_at, request_id)
+             values ('{TENANT}', 'job.created', 'job', 'x', '{{}}', '1970-01-01 00:00Z', '9999-12-31 23:59Z', 'ends'),
+                    ('{TENANT}', 'job.created', 'job', 'x', '{{}}', null, null, 'none')"
+        ))
+        .await;
+    assert_eq!(published(&session).await, "last ends none");
+}
