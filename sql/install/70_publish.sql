@@ -63,16 +63,33 @@ $$;
 comment on function webhooks.publish_event(uuid, text, text, text, jsonb, text, uuid, uuid, text, text, inet, text, text, text, text, timestamptz, timestamptz) is
     'Publishes an event in this transaction and returns its id. The same (tenant, idempotency_key) again returns the first event''s id and publishes nothing.';
 
-create function webhooks.build_payload(event_id uuid)
+create function webhooks.build_payload(event_id uuid, subscription_id uuid default null)
 returns text
-language sql stable
+language plpgsql stable
 set search_path = pg_catalog, pg_temp
-begin atomic
-    select webhooks.render_payload(
-        e.id, e.tenant_id, e.event_type, e.event_category, e.event_name, e.event_version,
-        (extract(epoch from coalesce(e.created_at, e.processed_at, 'epoch')) * 1000000)::bigint, e.event_data::text,
-        e.resource_type, e.resource_id, e.user_id, e.session_id, e.request_id, host(e.source_ip))
-    from webhooks.event_logs e
-    where e.id = build_payload.event_id;
-end;
-comment on function webhooks.build_payload(uuid) is 'The body that is sent for an event, byte for byte.';
+as $$
+declare
+    event record;
+    subscriber uuid;
+begin
+    select e.* into event from webhooks.event_logs e where e.id = build_payload.event_id;
+    if subscription_id is not null then
+        select s.tenant_id into subscriber from webhooks.webhook_subscriptions s where s.id = build_payload.subscription_id;
+        if not found then
+            raise exception 'there is no subscription %', subscription_id
+                using errcode = 'undefined_object', hint = 'Subscriptions are listed by: select id, name from webhooks.webhook_subscriptions;';
+        end if;
+        if subscriber <> event.tenant_id then
+            raise exception 'subscription % is another tenant''s than event %', subscription_id, event_id
+                using errcode = 'invalid_parameter_value',
+                      hint = format('The event is of tenant %s; only that tenant''s subscriptions get it.', event.tenant_id);
+        end if;
+    end if;
+    return webhooks.render_payload(
+        event.id, event.tenant_id, event.event_type, event.event_category, event.event_name, event.event_version,
+        (extract(epoch from coalesce(event.created_at, event.processed_at, 'epoch')) * 1000000)::bigint, event.event_data::text,
+        event.resource_type, event.resource_id, event.user_id, event.session_id, event.request_id, host(event.source_ip));
+end
+$$;
+comment on function webhooks.build_payload(uuid, uuid) is
+    'The body that is sent for an event, byte for byte; null if there is no such event. It is the same for every subscription: one that is given must exist and be the event''s tenant''s.';

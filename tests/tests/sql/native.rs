@@ -80,6 +80,44 @@ async fn the_payload_is_the_events() {
     let build = "select webhooks.build_payload('00000000-0000-7000-8000-000000000001')";
     let expected = r#"{"id":"00000000-0000-7000-8000-000000000001","event":{"type":"job.created","category":"job","name":"J \"1\"","version":"1.0","timestamp":"2025-01-02T03:04:05.678901+00:00"},"tenant_id":"00000000-0000-7000-8000-000000000002","data":{"a":"ü","b":1.50},"resource":{"type":"job","id":"00000000-0000-7000-8000-000000000003"},"context":{"user_id":"00000000-0000-7000-8000-000000000004","session_id":"s","request_id":"r","source_ip":"192.0.2.1"}}"#;
     assert_eq!(session.text(build).await, expected);
-    let nothing = "select coalesce(webhooks.build_payload(webhooks.uuid_v7()), 'null')";
-    assert_eq!(session.text(nothing).await, "null");
+    for nothing in ["webhooks.uuid_v7()", "null"] {
+        let nothing = format!("select webhooks.build_payload({nothing})");
+        assert_eq!(session.text(&nothing).await, "null");
+    }
+    // The same for whoever gets it, and for nobody else.
+    session
+        .run(
+            "insert into webhooks.webhook_subscriptions (id, tenant_id, name, webhook_url) values
+                 ('00000000-0000-7000-8000-00000000000a', '00000000-0000-7000-8000-000000000002', 'ours', 'http://x.example/'),
+                 ('00000000-0000-7000-8000-00000000000b', '00000000-0000-7000-8000-000000000009', 'theirs', 'http://x.example/')",
+        )
+        .await;
+    let build = |event: &str, subscription: &str| {
+        format!(
+            "select webhooks.build_payload({event}, subscription_id => '00000000-0000-7000-8000-00000000000{subscription}')"
+        )
+    };
+    let event = "'00000000-0000-7000-8000-000000000001'";
+    assert_eq!(session.text(&build(event, "a")).await, expected);
+    assert_eq!(session.text(&build("null", "a")).await, "null");
+    for (event, subscription, code, message) in [
+        (
+            event,
+            "b",
+            "22023",
+            "subscription 00000000-0000-7000-8000-00000000000b is another tenant's",
+        ),
+        (
+            event,
+            "c",
+            "42704",
+            "there is no subscription 00000000-0000-7000-8000-00000000000c",
+        ),
+        ("null", "c", "42704", "there is no subscription"),
+    ] {
+        let refusal = session.refused(&build(event, subscription)).await;
+        assert_eq!(refusal.code, code, "{refusal:?}");
+        assert!(refusal.message.starts_with(message), "{refusal:?}");
+        assert!(!refusal.hint.is_empty(), "{refusal:?}");
+    }
 }
