@@ -53,11 +53,11 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
     -- Each task by itself: one that can't be done now must not keep the others from being done.
-    foreach task in array array['create_partitions', 'forget_idempotency_keys', 'remove_orphans', 'apply_links'] loop
+    -- Those that lock tables come last, since their locks are held to the end, and publishers wait for them:
+    -- apply_links, which normally finds nothing to do, and then create_partitions.
+    foreach task in array array['forget_idempotency_keys', 'remove_orphans', 'apply_links', 'create_partitions'] loop
         begin
             case task
-                when 'create_partitions' then
-                    done := webhooks.create_partitions();
                 when 'forget_idempotency_keys' then
                     delete from webhooks.idempotency_keys k
                     where k.created_at < now() - make_interval(hours => webhooks.setting('idempotency_retention_hours')::integer);
@@ -66,6 +66,8 @@ begin
                     done := webhooks.remove_orphans();
                 when 'apply_links' then
                     done := webhooks.apply_links();
+                when 'create_partitions' then
+                    done := webhooks.create_partitions();
             end case;
             return next;
         exception when others then
