@@ -281,3 +281,70 @@ async fn what_was_deleted_meanwhile_is_late() {
     assert_eq!(record(&session, &[late]).await, [0]);
     assert!(session.lines(ATTEMPTS).await.is_empty());
 }
+
+/// DELETE locks the subscription first and its deliveries then; a 410 must not do it the other way round.
+#[tokio::test]
+async fn a_receiver_that_is_gone_while_its_subscription_is_deleted() {
+    let (db, session, ids) = queue("gone_deleted", 2).await;
+    let deleter = Session::open(&db).await;
+    deleter
+        .run("begin; select from webhooks.webhook_subscriptions for update")
+        .await;
+    let results = [
+        Result::of(&ids[0], 0, "failed").disables("'HTTP status 410'"),
+        Result::of(&ids[1], 0, "delivered"),
+    ];
+    let (late, ()) = tokio::join!(record(&session, &results), async {
+        deleter.wait_until_blocked(&session).await;
+        deleter
+            .run("delete from webhooks.webhook_subscriptions; commit")
+            .await;
+    });
+    assert_eq!(late, [0, 1]);
+    assert!(session.lines(QUEUE).await.is_empty());
+}
+
+/// Nothing of it is lost, and nothing of its batch.
+#[tokio::test]
+async fn a_finished_delivery_that_was_queued_again_by_hand() {
+    let (_db, session, ids) = queue("requeued", 3).await;
+    session
+        .run("create temporary table once as select * from webhooks.delivery_queue")
+        .await;
+    for (attempt, status) in [(0, "retrying"), (1, "delivered")] {
+        let result = Result::of(&ids[0], attempt, status).retry_after_ms("0");
+        assert!(record(&session, &[result]).await.is_empty());
+    }
+    let again = format!(
+        "insert into webhooks.delivery_queue select * from once where id = '{}'",
+        ids[0]
+    );
+    session.run(&again).await;
+    let late = record(
+        &session,
+        &[
+            Result::of(&ids[0], 0, "retrying").retry_after_ms("0"),
+            Result::of(&ids[1], 0, "delivered"),
+            Result::of(&ids[2], 7, "delivered"),
+        ],
+    )
+    .await;
+    assert_eq!(late, [2]);
+    assert_eq!(session.lines(QUEUE).await, ["1|1|f", "3|0|t"]);
+    assert!(
+        record(&session, &[Result::of(&ids[0], 1, "failed")])
+            .await
+            .is_empty()
+    );
+    assert_eq!(session.lines(QUEUE).await, ["3|0|t"]);
+    assert_eq!(
+        session.lines(ATTEMPTS).await,
+        [
+            "1|1|retrying",
+            "1|2|delivered",
+            "1|3|retrying",
+            "1|4|failed",
+            "2|1|delivered"
+        ]
+    );
+}
