@@ -83,6 +83,72 @@ comment on column webhooks.subscription_routes.environment is 'The subscription'
 comment on column webhooks.subscription_routes.filters is 'event_filters without jsonpath, as JSON text; null if there are none.';
 comment on column webhooks.subscription_routes.filter_jsonpath is 'event_filters.jsonpath.';
 
+create function webhooks.jsonpath_objection(path jsonpath)
+returns text
+language plpgsql immutable strict parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    -- PostgreSQL's own spelling: a filter begins with ?(, and names are strings, too.
+    plain constant text := regexp_replace(path::text, '"(?:[^"\\]|\\.)*"', '""', 'g');
+    token text;
+    is_filter boolean[] := '{}';
+    filters integer := 0;
+    descents integer := 0;
+    roots integer := 0;
+begin
+    -- In a path's own notation a variable is $"name".
+    if plain like '%$""%' then
+        return 'there are no variables';
+    end if;
+    if length(path::text) > 1000 then
+        return format('%s characters are more than 1000', length(path::text));
+    end if;
+    for token in select m[1] from regexp_matches(plain, '(\?\(|\(|\)|\*\*|\$|&&|\|\|)', 'g') m loop
+        case token
+            when '?(' then
+                filters := filters + 1;
+                is_filter := is_filter || true;
+                if filters > 2 then
+                    return 'filters are nested more than two deep';
+                elsif filters = 1 then
+                    roots := 0;
+                elsif roots > 0 then
+                    return 'a filter in a filter''s condition goes with $ there';
+                end if;
+            when '(' then
+                is_filter := is_filter || false;
+            when ')' then
+                if is_filter[cardinality(is_filter)] then
+                    filters := filters - 1;
+                end if;
+                is_filter := trim_array(is_filter, 1);
+            when '**' then
+                descents := descents + 1;
+                if descents > 1 then
+                    return '** is there more than once';
+                end if;
+            when '$' then
+                continue when filters = 0;
+                roots := roots + 1;
+                if filters > 1 then
+                    return 'a filter in a filter refers to $';
+                elsif roots > 1 then
+                    return 'a condition in a filter refers to $ more than once';
+                end if;
+            else
+                -- Another condition.
+                if filters = 1 then
+                    roots := 0;
+                end if;
+        end case;
+    end loop;
+    return null;
+end
+$$;
+comment on function webhooks.jsonpath_objection(jsonpath) is
+    'Why a subscription may not filter by a path; null if it may. Publishers evaluate it in their transactions: refused is what may take longer than the square of the event''s size.';
+
 create function webhooks.validate_subscription()
 returns trigger
 language plpgsql security definer
@@ -91,7 +157,7 @@ as $$
 declare
     pattern text;
     invalid record;
-    path text;
+    objection text;
 begin
     -- Also what the constraints say: when one of those fails, PostgreSQL shows the whole row, secrets included.
     select v.setting, coalesce(v.found, 'null') as found, v.takes into invalid
@@ -129,16 +195,18 @@ begin
         perform webhooks.check_subscription(new.webhook_url, new.webhook_headers, new.auth_type, new.auth_config, new.event_filters);
         if new.event_filters ? 'jsonpath' then
             begin
-                path := (new.event_filters ->> 'jsonpath')::jsonpath::text;
-                -- In a path's own notation a variable is $"name".
-                if regexp_replace(path, '"(?:[^"\\]|\\.)*"', '""', 'g') like '%$""%' then
-                    raise syntax_error using message = 'there are no variables';
-                end if;
+                objection := webhooks.jsonpath_objection((new.event_filters ->> 'jsonpath')::jsonpath);
             exception when data_exception or syntax_error or feature_not_supported then
                 raise exception 'invalid event_filters: jsonpath "%": %', new.event_filters ->> 'jsonpath', sqlerrm
                     using errcode = 'invalid_parameter_value',
                           hint = 'Write an SQL/JSON path, for example $.amount ? (@ > 100); try it with jsonb_path_query().';
             end;
+            if objection is not null then
+                raise exception 'invalid event_filters: jsonpath "%": %', left(new.event_filters ->> 'jsonpath', 1000), objection
+                    using errcode = 'invalid_parameter_value',
+                          hint = 'Publishers evaluate it for each event, so it must be quick: no variables, at most 1000 characters, '
+                                 'one **, a filter in a filter at most, there without $, and one $ in each condition of a filter.';
+            end if;
         end if;
     end if;
     if jsonb_typeof(new.subscribed_events) is distinct from 'array' then

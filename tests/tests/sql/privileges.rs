@@ -40,6 +40,8 @@ const OWNER_ONLY: &[&str] = &[
     "generate_secret",
     "generate_signature",
     "jsonpath_matches",
+    "jsonpath_objection",
+    "link_table",
     "link_tenants",
     "link_users",
     "match_events",
@@ -55,6 +57,7 @@ const OWNER_ONLY: &[&str] = &[
     "unlink_tenants",
     "unlink_users",
     "uuid_v7_floor",
+    "uuid_v7_time",
     "validate_subscription",
     "verify_signature",
 ];
@@ -174,7 +177,7 @@ async fn the_sidecars_role_does_its_whole_job() {
     let tasks = "select string_agg(task, ' ') from webhooks.maintain()";
     assert_eq!(
         sidecar.text(tasks).await,
-        "create_partitions forget_idempotency_keys remove_orphans apply_links"
+        "forget_idempotency_keys remove_orphans apply_links create_partitions"
     );
     let load = "select auth_config from webhooks.load_subscriptions('{00000000-0000-7000-8000-000000000001}')";
     assert_eq!(sidecar.text(load).await, "{\"api_key\": \"key\"}");

@@ -279,3 +279,64 @@ async fn every_constraint_has_a_refusal_of_its_own() {
         "environment id max_in_flight name no_retry_statuses subscribed_events tenant_id version webhook_url"
     );
 }
+
+/// Publishers wait for a subscriber's path: what might take longer than the square of the data is refused.
+#[tokio::test]
+async fn a_path_that_could_stall_publishers_is_refused() {
+    let (_db, session) = database("slow_paths").await;
+    let path = |path: &str| insert(&json!({"event_filters": {"jsonpath": path}}));
+    let long = format!("$.a == \"{}\"", "x".repeat(1000));
+    for (refused, reason) in [
+        (
+            "$.* ? (exists($.* ? (exists($.* ? (@ == \"no\")))))",
+            "a filter in a filter's condition goes with $",
+        ),
+        (
+            "$.a ? (exists(@.b ? (exists(@.c ? (@ == \"no\")))))",
+            "filters are nested more than two deep",
+        ),
+        ("$.**.**.**.**.**.**.**", "** is there more than once"),
+        (
+            "$.**{1 to 5}.a ? (exists(@.**{2}))",
+            "** is there more than once",
+        ),
+        (
+            "$.a ? ($.a == $.a)",
+            "a condition in a filter refers to $ more than once",
+        ),
+        (
+            "$.a ? (@ == 1 && ($.b == 1 + $.c))",
+            "a condition in a filter refers to $ more than once",
+        ),
+        (
+            "$.a ? (exists($.b.c[*].d ? (@.x == @.y)))",
+            "a filter in a filter's condition goes with $",
+        ),
+        (
+            "$.a ? (exists(@.b ? (@ == $.c)))",
+            "a filter in a filter refers to $",
+        ),
+        (long.as_str(), "1013 characters are more than 1000"),
+    ] {
+        let refusal = session.refused(&path(refused)).await;
+        assert_eq!(refusal.code, "22023", "{refused}: {refusal:?}");
+        assert!(refusal.message.contains(reason), "{refused}: {refusal:?}");
+        assert!(
+            refusal.hint.contains("at most 1000 characters"),
+            "{refusal:?}"
+        );
+        assert!(refusal.everything.len() < 5000, "{refused}: {refusal:?}");
+    }
+    for taken in [
+        "$.lines[*] ? (@.price > 1000)",
+        "$.**.sku",
+        "$.items ? (@.price > $.min && @.price < $.max || !(@.x == $.y))",
+        "$.items ? (@.a == $.b) ? (@.c == $.d) ? (exists(@.e ? (@.f > 0)))",
+        "exists($.a ? (@ == 1)) && exists($.b ? (@ == 1)) && $.c == $.d",
+        "$.\"$\" ? (@.\"?(?(?(\" == \"** ** \\\" ?($ $\")",
+        "$.a ? ((((@.x + 1) * 2)) > 1)",
+        "$.a ? (@.t.datetime() < $.u.datetime() && @ like_regex \"^(a|b)**\" flag \"q\")",
+    ] {
+        session.run(&path(taken)).await;
+    }
+}
