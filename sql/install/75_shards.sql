@@ -18,9 +18,12 @@ returns integer
 language sql volatile
 set search_path = pg_catalog, pg_temp
 begin atomic
+    -- Advisory locks are anyone's: who may not do a sidecar's work doesn't count as one.
     select count(distinct l.pid)::integer
     from pg_locks l
-    where l.locktype = 'advisory' and l.classid = 1464156750 and l.objsubid = 2 and l.granted
+    join pg_stat_activity a on a.pid = l.pid
+    where pg_has_role(a.usesysid, 'webhooks_sidecar', 'member')
+      and l.locktype = 'advisory' and l.classid = 1464156750 and l.objsubid = 2 and l.granted
       and l.database = (select d.oid from pg_database d where d.datname = current_database());
 end;
 comment on function webhooks.sidecar_count() is 'How many sidecars live in this database.';
@@ -32,6 +35,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
     candidate smallint;
+    intruders text;
 begin
     fair_share := ceil(webhooks.shard_count()::numeric / greatest(webhooks.sidecar_count(), 1))::integer;
     acquired := '{}';
@@ -47,6 +51,18 @@ begin
                 acquired := acquired || candidate;
             end if;
         end loop;
+        if cardinality(owned) + cardinality(acquired) < fair_share then
+            select string_agg(format('shard %s by pid %s of role %s', l.objid, a.pid, a.usename), ', ' order by l.objid) into intruders
+            from pg_locks l
+            join pg_stat_activity a on a.pid = l.pid
+            where not pg_has_role(a.usesysid, 'webhooks_sidecar', 'member')
+              and l.locktype = 'advisory' and l.classid = 1464156749 and l.objsubid = 2 and l.granted
+              and l.database = (select d.oid from pg_database d where d.datname = current_database());
+            if intruders is not null then
+                raise warning 'held by a session that is no sidecar: %', intruders
+                    using hint = 'Nothing of these shards is delivered. End the session with pg_terminate_backend(pid).';
+            end if;
+        end if;
     end if;
     return next;
 end

@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use webhooks_tests::database::{Database, SIDECAR_ROLE};
+use webhooks_tests::database::{Database, PUBLISHER_ROLE, SIDECAR_ROLE};
 
 use crate::session::Session;
 
@@ -113,4 +113,35 @@ async fn the_shard_is_in_the_subscriptions_id() {
         "select count(distinct webhooks.shard_of(webhooks.uuid_v7())), webhooks.shard_count()
                   from generate_series(1, 1000)";
     assert_eq!(session.text(spread).await, "16|16");
+}
+
+/// Advisory locks are anyone's; to hold one makes nobody a sidecar, and the log says who keeps a shard.
+#[tokio::test]
+async fn who_is_no_sidecar_is_not_counted_and_is_named() {
+    let db = Database::fresh("intruder").await.unwrap();
+    let intruder = Session::open_as(&db, PUBLISHER_ROLE).await;
+    intruder
+        .run("select pg_advisory_lock_shared(1464156750, 0), pg_advisory_lock(1464156749, 3), pg_advisory_lock(1464156749, 5)")
+        .await;
+    let mut sidecar = Sidecar::join(&db).await;
+    let count = "select webhooks.sidecar_count()";
+    assert_eq!(sidecar.session.text(count).await, "1");
+    assert_eq!(sidecar.balance().await, 16);
+    assert_eq!(sidecar.owned.len(), 14);
+    let pid = intruder.pid();
+    let warning = format!(
+        "held by a session that is no sidecar: shard 3 by pid {pid} of role {PUBLISHER_ROLE}, shard 5 by pid {pid} of role {PUBLISHER_ROLE}"
+    );
+    let said = || db.cluster().server_log().matches(&warning).count();
+    assert_eq!(said(), 1);
+    // A superuser may do a sidecar's work; a shard of another sidecar's is no reason to complain.
+    let superuser = Session::open(&db).await;
+    superuser.run("select webhooks.join_sidecars()").await;
+    assert_eq!(superuser.text(count).await, "2");
+    intruder.run("select pg_advisory_unlock_all()").await;
+    superuser
+        .run("select pg_advisory_lock(1464156749, 3)")
+        .await;
+    assert_eq!(sidecar.balance().await, 8);
+    assert_eq!(said(), 1);
 }
