@@ -13,7 +13,7 @@ exception when others then
     return false;
 end
 $$;
-comment on function webhooks.jsonpath_matches(jsonb, jsonpath) is 'True if a predicate path holds or any other path finds something. Errors in the path count as false: a subscriber can''t break a publisher.';
+comment on function webhooks.jsonpath_matches(jsonb, jsonpath) is 'True if a predicate path holds or any other path finds something. Errors in the path count as false: a subscriber can''t make a publisher fail. How long it may take is bounded where the path is written: see jsonpath_objection().';
 
 create function webhooks.match_events()
 returns trigger
@@ -31,6 +31,8 @@ begin
     -- pg_dump --load-via-partition-root restores events through the parent: their deliveries are in the dump, too.
     -- It turns both of these off (and pg_restore does), publishers don't.
     if not current_setting('check_function_bodies')::boolean and not current_setting('row_security')::boolean then
+        raise notice 'restored events are not fanned out'
+            using hint = 'check_function_bodies and row_security are both off, as in a restore. To publish, turn one of them on.';
         return null;
     end if;
 

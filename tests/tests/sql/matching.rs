@@ -412,3 +412,26 @@ async fn reasons_name_the_filter() {
         "{reasons:?}"
     );
 }
+
+/// As pg_dump and pg_restore set it: their deliveries come by themselves. Who sets it by mistake is told.
+#[tokio::test]
+async fn restored_events_are_not_fanned_out_and_it_is_said() {
+    let world = World::new("restoring").await;
+    world.subscribe("all", json!({})).await;
+    let session = &world.session;
+    session
+        .run("set check_function_bodies = off; set row_security = off; set log_min_messages = notice")
+        .await;
+    session
+        .run(&format!(
+            "insert into webhooks.event_logs (tenant_id, event_type, event_category, event_name, event_data)
+             select '{TENANT}', 'job.created', 'job', 'x', '{{}}' from generate_series(1, 3)"
+        ))
+        .await;
+    let queued = "select count(*) from webhooks.delivery_queue";
+    assert_eq!(session.text(queued).await, "0");
+    let database = world.db.name();
+    let log = world.db.cluster().server_log();
+    let said = log.matches("restored events are not fanned out").count();
+    assert_eq!(said, 1, "{database}");
+}
