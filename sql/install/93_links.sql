@@ -73,22 +73,33 @@ end
 $$;
 comment on function webhooks.apply_links() is 'Makes the foreign keys of linked_tables that are missing (after a restore); returns how many.';
 
+create function webhooks.link_table(kind text, target regclass, id_column name)
+returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    if target is null then
+        raise exception 'no table of % given', kind
+            using errcode = 'null_value_not_allowed', hint = format('To end the link, call webhooks.unlink_%s().', kind);
+    end if;
+    execute format('select webhooks.unlink_%s()', kind);
+    insert into webhooks.linked_tables
+    select link_table.kind, format('%I.%I', n.nspname, c.relname), link_table.id_column
+    from pg_class c join pg_namespace n on n.oid = c.relnamespace
+    where c.oid = target;
+    perform webhooks.apply_links();
+end
+$$;
+comment on function webhooks.link_table(text, regclass, name) is 'What link_tenants() and link_users() have in common.';
+
 create function webhooks.link_tenants(tenants regclass, id_column name default 'id')
 returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-    if tenants is null then
-        raise exception 'no table of tenants given'
-            using errcode = 'null_value_not_allowed', hint = 'To end the link, call webhooks.unlink_tenants().';
-    end if;
-    perform webhooks.unlink_tenants();
-    insert into webhooks.linked_tables
-    select 'tenants', format('%I.%I', n.nspname, c.relname), link_tenants.id_column
-    from pg_class c join pg_namespace n on n.oid = c.relnamespace
-    where c.oid = tenants;
-    perform webhooks.apply_links();
+    perform webhooks.link_table('tenants', tenants, id_column);
     execute format('create trigger webhooks_forget_tenants after delete on %s referencing old table as gone_tenants
                     for each statement execute function webhooks.forget_tenants(%L)', tenants, id_column);
 end
@@ -98,23 +109,13 @@ comment on function webhooks.link_tenants(regclass, name) is
 
 create function webhooks.link_users(users regclass, id_column name default 'id')
 returns void
-language plpgsql volatile
+language sql volatile
 set search_path = pg_catalog, pg_temp
-as $$
-begin
-    if users is null then
-        raise exception 'no table of users given'
-            using errcode = 'null_value_not_allowed', hint = 'To end the link, call webhooks.unlink_users().';
-    end if;
-    perform webhooks.unlink_users();
-    insert into webhooks.linked_tables
-    select 'users', format('%I.%I', n.nspname, c.relname), link_users.id_column
-    from pg_class c join pg_namespace n on n.oid = c.relnamespace
-    where c.oid = users;
-    perform webhooks.apply_links();
-end
-$$;
-comment on function webhooks.link_users(regclass, name) is 'Makes user_id and created_by reference the application''s table of users.';
+begin atomic
+    select webhooks.link_table('users', users, id_column);
+end;
+comment on function webhooks.link_users(regclass, name) is
+    'Makes user_id and created_by reference the application''s table of users. They have no index, which would cost every event: deleting a user reads all events.';
 
 create function webhooks.unlink_tenants()
 returns void
