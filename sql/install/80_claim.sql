@@ -117,10 +117,10 @@ begin
     where q.id = d.id;
     get diagnostics promoted = row_count;
     next_due_in_ms := (
-        -- Not greatest(): that ignores null, which means none. A time far away, infinity too, is looked at again in an hour.
+        -- Neither greatest() nor least(): null means none. A time far away, infinity too, is looked at again in an hour.
         select case when min(d.next_attempt_at) <= clock_timestamp() then 0
-                    else ceil(extract(epoch from least(min(d.next_attempt_at), clock_timestamp() + interval '1 hour')
-                                                 - clock_timestamp()) * 1000) end
+                    when min(d.next_attempt_at) > clock_timestamp() + interval '1 hour' then 3600000
+                    else ceil(extract(epoch from min(d.next_attempt_at) - clock_timestamp()) * 1000) end
         from unnest(promote_due.shards) o (shard)
         cross join lateral (
             select q.next_attempt_at from webhooks.delivery_queue q

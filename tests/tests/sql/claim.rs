@@ -204,20 +204,22 @@ async fn what_is_too_old_comes_as_expired() {
         publish(1, "", ""),
         publish(2, ", expires_at", ", now() + interval '1 h'"),
         publish(3, ", expires_at", ", now() - interval '1 s'"),
-        publish(4, ", created_at", ", now() - interval '100 s'"),
-        publish(5, ", created_at", ", null"),
-        publish(
-            6,
-            ", created_at, expires_at",
-            ", now() - interval '100 s', now() + interval '1 h'",
-        ),
+        publish(4, ", created_at", ", now() - interval '1 year'"),
+        publish(5, "", ""),
+        publish(6, ", expires_at", ", now() + interval '1 h'"),
+        publish(7, ", deliver_after", ", now() - interval '10 s'"),
     ] {
         queue.session.run(&sql).await;
     }
-    let expired = "select string_agg(event_data::json ->> 'n', ' ' order by delivery_id) filter (where expired)
+    // 5 to 7 have waited for 100 s; 7 was not meant to be delivered before the last ten of them.
+    let waited = "update webhooks.delivery_queue q
+        set id = overlay(q.id::text placing left(webhooks.uuid_v7_floor(now() - interval '100 s')::text, 13) from 1)::uuid
+        from webhooks.event_logs e where e.id = q.event_log_id and (e.event_data ->> 'n')::integer >= 5";
+    queue.session.run(waited).await;
+    let expired = "select string_agg(event_data::json ->> 'n', ' ' order by delivery_id) filter (where expires_in_ms <= 0)
                    from webhooks.claim_deliveries('{0}', '{null}', '{}', '{}', 10, 100)";
     assert_eq!(queue.session.text(expired).await, "3");
-    for (age, ids) in [(60, "3 4 6"), (200, "3")] {
+    for (age, ids) in [(60, "5 6 3"), (200, "3")] {
         let set = format!("select webhooks.set_setting('max_delivery_age_seconds', {age})");
         queue.session.run(&set).await;
         assert_eq!(queue.session.text(expired).await, ids);
@@ -232,12 +234,12 @@ async fn a_claim_carries_all_that_is_sent() {
     let event = "select webhooks.publish_event('11111111-1111-4111-8111-111111111111', 'job.created', 'c', 'n', '{\"b\": 1, \"a\": 1.50}',
         'r', '22222222-2222-4222-8222-222222222222', '33333333-3333-4333-8333-333333333333', 's', 'q', '192.0.2.1/32', '2.0')";
     let event = queue.session.text(event).await;
-    let claimed = "select delivery_id = q.id, c.shard, subscription_version, c.attempt, expired, event_id, c.tenant_id, c.event_type, c.event_category,
+    let claimed = "select delivery_id = q.id, c.shard, subscription_version, c.attempt, expires_in_ms between 604700000 and 604800000, over_budget, event_id, c.tenant_id, c.event_type, c.event_category,
             c.event_name, c.event_version, created_at_us = (extract(epoch from e.created_at) * 1000000)::bigint, c.event_data,
             c.resource_type, c.resource_id, c.user_id, c.session_id, c.request_id, c.source_ip
         from webhooks.claim_deliveries('{10}', '{null}', '{}', '{}', 10, 100) c, webhooks.delivery_queue q, webhooks.event_logs e";
     let expected = format!(
-        "t|10|2|0|f|{event}|{TENANT}|job.created|c|n|2.0|t|{{\"a\": 1.50, \"b\": 1}}|r|\
+        "t|10|2|0|t|f|{event}|{TENANT}|job.created|c|n|2.0|t|{{\"a\": 1.50, \"b\": 1}}|r|\
          22222222-2222-4222-8222-222222222222|33333333-3333-4333-8333-333333333333|s|q|192.0.2.1"
     );
     assert_eq!(queue.session.text(claimed).await, expected);
@@ -248,4 +250,22 @@ async fn a_claim_carries_all_that_is_sent() {
         queue.claim("'{10}', '{null}', '{}', '{}', 10, 100").await,
         ["1a:gone"]
     );
+}
+
+/// Beyond the budget rows say so, and their data is not read; the first one always comes whole.
+#[tokio::test]
+async fn a_claim_keeps_to_its_budget_of_bytes() {
+    let queue = Queue::new("budget").await;
+    queue.subscribe("1a", json!(["*"])).await;
+    let publish = "insert into webhooks.event_logs (tenant_id, event_type, event_category, event_name, event_data)
+        select '11111111-1111-4111-8111-111111111111', 'job.created', 'job', 'x', jsonb_build_object('text', repeat('x', 1000))
+        from generate_series(1, 5)";
+    queue.session.run(publish).await;
+    for (budget, within) in [(1, "1|4"), (2500, "2|3"), (1_000_000, "5|0")] {
+        let claimed = format!(
+            "select count(event_data), count(*) filter (where over_budget)
+             from webhooks.claim_deliveries('{{10}}', '{{null}}', '{{}}', '{{}}', 10, 100, {budget})"
+        );
+        assert_eq!(queue.session.text(&claimed).await, within);
+    }
 }
