@@ -224,3 +224,67 @@ async fn publishing_looks_up_its_routes_however_many_there_are() {
     session.run("analyze webhooks.subscription_routes").await;
     check("10,001 routes, analysed").await;
 }
+
+/// The README's questions to the log, however long it is.
+#[tokio::test]
+async fn the_log_is_read_by_index() {
+    let (db, session) = database("log_plan").await;
+    subscribe(&db, 1).await;
+    session
+        .run(
+            "select webhooks.create_partitions(2);
+             insert into webhooks.delivery_attempts
+                 (delivery_id, delivery_attempt, attempted_at, subscription_id, event_log_id, tenant_id, delivery_status)
+             select webhooks.uuid_v7(), 1, now(), ('00000000-0000-7000-8000-' || lpad(to_hex(n % 200), 12, '0'))::uuid,
+                    webhooks.uuid_v7(), webhooks.uuid_v7(), 'delivered' from generate_series(1, 20000) n",
+        )
+        .await;
+    let tenant = TENANT.parse().unwrap();
+    db.publish_many(tenant, "job.created", 20).await.unwrap();
+    session
+        .run("analyze webhooks.delivery_attempts; analyze webhooks.delivery_queue; analyze webhooks.webhook_subscriptions")
+        .await;
+    let partition = "select tableoid::regclass::text from webhooks.delivery_attempts limit 1";
+    let partition = session.text(partition).await.replace("webhooks.", "");
+    let queued = "select min(id::text) from webhooks.delivery_queue";
+    let (queued, logged) = (
+        session.text(queued).await,
+        session
+            .text("select min(delivery_id::text) from webhooks.delivery_attempts")
+            .await,
+    );
+    let view = "select count(*) from webhooks.webhook_delivery_logs where";
+    let one = "'00000000-0000-7000-8000-000000000001'";
+    let recent = "id > webhooks.uuid_v7_floor(now() - interval '1 hour')";
+    let of_an_event = format!(
+        "{view} event_log_id = (select event_log_id from webhooks.delivery_attempts where subscription_id = {one} limit 1)
+         and subscription_id = any (array(select id from webhooks.webhook_subscriptions where tenant_id = '{TENANT}')) and {recent}"
+    );
+    let by_time = format!(
+        "select count(*) from webhooks.delivery_attempts where subscription_id = {one} and attempted_at > now() - interval '1 hour'"
+    );
+    for (query, value) in [
+        (format!("{view} id = '{queued}'"), "1"),
+        (format!("{view} id = '{logged}'"), "1"),
+        (
+            format!("{view} subscription_id = {one} and {recent}"),
+            "120",
+        ),
+        (of_an_event, "1"),
+        (by_time, "100"),
+    ] {
+        let (seq_scans, fetched) = reads(&session, &query, value, &partition).await;
+        assert_eq!(seq_scans, 0, "{query}");
+        assert!(fetched <= 300, "{fetched} fetched: {query}");
+    }
+    // In the queue as well. (A subscription's rows there are among what is outstanding.)
+    session
+        .run("insert into webhooks.delivery_queue (subscription_id, event_log_id, tenant_id, shard)
+              select u, u, u, 0 from (select webhooks.uuid_v7() u from generate_series(1, 20000)) t; analyze webhooks.delivery_queue")
+        .await;
+    for id in [queued, logged] {
+        let found = format!("{view} id = '{id}'");
+        let (seq_scans, _) = reads(&session, &found, "1", "delivery_queue").await;
+        assert_eq!(seq_scans, 0);
+    }
+}
