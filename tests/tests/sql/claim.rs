@@ -216,10 +216,10 @@ async fn what_is_too_old_comes_as_expired() {
         set id = overlay(q.id::text placing left(webhooks.uuid_v7_floor(now() - interval '100 s')::text, 13) from 1)::uuid
         from webhooks.event_logs e where e.id = q.event_log_id and (e.event_data ->> 'n')::integer >= 5";
     queue.session.run(waited).await;
-    let expired = "select string_agg(event_data::json ->> 'n', ' ' order by delivery_id) filter (where expires_in_ms <= 0)
+    let expired = "select string_agg(event_data::json ->> 'n', ' ' order by event_data::json ->> 'n') filter (where expires_in_ms <= 0)
                    from webhooks.claim_deliveries('{0}', '{null}', '{}', '{}', 10, 100)";
     assert_eq!(queue.session.text(expired).await, "3");
-    for (age, ids) in [(60, "5 6 3"), (200, "3")] {
+    for (age, ids) in [(60, "3 5 6"), (200, "3")] {
         let set = format!("select webhooks.set_setting('max_delivery_age_seconds', {age})");
         queue.session.run(&set).await;
         assert_eq!(queue.session.text(expired).await, ids);
