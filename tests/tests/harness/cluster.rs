@@ -73,8 +73,15 @@ async fn a_killed_backend_restarts_the_server() {
         .get(0);
     send_signal(pid.unsigned_abs(), Signal::KILL).unwrap();
     assert!(client.batch_execute("select 1").await.is_err());
+    // The server may go on accepting for a moment, until its postmaster has noticed.
+    let noticed = async || {
+        let log = cluster.server_log();
+        Ok(Seen::done_if(log, |log| {
+            log.contains("was terminated by signal 9")
+        }))
+    };
+    eventually(Duration::from_secs(10), noticed).await.unwrap();
     cluster.wait_accepting().await.unwrap();
-    assert!(cluster.server_log().contains("was terminated by signal 9"));
 }
 
 #[tokio::test]
