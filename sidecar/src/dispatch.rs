@@ -86,6 +86,8 @@ pub struct Board {
     /// Lines with something waiting and room in flight.
     ring: VecDeque<Uuid>,
     recorded: Vec<Uuid>,
+    /// How many can't be recorded.
+    stuck: usize,
     /// Subscriptions that a result disables, until that result (a delivery's) is recorded.
     disabling: HashMap<Uuid, Uuid>,
     /// A line with `more` has room again.
@@ -103,6 +105,7 @@ impl Board {
             lines: HashMap::new(),
             ring: VecDeque::new(),
             recorded: Vec::new(),
+            stuck: 0,
             disabling: HashMap::new(),
             hungry: false,
         }
@@ -110,7 +113,7 @@ impl Board {
 
     /// How many deliveries a claim may bring; 0: none now.
     pub fn room(&self) -> usize {
-        let free = self.capacity().saturating_sub(self.held.len());
+        let free = (self.capacity() + self.stuck).saturating_sub(self.held.len());
         if self.bytes >= MAX_BYTES || free < MIN_CLAIM.min(self.concurrency) {
             0
         } else {
@@ -307,16 +310,35 @@ impl Board {
         }
     }
 
-    /// The result can't be recorded: the delivery is neither sent again nor waited for.
+    /// The result can't be recorded: the delivery is neither sent again nor waited for while this session lasts.
     pub fn refused(&mut self, id: Uuid) {
         let Some(held) = self.held.get_mut(&id) else {
             return;
         };
         held.state = State::Stuck;
+        self.stuck += 1;
         self.bytes_in_flight -= std::mem::take(&mut held.size);
-        if let Some(line) = self.lines.get_mut(&held.subscription) {
-            line.held = line.held.saturating_sub(1);
+        let subscription = held.subscription;
+        if self.disabling.get(&subscription) == Some(&id) {
+            self.disabling.remove(&subscription);
         }
+        let share = self.share();
+        if let Some(line) = self.lines.get_mut(&subscription) {
+            line.held = line.held.saturating_sub(1);
+            self.hungry |= line.is_hungry(share);
+        }
+    }
+
+    /// Forgets what can't be recorded, of a shard that is given back or of all: its next owner has to see for itself.
+    pub fn forget_stuck(&mut self, shard: Option<i16>) {
+        self.held.retain(|_, held| {
+            !matches!(held.state, State::Stuck) || shard.is_some_and(|shard| shard != held.shard)
+        });
+        let stuck = self
+            .held
+            .values()
+            .filter(|held| matches!(held.state, State::Stuck));
+        self.stuck = stuck.count();
     }
 
     /// The claim that was under way has been taken in.

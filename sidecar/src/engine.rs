@@ -10,7 +10,7 @@ use crate::dispatch::Board;
 use crate::maintain;
 use crate::owner::{Owner, Settings, Signal, same_version};
 use crate::record::{self, Flushed};
-use crate::shards::Shards;
+use crate::shards::{HAND_OVER, RECORDING, Shards};
 use crate::subscriptions::Subscriptions;
 use crate::wake::{Step, Wake};
 use anyhow::Context;
@@ -228,6 +228,7 @@ impl Engine {
         self.claiming = false;
         self.board.claim_ended();
         self.board.drop_waiting(|_| true);
+        self.board.forget_stuck(None);
         self.shards = Shards::default();
         tracing::warn!(
             in_flight = self.board.in_flight(),
@@ -476,8 +477,8 @@ impl Engine {
     /// Leaving shards that can be given back now: idle, or out of time.
     fn shards_to_release(&mut self, now: Instant) -> Option<Vec<i16>> {
         let mut ready = Vec::new();
-        for (shard, time_is_up) in self.shards.leaving(now) {
-            if time_is_up {
+        for (shard, since) in self.shards.leaving(now) {
+            if since >= HAND_OVER {
                 let aborted = self.board.abort(Some(shard));
                 if aborted > 0 {
                     tracing::warn!(
@@ -488,7 +489,8 @@ impl Engine {
                 }
             }
             // Also what was answered and is not recorded yet would be made again.
-            if self.board.busy(shard) == 0 {
+            if self.board.busy(shard) == 0 || since >= HAND_OVER + RECORDING {
+                self.board.forget_stuck(Some(shard));
                 ready.push(shard);
             }
         }

@@ -7,7 +7,10 @@ use uuid::Uuid;
 /// How long requests of a shard that is being given back may take to finish; what is cut off the next owner makes
 /// again. Meanwhile nothing is delivered for that shard: longer would spare a slow receiver a second request, and make
 /// all others on its shard wait.
-const HAND_OVER: Duration = Duration::from_secs(10);
+pub const HAND_OVER: Duration = Duration::from_secs(10);
+/// How long the recording of results may keep a shard after that: when the database takes none, its next owner may
+/// have better luck. A result that is recorded late changes nothing.
+pub const RECORDING: Duration = Duration::from_secs(20);
 
 #[derive(Default)]
 struct Shard {
@@ -75,14 +78,13 @@ impl Shards {
         fitted
     }
 
-    /// Leaving shards, and whether their time is up.
-    pub fn leaving(&self, now: Instant) -> Vec<(i16, bool)> {
+    /// Leaving shards, and for how long they have been.
+    pub fn leaving(&self, now: Instant) -> Vec<(i16, Duration)> {
         self.owned
             .iter()
             .filter_map(|(number, shard)| {
-                shard
-                    .leaving
-                    .map(|since| (*number, now >= since + HAND_OVER))
+                let since = shard.leaving?;
+                Some((*number, now.saturating_duration_since(since)))
             })
             .collect()
     }
@@ -130,8 +132,14 @@ mod tests {
         assert_eq!(shards.fit(2, now).leaving, [3, 2]);
         assert_eq!(shards.fit(2, now), Fitted::default());
         assert_eq!(shards.active(), [0, 1]);
-        assert_eq!(shards.leaving(now), [(2, false), (3, false)]);
-        assert_eq!(shards.leaving(now + HAND_OVER), [(2, true), (3, true)]);
+        assert_eq!(
+            shards.leaving(now),
+            [(2, Duration::ZERO), (3, Duration::ZERO)]
+        );
+        assert_eq!(
+            shards.leaving(now + HAND_OVER),
+            [(2, HAND_OVER), (3, HAND_OVER)]
+        );
         shards.released(&[3]);
         assert_eq!(shards.fit(4, now).kept, [2]);
         assert_eq!(shards.active(), [0, 1, 2]);

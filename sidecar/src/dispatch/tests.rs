@@ -221,6 +221,26 @@ fn a_result_that_cannot_be_recorded_is_held_and_not_waited_for() {
         0,
         "it would be sent over and over"
     );
+    assert_eq!(board.room(), 64 * HELD_PER_SLOT, "it takes no room");
+    board.forget_stuck(Some(2));
+    assert_eq!(offer(&mut board, &one, 0..1), 0, "not of that shard");
+    board.forget_stuck(Some(1));
+    assert_eq!(offer(&mut board, &one, 0..1), 1);
+}
+
+#[test]
+fn a_refused_result_does_not_keep_its_subscription_from_being_delivered_to() {
+    let mut board = Board::new(64);
+    let one = subscription(1, 1);
+    offer(&mut board, &one, 0..1);
+    send(&mut board);
+    let id = Uuid::from_u128(0);
+    board.attempted(id);
+    board.disabling(id, one.id);
+    assert_eq!(offer(&mut board, &one, 1..2), 0);
+    board.refused(id);
+    assert!(board.take_hunger());
+    assert_eq!(offer(&mut board, &one, 1..2), 1);
 }
 
 #[test]
