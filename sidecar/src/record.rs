@@ -20,7 +20,7 @@ const STATEMENT_TIMEOUT: Duration = Duration::from_secs(30);
 pub struct Flushed {
     pub recorded: Vec<Uuid>,
     /// The server takes neither their result nor its bare outcome. To send them again would change nothing but
-    /// burden the receiver: they stay where they are until an operator has read the log.
+    /// burden the receiver: they wait for the next session, or the next owner of their shard.
     pub refused: Vec<Uuid>,
 }
 
@@ -105,7 +105,7 @@ async fn record_bare(
     let delivery_id = attempts.first()?.delivery_id;
     tracing::error!(
         %delivery_id,
-        "the server refuses this result; the delivery stays queued and is made again after a restart: {words}"
+        "the server refuses this result; the delivery stays queued, and is made again by the next session or owner of its shard: {words}"
     );
     Some(delivery_id)
 }
