@@ -1,5 +1,6 @@
 //! Claim: read ready deliveries of the owned shards. A plain read; see `sql/install/80_claim.sql`.
 
+use crate::dispatch::Failing;
 use crate::owner::{Owner, Settings};
 use crate::subscriptions::{Subscription, Subscriptions};
 use bytes::Bytes;
@@ -21,8 +22,9 @@ const MAX_BYTES: usize = 16 << 20;
 pub struct ClaimRequest {
     pub shards: Vec<i16>,
     pub cursors: Vec<Option<Uuid>>,
-    /// Deliveries that are here already.
+    /// Deliveries that are here already: those that go in any order, and those in lanes.
     pub held: Vec<Uuid>,
+    pub held_ordered: Vec<Uuid>,
     /// Subscriptions that take no more.
     pub full: Vec<Uuid>,
     pub per_subscription: usize,
@@ -35,6 +37,8 @@ pub struct Delivery {
     pub shard: i16,
     /// Attempts made before.
     pub attempt: i32,
+    /// It goes one at a time with others of the same lane of its subscription; `None`: in any order.
+    pub lane: Option<i64>,
     /// Not to be sent after this time. By the server's clock when it was claimed, so this machine's does not matter.
     pub deadline: Instant,
     pub subscription: Arc<Subscription>,
@@ -42,6 +46,13 @@ pub struct Delivery {
     pub message: Option<Arc<Message>>,
     /// Memory that holding it costs, in bytes: its part of a body that is shared.
     pub size: usize,
+}
+
+impl Delivery {
+    /// Whether a request will be made of it.
+    pub fn is_sendable(&self, now: Instant) -> bool {
+        self.message.is_some() && now < self.deadline
+    }
 }
 
 /// An event as it is sent. Deliveries of one event that are claimed together share it.
@@ -59,6 +70,10 @@ pub struct Claimed {
     pub stopped_at: Option<HashMap<i16, Uuid>>,
     /// Subscriptions that brought as many rows as they may: there may be more.
     pub more: HashSet<Uuid>,
+    /// Subscriptions with more lanes than were looked at: which ones were is chance, so a later look may find others.
+    pub more_lanes: bool,
+    /// Series of failures of the subscriptions that were loaded.
+    pub failing: Vec<(Uuid, Failing)>,
 }
 
 /// A row of the claim.
@@ -66,6 +81,7 @@ struct Claim {
     id: Uuid,
     shard: i16,
     attempt: i32,
+    lane: Option<i64>,
     deadline: Instant,
     subscription: (Uuid, i64),
     message: Option<Arc<Message>>,
@@ -84,7 +100,11 @@ pub async fn claim(
     subscriptions: &mut Subscriptions,
     request: ClaimRequest,
 ) -> Result<Claimed, Error> {
-    let (claims, cut) = read(owner, &request).await?;
+    let Read {
+        claims,
+        cut,
+        more_lanes,
+    } = read(owner, &request).await?;
     let stopped_at = (cut || claims.len() >= request.max_rows).then(|| {
         claims
             .iter()
@@ -100,7 +120,7 @@ pub async fn claim(
         }
     }
     let wanted: Vec<(Uuid, i64)> = taken.keys().copied().collect();
-    subscriptions.load(owner, settings, &wanted).await?;
+    let failing = subscriptions.load(owner, settings, &wanted).await?;
     let more = taken
         .into_iter()
         .filter(|(_, n)| *n >= request.per_subscription)
@@ -116,6 +136,7 @@ pub async fn claim(
                 id: claim.id,
                 shard: claim.shard,
                 attempt: claim.attempt,
+                lane: claim.lane,
                 deadline: claim.deadline,
                 subscription: subscriptions.get(claim.subscription.0)?,
                 message: claim.message,
@@ -127,46 +148,67 @@ pub async fn claim(
         deliveries,
         stopped_at,
         more,
+        more_lanes,
+        failing,
     })
 }
 
-/// Reads the claim's rows; true: it was cut short by the budget of bytes. The stream of rows ends here, also where it
+/// The rows of a claim.
+struct Read {
+    claims: Vec<Claim>,
+    /// It was cut short by the budget of bytes.
+    cut: bool,
+    more_lanes: bool,
+}
+
+/// Reads the claim's rows. The stream of rows ends here, also where it
 /// was not read to its end: nothing else could be asked on this session beside it.
-async fn read(owner: &Owner, request: &ClaimRequest) -> Result<(Vec<Claim>, bool), Error> {
+async fn read(owner: &Owner, request: &ClaimRequest) -> Result<Read, Error> {
     let per_subscription = i32::try_from(request.per_subscription).unwrap_or(i32::MAX);
     let max_rows = i32::try_from(request.max_rows).unwrap_or(i32::MAX);
-    let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 7] = [
+    let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 8] = [
         &request.shards,
         &request.cursors,
         &request.held,
+        &request.held_ordered,
         &request.full,
         &per_subscription,
         &max_rows,
         &MAX_STORED_BYTES,
     ];
     let mut rows = pin!(owner.client.query_raw(&owner.claim, parameters).await?);
-    let mut claims = Vec::new();
+    let mut read = Read {
+        claims: Vec::new(),
+        cut: false,
+        more_lanes: false,
+    };
     let mut messages: HashMap<Uuid, Option<Arc<Message>>> = HashMap::new();
     let mut bytes = 0;
     while let Some(row) = rows.try_next().await? {
-        if row.get(6) || bytes >= MAX_BYTES {
-            return Ok((claims, true));
+        let Some(id) = row.get(0) else {
+            read.more_lanes = true;
+            continue;
+        };
+        if row.get(7) || bytes >= MAX_BYTES {
+            read.cut = true;
+            break;
         }
-        let message = messages.entry(row.get(7)).or_insert_with(|| {
+        let message = messages.entry(row.get(8)).or_insert_with(|| {
             let message = message(&row);
             bytes += message.as_ref().map_or(0, |m| m.body.len());
             message.map(Arc::new)
         });
-        claims.push(Claim {
-            id: row.get(0),
+        read.claims.push(Claim {
+            id,
             shard: row.get(1),
             subscription: (row.get(2), row.get(3)),
             attempt: row.get(4),
-            deadline: deadline(row.get(5)),
+            lane: row.get(5),
+            deadline: deadline(row.get(6)),
             message: message.clone(),
         });
     }
-    Ok((claims, false))
+    Ok(read)
 }
 
 fn deadline(expires_in_ms: i64) -> Instant {
@@ -179,23 +221,23 @@ fn deadline(expires_in_ms: i64) -> Instant {
 }
 
 fn message(row: &Row) -> Option<Message> {
-    let tenant_id: Option<Uuid> = row.get(8);
+    let tenant_id: Option<Uuid> = row.get(9);
     let event = Event {
-        id: row.get(7),
+        id: row.get(8),
         tenant_id: tenant_id?,
-        event_type: row.get(9),
-        category: row.get(10),
-        name: row.get(11),
-        version: row.get(12),
-        created_at_us: row.get(13),
-        data: row.get(14),
-        resource_type: row.get(15),
-        resource_id: row.get(16),
+        event_type: row.get(10),
+        category: row.get(11),
+        name: row.get(12),
+        version: row.get(13),
+        created_at_us: row.get(14),
+        data: row.get(15),
+        resource_type: row.get(16),
+        resource_id: row.get(17),
         resource_data: None,
-        user_id: row.get(17),
-        session_id: row.get(18),
-        request_id: row.get(19),
-        source_ip: row.get(20),
+        user_id: row.get(18),
+        session_id: row.get(19),
+        request_id: row.get(20),
+        source_ip: row.get(21),
     };
     let body = Bytes::from(render_envelope(&event));
     let sha256 = payload_sha256(&body);

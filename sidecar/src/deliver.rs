@@ -2,6 +2,7 @@
 
 use crate::args::RunArgs;
 use crate::claim::{Delivery, Message};
+use crate::dispatch::{BreakerChange, Verdict};
 use crate::owner::Settings;
 use crate::request;
 use crate::resolve::{PolicyResolver, ResolveError};
@@ -40,6 +41,9 @@ pub struct Attempt {
     pub payload_sha256: Option<[u8; 32]>,
     pub retry_after: Option<Duration>,
     pub disable_reason: Option<String>,
+    /// What it says of the receiver, and what that changed.
+    pub verdict: Verdict,
+    pub breaker: Option<BreakerChange>,
 }
 
 impl Deliverer {
@@ -98,6 +102,8 @@ impl Deliverer {
             payload_sha256: None,
             retry_after: None,
             disable_reason: None,
+            verdict: Verdict::Unknown,
+            breaker: None,
         };
         let Some(message) = &delivery.message else {
             attempt.error =
@@ -122,8 +128,14 @@ impl Deliverer {
         }
         let made = u32::try_from(delivery.attempt).unwrap_or(0) + 1;
         let detail = detail.unwrap_or_else(|| outcome.to_string());
+        if !matches!(outcome, Outcome::PayloadTooLarge { .. }) {
+            attempt.verdict = Verdict::Fails;
+        }
         match decide(&delivery.subscription.retry, made, &outcome, rand::random()) {
-            Decision::Delivered => attempt.status = "delivered",
+            Decision::Delivered => {
+                attempt.status = "delivered";
+                attempt.verdict = Verdict::Works;
+            }
             Decision::RetryAfter(delay) => {
                 attempt.status = "retrying";
                 attempt.retry_after = Some(delay);

@@ -1,17 +1,32 @@
-//! Dispatch: which claimed delivery is sent next. Round robin over subscriptions, each within its own limit and
+//! Dispatch: which claimed delivery is sent next. Round robin over subscriptions, each within its own limits and
 //! within its share of the slots, so that receivers that hang can't take the slots of those that answer.
 
+mod breaker;
+mod lanes;
+mod line;
+mod rate;
+
 use crate::claim::Delivery;
-use std::collections::{HashMap, VecDeque};
+use crate::deliver::Attempt;
+use breaker::{Admission, Breakers};
+use lanes::{Lanes, Place};
+use line::Line;
+use rate::RateLimits;
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::time::{Duration, Instant};
 use tokio::task::AbortHandle;
 use uuid::Uuid;
 
+pub use breaker::{BreakerChange, BreakerPolicy, Failing};
+pub use rate::RateLimit;
+
 /// Deliveries held (waiting, in flight, or being recorded) per slot of concurrency.
-const HELD_PER_SLOT: usize = 6;
+const HELD_PER_SLOT: usize = 12;
 /// Fewest rows worth a claim.
 const MIN_CLAIM: usize = 32;
-/// Most deliveries waiting here for one subscription beyond what is in flight.
-const MAX_AHEAD: usize = 512;
+/// While there is work for every slot, claims keep this distance, so that each brings many rows: planning one costs as
+/// much as reading a hundred.
+const CLAIM_DISTANCE: Duration = Duration::from_millis(20);
 /// Payload bytes waiting here at the most.
 const MAX_BYTES: usize = 16 << 20;
 /// Payload bytes in flight beyond which a subscription gets one request at a time.
@@ -37,41 +52,19 @@ impl State {
 struct Held {
     shard: i16,
     subscription: Uuid,
+    lane: Option<i64>,
     size: usize,
     state: State,
+    breaker: BreakerPolicy,
 }
 
-/// One subscription's line.
-#[derive(Default)]
-struct Line {
-    waiting: VecDeque<Delivery>,
-    in_flight: usize,
-    /// Held here in any state but `Recorded`.
-    held: usize,
-    /// The size of what waits.
-    bytes: usize,
-    max_in_flight: usize,
-    /// Attempts that ended within about the last second: how far ahead it is worth claiming.
-    pace: usize,
-    /// The database has, or may have, more than there was room for.
-    more: bool,
-    in_ring: bool,
-}
-
-impl Line {
-    fn limit(&self) -> usize {
-        self.max_in_flight + self.pace.min(MAX_AHEAD)
-    }
-
-    /// Whether it takes no more: it has as many as are good for it or as its share allows, or half of the bytes left.
-    fn is_full(&self, share: usize, free_bytes: usize) -> bool {
-        self.held > 0 && (self.held >= self.limit().min(share) || self.bytes > free_bytes / 2)
-    }
-
-    /// Whether it is worth asking for more.
-    fn is_hungry(&self, share: usize) -> bool {
-        self.more && self.held * 2 <= self.limit().min(share)
-    }
+/// What an attempt means for its subscription.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Works,
+    Fails,
+    /// No request was made.
+    Unknown,
 }
 
 /// All deliveries that this sidecar holds.
@@ -85,6 +78,13 @@ pub struct Board {
     lines: HashMap<Uuid, Line>,
     /// Lines with something waiting and room in flight.
     ring: VecDeque<Uuid>,
+    lanes: Lanes,
+    rates: RateLimits,
+    /// Since when each shard is owned.
+    owned_since: HashMap<i16, Instant>,
+    breakers: Breakers,
+    /// When a line may send again, or a breaker lets a probe through.
+    timers: BTreeSet<(Instant, Uuid)>,
     recorded: Vec<Uuid>,
     /// How many can't be recorded.
     stuck: usize,
@@ -92,6 +92,9 @@ pub struct Board {
     disabling: HashMap<Uuid, Uuid>,
     /// A line with `more` has room again.
     hungry: bool,
+    /// Claims so far, and when the last one began.
+    claims: u64,
+    last_claim: Option<Instant>,
 }
 
 impl Board {
@@ -104,10 +107,17 @@ impl Board {
             held: HashMap::new(),
             lines: HashMap::new(),
             ring: VecDeque::new(),
+            lanes: Lanes::default(),
+            rates: RateLimits::default(),
+            owned_since: HashMap::new(),
+            breakers: Breakers::default(),
+            timers: BTreeSet::new(),
             recorded: Vec::new(),
             stuck: 0,
             disabling: HashMap::new(),
             hungry: false,
+            claims: 0,
+            last_claim: None,
         }
     }
 
@@ -119,6 +129,14 @@ impl Board {
         } else {
             free
         }
+    }
+
+    /// When the next claim is worth its while.
+    pub fn claim_at(&self) -> Option<Instant> {
+        let busy = self.held.len() - self.stuck >= self.concurrency;
+        self.last_claim
+            .filter(|_| busy)
+            .map(|at| at + CLAIM_DISTANCE)
     }
 
     fn capacity(&self) -> usize {
@@ -137,16 +155,41 @@ impl Board {
             return;
         }
         let share = (self.capacity() / 2 / self.lines.len().max(1)).max(1);
-        for line in self.lines.values_mut() {
-            while line.held > share
+        let crowded: Vec<Uuid> = self
+            .lines
+            .iter()
+            .filter(|(_, line)| line.held > share)
+            .map(|(id, _)| *id)
+            .collect();
+        for id in crowded {
+            while let Some(line) = self.lines.get_mut(&id)
+                && line.held > share
                 && let Some(delivery) = line.waiting.pop_back()
             {
-                let size = self.held.remove(&delivery.id).map_or(0, |held| held.size);
-                line.held -= 1;
-                line.bytes = line.bytes.saturating_sub(size);
                 line.more = true;
-                self.bytes -= size;
+                self.put_back(&delivery);
             }
+        }
+    }
+
+    /// It, and what is behind it in its lane, stays in the database.
+    fn put_back(&mut self, delivery: &Delivery) {
+        let subscription = delivery.subscription.id;
+        if let Some(lane) = delivery.lane {
+            for behind in self.lanes.clear_behind((subscription, lane)) {
+                self.unhold(&behind);
+            }
+            self.lanes.released((subscription, lane));
+        }
+        self.unhold(delivery);
+    }
+
+    fn unhold(&mut self, delivery: &Delivery) {
+        let size = self.held.remove(&delivery.id).map_or(0, |held| held.size);
+        self.bytes -= size;
+        if let Some(line) = self.lines.get_mut(&delivery.subscription.id) {
+            line.held -= 1;
+            line.bytes = line.bytes.saturating_sub(size);
         }
     }
 
@@ -154,65 +197,117 @@ impl Board {
         MAX_BYTES.saturating_sub(self.bytes)
     }
 
-    /// How many of one subscription a claim should bring.
+    /// How many of one subscription a claim should bring: what a line that is not full has room for.
     pub fn per_subscription(&self) -> usize {
-        self.lines
-            .values()
-            .map(|line| line.limit())
-            .max()
-            .unwrap_or(0)
-            .max(MIN_CLAIM)
+        let useful = self.lines.values().map(Line::limit).max().unwrap_or(0);
+        (useful / 2).max(MIN_CLAIM).min(self.share().div_ceil(2))
     }
 
-    /// Ids of all that is held: not to be claimed again.
-    pub fn held_ids(&self) -> Vec<Uuid> {
-        self.held.keys().copied().collect()
+    /// Ids of all that is held and not to be claimed again: what goes in any order, and what is in lanes.
+    pub fn held_ids(&self) -> (Vec<Uuid>, Vec<Uuid>) {
+        let (mut unordered, mut ordered) = (Vec::new(), Vec::new());
+        for (id, held) in &self.held {
+            match held.lane {
+                None => unordered.push(*id),
+                Some(_) => ordered.push(*id),
+            }
+        }
+        (unordered, ordered)
     }
 
     /// Subscriptions that take no more for now; each is asked for again when it has room.
-    pub fn full(&mut self) -> Vec<Uuid> {
+    pub fn full(&mut self, now: Instant) -> Vec<Uuid> {
         let (share, free_bytes) = (self.share(), self.free_bytes());
         let disabling = &self.disabling;
-        self.lines
+        let mut full: Vec<Uuid> = self
+            .lines
             .iter_mut()
             .filter(|(id, line)| line.is_full(share, free_bytes) || disabling.contains_key(id))
             .map(|(id, line)| {
                 line.more = true;
                 *id
             })
-            .collect()
+            .collect();
+        let probes = self.breakers.open().filter(|id| {
+            self.breakers.admission(*id, now) == Admission::Refused
+                || self.lines.get(id).is_some_and(|line| line.held > 0)
+        });
+        full.extend(probes);
+        full
     }
 
-    /// Takes a claimed delivery, unless it is held already or its line is full. Returns whether it was new.
-    pub fn offer(&mut self, delivery: Delivery) -> bool {
+    /// What the database knows of a subscription's failures, when it is first met.
+    pub fn adopt(&mut self, subscription: Uuid, failing: Failing) {
+        if let Some(until) = failing.open_until {
+            self.timers.insert((until, subscription));
+        }
+        self.breakers.adopt(subscription, failing);
+    }
+
+    /// These shards are ours from now on.
+    pub fn acquired(&mut self, shards: &[i16], now: Instant) {
+        self.owned_since
+            .extend(shards.iter().map(|shard| (*shard, now)));
+        self.forget_failures(|shard| shards.contains(&shard));
+    }
+
+    /// Forgets the failures of shards that are no longer ours, or were another's: the database knows better.
+    pub fn forget_failures(&mut self, of_shard: impl Fn(i16) -> bool) {
+        self.breakers.retain(|_, shard| !of_shard(shard));
+    }
+
+    /// A subscription was changed: its failures are to be loaded again, and what waits of it too.
+    pub fn changed(&mut self, subscription: Uuid) {
+        self.breakers.retain(|id, _| id != subscription);
+        self.drop_waiting(|delivery| delivery.subscription.id == subscription);
+    }
+
+    /// Takes a claimed delivery, unless it is held already or its line takes no more. Returns whether it was new.
+    pub fn offer(&mut self, delivery: Delivery, now: Instant) -> bool {
         if self.held.contains_key(&delivery.id) {
             return false;
         }
-        let subscription = delivery.subscription.id;
+        let id = delivery.id;
+        let subscription = delivery.subscription.clone();
         let (share, free_bytes) = (self.share(), self.free_bytes());
-        let line = self.lines.entry(subscription).or_default();
-        line.max_in_flight = delivery.subscription.max_in_flight;
-        if line.is_full(share, free_bytes) || self.disabling.contains_key(&subscription) {
+        let line = self.lines.entry(subscription.id).or_default();
+        line.max_in_flight = subscription.max_in_flight;
+        let admitted = match self.breakers.admission(subscription.id, now) {
+            Admission::Free => !line.is_crowded(share, free_bytes),
+            Admission::Probe => line.held == 0,
+            Admission::Refused => false,
+        };
+        if !admitted || self.disabling.contains_key(&subscription.id) {
             line.more = true;
             return false;
         }
+        let (size, shard, lane) = (delivery.size, delivery.shard, delivery.lane);
+        match lane.map(|lane| (subscription.id, lane)) {
+            None => line.waiting.push_back(delivery),
+            Some(lane) => match self.lanes.place(lane, delivery, self.claims) {
+                Place::First(delivery) => line.waiting.push_back(delivery),
+                Place::Behind => {}
+                Place::Refused => {
+                    line.more = true;
+                    return false;
+                }
+            },
+        }
         line.held += 1;
-        let size = delivery.size;
         line.bytes += size;
         self.bytes += size;
-        self.held.insert(
-            delivery.id,
-            Held {
-                shard: delivery.shard,
-                subscription,
-                size,
-                state: State::Waiting,
-            },
-        );
-        line.waiting.push_back(delivery);
-        if !line.in_ring && line.in_flight < line.max_in_flight {
+        let held = Held {
+            shard,
+            subscription: subscription.id,
+            lane,
+            size,
+            state: State::Waiting,
+            breaker: subscription.breaker,
+        };
+        self.held.insert(id, held);
+        if !line.in_ring && line.may_send() {
             line.in_ring = true;
-            self.ring.push_back(subscription);
+            self.ring.push_back(subscription.id);
         }
         true
     }
@@ -227,7 +322,8 @@ impl Board {
     }
 
     /// The next delivery to send; `None`: nothing may be sent now. Say [`Self::started`] next.
-    pub fn next(&mut self) -> Option<Delivery> {
+    pub fn next(&mut self, now: Instant) -> Option<Delivery> {
+        self.due(now);
         for _ in 0..self.ring.len() {
             let free = self.concurrency.saturating_sub(self.in_flight);
             if free == 0 {
@@ -237,7 +333,7 @@ impl Board {
             let Some(line) = self.lines.get_mut(&id) else {
                 continue;
             };
-            if line.waiting.is_empty() || line.in_flight >= line.max_in_flight {
+            if !line.may_send() {
                 line.in_ring = false;
                 continue;
             }
@@ -250,20 +346,54 @@ impl Board {
                 self.ring.push_back(id);
                 continue;
             }
+            if let Some(first) = line.waiting.front()
+                && let Some(limit) = first.subscription.rate_limit
+                && first.is_sendable(now)
+                && let Some(since) = self.owned_since.get(&first.shard)
+                && let Err(at) = self.rates.take(id, limit, *since, now)
+            {
+                line.in_ring = false;
+                self.timers.insert((at, id));
+                continue;
+            }
             let delivery = line.waiting.pop_front()?;
             line.in_flight += 1;
             self.in_flight += 1;
             line.bytes = line.bytes.saturating_sub(delivery.size);
             self.bytes -= delivery.size;
             self.bytes_in_flight += delivery.size;
-            if line.waiting.is_empty() || line.in_flight >= line.max_in_flight {
-                line.in_ring = false;
-            } else {
+            line.in_ring = line.may_send();
+            if line.in_ring {
                 self.ring.push_back(id);
             }
             return Some(delivery);
         }
         None
+    }
+
+    /// When something may be sent or claimed again that may not now.
+    pub fn next_timer(&self) -> Option<Instant> {
+        self.timers.first().map(|(at, _)| *at)
+    }
+
+    fn due(&mut self, now: Instant) {
+        while let Some((at, id)) = self.timers.first().copied()
+            && at <= now
+        {
+            self.timers.pop_first();
+            self.hungry |= self.breakers.admission(id, now) == Admission::Probe;
+            self.into_ring(id);
+        }
+    }
+
+    fn into_ring(&mut self, id: Uuid) {
+        if let Some(line) = self.lines.get_mut(&id)
+            && !line.in_ring
+            && line.may_send()
+        {
+            line.in_ring = true;
+            self.ring.push_back(id);
+        }
     }
 
     /// The attempt is under way in this task.
@@ -273,15 +403,46 @@ impl Board {
         }
     }
 
-    /// The attempt ended; its result is to be recorded. False: it was given up meanwhile.
-    pub fn attempted(&mut self, id: Uuid) -> bool {
-        let Some(held) = self.held.get_mut(&id) else {
+    /// The attempt ended; its result is to be recorded, with what it changed for the subscription. False: it was given
+    /// up meanwhile.
+    pub fn attempted(&mut self, attempt: &mut Attempt, now: Instant) -> bool {
+        let Some(held) = self.held.get_mut(&attempt.delivery_id) else {
             return false;
         };
         held.state = State::Recording;
-        let subscription = held.subscription;
-        self.leave_flight(subscription, true);
+        let (id, shard, lane, policy) = (held.subscription, held.shard, held.lane, held.breaker);
+        attempt.breaker = match attempt.verdict {
+            Verdict::Works => self.breakers.succeeded(id),
+            Verdict::Fails => self.breakers.failed(id, shard, policy, now),
+            Verdict::Unknown => None,
+        };
+        if let Some(lane) = lane {
+            if attempt.retry_after.is_some() {
+                // It goes first, whenever that is.
+                for behind in self.lanes.clear_behind((id, lane)) {
+                    self.unhold(&behind);
+                }
+            } else if let Some(next) = self.lanes.next((id, lane))
+                && let Some(line) = self.lines.get_mut(&id)
+            {
+                line.waiting.push_back(next);
+            }
+        }
+        self.leave_flight(id, true);
+        match attempt.breaker {
+            Some(BreakerChange::Open { probe_in, .. }) => {
+                self.timers.insert((now + probe_in, id));
+                self.drop_waiting(|delivery| delivery.subscription.id == id);
+            }
+            Some(BreakerChange::Closed) => self.hungry = true,
+            Some(BreakerChange::Failing { .. }) | None => {}
+        }
         true
+    }
+
+    /// For how long the subscription had nothing but failures.
+    pub fn failing_for(&self, subscription: Uuid, now: Instant) -> Option<Duration> {
+        self.breakers.failing_for(subscription, now)
     }
 
     /// The result of this delivery will disable its subscription: nothing more of it is taken until that is recorded.
@@ -295,7 +456,7 @@ impl Board {
         let Some(held) = self.held.get_mut(&id) else {
             return;
         };
-        let subscription = held.subscription;
+        let (subscription, lane) = (held.subscription, held.lane);
         self.bytes_in_flight -= std::mem::take(&mut held.size);
         if claiming {
             held.state = State::Recorded;
@@ -303,6 +464,13 @@ impl Board {
         } else {
             self.forget(id);
         }
+        // While a lane is busy no claim brings more of it.
+        let lane_ended = lane.is_some_and(|lane| self.lanes.released((subscription, lane)));
+        self.hungry |= lane_ended;
+        self.leave_line(subscription);
+    }
+
+    fn leave_line(&mut self, subscription: Uuid) {
         let share = self.share();
         if let Some(line) = self.lines.get_mut(&subscription) {
             line.held = line.held.saturating_sub(1);
@@ -322,23 +490,37 @@ impl Board {
         if self.disabling.get(&subscription) == Some(&id) {
             self.disabling.remove(&subscription);
         }
-        let share = self.share();
-        if let Some(line) = self.lines.get_mut(&subscription) {
-            line.held = line.held.saturating_sub(1);
-            self.hungry |= line.is_hungry(share);
-        }
+        self.leave_line(subscription);
     }
 
     /// Forgets what can't be recorded, of a shard that is given back or of all: its next owner has to see for itself.
     pub fn forget_stuck(&mut self, shard: Option<i16>) {
-        self.held.retain(|_, held| {
-            !matches!(held.state, State::Stuck) || shard.is_some_and(|shard| shard != held.shard)
-        });
-        let stuck = self
+        let stuck: Vec<(Uuid, Uuid, Option<i64>)> = self
             .held
-            .values()
-            .filter(|held| matches!(held.state, State::Stuck));
-        self.stuck = stuck.count();
+            .iter()
+            .filter(|(_, held)| matches!(held.state, State::Stuck))
+            .filter(|(_, held)| shard.is_none_or(|shard| shard == held.shard))
+            .map(|(id, held)| (*id, held.subscription, held.lane))
+            .collect();
+        self.stuck -= stuck.len();
+        for (id, subscription, lane) in stuck {
+            self.held.remove(&id);
+            if let Some(lane) = lane {
+                self.lanes.released((subscription, lane));
+            }
+        }
+    }
+
+    /// A claim is about to be made. `everything`: what was left behind will be seen.
+    pub fn claiming(&mut self, everything: bool, now: Instant) {
+        self.claims += 1;
+        self.last_claim = Some(now);
+        if everything {
+            self.hungry = false;
+            for line in self.lines.values_mut() {
+                line.more = false;
+            }
+        }
     }
 
     /// The claim that was under way has been taken in.
@@ -365,26 +547,27 @@ impl Board {
         std::mem::take(&mut self.hungry)
     }
 
-    /// A claim is about to ask for everything: what was left behind will be seen.
-    pub fn asking(&mut self) {
-        self.hungry = false;
-        for line in self.lines.values_mut() {
-            line.more = false;
-        }
-    }
-
-    /// Drops what waits and matches: it stays in the database.
+    /// Drops what waits and matches, by subscription or shard: it stays in the database.
     pub fn drop_waiting(&mut self, matches: impl Fn(&Delivery) -> bool) {
+        let mut dropped = Vec::new();
         for line in self.lines.values_mut() {
-            let (dropped, kept): (VecDeque<_>, VecDeque<_>) = std::mem::take(&mut line.waiting)
-                .into_iter()
-                .partition(&matches);
-            line.waiting = kept;
-            line.held -= dropped.len();
-            for delivery in dropped {
-                if let Some(held) = self.held.remove(&delivery.id) {
-                    line.bytes = line.bytes.saturating_sub(held.size);
-                    self.bytes -= held.size;
+            if line.waiting.iter().any(&matches) {
+                let (out, kept): (VecDeque<_>, VecDeque<_>) = std::mem::take(&mut line.waiting)
+                    .into_iter()
+                    .partition(&matches);
+                line.waiting = kept;
+                dropped.extend(out);
+            }
+        }
+        for delivery in dropped {
+            self.put_back(&delivery);
+        }
+        // Also behind what is in flight.
+        for lane in self.lanes.all() {
+            let first = self.lanes.first_behind(lane);
+            if first.is_some_and(&matches) {
+                for behind in self.lanes.clear_behind(lane) {
+                    self.unhold(&behind);
                 }
             }
         }
@@ -392,24 +575,34 @@ impl Board {
 
     /// Gives up the requests in flight of a shard, or of all; returns how many.
     pub fn abort(&mut self, shard: Option<i16>) -> usize {
-        let aborted: Vec<(Uuid, Uuid)> = self
+        let aborted: Vec<Uuid> = self
             .held
             .iter()
             .filter(|(_, held)| shard.is_none_or(|shard| held.shard == shard))
             .filter_map(|(id, held)| match &held.state {
                 State::InFlight(task) => {
                     task.abort();
-                    Some((*id, held.subscription))
+                    Some(*id)
                 }
                 _ => None,
             })
             .collect();
-        for (id, subscription) in &aborted {
-            self.bytes_in_flight -= self.held.remove(id).map_or(0, |held| held.size);
-            if let Some(line) = self.lines.get_mut(subscription) {
+        for id in &aborted {
+            let Some(held) = self.held.remove(id) else {
+                continue;
+            };
+            self.bytes_in_flight -= held.size;
+            if let Some(lane) = held.lane {
+                let lane = (held.subscription, lane);
+                for behind in self.lanes.clear_behind(lane) {
+                    self.unhold(&behind);
+                }
+                self.lanes.released(lane);
+            }
+            if let Some(line) = self.lines.get_mut(&held.subscription) {
                 line.held = line.held.saturating_sub(1);
             }
-            self.leave_flight(*subscription, false);
+            self.leave_flight(held.subscription, false);
         }
         aborted.len()
     }
@@ -419,21 +612,19 @@ impl Board {
         if let Some(line) = self.lines.get_mut(&subscription) {
             line.in_flight = line.in_flight.saturating_sub(1);
             line.pace += usize::from(counts);
-            if !line.in_ring && !line.waiting.is_empty() {
-                line.in_ring = true;
-                self.ring.push_back(subscription);
-            }
         }
+        self.into_ring(subscription);
     }
 
     /// Once a second: paces fade, and lines with nothing to remember go.
-    pub fn tick(&mut self) {
+    pub fn tick(&mut self, now: Instant) {
         self.lines.retain(|_, line| {
             line.pace /= 2;
-            line.held > 0 || line.pace > 0 || line.more
+            line.held > 0 || line.pace > 0
         });
         let lines = &self.lines;
         self.ring.retain(|id| lines.contains_key(id));
+        self.rates.tick(now);
     }
 
     /// Deliveries of a shard that are in flight or being recorded.

@@ -2,11 +2,13 @@
 //!
 //! On the owning session one statement runs at a time ([`Action`]), while attempts and recording go on beside it.
 
+mod drain;
+
 use crate::args::RunArgs;
 use crate::claim::{ClaimRequest, Claimed, claim};
 use crate::database::{Backoff, Database, explain};
 use crate::deliver::{Attempt, Deliverer};
-use crate::dispatch::Board;
+use crate::dispatch::{Board, BreakerChange, Verdict};
 use crate::maintain;
 use crate::owner::{Owner, Settings, Signal, same_version};
 use crate::record::{self, Flushed};
@@ -137,6 +139,9 @@ struct Engine {
     armed: Vec<i16>,
     disarm_first: bool,
     reload_settings: bool,
+    reload_subscriptions: bool,
+    /// A later look may find other lanes.
+    more_lanes: bool,
     balance_at: Instant,
     promote_at: Instant,
     last_promote: Instant,
@@ -177,6 +182,8 @@ impl Engine {
             armed: Vec::new(),
             disarm_first: false,
             reload_settings: true,
+            reload_subscriptions: false,
+            more_lanes: false,
             balance_at: now,
             promote_at: now,
             last_promote: now,
@@ -229,6 +236,7 @@ impl Engine {
         self.board.claim_ended();
         self.board.drop_waiting(|_| true);
         self.board.forget_stuck(None);
+        self.board.forget_failures(|_| true);
         self.shards = Shards::default();
         tracing::warn!(
             in_flight = self.board.in_flight(),
@@ -248,6 +256,9 @@ impl Engine {
             self.tick(now);
             self.dispatch(now);
             let mut wait_until = now + BALANCE_INTERVAL;
+            if let Some(timer) = self.board.next_timer() {
+                wait_until = wait_until.min(timer);
+            }
             if action.is_none() {
                 match self.next_action(&owner, now) {
                     Ok(next) => {
@@ -341,7 +352,8 @@ impl Engine {
             self.wake.look_again();
         }
         self.board.make_room();
-        let room = self.board.room();
+        let claim_at = self.board.claim_at().unwrap_or(now);
+        let room = if now < claim_at { 0 } else { self.board.room() };
         let step = if self.disarm_first {
             Step::Disarm
         } else {
@@ -363,21 +375,29 @@ impl Engine {
                     Ok(Reply::Disarmed)
                 }))
             }
-            Step::Wait(until) => Err(until.min(self.balance_at).min(self.promote_at)),
+            Step::Wait(until) => {
+                let until = until.min(self.balance_at).min(self.promote_at);
+                Err(if now < claim_at {
+                    until.min(claim_at)
+                } else {
+                    until
+                })
+            }
         }
     }
 
     fn claim(&mut self, owner: Arc<Owner>, room: usize, now: Instant) -> Action {
         let (shards, cursors) = self.shards.cursors();
         let from_start = self.shards.at_start();
-        if from_start {
-            self.board.asking();
-        }
+        self.board.claiming(from_start, now);
+        let full = self.board.full(now);
+        let (held, held_ordered) = self.board.held_ids();
         let request = ClaimRequest {
             shards,
             cursors,
-            held: self.board.held_ids(),
-            full: self.board.full(),
+            held,
+            held_ordered,
+            full,
             per_subscription: self.board.per_subscription(),
             max_rows: room,
         };
@@ -385,6 +405,7 @@ impl Engine {
         self.claiming = true;
         let subscriptions = self.subscriptions.clone();
         let changed = std::mem::take(&mut self.changed);
+        let anew = std::mem::take(&mut self.reload_subscriptions);
         let settings = self.settings.clone();
         Box::pin(async move {
             let settings = match settings {
@@ -392,6 +413,9 @@ impl Engine {
                 None => Arc::new(owner.settings().await?),
             };
             let mut subscriptions = subscriptions.lock().await;
+            if anew {
+                subscriptions.clear();
+            }
             subscriptions.forget(&changed);
             let claimed = claim(&owner, &settings, &mut subscriptions, request).await?;
             Ok(Reply::Claimed {
@@ -407,7 +431,7 @@ impl Engine {
         match reply {
             Reply::Settings(settings) => {
                 same_version(&settings.extension_version)?;
-                self.subscriptions.lock().await.clear();
+                self.reload_subscriptions = true;
                 self.settings = Some(Arc::new(settings));
             }
             Reply::Balanced {
@@ -416,6 +440,7 @@ impl Engine {
             } => self.balanced(fair_share, &acquired, now),
             Reply::Released(shards) => {
                 self.shards.released(&shards);
+                self.board.forget_failures(|shard| shards.contains(&shard));
                 self.wake.disarmed(now);
                 tracing::info!(
                     ?shards,
@@ -424,7 +449,7 @@ impl Engine {
                 );
             }
             Reply::Promoted { promoted, next } => {
-                if promoted > 0 {
+                if promoted > 0 || std::mem::take(&mut self.more_lanes) {
                     self.wake.look_again();
                 }
                 self.promote_at = now
@@ -450,6 +475,9 @@ impl Engine {
     fn balanced(&mut self, fair_share: usize, acquired: &[i16], now: Instant) {
         if !acquired.is_empty() {
             self.shards.acquired(acquired);
+            // Who owned them before knew more of their receivers, and left it in the database.
+            self.board.acquired(acquired, now);
+            self.reload_subscriptions = true;
             self.wake.look_again();
             self.promote_at = now;
             // The new shards' bells are not locked: start over.
@@ -500,13 +528,20 @@ impl Engine {
     fn claimed(&mut self, claimed: Claimed, from_start: bool, now: Instant) {
         self.claiming = false;
         let mut found = false;
+        for (subscription, failing) in claimed.failing {
+            self.board.adopt(subscription, failing);
+        }
         let active = self.shards.active();
         for delivery in claimed.deliveries {
             // Shards may have begun to leave while the claim was under way.
             if active.contains(&delivery.shard) {
-                found |= self.board.offer(delivery);
+                found |= self.board.offer(delivery, now);
             }
         }
+        if claimed.more_lanes {
+            self.promote_at = self.promote_at.min(now + PROMOTE_PAUSE);
+        }
+        self.more_lanes |= claimed.more_lanes;
         for subscription in claimed.more {
             self.board.more(subscription);
         }
@@ -537,8 +572,7 @@ impl Engine {
             }
             Some(Signal::Subscription(id)) => {
                 self.changed.push(id);
-                self.board
-                    .drop_waiting(|delivery| delivery.subscription.id == id);
+                self.board.changed(id);
                 self.wake.look_again();
             }
             Some(Signal::Settings) => self.reload_settings = true,
@@ -554,7 +588,7 @@ impl Engine {
         if now >= self.lease_until {
             return;
         }
-        while let Some(delivery) = self.board.next() {
+        while let Some(delivery) = self.board.next(now) {
             let id = delivery.id;
             let (deliverer, settings, attempts) = (
                 self.deliverer.clone(),
@@ -573,7 +607,7 @@ impl Engine {
     fn tick(&mut self, now: Instant) {
         if now >= self.tick_at {
             self.tick_at = now + Duration::from_secs(1);
-            self.board.tick();
+            self.board.tick(now);
         }
         // One sidecar maintains: the one with the first shard.
         if now >= self.maintain_at && self.shards.active().first() == Some(&0) {
@@ -613,16 +647,40 @@ impl Engine {
         }
     }
 
-    fn attempted(&mut self, attempt: Attempt) {
+    fn attempted(&mut self, mut attempt: Attempt) {
+        let now = Instant::now();
         tracing::debug!(
             delivery_id = %attempt.delivery_id, subscription_id = %attempt.subscription_id, attempt = attempt.attempt + 1,
             status = attempt.status, http_status = attempt.http_status, "attempted"
         );
-        if !self.board.attempted(attempt.delivery_id) {
+        if !self.board.attempted(&mut attempt, now) {
             return;
         }
         if let Some(delay) = attempt.retry_after {
-            self.promote_at = self.promote_at.min(Instant::now() + delay + PROMOTE_STEP);
+            self.promote_at = self.promote_at.min(now + delay + PROMOTE_STEP);
+        }
+        match attempt.breaker {
+            Some(BreakerChange::Open { probe_in, .. }) => {
+                tracing::warn!(subscription_id = %attempt.subscription_id, probe_in_seconds = probe_in.as_secs(), "breaker open: deliveries wait");
+            }
+            Some(BreakerChange::Closed) => {
+                tracing::info!(subscription_id = %attempt.subscription_id, "breaker closed: the receiver works again");
+            }
+            Some(BreakerChange::Failing { .. }) | None => {}
+        }
+        let disable_after = self.settings.as_ref().and_then(|s| s.disable_after);
+        if let Some(limit) = disable_after
+            && attempt.verdict == Verdict::Fails
+            && attempt.disable_reason.is_none()
+            && let Some(lasted) = self.board.failing_for(attempt.subscription_id, now)
+            && lasted >= limit
+        {
+            attempt.disable_reason = Some(format!(
+                "nothing but failures for {} hours (disable_after_failing_hours is {}); last: {}",
+                lasted.as_secs() / 3600,
+                limit.as_secs() / 3600,
+                attempt.error.as_deref().unwrap_or("failed"),
+            ));
         }
         if let Some(reason) = &attempt.disable_reason {
             tracing::warn!(subscription_id = %attempt.subscription_id, reason, "subscription disabled");
@@ -631,50 +689,5 @@ impl Engine {
         }
         // The recorder outlives the engine.
         let _ = self.results.send(attempt);
-    }
-
-    /// Shutdown: send nothing more, let requests finish within bounds, keep the shards until their results are recorded.
-    async fn drain(&mut self, owner: Option<Arc<Owner>>) {
-        self.claiming = false;
-        self.board.claim_ended();
-        self.board.drop_waiting(|_| true);
-        let in_flight = self.board.in_flight();
-        tracing::info!(
-            in_flight,
-            seconds = self.args.drain_timeout.as_secs(),
-            "stopping: waiting for requests under way"
-        );
-        let requests_until = Instant::now() + self.args.drain_timeout;
-        let results_until = requests_until + FLUSH_TIMEOUT;
-        let mut heartbeat = tokio::time::interval(BALANCE_INTERVAL);
-        while !self.board.is_quiet() && Instant::now() < results_until {
-            if self.board.in_flight() > 0 && Instant::now() >= requests_until {
-                let aborted = self.board.abort(None);
-                tracing::warn!(aborted, "requests cut off; the next owner makes them again");
-            }
-            tokio::select! {
-                () = self.event() => {}
-                _ = heartbeat.tick() => {
-                    if let Some(owner) = &owner {
-                        // If the session is lost, so are the shards, and nothing more is sent anyway.
-                        let _ = tokio::time::timeout(BALANCE_INTERVAL, self.hand_over(owner)).await;
-                    }
-                }
-                () = tokio::time::sleep_until(requests_until.into()), if self.board.in_flight() > 0 => {}
-            }
-        }
-    }
-
-    /// At shutdown: gives back the shards that have nothing under way, and keeps the lease of the others.
-    async fn hand_over(&mut self, owner: &Owner) -> Result<(), Error> {
-        let armed = std::mem::take(&mut self.armed);
-        owner.disarm(&armed).await?;
-        let idle: Vec<i16> = self.shards.owned();
-        let idle: Vec<i16> = idle
-            .into_iter()
-            .filter(|shard| self.board.busy(*shard) == 0)
-            .collect();
-        self.shards.released(&idle);
-        owner.release(&idle).await
     }
 }

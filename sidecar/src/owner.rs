@@ -15,6 +15,8 @@ pub struct Settings {
     pub max_retry_after: Duration,
     pub max_response_body_bytes: usize,
     pub max_response_headers_bytes: usize,
+    /// Nothing but failures for so long disables a subscription; `None`: never.
+    pub disable_after: Option<Duration>,
 }
 
 /// The session and its statements.
@@ -24,6 +26,7 @@ pub struct Owner {
     pub load: Statement,
     balance: Statement,
     release: Statement,
+    leave: Statement,
     arm: Statement,
     disarm: Statement,
     promote: Statement,
@@ -72,7 +75,7 @@ impl Owner {
             .await?;
         Ok(Self {
             claim: client
-                .prepare("select * from webhooks.claim_deliveries($1, $2, $3, $4, $5, $6, $7)")
+                .prepare("select * from webhooks.claim_deliveries($1, $2, $3, $4, $5, $6, $7, $8)")
                 .await?,
             load: client
                 .prepare("select * from webhooks.load_subscriptions($1)")
@@ -81,6 +84,7 @@ impl Owner {
                 .prepare("select fair_share, acquired from webhooks.balance_shards($1)")
                 .await?,
             release: client.prepare("select webhooks.release_shards($1)").await?,
+            leave: client.prepare("select webhooks.leave_sidecars()").await?,
             arm: client.prepare("select webhooks.arm_doorbell($1)").await?,
             disarm: client
                 .prepare("select webhooks.disarm_doorbell($1)")
@@ -108,6 +112,8 @@ impl Owner {
             max_retry_after: seconds("max_retry_after_seconds"),
             max_response_body_bytes: bytes("max_response_body_bytes"),
             max_response_headers_bytes: bytes("max_response_headers_bytes"),
+            disable_after: Some(seconds("disable_after_failing_hours") * 3600)
+                .filter(|after| !after.is_zero()),
         })
     }
 
@@ -126,6 +132,11 @@ impl Owner {
             .execute(&self.release, &[&shards])
             .await
             .map(drop)
+    }
+
+    /// Counts no longer as a living sidecar.
+    pub async fn leave(&self) -> Result<(), Error> {
+        self.client.execute(&self.leave, &[]).await.map(drop)
     }
 
     /// Locks the bells before sleeping; false: a publisher is in flight.

@@ -4,6 +4,7 @@
 
 use crate::database::{Backoff, Database, explain};
 use crate::deliver::Attempt;
+use crate::dispatch::BreakerChange;
 use std::time::{Duration, UNIX_EPOCH};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio_postgres::error::SqlState;
@@ -186,15 +187,20 @@ async fn open(database: &Database) -> Result<Session, tokio_postgres::Error> {
         .connect("webhooks-sidecar record", &settings, sender)
         .await?;
     let record = client
-        .prepare("select * from webhooks.record_attempts($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)")
+        .prepare("select * from webhooks.record_attempts($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)")
         .await?;
     Ok(Session { client, record })
+}
+
+fn milliseconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// The parameters of `record_attempts`, an array a column.
 #[derive(Default)]
 struct Columns<'a> {
     delivery_ids: Vec<Uuid>,
+    subscription_ids: Vec<Uuid>,
     attempts: Vec<i32>,
     statuses: Vec<&'a str>,
     http_statuses: Vec<Option<i32>>,
@@ -207,6 +213,9 @@ struct Columns<'a> {
     payload_hashes: Vec<Option<&'a [u8]>>,
     retry_after_ms: Vec<Option<i64>>,
     disable_reasons: Vec<Option<&'a str>>,
+    breakers: Vec<Option<&'static str>>,
+    failing_for_ms: Vec<Option<i64>>,
+    probe_in_ms: Vec<Option<i64>>,
 }
 
 impl<'a> Columns<'a> {
@@ -214,6 +223,7 @@ impl<'a> Columns<'a> {
         let mut columns = Self::default();
         for attempt in batch {
             columns.delivery_ids.push(attempt.delivery_id);
+            columns.subscription_ids.push(attempt.subscription_id);
             columns.attempts.push(attempt.attempt);
             columns.statuses.push(attempt.status);
             columns
@@ -244,21 +254,34 @@ impl<'a> Columns<'a> {
             columns
                 .payload_hashes
                 .push(attempt.payload_sha256.as_ref().map(|hash| &hash[..]));
-            columns.retry_after_ms.push(
-                attempt
-                    .retry_after
-                    .map(|d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX)),
-            );
+            columns
+                .retry_after_ms
+                .push(attempt.retry_after.map(milliseconds));
             columns
                 .disable_reasons
                 .push(attempt.disable_reason.as_deref());
+            let (breaker, failing_for, probe_in) = match attempt.breaker {
+                None => (None, None, None),
+                Some(BreakerChange::Closed) => (Some("closed"), None, None),
+                Some(BreakerChange::Failing { failing_for }) => {
+                    (Some("failing"), Some(failing_for), None)
+                }
+                Some(BreakerChange::Open {
+                    failing_for,
+                    probe_in,
+                }) => (Some("open"), Some(failing_for), Some(probe_in)),
+            };
+            columns.breakers.push(breaker);
+            columns.failing_for_ms.push(failing_for.map(milliseconds));
+            columns.probe_in_ms.push(probe_in.map(milliseconds));
         }
         columns
     }
 
-    fn parameters(&self) -> [&(dyn tokio_postgres::types::ToSql + Sync); 13] {
+    fn parameters(&self) -> [&(dyn tokio_postgres::types::ToSql + Sync); 17] {
         [
             &self.delivery_ids,
+            &self.subscription_ids,
             &self.attempts,
             &self.statuses,
             &self.http_statuses,
@@ -271,6 +294,9 @@ impl<'a> Columns<'a> {
             &self.payload_hashes,
             &self.retry_after_ms,
             &self.disable_reasons,
+            &self.breakers,
+            &self.failing_for_ms,
+            &self.probe_in_ms,
         ]
     }
 }

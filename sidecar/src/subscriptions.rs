@@ -1,11 +1,12 @@
 //! Where and how to deliver: subscriptions as the sidecar needs them, loaded once per version.
 
+use crate::dispatch::{BreakerPolicy, Failing, RateLimit};
 use crate::owner::{Owner, Settings};
 use reqwest::Method;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio_postgres::{Error, Row};
 use url::Url;
 use uuid::Uuid;
@@ -24,6 +25,8 @@ pub struct Subscription {
     pub timeout: Duration,
     pub max_payload_bytes: usize,
     pub max_in_flight: usize,
+    pub rate_limit: Option<RateLimit>,
+    pub breaker: BreakerPolicy,
 }
 
 /// The request's constant parts.
@@ -44,7 +47,7 @@ pub struct Subscriptions {
 const MAX_KNOWN: usize = 20_000;
 
 impl Subscriptions {
-    /// Loads those of `wanted` (id and version) that are not known in that version.
+    /// Loads those of `wanted` (id and version) that are not known in that version; returns what was failing of them.
     ///
     /// # Errors
     /// Those of the query.
@@ -53,14 +56,15 @@ impl Subscriptions {
         owner: &Owner,
         settings: &Settings,
         wanted: &[(Uuid, i64)],
-    ) -> Result<(), Error> {
+    ) -> Result<Vec<(Uuid, Failing)>, Error> {
+        let mut failing = Vec::new();
         let missing: Vec<Uuid> = wanted
             .iter()
             .filter(|(id, version)| self.known.get(id).is_none_or(|s| s.version != *version))
             .map(|(id, _)| *id)
             .collect();
         if missing.is_empty() {
-            return Ok(());
+            return Ok(failing);
         }
         if self.known.len() + missing.len() > MAX_KNOWN {
             self.known.clear();
@@ -72,9 +76,10 @@ impl Subscriptions {
         };
         for row in owner.client.query(&owner.load, &[&wanted]).await? {
             let subscription = Subscription::from_row(&row, settings);
+            failing.extend(series_of_failures(&row).map(|series| (subscription.id, series)));
             self.known.insert(subscription.id, Arc::new(subscription));
         }
-        Ok(())
+        Ok(failing)
     }
 
     /// The newest version loaded; `None` if it was deleted since it was claimed.
@@ -119,8 +124,43 @@ impl Subscription {
             max_in_flight: usize::try_from(positive("max_in_flight"))
                 .unwrap_or(1)
                 .max(1),
+            rate_limit: row
+                .get::<_, Option<f64>>("rate_limit_per_second")
+                .map(|per_second| {
+                    let burst: Option<i32> = row.get("rate_limit_burst");
+                    RateLimit::new(
+                        per_second,
+                        burst.and_then(|burst| u32::try_from(burst).ok()),
+                    )
+                }),
+            breaker: BreakerPolicy {
+                threshold: u32::try_from(row.get::<_, i64>("breaker_failure_threshold"))
+                    .unwrap_or(0),
+                cooldown: Duration::from_secs(
+                    u64::try_from(row.get::<_, i64>("breaker_cooldown_seconds")).unwrap_or(0),
+                ),
+            },
         }
     }
+}
+
+/// What the database knows of a receiver that fails.
+fn series_of_failures(row: &Row) -> Option<Failing> {
+    let milliseconds = |column: &str| {
+        row.get::<_, Option<i64>>(column)
+            .map(|ms| Duration::from_millis(u64::try_from(ms).unwrap_or(0)))
+    };
+    let now = Instant::now();
+    let probe_in = milliseconds("probe_in_ms").unwrap_or_default();
+    let open_until = row
+        .get::<_, bool>("is_breaker_open")
+        .then_some(now + probe_in);
+    Some(Failing::recorded(
+        row.get("shard"),
+        now,
+        milliseconds("failing_for_ms")?,
+        open_until,
+    ))
 }
 
 impl Endpoint {

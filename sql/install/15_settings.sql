@@ -26,6 +26,12 @@ begin atomic
          'How much of the response headers the log keeps.'),
         ('idempotency_retention_hours', 168, 'h', 1, 8760,
          'How long an idempotency key is remembered. 7 days, beyond the retry horizon of common clients.'),
+        ('breaker_failure_threshold', 10, 'failures', 0, 1000000,
+         'So many failures of a subscription in a row, without a success between them, open its circuit breaker; 0: never. 10: no single event''s retries alone.'),
+        ('breaker_cooldown_seconds', 60, 's', 1, 86400,
+         'How long an open breaker holds deliveries back before one of them probes the receiver.'),
+        ('disable_after_failing_hours', 120, 'h', 0, 8760,
+         'A subscription that had nothing but failures for so long is disabled at the next one; 0: never. 5 days span a long weekend.'),
         ('partition_days_ahead', 7, 'days', 1, 366,
          'How many daily partitions maintain() keeps ready; a week without a sidecar needs no default partition.');
 end;

@@ -48,7 +48,7 @@ comment on column webhooks.event_logs.created_at is 'When the publishing transac
 comment on column webhooks.event_logs.processed_at is 'When it was matched: in the publishing transaction itself.';
 comment on column webhooks.event_logs.environment is 'Reaches only that environment''s subscriptions; null reaches all.';
 comment on column webhooks.event_logs.idempotency_key is 'As given to publish_event.';
-comment on column webhooks.event_logs.ordering_key is 'As given to publish_event.';
+comment on column webhooks.event_logs.ordering_key is 'Subscriptions with ordering = fifo get events of the same key in the order of publication.';
 comment on column webhooks.event_logs.deliver_after is 'No delivery before this time.';
 comment on column webhooks.event_logs.expires_at is 'Deliveries not made by then become expired.';
 

@@ -22,6 +22,11 @@ create table webhooks.webhook_subscriptions (
     created_by uuid,
     no_retry_statuses integer[] not null default '{410}',
     max_in_flight integer not null default 20,
+    rate_limit_per_second double precision,
+    rate_limit_burst integer,
+    ordering varchar(20) not null default 'none',
+    breaker_failure_threshold integer,
+    breaker_cooldown_seconds integer,
     disabled_reason text,
     version bigint not null default 1,
     constraint webhook_subscriptions_environment_check check (environment in ('dev', 'staging', 'production')),
@@ -32,6 +37,11 @@ create table webhooks.webhook_subscriptions (
     constraint webhook_subscriptions_timeout_check check (timeout_seconds between 1 and 300),
     constraint webhook_subscriptions_payload_size_check check (max_payload_size_kb between 1 and 65536),
     constraint webhook_subscriptions_max_in_flight_check check (max_in_flight between 1 and 1000),
+    constraint webhook_subscriptions_rate_limit_check check (rate_limit_per_second between 0.001 and 100000),
+    constraint webhook_subscriptions_rate_limit_burst_check check (rate_limit_burst between 1 and 100000),
+    constraint webhook_subscriptions_ordering_check check (ordering in ('none', 'fifo')),
+    constraint webhook_subscriptions_breaker_threshold_check check (breaker_failure_threshold between 0 and 1000000),
+    constraint webhook_subscriptions_breaker_cooldown_check check (breaker_cooldown_seconds between 1 and 86400),
     constraint webhook_subscriptions_no_retry_check check (300 <= all (no_retry_statuses) and 599 >= all (no_retry_statuses))
 );
 create index webhook_subscriptions_tenant_active on webhooks.webhook_subscriptions (tenant_id, is_active, is_enabled);
@@ -61,6 +71,11 @@ comment on column webhooks.webhook_subscriptions.updated_at is 'When it was last
 comment on column webhooks.webhook_subscriptions.created_by is 'Application user who made it.';
 comment on column webhooks.webhook_subscriptions.no_retry_statuses is 'HTTP statuses that fail a delivery at once; 410 also disables the subscription.';
 comment on column webhooks.webhook_subscriptions.max_in_flight is 'Requests under way at once at the most. 20: enough for 400/s at 50 ms, too few to hurt a small server.';
+comment on column webhooks.webhook_subscriptions.rate_limit_per_second is 'Requests per second at the most, over time; null: no limit. Fractions are fine: 0.1 is one in ten seconds.';
+comment on column webhooks.webhook_subscriptions.rate_limit_burst is 'How many of them may be made at once after a quiet time; null: one second''s worth.';
+comment on column webhooks.webhook_subscriptions.ordering is 'none, or fifo: one at a time in the order of publication, for each ordering_key by itself. Applies to events published from then on.';
+comment on column webhooks.webhook_subscriptions.breaker_failure_threshold is 'Failures in a row that open the circuit breaker; 0: never; null: the setting of that name.';
+comment on column webhooks.webhook_subscriptions.breaker_cooldown_seconds is 'How long the open breaker waits before a probe, in seconds; null: the setting of that name.';
 comment on column webhooks.webhook_subscriptions.disabled_reason is 'Why the system disabled it; cleared when it is enabled again.';
 comment on column webhooks.webhook_subscriptions.version is 'Counts changes; the sidecar reloads what it has not seen.';
 
@@ -70,6 +85,7 @@ create table webhooks.subscription_routes (
     pattern varchar(100) not null,
     subscription_id uuid not null,
     environment varchar(50) not null,
+    fifo boolean not null,
     filters text,
     filter_jsonpath jsonpath,
     primary key (tenant_id, pattern, subscription_id)
@@ -80,6 +96,7 @@ comment on column webhooks.subscription_routes.tenant_id is 'The tenant.';
 comment on column webhooks.subscription_routes.pattern is 'Event type, category wildcard or *.';
 comment on column webhooks.subscription_routes.subscription_id is 'The subscription.';
 comment on column webhooks.subscription_routes.environment is 'The subscription''s environment.';
+comment on column webhooks.subscription_routes.fifo is 'The subscription''s ordering is fifo.';
 comment on column webhooks.subscription_routes.filters is 'event_filters without jsonpath, as JSON text; null if there are none.';
 comment on column webhooks.subscription_routes.filter_jsonpath is 'event_filters.jsonpath.';
 
@@ -173,6 +190,15 @@ begin
         (coalesce(new.timeout_seconds between 1 and 300, true), 'timeout_seconds', new.timeout_seconds::text, '1 to 300 s'),
         (coalesce(new.max_payload_size_kb between 1 and 65536, true), 'max_payload_size_kb', new.max_payload_size_kb::text, '1 to 65536 KiB'),
         (new.max_in_flight between 1 and 1000, 'max_in_flight', new.max_in_flight::text, '1 to 1000'),
+        (coalesce(new.rate_limit_per_second between 0.001 and 100000, true), 'rate_limit_per_second', new.rate_limit_per_second::text,
+         '0.001 to 100000, or null for no limit'),
+        (coalesce(new.rate_limit_burst between 1 and 100000, true), 'rate_limit_burst', new.rate_limit_burst::text,
+         '1 to 100000, or null for one second''s worth'),
+        (new.ordering in ('none', 'fifo'), 'ordering', new.ordering, 'none or fifo'),
+        (coalesce(new.breaker_failure_threshold between 0 and 1000000, true), 'breaker_failure_threshold',
+         new.breaker_failure_threshold::text, '0 (no breaker) to 1000000, or null for the setting'),
+        (coalesce(new.breaker_cooldown_seconds between 1 and 86400, true), 'breaker_cooldown_seconds',
+         new.breaker_cooldown_seconds::text, '1 to 86400 s, or null for the setting'),
         (300 <= all (new.no_retry_statuses) and 599 >= all (new.no_retry_statuses), 'no_retry_statuses', new.no_retry_statuses::text,
          'an array of HTTP statuses from 300 to 599'),
         (new.version is not null, 'version', null, 'a number'),
@@ -261,10 +287,17 @@ begin
             perform pg_notify('webhooks_changed', old.id::text);
         end if;
     end if;
+    -- Another receiver, or one that somebody looked after: what the old one did says nothing of it.
+    if tg_op = 'DELETE'
+        or tg_op = 'UPDATE' and (new.is_enabled and not old.is_enabled
+            or (new.webhook_url, new.webhook_headers, new.auth_type, new.auth_config)
+                is distinct from (old.webhook_url, old.webhook_headers, old.auth_type, old.auth_config)) then
+        delete from webhooks.subscription_breakers b where b.subscription_id = old.id;
+    end if;
     if tg_op <> 'DELETE' and new.is_active and new.is_enabled then
         insert into webhooks.subscription_routes
-            (tenant_id, pattern, subscription_id, environment, filters, filter_jsonpath)
-        select new.tenant_id, p.pattern, new.id, new.environment,
+            (tenant_id, pattern, subscription_id, environment, fifo, filters, filter_jsonpath)
+        select new.tenant_id, p.pattern, new.id, new.environment, new.ordering = 'fifo',
                nullif(coalesce(new.event_filters, '{}') - 'jsonpath', '{}')::text,
                (new.event_filters ->> 'jsonpath')::jsonpath
         from (select distinct jsonb_array_elements_text(new.subscribed_events) as pattern) p

@@ -10,6 +10,13 @@ language sql immutable strict parallel safe
 return (pg_catalog.get_byte(pg_catalog.uuid_send(subscription_id), 15) & 15)::smallint;
 comment on function webhooks.shard_of(uuid) is 'The shard of a subscription''s deliveries: the low bits of its id, the same in every version and after a restore.';
 
+create function webhooks.lane_of(ordering_key text)
+returns bigint
+language sql immutable parallel safe
+-- md5, since it is the same in every version, also after a restore. That two keys meet is harmless: they share a lane.
+return ('x' || substr(md5(coalesce(ordering_key, '')), 1, 16))::bit(64)::bigint;
+comment on function webhooks.lane_of(text) is 'The lane of an ordering key; events without one share a lane.';
+
 create table webhooks.delivery_queue (
     id uuid primary key default webhooks.uuid_v7(),
     subscription_id uuid not null,
@@ -19,9 +26,10 @@ create table webhooks.delivery_queue (
     attempt integer not null default 0,
     next_attempt_at timestamptz,
     expires_at timestamptz,
-    ordering_key text
+    lane bigint
 ) with (fillfactor = 90, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_insert_scale_factor = 0.1);
-create index delivery_queue_ready on webhooks.delivery_queue (shard, subscription_id, id) where next_attempt_at is null;
+create index delivery_queue_ready on webhooks.delivery_queue (shard, subscription_id, id) where next_attempt_at is null and lane is null;
+create index delivery_queue_ordered on webhooks.delivery_queue (shard, subscription_id, lane, id) where lane is not null;
 create index delivery_queue_scheduled on webhooks.delivery_queue (shard, next_attempt_at) where next_attempt_at is not null;
 comment on table webhooks.delivery_queue is 'Outstanding deliveries only. Inserted by match_events(), removed or rescheduled by record_attempts().';
 comment on column webhooks.delivery_queue.id is 'Delivery id.';
@@ -32,7 +40,7 @@ comment on column webhooks.delivery_queue.shard is 'shard_of(subscription_id): t
 comment on column webhooks.delivery_queue.attempt is 'Attempts already made and recorded.';
 comment on column webhooks.delivery_queue.next_attempt_at is 'Null: ready. Otherwise not before this time (deliver_after or a retry).';
 comment on column webhooks.delivery_queue.expires_at is 'Past this time the delivery becomes expired.';
-comment on column webhooks.delivery_queue.ordering_key is 'The event''s ordering key.';
+comment on column webhooks.delivery_queue.lane is 'Deliveries of a subscription in the same lane go one at a time, in the order of their ids; null: in any order. See lane_of().';
 select pg_catalog.pg_extension_config_dump('webhooks.delivery_queue', '');
 
 -- Deleting a subscription cancels what is outstanding; the log stays.
@@ -44,9 +52,11 @@ as $$
 begin
     -- One statement for each index.
     delete from webhooks.delivery_queue q
-    where q.shard = webhooks.shard_of(old.id) and q.subscription_id = old.id and q.next_attempt_at is null;
+    where q.shard = webhooks.shard_of(old.id) and q.subscription_id = old.id and q.lane is not null;
     delete from webhooks.delivery_queue q
-    where q.shard = webhooks.shard_of(old.id) and q.subscription_id = old.id and q.next_attempt_at is not null;
+    where q.shard = webhooks.shard_of(old.id) and q.subscription_id = old.id and q.lane is null and q.next_attempt_at is null;
+    delete from webhooks.delivery_queue q
+    where q.shard = webhooks.shard_of(old.id) and q.subscription_id = old.id and q.lane is null and q.next_attempt_at is not null;
     return null;
 end
 $$;

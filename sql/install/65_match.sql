@@ -52,9 +52,10 @@ begin
 
     with queued as (
         insert into webhooks.delivery_queue
-            (subscription_id, event_log_id, tenant_id, shard, next_attempt_at, expires_at, ordering_key)
+            (subscription_id, event_log_id, tenant_id, shard, next_attempt_at, expires_at, lane)
         select r.subscription_id, e.id, e.tenant_id, webhooks.shard_of(r.subscription_id),
-               case when e.deliver_after > now() then e.deliver_after end, e.expires_at, e.ordering_key
+               case when e.deliver_after > now() then e.deliver_after end, e.expires_at,
+               case when r.fifo then webhooks.lane_of(e.ordering_key) end
         from new_events e
         -- Fenced: joined, a plan from when there were few routes would read all of them for each event.
         cross join lateral (

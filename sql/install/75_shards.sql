@@ -13,6 +13,17 @@ end
 $$;
 comment on function webhooks.join_sidecars() is 'Marks this session as a living sidecar until it ends.';
 
+create function webhooks.leave_sidecars()
+returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    perform pg_advisory_unlock_shared(1464156750, 0);
+end
+$$;
+comment on function webhooks.leave_sidecars() is 'This session''s sidecar is stopping: it no longer counts, others take over its shards as it gives them back.';
+
 create function webhooks.sidecar_count()
 returns integer
 language sql volatile

@@ -8,12 +8,73 @@ language sql immutable strict parallel safe
 return to_timestamp(('x' || substr(replace(id::text, '-', ''), 1, 12))::bit(48)::bigint / 1000.0::double precision);
 comment on function webhooks.uuid_v7_time(uuid) is 'When a UUIDv7 was made.';
 
+create function webhooks.ordered_deliveries(
+    shard smallint, subscription_id uuid, held uuid[], from_lane bigint, max_rows integer
+)
+returns table (delivery_id uuid, attempt integer, lane bigint, event_log_id uuid, expires_at timestamptz)
+language sql stable
+set search_path = pg_catalog, pg_temp
+begin atomic
+    -- A loose index scan over the lanes, round once from from_lane: wherever it begins, blocked lanes can't hide the rest.
+    with recursive lanes as (
+        select l.lane, l.lane as first_lane, 1 as n
+        from (
+            select coalesce(
+                (select q.lane from webhooks.delivery_queue q
+                 where q.shard = ordered_deliveries.shard and q.subscription_id = ordered_deliveries.subscription_id
+                   and q.lane >= ordered_deliveries.from_lane order by q.lane limit 1),
+                (select q.lane from webhooks.delivery_queue q
+                 where q.shard = ordered_deliveries.shard and q.subscription_id = ordered_deliveries.subscription_id
+                   and q.lane is not null order by q.lane limit 1)
+            ) as lane
+        ) l
+        where l.lane is not null
+        union all
+        select f.lane, l.first_lane, l.n + 1
+        from lanes l
+        cross join lateral (
+            select coalesce(
+                (select q.lane from webhooks.delivery_queue q
+                 where q.shard = ordered_deliveries.shard and q.subscription_id = ordered_deliveries.subscription_id
+                   and q.lane > l.lane order by q.lane limit 1),
+                (select q.lane from webhooks.delivery_queue q
+                 where q.shard = ordered_deliveries.shard and q.subscription_id = ordered_deliveries.subscription_id
+                   and q.lane is not null order by q.lane limit 1)
+            ) as lane
+        ) f
+        where f.lane <> l.first_lane and l.n < greatest(ordered_deliveries.max_rows, 256)
+    ),
+    walked as (
+        select max(l.n) as n from lanes l
+    )
+    select r.id, r.attempt, l.lane, r.event_log_id, r.expires_at
+    from walked w
+    cross join lanes l
+    cross join lateral (
+        -- What waits for its time or is under way blocks what is behind it.
+        select h.*, bool_or(h.next_attempt_at is not null or h.id = any (ordered_deliveries.held)) over (order by h.id) as blocked
+        from (
+            select q.id, q.attempt, q.event_log_id, q.expires_at, q.next_attempt_at
+            from webhooks.delivery_queue q
+            where q.shard = ordered_deliveries.shard and q.subscription_id = ordered_deliveries.subscription_id and q.lane = l.lane
+            order by q.id limit greatest(ordered_deliveries.max_rows / w.n, 1)
+        ) h
+    ) r
+    where not r.blocked
+    union all
+    select null, null, null, null, null
+    from walked w
+    where w.n >= greatest(ordered_deliveries.max_rows, 256);
+end;
+comment on function webhooks.ordered_deliveries(smallint, uuid, uuid[], bigint, integer) is
+    'The first ready deliveries of each lane of a subscription, about max_rows in all; a row of nulls at the end if there are more lanes than were looked at. Part of claim_deliveries().';
+
 create function webhooks.claim_deliveries(
-    shards smallint[], cursors uuid[], held uuid[], full_subscriptions uuid[], per_subscription integer, max_rows integer,
+    shards smallint[], cursors uuid[], held uuid[], held_ordered uuid[], full_subscriptions uuid[], per_subscription integer, max_rows integer,
     max_bytes bigint default 8388608
 )
 returns table (
-    delivery_id uuid, shard smallint, subscription_id uuid, subscription_version bigint, attempt integer,
+    delivery_id uuid, shard smallint, subscription_id uuid, subscription_version bigint, attempt integer, lane bigint,
     expires_in_ms bigint, over_budget boolean, event_id uuid, tenant_id uuid, event_type text, event_category text, event_name text, event_version text,
     created_at_us bigint, event_data text, resource_type text, resource_id uuid, user_id uuid,
     session_id text, request_id text, source_ip text
@@ -30,28 +91,43 @@ set jit = off
 as $$
 declare
     max_age constant interval := make_interval(secs => webhooks.setting('max_delivery_age_seconds'));
+    nowhere constant uuid := '00000000-0000-0000-0000-000000000000';
+    any_lane constant bigint := ('x' || encode(uuid_send(gen_random_uuid()), 'hex'))::bit(64)::bigint;
 begin
     return query
     with recursive walk as (
-        select o.shard, f.subscription_id
+        select o.shard, f.ready, f.ordered, least(f.ready, f.ordered) as subscription_id
         from unnest(claim_deliveries.shards, claim_deliveries.cursors) as o (shard, after)
         cross join lateral (
-            select q.subscription_id from webhooks.delivery_queue q
-            where q.shard = o.shard and q.next_attempt_at is null
-              and q.subscription_id > coalesce(o.after, '00000000-0000-0000-0000-000000000000')
-            order by q.subscription_id limit 1
+            select
+                (select q.subscription_id from webhooks.delivery_queue q
+                 where q.shard = o.shard and q.next_attempt_at is null and q.lane is null
+                   and q.subscription_id > coalesce(o.after, nowhere)
+                 order by q.subscription_id limit 1) as ready,
+                (select q.subscription_id from webhooks.delivery_queue q
+                 where q.shard = o.shard and q.lane is not null and q.subscription_id > coalesce(o.after, nowhere)
+                 order by q.subscription_id limit 1) as ordered
+            offset 0
         ) f
         union all
-        select w.shard, f.subscription_id
+        select w.shard, f.ready, f.ordered, least(f.ready, f.ordered)
         from walk w
         cross join lateral (
-            select q.subscription_id from webhooks.delivery_queue q
-            where q.shard = w.shard and q.next_attempt_at is null and q.subscription_id > w.subscription_id
-            order by q.subscription_id limit 1
+            select
+                case when w.ready is null or w.ready > w.subscription_id then w.ready else
+                (select q.subscription_id from webhooks.delivery_queue q
+                 where q.shard = w.shard and q.next_attempt_at is null and q.lane is null and q.subscription_id > w.subscription_id
+                 order by q.subscription_id limit 1) end as ready,
+                case when w.ordered is null or w.ordered > w.subscription_id then w.ordered else
+                (select q.subscription_id from webhooks.delivery_queue q
+                 where q.shard = w.shard and q.lane is not null and q.subscription_id > w.subscription_id
+                 order by q.subscription_id limit 1) end as ordered
+            offset 0
         ) f
+        where w.subscription_id is not null
     ),
     chosen as materialized (
-        select r.id, w.shard, r.attempt, w.subscription_id, r.event_log_id, r.expires_at, s.version
+        select r.id, w.shard, r.attempt, r.lane, w.subscription_id, r.event_log_id, r.expires_at, s.version
         from walk w
         cross join lateral (
             select v.version from webhooks.webhook_subscriptions v
@@ -59,17 +135,23 @@ begin
             limit 1
         ) s
         cross join lateral (
-            select q.id, q.attempt, q.event_log_id, q.expires_at from webhooks.delivery_queue q
-            where q.shard = w.shard and q.subscription_id = w.subscription_id and q.next_attempt_at is null
-              and q.id <> all (claim_deliveries.held)
-            order by q.id limit claim_deliveries.per_subscription
+            (select q.id, q.attempt, q.lane, q.event_log_id, q.expires_at from webhooks.delivery_queue q
+             where w.ready = w.subscription_id
+               and q.shard = w.shard and q.subscription_id = w.subscription_id and q.next_attempt_at is null and q.lane is null
+               and q.id <> all (claim_deliveries.held)
+             order by q.id limit claim_deliveries.per_subscription)
+            union all
+            select o.delivery_id, o.attempt, o.lane, o.event_log_id, o.expires_at
+            from webhooks.ordered_deliveries(
+                w.shard, w.subscription_id, claim_deliveries.held_ordered, any_lane, claim_deliveries.per_subscription) o
+            where w.ordered = w.subscription_id
         ) r
         where w.subscription_id <> all (claim_deliveries.full_subscriptions)
         limit claim_deliveries.max_rows
     ),
     -- Bodies are stored compressed at most: their stored size is a fair price, and what is over the budget is not read.
     priced as (
-        select c.id, c.shard, c.subscription_id, c.version, c.attempt, c.expires_at, c.event_log_id,
+        select c.id, c.shard, c.subscription_id, c.version, c.attempt, c.lane, c.expires_at, c.event_log_id,
                e.tenant_id, e.event_type, e.event_category, e.event_name, e.event_version, e.event_data, e.resource_type,
                e.resource_id, e.user_id, e.session_id, e.request_id, e.source_ip, e.deliver_after,
                coalesce(e.created_at, e.processed_at, 'epoch') as created_at,
@@ -80,7 +162,7 @@ begin
             select * from webhooks.event_logs e where e.id = c.event_log_id limit 1
         ) e on true
     )
-    select p.id, p.shard, p.subscription_id, p.version, p.attempt,
+    select p.id, p.shard, p.subscription_id, p.version, p.attempt, p.lane,
            -- Old is what has waited long, not what was back-dated or meant for later.
            (extract(epoch from least(p.expires_at, greatest(webhooks.uuid_v7_time(p.id), p.deliver_after) + max_age)
                                - clock_timestamp()) * 1000)::bigint,
@@ -92,8 +174,8 @@ begin
     from priced p;
 end
 $$;
-comment on function webhooks.claim_deliveries(smallint[], uuid[], uuid[], uuid[], integer, integer, bigint) is
-    'Ready deliveries of these shards, up to per_subscription of each subscription after each shard''s cursor, without those held and without full subscriptions. Beyond max_bytes of event data, rows come without it (over_budget). An event that is gone comes with null columns.';
+comment on function webhooks.claim_deliveries(smallint[], uuid[], uuid[], uuid[], uuid[], integer, integer, bigint) is
+    'Ready deliveries of these shards, up to per_subscription of each subscription after each shard''s cursor, without those held and without full subscriptions; of lanes, what comes first. A row without delivery_id: the subscription has more lanes than were looked at. Beyond max_bytes of event data, rows come without it (over_budget). An event that is gone comes with null columns.';
 
 create function webhooks.promote_due(shards smallint[], max_rows integer default 1000)
 returns table (promoted integer, next_due_in_ms bigint)
@@ -139,7 +221,9 @@ create function webhooks.load_subscriptions(ids uuid[])
 returns table (
     id uuid, version bigint, webhook_url text, webhook_method text, webhook_headers text, auth_type text, auth_config text,
     retry_count integer, retry_delay_seconds integer, timeout_seconds integer, max_payload_size_kb integer,
-    no_retry_statuses integer[], max_in_flight integer
+    no_retry_statuses integer[], max_in_flight integer, rate_limit_per_second double precision, rate_limit_burst integer,
+    breaker_failure_threshold bigint, breaker_cooldown_seconds bigint,
+    shard smallint, is_breaker_open boolean, probe_in_ms bigint, failing_for_ms bigint
 )
 language sql stable security definer
 set search_path = pg_catalog, pg_temp
@@ -147,8 +231,15 @@ begin atomic
     select s.id, s.version, s.webhook_url, coalesce(s.webhook_method, 'POST')::text,
            coalesce(s.webhook_headers, '{}')::text, coalesce(s.auth_type, 'none')::text,
            coalesce(s.auth_config, '{}')::text, coalesce(s.retry_count, 3), coalesce(s.retry_delay_seconds, 60),
-           coalesce(s.timeout_seconds, 30), coalesce(s.max_payload_size_kb, 1024), s.no_retry_statuses, s.max_in_flight
+           coalesce(s.timeout_seconds, 30), coalesce(s.max_payload_size_kb, 1024), s.no_retry_statuses, s.max_in_flight,
+           s.rate_limit_per_second, s.rate_limit_burst,
+           coalesce(s.breaker_failure_threshold, webhooks.setting('breaker_failure_threshold')),
+           coalesce(s.breaker_cooldown_seconds, webhooks.setting('breaker_cooldown_seconds')),
+           webhooks.shard_of(s.id), coalesce(b.state = 'open', false),
+           (extract(epoch from b.probe_at - clock_timestamp()) * 1000)::bigint,
+           (extract(epoch from clock_timestamp() - b.failing_since) * 1000)::bigint
     from webhooks.webhook_subscriptions s
+    left join webhooks.subscription_breakers b on b.subscription_id = s.id
     where s.id = any (ids);
 end;
 comment on function webhooks.load_subscriptions(uuid[]) is 'Where and how to deliver, secrets included; for the sidecar alone.';

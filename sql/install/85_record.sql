@@ -1,7 +1,8 @@
 create function webhooks.record_attempts(
-    delivery_ids uuid[], attempts integer[], statuses text[], http_status_codes integer[], response_headers text[],
+    delivery_ids uuid[], subscription_ids uuid[], attempts integer[], statuses text[], http_status_codes integer[], response_headers text[],
     response_bodies text[], error_messages text[], attempted_at_us bigint[], durations_us bigint[],
-    payload_sizes integer[], payload_hashes bytea[], retry_after_ms bigint[], disable_reasons text[]
+    payload_sizes integer[], payload_hashes bytea[], retry_after_ms bigint[], disable_reasons text[],
+    breakers text[], failing_for_ms bigint[], probe_in_ms bigint[]
 )
 returns setof uuid
 language plpgsql volatile security definer
@@ -18,11 +19,8 @@ begin
     if num_nonnulls(variadic disable_reasons) > 0 then
         perform from webhooks.webhook_subscriptions s
         where s.id = any (array(
-            select q.subscription_id from webhooks.delivery_queue q
-            where q.id = any (array(
-                select r.delivery_id from unnest(delivery_ids, disable_reasons) r (delivery_id, disable_reason)
-                where r.disable_reason is not null
-            ))
+            select r.subscription_id from unnest(subscription_ids, disable_reasons) r (subscription_id, disable_reason)
+            where r.disable_reason is not null
         ))
         order by s.id for no key update;
     end if;
@@ -89,6 +87,27 @@ begin
             )
             select array_agg(r.delivery_id) into late
             from results r where not exists (select from applied a where a.id = r.delivery_id and a.attempt = r.attempt);
+            -- Rare: a receiver began to fail, failed too often, or works again.
+            if num_nonnulls(variadic breakers) > 0 then
+                insert into webhooks.subscription_breakers as b (subscription_id, state, since, probe_at, failing_since, last_error)
+                -- The last word of a batch counts.
+                select distinct on (r.subscription_id)
+                    r.subscription_id, case r.breaker when 'open' then 'open' else 'closed' end, clock_timestamp(),
+                    clock_timestamp() + r.probe_in_ms * interval '1 millisecond',
+                    clock_timestamp() - r.failing_for_ms * interval '1 millisecond', r.error_message
+                from unnest(subscription_ids, delivery_ids, breakers, failing_for_ms, probe_in_ms, error_messages)
+                    with ordinality r (subscription_id, delivery_id, breaker, failing_for_ms, probe_in_ms, error_message, n)
+                where r.breaker is not null
+                  and r.delivery_id <> all (coalesce(late, '{}'))
+                  and exists (select from webhooks.webhook_subscriptions s where s.id = r.subscription_id)
+                order by r.subscription_id, r.n desc
+                on conflict (subscription_id) do update
+                set state = excluded.state,
+                    since = case when b.state = excluded.state then b.since else excluded.since end,
+                    probe_at = excluded.probe_at,
+                    failing_since = excluded.failing_since,
+                    last_error = coalesce(excluded.last_error, b.last_error);
+            end if;
             return query select unnest(late);
             return;
         exception when unique_violation then
@@ -103,5 +122,5 @@ begin
     end loop;
 end
 $$;
-comment on function webhooks.record_attempts(uuid[], integer[], text[], integer[], text[], text[], text[], bigint[], bigint[], integer[], bytea[], bigint[], text[]) is
-    'Writes the results of attempts, each guarded by the attempt number that was claimed. Returns the deliveries of late writers, for which nothing was changed.';
+comment on function webhooks.record_attempts(uuid[], uuid[], integer[], text[], integer[], text[], text[], text[], bigint[], bigint[], integer[], bytea[], bigint[], text[], text[], bigint[], bigint[]) is
+    'Writes the results of attempts, each guarded by the attempt number that was claimed, and what they mean for circuit breakers (closed, failing or open). Returns the deliveries of late writers, for which nothing was changed.';

@@ -13,19 +13,27 @@ declare
     removed bigint;
 begin
     with recursive walk as (
-        (select q.shard, q.subscription_id from webhooks.delivery_queue q
-         where q.next_attempt_at is null order by q.shard, q.subscription_id limit 1)
+        (select q.shard, q.subscription_id, false as ordered from webhooks.delivery_queue q
+         where q.next_attempt_at is null and q.lane is null order by q.shard, q.subscription_id limit 1)
         union all
-        select f.shard, f.subscription_id
+        (select q.shard, q.subscription_id, true from webhooks.delivery_queue q
+         where q.lane is not null order by q.shard, q.subscription_id limit 1)
+        union all
+        select f.shard, f.subscription_id, w.ordered
         from walk w
         cross join lateral (
-            select q.shard, q.subscription_id from webhooks.delivery_queue q
-            where q.next_attempt_at is null and (q.shard, q.subscription_id) > (w.shard, w.subscription_id)
-            order by q.shard, q.subscription_id limit 1
+            (select q.shard, q.subscription_id from webhooks.delivery_queue q
+             where not w.ordered and q.next_attempt_at is null and q.lane is null
+               and (q.shard, q.subscription_id) > (w.shard, w.subscription_id)
+             order by q.shard, q.subscription_id limit 1)
+            union all
+            (select q.shard, q.subscription_id from webhooks.delivery_queue q
+             where w.ordered and q.lane is not null and (q.shard, q.subscription_id) > (w.shard, w.subscription_id)
+             order by q.shard, q.subscription_id limit 1)
         ) f
     ),
     gone as materialized (
-        select w.shard, w.subscription_id from walk w
+        select w.shard, w.subscription_id, w.ordered from walk w
         where not exists (select from webhooks.webhook_subscriptions s where s.id = w.subscription_id)
     )
     -- An array: joined, the whole queue might be read instead of looked up.
@@ -34,12 +42,19 @@ begin
         select d.id
         from gone g
         cross join lateral (
-            select q.id from webhooks.delivery_queue q
-            where q.next_attempt_at is null and q.shard = g.shard and q.subscription_id = g.subscription_id
-            order by q.id limit 10000
+            (select q.id from webhooks.delivery_queue q
+             where not g.ordered and q.next_attempt_at is null and q.lane is null
+               and q.shard = g.shard and q.subscription_id = g.subscription_id
+             order by q.id limit 10000)
+            union all
+            (select q.id from webhooks.delivery_queue q
+             where g.ordered and q.lane is not null and q.shard = g.shard and q.subscription_id = g.subscription_id
+             order by q.lane, q.id limit 10000)
         ) d
     ));
     get diagnostics removed = row_count;
+    delete from webhooks.subscription_breakers b
+    where not exists (select from webhooks.webhook_subscriptions s where s.id = b.subscription_id);
     return removed;
 end
 $$;

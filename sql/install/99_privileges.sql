@@ -11,15 +11,16 @@ grant insert, select (id) on webhooks.event_logs to webhooks_publisher;
 grant execute on function
     webhooks.sidecar_settings(),
     webhooks.join_sidecars(),
+    webhooks.leave_sidecars(),
     webhooks.sidecar_count(),
     webhooks.shard_count(),
     webhooks.balance_shards(smallint[]),
     webhooks.release_shards(smallint[]),
     webhooks.arm_doorbell(smallint[]),
     webhooks.disarm_doorbell(smallint[]),
-    webhooks.claim_deliveries(smallint[], uuid[], uuid[], uuid[], integer, integer, bigint),
+    webhooks.claim_deliveries(smallint[], uuid[], uuid[], uuid[], uuid[], integer, integer, bigint),
     webhooks.promote_due(smallint[], integer),
     webhooks.load_subscriptions(uuid[]),
-    webhooks.record_attempts(uuid[], integer[], text[], integer[], text[], text[], text[], bigint[], bigint[], integer[], bytea[], bigint[], text[]),
+    webhooks.record_attempts(uuid[], uuid[], integer[], text[], integer[], text[], text[], text[], bigint[], bigint[], integer[], bytea[], bigint[], text[], text[], bigint[], bigint[]),
     webhooks.maintain()
 to webhooks_sidecar;

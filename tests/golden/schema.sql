@@ -59,7 +59,7 @@ table delivery_queue {fillfactor=90,autovacuum_vacuum_scale_factor=0.05,autovacu
     attempt integer not null default 0
     next_attempt_at timestamp with time zone
     expires_at timestamp with time zone
-    ordering_key text
+    lane bigint
 partitioned table event_logs (RANGE (id))
     id uuid not null default webhooks.uuid_v7()
     tenant_id uuid not null
@@ -150,11 +150,30 @@ view settings {security_invoker=true}
     min_value bigint
     max_value bigint
     description text
+table subscription_breakers
+    subscription_id uuid not null
+    state character varying(10) not null
+    since timestamp with time zone not null
+    probe_at timestamp with time zone
+    failing_since timestamp with time zone
+    last_error text
+view subscription_health {security_invoker=true}
+    subscription_id uuid
+    tenant_id uuid
+    name character varying(255)
+    is_delivered_to boolean
+    breaker_state text
+    breaker_since timestamp with time zone
+    probe_at timestamp with time zone
+    failing_since timestamp with time zone
+    last_error text
+    disabled_reason text
 table subscription_routes
     tenant_id uuid not null
     pattern character varying(100) not null
     subscription_id uuid not null
     environment character varying(50) not null
+    fifo boolean not null
     filters text
     filter_jsonpath jsonpath
 view webhook_delivery_logs {security_invoker=true}
@@ -198,6 +217,11 @@ table webhook_subscriptions
     created_by uuid
     no_retry_statuses integer[] not null default '{410}'::integer[]
     max_in_flight integer not null default 20
+    rate_limit_per_second double precision
+    rate_limit_burst integer
+    ordering character varying(20) not null default 'none'::character varying
+    breaker_failure_threshold integer
+    breaker_cooldown_seconds integer
     disabled_reason text
     version bigint not null default 1
 
@@ -210,7 +234,8 @@ CREATE INDEX delivery_attempts_default_delivery_status_attempted_at_idx ON webho
 CREATE INDEX delivery_attempts_default_subscription_id_attempted_at_idx ON webhooks.delivery_attempts_default USING btree (subscription_id, attempted_at DESC)
 CREATE INDEX delivery_attempts_template_subscription ON webhooks.delivery_attempts_template USING btree (subscription_id, attempted_at DESC)
 CREATE INDEX delivery_attempts_template_unsuccessful ON webhooks.delivery_attempts_template USING btree (delivery_status, attempted_at) WHERE ((delivery_status)::text <> 'delivered'::text)
-CREATE INDEX delivery_queue_ready ON webhooks.delivery_queue USING btree (shard, subscription_id, id) WHERE (next_attempt_at IS NULL)
+CREATE INDEX delivery_queue_ordered ON webhooks.delivery_queue USING btree (shard, subscription_id, lane, id) WHERE (lane IS NOT NULL)
+CREATE INDEX delivery_queue_ready ON webhooks.delivery_queue USING btree (shard, subscription_id, id) WHERE ((next_attempt_at IS NULL) AND (lane IS NULL))
 CREATE INDEX delivery_queue_scheduled ON webhooks.delivery_queue USING btree (shard, next_attempt_at) WHERE (next_attempt_at IS NOT NULL)
 CREATE INDEX event_logs_default_event_type_created_at_idx ON webhooks.event_logs_default USING btree (event_type, created_at DESC)
 CREATE INDEX event_logs_default_resource_type_resource_id_idx ON webhooks.event_logs_default USING btree (resource_type, resource_id) WHERE (resource_id IS NOT NULL)
@@ -231,6 +256,7 @@ CREATE UNIQUE INDEX event_types_pkey ON webhooks.event_types USING btree (name)
 CREATE UNIQUE INDEX idempotency_keys_pkey ON webhooks.idempotency_keys USING btree (tenant_id, idempotency_key)
 CREATE UNIQUE INDEX linked_tables_pkey ON webhooks.linked_tables USING btree (kind)
 CREATE UNIQUE INDEX setting_overrides_pkey ON webhooks.setting_overrides USING btree (name)
+CREATE UNIQUE INDEX subscription_breakers_pkey ON webhooks.subscription_breakers USING btree (subscription_id)
 CREATE UNIQUE INDEX subscription_routes_pkey ON webhooks.subscription_routes USING btree (tenant_id, pattern, subscription_id)
 CREATE UNIQUE INDEX webhook_subscriptions_pkey ON webhooks.webhook_subscriptions USING btree (id)
 
@@ -268,14 +294,21 @@ webhooks.idempotency_keys idempotency_keys_pkey PRIMARY KEY (tenant_id, idempote
 webhooks.linked_tables linked_tables_kind_check CHECK ((kind = ANY (ARRAY['tenants'::text, 'users'::text])))
 webhooks.linked_tables linked_tables_pkey PRIMARY KEY (kind)
 webhooks.setting_overrides setting_overrides_pkey PRIMARY KEY (name)
+webhooks.subscription_breakers subscription_breakers_pkey PRIMARY KEY (subscription_id)
+webhooks.subscription_breakers subscription_breakers_state_check CHECK (((state)::text = ANY ((ARRAY['closed'::character varying, 'open'::character varying])::text[])))
 webhooks.subscription_routes subscription_routes_pkey PRIMARY KEY (tenant_id, pattern, subscription_id)
 webhooks.webhook_subscriptions webhook_subscriptions_auth_type_check CHECK (((auth_type)::text = ANY ((ARRAY['none'::character varying, 'api_key'::character varying, 'signature'::character varying, 'oauth'::character varying])::text[])))
+webhooks.webhook_subscriptions webhook_subscriptions_breaker_cooldown_check CHECK (((breaker_cooldown_seconds >= 1) AND (breaker_cooldown_seconds <= 86400)))
+webhooks.webhook_subscriptions webhook_subscriptions_breaker_threshold_check CHECK (((breaker_failure_threshold >= 0) AND (breaker_failure_threshold <= 1000000)))
 webhooks.webhook_subscriptions webhook_subscriptions_environment_check CHECK (((environment)::text = ANY ((ARRAY['dev'::character varying, 'staging'::character varying, 'production'::character varying])::text[])))
 webhooks.webhook_subscriptions webhook_subscriptions_max_in_flight_check CHECK (((max_in_flight >= 1) AND (max_in_flight <= 1000)))
 webhooks.webhook_subscriptions webhook_subscriptions_method_check CHECK (((webhook_method)::text = ANY ((ARRAY['POST'::character varying, 'PUT'::character varying, 'PATCH'::character varying])::text[])))
 webhooks.webhook_subscriptions webhook_subscriptions_no_retry_check CHECK (((300 <= ALL (no_retry_statuses)) AND (599 >= ALL (no_retry_statuses))))
+webhooks.webhook_subscriptions webhook_subscriptions_ordering_check CHECK (((ordering)::text = ANY ((ARRAY['none'::character varying, 'fifo'::character varying])::text[])))
 webhooks.webhook_subscriptions webhook_subscriptions_payload_size_check CHECK (((max_payload_size_kb >= 1) AND (max_payload_size_kb <= 65536)))
 webhooks.webhook_subscriptions webhook_subscriptions_pkey PRIMARY KEY (id)
+webhooks.webhook_subscriptions webhook_subscriptions_rate_limit_burst_check CHECK (((rate_limit_burst >= 1) AND (rate_limit_burst <= 100000)))
+webhooks.webhook_subscriptions webhook_subscriptions_rate_limit_check CHECK (((rate_limit_per_second >= (0.001)::double precision) AND (rate_limit_per_second <= (100000)::double precision)))
 webhooks.webhook_subscriptions webhook_subscriptions_retry_count_check CHECK (((retry_count >= 0) AND (retry_count <= 100)))
 webhooks.webhook_subscriptions webhook_subscriptions_retry_delay_check CHECK (((retry_delay_seconds >= 0) AND (retry_delay_seconds <= 86400)))
 webhooks.webhook_subscriptions webhook_subscriptions_timeout_check CHECK (((timeout_seconds >= 1) AND (timeout_seconds <= 300)))
@@ -293,8 +326,8 @@ cancel_outstanding()
     returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 check_subscription(webhook_url text, webhook_headers jsonb, auth_type text, auth_config jsonb, event_filters jsonb)
     returns void c stable parallel safe
-claim_deliveries(shards smallint[], cursors uuid[], held uuid[], full_subscriptions uuid[], per_subscription integer, max_rows integer, max_bytes bigint DEFAULT 8388608)
-    returns TABLE(delivery_id uuid, shard smallint, subscription_id uuid, subscription_version bigint, attempt integer, expires_in_ms bigint, over_budget boolean, event_id uuid, tenant_id uuid, event_type text, event_category text, event_name text, event_version text, created_at_us bigint, event_data text, resource_type text, resource_id uuid, user_id uuid, session_id text, request_id text, source_ip text) plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off,enable_bitmapscan=off,enable_hashjoin=off,enable_mergejoin=off,jit=off}
+claim_deliveries(shards smallint[], cursors uuid[], held uuid[], held_ordered uuid[], full_subscriptions uuid[], per_subscription integer, max_rows integer, max_bytes bigint DEFAULT 8388608)
+    returns TABLE(delivery_id uuid, shard smallint, subscription_id uuid, subscription_version bigint, attempt integer, lane bigint, expires_in_ms bigint, over_budget boolean, event_id uuid, tenant_id uuid, event_type text, event_category text, event_name text, event_version text, created_at_us bigint, event_data text, resource_type text, resource_id uuid, user_id uuid, session_id text, request_id text, source_ip text) plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off,enable_bitmapscan=off,enable_hashjoin=off,enable_mergejoin=off,jit=off}
 create_partitions(days_ahead integer DEFAULT NULL::integer)
     returns integer plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",lock_timeout=2s}
 derive_routes()
@@ -321,6 +354,10 @@ jsonpath_matches(event_data jsonb, path jsonpath)
     returns boolean plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 jsonpath_objection(path jsonpath)
     returns text plpgsql immutable parallel safe strict {"search_path=pg_catalog, pg_temp"}
+lane_of(ordering_key text)
+    returns bigint sql immutable parallel safe
+leave_sidecars()
+    returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 link_table(kind text, target regclass, id_column name)
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 link_tenants(tenants regclass, id_column name DEFAULT 'id'::name)
@@ -328,18 +365,20 @@ link_tenants(tenants regclass, id_column name DEFAULT 'id'::name)
 link_users(users regclass, id_column name DEFAULT 'id'::name)
     returns void sql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 load_subscriptions(ids uuid[])
-    returns TABLE(id uuid, version bigint, webhook_url text, webhook_method text, webhook_headers text, auth_type text, auth_config text, retry_count integer, retry_delay_seconds integer, timeout_seconds integer, max_payload_size_kb integer, no_retry_statuses integer[], max_in_flight integer) sql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+    returns TABLE(id uuid, version bigint, webhook_url text, webhook_method text, webhook_headers text, auth_type text, auth_config text, retry_count integer, retry_delay_seconds integer, timeout_seconds integer, max_payload_size_kb integer, no_retry_statuses integer[], max_in_flight integer, rate_limit_per_second double precision, rate_limit_burst integer, breaker_failure_threshold bigint, breaker_cooldown_seconds bigint, shard smallint, is_breaker_open boolean, probe_in_ms bigint, failing_for_ms bigint) sql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 maintain()
     returns TABLE(task text, done bigint) plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 match_events()
     returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",enable_seqscan=off,enable_hashjoin=off,enable_mergejoin=off}
+ordered_deliveries(shard smallint, subscription_id uuid, held uuid[], from_lane bigint, max_rows integer)
+    returns TABLE(delivery_id uuid, attempt integer, lane bigint, event_log_id uuid, expires_at timestamp with time zone) sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 own_event_type()
     returns trigger plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 promote_due(shards smallint[], max_rows integer DEFAULT 1000)
     returns TABLE(promoted integer, next_due_in_ms bigint) plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off,enable_bitmapscan=off}
 publish_event(tenant_id uuid, event_type text, event_category text DEFAULT NULL::text, event_name text DEFAULT NULL::text, event_data jsonb DEFAULT '{}'::jsonb, resource_type text DEFAULT NULL::text, resource_id uuid DEFAULT NULL::uuid, user_id uuid DEFAULT NULL::uuid, session_id text DEFAULT NULL::text, request_id text DEFAULT NULL::text, source_ip inet DEFAULT NULL::inet, event_version text DEFAULT '1.0'::text, environment text DEFAULT NULL::text, idempotency_key text DEFAULT NULL::text, ordering_key text DEFAULT NULL::text, deliver_after timestamp with time zone DEFAULT NULL::timestamp with time zone, expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone)
     returns uuid plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",enable_seqscan=off}
-record_attempts(delivery_ids uuid[], attempts integer[], statuses text[], http_status_codes integer[], response_headers text[], response_bodies text[], error_messages text[], attempted_at_us bigint[], durations_us bigint[], payload_sizes integer[], payload_hashes bytea[], retry_after_ms bigint[], disable_reasons text[])
+record_attempts(delivery_ids uuid[], subscription_ids uuid[], attempts integer[], statuses text[], http_status_codes integer[], response_headers text[], response_bodies text[], error_messages text[], attempted_at_us bigint[], durations_us bigint[], payload_sizes integer[], payload_hashes bytea[], retry_after_ms bigint[], disable_reasons text[], breakers text[], failing_for_ms bigint[], probe_in_ms bigint[])
     returns SETOF uuid plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off,jit=off}
 release_shards(shards smallint[])
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
@@ -347,6 +386,8 @@ remove_orphans()
     returns bigint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off,enable_bitmapscan=off,enable_hashjoin=off,enable_mergejoin=off}
 render_payload(event_id uuid, tenant_id uuid, event_type text, event_category text, event_name text, event_version text, created_at_us bigint, event_data text, resource_type text, resource_id uuid, user_id uuid, session_id text, request_id text, source_ip text)
     returns text c immutable parallel safe
+reset_breaker(subscription_id uuid)
+    returns boolean plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 reset_setting(name text)
     returns void sql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 ring_doorbell(shards smallint[])
@@ -364,7 +405,7 @@ shard_of(subscription_id uuid)
 sidecar_count()
     returns integer sql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 sidecar_settings()
-    returns TABLE(extension_version text, shard_count integer, max_retry_delay_seconds bigint, max_retry_after_seconds bigint, max_response_body_bytes bigint, max_response_headers_bytes bigint) sql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+    returns TABLE(extension_version text, shard_count integer, max_retry_delay_seconds bigint, max_retry_after_seconds bigint, max_response_body_bytes bigint, max_response_headers_bytes bigint, disable_after_failing_hours bigint) sql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 unlink_tenants()
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 unlink_users()
@@ -405,6 +446,9 @@ user.login (user) 1.0
 user.logout (user) 1.0
 
 -- settings
+breaker_cooldown_seconds = 60 s, 1 to 86400
+breaker_failure_threshold = 10 failures, 0 to 1000000
+disable_after_failing_hours = 120 h, 0 to 8760
 idempotency_retention_hours = 168 h, 1 to 8760
 max_delivery_age_seconds = 604800 s, 60 to 31536000
 max_response_body_bytes = 4096 bytes, 0 to 1048576

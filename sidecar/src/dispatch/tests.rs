@@ -20,6 +20,11 @@ fn subscription(number: u128, max_in_flight: usize) -> Arc<Subscription> {
         timeout: Duration::from_secs(30),
         max_payload_bytes: 1024,
         max_in_flight,
+        rate_limit: None,
+        breaker: BreakerPolicy {
+            threshold: 3,
+            cooldown: Duration::from_secs(60),
+        },
     })
 }
 
@@ -28,6 +33,7 @@ fn delivery(id: u128, subscription: &Arc<Subscription>) -> Delivery {
         id: Uuid::from_u128(id),
         shard: (subscription.id.as_u128() & 15) as i16,
         attempt: 0,
+        lane: None,
         deadline: Instant::now() + Duration::from_secs(3600),
         subscription: subscription.clone(),
         message: Some(Arc::new(Message {
@@ -40,15 +46,42 @@ fn delivery(id: u128, subscription: &Arc<Subscription>) -> Delivery {
     }
 }
 
+/// An attempt of it ended.
+fn attempt(id: Uuid, verdict: Verdict) -> Attempt {
+    Attempt {
+        delivery_id: id,
+        subscription_id: Uuid::nil(),
+        attempt: 0,
+        status: "delivered",
+        http_status: None,
+        response_headers: None,
+        response_body: None,
+        error: None,
+        attempted_at: std::time::UNIX_EPOCH,
+        duration: Duration::ZERO,
+        payload_size: None,
+        payload_sha256: None,
+        retry_after: (verdict == Verdict::Fails).then_some(Duration::ZERO),
+        disable_reason: None,
+        verdict,
+        breaker: None,
+    }
+}
+
+fn attempted(board: &mut Board, id: Uuid) -> bool {
+    board.attempted(&mut attempt(id, Verdict::Works), Instant::now())
+}
+
 fn offer(board: &mut Board, from: &Arc<Subscription>, ids: std::ops::Range<u128>) -> usize {
-    ids.filter(|id| board.offer(delivery(*id, from))).count()
+    ids.filter(|id| board.offer(delivery(*id, from), Instant::now()))
+        .count()
 }
 
 /// Takes all that may be sent now; returns the subscriptions' numbers in sending order.
 fn send(board: &mut Board) -> Vec<u128> {
     std::iter::from_fn(|| {
         board
-            .next()
+            .next(Instant::now())
             .map(|delivery| delivery.subscription.id.as_u128())
     })
     .collect()
@@ -68,19 +101,21 @@ fn subscriptions_take_turns_within_their_limits() {
 fn no_more_is_taken_than_the_limit_until_the_receiver_shows_its_pace() {
     let mut board = Board::new(256);
     let slow = subscription(1, 20);
-    assert_eq!(offer(&mut board, &slow, 0..100), 20);
-    assert_eq!(board.full(), [slow.id]);
+    assert_eq!(offer(&mut board, &slow, 0..100), 40);
+    assert_eq!(board.full(Instant::now()), [slow.id]);
     assert_eq!(send(&mut board).len(), 20);
+    assert!(!board.take_hunger());
     for id in 0..20 {
-        assert!(board.attempted(Uuid::from_u128(id)));
+        assert!(attempted(&mut board, Uuid::from_u128(id)));
         board.recorded(Uuid::from_u128(id), false);
     }
     assert!(board.take_hunger(), "what was refused is asked for again");
     assert!(!board.take_hunger());
+    assert_eq!(board.full(Instant::now()), [] as [Uuid; 0]);
     assert_eq!(
         offer(&mut board, &slow, 100..300),
         40,
-        "20 in flight and 20 ahead, its pace"
+        "twice 20 in flight and 20 ahead, its pace, less the 20 that are here"
     );
 }
 
@@ -111,7 +146,7 @@ fn a_delivery_is_held_once_until_no_claim_can_show_it_again() {
     assert_eq!(offer(&mut board, &one, 7..8), 1);
     assert_eq!(offer(&mut board, &one, 7..8), 0, "held while waiting");
     send(&mut board);
-    board.attempted(Uuid::from_u128(7));
+    attempted(&mut board, Uuid::from_u128(7));
     board.recorded(Uuid::from_u128(7), true);
     assert_eq!(
         offer(&mut board, &one, 7..8),
@@ -127,9 +162,9 @@ fn dropping_returns_what_waits_and_keeps_what_flies() {
     let mut board = Board::new(64);
     let one = subscription(1, 2);
     offer(&mut board, &one, 0..2);
-    board.next();
+    board.next(Instant::now());
     board.drop_waiting(|_| true);
-    assert_eq!(board.held_ids(), [Uuid::from_u128(0)]);
+    assert_eq!(board.held_ids().0, [Uuid::from_u128(0)]);
     assert_eq!(send(&mut board), [] as [u128; 0]);
     assert_eq!(offer(&mut board, &one, 1..2), 1);
     assert_eq!(send(&mut board), [1]);
@@ -141,14 +176,14 @@ async fn aborting_a_shard_frees_its_slots_and_forgets_its_results() {
     let (here, there) = (subscription(1, 20), subscription(2, 20));
     for (from, id) in [(&here, 1), (&there, 2)] {
         offer(&mut board, from, id..id + 1);
-        board.next();
+        board.next(Instant::now());
         let task = tokio::spawn(std::future::pending::<()>());
         board.started(Uuid::from_u128(id), task.abort_handle());
     }
     assert_eq!((board.busy(1), board.busy(2)), (1, 1));
     assert_eq!(board.abort(Some(1)), 1);
     assert_eq!((board.busy(1), board.busy(2), board.in_flight()), (0, 1, 1));
-    assert!(!board.attempted(Uuid::from_u128(1)));
+    assert!(!attempted(&mut board, Uuid::from_u128(1)));
     assert!(!board.is_quiet());
     board.abort(None);
     assert!(board.is_quiet());
@@ -178,7 +213,7 @@ fn the_bytes_are_bounded_and_not_for_one() {
         for id in number * 1000..number * 1000 + 500 {
             let mut large = delivery(id, &hangs);
             large.size = 1 << 20;
-            board.offer(large);
+            board.offer(large, Instant::now());
         }
         assert!(board.bytes < MAX_BYTES && board.room() > 0);
     }
@@ -194,7 +229,7 @@ fn bytes_in_flight_take_no_room() {
     for number in 0..100 {
         let mut large = delivery(number, &subscription(number, 20));
         large.size = 8 << 20;
-        board.offer(large);
+        board.offer(large, Instant::now());
         assert_eq!(send(&mut board), [number]);
     }
     assert_eq!(board.bytes, 0);
@@ -211,7 +246,7 @@ fn a_result_that_cannot_be_recorded_is_held_and_not_waited_for() {
     let one = subscription(1, 20);
     offer(&mut board, &one, 0..1);
     send(&mut board);
-    board.attempted(Uuid::from_u128(0));
+    attempted(&mut board, Uuid::from_u128(0));
     assert!(!board.is_quiet());
     board.refused(Uuid::from_u128(0));
     assert!(board.is_quiet());
@@ -235,7 +270,7 @@ fn a_refused_result_does_not_keep_its_subscription_from_being_delivered_to() {
     offer(&mut board, &one, 0..1);
     send(&mut board);
     let id = Uuid::from_u128(0);
-    board.attempted(id);
+    attempted(&mut board, id);
     board.disabling(id, one.id);
     assert_eq!(offer(&mut board, &one, 1..2), 0);
     board.refused(id);
@@ -249,9 +284,9 @@ fn idle_lines_are_forgotten() {
     let one = subscription(1, 20);
     offer(&mut board, &one, 0..1);
     send(&mut board);
-    board.attempted(Uuid::from_u128(0));
+    attempted(&mut board, Uuid::from_u128(0));
     board.recorded(Uuid::from_u128(0), false);
-    board.tick();
+    board.tick(Instant::now());
     assert!(board.lines.is_empty());
 }
 
@@ -262,15 +297,15 @@ fn a_subscription_that_is_being_disabled_gets_nothing_until_that_is_recorded() {
     // A first result shows the pace: one more may wait.
     offer(&mut board, &gone, 0..1);
     send(&mut board);
-    board.attempted(Uuid::from_u128(0));
+    attempted(&mut board, Uuid::from_u128(0));
     board.recorded(Uuid::from_u128(0), false);
-    assert_eq!(offer(&mut board, &gone, 1..10), 2);
+    assert_eq!(offer(&mut board, &gone, 1..10), 3);
     assert_eq!(send(&mut board), [1]);
     let last = Uuid::from_u128(1);
-    board.attempted(last);
+    attempted(&mut board, last);
     board.disabling(last, gone.id);
     assert_eq!(send(&mut board), [] as [u128; 0]);
-    assert_eq!(board.full(), [gone.id]);
+    assert_eq!(board.full(Instant::now()), [gone.id]);
     // A claim that began before the record may bring more.
     board.recorded(last, true);
     assert_eq!(offer(&mut board, &gone, 1..10), 0);
@@ -278,4 +313,162 @@ fn a_subscription_that_is_being_disabled_gets_nothing_until_that_is_recorded() {
     board.claim_ended();
     assert!(board.take_hunger());
     assert_eq!(offer(&mut board, &gone, 2..3), 1);
+}
+
+fn in_lane(id: u128, lane: i64, subscription: &Arc<Subscription>) -> Delivery {
+    Delivery {
+        lane: Some(lane),
+        ..delivery(id, subscription)
+    }
+}
+
+/// Sends all that may be sent; returns their ids.
+fn sent_ids(board: &mut Board, now: Instant) -> Vec<u128> {
+    std::iter::from_fn(|| board.next(now).map(|delivery| delivery.id.as_u128())).collect()
+}
+
+#[test]
+fn a_lane_goes_one_at_a_time_and_lanes_side_by_side() {
+    let (mut board, now) = (Board::new(64), Instant::now());
+    let fifo = subscription(1, 20);
+    board.claiming(true, now);
+    for (id, lane) in [(1, 7), (2, 7), (3, 8), (4, 7)] {
+        assert!(board.offer(in_lane(id, lane, &fifo), now));
+    }
+    assert_eq!(sent_ids(&mut board, now), [1, 3]);
+    attempted(&mut board, Uuid::from_u128(1));
+    assert_eq!(
+        sent_ids(&mut board, now),
+        [2],
+        "before the record of the first"
+    );
+    board.recorded(Uuid::from_u128(1), false);
+    assert!(!board.take_hunger(), "more of the lane is here");
+    // What a later claim brings of a busy lane may have something before it.
+    board.claiming(true, now);
+    assert!(!board.offer(in_lane(5, 7, &fifo), now));
+    for id in [2, 4] {
+        attempted(&mut board, Uuid::from_u128(id));
+        board.recorded(Uuid::from_u128(id), false);
+        sent_ids(&mut board, now);
+    }
+    assert!(
+        board.take_hunger(),
+        "the lane ended, there may be more of it"
+    );
+    assert!(board.offer(in_lane(5, 7, &fifo), now));
+    assert_eq!(sent_ids(&mut board, now), [5]);
+}
+
+#[test]
+fn a_failure_blocks_its_lane_alone() {
+    let (mut board, now) = (Board::new(64), Instant::now());
+    let fifo = subscription(1, 20);
+    board.claiming(true, now);
+    for (id, lane) in [(1, 7), (2, 7), (3, 8), (4, 8)] {
+        board.offer(in_lane(id, lane, &fifo), now);
+    }
+    assert_eq!(sent_ids(&mut board, now), [1, 3]);
+    board.attempted(&mut attempt(Uuid::from_u128(1), Verdict::Fails), now);
+    attempted(&mut board, Uuid::from_u128(3));
+    assert_eq!(sent_ids(&mut board, now), [4]);
+    board.claiming(true, now);
+    assert!(
+        !board.offer(in_lane(2, 7, &fifo), now),
+        "not before the result is recorded"
+    );
+    board.recorded(Uuid::from_u128(1), false);
+    assert!(board.take_hunger());
+    assert!(board.offer(in_lane(1, 7, &fifo), now), "the retry");
+    assert_eq!(board.bytes, 512);
+}
+
+#[test]
+fn what_is_put_back_leaves_no_trace_of_its_lane() {
+    let (mut board, now) = (Board::new(64), Instant::now());
+    let fifo = subscription(1, 1);
+    board.claiming(true, now);
+    for (id, lane) in [(1, 7), (2, 7)] {
+        board.offer(in_lane(id, lane, &fifo), now);
+    }
+    board.drop_waiting(|_| true);
+    assert_eq!((board.bytes, board.held.len()), (0, 0));
+    board.claiming(true, now);
+    for (id, lane) in [(1, 7), (2, 7)] {
+        assert!(board.offer(in_lane(id, lane, &fifo), now));
+    }
+    // Also behind one in flight.
+    assert_eq!(sent_ids(&mut board, now), [1]);
+    board.drop_waiting(|_| true);
+    assert_eq!((board.bytes, board.held.len()), (0, 1));
+    attempted(&mut board, Uuid::from_u128(1));
+    board.recorded(Uuid::from_u128(1), false);
+    assert_eq!(board.held.len(), 0);
+    assert!(board.offer(in_lane(2, 7, &fifo), now));
+}
+
+#[test]
+fn a_rate_is_kept_and_a_timer_set() {
+    let (mut board, now) = (Board::new(64), Instant::now());
+    let mut limited = Arc::into_inner(subscription(1, 20)).unwrap();
+    limited.rate_limit = Some(RateLimit::new(10.0, Some(2)));
+    let limited = Arc::new(limited);
+    board.acquired(&[1], now - Duration::from_secs(60));
+    offer(&mut board, &limited, 0..5);
+    assert_eq!(sent_ids(&mut board, now), [0, 1]);
+    let next = board.next_timer().unwrap();
+    assert_eq!(next - now, Duration::from_millis(100));
+    attempted(&mut board, Uuid::from_u128(0));
+    assert_eq!(sent_ids(&mut board, now), [] as [u128; 0]);
+    assert_eq!(sent_ids(&mut board, next), [2]);
+    // What is not sent costs nothing.
+    let mut expired = delivery(9, &limited);
+    expired.deadline = now;
+    board.drop_waiting(|_| true);
+    board.offer(expired, next);
+    assert_eq!(sent_ids(&mut board, next), [9]);
+}
+
+#[test]
+fn an_open_breaker_holds_all_but_a_probe() {
+    let (mut board, now) = (Board::new(64), Instant::now());
+    let failing = subscription(1, 20);
+    let healthy = subscription(2, 20);
+    offer(&mut board, &failing, 0..5);
+    assert_eq!(sent_ids(&mut board, now).len(), 5);
+    offer(&mut board, &failing, 5..10);
+    let changes: Vec<_> = (0..4)
+        .map(|id| {
+            let mut failed = attempt(Uuid::from_u128(id), Verdict::Fails);
+            board.attempted(&mut failed, now);
+            board.recorded(Uuid::from_u128(id), false);
+            failed.breaker
+        })
+        .collect();
+    let opened = Some(BreakerChange::Open {
+        failing_for: Duration::ZERO,
+        probe_in: Duration::from_secs(60),
+    });
+    assert_eq!(changes, [None, None, opened, None]);
+    assert_eq!(board.held.len(), 1, "what waited is put back");
+    assert_eq!(board.full(now), [failing.id]);
+    assert_eq!(offer(&mut board, &failing, 5..10), 0);
+    assert_eq!(offer(&mut board, &healthy, 20..22), 2);
+
+    let later = board.next_timer().unwrap();
+    assert_eq!(later - now, Duration::from_secs(60));
+    board.take_hunger();
+    assert_eq!(sent_ids(&mut board, later).len(), 2, "the other's");
+    assert!(board.take_hunger(), "time for a probe");
+    let probes = |board: &mut Board| {
+        (5..10)
+            .filter(|id| board.offer(delivery(*id, &failing), later))
+            .count()
+    };
+    assert_eq!(probes(&mut board), 0, "one is still under way");
+    board.take_hunger();
+    attempted(&mut board, Uuid::from_u128(4));
+    board.recorded(Uuid::from_u128(4), false);
+    assert!(board.take_hunger(), "what was held may go");
+    assert_eq!(probes(&mut board), 5, "it was delivered");
 }

@@ -8,6 +8,7 @@
 //! - `doorbell`: nothing ever waits for the backstop poll
 //! - `crash`: kills, stalls, several sidecars, shutdown
 //! - `configuration`: what an operator may get wrong, and what the log says then
+//! - `ordering`: first in, first out; `rates`: so many per second; `health`: circuit breakers and disabling
 //! - `fairness`: a receiver that hangs delays nobody else; `large`: nor does a large event
 
 // `cfg(test)` tells clippy that the modules' helpers are tests too, where `unwrap` is fine.
@@ -22,9 +23,15 @@ mod fairness;
 #[cfg(test)]
 mod flow;
 #[cfg(test)]
+mod health;
+#[cfg(test)]
 mod large;
 #[cfg(test)]
+mod ordering;
+#[cfg(test)]
 mod outcomes;
+#[cfg(test)]
+mod rates;
 #[cfg(test)]
 mod scene;
 #[cfg(test)]

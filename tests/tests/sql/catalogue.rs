@@ -101,7 +101,7 @@ async fn every_table_with_rows_is_dumped() {
     }
     // Of a partitioned parent pg_dump has nothing to dump.
     let all = "select count(*) from unnest((select extconfig from pg_extension where extname = 'webhooks'))";
-    assert_eq!(session.text(all).await, "8");
+    assert_eq!(session.text(all).await, "9");
 }
 
 #[tokio::test]
@@ -113,8 +113,8 @@ async fn what_can_be_told_of_a_function_is_told() {
     assert_eq!(
         session.text(volatile).await,
         "apply_links arm_doorbell balance_shards create_partitions disarm_doorbell generate_api_key generate_secret \
-         join_sidecars link_table link_tenants link_users maintain promote_due publish_event record_attempts release_shards \
-         remove_orphans reset_setting ring_doorbell set_setting sidecar_count unlink_tenants unlink_users uuid_v7"
+         join_sidecars leave_sidecars link_table link_tenants link_users maintain promote_due publish_event record_attempts release_shards \
+         remove_orphans reset_breaker reset_setting ring_doorbell set_setting sidecar_count unlink_tenants unlink_users uuid_v7"
     );
     // Named notation: parameters have names, and not p_ ones.
     let unnamed = "select p.oid::regprocedure from pg_proc p

@@ -10,7 +10,7 @@ use crate::session::Session;
 
 const TENANT: &str = "11111111-1111-4111-8111-111111111111";
 const USER: &str = "22222222-2222-4222-8222-222222222222";
-const RELATIONS: [&str; 10] = [
+const RELATIONS: [&str; 11] = [
     "event_types",
     "settings",
     "webhook_subscriptions",
@@ -21,6 +21,7 @@ const RELATIONS: [&str; 10] = [
     "delivery_attempts",
     "webhook_delivery_logs",
     "linked_tables",
+    "subscription_breakers",
 ];
 
 /// Everything that the extension has: custom and changed types, settings, secrets, events in partitions and default,
@@ -80,10 +81,11 @@ async fn used(name: &str) -> Database {
              delete from webhooks.event_types where name = 'order.gone';
              update webhooks.webhook_subscriptions set version = version where name = 'signed';
              -- One is delivered, one is to be retried, one was tried in a partition of its own.
-             select webhooks.record_attempts(array_agg(id), array_agg(0), array_agg(s), array_agg(500), array_agg('{{\"a\": [\"b\"]}}'::text),
+             select webhooks.record_attempts(array_agg(id), array_agg(subscription_id), array_agg(0), array_agg(s), array_agg(500), array_agg('{{\"a\": [\"b\"]}}'::text),
                  array_agg(E'b\\n\\\\'::text), array_agg('e'::text), array_agg(1735787045678901), array_agg(5::bigint), array_agg(1),
-                 array_agg('\\xff00'::bytea), array_agg(3600000::bigint), array_agg(null::text))
-             from (select id, case when row_number() over (order by id) <= 3 then 'delivered' else 'retrying' end as s
+                 array_agg('\\xff00'::bytea), array_agg(3600000::bigint), array_agg(null::text),
+                 array_agg('open'::text), array_agg(1000::bigint), array_agg(60000::bigint))
+             from (select id, subscription_id, case when row_number() over (order by id) <= 3 then 'delivered' else 'retrying' end as s
                    from webhooks.delivery_queue where next_attempt_at is null order by id limit 5) q;
              select webhooks.link_tenants('public.tenants'); select webhooks.link_users('public.users')"
         ))

@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | `publish`, `bulk`, `idempotency`, `two_phase` | an event is published exactly when its transaction commits |
 //! | `matching`, `subscriptions` | who gets it; what a subscription may say |
-//! | `doorbell`, `shards`, `claim`, `record` | the sidecar's side of the protocol, several sessions at once |
+//! | `doorbell`, `shards`, `claim`, `ordering`, `record`, `health` | the sidecar's side of the protocol, several sessions at once |
 //! | `settings`, `partitions`, `links`, `dump_restore` | operations |
 //! | `docs` | the documents' SQL, as it stands |
 //! | `native` | the functions in Rust, called as SQL calls them |
@@ -24,6 +24,8 @@ mod doorbell;
 #[cfg(test)]
 mod dump_restore;
 #[cfg(test)]
+mod health;
+#[cfg(test)]
 mod idempotency;
 #[cfg(test)]
 mod links;
@@ -33,6 +35,8 @@ mod listener;
 mod matching;
 #[cfg(test)]
 mod native;
+#[cfg(test)]
+mod ordering;
 #[cfg(test)]
 mod partitions;
 #[cfg(test)]

@@ -12,6 +12,7 @@ const EXECUTE: &[&str] = &[
     "claim_deliveries webhooks_sidecar",
     "disarm_doorbell webhooks_sidecar",
     "join_sidecars webhooks_sidecar",
+    "leave_sidecars webhooks_sidecar",
     "load_subscriptions webhooks_sidecar",
     "maintain webhooks_sidecar",
     "promote_due webhooks_sidecar",
@@ -41,13 +42,16 @@ const OWNER_ONLY: &[&str] = &[
     "generate_signature",
     "jsonpath_matches",
     "jsonpath_objection",
+    "lane_of",
     "link_table",
     "link_tenants",
     "link_users",
     "match_events",
+    "ordered_deliveries",
     "own_event_type",
     "remove_orphans",
     "render_payload",
+    "reset_breaker",
     "reset_setting",
     "ring_doorbell",
     "set_setting",
@@ -76,6 +80,8 @@ const RELATIONS: &[&str] = &[
     "linked_tables",
     "setting_overrides",
     "settings",
+    "subscription_breakers",
+    "subscription_health",
     "subscription_routes",
     "webhook_delivery_logs",
     "webhook_subscriptions",
@@ -182,9 +188,9 @@ async fn the_sidecars_role_does_its_whole_job() {
     let load = "select auth_config from webhooks.load_subscriptions('{00000000-0000-7000-8000-000000000001}')";
     assert_eq!(sidecar.text(load).await, "{\"api_key\": \"key\"}");
     // A 410, recorded and disabling.
-    let record = "select count(*) from webhooks.claim_deliveries('{1}', '{null}', '{}', '{}', 10, 10) c,
-        webhooks.record_attempts(array[c.delivery_id], '{0}', '{failed}', '{410}', '{null}', '{null}', '{gone}', '{0}', '{1}', '{1}',
-                                 '{null}', '{null}', '{gone}')";
+    let record = "select count(*) from webhooks.claim_deliveries('{1}', '{null}', '{}', '{}', '{}', 10, 10) c,
+        webhooks.record_attempts(array[c.delivery_id], array[c.subscription_id], '{0}', '{failed}', '{410}', '{null}', '{null}', '{gone}', '{0}', '{1}', '{1}',
+                                 '{null}', '{null}', '{gone}', '{open}', '{1000}', '{1000}')";
     assert_eq!(sidecar.text(record).await, "0");
     let done = "select is_enabled, (select delivery_status from webhooks.webhook_delivery_logs) from webhooks.webhook_subscriptions";
     assert_eq!(Session::open(&db).await.text(done).await, "f|failed");

@@ -93,7 +93,7 @@ async fn times_and_ordering_reach_the_delivery() {
         let publish = publish(request).replace(')', &format!(", {settings})"));
         session.run(&publish).await;
     }
-    let queue = "select e.request_id, q.attempt, q.next_attempt_at at time zone 'utc', q.expires_at at time zone 'utc', q.ordering_key
+    let queue = "select e.request_id, q.attempt, q.next_attempt_at at time zone 'utc', q.expires_at at time zone 'utc', q.lane
                  from webhooks.delivery_queue q join webhooks.event_logs e on e.id = q.event_log_id order by e.id";
     assert_eq!(
         session.lines(queue).await,
@@ -101,7 +101,7 @@ async fn times_and_ordering_reach_the_delivery() {
             "later|0|2100-01-01 00:00:00|null|null",
             "overdue|0|null|null|null",
             "short-lived|0|null|2100-01-02 00:00:00|null",
-            "ordered|0|null|null|k",
+            "ordered|0|null|null|null",
         ]
     );
 }

@@ -83,13 +83,14 @@ async fn record(session: &Session, results: &[Result<'_>]) -> Vec<usize> {
     let late = session
         .lines(&format!(
             "select l.* from (
-                 select array_agg(d) d, array_agg(a) a, array_agg(s) s, array_agg(ms) ms, array_agg(reason) reason,
+                 select array_agg(d) d, array_agg((select q.subscription_id from webhooks.delivery_queue q where q.id = d)) subs, array_agg(a) a, array_agg(s) s, array_agg(ms) ms, array_agg(reason) reason,
                         array_agg(null::text) nulls, array_agg(null::integer) null_integers,
-                        array_agg(null::bytea) null_bytes, array_agg({ATTEMPTED}::bigint) at, array_agg(1000::bigint) us
+                        array_agg(null::bytea) null_bytes, array_agg(null::bigint) null_bigints, array_agg({ATTEMPTED}::bigint) at, array_agg(1000::bigint) us
                  from (values {rows}) v (d, a, s, ms, reason)
              ) r,
-             webhooks.record_attempts(r.d, r.a, r.s, r.null_integers, r.nulls, r.nulls, r.nulls, r.at, r.us,
-                                      r.null_integers, r.null_bytes, r.ms, r.reason) l"
+             webhooks.record_attempts(r.d, r.subs, r.a, r.s, r.null_integers, r.nulls, r.nulls, r.nulls, r.at, r.us,
+                                      r.null_integers, r.null_bytes, r.ms, r.reason,
+                                      r.nulls, r.null_bigints, r.null_bigints) l"
         ))
         .await;
     let position = |id: &String| results.iter().position(|r| r.delivery == id).unwrap();
@@ -101,8 +102,9 @@ async fn a_result_is_logged_as_the_sidecar_reports_it() {
     let (_db, session, ids) = queue("reported", 1).await;
     session
         .run(&format!(
-            "select webhooks.record_attempts('{{{}}}', '{{0}}', '{{delivered}}', '{{201}}', array['{{\"x\": [\"1\"]}}'],
-                 array['thanks'], array['none'], '{{{ATTEMPTED}}}', '{{1500000}}', '{{42}}', array['\\xc0ffee'::bytea], '{{null}}', '{{null}}')",
+            "select webhooks.record_attempts('{{{}}}', '{{{SUBSCRIPTION}}}', '{{0}}', '{{delivered}}', '{{201}}', array['{{\"x\": [\"1\"]}}'],
+                 array['thanks'], array['none'], '{{{ATTEMPTED}}}', '{{1500000}}', '{{42}}', array['\\xc0ffee'::bytea], '{{null}}', '{{null}}',
+                 '{{null}}', '{{null}}', '{{null}}')",
             ids[0]
         ))
         .await;
@@ -236,7 +238,7 @@ async fn a_receiver_that_is_gone_disables_its_subscription() {
     // The others wait; new events pass it by.
     assert_eq!(session.lines(QUEUE).await, ["2|0|t", "3|0|t"]);
     let claim =
-        "select count(*) from webhooks.claim_deliveries('{1}', '{null}', '{}', '{}', 10, 10)";
+        "select count(*) from webhooks.claim_deliveries('{1}', '{null}', '{}', '{}', '{}', 10, 10)";
     assert_eq!(session.text(claim).await, "0");
     let publish = format!("select webhooks.publish_event('{TENANT}', 'job.created')");
     session.run(&publish).await;

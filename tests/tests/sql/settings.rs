@@ -86,12 +86,13 @@ async fn sidecars_read_what_is_set() {
     session
         .run(
             "select webhooks.set_setting('max_retry_delay_seconds', 1), webhooks.set_setting('max_retry_after_seconds', 2),
-                    webhooks.set_setting('max_response_body_bytes', 3), webhooks.set_setting('max_response_headers_bytes', 4)",
+                    webhooks.set_setting('max_response_body_bytes', 3), webhooks.set_setting('max_response_headers_bytes', 4),
+                    webhooks.set_setting('disable_after_failing_hours', 5)",
         )
         .await;
     let settings = "select s.*, extversion = extension_version from webhooks.sidecar_settings() s, pg_extension where extname = 'webhooks'";
     let settings = session.text(settings).await;
-    assert!(settings.ends_with("|16|1|2|3|4|t"), "{settings}");
+    assert!(settings.ends_with("|16|1|2|3|4|5|t"), "{settings}");
 }
 
 #[tokio::test]

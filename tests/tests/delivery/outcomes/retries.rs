@@ -36,7 +36,8 @@ async fn backoff_doubles_with_jitter_and_is_capped() {
         .execute("select webhooks.set_setting('max_retry_delay_seconds', 300)")
         .await
         .unwrap();
-    let columns = json!({"retry_count": 4, "retry_delay_seconds": 100});
+    let columns =
+        json!({"retry_count": 4, "retry_delay_seconds": 100, "breaker_failure_threshold": 0});
     let endpoint = scene.endpoint("/down", Reply::status(503), columns).await;
     let events = scene
         .db

@@ -210,6 +210,24 @@ async fn an_invalid_setting_is_named_and_no_secret_is_shown() {
         (json!({"max_in_flight": 0}), "max_in_flight: 0"),
         (json!({"max_in_flight": null}), "max_in_flight: null"),
         (
+            json!({"rate_limit_per_second": 0}),
+            "rate_limit_per_second: 0",
+        ),
+        (
+            json!({"rate_limit_per_second": "NaN"}),
+            "rate_limit_per_second: NaN",
+        ),
+        (json!({"rate_limit_burst": 0}), "rate_limit_burst: 0"),
+        (json!({"ordering": "lifo"}), "ordering: lifo"),
+        (
+            json!({"breaker_failure_threshold": -1}),
+            "breaker_failure_threshold: -1",
+        ),
+        (
+            json!({"breaker_cooldown_seconds": 0}),
+            "breaker_cooldown_seconds: 0",
+        ),
+        (
             json!({"no_retry_statuses": [410, 200]}),
             "no_retry_statuses: {410,200}",
         ),
@@ -262,11 +280,16 @@ async fn every_constraint_has_a_refusal_of_its_own() {
                        and contype = 'c' order by conname";
     let named = [
         "webhook_subscriptions_auth_type_check",
+        "webhook_subscriptions_breaker_cooldown_check",
+        "webhook_subscriptions_breaker_threshold_check",
         "webhook_subscriptions_environment_check",
         "webhook_subscriptions_max_in_flight_check",
         "webhook_subscriptions_method_check",
         "webhook_subscriptions_no_retry_check",
+        "webhook_subscriptions_ordering_check",
         "webhook_subscriptions_payload_size_check",
+        "webhook_subscriptions_rate_limit_burst_check",
+        "webhook_subscriptions_rate_limit_check",
         "webhook_subscriptions_retry_count_check",
         "webhook_subscriptions_retry_delay_check",
         "webhook_subscriptions_timeout_check",
@@ -276,7 +299,7 @@ async fn every_constraint_has_a_refusal_of_its_own() {
                     where attrelid = 'webhooks.webhook_subscriptions'::regclass and attnum > 0 and attnotnull";
     assert_eq!(
         session.text(not_null).await,
-        "environment id max_in_flight name no_retry_statuses subscribed_events tenant_id version webhook_url"
+        "environment id max_in_flight name no_retry_statuses ordering subscribed_events tenant_id version webhook_url"
     );
 }
 

@@ -1,0 +1,251 @@
+//! Circuit breakers: after so many failures in a row a subscription's deliveries wait, without using up attempts,
+//! while now and then one of them probes the receiver.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+use uuid::Uuid;
+
+/// A series of failures this long is remembered in the database: it may lead to the subscription being disabled.
+/// Shorter ones come and go, and would cost a write each.
+const WORTH_RECORDING: u32 = 3;
+
+/// When a subscription's breaker opens, and for how long.
+#[derive(Clone, Copy, Debug)]
+pub struct BreakerPolicy {
+    /// Failures in a row; 0: never.
+    pub threshold: u32,
+    pub cooldown: Duration,
+}
+
+/// What an attempt changed, to be recorded with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BreakerChange {
+    /// A success ended the series of failures.
+    Closed,
+    /// A series of failures, as yet too short.
+    Failing { failing_for: Duration },
+    Open {
+        failing_for: Duration,
+        probe_in: Duration,
+    },
+}
+
+/// A series of failures without a success.
+#[derive(Debug)]
+pub struct Failing {
+    shard: i16,
+    /// When the series was first seen here, and how old it was then.
+    seen: Instant,
+    age: Duration,
+    failures: u32,
+    /// The database knows of it.
+    recorded: bool,
+    /// Open until then, half-open from then on.
+    pub open_until: Option<Instant>,
+}
+
+impl Failing {
+    /// As the database knows it.
+    pub fn recorded(shard: i16, seen: Instant, age: Duration, open_until: Option<Instant>) -> Self {
+        Self {
+            shard,
+            seen,
+            age,
+            failures: WORTH_RECORDING,
+            recorded: true,
+            open_until,
+        }
+    }
+
+    fn lasts(&self, now: Instant) -> Duration {
+        self.age + now.saturating_duration_since(self.seen)
+    }
+}
+
+/// Whether a delivery may be taken.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Admission {
+    Free,
+    /// Half-open: one at a time.
+    Probe,
+    Refused,
+}
+
+/// The series of failures of all subscriptions that have one.
+#[derive(Default)]
+pub struct Breakers {
+    failing: HashMap<Uuid, Failing>,
+}
+
+impl Breakers {
+    /// Takes over what the database knows, unless more is known here.
+    pub fn adopt(&mut self, subscription: Uuid, failing: Failing) {
+        self.failing.entry(subscription).or_insert(failing);
+    }
+
+    /// Forgets those for which `keep` is false.
+    pub fn retain(&mut self, keep: impl Fn(Uuid, i16) -> bool) {
+        self.failing.retain(|id, failing| keep(*id, failing.shard));
+    }
+
+    pub fn admission(&self, subscription: Uuid, now: Instant) -> Admission {
+        match self.failing.get(&subscription).map(|f| f.open_until) {
+            Some(Some(until)) if now < until => Admission::Refused,
+            Some(Some(_)) => Admission::Probe,
+            _ => Admission::Free,
+        }
+    }
+
+    /// Subscriptions whose breaker is open or half-open.
+    pub fn open(&self) -> impl Iterator<Item = Uuid> {
+        self.failing
+            .iter()
+            .filter(|(_, failing)| failing.open_until.is_some())
+            .map(|(id, _)| *id)
+    }
+
+    /// For how long there were nothing but failures, if they are worth counting.
+    pub fn failing_for(&self, subscription: Uuid, now: Instant) -> Option<Duration> {
+        let failing = self.failing.get(&subscription)?;
+        (failing.failures >= WORTH_RECORDING).then(|| failing.lasts(now))
+    }
+
+    pub fn succeeded(&mut self, subscription: Uuid) -> Option<BreakerChange> {
+        let ended = self.failing.remove(&subscription)?;
+        ended.recorded.then_some(BreakerChange::Closed)
+    }
+
+    pub fn failed(
+        &mut self,
+        subscription: Uuid,
+        shard: i16,
+        policy: BreakerPolicy,
+        now: Instant,
+    ) -> Option<BreakerChange> {
+        let failing = self.failing.entry(subscription).or_insert(Failing {
+            shard,
+            seen: now,
+            age: Duration::ZERO,
+            failures: 0,
+            recorded: false,
+            open_until: None,
+        });
+        failing.failures = failing.failures.saturating_add(1);
+        let failing_for = failing.lasts(now);
+        let opens = match failing.open_until {
+            // A request that was under way when it opened says nothing new; a probe does.
+            Some(until) => now >= until,
+            None => policy.threshold > 0 && failing.failures >= policy.threshold,
+        };
+        if opens {
+            failing.recorded = true;
+            failing.open_until = Some(now + policy.cooldown);
+            return Some(BreakerChange::Open {
+                failing_for,
+                probe_in: policy.cooldown,
+            });
+        }
+        if !failing.recorded && failing.failures >= WORTH_RECORDING {
+            failing.recorded = true;
+            return Some(BreakerChange::Failing { failing_for });
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const POLICY: BreakerPolicy = BreakerPolicy {
+        threshold: 5,
+        cooldown: Duration::from_secs(60),
+    };
+    const ID: Uuid = Uuid::from_u128(1);
+
+    fn fail(breakers: &mut Breakers, times: u32, now: Instant) -> Vec<Option<BreakerChange>> {
+        (0..times)
+            .map(|_| breakers.failed(ID, 1, POLICY, now))
+            .collect()
+    }
+
+    #[test]
+    fn opens_probes_and_closes() {
+        let (mut breakers, now) = (Breakers::default(), Instant::now());
+        let changes = fail(&mut breakers, 5, now);
+        let failing_for = Duration::ZERO;
+        assert_eq!(changes[..2], [None, None]);
+        assert_eq!(changes[2], Some(BreakerChange::Failing { failing_for }));
+        assert_eq!(changes[3], None);
+        let probe_in = POLICY.cooldown;
+        let open = |failing_for| BreakerChange::Open {
+            failing_for,
+            probe_in,
+        };
+        assert_eq!(changes[4], Some(open(failing_for)));
+        assert_eq!(breakers.admission(ID, now), Admission::Refused);
+        assert_eq!(fail(&mut breakers, 1, now), [None], "was under way");
+
+        let later = now + POLICY.cooldown;
+        assert_eq!(breakers.admission(ID, later), Admission::Probe);
+        let reopened = fail(&mut breakers, 1, later);
+        assert_eq!(reopened, [Some(open(POLICY.cooldown))]);
+        assert_eq!(breakers.admission(ID, later), Admission::Refused);
+
+        assert_eq!(breakers.succeeded(ID), Some(BreakerChange::Closed));
+        assert_eq!(breakers.admission(ID, later), Admission::Free);
+        assert_eq!(breakers.succeeded(ID), None);
+    }
+
+    #[test]
+    fn a_success_between_starts_the_count_anew() {
+        let (mut breakers, now) = (Breakers::default(), Instant::now());
+        for _ in 0..10 {
+            fail(&mut breakers, 4, now);
+            assert_eq!(breakers.succeeded(ID), Some(BreakerChange::Closed));
+        }
+        fail(&mut breakers, 2, now);
+        assert_eq!(breakers.succeeded(ID), None, "too short to be recorded");
+    }
+
+    #[test]
+    fn without_a_threshold_it_only_remembers() {
+        let (mut breakers, now) = (Breakers::default(), Instant::now());
+        let never = BreakerPolicy {
+            threshold: 0,
+            ..POLICY
+        };
+        for _ in 0..100 {
+            breakers.failed(ID, 1, never, now);
+        }
+        assert_eq!(breakers.admission(ID, now), Admission::Free);
+        let later = now + Duration::from_secs(9);
+        assert_eq!(
+            breakers.failing_for(ID, later),
+            Some(Duration::from_secs(9))
+        );
+    }
+
+    #[test]
+    fn what_the_database_knows_goes_on() {
+        let (mut breakers, now) = (Breakers::default(), Instant::now());
+        let until = now + Duration::from_secs(7);
+        let loaded = Failing::recorded(1, now, Duration::from_secs(3600), Some(until));
+        breakers.adopt(ID, loaded);
+        assert_eq!(breakers.admission(ID, now), Admission::Refused);
+        assert_eq!(breakers.open().collect::<Vec<_>>(), [ID]);
+        let later = now + Duration::from_secs(7);
+        let age = Duration::from_secs(3607);
+        assert_eq!(breakers.failing_for(ID, later), Some(age));
+        let probe_in = POLICY.cooldown;
+        assert_eq!(
+            fail(&mut breakers, 1, later),
+            [Some(BreakerChange::Open {
+                failing_for: age,
+                probe_in
+            })]
+        );
+        breakers.retain(|_, shard| shard != 1);
+        assert_eq!(breakers.admission(ID, later), Admission::Free);
+    }
+}

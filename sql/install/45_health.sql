@@ -1,0 +1,63 @@
+-- What is known of a subscription's receiver: its circuit breaker, written by record_attempts() when it changes and
+-- never for a single delivery. A subscription without a row never failed a few times in a row.
+create table webhooks.subscription_breakers (
+    subscription_id uuid primary key,
+    state varchar(10) not null,
+    since timestamptz not null,
+    probe_at timestamptz,
+    failing_since timestamptz,
+    last_error text,
+    constraint subscription_breakers_state_check check (state in ('closed', 'open'))
+);
+comment on table webhooks.subscription_breakers is 'Circuit breakers that ever mattered. Read webhooks.subscription_health; close one with reset_breaker().';
+comment on column webhooks.subscription_breakers.subscription_id is 'The subscription.';
+comment on column webhooks.subscription_breakers.state is 'closed: deliveries go. open: they wait, without using up attempts.';
+comment on column webhooks.subscription_breakers.since is 'Since when.';
+comment on column webhooks.subscription_breakers.probe_at is 'Open: when one delivery may probe the receiver.';
+comment on column webhooks.subscription_breakers.failing_since is 'First of the failures without a success since; null: the last attempts did not fail in a row.';
+comment on column webhooks.subscription_breakers.last_error is 'What the failure said that changed this row.';
+select pg_catalog.pg_extension_config_dump('webhooks.subscription_breakers', '');
+
+create view webhooks.subscription_health with (security_invoker = true) as
+select
+    s.id as subscription_id,
+    s.tenant_id,
+    s.name,
+    (s.is_active and s.is_enabled) as is_delivered_to,
+    case when b.state = 'open' then case when b.probe_at > now() then 'open' else 'half_open' end else 'closed' end as breaker_state,
+    case when b.state = 'open' and b.probe_at <= now() then b.probe_at else coalesce(b.since, s.created_at) end as breaker_since,
+    b.probe_at,
+    b.failing_since,
+    b.last_error,
+    s.disabled_reason
+from webhooks.webhook_subscriptions s
+left join webhooks.subscription_breakers b on b.subscription_id = s.id;
+comment on view webhooks.subscription_health is 'One row per subscription: whether its receiver works, and since when.';
+comment on column webhooks.subscription_health.subscription_id is 'The subscription.';
+comment on column webhooks.subscription_health.tenant_id is 'Whose.';
+comment on column webhooks.subscription_health.name is 'Its name.';
+comment on column webhooks.subscription_health.is_delivered_to is 'False: inactive or disabled, its deliveries are held.';
+comment on column webhooks.subscription_health.breaker_state is 'closed: deliveries go. open: they wait. half_open: one of them probes the receiver.';
+comment on column webhooks.subscription_health.breaker_since is 'Since when it is in that state.';
+comment on column webhooks.subscription_health.probe_at is 'When the next probe may be made, or might have been; null while closed.';
+comment on column webhooks.subscription_health.failing_since is 'First failure since the last success; null: no series of failures.';
+comment on column webhooks.subscription_health.last_error is 'What the last failure said that changed the state.';
+comment on column webhooks.subscription_health.disabled_reason is 'Why the system disabled it.';
+
+create function webhooks.reset_breaker(subscription_id uuid)
+returns boolean
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    closed integer;
+begin
+    delete from webhooks.subscription_breakers b where b.subscription_id = reset_breaker.subscription_id;
+    get diagnostics closed = row_count;
+    -- The sidecar drops what it knows of the receiver and begins anew.
+    perform pg_notify('webhooks_changed', reset_breaker.subscription_id::text);
+    return closed > 0;
+end
+$$;
+comment on function webhooks.reset_breaker(uuid) is
+    'Closes a subscription''s breaker at once, for when its receiver is known to work again; true if there was one to close.';
