@@ -1,12 +1,10 @@
-//! Connections to PostgreSQL: configuration, TLS, backoff.
+//! Connections to PostgreSQL: configuration, backoff.
 
 use crate::args::RunArgs;
+use crate::tls;
 use anyhow::Context;
 use rand::Rng;
-use rustls::ClientConfig;
-use rustls::pki_types::{CertificateDer, pem::PemObject};
 use std::future::poll_fn;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_postgres::config::{Host, SslMode};
@@ -43,7 +41,7 @@ impl Database {
             .keepalives_interval(Duration::from_secs(5))
             .keepalives_retries(3)
             .tcp_user_timeout(args.lease);
-        let tls = MakeRustlsConnect::new(tls_config(args)?);
+        let tls = MakeRustlsConnect::new(tls::config(args.database_ca_file.as_deref())?);
         Ok(Self { config, tls })
     }
 
@@ -149,32 +147,6 @@ fn fill_from_environment(
         config.ssl_mode(SslMode::Disable);
     }
     Ok(())
-}
-
-fn tls_config(args: &RunArgs) -> anyhow::Result<ClientConfig> {
-    let extra = match &args.database_ca_file {
-        Some(file) => {
-            let certificates = CertificateDer::pem_file_iter(file)
-                .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-                .with_context(|| format!("can't read certificates from {}", file.display()))?;
-            anyhow::ensure!(
-                !certificates.is_empty(),
-                "{} holds no PEM certificates",
-                file.display()
-            );
-            certificates
-        }
-        None => Vec::new(),
-    };
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let verifier =
-        rustls_platform_verifier::Verifier::new_with_extra_roots(extra, provider.clone())
-            .context("can't load the system's certificate authorities")?;
-    Ok(ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .dangerous() // rustls' word for "a verifier of your choice"; this one is the platform's
-        .with_custom_certificate_verifier(Arc::new(verifier))
-        .with_no_client_auth())
 }
 
 /// Waiting times between attempts to reach the database: 0.1 s doubling to 5 s, each with full jitter on its upper half.

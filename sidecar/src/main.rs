@@ -9,12 +9,14 @@
 //! - [`wake`]: when to sleep, when to look
 //! - [`claim`]: reading ready deliveries; [`subscriptions`]: where they go
 //! - [`dispatch`]: what may be sent next, fairly
-//! - [`deliver`]: one HTTP attempt; [`request`] and [`response`]: its two halves; [`resolve`]: names to addresses
+//! - [`deliver`]: one HTTP attempt; [`client`]: what makes it; [`request`] and [`response`]: its two halves;
+//!   [`resolve`]: names to addresses; [`tls`]: to receivers and the database
 //! - [`record`]: results back to SQL; [`maintain`]: regular upkeep
 //! - signals: [`shutdown`]
 
 mod args;
 mod claim;
+mod client;
 mod database;
 mod deliver;
 mod dispatch;
@@ -29,6 +31,7 @@ mod response;
 mod shards;
 mod shutdown;
 mod subscriptions;
+mod tls;
 mod wake;
 
 use clap::Parser;
