@@ -7,7 +7,6 @@ use crate::owner::Settings;
 use crate::request;
 use crate::resolve::{PolicyResolver, ResolveError};
 use crate::response::Capture;
-use anyhow::Context;
 use hyper::header::HeaderValue;
 use std::error::Error;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -53,8 +52,7 @@ impl Deliverer {
         Ok(Self {
             client: client::new(args, resolver.clone())?,
             resolver,
-            user_agent: HeaderValue::try_from(&args.user_agent)
-                .context("--user-agent can't be sent")?,
+            user_agent: args.user_agent.clone(),
         })
     }
 
