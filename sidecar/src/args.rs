@@ -1,7 +1,14 @@
-//! Flags and environment.
+//! Flags and environment: what they are here, how they are read in [`parse`], what they may not be together in [`check`].
+
+mod check;
+mod parse;
+
+pub use check::Surroundings;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use hyper::header::HeaderValue;
 use ipnet::IpNet;
+use parse::{log_filter, network, seconds, user_agent};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -47,7 +54,8 @@ pub struct RunArgs {
     pub database_ca_file: Option<PathBuf>,
 
     /// Requests under way at once, over all subscriptions. Each subscription has its own max_in_flight besides.
-    /// 256 keeps 20 subscriptions at their default limit of 20 busy and costs a few MiB.
+    /// 256 keeps 20 subscriptions at their default limit of 20 busy and costs a few MiB; receivers that misbehave can
+    /// make each cost 100 KiB. Each needs an open file (ulimit -n).
     #[arg(long, env = "WEBHOOKS_CONCURRENCY", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=65536))]
     pub concurrency: u32,
 
@@ -56,7 +64,8 @@ pub struct RunArgs {
         long = "allow-network",
         env = "WEBHOOKS_ALLOW_NETWORKS",
         value_name = "CIDR",
-        value_delimiter = ','
+        value_delimiter = ',',
+        value_parser = network
     )]
     pub allow_networks: Vec<IpNet>,
 
@@ -65,8 +74,8 @@ pub struct RunArgs {
     pub receiver_ca_file: Option<PathBuf>,
 
     /// User-Agent of requests.
-    #[arg(long, env = "WEBHOOKS_USER_AGENT", default_value = concat!("webhooks-sidecar/", env!("CARGO_PKG_VERSION")))]
-    pub user_agent: String,
+    #[arg(long, env = "WEBHOOKS_USER_AGENT", default_value = concat!("webhooks-sidecar/", env!("CARGO_PKG_VERSION")), value_parser = user_agent)]
+    pub user_agent: HeaderValue,
 
     /// How often to look without being woken, in seconds: the backstop for publishers that turned NOTIFY off.
     #[arg(long, env = "WEBHOOKS_POLL_INTERVAL", value_name = "SECONDS", default_value = "10", value_parser = seconds)]
@@ -93,52 +102,10 @@ pub struct RunArgs {
         long,
         env = "WEBHOOKS_LOG",
         value_name = "FILTER",
-        default_value = "info"
+        default_value = "info",
+        value_parser = log_filter
     )]
     pub log_level: String,
-}
-
-impl RunArgs {
-    /// Refuses settings that can't work together and warns about risky ones.
-    ///
-    /// # Errors
-    /// Names the setting and what to do.
-    pub fn check(&self) -> anyhow::Result<()> {
-        anyhow::ensure!(
-            self.lease >= Duration::from_secs(5),
-            "--lease is {} s, too short to survive a busy second: give at least 5",
-            self.lease.as_secs()
-        );
-        anyhow::ensure!(
-            !self.poll_interval.is_zero(),
-            "--poll-interval is 0: give at least 1 second (deliveries don't wait for it, it is a backstop)"
-        );
-        anyhow::ensure!(
-            self.maintain_interval >= Duration::from_secs(1),
-            "--maintain-interval is 0: give at least 1 second"
-        );
-        if self.drain_timeout < Duration::from_secs(5) {
-            tracing::warn!(
-                seconds = self.drain_timeout.as_secs(),
-                "--drain-timeout is short: requests cut off at shutdown are delivered again"
-            );
-        }
-        for network in &self.allow_networks {
-            if network.prefix_len() == 0 {
-                tracing::warn!(%network, "--allow-network allows every address: subscribers can reach your internal network");
-            }
-        }
-        Ok(())
-    }
-}
-
-fn seconds(text: &str) -> Result<Duration, String> {
-    match text.parse::<f64>() {
-        Ok(seconds) if (0.0..=31_536_000.0).contains(&seconds) => {
-            Ok(Duration::from_secs_f64(seconds))
-        }
-        _ => Err("give a number of seconds, 0 to 31536000".to_owned()),
-    }
 }
 
 #[cfg(test)]
@@ -149,30 +116,5 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn seconds_are_bounded() {
-        assert_eq!(seconds("1.5"), Ok(Duration::from_millis(1500)));
-        for bad in ["-1", "nan", "inf", "1e99", "x", ""] {
-            assert!(seconds(bad).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn contradictions_are_refused() {
-        let parse = |more: &[&str]| {
-            let Command::Run(args) =
-                Cli::parse_from(["webhooks-sidecar", "run"].iter().chain(more)).command;
-            args
-        };
-        assert!(parse(&[]).check().is_ok());
-        for bad in [
-            ["--lease", "1"],
-            ["--poll-interval", "0"],
-            ["--maintain-interval", "0"],
-        ] {
-            assert!(parse(&bad).check().is_err(), "{bad:?}");
-        }
     }
 }

@@ -1,12 +1,10 @@
-//! Connections to PostgreSQL: configuration, TLS, backoff.
+//! Connections to PostgreSQL: configuration, backoff.
 
 use crate::args::RunArgs;
+use crate::tls;
 use anyhow::Context;
 use rand::Rng;
-use rustls::ClientConfig;
-use rustls::pki_types::{CertificateDer, pem::PemObject};
 use std::future::poll_fn;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_postgres::config::{Host, SslMode};
@@ -26,16 +24,17 @@ impl Database {
     /// # Errors
     /// A malformed connection string, an unreadable file.
     pub fn new(args: &RunArgs) -> anyhow::Result<Self> {
-        let mut config: Config = map_sslmode(&args.database_url)
-            .parse()
-            .context("can't read the database URL (--database-url or DATABASE_URL)")?;
-        fill_from_environment(&args.database_url, &mut config, |name| {
-            std::env::var(name).ok().filter(|v| !v.is_empty())
-        })?;
+        let mut config = configured(&args.database_url, variable)?;
         if let Some(file) = &args.password_file {
             let password = std::fs::read_to_string(file)
                 .with_context(|| format!("can't read the password file {}", file.display()))?;
-            config.password(password.strip_suffix('\n').unwrap_or(&password));
+            let password = password.strip_suffix('\n').unwrap_or(&password);
+            anyhow::ensure!(
+                !password.is_empty(),
+                "the password file {} is empty: write the password into it, or leave --password-file out",
+                file.display()
+            );
+            config.password(password);
         }
         config
             .connect_timeout(Duration::from_secs(10))
@@ -43,7 +42,7 @@ impl Database {
             .keepalives_interval(Duration::from_secs(5))
             .keepalives_retries(3)
             .tcp_user_timeout(args.lease);
-        let tls = MakeRustlsConnect::new(tls_config(args)?);
+        let tls = MakeRustlsConnect::new(tls::config(args.database_ca_file.as_deref())?);
         Ok(Self { config, tls })
     }
 
@@ -89,6 +88,62 @@ impl Database {
         }
         Ok(client)
     }
+}
+
+/// An environment variable; an empty one is none.
+pub fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// Reads a connection string.
+///
+/// # Errors
+/// What is wrong, without anything that may be part of a password.
+pub fn parse(url: &str) -> anyhow::Result<Config> {
+    let parsed: Result<Config, _> = map_sslmode(url).parse();
+    parsed.map_err(|error| {
+        anyhow::anyhow!(
+            "can't read the database URL (--database-url or DATABASE_URL): {}",
+            what_is_wrong(url, &error)
+        )
+    })
+}
+
+const FORMS: &str = "it has to be postgresql://user:password@host/database, where the password has %40 for @, %3F for ? and so on, or key=value pairs, where it is in single quotes";
+
+/// The parser's words, but for the names of options: a scheme that is misspelt, or a password that is not encoded or
+/// quoted, makes one of the password.
+fn what_is_wrong(url: &str, error: &tokio_postgres::Error) -> String {
+    let words = std::error::Error::source(error).map_or(error.to_string(), ToString::to_string);
+    let named = words.strip_prefix("unknown option `");
+    let Some(option) = named.and_then(|rest| rest.strip_suffix('`')) else {
+        return words;
+    };
+    if option == "sslrootcert" {
+        return format!("{words}; give the file in it as --database-ca-file instead");
+    }
+    let is_name = |b: u8| b.is_ascii_lowercase() || b == b'_';
+    let (before, after) = url.split_once(option).unwrap_or_default();
+    let is_url = url.starts_with("postgres://") || url.starts_with("postgresql://");
+    let may_be_password = if is_url {
+        after.contains('@')
+    } else {
+        before.contains("password")
+    };
+    if may_be_password || !option.bytes().all(is_name) {
+        return FORMS.to_owned();
+    }
+    words
+}
+
+/// A connection string, and what it leaves out from the environment.
+///
+/// # Errors
+/// As [`parse`], and variables that can't be used.
+pub fn configured(url: &str, get: impl Fn(&str) -> Option<String>) -> anyhow::Result<Config> {
+    let mut config = parse(url)?;
+    fill_from_environment(url, &mut config, get)?;
+    Ok(config)
 }
 
 /// libpq knows verify-ca and verify-full; rustls verifies fully whenever it is used, so both mean `require`.
@@ -151,32 +206,6 @@ fn fill_from_environment(
     Ok(())
 }
 
-fn tls_config(args: &RunArgs) -> anyhow::Result<ClientConfig> {
-    let extra = match &args.database_ca_file {
-        Some(file) => {
-            let certificates = CertificateDer::pem_file_iter(file)
-                .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-                .with_context(|| format!("can't read certificates from {}", file.display()))?;
-            anyhow::ensure!(
-                !certificates.is_empty(),
-                "{} holds no PEM certificates",
-                file.display()
-            );
-            certificates
-        }
-        None => Vec::new(),
-    };
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let verifier =
-        rustls_platform_verifier::Verifier::new_with_extra_roots(extra, provider.clone())
-            .context("can't load the system's certificate authorities")?;
-    Ok(ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .dangerous() // rustls' word for "a verifier of your choice"; this one is the platform's
-        .with_custom_certificate_verifier(Arc::new(verifier))
-        .with_no_client_auth())
-}
-
 /// Waiting times between attempts to reach the database: 0.1 s doubling to 5 s, each with full jitter on its upper half.
 pub struct Backoff {
     next: Duration,
@@ -235,16 +264,15 @@ pub fn explain(error: &tokio_postgres::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn filled(url: &str, environment: &[(&str, &str)]) -> anyhow::Result<Config> {
-        let mut config: Config = map_sslmode(url).parse()?;
-        fill_from_environment(url, &mut config, |name| {
+        configured(url, |name| {
             environment
                 .iter()
                 .find(|(n, _)| *n == name)
                 .map(|(_, v)| (*v).to_owned())
-        })?;
-        Ok(config)
+        })
     }
 
     #[test]
@@ -302,6 +330,82 @@ mod tests {
                 .get_ssl_mode(),
             SslMode::Require
         );
+    }
+
+    #[test]
+    fn a_malformed_url_is_explained_without_its_password() {
+        for (url, part) in [
+            ("postgres://h/d?colour=red", "unknown option `colour`"),
+            ("host=h colour=red", "unknown option `colour`"),
+            (
+                "postgres://h/d?sslrootcert=/db.pem",
+                "as --database-ca-file instead",
+            ),
+            ("postgre://u:hush@h/d?sslmode=require", FORMS),
+            ("u:hush@h/d?sslmode=require", FORMS),
+            ("postgres://u:x@hush?hush=hush@h/d", FORMS),
+            ("host=h password=hush hush=hush", FORMS),
+            (
+                "postgres://u:hush@h:port/d",
+                "invalid value for option `port`",
+            ),
+        ] {
+            let error = format!("{:#}", parse(url).unwrap_err());
+            assert!(
+                error.contains(part) && !error.contains("hush"),
+                "{url}: {error}"
+            );
+        }
+    }
+
+    /// Any byte but the unreserved ones, encoded.
+    fn encoded(text: &str) -> String {
+        let unreserved = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
+        text.bytes()
+            .map(|b| {
+                if unreserved(b) {
+                    char::from(b).to_string()
+                } else {
+                    format!("%{b:02X}")
+                }
+            })
+            .collect()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(500))]
+
+        #[test]
+        fn the_parts_of_a_url_are_taken_as_they_are(
+            user in "[a-z][ -~é]{0,8}", password in "[ -~é]{1,12}", host in "[a-z]{1,8}(\\.[a-z]{1,4})?", port in 1_u16..,
+            database in "[a-z][ -~é]{0,8}", mode in prop::sample::select(vec!["disable", "prefer", "require", "verify-ca", "verify-full"]),
+        ) {
+            let [u, p, d] = [&user, &password, &database].map(|text| encoded(text));
+            let url = format!("postgresql://{u}:{p}@{host}:{port}/{d}?sslmode={mode}");
+            let config = configured(&url, |name| Some(format!("other-{name}"))).unwrap();
+            prop_assert_eq!(config.get_user(), Some(user.as_str()));
+            prop_assert_eq!(config.get_password(), Some(password.as_bytes()));
+            prop_assert_eq!(config.get_dbname(), Some(database.as_str()));
+            prop_assert_eq!(config.get_hosts(), &[Host::Tcp(host)][..]);
+            prop_assert_eq!(config.get_ports(), &[port][..]);
+            prop_assert_eq!(config.get_ssl_mode() == SslMode::Require, !["disable", "prefer"].contains(&mode));
+        }
+
+        /// Whatever is wrong with a connection string, reading it ends in an answer, and no answer shows the password.
+        #[test]
+        fn malformed_connection_strings_are_refused_in_silence_about_the_password(
+            before in "postgres(ql)?://u:|host=h password=|password='|[a-z:/@=' %]{0,12}",
+            after in "@h:?[0-9a-z]{0,6}/?[a-z]{0,3}(\\?[a-z_]{0,8}=?[a-z0-9]{0,4})?|'? ?[a-z]{0,8}=?[a-z0-9]{0,4}|[ -~é]{0,12}",
+            port in "[0-9]{0,6}|[a-z]{0,3}",
+        ) {
+            let get = |name: &str| (name == "PGPORT").then(|| port.clone());
+            if let Err(error) = configured(&format!("{before}pa55w0rd{after}"), get) {
+                let shown = format!("{error:#}");
+                // Where there is no password, the word is a part that may be named.
+                let is_password = before.contains(":") && before.contains("//") || before.contains("password=");
+                prop_assert!(!is_password || !shown.contains("pa55w0rd"), "{}", shown);
+            }
+        }
     }
 
     #[test]

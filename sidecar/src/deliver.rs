@@ -2,14 +2,13 @@
 
 use crate::args::RunArgs;
 use crate::claim::{Delivery, Message};
+use crate::client::{self, Client};
 use crate::dispatch::{BreakerChange, Verdict};
 use crate::owner::Settings;
 use crate::request;
 use crate::resolve::{PolicyResolver, ResolveError};
 use crate::response::Capture;
-use anyhow::Context;
-use reqwest::redirect::Policy;
-use reqwest::{Certificate, Client};
+use hyper::header::HeaderValue;
 use std::error::Error;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use uuid::Uuid;
@@ -22,6 +21,7 @@ use webhooks_core::url_policy::AddressPolicy;
 pub struct Deliverer {
     client: Client,
     resolver: PolicyResolver,
+    user_agent: HeaderValue,
 }
 
 /// The result of an attempt, as it is recorded.
@@ -53,33 +53,10 @@ impl Deliverer {
         let resolver = PolicyResolver::new(AddressPolicy {
             allowed: args.allow_networks.clone(),
         });
-        let mut builder = Client::builder()
-            .user_agent(&args.user_agent)
-            .redirect(Policy::none())
-            .referer(false)
-            .no_proxy()
-            .tcp_nodelay(true)
-            .tcp_keepalive(Duration::from_secs(15))
-            .pool_idle_timeout(Duration::from_secs(60))
-            .pool_max_idle_per_host(args.concurrency as usize)
-            .http2_max_header_list_size(64 * 1024)
-            .retry(reqwest::retry::never())
-            .dns_resolver(std::sync::Arc::new(resolver.clone()));
-        if let Some(file) = &args.receiver_ca_file {
-            let pem =
-                std::fs::read(file).with_context(|| format!("can't read {}", file.display()))?;
-            let certificates = Certificate::from_pem_bundle(&pem)
-                .with_context(|| format!("can't read certificates from {}", file.display()))?;
-            anyhow::ensure!(
-                !certificates.is_empty(),
-                "{} holds no PEM certificates",
-                file.display()
-            );
-            builder = builder.tls_certs_merge(certificates);
-        }
         Ok(Self {
-            client: builder.build().context("can't set up the HTTP client")?,
+            client: client::new(args, resolver.clone())?,
             resolver,
+            user_agent: args.user_agent.clone(),
         })
     }
 
@@ -177,23 +154,25 @@ impl Deliverer {
         let timestamp = attempted_at
             .duration_since(UNIX_EPOCH)
             .map_or(0, |d| d.as_secs().cast_signed());
-        let request = request::build(&self.client, endpoint, delivery, message, timestamp);
+        let request = request::build(&self.user_agent, endpoint, delivery, message, timestamp);
+        let request = match request {
+            Ok(request) => request,
+            Err(reason) => return (Outcome::InvalidRequest, None, Some(reason)),
+        };
         let mut capture = None;
         let exchange = async {
-            let response = request.send().await?;
+            let response = self.client.request(request).await;
+            let response = response.map_err(|error| classify(error.is_connect(), &error))?;
             let head = Capture::begin(&response, settings.max_response_headers_bytes);
             let read = capture
                 .insert(head)
-                .read(response, settings.max_response_body_bytes);
-            read.await
+                .read(response.into_body(), settings.max_response_body_bytes);
+            read.await.map_err(|error| classify(false, &error))
         };
         let ended = tokio::time::timeout(subscription.timeout, exchange).await;
         let (failure, detail) = match ended {
             Ok(Ok(())) => (None, None),
-            Ok(Err(error)) => {
-                let (outcome, detail) = classify(error);
-                (Some(outcome), Some(detail))
-            }
+            Ok(Err((outcome, detail))) => (Some(outcome), Some(detail)),
             Err(_) => {
                 let seconds = subscription.timeout.as_secs();
                 let detail = format!("no complete response within timeout_seconds ({seconds})");
@@ -224,11 +203,10 @@ fn with_detail(reason: String, detail: &str) -> String {
     }
 }
 
-/// What kind of failure an error is, and its words without the URL.
-fn classify(error: reqwest::Error) -> (Outcome, String) {
-    let error = error.without_url();
+/// What kind of failure an error is, and its words.
+fn classify(connecting: bool, error: &(dyn Error + 'static)) -> (Outcome, String) {
     let mut words = error.to_string();
-    let mut outcome = if error.is_connect() {
+    let mut outcome = if connecting {
         Outcome::Connect
     } else {
         Outcome::Io

@@ -9,18 +9,21 @@
 //! - [`wake`]: when to sleep, when to look
 //! - [`claim`]: reading ready deliveries; [`subscriptions`]: where they go
 //! - [`dispatch`]: what may be sent next, fairly
-//! - [`deliver`]: one HTTP attempt; [`request`] and [`response`]: its two halves; [`resolve`]: names to addresses
+//! - [`deliver`]: one HTTP attempt; [`client`]: what makes it; [`request`] and [`response`]: its two halves;
+//!   [`resolve`]: names to addresses; [`tls`]: to receivers and the database
 //! - [`record`]: results back to SQL; [`maintain`]: regular upkeep
-//! - signals: [`shutdown`]
+//! - [`open_files`]: how many there may be; signals: [`shutdown`]
 
 mod args;
 mod claim;
+mod client;
 mod database;
 mod deliver;
 mod dispatch;
 mod engine;
 mod log;
 mod maintain;
+mod open_files;
 mod owner;
 mod record;
 mod request;
@@ -29,6 +32,7 @@ mod response;
 mod shards;
 mod shutdown;
 mod subscriptions;
+mod tls;
 mod wake;
 
 use clap::Parser;
@@ -41,9 +45,14 @@ fn main() -> ExitCode {
     let args::Cli { command } = args::Cli::parse();
     let args::Command::Run(args) = command;
     log::start(args.log_format, &args.log_level);
-    if let Err(error) = args.check() {
-        tracing::error!("{error:#}");
-        return ExitCode::from(BAD_ARGUMENTS);
+    match args.check(&args::Surroundings::of_this_process()) {
+        Ok(warnings) => warnings
+            .iter()
+            .for_each(|warning| tracing::warn!("{warning}")),
+        Err(error) => {
+            tracing::error!("{error:#}");
+            return ExitCode::from(BAD_ARGUMENTS);
+        }
     }
     match run(args) {
         Ok(()) => ExitCode::SUCCESS,

@@ -2,8 +2,10 @@
 
 use crate::claim::{Delivery, Message};
 use crate::subscriptions::Endpoint;
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Client, RequestBuilder};
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
+use hyper::{Request, Uri};
 use webhooks_core::auth::Auth;
 
 /// Standard Webhooks: the event's id, on which receivers deduplicate.
@@ -19,13 +21,18 @@ const ATTEMPT: HeaderName = HeaderName::from_static("x-webhook-attempt");
 const EVENT_TYPE: HeaderName = HeaderName::from_static("x-webhook-event-type");
 
 /// Builds the request for one attempt at `timestamp` (seconds since 1970).
+///
+/// # Errors
+/// In words: a URL that HTTP can't express.
 pub fn build(
-    client: &Client,
+    user_agent: &HeaderValue,
     endpoint: &Endpoint,
     delivery: &Delivery,
     message: &Message,
     timestamp: i64,
-) -> RequestBuilder {
+) -> Result<Request<Full<Bytes>>, String> {
+    let uri =
+        Uri::try_from(endpoint.url.as_str()).map_err(|error| format!("webhook_url: {error}"))?;
     let mut headers = endpoint.headers.clone();
     let event_id = message.event_id.hyphenated().to_string();
     match &endpoint.auth {
@@ -56,10 +63,15 @@ pub fn build(
     insert(&mut headers, DELIVERY, delivery.id.hyphenated().to_string());
     insert(&mut headers, ATTEMPT, (delivery.attempt + 1).to_string());
     insert(&mut headers, EVENT_TYPE, message.event_type.clone());
-    client
-        .request(endpoint.method.clone(), endpoint.url.clone())
-        .headers(headers)
-        .body(message.body.clone())
+    headers.insert(USER_AGENT, user_agent.clone());
+    headers
+        .entry(ACCEPT)
+        .or_insert(HeaderValue::from_static("*/*"));
+    let mut request = Request::new(Full::new(message.body.clone()));
+    *request.method_mut() = endpoint.method.clone();
+    *request.uri_mut() = uri;
+    *request.headers_mut() = headers;
+    Ok(request)
 }
 
 fn insert(headers: &mut HeaderMap, name: HeaderName, value: String) {

@@ -1,10 +1,14 @@
 //! Names to addresses: resolved here, checked against the policy, and exactly the checked addresses are connected
 //! to. A name that resolves to something else at connect time (DNS rebinding) gains nothing.
 
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use futures_util::TryFutureExt;
+use futures_util::future::BoxFuture;
+use hyper_util::client::legacy::connect::dns::Name;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use thiserror::Error;
+use tower_service::Service;
 use url::Url;
 use webhooks_core::url_policy::{AddressPolicy, host_address};
 
@@ -77,14 +81,19 @@ impl PolicyResolver {
     }
 }
 
-impl Resolve for PolicyResolver {
-    fn resolve(&self, name: Name) -> Resolving {
+impl Service<Name> for PolicyResolver {
+    type Response = std::vec::IntoIter<SocketAddr>;
+    type Error = ResolveError;
+    type Future = BoxFuture<'static, Result<Self::Response, Self::Error>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, name: Name) -> Self::Future {
         let resolver = self.clone();
-        let name = name.as_str().to_owned();
-        Box::pin(async move {
-            let addresses = resolver.lookup(name).await?;
-            Ok(Box::new(addresses.into_iter()) as Addrs)
-        })
+        let lookup = async move { resolver.lookup(name.as_str().to_owned()).await };
+        Box::pin(lookup.map_ok(Vec::into_iter))
     }
 }
 

@@ -1,7 +1,9 @@
 //! The response: status, and as much of headers and body as the log keeps.
 
-use reqwest::Response;
-use reqwest::header::RETRY_AFTER;
+use http_body_util::BodyExt;
+use hyper::Response;
+use hyper::body::Incoming;
+use hyper::header::RETRY_AFTER;
 use std::time::{Duration, SystemTime};
 use webhooks_core::capture;
 use webhooks_core::retry::parse_retry_after;
@@ -23,7 +25,7 @@ pub struct Capture {
 
 impl Capture {
     /// The head of a response.
-    pub fn begin(response: &Response, max_headers: usize) -> Self {
+    pub fn begin(response: &Response<Incoming>, max_headers: usize) -> Self {
         let headers = response.headers();
         Self {
             status: response.status().as_u16(),
@@ -43,18 +45,18 @@ impl Capture {
         }
     }
 
-    /// Reads the body to its end, or to [`MAX_READ`].
+    /// Reads the body to its end, or to [`MAX_READ`]. As it comes: what is only logged is never decompressed.
     ///
     /// # Errors
     /// Those of the connection.
-    pub async fn read(
-        &mut self,
-        mut response: Response,
-        max_body: usize,
-    ) -> Result<(), reqwest::Error> {
+    pub async fn read(&mut self, mut body: Incoming, max_body: usize) -> Result<(), hyper::Error> {
         while self.read <= MAX_READ
-            && let Some(chunk) = response.chunk().await?
+            && let Some(frame) = body.frame().await
         {
+            // What is no data is a trailer.
+            let Ok(chunk) = frame?.into_data() else {
+                continue;
+            };
             self.read += chunk.len();
             let room = max_body - self.kept.len();
             self.kept.extend_from_slice(&chunk[..chunk.len().min(room)]);

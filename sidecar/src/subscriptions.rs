@@ -2,8 +2,8 @@
 
 use crate::dispatch::{BreakerPolicy, Failing, RateLimit};
 use crate::owner::{Owner, Settings};
-use reqwest::Method;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use hyper::Method;
+use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use anyhow::{Context, Result, bail, ensure};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tempfile::TempDir;
 
 /// A PostgreSQL installation and the user that may run it.
@@ -132,6 +133,18 @@ pub(crate) async fn run(mut command: Command) -> Result<Output> {
         );
     }
     Ok(output)
+}
+
+/// Raises this process's limit of open files, and so that of the programs it starts, as far as the system lets it:
+/// a receiver of 2,000 requests at once needs as many.
+pub(crate) fn raise_file_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    // Where it is refused, a test that needs more says which connection failed.
+    let _ = setrlimit(Resource::Nofile, raised);
 }
 
 fn required(name: &str) -> Result<String> {

@@ -8,7 +8,9 @@
 //! | [`receiver`] | an HTTP server that records what it gets and answers as told, however badly |
 //! | [`sidecar`] | the real `webhooks-sidecar`: its log, signals and end |
 //! | [`proxy`] | a TCP connection that can stall or break, between any two of them |
+//! | [`latency`] | events at a steady rate, and how long each took from commit to receipt |
 //! | [`ledger`] | what was committed, rolled back and received, and whether that adds up |
+//! | [`usage`] | CPU, memory, WAL and statements that a run took |
 //! | [`wait`] | waiting for SQL conditions |
 //! | [`process`], [`environment`] | what these are made of |
 //!
@@ -35,12 +37,14 @@
 pub mod cluster;
 pub mod database;
 pub mod environment;
+pub mod latency;
 pub mod ledger;
 pub mod process;
 mod progress;
 pub mod proxy;
 pub mod receiver;
 pub mod sidecar;
+pub mod usage;
 pub mod wait;
 mod watchdog;
 

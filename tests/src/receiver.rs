@@ -23,6 +23,7 @@ pub use recording::{Arrival, Recording};
 pub use reply::{Raw, Reply};
 pub use request::{Request, Signatures};
 
+use crate::environment::raise_file_limit;
 use recording::{State, lock};
 
 /// The server; dropping it closes the listener and every connection.
@@ -48,6 +49,7 @@ impl Receiver {
     /// # Errors
     /// When no socket or thread can be had.
     pub fn start_with(recording: Recording) -> Result<Self> {
+        raise_file_limit();
         let listener = TcpListener::bind("127.0.0.1:0").context("listening on 127.0.0.1")?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;

@@ -1,6 +1,9 @@
+use std::io::Write;
 use std::time::Duration;
 
 use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use hyper::StatusCode;
 
 /// An answer: well-formed and prompt, unless told otherwise. The default is 200 with an empty body.
@@ -37,7 +40,8 @@ pub(super) enum Body {
 #[derive(Debug, Clone)]
 pub struct Raw {
     pub(super) bytes: Bytes,
-    pub(super) endless: Option<Bytes>,
+    /// Bytes, and how long to wait between them.
+    pub(super) endless: Option<(Bytes, Duration)>,
     pub(super) end: End,
 }
 
@@ -136,6 +140,19 @@ impl Reply {
         Self::raw("HTTP/1.1 200 OK\r\n").then_repeat(line)
     }
 
+    /// Response headers of this many bytes at once, then one more at an interval, without end.
+    #[must_use]
+    pub fn dripping_headers(bytes: usize, every: Duration) -> Self {
+        let line = format!("X-Endless: {}\r\n", "x".repeat(10_000));
+        let start = "HTTP/1.1 200 OK\r\n".len();
+        let mut head = format!(
+            "HTTP/1.1 200 OK\r\n{}",
+            line.repeat(bytes.div_ceil(line.len()))
+        );
+        head.truncate(bytes.max(start));
+        Self::raw(head).then_drip("x", every)
+    }
+
     /// 200 with this many headers of this many bytes each.
     #[must_use]
     pub fn huge_headers(count: usize, size: usize) -> Self {
@@ -155,6 +172,20 @@ impl Reply {
     #[must_use]
     pub fn drip(every: Duration) -> Self {
         Self::ok().chunks("x", every, None)
+    }
+
+    /// 200 with a body of a few KiB that says it is gzip and unpacks to this many MiB of zeros.
+    #[must_use]
+    pub fn gzip_bomb(mebibytes: usize) -> Self {
+        let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
+        let zeros = vec![0; 1 << 20];
+        // Writing to memory does not fail.
+        let packed = (0..mebibytes)
+            .try_for_each(|_| gzip.write_all(&zeros))
+            .and_then(|()| gzip.finish());
+        Self::ok()
+            .header("content-encoding", "gzip")
+            .body(packed.unwrap_or_default())
     }
 
     /// Bytes as they are, then the connection closes; see [`Raw`] for other ends.
@@ -225,8 +256,14 @@ impl Raw {
 
     /// Repeats other bytes afterwards, without end.
     #[must_use]
-    pub fn then_repeat(mut self, bytes: impl Into<Bytes>) -> Reply {
-        self.endless = Some(bytes.into());
+    pub fn then_repeat(self, bytes: impl Into<Bytes>) -> Reply {
+        self.then_drip(bytes, Duration::ZERO)
+    }
+
+    /// Repeats other bytes afterwards, at an interval, without end.
+    #[must_use]
+    pub fn then_drip(mut self, bytes: impl Into<Bytes>, every: Duration) -> Reply {
+        self.endless = Some((bytes.into(), every));
         self.into()
     }
 }

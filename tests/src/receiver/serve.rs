@@ -197,8 +197,12 @@ async fn write_raw(raw: Raw, connection: &Shared, state: &State) -> Ended {
     if write(&raw.bytes).await.is_err() {
         return Ended;
     }
-    if let Some(endless) = &raw.endless {
-        while write(endless).await.is_ok() {}
+    if let Some((endless, every)) = &raw.endless {
+        while write(endless).await.is_ok() {
+            if !every.is_zero() {
+                tokio::time::sleep(*every).await;
+            }
+        }
         return Ended;
     }
     match raw.end {

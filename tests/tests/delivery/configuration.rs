@@ -169,7 +169,22 @@ fn mistakes_in_the_configuration_end_it_with_their_names_but_not_the_password() 
             "/etc/passwd",
             "/etc/passwd holds no PEM certificates",
         ),
+        (
+            "WEBHOOKS_RECEIVER_CA_FILE",
+            "/dev/null",
+            "/dev/null holds no PEM certificates",
+        ),
+        (
+            "WEBHOOKS_PASSWORD_FILE",
+            "/dev/null",
+            "the password file /dev/null is empty: write the password into it",
+        ),
         ("PGSSLROOTCERT", "/nonexistent", "/nonexistent"),
+        (
+            "DATABASE_URL",
+            "postgres://h/d?sslrootcert=/etc/ssl/db.pem",
+            "give the file in it as --database-ca-file",
+        ),
         ("PGPORT", "none", "PGPORT is \"none\""),
         ("PGSSLMODE", "always", "PGSSLMODE is \"always\""),
     ] {
@@ -200,6 +215,21 @@ fn bad_flags_exit_with_2_and_say_what_is_wrong() {
             &["run", "--maintain-interval=0"],
             "--maintain-interval is 0",
         ),
+        (&["run", "--maintain-interval=86401"], "give at most 86400"),
+        (&["run", "--lease=3601"], "give at most 3600"),
+        (&["run", "--poll-interval=0.05"], "give at least 0.1"),
+        (
+            &["run", "--allow-network=10.1.2.3/8"],
+            "write 10.0.0.0/8 for the network, or 10.1.2.3/32",
+        ),
+        (&["run", "--allow-network=10.0.0.0/8,::1"], "write ::1/128"),
+        (&["run", "--user-agent=B\u{fc}ro"], "use visible ASCII"),
+        (&["run", "--user-agent="], "leave it out for the default"),
+        (&["run", "--log-level=warning"], "\"warning\" is no level"),
+        (
+            &["run", "--log-level=hyper=loud"],
+            "such as webhooks_sidecar=debug",
+        ),
         (&["walk"], "walk"),
         (&[], "Usage"),
     ] {
@@ -208,6 +238,70 @@ fn bad_flags_exit_with_2_and_say_what_is_wrong() {
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {text}");
         assert!(text.contains(part), "{arguments:?}: {text}");
     }
+}
+
+/// Each is said, with what to do; then it goes on, here to an authority that ends it.
+#[test]
+fn what_works_but_hardly_as_meant_is_warned_of() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), PASSWORD).unwrap();
+    let path = file.path().to_str().unwrap();
+    let url = format!("postgres://u:{PASSWORD}@h/d?sslmode=disable");
+    let url = format!("--database-url={url}");
+    let arguments = [
+        "run",
+        &url,
+        "--drain-timeout=10",
+        "--concurrency=4",
+        "--poll-interval=600",
+        "--allow-network=0.0.0.0/0,10.0.0.0/8,10.0.0.0/8",
+        // It has no certificates: that ends it.
+        "--database-ca-file=/dev/null",
+    ];
+    let output = run(&arguments, &[("WEBHOOKS_PASSWORD_FILE", path)]);
+    let log = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{log}");
+    for part in [
+        "--drain-timeout is 10 s",
+        "--concurrency is 4",
+        "--poll-interval is 600 s",
+        "0.0.0.0/0 allows every address",
+        "10.0.0.0/8 adds nothing to 0.0.0.0/0",
+        "which everybody on this machine can see",
+        "the file's is used",
+        "--database-ca-file is not used, because sslmode is disable",
+        "/dev/null holds no PEM certificates",
+    ] {
+        assert!(log.contains(part), "{part}: {log}");
+    }
+    assert!(!log.contains(PASSWORD), "{log}");
+}
+
+#[test]
+fn open_files_are_had_as_needed_or_it_ends_with_the_number() {
+    let limited = |limit: &str| {
+        let program = sidecar_program().unwrap();
+        let output = Command::new("sh")
+            .args(["-c", &format!("ulimit {limit} && exec \"$0\" run")])
+            .arg(program)
+            .env("DATABASE_URL", "postgres://h:port/d")
+            .output()
+            .unwrap();
+        let log = String::from_utf8(output.stderr).unwrap();
+        (output.status.code(), log)
+    };
+    let (code, log) = limited("-n 100");
+    assert_eq!(code, Some(2), "{log}");
+    let fix =
+        "needs 320 open files, and this process may have 100: raise its hard limit (ulimit -Hn 320";
+    assert!(
+        log.contains(fix) && log.contains("or give --concurrency 36"),
+        "{log}"
+    );
+    // A soft limit is raised: the connection string is looked at next.
+    let (code, log) = limited("-S -n 100");
+    assert_eq!(code, Some(1), "{log}");
+    assert!(log.contains("DATABASE_URL"), "{log}");
 }
 
 #[test]

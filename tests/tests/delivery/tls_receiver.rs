@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::SeqCst;
 
+use hyper::Version;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::ServerConfig;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -13,7 +15,8 @@ use tempfile::NamedTempFile;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
-/// An HTTPS server, certified for localhost (not for 127.0.0.1) by an authority that nobody knows. It answers 200.
+/// An HTTPS server, certified for localhost (not for 127.0.0.1) by an authority that nobody knows. It answers 200, and
+/// 200 KiB.
 pub struct TlsReceiver {
     pub address: SocketAddr,
     /// PEM file with the authority's certificate.
@@ -22,8 +25,13 @@ pub struct TlsReceiver {
 }
 
 impl TlsReceiver {
-    /// Starts it on the current runtime.
+    /// Starts it on the current runtime. It speaks HTTP/1.1.
     pub async fn start() -> Self {
+        Self::start_offering(Version::HTTP_11).await
+    }
+
+    /// Starts it on the current runtime. It speaks HTTP/2 or HTTP/1.1, and nothing else.
+    pub async fn start_offering(version: Version) -> Self {
         let authority_key = KeyPair::generate().unwrap();
         let mut authority = CertificateParams::new([]).unwrap();
         authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -37,12 +45,15 @@ impl TlsReceiver {
         let certificate = certificate.signed_by(&key, &issuer).unwrap();
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ServerConfig::builder_with_provider(provider)
+        let mut config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_no_client_auth()
             .with_single_cert(vec![certificate.der().clone()], key)
             .unwrap();
+        if version == Version::HTTP_2 {
+            config.alpn_protocols = vec![b"h2".to_vec()];
+        }
 
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -75,11 +86,17 @@ async fn serve(listener: TcpListener, acceptor: TlsAcceptor, requests: Arc<Atomi
             };
             let service = service_fn(|_| {
                 requests.fetch_add(1, SeqCst);
-                async { Ok::<_, Infallible>(hyper::Response::new(String::new())) }
+                async { Ok::<_, Infallible>(hyper::Response::new("x".repeat(200 * 1024))) }
             });
-            let _ = hyper::server::conn::http1::Builder::new()
-                .serve_connection(TokioIo::new(stream), service)
-                .await;
+            let http_2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+            let io = TokioIo::new(stream);
+            let _ = if http_2 {
+                let server = http2::Builder::new(TokioExecutor::new());
+                server.serve_connection(io, service).await
+            } else {
+                let server = http1::Builder::new();
+                server.serve_connection(io, service).await
+            };
         });
     }
 }

@@ -5,9 +5,10 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use webhooks_tests::database::SIDECAR_ROLE;
 use webhooks_tests::receiver::{Receiver, Recording};
+use webhooks_tests::usage;
 
 use crate::figure::{Figure, Target};
-use crate::{Size, stage, usage};
+use crate::{Size, stage};
 
 pub async fn run(size: Size) -> Result<Vec<Figure>> {
     let events: i32 = size.pick(20_000, 100_000);

@@ -4,7 +4,7 @@
 //! run, and the median of the rounds counts. Targets are those of `docs/performance.md`.
 //!
 //! # Layout
-//! - `figure`: what is printed and written; `stage`: clusters, subscriptions, events; `usage`: CPU, memory, WAL
+//! - `figure`: what is printed and written; `stage`: clusters, subscriptions, events
 //! - one module a benchmark: `drain`, `publish`, `latency`, `scale`, `cost`, `xmin`
 //! - `bare`: the baseline of deliveries, a loop of requests without any database
 
@@ -16,7 +16,6 @@ mod latency;
 mod publish;
 mod scale;
 mod stage;
-mod usage;
 mod xmin;
 
 use std::path::PathBuf;

@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use tokio_postgres::Client;
 use webhooks_tests::receiver::{Receiver, Recording};
+use webhooks_tests::usage;
 
 use crate::figure::{Figure, Target, median};
 use crate::publish::{pgbench, publish_event};
-use crate::{Size, stage, usage};
+use crate::{Size, stage};
 
 pub async fn run(size: Size) -> Result<Vec<Figure>> {
     let mut figures = catalogue(size).await?;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use serde_json::{Value, json};
 use tokio_postgres::Client;
 use uuid::Uuid;
 use webhooks_tests::cluster::{Cluster, Options};
@@ -53,6 +54,16 @@ const TENANT: &str = "
 /// As [`TENANT`].
 pub fn tenant(n: u32) -> Uuid {
     Uuid::from_u128(0x0000_0000_0000_4000_8000_0000_0000_0000 + u128::from(n))
+}
+
+/// The ids of these tenants.
+pub fn tenants(numbers: impl IntoIterator<Item = u32>) -> Vec<Uuid> {
+    numbers.into_iter().map(tenant).collect()
+}
+
+/// As [`DATA`].
+pub fn data() -> Value {
+    json!({"title": "A document", "pages": 12, "text": "0123456789abcdef".repeat(58)})
 }
 
 /// About 1 KB of JSON.

@@ -1,6 +1,7 @@
 use std::net::TcpListener;
 use std::time::Duration;
 
+use hyper::Version;
 use serde_json::{Value, json};
 use uuid::Uuid;
 use webhooks_tests::receiver::{Receiver, Reply};
@@ -130,6 +131,23 @@ async fn certificates_are_checked() {
     let event = publish_to(&scene, &url("127.0.0.1"), columns()).await;
     failed(&scene, event, 1, "certificate not valid for name").await;
     assert_eq!(receiver.count(), 1);
+}
+
+#[tokio::test]
+async fn http_2_is_spoken_where_it_is_offered() {
+    let receiver = TlsReceiver::start_offering(Version::HTTP_2).await;
+    let authority = receiver.authority.path().to_str().unwrap().to_owned();
+    let options = Options::default().arg("--receiver-ca-file").arg(authority);
+    let scene = Scene::set_with("http_2", options).await;
+    let url = format!("https://localhost:{}/", receiver.address.port());
+    // Side by side on one connection, each with a body larger than what may be under way of it.
+    let endpoint = subscribe(&scene.db, &url, json!({"retry_count": 0})).await;
+    let published = scene.db.publish_many(endpoint.tenant, "job.created", 50);
+    published.await.unwrap();
+    let delivered = "select count(*) from webhooks.delivery_attempts
+        where delivery_status = 'delivered' and http_status_code = 200";
+    scene.db.wait_value(delivered, "50").await.unwrap();
+    assert_eq!(receiver.count(), 50);
 }
 
 #[tokio::test]

@@ -6,6 +6,9 @@ use anyhow::{Context, Result};
 use tokio_postgres::Client;
 
 /// CPU seconds of a process, its threads and its ended children, from /proc.
+///
+/// # Errors
+/// When there is no such process.
 pub fn cpu_seconds(pid: u32) -> Result<f64> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))
         .with_context(|| format!("process {pid} is gone"))?;
@@ -21,6 +24,9 @@ pub fn cpu_seconds(pid: u32) -> Result<f64> {
 }
 
 /// CPU seconds of a postmaster and all its children.
+///
+/// # Errors
+/// When it does not run.
 pub fn cluster_cpu_seconds(data_directory: &Path) -> Result<f64> {
     let postmaster = postmaster_pid(data_directory)?;
     let mut seconds = cpu_seconds(postmaster)?;
@@ -44,6 +50,9 @@ fn postmaster_pid(data_directory: &Path) -> Result<u32> {
 }
 
 /// Largest resident set of a process so far, in bytes.
+///
+/// # Errors
+/// When there is no such process.
 pub fn peak_rss(pid: u32) -> Result<f64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
     let line = status
@@ -59,6 +68,9 @@ pub fn peak_rss(pid: u32) -> Result<f64> {
 }
 
 /// WAL written so far, in bytes.
+///
+/// # Errors
+/// When the query fails.
 pub async fn wal_bytes(client: &Client) -> Result<f64> {
     let row = client
         .query_one("select (pg_current_wal_insert_lsn() - '0/0')::float8", &[])
@@ -67,6 +79,9 @@ pub async fn wal_bytes(client: &Client) -> Result<f64> {
 }
 
 /// Statements of a role so far (needs pg_stat_statements).
+///
+/// # Errors
+/// When the query fails.
 pub async fn statements(client: &Client, role: &str) -> Result<f64> {
     let query = "select coalesce(sum(calls), 0)::float8 from pg_stat_statements where userid = $1::text::regrole and toplevel";
     Ok(client.query_one(query, &[&role]).await?.get(0))

@@ -1,0 +1,361 @@
+//! Settings that contradict each other or their surroundings. Each message says how to put it right.
+
+use super::RunArgs;
+use crate::database;
+use crate::open_files;
+use anyhow::ensure;
+use ipnet::IpNet;
+use std::time::Duration;
+use tokio_postgres::config::{Host, SslMode};
+
+/// Open files beside those of requests under way: sessions with the database, lookups of names, the log, and some
+/// connections kept for the next request.
+const OTHER_FILES: u64 = 64;
+/// With fewer requests at once, a few receivers that hang leave none to the others.
+const FEW: u32 = 16;
+/// What subscriptions have unless they say otherwise.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
+/// The least that the setting partition_days_ahead can be.
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// What flags can't say.
+pub struct Surroundings {
+    /// Most open files of this process.
+    pub open_files: u64,
+    /// The connection string is an argument, which everybody on this machine can see.
+    pub url_is_argument: bool,
+    /// An environment variable that is not empty.
+    pub variable: fn(&str) -> Option<String>,
+}
+
+impl Surroundings {
+    /// Those of this process; its limit of open files is raised as far as the system lets it.
+    pub fn of_this_process() -> Self {
+        let is_url = |argument: String| argument.starts_with("--database-url");
+        Self {
+            open_files: open_files::raise_limit(),
+            url_is_argument: std::env::args_os().any(|a| is_url(a.to_string_lossy().into_owned())),
+            variable: database::variable,
+        }
+    }
+}
+
+impl RunArgs {
+    /// Refuses what can't work together.
+    ///
+    /// Returns: warnings about what works, but hardly as meant.
+    ///
+    /// # Errors
+    /// Names the setting and what to do.
+    pub fn check(&self, surroundings: &Surroundings) -> anyhow::Result<Vec<String>> {
+        self.check_times()?;
+        self.check_open_files(surroundings.open_files)?;
+        let mut warnings = self.doubts();
+        warnings.extend(network_doubts(&self.allow_networks));
+        warnings.extend(self.connection_doubts(surroundings));
+        Ok(warnings)
+    }
+
+    fn check_times(&self) -> anyhow::Result<()> {
+        let lease = self.lease.as_secs_f64();
+        ensure!(
+            lease >= 5.0,
+            "--lease is {lease} s, too short to survive a busy second: give at least 5"
+        );
+        ensure!(
+            lease <= 3600.0,
+            "--lease is {lease} s: as long, the deliveries of a sidecar that vanished wait for another one; give at most 3600"
+        );
+        let poll = self.poll_interval.as_secs_f64();
+        ensure!(
+            poll >= 0.1,
+            "--poll-interval is {poll} s: give at least 0.1 (deliveries don't wait for it, it is a backstop)"
+        );
+        let maintain = self.maintain_interval;
+        ensure!(
+            maintain >= Duration::from_secs(1),
+            "--maintain-interval is {} s: give at least 1",
+            maintain.as_secs_f64()
+        );
+        ensure!(
+            maintain <= DAY,
+            "--maintain-interval is {} s: partitions may be made for only a day ahead (setting partition_days_ahead), so give at most 86400",
+            maintain.as_secs_f64()
+        );
+        Ok(())
+    }
+
+    fn check_open_files(&self, limit: u64) -> anyhow::Result<()> {
+        let needed = u64::from(self.concurrency) + OTHER_FILES;
+        let lower = match limit.saturating_sub(OTHER_FILES) {
+            0 => String::new(),
+            possible => format!(", or give --concurrency {possible}"),
+        };
+        ensure!(
+            limit >= needed,
+            "--concurrency {} needs {needed} open files, and this process may have {limit}: raise its hard limit (ulimit -Hn {needed}, with systemd LimitNOFILE={needed}){lower}",
+            self.concurrency
+        );
+        Ok(())
+    }
+
+    fn doubts(&self) -> Vec<String> {
+        let mut doubts = Vec::new();
+        if self.drain_timeout < DEFAULT_TIMEOUT {
+            doubts.push(format!(
+                "--drain-timeout is {} s, shorter than the timeout_seconds that subscriptions have by default: requests cut off at shutdown are made again; give at least {} (and more where subscriptions have more)",
+                self.drain_timeout.as_secs_f64(),
+                DEFAULT_TIMEOUT.as_secs()
+            ));
+        }
+        if self.concurrency < FEW {
+            doubts.push(format!(
+                "--concurrency is {}: as few receivers that hang hold up all others; give at least {FEW}",
+                self.concurrency
+            ));
+        }
+        if self.poll_interval > Duration::from_secs(300) {
+            doubts.push(format!(
+                "--poll-interval is {} s: events of publishers that don't notify wait as long; give at most 300",
+                self.poll_interval.as_secs_f64()
+            ));
+        }
+        doubts
+    }
+
+    /// About passwords and TLS. A connection string that can't be read is refused later, where it is used.
+    fn connection_doubts(&self, surroundings: &Surroundings) -> Vec<String> {
+        let mut doubts = Vec::new();
+        let Ok(written) = database::parse(&self.database_url) else {
+            return doubts;
+        };
+        let Ok(config) = database::configured(&self.database_url, surroundings.variable) else {
+            return doubts;
+        };
+        if surroundings.url_is_argument && written.get_password().is_some() {
+            doubts.push(
+                "--database-url has a password, which everybody on this machine can see: give it in the variable DATABASE_URL, or in --password-file".to_owned(),
+            );
+        }
+        if self.password_file.is_some() && config.get_password().is_some() {
+            let other = if written.get_password().is_some() {
+                "in the connection string"
+            } else {
+                "in PGPASSWORD"
+            };
+            doubts.push(format!(
+                "there is a password in --password-file and another {other}: the file's is used; take the other one out"
+            ));
+        }
+        let remote = config
+            .get_hosts()
+            .iter()
+            .any(|host| matches!(host, Host::Tcp(_)));
+        if self.database_ca_file.is_some() && remote {
+            match config.get_ssl_mode() {
+                SslMode::Disable => doubts.push(
+                    "--database-ca-file is not used, because sslmode is disable: leave one of them out".to_owned(),
+                ),
+                SslMode::Prefer => doubts.push(
+                    "--database-ca-file protects nothing while sslmode is prefer, which goes on without TLS where none is offered: set sslmode=verify-full".to_owned(),
+                ),
+                _ => {}
+            }
+        }
+        doubts
+    }
+}
+
+fn network_doubts(networks: &[IpNet]) -> Vec<String> {
+    let mut doubts = Vec::new();
+    for (n, network) in networks.iter().enumerate() {
+        if network.prefix_len() == 0 {
+            doubts.push(format!(
+                "--allow-network {network} allows every address: subscribers can reach your internal network; name the networks of your receivers"
+            ));
+        }
+        let mut others = networks.iter().enumerate().filter(|(m, _)| *m != n);
+        let within =
+            |(m, other): (usize, &IpNet)| other.contains(network) && (other != network || m < n);
+        if let Some((_, other)) = others.find(|(m, other)| within((*m, other))) {
+            doubts.push(format!(
+                "--allow-network {network} adds nothing to {other}: leave one of them out"
+            ));
+        }
+    }
+    doubts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Cli, Command};
+    use super::*;
+    use clap::Parser;
+
+    fn parsed(more: &[&str]) -> RunArgs {
+        // A variable of whoever runs the tests must not stand in for the flag.
+        let base = ["webhooks-sidecar", "run", "--database-url="];
+        let url = more.iter().any(|flag| flag.starts_with("--database-url"));
+        let base = &base[..if url { 2 } else { 3 }];
+        let Command::Run(args) = Cli::parse_from(base.iter().chain(more)).command;
+        args
+    }
+
+    fn surroundings() -> Surroundings {
+        Surroundings {
+            open_files: 1024,
+            url_is_argument: false,
+            variable: |_| None,
+        }
+    }
+
+    fn warnings(more: &[&str], surroundings: &Surroundings) -> Vec<String> {
+        parsed(more).check(surroundings).unwrap()
+    }
+
+    /// The only warning.
+    #[track_caller]
+    fn warns(more: &[&str], surroundings: &Surroundings, part: &str) {
+        let warnings = warnings(more, surroundings);
+        assert!(
+            matches!(warnings.as_slice(), [warning] if warning.contains(part)),
+            "{more:?}: {warnings:?}"
+        );
+    }
+
+    #[test]
+    fn the_defaults_are_beyond_doubt() {
+        assert_eq!(warnings(&[], &surroundings()), Vec::<String>::new());
+    }
+
+    #[test]
+    fn contradictions_are_refused() {
+        for (flag, fix) in [
+            (
+                "--lease=4.9",
+                "--lease is 4.9 s, too short to survive a busy second: give at least 5",
+            ),
+            ("--lease=3601", "give at most 3600"),
+            (
+                "--poll-interval=0",
+                "--poll-interval is 0 s: give at least 0.1",
+            ),
+            ("--poll-interval=0.05", "give at least 0.1"),
+            (
+                "--maintain-interval=0",
+                "--maintain-interval is 0 s: give at least 1",
+            ),
+            ("--maintain-interval=86401", "give at most 86400"),
+            (
+                "--concurrency=961",
+                "--concurrency 961 needs 1025 open files, and this process may have 1024",
+            ),
+            ("--concurrency=961", "or give --concurrency 960"),
+        ] {
+            let error = parsed(&[flag])
+                .check(&surroundings())
+                .unwrap_err()
+                .to_string();
+            assert!(error.contains(fix), "{flag}: {error}");
+        }
+        let none = Surroundings {
+            open_files: OTHER_FILES,
+            ..surroundings()
+        };
+        let error = parsed(&[]).check(&none).unwrap_err().to_string();
+        assert!(error.ends_with("LimitNOFILE=320)"), "{error}");
+    }
+
+    #[test]
+    fn limits_themselves_are_fine() {
+        for flags in [
+            ["--lease=5", "--maintain-interval=1"],
+            ["--lease=3600", "--maintain-interval=86400"],
+            ["--poll-interval=0.1", "--concurrency=960"],
+            ["--poll-interval=300", "--concurrency=16"],
+            ["--drain-timeout=30", "--allow-network=10.0.0.0/8"],
+        ] {
+            assert_eq!(warnings(&flags, &surroundings()), Vec::<String>::new());
+        }
+    }
+
+    #[test]
+    fn doubts_are_told_with_their_cure() {
+        for (flag, part) in [
+            (
+                "--drain-timeout=29",
+                "--drain-timeout is 29 s, shorter than the timeout_seconds that subscriptions have by default",
+            ),
+            ("--drain-timeout=0", "give at least 30"),
+            ("--concurrency=15", "give at least 16"),
+            ("--poll-interval=301", "give at most 300"),
+            (
+                "--allow-network=0.0.0.0/0",
+                "0.0.0.0/0 allows every address",
+            ),
+            (
+                "--allow-network=10.0.0.0/8,10.0.0.0/8",
+                "10.0.0.0/8 adds nothing to 10.0.0.0/8",
+            ),
+            (
+                "--allow-network=10.1.0.0/16,10.0.0.0/8",
+                "10.1.0.0/16 adds nothing to 10.0.0.0/8",
+            ),
+            (
+                "--allow-network=fd00::/8,fd12::/16",
+                "fd12::/16 adds nothing to fd00::/8",
+            ),
+        ] {
+            warns(&[flag], &surroundings(), part);
+        }
+    }
+
+    #[test]
+    fn two_passwords_are_one_too_many() {
+        let file = "--password-file=/run/secrets/password";
+        let with = "--database-url=postgresql://u:secret@h/d";
+        warns(
+            &[file, with],
+            &surroundings(),
+            "another in the connection string: the file's is used",
+        );
+        let variable = Surroundings {
+            variable: |name| (name == "PGPASSWORD").then(|| "secret".to_owned()),
+            ..surroundings()
+        };
+        warns(&[file], &variable, "another in PGPASSWORD");
+        assert!(warnings(&[file], &surroundings()).is_empty());
+        let visible = Surroundings {
+            url_is_argument: true,
+            ..surroundings()
+        };
+        warns(&[with], &visible, "give it in the variable DATABASE_URL");
+        assert!(warnings(&[with], &surroundings()).is_empty());
+    }
+
+    #[test]
+    fn an_authority_is_for_verifying() {
+        let file = "--database-ca-file=/etc/ssl/db.pem";
+        let url = |mode: &str| format!("--database-url=postgresql://h/d?sslmode={mode}");
+        warns(
+            &[file, &url("disable")],
+            &surroundings(),
+            "is not used, because sslmode is disable",
+        );
+        warns(
+            &[file, &url("prefer")],
+            &surroundings(),
+            "set sslmode=verify-full",
+        );
+        warns(
+            &[file, "--database-url=host=h"],
+            &surroundings(),
+            "set sslmode=verify-full",
+        );
+        for mode in ["require", "verify-full"] {
+            assert!(warnings(&[file, &url(mode)], &surroundings()).is_empty());
+        }
+        let local = "--database-url=host=/run/postgresql";
+        assert!(warnings(&[file, local], &surroundings()).is_empty());
+    }
+}

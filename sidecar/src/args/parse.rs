@@ -1,0 +1,151 @@
+//! Reading single values. What is refused says what to write instead.
+
+use crate::log;
+use hyper::header::HeaderValue;
+use ipnet::IpNet;
+use std::net::IpAddr;
+use std::time::Duration;
+
+/// A number of seconds, with a fraction if need be; at most a year.
+pub fn seconds(text: &str) -> Result<Duration, String> {
+    match text.trim().parse::<f64>() {
+        Ok(seconds) if (0.0..=31_536_000.0).contains(&seconds) => {
+            Ok(Duration::from_secs_f64(seconds))
+        }
+        _ => Err("give a number of seconds, 0 to 31536000".to_owned()),
+    }
+}
+
+/// A network, by its own address.
+pub fn network(text: &str) -> Result<IpNet, String> {
+    let text = text.trim();
+    if let Ok(address) = text.parse::<IpAddr>() {
+        let host = IpNet::from(address);
+        return Err(format!("an address alone: for only this one write {host}"));
+    }
+    let network: IpNet = text
+        .parse()
+        .map_err(|_| "give an address and its prefix, such as 10.0.0.0/8".to_owned())?;
+    let whole = network.trunc();
+    if whole != network {
+        let host = IpNet::from(network.addr());
+        return Err(format!(
+            "{} is one address in a larger network: write {whole} for the network, or {host} for only that address",
+            network.addr()
+        ));
+    }
+    Ok(network)
+}
+
+/// What a header can carry.
+pub fn user_agent(text: &str) -> Result<HeaderValue, String> {
+    if text.trim().is_empty() {
+        return Err("it is empty: leave it out for the default".to_owned());
+    }
+    HeaderValue::from_str(text)
+        .ok()
+        .filter(|_| text.is_ascii())
+        .ok_or_else(|| {
+            "use visible ASCII characters and spaces: a header can't carry others".to_owned()
+        })
+}
+
+/// A filter of log lines, checked.
+pub fn log_filter(text: &str) -> Result<String, String> {
+    log::filter(text).map(|_| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn seconds_are_bounded() {
+        assert_eq!(seconds("1.5"), Ok(Duration::from_millis(1500)));
+        for bad in ["-1", "nan", "inf", "1e99", "x", "", "15s"] {
+            assert!(seconds(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn networks_are_given_by_their_own_address() {
+        for good in ["10.0.0.0/8", " 127.0.0.1/32", "fd00::/8", "0.0.0.0/0"] {
+            assert!(network(good).is_ok(), "{good}");
+        }
+        for (bad, fix) in [
+            (
+                "10.1.2.3/8",
+                "write 10.0.0.0/8 for the network, or 10.1.2.3/32",
+            ),
+            (
+                "fd00::1/8",
+                "write fd00::/8 for the network, or fd00::1/128",
+            ),
+            ("10.1.2.3", "write 10.1.2.3/32"),
+            ("::1", "write ::1/128"),
+            ("10.0.0.0/33", "such as 10.0.0.0/8"),
+            ("localhost", "such as 10.0.0.0/8"),
+            ("", "such as 10.0.0.0/8"),
+        ] {
+            let error = network(bad).unwrap_err();
+            assert!(error.contains(fix), "{bad}: {error}");
+        }
+    }
+
+    #[test]
+    fn user_agents_can_be_sent() {
+        assert!(user_agent("webhooks of ACME (+https://acme.example)").is_ok());
+        for bad in ["", " ", "a\r\nx: y", "Büro", "a\0"] {
+            assert!(user_agent(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(500))]
+
+        #[test]
+        fn what_passes_as_seconds_is_within_bounds(
+            text in "-?[0-9]{0,12}(\\.[0-9]{0,12})?([eE][+-]?[0-9]{1,4})?|[a-z+]{0,8}|.{0,12}"
+        ) {
+            if let Ok(duration) = seconds(&text) {
+                prop_assert!(duration <= Duration::from_secs(31_536_000));
+                let given: f64 = text.trim().parse().unwrap();
+                prop_assert!((duration.as_secs_f64() - given).abs() < 1e-6);
+            }
+        }
+
+        /// What is taken is taken as it is written; whatever fix a refusal names is accepted.
+        #[test]
+        fn networks_are_read_exactly_or_with_a_fix_that_works(
+            address in prop_oneof![any::<std::net::Ipv4Addr>().prop_map(IpAddr::V4), any::<std::net::Ipv6Addr>().prop_map(IpAddr::V6)],
+            prefix in prop::option::of(0_u8..140),
+        ) {
+            let text = prefix.map_or(address.to_string(), |prefix| format!("{address}/{prefix}"));
+            match network(&text) {
+                Ok(network) => {
+                    prop_assert_eq!(network.to_string(), text);
+                    prop_assert!(network.contains(&address));
+                }
+                Err(fix) => for word in fix.split([' ', ',']).filter(|word| word.contains('/')) {
+                    let fixed = network(word);
+                    prop_assert!(fixed.is_ok_and(|n| n.contains(&address) || word == "10.0.0.0/8"), "{}: {}", text, fix);
+                }
+            }
+        }
+
+        #[test]
+        fn networks_and_filters_never_panic(text in "[0-9a-f:./, ]{0,40}|[a-z_=,\\[\\]{}:\"/*+-]{0,30}|.{0,20}") {
+            let _ = network(&text);
+            let _ = log_filter(&text);
+        }
+
+        #[test]
+        fn user_agents_are_one_line(text in "[ -~\t\r\n\u{0}é]{0,12}|.{0,12}") {
+            if let Ok(value) = user_agent(&text) {
+                prop_assert!(value.as_bytes().iter().all(|b| *b == b'\t' || (0x20..0x7f).contains(b)));
+                prop_assert_eq!(value.as_bytes(), text.as_bytes());
+            }
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! Crowds: what many receivers, or one that misbehaves with much queued, do to everyone else.
+//!
+//! A program of its own, and one test of it at a time: latency and memory are measured, and the tests of other
+//! programs don't run meanwhile.
+//!
+//! # Layout
+//! - `fairness`: the latency of others; `memory`: what the sidecar takes
+
+// `cfg(test)` tells clippy that the modules' helpers are tests too, where `unwrap` is fine.
+#[cfg(test)]
+mod fairness;
+#[cfg(test)]
+mod memory;
+
+/// One test at a time.
+#[cfg(test)]
+static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
