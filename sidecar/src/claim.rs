@@ -85,6 +85,8 @@ pub async fn claim(
     request: ClaimRequest,
 ) -> Result<Claimed, Error> {
     let (claims, cut) = read(owner, &request).await?;
+    #[cfg(feature = "failpoints")]
+    crate::failpoint::pass(crate::failpoint::Point::AfterClaim, claims.len()).await;
     let stopped_at = (cut || claims.len() >= request.max_rows).then(|| {
         claims
             .iter()

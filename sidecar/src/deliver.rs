@@ -2,6 +2,7 @@
 
 use crate::args::RunArgs;
 use crate::claim::{Delivery, Message};
+use crate::clock;
 use crate::owner::Settings;
 use crate::request;
 use crate::resolve::{PolicyResolver, ResolveError};
@@ -81,7 +82,7 @@ impl Deliverer {
 
     /// Makes one attempt.
     pub async fn attempt(&self, delivery: &Delivery, settings: &Settings) -> Attempt {
-        let attempted_at = SystemTime::now();
+        let attempted_at = clock::now();
         let started = Instant::now();
         let mut attempt = Attempt {
             delivery_id: delivery.id,
@@ -176,6 +177,8 @@ impl Deliverer {
             read.await
         };
         let ended = tokio::time::timeout(subscription.timeout, exchange).await;
+        #[cfg(feature = "failpoints")]
+        crate::failpoint::pass(crate::failpoint::Point::AfterSend, 1).await;
         let (failure, detail) = match ended {
             Ok(Ok(())) => (None, None),
             Ok(Err(error)) => {

@@ -11,14 +11,18 @@
 //! - [`dispatch`]: what may be sent next, fairly
 //! - [`deliver`]: one HTTP attempt; [`request`] and [`response`]: its two halves; [`resolve`]: names to addresses
 //! - [`record`]: results back to SQL; [`maintain`]: regular upkeep
-//! - signals: [`shutdown`]
+//! - [`clock`]: the time; signals: [`shutdown`]
+//! - `failpoint`: where crash tests stop the process (cargo feature `failpoints`)
 
 mod args;
 mod claim;
+mod clock;
 mod database;
 mod deliver;
 mod dispatch;
 mod engine;
+#[cfg(feature = "failpoints")]
+mod failpoint;
 mod log;
 mod maintain;
 mod owner;
@@ -42,6 +46,11 @@ fn main() -> ExitCode {
     let args::Command::Run(args) = command;
     log::start(args.log_format, &args.log_level);
     if let Err(error) = args.check() {
+        tracing::error!("{error:#}");
+        return ExitCode::from(BAD_ARGUMENTS);
+    }
+    #[cfg(feature = "failpoints")]
+    if let Err(error) = failpoint::arm() {
         tracing::error!("{error:#}");
         return ExitCode::from(BAD_ARGUMENTS);
     }

@@ -31,17 +31,20 @@ mod wheel;
 use std::process::ExitCode;
 
 use args::Command;
+use extension::Build;
 use program::Program;
 use project::Project;
 
 const DEMO: Program = Program {
     name: "demo",
     profile: project::QUICK,
+    build: Build::Workspace,
 };
 /// Measures what people install, so it is compiled like that.
 const BENCH: Program = Program {
     name: "bench",
     profile: project::RELEASE,
+    build: Build::Workspace,
 };
 
 /// Exit status after Ctrl-C, as shells report it: 128 + SIGINT.
@@ -81,5 +84,16 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Test(options) => test::run(&project, &options),
         Command::Install(options) => install::run(&project, &options),
         Command::Package(options) => package::run(&project, &options),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_program_runs_a_sidecar_with_failpoints() {
+        assert_eq!(DEMO.build, Build::Workspace);
+        assert_eq!(BENCH.build, Build::Workspace);
     }
 }
