@@ -9,6 +9,7 @@
 //! | [`sidecar`] | the real `webhooks-sidecar`: its log, signals and end |
 //! | [`proxy`] | a TCP connection that can stall or break, between any two of them |
 //! | [`ledger`] | what was committed, rolled back and received, and whether that adds up |
+//! | [`chaos`] | faults at random, and whether the promise held |
 //! | [`wait`] | waiting for SQL conditions |
 //! | [`process`], [`environment`] | what these are made of |
 //!
@@ -32,6 +33,7 @@
 //! Wait for signals, never for time: [`receiver::Receiver::wait_for`], [`sidecar::Sidecar::wait_log`],
 //! [`database::Database::wait_delivery`], [`wait::eventually`].
 
+pub mod chaos;
 pub mod cluster;
 pub mod database;
 pub mod environment;
