@@ -35,6 +35,7 @@ mod strike;
 mod subscription;
 mod verdict;
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -99,6 +100,13 @@ impl Outcome {
     #[must_use]
     pub fn holds(&self) -> bool {
         self.violations.is_empty()
+    }
+
+    /// How many different faults happened.
+    #[must_use]
+    pub fn kinds(&self) -> usize {
+        let names = self.struck.iter().map(|struck| struck.fault.name());
+        names.collect::<BTreeSet<_>>().len()
     }
 
     /// Writes the logs of sidecars and server, and all requests, into a directory.
