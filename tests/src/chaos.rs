@@ -8,12 +8,12 @@
 //! - deliveries went on soon after each fault.
 //!
 //! # How many repeats may there be?
-//! A request is a *repeat* if an earlier one, of the same event to the same subscription, had been answered with 200
-//! in full. (After any other answer, or none, it is a retry.) It is in order only if that answer was in danger: given
-//! less than a second before a fault, which is how long a result may take to be recorded for good, or between a fault
-//! and the moment when all that had been answered before was recorded. So there are at most as many repeats as
-//! answers in danger, and none of anything else. Faults that endanger nothing (a wrong clock, a sidecar that joins or
-//! is stopped) must not cause any.
+//! A request is a *repeat* if an earlier one, of the same event to the same subscription, was answered with 200 in
+//! full. (After any other answer, or none, it is a retry.) It is in order only if that answer was in danger: the
+//! request was under way at some time between a fault and the moment when all that had been answered before was
+//! recorded, or it was answered less than a second before the fault, which is how long a result may take to be
+//! recorded for good. So there are at most as many repeats as answers in danger, and none of anything else. Faults
+//! that endanger nothing (a wrong clock, a sidecar that joins or is stopped) must not cause any.
 //!
 //! # Layout
 //! - `fault`: what can break; `schedule`: what breaks when; `strike`: makes it happen

@@ -36,7 +36,7 @@ impl fmt::Display for Outcome {
         )?;
         writeln!(
             f,
-            "{} requests: {} retries, {} repeats of the {} that were answered when a fault could hit them",
+            "{} requests: {} retries, {} repeats of the {} answers that a fault could keep from being recorded",
             counts.requests, counts.retries, counts.repeats, counts.exposed
         )?;
         writeln!(f, "settled in {}\n", seconds(self.settled))?;

@@ -56,7 +56,7 @@ pub struct Counts {
     pub requests: usize,
     /// Requests again after something else than 200.
     pub retries: usize,
-    /// Requests again although 200 had been answered.
+    /// Requests again although 200 was answered to an earlier one.
     pub repeats: usize,
     /// Answers of 200 that a fault may have kept from being recorded: the most there may be of repeats.
     pub exposed: usize,
@@ -195,18 +195,16 @@ impl Evidence {
         histories
     }
 
-    /// Requests that came after 200 had been answered to an earlier one, and when that was last.
-    fn repeats(&self) -> Vec<(&Receipt, Instant)> {
+    /// Requests although an earlier one was answered with 200, each with the last such one.
+    fn repeats(&self) -> Vec<(&Receipt, &Receipt)> {
         let mut repeats = Vec::new();
         for history in self.histories().into_values() {
-            let mut delivered = None;
+            let mut earlier = None;
             for receipt in history {
-                if let Some(at) = delivered
-                    && at <= receipt.arrived
-                {
-                    repeats.push((receipt, at));
+                repeats.extend(earlier.map(|earlier| (receipt, earlier)));
+                if receipt.delivered.is_some() {
+                    earlier = Some(receipt);
                 }
-                delivered = receipt.delivered.or(delivered);
             }
         }
         repeats
@@ -225,17 +223,20 @@ impl Evidence {
             .collect()
     }
 
-    fn is_exposed(windows: &[(Instant, Option<Instant>)], answered: Instant) -> bool {
-        windows
-            .iter()
-            .any(|(from, to)| *from <= answered && to.is_none_or(|to| answered <= to))
+    /// Whether a fault may have kept its answer, 200, from being recorded: it was under way or just answered.
+    fn is_exposed(windows: &[(Instant, Option<Instant>)], receipt: &Receipt) -> bool {
+        receipt.delivered.is_some_and(|delivered| {
+            windows
+                .iter()
+                .any(|(from, to)| *from <= delivered && to.is_none_or(|to| receipt.arrived <= to))
+        })
     }
 
     fn exposed(&self) -> usize {
         let windows = self.windows();
-        let answered = self.receipts.iter().filter_map(|r| r.delivered);
-        answered
-            .filter(|at| Self::is_exposed(&windows, *at))
+        let receipts = self.receipts.iter();
+        receipts
+            .filter(|receipt| Self::is_exposed(&windows, receipt))
             .count()
     }
 
@@ -244,13 +245,16 @@ impl Evidence {
     fn unexplained(&self) -> Vec<String> {
         let windows = self.windows();
         let mut unexplained = Vec::new();
-        for (receipt, answered) in self.repeats() {
-            if !Self::is_exposed(&windows, answered) {
+        for (receipt, earlier) in self.repeats() {
+            if !Self::is_exposed(&windows, earlier) {
                 unexplained.push(format!(
-                    "{} to {}, {:.3} s after the answer",
+                    "{} to {}, {:.3} s after it had arrived before",
                     receipt.event,
                     self.name(receipt.subscription),
-                    receipt.arrived.duration_since(answered).as_secs_f64()
+                    receipt
+                        .arrived
+                        .duration_since(earlier.arrived)
+                        .as_secs_f64()
                 ));
             }
         }

@@ -135,6 +135,21 @@ fn a_repeat_needs_a_fault_that_explains_it() {
 }
 
 #[test]
+fn a_request_beside_another_one_is_a_repeat() {
+    let start = Instant::now() + 100 * SECOND;
+    let mut evidence = nothing();
+    let event = publish(&mut evidence, &[0], None);
+    arrive(&mut evidence, event, 0, start, true);
+    arrive(&mut evidence, event, 0, start + SECOND / 20, true);
+    assert_eq!(evidence.unexplained().len(), 1);
+    // Under way when the network was cut and its shard went to another sidecar.
+    let cut = Fault::CutNetwork { which: 0 };
+    let over = Some(start + SECOND / 30);
+    strike(&mut evidence, cut, start + SECOND / 40, over);
+    assert_eq!(evidence.unexplained(), [""; 0]);
+}
+
+#[test]
 fn overtaking_is_seen() {
     let start = Instant::now();
     let overtaken = |second: Instant, ok: bool, key: usize| {
