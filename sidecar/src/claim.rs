@@ -105,6 +105,8 @@ pub async fn claim(
         cut,
         more_lanes,
     } = read(owner, &request).await?;
+    #[cfg(feature = "failpoints")]
+    crate::failpoint::pass(crate::failpoint::Point::AfterClaim, claims.len()).await;
     let stopped_at = (cut || claims.len() >= request.max_rows).then(|| {
         claims
             .iter()

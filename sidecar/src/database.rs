@@ -206,7 +206,7 @@ fn fill_from_environment(
     Ok(())
 }
 
-/// Waiting times between attempts to reach the database: 0.1 s doubling to 5 s, each with full jitter on its upper half.
+/// Waiting times between attempts to reach the database: 0.1 s doubling to 2 s, each with full jitter on its upper half.
 pub struct Backoff {
     next: Duration,
 }
@@ -221,7 +221,7 @@ impl Backoff {
     /// The next pause.
     pub fn pause(&mut self) -> Duration {
         let pause = self.next;
-        self.next = (self.next * 2).min(Duration::from_secs(5));
+        self.next = (self.next * 2).min(Duration::from_secs(2));
         pause.mul_f64(rand::rng().random_range(0.5..=1.0))
     }
 }
@@ -413,7 +413,7 @@ mod tests {
         let mut backoff = Backoff::new();
         let pauses: Vec<Duration> = (0..20).map(|_| backoff.pause()).collect();
         assert!(pauses[0] <= Duration::from_millis(100));
-        assert!(pauses.iter().all(|p| *p <= Duration::from_secs(5)));
-        assert!(pauses[19] >= Duration::from_millis(2500));
+        assert!(pauses.iter().all(|p| *p <= Duration::from_secs(2)));
+        assert!(pauses[19] >= Duration::from_millis(1000));
     }
 }

@@ -3,6 +3,7 @@
 use crate::args::RunArgs;
 use crate::claim::{Delivery, Message};
 use crate::client::{self, Client};
+use crate::clock;
 use crate::dispatch::{BreakerChange, Verdict};
 use crate::owner::Settings;
 use crate::request;
@@ -62,7 +63,7 @@ impl Deliverer {
 
     /// Makes one attempt.
     pub async fn attempt(&self, delivery: &Delivery, settings: &Settings) -> Attempt {
-        let attempted_at = SystemTime::now();
+        let attempted_at = clock::now();
         let started = Instant::now();
         let mut attempt = Attempt {
             delivery_id: delivery.id,
@@ -170,6 +171,8 @@ impl Deliverer {
             read.await.map_err(|error| classify(false, &error))
         };
         let ended = tokio::time::timeout(subscription.timeout, exchange).await;
+        #[cfg(feature = "failpoints")]
+        crate::failpoint::pass(crate::failpoint::Point::AfterSend, 1).await;
         let (failure, detail) = match ended {
             Ok(Ok(())) => (None, None),
             Ok(Err((outcome, detail))) => (Some(outcome), Some(detail)),

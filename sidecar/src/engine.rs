@@ -35,8 +35,9 @@ const PROMOTE_INTERVAL: Duration = Duration::from_secs(2);
 const PROMOTE_PAUSE: Duration = Duration::from_millis(250);
 /// Shortest time between them at all: retries that fall due one after another are made ready together.
 const PROMOTE_STEP: Duration = Duration::from_millis(5);
-/// A session that lasted so long was a good one: the next is tried for at once.
-const STABLE: Duration = Duration::from_secs(10);
+/// A session that lasted so long was a good one: the next is tried for at once. What fails at once, on a read-only server
+/// for example, does so within milliseconds.
+const STABLE: Duration = Duration::from_secs(1);
 /// How long recording may take after the last request at shutdown.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(15);
 

@@ -12,15 +12,19 @@
 //! - [`deliver`]: one HTTP attempt; [`client`]: what makes it; [`request`] and [`response`]: its two halves;
 //!   [`resolve`]: names to addresses; [`tls`]: to receivers and the database
 //! - [`record`]: results back to SQL; [`maintain`]: regular upkeep
-//! - [`open_files`]: how many there may be; signals: [`shutdown`]
+//! - [`open_files`]: how many there may be; [`clock`]: the time; signals: [`shutdown`]
+//! - `failpoint`: where crash tests stop the process (cargo feature `failpoints`)
 
 mod args;
 mod claim;
 mod client;
+mod clock;
 mod database;
 mod deliver;
 mod dispatch;
 mod engine;
+#[cfg(feature = "failpoints")]
+mod failpoint;
 mod log;
 mod maintain;
 mod open_files;
@@ -53,6 +57,11 @@ fn main() -> ExitCode {
             tracing::error!("{error:#}");
             return ExitCode::from(BAD_ARGUMENTS);
         }
+    }
+    #[cfg(feature = "failpoints")]
+    if let Err(error) = failpoint::arm() {
+        tracing::error!("{error:#}");
+        return ExitCode::from(BAD_ARGUMENTS);
     }
     match run(args) {
         Ok(()) => ExitCode::SUCCESS,

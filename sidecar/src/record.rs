@@ -34,7 +34,11 @@ pub async fn run(
     let mut session = None;
     let mut batch = Vec::with_capacity(MAX_BATCH);
     while results.recv_many(&mut batch, MAX_BATCH).await > 0 {
+        #[cfg(feature = "failpoints")]
+        crate::failpoint::pass(crate::failpoint::Point::BeforeRecord, batch.len()).await;
         let refused = record(&database, &mut session, &mut batch).await;
+        #[cfg(feature = "failpoints")]
+        crate::failpoint::pass(crate::failpoint::Point::AfterRecord, batch.len()).await;
         let recorded = batch
             .drain(..)
             .map(|attempt| attempt.delivery_id)

@@ -1,10 +1,11 @@
 //! The response: status, and as much of headers and body as the log keeps.
 
+use crate::clock;
 use http_body_util::BodyExt;
 use hyper::Response;
 use hyper::body::Incoming;
 use hyper::header::RETRY_AFTER;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 use webhooks_core::capture;
 use webhooks_core::retry::parse_retry_after;
 
@@ -32,7 +33,7 @@ impl Capture {
             retry_after: headers
                 .get(RETRY_AFTER)
                 .and_then(|value| value.to_str().ok())
-                .and_then(|value| parse_retry_after(value, SystemTime::now())),
+                .and_then(|value| parse_retry_after(value, clock::now())),
             headers: capture::headers_json(
                 headers
                     .iter()

@@ -100,7 +100,7 @@ impl Cluster {
         if options.copies_template {
             template::copy_to(&cluster.postgres, &data).await?;
         } else {
-            template::initdb(&cluster.postgres, &data).await?;
+            template::initdb(&cluster.postgres, &data, &options.initdb_arguments).await?;
         }
         options.write(&data, cluster.directory.path(), port)?;
         Ok(cluster)
@@ -161,6 +161,43 @@ impl Cluster {
     pub async fn kill9(&self) -> Result<()> {
         self.take_server()?.kill9()?;
         server::wait_backends_gone(&self.data_directory()).await
+    }
+
+    /// Waits until the server accepts connections; starts it if it has ended by itself.
+    ///
+    /// # Errors
+    /// With the server's log when it does not start.
+    pub async fn revive(&self) -> Result<()> {
+        if self.ended()? {
+            return self.start_again().await;
+        }
+        match self.wait_accepting().await {
+            Ok(()) => Ok(()),
+            // It was about to end.
+            Err(_) if self.ended()? => self.start_again().await,
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn start_again(&self) -> Result<()> {
+        drop(self.server().take());
+        server::wait_backends_gone(&self.data_directory()).await?;
+        self.launch().await
+    }
+
+    fn ended(&self) -> Result<bool> {
+        match self.server().as_mut() {
+            Some(process) => Ok(process.exited()?.is_some()),
+            None => Ok(true),
+        }
+    }
+
+    /// Ids of all its processes, the postmaster among them.
+    ///
+    /// # Errors
+    /// When the system does not tell.
+    pub fn processes(&self) -> Result<Vec<u32>> {
+        server::processes_in(&self.data_directory().canonicalize()?)
     }
 
     /// Stops (fast) and starts, on the same port.

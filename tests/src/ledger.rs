@@ -62,6 +62,12 @@ impl Ledger {
         Ok(())
     }
 
+    /// The events that were committed, as far as is known.
+    #[must_use]
+    pub fn committed_events(&self) -> BTreeSet<Uuid> {
+        self.entries().committed.clone()
+    }
+
     /// Compares with what arrived.
     #[must_use]
     pub fn compare(&self, arrived: impl IntoIterator<Item = Uuid>) -> Comparison {

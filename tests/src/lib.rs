@@ -11,6 +11,7 @@
 //! | [`latency`] | events at a steady rate, and how long each took from commit to receipt |
 //! | [`ledger`] | what was committed, rolled back and received, and whether that adds up |
 //! | [`usage`] | CPU, memory, WAL and statements that a run took |
+//! | [`chaos`] | faults at random, and whether the promise held |
 //! | [`wait`] | waiting for SQL conditions |
 //! | [`process`], [`environment`] | what these are made of |
 //!
@@ -34,6 +35,7 @@
 //! Wait for signals, never for time: [`receiver::Receiver::wait_for`], [`sidecar::Sidecar::wait_log`],
 //! [`database::Database::wait_delivery`], [`wait::eventually`].
 
+pub mod chaos;
 pub mod cluster;
 pub mod database;
 pub mod environment;

@@ -176,6 +176,14 @@ impl Sidecar {
         self.process.pid()
     }
 
+    /// Returns: how it ended, or `None` while it runs.
+    ///
+    /// # Errors
+    /// When the system cannot tell.
+    pub fn exited(&mut self) -> Result<Option<ExitStatus>> {
+        self.process.exited()
+    }
+
     /// Sends SIGKILL and waits for the end.
     ///
     /// # Errors

@@ -17,6 +17,8 @@ pub enum Command {
     /// See `program`.
     Demo(ProgramOptions),
     /// See `program`.
+    Crash(ProgramOptions),
+    /// See `program`.
     Bench(ProgramOptions),
     /// See `test`.
     Test(TestOptions),
@@ -26,7 +28,7 @@ pub enum Command {
     Package(PackageOptions),
 }
 
-/// Options of `demo` and `bench`.
+/// Options of `demo`, `crash` and `bench`.
 #[derive(Debug, Default, PartialEq)]
 pub struct ProgramOptions {
     /// Which PostgreSQL.
@@ -94,6 +96,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command> {
         };
         let allowed: &[&str] = match name.as_str() {
             "demo" => &["pg-config", "run-as", "once"],
+            "crash" => &["pg-config", "run-as", "minutes", "seed"],
             "bench" => &["pg-config", "run-as"],
             "test" => &["pg-config", "run-as", "pg", "only"],
             "install" => &["pg-config", "sudo"],
@@ -109,10 +112,12 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command> {
             "pg" => given.majors.push(parser.value()?.parse()?),
             "only" => given.only = Some(parser.value()?.string()?),
             "once" => given.rest.push("--once".into()),
+            "minutes" => given.pass_on("--minutes", &parser.value()?.parse::<f64>()?),
+            "seed" => given.pass_on("--seed", &parser.value()?.parse::<u64>()?),
             _ => given.sudo = true,
         }
     }
-    if !rest.is_empty() && !["demo", "bench", "test"].contains(&name.as_str()) {
+    if !rest.is_empty() && !["demo", "crash", "bench", "test"].contains(&name.as_str()) {
         bail!("`{name}` takes nothing after `--`");
     }
     given.rest.extend(rest);
@@ -135,6 +140,7 @@ impl Given {
         Ok(match name {
             "help" => Command::Help,
             "demo" => Command::Demo(self.program()),
+            "crash" => Command::Crash(self.program()),
             "bench" => Command::Bench(self.program()),
             "test" => Command::Test(TestOptions {
                 pg_config: self.pg_config,
@@ -152,6 +158,12 @@ impl Given {
             }),
             _ => bail!("there is no command `{name}`"),
         })
+    }
+
+    /// An option of the program itself.
+    fn pass_on(&mut self, option: &str, value: &impl ToString) {
+        self.rest.push(option.into());
+        self.rest.push(value.to_string().into());
     }
 
     fn program(self) -> ProgramOptions {
@@ -186,6 +198,12 @@ mod tests {
     #[test]
     fn options_belong_to_their_command() {
         assert!(matches!(parsed("demo --once"), Ok(Command::Demo(o)) if o.rest == ["--once"]));
+        let crash = "crash --minutes 1 --seed=7";
+        let passed_on = ["--minutes", "1", "--seed", "7"];
+        assert!(matches!(parsed(crash), Ok(Command::Crash(o)) if o.rest == passed_on));
+        let dashes = "crash -- --minutes 1 --seed 7";
+        assert!(matches!(parsed(dashes), Ok(Command::Crash(o)) if o.rest == passed_on));
+        assert!(parsed("crash --minutes soon").is_err());
         assert!(parsed("demo --sudo").is_err());
         assert!(parsed("package -- x").is_err());
         assert!(parsed("tset").is_err());

@@ -23,8 +23,47 @@ pub struct Extension<'a> {
     profile: &'a str,
 }
 
-/// What `install` and `package` deliver.
-pub const DELIVERED: &[&str] = &["--package", "webhooks", "--package", "webhooks-sidecar"];
+/// What to compile along with the extension.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Build {
+    /// What `install` and `package` deliver.
+    Delivered,
+    /// All of the workspace: the same features of the dependencies as for the tests, so the same build.
+    Workspace,
+    /// The same, and the sidecar gets the failpoints that crash tests need.
+    WithFailpoints,
+}
+
+/// The cargo feature of the failpoints.
+pub const FAILPOINTS: &str = "webhooks-sidecar/failpoints";
+/// What a sidecar says at its start, so its binary holds this text, if and only if it was built with them.
+const SAYS_FAILPOINTS: &str = "built with failpoints: for tests only";
+
+impl Build {
+    fn arguments(self) -> &'static [&'static str] {
+        match self {
+            Self::Delivered => &["--package", "webhooks", "--package", "webhooks-sidecar"],
+            Self::Workspace => &["--workspace"],
+            Self::WithFailpoints => &["--workspace", "--features", FAILPOINTS],
+        }
+    }
+
+    /// Refuses a sidecar with failpoints anywhere but in tests, and one without them there.
+    fn check_sidecar(self, path: &Path) -> Result<()> {
+        let wanted = self == Self::WithFailpoints;
+        let binary = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let text = SAYS_FAILPOINTS.as_bytes();
+        let found = binary.windows(text.len()).any(|window| window == text);
+        if found != wanted {
+            bail!(
+                "{} has {} failpoints, which is wrong here",
+                path.display(),
+                if found { "the" } else { "no" }
+            );
+        }
+        Ok(())
+    }
+}
 
 /// One file of the extension.
 pub struct File {
@@ -61,17 +100,23 @@ impl<'a> Extension<'a> {
         }
     }
 
-    /// Compiles it with the packages that `selection` names in cargo's words.
-    pub fn build(&self, selection: &[&str]) -> Result<()> {
+    /// Compiles it, and what else is asked for.
+    pub fn build(&self, what: Build) -> Result<()> {
         let mut command = self.cargo("build");
-        process::must(command.args(selection), "cargo says above what is wrong.")
+        command.args(what.arguments());
+        process::must(&mut command, "cargo says above what is wrong.")?;
+        what.check_sidecar(&self.project.built(self.profile, "webhooks-sidecar"))
     }
 
-    /// Lints it and the rest of the workspace.
+    /// Lints it and the rest of the workspace, as it is delivered and as it is tested.
     pub fn clippy(&self) -> Result<()> {
-        let mut command = self.cargo("clippy");
-        command.args(["--workspace", "--all-targets", "--", "--deny", "warnings"]);
-        process::must(&mut command, "clippy says above what is wrong.")
+        for what in [Build::Workspace, Build::WithFailpoints] {
+            let mut command = self.cargo("clippy");
+            command.args(what.arguments());
+            command.args(["--all-targets", "--", "--deny", "warnings"]);
+            process::must(&mut command, "clippy says above what is wrong.")?;
+        }
+        Ok(())
     }
 
     fn cargo(&self, subcommand: &str) -> Command {
@@ -208,6 +253,24 @@ mod tests {
             .parent()
             .unwrap()
             .to_path_buf()
+    }
+
+    #[test]
+    fn only_tests_get_failpoints() {
+        for what in [Build::Delivered, Build::Workspace] {
+            assert!(!what.arguments().concat().contains("failpoints"));
+        }
+        assert!(Build::WithFailpoints.arguments().contains(&FAILPOINTS));
+        let without = root().join("Cargo.toml");
+        let with = root().join("sidecar/src/failpoint.rs");
+        for (what, right, wrong) in [
+            (Build::Delivered, &without, &with),
+            (Build::Workspace, &without, &with),
+            (Build::WithFailpoints, &with, &without),
+        ] {
+            assert!(what.check_sidecar(right).is_ok(), "{what:?}");
+            assert!(what.check_sidecar(wrong).is_err(), "{what:?}");
+        }
     }
 
     #[test]

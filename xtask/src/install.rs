@@ -6,7 +6,7 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context, Result, bail};
 
 use crate::args::InstallOptions;
-use crate::extension::{DELIVERED, Extension, File, Place};
+use crate::extension::{Build, Extension, File, Place};
 use crate::libclang::Libclang;
 use crate::postgres::{Layout, PgConfig};
 use crate::process;
@@ -31,7 +31,7 @@ pub fn run(project: &Project, options: &InstallOptions) -> Result<ExitCode> {
         "build the extension for PostgreSQL {} and the sidecar",
         config.version
     );
-    steps.step(&name, || extension.build(DELIVERED))?;
+    steps.step(&name, || extension.build(Build::Delivered))?;
     let written = steps.step("install", || {
         let files = extension.files()?;
         if options.sudo {

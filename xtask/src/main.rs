@@ -1,8 +1,8 @@
-//! The commands of this repository: `cargo xtask demo | test | bench | install | package`.
+//! The commands of this repository: `cargo xtask demo | test | crash | bench | install | package`.
 //!
 //! # Layout
 //! - `args`: the command line and `--help`
-//! - `program`, `test`, `install`, `package`: the commands; demo and bench are programs of the tests crate
+//! - `program`, `test`, `install`, `package`: the commands; demo, crash and bench are programs of the tests crate
 //! - `extension`: builds the extension and knows which files it consists of
 //! - `postgres`: which PostgreSQL a command builds against and runs; `wheel`, `debian`, `copy`: where a private one comes from
 //! - `libclang`: what pgrx's bindings generator loads
@@ -31,17 +31,25 @@ mod wheel;
 use std::process::ExitCode;
 
 use args::Command;
+use extension::Build;
 use program::Program;
 use project::Project;
 
 const DEMO: Program = Program {
     name: "demo",
     profile: project::QUICK,
+    build: Build::Workspace,
+};
+const CRASH: Program = Program {
+    name: "crash",
+    profile: project::QUICK,
+    build: Build::WithFailpoints,
 };
 /// Measures what people install, so it is compiled like that.
 const BENCH: Program = Program {
     name: "bench",
     profile: project::RELEASE,
+    build: Build::Workspace,
 };
 
 /// Exit status after Ctrl-C, as shells report it: 128 + SIGINT.
@@ -77,9 +85,22 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Help => Ok(ExitCode::SUCCESS),
         Command::Demo(options) => program::run(&project, &DEMO, &options),
+        Command::Crash(options) => program::run(&project, &CRASH, &options),
         Command::Bench(options) => program::run(&project, &BENCH, &options),
         Command::Test(options) => test::run(&project, &options),
         Command::Install(options) => install::run(&project, &options),
         Command::Package(options) => package::run(&project, &options),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_crash_harness_runs_a_sidecar_with_failpoints() {
+        assert_eq!(DEMO.build, Build::Workspace);
+        assert_eq!(BENCH.build, Build::Workspace);
+        assert_eq!(CRASH.build, Build::WithFailpoints);
     }
 }

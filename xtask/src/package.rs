@@ -7,7 +7,7 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context, Result};
 
 use crate::args::PackageOptions;
-use crate::extension::{DELIVERED, Extension, Place};
+use crate::extension::{Build, Extension, Place};
 use crate::libclang::Libclang;
 use crate::postgres::{PgConfig, Server};
 use crate::process;
@@ -36,7 +36,7 @@ pub fn run(project: &Project, options: &PackageOptions) -> Result<ExitCode> {
         "build the extension for PostgreSQL {} and the sidecar",
         config.version
     );
-    steps.step(&step, || extension.build(DELIVERED))?;
+    steps.step(&step, || extension.build(Build::Delivered))?;
 
     let name = format!(
         "webhooks-{}-pg{}-{}",

@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use crate::account::Account;
 use crate::args::ProgramOptions;
-use crate::extension::Extension;
+use crate::extension::{Build, Extension};
 use crate::libclang::Libclang;
 use crate::postgres::Server;
 use crate::process;
@@ -21,6 +21,8 @@ pub struct Program {
     pub name: &'static str,
     /// The cargo profile that it, the sidecar and the extension are compiled with.
     pub profile: &'static str,
+    /// What is compiled.
+    pub build: Build,
 }
 
 /// Builds all that a program needs, then runs it and forwards its exit status.
@@ -41,8 +43,7 @@ pub fn run(project: &Project, program: &Program, options: &ProgramOptions) -> Re
     );
     let server = steps.step(&name, || {
         let extension = Extension::new(project, &server.config, &libclang, program.profile);
-        // All of the workspace: the same features of the dependencies as for the tests, so the same build.
-        extension.build(&["--workspace"])?;
+        extension.build(program.build)?;
         let server = server.clone().for_account(account.as_ref(), &scratch)?;
         extension.install(&server.layout)?;
         Ok(server)

@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 
 use crate::account::Account;
 use crate::args::TestOptions;
-use crate::extension::Extension;
+use crate::extension::{Build, Extension, FAILPOINTS};
 use crate::libclang::Libclang;
 use crate::postgres::{PgConfig, Server};
 use crate::process;
@@ -122,7 +122,7 @@ impl Tests<'_> {
         let extension = Extension::new(self.project, &server.config, libclang, QUICK);
         let name = format!("build for PostgreSQL {version}");
         let built = self.check(&name, || {
-            extension.build(&["--workspace"])?;
+            extension.build(Build::WithFailpoints)?;
             extension.install(&server.layout)
         })?;
         if options.only.is_none() {
@@ -145,6 +145,7 @@ impl Tests<'_> {
     fn cargo_test(&self, targets: &[&str]) -> Command {
         let mut command = self.project.cargo("test");
         command.args(["--profile", QUICK, "--no-fail-fast"]);
+        command.args(["--features", FAILPOINTS]);
         command.args(targets);
         command
     }

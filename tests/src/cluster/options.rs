@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 #[derive(Debug, Clone)]
 pub struct Options {
     settings: Vec<(String, String)>,
+    pub(super) initdb_arguments: Vec<String>,
     pub(super) copies_template: bool,
 }
 
@@ -15,6 +16,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             settings: Vec::new(),
+            initdb_arguments: Vec::new(),
             copies_template: true,
         }
     }
@@ -39,6 +41,13 @@ impl Options {
     pub fn without_template(mut self) -> Self {
         self.copies_template = false;
         self
+    }
+
+    /// Adds an argument for `initdb`, which then runs for this cluster alone.
+    #[must_use]
+    pub fn initdb_argument(mut self, argument: &str) -> Self {
+        self.initdb_arguments.push(argument.to_owned());
+        self.without_template()
     }
 
     pub(super) fn write(&self, data: &Path, sockets: &Path, port: u16) -> Result<()> {

@@ -96,7 +96,7 @@ pub(super) async fn wait_backends_gone(data: &Path) -> Result<()> {
 }
 
 /// Ids of the processes whose working directory this is, as every PostgreSQL process's is the data directory.
-fn processes_in(directory: &Path) -> Result<Vec<u32>> {
+pub(super) fn processes_in(directory: &Path) -> Result<Vec<u32>> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir("/proc").context("reading /proc")? {
         let entry = entry?;

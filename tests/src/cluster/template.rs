@@ -18,7 +18,7 @@ pub(super) async fn copy_to(postgres: &Postgres, data: &Path) -> Result<()> {
         .get_or_try_init(|| async {
             let directory = postgres.new_directory()?;
             let watchdog = Watchdog::removes_directory(directory.path())?;
-            initdb(postgres, &directory.path().join(DATA)).await?;
+            initdb(postgres, &directory.path().join(DATA), &[]).await?;
             anyhow::Ok((directory, watchdog))
         })
         .await?;
@@ -29,14 +29,15 @@ pub(super) async fn copy_to(postgres: &Postgres, data: &Path) -> Result<()> {
 }
 
 /// Makes a data directory.
-pub(super) async fn initdb(postgres: &Postgres, data: &Path) -> Result<()> {
+pub(super) async fn initdb(postgres: &Postgres, data: &Path, arguments: &[String]) -> Result<()> {
     let mut initdb = postgres.command("initdb");
     initdb
         .current_dir("/")
         .args(["--no-sync", "--no-instructions", "--username=postgres"])
         .args(["--encoding=UTF8", "--locale=C", "--auth=trust"])
         .arg("-D")
-        .arg(data);
+        .arg(data)
+        .args(arguments);
     run(initdb).await?;
     Ok(())
 }

@@ -1,4 +1,6 @@
+use std::fmt;
 use std::io::Write;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,6 +13,23 @@ use hyper::StatusCode;
 pub struct Reply {
     pub(super) delay: Duration,
     pub(super) answer: Answer,
+    pub(super) answered: Option<Note>,
+}
+
+/// Whom to tell that an answer was given.
+#[derive(Clone)]
+pub(super) struct Note(Arc<dyn Fn() + Send + Sync>);
+
+impl Note {
+    pub(super) fn take(&self) {
+        (self.0)();
+    }
+}
+
+impl fmt::Debug for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Note")
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -63,6 +82,7 @@ impl From<Answer> for Reply {
         Self {
             delay: Duration::ZERO,
             answer,
+            answered: None,
         }
     }
 }
@@ -228,6 +248,13 @@ impl Reply {
     #[must_use]
     pub fn after(mut self, delay: Duration) -> Self {
         self.delay = delay;
+        self
+    }
+
+    /// Calls this when a well-formed answer is handed to the connection: not if the client has hung up before.
+    #[must_use]
+    pub fn when_answered(mut self, note: impl Fn() + Send + Sync + 'static) -> Self {
+        self.answered = Some(Note(Arc::new(note)));
         self
     }
 

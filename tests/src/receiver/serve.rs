@@ -95,7 +95,12 @@ async fn answer(
             status,
             headers,
             body,
-        } => Ok(respond(status, headers, body, &state)),
+        } => {
+            if let Some(note) = &reply.answered {
+                note.take();
+            }
+            Ok(respond(status, headers, body, &state))
+        }
         Answer::Raw(raw) => Err(write_raw(raw, &connection, &state).await),
     }
 }
@@ -106,7 +111,7 @@ async fn receive(
     recording: Recording,
 ) -> Result<Request, Ended> {
     let (head, mut body) = request.into_parts();
-    let body = if recording == Recording::Full {
+    let body = if recording != Recording::Count {
         body.collect().await.map_err(|_| Ended)?.to_bytes()
     } else {
         while let Some(frame) = body.frame().await {

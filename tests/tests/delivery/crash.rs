@@ -1,5 +1,7 @@
 //! Kills, stalls, several sidecars, shutdown: every committed event arrives, none that was rolled back, nothing is stuck.
 
+mod chaos;
+mod failpoints;
 mod kills;
 mod owners;
 mod shutdown;

@@ -6,7 +6,7 @@
 //! - `outcomes`: whatever a receiver may do, and what becomes of the delivery
 //! - `subscriptions`: changes while deliveries are queued
 //! - `doorbell`: nothing ever waits for the backstop poll
-//! - `crash`: kills, stalls, several sidecars, shutdown
+//! - `crash`: kills, stalls, failpoints, faults at random, several sidecars, shutdown
 //! - `configuration`: what an operator may get wrong, and what the log says then
 //! - `ordering`: first in, first out; `rates`: so many per second; `health`: circuit breakers and disabling
 //! - `fairness`: a receiver that hangs delays nobody else; `large`: nor does a large event
