@@ -242,5 +242,38 @@ mod tests {
                 }
             }
         }
+
+        /// Any object ends in headers within the limits, each as it was given, or in an error that shows no value.
+        #[test]
+        fn whole_objects_are_taken_or_refused_in_silence(
+            fields in prop::collection::btree_map(
+                "[a-cA-C]{1,2}|(x-|webhook-|proxy-|te)[a-z]{0,3}|.{0,6}",
+                prop_oneof![
+                    9 => "[ -~\t]{0,8}hush[ -~\t]{0,3000}|[\r\n\u{0}é]?hush".prop_map(Value::String),
+                    1 => prop::sample::select(vec![json!(null), json!(1), json!(["hush"]), json!({"a": "hush"})]),
+                ],
+                0..60,
+            ),
+        ) {
+            let given = Value::Object(fields.clone().into_iter().collect());
+            match validate_headers(&given) {
+                Ok(headers) => {
+                    prop_assert_eq!(headers.len(), fields.len(), "one is lost");
+                    prop_assert!(headers.len() <= MAX_COUNT);
+                    prop_assert!(headers.iter().map(|(n, v)| n.len() + v.len()).sum::<usize>() <= MAX_BYTES);
+                    prop_assert!(headers.is_sorted_by(|a, b| a.0 < b.0), "a name comes twice");
+                    for (name, value) in &fields {
+                        let name = name.to_ascii_lowercase();
+                        prop_assert!(!is_reserved(&name));
+                        let value = value.as_str().unwrap().trim_matches([' ', '\t']);
+                        prop_assert!(headers.contains(&(name, value.to_owned())));
+                    }
+                }
+                Err(error) => {
+                    let shown = format!("{error} {error:?}");
+                    prop_assert!(!shown.contains("hush") && error.to_string().len() < 1000, "{}", shown);
+                }
+            }
+        }
     }
 }

@@ -5,7 +5,7 @@
 //! # Layout
 //! The path of a delivery: [`wake`] → [`claim`] → [`dispatch`] → [`deliver`] → [`record`], driven by [`engine`].
 //! - [`args`]: flags and environment; [`log`]: what is printed
-//! - [`database`]: connections; [`owner`]: the session that owns shards, listens and claims; [`shards`]: which ones
+//! - [`connection_string`] and [`database`]: connections; [`owner`]: the session that owns shards, listens and claims; [`shards`]: which ones
 //! - [`wake`]: when to sleep, when to look
 //! - [`claim`]: reading ready deliveries; [`subscriptions`]: where they go
 //! - [`dispatch`]: what may be sent next, fairly
@@ -19,6 +19,7 @@ mod args;
 mod claim;
 mod client;
 mod clock;
+mod connection_string;
 mod database;
 mod deliver;
 mod dispatch;

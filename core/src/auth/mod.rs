@@ -9,6 +9,8 @@
 //! | `oauth` | | refused by this version |
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;
 
 use crate::excerpt::{Excerpt, kind};

@@ -8,6 +8,8 @@
 //! A [`Signer`] has both keys prepared; the free functions prepare one for each call.
 
 mod generate;
+#[cfg(test)]
+mod properties;
 mod standard;
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,7 @@
 //! Settings that contradict each other or their surroundings. Each message says how to put it right.
 
 use super::RunArgs;
-use crate::database;
+use crate::connection_string;
 use crate::open_files;
 use anyhow::ensure;
 use ipnet::IpNet;
@@ -35,7 +35,7 @@ impl Surroundings {
         Self {
             open_files: open_files::raise_limit(),
             url_is_argument: std::env::args_os().any(|a| is_url(a.to_string_lossy().into_owned())),
-            variable: database::variable,
+            variable: connection_string::variable,
         }
     }
 }
@@ -126,10 +126,11 @@ impl RunArgs {
     /// About passwords and TLS. A connection string that can't be read is refused later, where it is used.
     fn connection_doubts(&self, surroundings: &Surroundings) -> Vec<String> {
         let mut doubts = Vec::new();
-        let Ok(written) = database::parse(&self.database_url) else {
+        let Ok(written) = connection_string::parse(&self.database_url) else {
             return doubts;
         };
-        let Ok(config) = database::configured(&self.database_url, surroundings.variable) else {
+        let Ok(config) = connection_string::configured(&self.database_url, surroundings.variable)
+        else {
             return doubts;
         };
         if surroundings.url_is_argument && written.get_password().is_some() {

@@ -294,3 +294,34 @@ impl Raw {
         self.into()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gzip_bomb_is_small_and_unpacks() {
+        let Answer::Http {
+            body: Body::Whole(packed),
+            ..
+        } = Reply::gzip_bomb(4).answer
+        else {
+            panic!("no whole body");
+        };
+        assert!(packed.len() < 8 << 10, "{} bytes", packed.len());
+        let mut unpacked = flate2::read::GzDecoder::new(&*packed);
+        let size = std::io::copy(&mut unpacked, &mut std::io::sink());
+        assert_eq!(size.unwrap(), 4 << 20);
+    }
+
+    #[test]
+    fn dripping_headers_begin_with_as_many_bytes_as_told() {
+        for bytes in [17, 60_000] {
+            let Answer::Raw(raw) = Reply::dripping_headers(bytes, Duration::ZERO).answer else {
+                panic!("not raw");
+            };
+            assert_eq!(raw.bytes.len(), bytes);
+            assert!(!raw.bytes.windows(4).any(|end| end == b"\r\n\r\n"));
+        }
+    }
+}

@@ -10,6 +10,8 @@ use serde_json::{Value, json};
 pub enum Target {
     /// The ratio to the baseline must be at least this.
     RatioAtLeast(f64),
+    /// The ratio to the baseline must be at most this.
+    RatioAtMost(f64),
     /// The value must be at most this.
     AtMost(f64),
 }
@@ -53,6 +55,7 @@ impl Figure {
     pub fn met(&self) -> Option<bool> {
         Some(match self.target? {
             Target::RatioAtLeast(least) => self.ratio()? >= least,
+            Target::RatioAtMost(most) => self.ratio()? <= most,
             Target::AtMost(most) => self.value <= most,
         })
     }
@@ -71,6 +74,7 @@ impl Figure {
                 .map_or(String::new(), |ratio| format!("{ratio:.2}×")),
             match self.target {
                 Some(Target::RatioAtLeast(least)) => format!("≥ {least:.2}×"),
+                Some(Target::RatioAtMost(most)) => format!("≤ {most:.2}×"),
                 Some(Target::AtMost(most)) => format!("≤ {}", number(most)),
                 None => String::new(),
             },
@@ -89,6 +93,7 @@ impl Figure {
             "ratio": self.ratio(),
             "target": match self.target {
                 Some(Target::RatioAtLeast(least)) => json!({"ratio_at_least": least}),
+                Some(Target::RatioAtMost(most)) => json!({"ratio_at_most": most}),
                 Some(Target::AtMost(most)) => json!({"at_most": most}),
                 None => Value::Null,
             },

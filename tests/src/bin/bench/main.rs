@@ -5,12 +5,13 @@
 //!
 //! # Layout
 //! - `figure`: what is printed and written; `stage`: clusters, subscriptions, events
-//! - one module a benchmark: `drain`, `publish`, `latency`, `scale`, `cost`, `xmin`
+//! - one module a benchmark: `drain`, `publish`, `latency`, `fairness`, `scale`, `cost`, `xmin`
 //! - `bare`: the baseline of deliveries, a loop of requests without any database
 
 mod bare;
 mod cost;
 mod drain;
+mod fairness;
 mod figure;
 mod latency;
 mod publish;
@@ -52,6 +53,8 @@ enum Benchmark {
     Publish,
     /// From commit to receipt
     Latency,
+    /// Latency beside those that hang, fail, are slow or are many
+    Fairness,
     /// Many subscriptions, much queued, two sidecars
     Scale,
     /// WAL, CPU, statements, memory
@@ -117,6 +120,7 @@ async fn run(arguments: &Arguments) -> Result<Report> {
             Benchmark::Drain => drain::run(size).await,
             Benchmark::Publish => publish::run(size).await,
             Benchmark::Latency => latency::run(size).await,
+            Benchmark::Fairness => fairness::run(size).await,
             Benchmark::Scale => scale::run(size).await,
             Benchmark::Cost => cost::run(size).await,
             Benchmark::Xmin => xmin::run(size).await,
