@@ -27,7 +27,10 @@ pub struct ClaimRequest {
     pub held_ordered: Vec<Uuid>,
     /// Subscriptions that take no more.
     pub full: Vec<Uuid>,
+    /// Subscriptions that something is here of: those of the newest rows that are not known are newcomers.
+    pub known: Vec<Uuid>,
     pub per_subscription: usize,
+    pub newcomers: usize,
     pub max_rows: usize,
 }
 
@@ -37,6 +40,8 @@ pub struct Delivery {
     pub shard: i16,
     /// Attempts made before.
     pub attempt: i32,
+    /// Published just now, and nothing else of its subscription is here.
+    pub is_newcomer: bool,
     /// It goes one at a time with others of the same lane of its subscription; `None`: in any order.
     pub lane: Option<i64>,
     /// Not to be sent after this time. By the server's clock when it was claimed, so this machine's does not matter.
@@ -79,6 +84,7 @@ pub struct Claimed {
 /// A row of the claim.
 struct Claim {
     id: Uuid,
+    is_newcomer: bool,
     shard: i16,
     attempt: i32,
     lane: Option<i64>,
@@ -107,9 +113,11 @@ pub async fn claim(
     } = read(owner, &request).await?;
     #[cfg(feature = "failpoints")]
     crate::failpoint::pass(crate::failpoint::Point::AfterClaim, claims.len()).await;
-    let stopped_at = (cut || claims.len() >= request.max_rows).then(|| {
+    let walked = claims.iter().filter(|claim| !claim.is_newcomer).count();
+    let stopped_at = (cut || walked >= request.max_rows).then(|| {
         claims
             .iter()
+            .filter(|claim| !claim.is_newcomer)
             .map(|claim| (claim.shard, claim.subscription.0))
             .collect()
     });
@@ -138,6 +146,7 @@ pub async fn claim(
                 id: claim.id,
                 shard: claim.shard,
                 attempt: claim.attempt,
+                is_newcomer: claim.is_newcomer,
                 lane: claim.lane,
                 deadline: claim.deadline,
                 subscription: subscriptions.get(claim.subscription.0)?,
@@ -168,13 +177,16 @@ struct Read {
 async fn read(owner: &Owner, request: &ClaimRequest) -> Result<Read, Error> {
     let per_subscription = i32::try_from(request.per_subscription).unwrap_or(i32::MAX);
     let max_rows = i32::try_from(request.max_rows).unwrap_or(i32::MAX);
-    let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 8] = [
+    let newcomers = i32::try_from(request.newcomers).unwrap_or(i32::MAX);
+    let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 10] = [
         &request.shards,
         &request.cursors,
         &request.held,
         &request.held_ordered,
         &request.full,
+        &request.known,
         &per_subscription,
+        &newcomers,
         &max_rows,
         &MAX_STORED_BYTES,
     ];
@@ -191,22 +203,23 @@ async fn read(owner: &Owner, request: &ClaimRequest) -> Result<Read, Error> {
             read.more_lanes = true;
             continue;
         };
-        if row.get(7) || bytes >= MAX_BYTES {
+        if row.get(8) || bytes >= MAX_BYTES {
             read.cut = true;
             break;
         }
-        let message = messages.entry(row.get(8)).or_insert_with(|| {
+        let message = messages.entry(row.get(9)).or_insert_with(|| {
             let message = message(&row);
             bytes += message.as_ref().map_or(0, |m| m.body.len());
             message.map(Arc::new)
         });
         read.claims.push(Claim {
             id,
-            shard: row.get(1),
-            subscription: (row.get(2), row.get(3)),
-            attempt: row.get(4),
-            lane: row.get(5),
-            deadline: deadline(row.get(6)),
+            is_newcomer: row.get(1),
+            shard: row.get(2),
+            subscription: (row.get(3), row.get(4)),
+            attempt: row.get(5),
+            lane: row.get(6),
+            deadline: deadline(row.get(7)),
             message: message.clone(),
         });
     }
@@ -223,23 +236,23 @@ fn deadline(expires_in_ms: i64) -> Instant {
 }
 
 fn message(row: &Row) -> Option<Message> {
-    let tenant_id: Option<Uuid> = row.get(9);
+    let tenant_id: Option<Uuid> = row.get(10);
     let event = Event {
-        id: row.get(8),
+        id: row.get(9),
         tenant_id: tenant_id?,
-        event_type: row.get(10),
-        category: row.get(11),
-        name: row.get(12),
-        version: row.get(13),
-        created_at_us: row.get(14),
-        data: row.get(15),
-        resource_type: row.get(16),
-        resource_id: row.get(17),
+        event_type: row.get(11),
+        category: row.get(12),
+        name: row.get(13),
+        version: row.get(14),
+        created_at_us: row.get(15),
+        data: row.get(16),
+        resource_type: row.get(17),
+        resource_id: row.get(18),
         resource_data: None,
-        user_id: row.get(18),
-        session_id: row.get(19),
-        request_id: row.get(20),
-        source_ip: row.get(21),
+        user_id: row.get(19),
+        session_id: row.get(20),
+        request_id: row.get(21),
+        source_ip: row.get(22),
     };
     let body = Bytes::from(render_envelope(&event));
     let sha256 = payload_sha256(&body);

@@ -27,6 +27,10 @@ const MIN_CLAIM: usize = 32;
 /// While there is work for every slot, claims keep this distance, so that each brings many rows: planning one costs as
 /// much as reading a hundred.
 const CLAIM_DISTANCE: Duration = Duration::from_millis(20);
+/// Most rows of one claim: reading them keeps the next one waiting.
+const MAX_CLAIM: usize = 1024;
+/// Most newcomers that a claim brings ahead of the walk.
+const NEWCOMERS: usize = 64;
 /// Payload bytes waiting here at the most.
 const MAX_BYTES: usize = 16 << 20;
 /// Payload bytes in flight beyond which a subscription gets one request at a time.
@@ -78,6 +82,9 @@ pub struct Board {
     lines: HashMap<Uuid, Line>,
     /// Lines with something waiting and room in flight.
     ring: VecDeque<Uuid>,
+    /// Newcomers: they take turns with the ring.
+    newcomers: VecDeque<Uuid>,
+    newcomer_was_last: bool,
     lanes: Lanes,
     rates: RateLimits,
     /// Since when each shard is owned.
@@ -107,6 +114,8 @@ impl Board {
             held: HashMap::new(),
             lines: HashMap::new(),
             ring: VecDeque::new(),
+            newcomers: VecDeque::new(),
+            newcomer_was_last: false,
             lanes: Lanes::default(),
             rates: RateLimits::default(),
             owned_since: HashMap::new(),
@@ -127,8 +136,29 @@ impl Board {
         if self.bytes >= MAX_BYTES || free < MIN_CLAIM.min(self.concurrency) {
             0
         } else {
-            free
+            free.min(MAX_CLAIM)
         }
+    }
+
+    /// How many newcomers to look for: while there is little to do the walk finds them as soon.
+    pub fn newcomers(&self) -> usize {
+        if self.claim_at().is_some() {
+            NEWCOMERS
+        } else {
+            0
+        }
+    }
+
+    /// Subscriptions that something is here of.
+    pub fn known(&self) -> Vec<Uuid> {
+        if self.newcomers() == 0 {
+            return Vec::new();
+        }
+        let known = self.lines.iter().filter(|(_, line)| line.held > 0);
+        known
+            .map(|(id, _)| *id)
+            .chain(self.breakers.open())
+            .collect()
     }
 
     /// When the next claim is worth its while.
@@ -282,6 +312,7 @@ impl Board {
             return false;
         }
         let (size, shard, lane) = (delivery.size, delivery.shard, delivery.lane);
+        let is_newcomer = delivery.is_newcomer;
         match lane.map(|lane| (subscription.id, lane)) {
             None => line.waiting.push_back(delivery),
             Some(lane) => match self.lanes.place(lane, delivery, self.claims) {
@@ -307,7 +338,11 @@ impl Board {
         self.held.insert(id, held);
         if !line.in_ring && line.may_send() {
             line.in_ring = true;
-            self.ring.push_back(subscription.id);
+            if is_newcomer {
+                self.newcomers.push_back(subscription.id);
+            } else {
+                self.ring.push_back(subscription.id);
+            }
         }
         true
     }
@@ -324,12 +359,12 @@ impl Board {
     /// The next delivery to send; `None`: nothing may be sent now. Say [`Self::started`] next.
     pub fn next(&mut self, now: Instant) -> Option<Delivery> {
         self.due(now);
-        for _ in 0..self.ring.len() {
+        for _ in 0..self.ring.len() + self.newcomers.len() {
             let free = self.concurrency.saturating_sub(self.in_flight);
             if free == 0 {
                 return None;
             }
-            let id = self.ring.pop_front()?;
+            let id = self.next_in_turn()?;
             let Some(line) = self.lines.get_mut(&id) else {
                 continue;
             };
@@ -369,6 +404,12 @@ impl Board {
             return Some(delivery);
         }
         None
+    }
+
+    fn next_in_turn(&mut self) -> Option<Uuid> {
+        self.newcomer_was_last = !self.newcomer_was_last || self.ring.is_empty();
+        let newcomer = self.newcomer_was_last.then(|| self.newcomers.pop_front());
+        newcomer.flatten().or_else(|| self.ring.pop_front())
     }
 
     /// When something may be sent or claimed again that may not now.
@@ -624,6 +665,7 @@ impl Board {
         });
         let lines = &self.lines;
         self.ring.retain(|id| lines.contains_key(id));
+        self.newcomers.retain(|id| lines.contains_key(id));
         self.rates.tick(now);
     }
 

@@ -399,6 +399,8 @@ impl Engine {
             held,
             held_ordered,
             full,
+            known: self.board.known(),
+            newcomers: self.board.newcomers(),
             per_subscription: self.board.per_subscription(),
             max_rows: room,
         };

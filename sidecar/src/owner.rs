@@ -75,7 +75,7 @@ impl Owner {
             .await?;
         Ok(Self {
             claim: client
-                .prepare("select * from webhooks.claim_deliveries($1, $2, $3, $4, $5, $6, $7, $8)")
+                .prepare("select * from webhooks.claim_deliveries($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)")
                 .await?,
             load: client
                 .prepare("select * from webhooks.load_subscriptions($1)")

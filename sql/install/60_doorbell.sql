@@ -11,24 +11,27 @@
 --   * The server frees the locks after the commit is visible, and at once when a process dies.
 
 create function webhooks.ring_doorbell(shards smallint[])
-returns void
+returns boolean
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 declare
     shard smallint;
+    notified boolean := false;
 begin
     foreach shard in array shards loop
         if not pg_try_advisory_xact_lock_shared(1464156748, shard) then
             if coalesce(nullif(current_setting('webhooks.notify', true), ''), 'on')::boolean then
                 perform pg_notify('webhooks_doorbell', shard::text);
+                notified := true;
             end if;
         end if;
     end loop;
+    return notified;
 end
 $$;
 comment on function webhooks.ring_doorbell(smallint[]) is
-    'Wakes the owners of these shards at commit, if they sleep. "set webhooks.notify = off" leaves it to the sidecar''s poll (for PREPARE TRANSACTION).';
+    'Wakes the owners of these shards at commit, if they sleep: then it returns true. "set webhooks.notify = off" leaves it to the sidecar''s poll (for PREPARE TRANSACTION).';
 
 create function webhooks.arm_doorbell(shards smallint[])
 returns boolean

@@ -70,11 +70,12 @@ comment on function webhooks.ordered_deliveries(smallint, uuid, uuid[], bigint, 
     'The first ready deliveries of each lane of a subscription, about max_rows in all; a row of nulls at the end if there are more lanes than were looked at. Part of claim_deliveries().';
 
 create function webhooks.claim_deliveries(
-    shards smallint[], cursors uuid[], held uuid[], held_ordered uuid[], full_subscriptions uuid[], per_subscription integer, max_rows integer,
+    shards smallint[], cursors uuid[], held uuid[], held_ordered uuid[], full_subscriptions uuid[], known_subscriptions uuid[],
+    per_subscription integer, newcomers integer, max_rows integer,
     max_bytes bigint default 8388608
 )
 returns table (
-    delivery_id uuid, shard smallint, subscription_id uuid, subscription_version bigint, attempt integer, lane bigint,
+    delivery_id uuid, is_newcomer boolean, shard smallint, subscription_id uuid, subscription_version bigint, attempt integer, lane bigint,
     expires_in_ms bigint, over_budget boolean, event_id uuid, tenant_id uuid, event_type text, event_category text, event_name text, event_version text,
     created_at_us bigint, event_data text, resource_type text, resource_id uuid, user_id uuid,
     session_id text, request_id text, source_ip text
@@ -126,7 +127,30 @@ begin
         ) f
         where w.subscription_id is not null
     ),
-    chosen as materialized (
+    -- With thousands of subscriptions waiting the walk takes its time to come round. What was published just now for one
+    -- that nothing is under way of need not wait for it.
+    newest as materialized (
+        select distinct on (n.subscription_id) n.*, s.version
+        from (
+            select q.id, q.shard, q.attempt, q.lane, q.subscription_id, q.event_log_id, q.expires_at
+            from webhooks.delivery_queue q
+            where q.id > webhooks.uuid_v7_floor(clock_timestamp() - interval '0.5 s')
+              and q.next_attempt_at is null
+              and q.shard = any (claim_deliveries.shards)
+              and q.subscription_id <> all (claim_deliveries.known_subscriptions)
+              and (q.lane is null or not exists (
+                  select from webhooks.delivery_queue b
+                  where b.shard = q.shard and b.subscription_id = q.subscription_id and b.lane = q.lane and b.id < q.id))
+            order by q.id desc limit claim_deliveries.newcomers
+        ) n
+        cross join lateral (
+            select v.version from webhooks.webhook_subscriptions v
+            where v.id = n.subscription_id and v.is_active and v.is_enabled
+            limit 1
+        ) s
+        order by n.subscription_id, n.id
+    ),
+    walked as (
         select r.id, w.shard, r.attempt, r.lane, w.subscription_id, r.event_log_id, r.expires_at, s.version
         from walk w
         cross join lateral (
@@ -149,9 +173,16 @@ begin
         where w.subscription_id <> all (claim_deliveries.full_subscriptions)
         limit claim_deliveries.max_rows
     ),
+    chosen as materialized (
+        select n.id, true as is_newcomer, n.shard, n.attempt, n.lane, n.subscription_id, n.event_log_id, n.expires_at, n.version
+        from newest n
+        union all
+        select w.id, false, w.shard, w.attempt, w.lane, w.subscription_id, w.event_log_id, w.expires_at, w.version
+        from walked w
+    ),
     -- Bodies are stored compressed at most: their stored size is a fair price, and what is over the budget is not read.
     priced as (
-        select c.id, c.shard, c.subscription_id, c.version, c.attempt, c.lane, c.expires_at, c.event_log_id,
+        select c.id, c.is_newcomer, c.shard, c.subscription_id, c.version, c.attempt, c.lane, c.expires_at, c.event_log_id,
                e.tenant_id, e.event_type, e.event_category, e.event_name, e.event_version, e.event_data, e.resource_type,
                e.resource_id, e.user_id, e.session_id, e.request_id, e.source_ip, e.deliver_after,
                coalesce(e.created_at, e.processed_at, 'epoch') as created_at,
@@ -162,7 +193,7 @@ begin
             select * from webhooks.event_logs e where e.id = c.event_log_id limit 1
         ) e on true
     )
-    select p.id, p.shard, p.subscription_id, p.version, p.attempt, p.lane,
+    select p.id, p.is_newcomer, p.shard, p.subscription_id, p.version, p.attempt, p.lane,
            -- Old is what has waited long, not what was back-dated or meant for later.
            (extract(epoch from least(p.expires_at, greatest(webhooks.uuid_v7_time(p.id), p.deliver_after) + max_age)
                                - clock_timestamp()) * 1000)::bigint,
@@ -174,8 +205,8 @@ begin
     from priced p;
 end
 $$;
-comment on function webhooks.claim_deliveries(smallint[], uuid[], uuid[], uuid[], uuid[], integer, integer, bigint) is
-    'Ready deliveries of these shards, up to per_subscription of each subscription after each shard''s cursor, without those held and without full subscriptions; of lanes, what comes first. A row without delivery_id: the subscription has more lanes than were looked at. Beyond max_bytes of event data, rows come without it (over_budget). An event that is gone comes with null columns.';
+comment on function webhooks.claim_deliveries(smallint[], uuid[], uuid[], uuid[], uuid[], uuid[], integer, integer, integer, bigint) is
+    'Ready deliveries of these shards: first one each of the newest of up to so many newcomers (subscriptions not known), then up to per_subscription of each subscription after each shard''s cursor, without those held and without full subscriptions; of lanes, what comes first. A row without delivery_id: the subscription has more lanes than were looked at. Beyond max_bytes of event data, rows come without it (over_budget). An event that is gone comes with null columns.';
 
 create function webhooks.promote_due(shards smallint[], max_rows integer default 1000)
 returns table (promoted integer, next_due_in_ms bigint)

@@ -33,6 +33,7 @@ fn delivery(id: u128, subscription: &Arc<Subscription>) -> Delivery {
         id: Uuid::from_u128(id),
         shard: (subscription.id.as_u128() & 15) as i16,
         attempt: 0,
+        is_newcomer: false,
         lane: None,
         deadline: Instant::now() + Duration::from_secs(3600),
         subscription: subscription.clone(),
@@ -471,4 +472,22 @@ fn an_open_breaker_holds_all_but_a_probe() {
     board.recorded(Uuid::from_u128(4), false);
     assert!(board.take_hunger(), "what was held may go");
     assert_eq!(probes(&mut board), 5, "it was delivered");
+}
+
+#[test]
+fn newcomers_take_turns_with_all_others() {
+    let (mut board, now) = (Board::new(8), Instant::now());
+    for number in 0..20 {
+        offer(&mut board, &subscription(number, 20), number..number + 1);
+    }
+    assert_eq!(board.newcomers(), 0);
+    board.claiming(true, now);
+    assert!(board.newcomers() > 0, "it is busy");
+    assert_eq!(board.known().len(), 20);
+    for number in 100..103 {
+        let mut newcomer = delivery(number, &subscription(number, 20));
+        newcomer.is_newcomer = true;
+        assert!(board.offer(newcomer, now));
+    }
+    assert_eq!(send(&mut board), [100, 0, 101, 1, 102, 2, 3, 4]);
 }

@@ -70,7 +70,7 @@ impl Crowd {
         let columns = json!({
             "tenant_id": tenant, "webhook_url": self.bad.url("/"), "name": "bad",
             // As much as may be asked for.
-            "max_in_flight": 1000, "timeout_seconds": 300, "retry_delay_seconds": 1,
+            "max_in_flight": 1000, "timeout_seconds": 300, "retry_delay_seconds": 1, "breaker_failure_threshold": 0,
         });
         self.db.subscribe(columns).await.unwrap();
         let published = self.db.publish_many(tenant, "job.created", 100_000).await;

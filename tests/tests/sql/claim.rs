@@ -63,18 +63,20 @@ async fn a_backlog_does_not_hide_the_others() {
     // The oldest of each.
     assert_eq!(
         queue
-            .claim("'{0}', '{null}', '{}', '{}', '{}', 3, 100")
+            .claim("'{0}', '{null}', '{}', '{}', '{}', '{}', 3, 0, 100")
             .await,
         ["10:1", "10:2", "10:3", "20:1", "20:2", "f0:1", "f0:2"]
     );
     // Where max_rows cut, the cursor goes on.
     assert_eq!(
-        queue.claim("'{0}', '{null}', '{}', '{}', '{}', 3, 4").await,
+        queue
+            .claim("'{0}', '{null}', '{}', '{}', '{}', '{}', 3, 0, 4")
+            .await,
         ["10:1", "10:2", "10:3", "20:1"]
     );
     let after = |end: &str| {
         format!(
-            "'{{0}}', '{{00000000-0000-7000-8000-0000000000{end}}}', '{{}}', '{{}}', '{{}}', 3, 100"
+            "'{{0}}', '{{00000000-0000-7000-8000-0000000000{end}}}', '{{}}', '{{}}', '{{}}', '{{}}', 3, 0, 100"
         )
     };
     assert_eq!(
@@ -93,13 +95,13 @@ async fn only_these_shards_each_from_its_cursor() {
     }
     queue.publish("job.created", 1).await;
     let mut claimed = queue
-        .claim("'{1,2,5}', '{00000000-0000-7000-8000-000000000011,null,null}', '{}', '{}', '{}', 3, 100")
+        .claim("'{1,2,5}', '{00000000-0000-7000-8000-000000000011,null,null}', '{}', '{}', '{}', '{}', 3, 0, 100")
         .await;
     claimed.sort();
     assert_eq!(claimed, ["12:1", "21:1", "22:1"]);
     assert!(
         queue
-            .claim("'{}', '{}', '{}', '{}', '{}', 3, 100")
+            .claim("'{}', '{}', '{}', '{}', '{}', '{}', 3, 0, 100")
             .await
             .is_empty()
     );
@@ -118,14 +120,14 @@ async fn what_is_held_or_full_is_left_out() {
     assert_eq!(
         queue
             .claim(&format!(
-                "'{{0}}', '{{null}}', {held}, '{{}}', '{{}}', 2, 100"
+                "'{{0}}', '{{null}}', {held}, '{{}}', '{{}}', '{{}}', 2, 0, 100"
             ))
             .await,
         ["10:2", "10:4", "20:1", "20:2"]
     );
     assert_eq!(
         queue
-            .claim("'{0}', '{null}', '{}', '{}', '{00000000-0000-7000-8000-000000000010}', 2, 100")
+            .claim("'{0}', '{null}', '{}', '{}', '{00000000-0000-7000-8000-000000000010}', '{}', 2, 0, 100")
             .await,
         ["20:1", "20:2"]
     );
@@ -138,7 +140,7 @@ async fn a_disabled_subscriptions_deliveries_are_held_not_lost() {
         queue.subscribe(end, json!(["*"])).await;
     }
     queue.publish("job.created", 1).await;
-    let all = "'{0}', '{null}', '{}', '{}', '{}', 2, 100";
+    let all = "'{0}', '{null}', '{}', '{}', '{}', '{}', 2, 0, 100";
     for off in [
         "is_active = false",
         "is_active = null",
@@ -173,7 +175,7 @@ async fn what_is_scheduled_is_claimed_when_promoted() {
     ] {
         queue.session.run(&schedule(n, when)).await;
     }
-    let all = "'{0}', '{null}', '{}', '{}', '{}', 10, 100";
+    let all = "'{0}', '{null}', '{}', '{}', '{}', '{}', 10, 0, 100";
     assert_eq!(queue.claim(all).await, ["10:4"]);
 
     let promote =
@@ -223,7 +225,7 @@ async fn what_is_too_old_comes_as_expired() {
         from webhooks.event_logs e where e.id = q.event_log_id and (e.event_data ->> 'n')::integer >= 5";
     queue.session.run(waited).await;
     let expired = "select string_agg(event_data::json ->> 'n', ' ' order by event_data::json ->> 'n') filter (where expires_in_ms <= 0)
-                   from webhooks.claim_deliveries('{0}', '{null}', '{}', '{}', '{}', 10, 100)";
+                   from webhooks.claim_deliveries('{0}', '{null}', '{}', '{}', '{}', '{}', 10, 0, 100)";
     assert_eq!(queue.session.text(expired).await, "3");
     for (age, ids) in [(60, "3 5 6"), (200, "3")] {
         let set = format!("select webhooks.set_setting('max_delivery_age_seconds', {age})");
@@ -243,7 +245,7 @@ async fn a_claim_carries_all_that_is_sent() {
     let claimed = "select delivery_id = q.id, c.shard, subscription_version, c.attempt, expires_in_ms between 604700000 and 604800000, over_budget, event_id, c.tenant_id, c.event_type, c.event_category,
             c.event_name, c.event_version, created_at_us = (extract(epoch from e.created_at) * 1000000)::bigint, c.event_data,
             c.resource_type, c.resource_id, c.user_id, c.session_id, c.request_id, c.source_ip
-        from webhooks.claim_deliveries('{10}', '{null}', '{}', '{}', '{}', 10, 100) c, webhooks.delivery_queue q, webhooks.event_logs e";
+        from webhooks.claim_deliveries('{10}', '{null}', '{}', '{}', '{}', '{}', 10, 0, 100) c, webhooks.delivery_queue q, webhooks.event_logs e";
     let expected = format!(
         "t|10|2|0|t|f|{event}|{TENANT}|job.created|c|n|2.0|t|{{\"a\": 1.50, \"b\": 1}}|r|\
          22222222-2222-4222-8222-222222222222|33333333-3333-4333-8333-333333333333|s|q|192.0.2.1"
@@ -254,7 +256,7 @@ async fn a_claim_carries_all_that_is_sent() {
     queue.session.run("delete from webhooks.event_logs").await;
     assert_eq!(
         queue
-            .claim("'{10}', '{null}', '{}', '{}', '{}', 10, 100")
+            .claim("'{10}', '{null}', '{}', '{}', '{}', '{}', 10, 0, 100")
             .await,
         ["1a:gone"]
     );
@@ -272,8 +274,44 @@ async fn a_claim_keeps_to_its_budget_of_bytes() {
     for (budget, within) in [(1, "1|4"), (2500, "2|3"), (1_000_000, "5|0")] {
         let claimed = format!(
             "select count(event_data), count(*) filter (where over_budget)
-             from webhooks.claim_deliveries('{{10}}', '{{null}}', '{{}}', '{{}}', '{{}}', 10, 100, {budget})"
+             from webhooks.claim_deliveries('{{10}}', '{{null}}', '{{}}', '{{}}', '{{}}', '{{}}', 10, 0, 100, {budget})"
         );
         assert_eq!(queue.session.text(&claimed).await, within);
     }
+}
+
+/// While the walk is busy with others, what was published just now comes first: one of each subscription not known.
+#[tokio::test]
+async fn newcomers_come_ahead_of_the_walk() {
+    let queue = Queue::new("newcomers").await;
+    for end in ["10", "20"] {
+        queue.subscribe(end, json!(["job.*"])).await;
+    }
+    queue.publish("job.created", 100).await;
+    queue.subscribe("30", json!(["document.*"])).await;
+    queue.subscribe("41", json!(["document.*"])).await;
+    queue.publish("document.uploaded", 2).await;
+    let known = "{00000000-0000-7000-8000-000000000010,00000000-0000-7000-8000-000000000020}";
+    let claim = |newcomers: u32| {
+        format!("'{{0}}', '{{null}}', '{{}}', '{{}}', '{{}}', '{known}', 1, {newcomers}, 1")
+    };
+    assert_eq!(queue.claim(&claim(10)).await, ["30:1", "10:1"]);
+    assert_eq!(
+        queue.claim(&claim(1)).await,
+        ["30:2", "10:1"],
+        "the newest row"
+    );
+    assert_eq!(queue.claim(&claim(0)).await, ["10:1"]);
+    queue.update("30", "is_enabled = false").await;
+    assert_eq!(queue.claim(&claim(10)).await, ["10:1"]);
+    queue.update("30", "is_enabled = true").await;
+    // What has waited for longer is for the walk.
+    let older = "update webhooks.delivery_queue q
+        set id = overlay(q.id::text placing left(webhooks.uuid_v7_floor(now() - interval '1 s')::text, 13) from 1)::uuid";
+    queue.session.run(older).await;
+    let claimed = queue.claim(&claim(10)).await;
+    assert!(
+        matches!(&claimed[..], [one] if one.starts_with("10:")),
+        "{claimed:?}"
+    );
 }

@@ -111,7 +111,7 @@ async fn nobody_falls_asleep_while_a_publisher_is_in_flight() {
 #[tokio::test]
 async fn what_committed_before_the_bells_were_armed_is_claimed() {
     let (_db, publisher, sidecar, _ear) = database("before_arming").await;
-    let claim = "select count(*) from webhooks.claim_deliveries('{1,2}', '{null,null}', '{}', '{}', '{}', 10, 10)";
+    let claim = "select count(*) from webhooks.claim_deliveries('{1,2}', '{null,null}', '{}', '{}', '{}', '{}', 10, 0, 10)";
     assert_eq!(sidecar.text(claim).await, "0");
     publisher.run(PUBLISH).await;
     assert_eq!(sidecar.text(ARM).await, "t");

@@ -41,7 +41,7 @@ async fn claim(session: &Session, held: &str, per_subscription: u32) -> String {
                  from webhooks.claim_deliveries('{{0}}', '{{null}}', '{{}}',
                      array(select q.id from webhooks.delivery_queue q join webhooks.event_logs e on e.id = q.event_log_id
                            where e.request_id = any (string_to_array('{held}', ' '))),
-                     '{{}}', {per_subscription}, 1000)
+                     '{{}}', '{{}}', {per_subscription}, 0, 1000)
                  where delivery_id is not null
              ) c group by lane order by min(request_id) collate \"C\""
         ))
@@ -90,7 +90,7 @@ async fn blocked_lanes_hide_no_others_however_many() {
              where e.id = q.event_log_id and e.ordering_key not like 'key 1_9_'"
         ))
         .await;
-    let claim = "select distinct coalesce(ordering_key, '') from webhooks.claim_deliveries('{0}', '{null}', '{}', '{}', '{}', 10, 1000) c
+    let claim = "select distinct coalesce(ordering_key, '') from webhooks.claim_deliveries('{0}', '{null}', '{}', '{}', '{}', '{}', 10, 0, 1000) c
                  left join webhooks.event_logs e on e.id = c.event_id";
     let mut found = std::collections::BTreeSet::new();
     let mut claims = 0;

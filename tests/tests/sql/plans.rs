@@ -12,7 +12,7 @@ use crate::session::Session;
 const TENANT: &str = "11111111-1111-4111-8111-111111111111";
 const QUEUED: u32 = 20_000;
 const CLAIM: &str = "select count(*) from webhooks.claim_deliveries(
-    array(select s::smallint from generate_series(0, 15) s), array_fill(null::uuid, array[16]), '{}', '{}', '{}', 20, 500)";
+    array(select s::smallint from generate_series(0, 15) s), array_fill(null::uuid, array[16]), '{}', '{}', '{}', '{}', 20, 0, 500)";
 /// Records the 500 oldest, but as a prepared statement of the sidecar's would: the ids come from outside.
 const RECORD: &str = "select count(*) from webhooks.record_attempts($ids$, array_fill(null::uuid, array[500]), array_fill(0, array[500]), array_fill('delivered'::text, array[500]),
     array_fill(200, array[500]), array_fill(null::text, array[500]), array_fill(null::text, array[500]), array_fill(null::text, array[500]),

@@ -188,7 +188,7 @@ async fn the_sidecars_role_does_its_whole_job() {
     let load = "select auth_config from webhooks.load_subscriptions('{00000000-0000-7000-8000-000000000001}')";
     assert_eq!(sidecar.text(load).await, "{\"api_key\": \"key\"}");
     // A 410, recorded and disabling.
-    let record = "select count(*) from webhooks.claim_deliveries('{1}', '{null}', '{}', '{}', '{}', 10, 10) c,
+    let record = "select count(*) from webhooks.claim_deliveries('{1}', '{null}', '{}', '{}', '{}', '{}', 10, 0, 10) c,
         webhooks.record_attempts(array[c.delivery_id], array[c.subscription_id], '{0}', '{failed}', '{410}', '{null}', '{null}', '{gone}', '{0}', '{1}', '{1}',
                                  '{null}', '{null}', '{gone}', '{open}', '{1000}', '{1000}')";
     assert_eq!(sidecar.text(record).await, "0");

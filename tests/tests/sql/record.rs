@@ -237,8 +237,7 @@ async fn a_receiver_that_is_gone_disables_its_subscription() {
     assert_eq!(session.text(state).await, "t|f|HTTP status 410|2");
     // The others wait; new events pass it by.
     assert_eq!(session.lines(QUEUE).await, ["2|0|t", "3|0|t"]);
-    let claim =
-        "select count(*) from webhooks.claim_deliveries('{1}', '{null}', '{}', '{}', '{}', 10, 10)";
+    let claim = "select count(*) from webhooks.claim_deliveries('{1}', '{null}', '{}', '{}', '{}', '{}', 10, 0, 10)";
     assert_eq!(session.text(claim).await, "0");
     let publish = format!("select webhooks.publish_event('{TENANT}', 'job.created')");
     session.run(&publish).await;
