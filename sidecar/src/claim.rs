@@ -107,13 +107,16 @@ pub async fn claim(
     request: ClaimRequest,
 ) -> Result<Claimed, Error> {
     let Read {
-        claims,
+        mut claims,
         cut,
         more_lanes,
     } = read(owner, &request).await?;
+    // Newcomers come first; the newest is to be offered last.
+    let newcomers = claims.iter().take_while(|claim| claim.is_newcomer).count();
+    claims[..newcomers].sort_unstable_by_key(|claim| claim.id);
     #[cfg(feature = "failpoints")]
     crate::failpoint::pass(crate::failpoint::Point::AfterClaim, claims.len()).await;
-    let walked = claims.iter().filter(|claim| !claim.is_newcomer).count();
+    let walked = claims.len() - newcomers + more_lanes;
     let stopped_at = (cut || walked >= request.max_rows).then(|| {
         claims
             .iter()
@@ -159,7 +162,7 @@ pub async fn claim(
         deliveries,
         stopped_at,
         more,
-        more_lanes,
+        more_lanes: more_lanes > 0,
         failing,
     })
 }
@@ -169,7 +172,8 @@ struct Read {
     claims: Vec<Claim>,
     /// It was cut short by the budget of bytes.
     cut: bool,
-    more_lanes: bool,
+    /// How many subscriptions have more lanes than were looked at.
+    more_lanes: usize,
 }
 
 /// Reads the claim's rows. The stream of rows ends here, also where it
@@ -194,13 +198,13 @@ async fn read(owner: &Owner, request: &ClaimRequest) -> Result<Read, Error> {
     let mut read = Read {
         claims: Vec::new(),
         cut: false,
-        more_lanes: false,
+        more_lanes: 0,
     };
     let mut messages: HashMap<Uuid, Option<Arc<Message>>> = HashMap::new();
     let mut bytes = 0;
     while let Some(row) = rows.try_next().await? {
         let Some(id) = row.get(0) else {
-            read.more_lanes = true;
+            read.more_lanes += 1;
             continue;
         };
         if row.get(8) || bytes >= MAX_BYTES {

@@ -20,6 +20,7 @@ const MAX_BUFFER: usize = 64 * 1024;
 const STREAM_WINDOW: u32 = 64 * 1024;
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
 const KEEPALIVE: Duration = Duration::from_secs(15);
+const USER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// No redirects, no proxies, no decompression: nothing is connected to or unpacked that was not asked for.
 ///
@@ -32,6 +33,9 @@ pub fn new(args: &RunArgs, resolver: PolicyResolver) -> anyhow::Result<Client> {
     tcp.set_keepalive(Some(KEEPALIVE));
     tcp.set_keepalive_interval(Some(KEEPALIVE));
     tcp.set_keepalive_retries(Some(3));
+    // Keepalive does not help while something is unacknowledged: without it a connection to a receiver that vanished
+    // would be used again for a quarter of an hour.
+    tcp.set_tcp_user_timeout(Some(USER_TIMEOUT));
     let connector = HttpsConnectorBuilder::new()
         .with_tls_config(tls::config(args.receiver_ca_file.as_deref())?)
         .https_or_http()
@@ -41,6 +45,9 @@ pub fn new(args: &RunArgs, resolver: PolicyResolver) -> anyhow::Result<Client> {
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(Duration::from_secs(60))
         .pool_max_idle_per_host(args.concurrency as usize)
+        .timer(TokioTimer::new())
+        .http2_keep_alive_interval(KEEPALIVE)
+        .http2_keep_alive_timeout(KEEPALIVE)
         .http1_max_buf_size(MAX_BUFFER)
         .http2_max_header_list_size(MAX_BUFFER as u32)
         .http2_initial_stream_window_size(STREAM_WINDOW)

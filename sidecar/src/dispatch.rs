@@ -12,7 +12,7 @@ use breaker::{Admission, Breakers};
 use lanes::{Lanes, Place};
 use line::Line;
 use rate::RateLimits;
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::time::{Duration, Instant};
 use tokio::task::AbortHandle;
 use uuid::Uuid;
@@ -29,8 +29,10 @@ const MIN_CLAIM: usize = 32;
 const CLAIM_DISTANCE: Duration = Duration::from_millis(20);
 /// Most rows of one claim: reading them keeps the next one waiting.
 const MAX_CLAIM: usize = 1024;
+/// This part of the slots is left to newcomers.
+const NEWCOMERS_PART: usize = 8;
 /// Most newcomers that a claim brings ahead of the walk.
-const NEWCOMERS: usize = 64;
+const NEWCOMERS: usize = 32;
 /// Payload bytes waiting here at the most.
 const MAX_BYTES: usize = 16 << 20;
 /// Payload bytes in flight beyond which a subscription gets one request at a time.
@@ -60,6 +62,9 @@ struct Held {
     size: usize,
     state: State,
     breaker: BreakerPolicy,
+    /// It was sent before its subscription was changed, or while another owned its shard: that it fails says nothing
+    /// of the receiver as it is now.
+    is_outdated: bool,
 }
 
 /// What an attempt means for its subscription.
@@ -92,6 +97,8 @@ pub struct Board {
     breakers: Breakers,
     /// When a line may send again, or a breaker lets a probe through.
     timers: BTreeSet<(Instant, Uuid)>,
+    /// Subscriptions that were changed or heard of since the last claim began: what it read of them is old.
+    heard_of: HashSet<Uuid>,
     recorded: Vec<Uuid>,
     /// How many can't be recorded.
     stuck: usize,
@@ -121,6 +128,7 @@ impl Board {
             owned_since: HashMap::new(),
             breakers: Breakers::default(),
             timers: BTreeSet::new(),
+            heard_of: HashSet::new(),
             recorded: Vec::new(),
             stuck: 0,
             disabling: HashMap::new(),
@@ -130,23 +138,29 @@ impl Board {
         }
     }
 
-    /// How many deliveries a claim may bring; 0: none now.
+    /// How many deliveries a claim may bring, newcomers aside; 0: none now.
     pub fn room(&self) -> usize {
-        let free = (self.capacity() + self.stuck).saturating_sub(self.held.len());
-        if self.bytes >= MAX_BYTES || free < MIN_CLAIM.min(self.concurrency) {
+        let room = self.free().saturating_sub(NEWCOMERS.min(self.concurrency));
+        if room < MIN_CLAIM.min(self.concurrency) {
             0
         } else {
-            free.min(MAX_CLAIM)
+            room.min(MAX_CLAIM)
         }
     }
 
-    /// How many newcomers to look for: while there is little to do the walk finds them as soon.
+    /// How many newcomers a claim may bring: while there is little to do the walk finds them as soon.
     pub fn newcomers(&self) -> usize {
-        if self.claim_at().is_some() {
-            NEWCOMERS
-        } else {
-            0
+        if self.held.len() - self.stuck < self.concurrency / 2 {
+            return 0;
         }
+        self.free().min(NEWCOMERS)
+    }
+
+    fn free(&self) -> usize {
+        if self.bytes >= MAX_BYTES {
+            return 0;
+        }
+        (self.capacity() + self.stuck).saturating_sub(self.held.len())
     }
 
     /// Subscriptions that something is here of.
@@ -199,6 +213,8 @@ impl Board {
                 line.more = true;
                 self.put_back(&delivery);
             }
+            // Nothing of it will end, and ask for more.
+            self.hungry |= self.lines.get(&id).is_some_and(|line| line.held == 0);
         }
     }
 
@@ -258,16 +274,23 @@ impl Board {
                 *id
             })
             .collect();
-        let probes = self.breakers.open().filter(|id| {
-            self.breakers.admission(*id, now) == Admission::Refused
-                || self.lines.get(id).is_some_and(|line| line.held > 0)
-        });
-        full.extend(probes);
+        for id in self.breakers.open() {
+            let probing = self.lines.get_mut(&id).filter(|line| line.held > 0);
+            if self.breakers.admission(id, now) == Admission::Refused {
+                full.push(id);
+            } else if let Some(line) = probing {
+                line.more = true;
+                full.push(id);
+            }
+        }
         full
     }
 
     /// What the database knows of a subscription's failures, when it is first met.
     pub fn adopt(&mut self, subscription: Uuid, failing: Failing) {
+        if self.heard_of.contains(&subscription) {
+            return;
+        }
         if let Some(until) = failing.open_until {
             self.timers.insert((until, subscription));
         }
@@ -284,11 +307,19 @@ impl Board {
     /// Forgets the failures of shards that are no longer ours, or were another's: the database knows better.
     pub fn forget_failures(&mut self, of_shard: impl Fn(i16) -> bool) {
         self.breakers.retain(|_, shard| !of_shard(shard));
+        for held in self.held.values_mut().filter(|held| of_shard(held.shard)) {
+            held.is_outdated = true;
+        }
     }
 
     /// A subscription was changed: its failures are to be loaded again, and what waits of it too.
     pub fn changed(&mut self, subscription: Uuid) {
         self.breakers.retain(|id, _| id != subscription);
+        self.heard_of.insert(subscription);
+        let held = self.held.values_mut();
+        for held in held.filter(|held| held.subscription == subscription) {
+            held.is_outdated = true;
+        }
         self.drop_waiting(|delivery| delivery.subscription.id == subscription);
     }
 
@@ -304,7 +335,7 @@ impl Board {
         line.max_in_flight = subscription.max_in_flight;
         let admitted = match self.breakers.admission(subscription.id, now) {
             Admission::Free => !line.is_crowded(share, free_bytes),
-            Admission::Probe => line.held == 0,
+            Admission::Probe => line.held == 0 || !delivery.is_sendable(now),
             Admission::Refused => false,
         };
         if !admitted || self.disabling.contains_key(&subscription.id) {
@@ -334,12 +365,14 @@ impl Board {
             size,
             state: State::Waiting,
             breaker: subscription.breaker,
+            is_outdated: false,
         };
         self.held.insert(id, held);
         if !line.in_ring && line.may_send() {
             line.in_ring = true;
             if is_newcomer {
-                self.newcomers.push_back(subscription.id);
+                // The newest goes first: a burst to thousands must not hide what comes after it.
+                self.newcomers.push_front(subscription.id);
             } else {
                 self.ring.push_back(subscription.id);
             }
@@ -364,7 +397,14 @@ impl Board {
             if free == 0 {
                 return None;
             }
-            let id = self.next_in_turn()?;
+            let (id, is_newcomer) = self.next_in_turn()?;
+            if !is_newcomer && free <= self.concurrency / NEWCOMERS_PART {
+                self.ring.push_front(id);
+                if self.newcomers.is_empty() {
+                    return None;
+                }
+                continue;
+            }
             let Some(line) = self.lines.get_mut(&id) else {
                 continue;
             };
@@ -384,8 +424,8 @@ impl Board {
             if let Some(first) = line.waiting.front()
                 && let Some(limit) = first.subscription.rate_limit
                 && first.is_sendable(now)
-                && let Some(since) = self.owned_since.get(&first.shard)
-                && let Err(at) = self.rates.take(id, limit, *since, now)
+                && let since = self.owned_since.get(&first.shard).copied()
+                && let Err(at) = self.rates.take(id, limit, since.unwrap_or(now), now)
             {
                 line.in_ring = false;
                 self.timers.insert((at, id));
@@ -406,10 +446,14 @@ impl Board {
         None
     }
 
-    fn next_in_turn(&mut self) -> Option<Uuid> {
+    /// Newcomers and the others take turns. True: a newcomer.
+    fn next_in_turn(&mut self) -> Option<(Uuid, bool)> {
         self.newcomer_was_last = !self.newcomer_was_last || self.ring.is_empty();
         let newcomer = self.newcomer_was_last.then(|| self.newcomers.pop_front());
-        newcomer.flatten().or_else(|| self.ring.pop_front())
+        match newcomer.flatten() {
+            Some(id) => Some((id, true)),
+            None => self.ring.pop_front().map(|id| (id, false)),
+        }
     }
 
     /// When something may be sent or claimed again that may not now.
@@ -417,7 +461,8 @@ impl Board {
         self.timers.first().map(|(at, _)| *at)
     }
 
-    fn due(&mut self, now: Instant) {
+    /// Lets those go whose time has come.
+    pub fn due(&mut self, now: Instant) {
         while let Some((at, id)) = self.timers.first().copied()
             && at <= now
         {
@@ -452,8 +497,16 @@ impl Board {
         };
         held.state = State::Recording;
         let (id, shard, lane, policy) = (held.subscription, held.shard, held.lane, held.breaker);
+        if attempt.verdict != Verdict::Unknown {
+            self.heard_of.insert(id);
+        }
         attempt.breaker = match attempt.verdict {
+            Verdict::Works if held.is_outdated => {
+                let known = self.breakers.succeeded(id);
+                known.or(Some(BreakerChange::Closed { was_open: false }))
+            }
             Verdict::Works => self.breakers.succeeded(id),
+            Verdict::Fails if held.is_outdated => None,
             Verdict::Fails => self.breakers.failed(id, shard, policy, now),
             Verdict::Unknown => None,
         };
@@ -475,7 +528,7 @@ impl Board {
                 self.timers.insert((now + probe_in, id));
                 self.drop_waiting(|delivery| delivery.subscription.id == id);
             }
-            Some(BreakerChange::Closed) => self.hungry = true,
+            Some(BreakerChange::Closed { .. }) => self.hungry = true,
             Some(BreakerChange::Failing { .. }) | None => {}
         }
         true
@@ -555,6 +608,7 @@ impl Board {
     /// A claim is about to be made. `everything`: what was left behind will be seen.
     pub fn claiming(&mut self, everything: bool, now: Instant) {
         self.claims += 1;
+        self.heard_of.clear();
         self.last_claim = Some(now);
         if everything {
             self.hungry = false;

@@ -111,6 +111,8 @@ enum Reply {
     },
     Claimed {
         claimed: Claimed,
+        /// It asked for more than newcomers.
+        walks: bool,
         from_start: bool,
     },
     Armed(bool),
@@ -141,6 +143,8 @@ struct Engine {
     disarm_first: bool,
     reload_settings: bool,
     reload_subscriptions: bool,
+    /// The last claim asked for newcomers alone.
+    owes_a_walk: bool,
     /// A later look may find other lanes.
     more_lanes: bool,
     balance_at: Instant,
@@ -184,6 +188,7 @@ impl Engine {
             disarm_first: false,
             reload_settings: true,
             reload_subscriptions: false,
+            owes_a_walk: false,
             more_lanes: false,
             balance_at: now,
             promote_at: now,
@@ -354,11 +359,17 @@ impl Engine {
         }
         self.board.make_room();
         let claim_at = self.board.claim_at().unwrap_or(now);
-        let room = if now < claim_at { 0 } else { self.board.room() };
+        let (room, newcomers) = match now < claim_at {
+            true => (0, 0),
+            false => (self.board.room(), self.board.newcomers()),
+        };
+        if room > 0 && std::mem::take(&mut self.owes_a_walk) {
+            self.wake.look_again();
+        }
         let step = if self.disarm_first {
             Step::Disarm
         } else {
-            self.wake.next(now, room > 0)
+            self.wake.next(now, room > 0 || newcomers > 0)
         };
         match step {
             Step::Look => Ok(self.claim(owner, room, now)),
@@ -389,7 +400,10 @@ impl Engine {
 
     fn claim(&mut self, owner: Arc<Owner>, room: usize, now: Instant) -> Action {
         let (shards, cursors) = self.shards.cursors();
-        let from_start = self.shards.at_start();
+        // Without room it asks for newcomers alone, and for the others when there is some.
+        self.owes_a_walk |= room == 0;
+        let walks = room > 0;
+        let from_start = walks && self.shards.at_start();
         self.board.claiming(from_start, now);
         let full = self.board.full(now);
         let (held, held_ordered) = self.board.held_ids();
@@ -423,6 +437,7 @@ impl Engine {
             let claimed = claim(&owner, &settings, &mut subscriptions, request).await?;
             Ok(Reply::Claimed {
                 claimed,
+                walks,
                 from_start,
             })
         })
@@ -462,8 +477,9 @@ impl Engine {
             }
             Reply::Claimed {
                 claimed,
+                walks,
                 from_start,
-            } => self.claimed(claimed, from_start, now),
+            } => self.claimed(claimed, walks, from_start, now),
             Reply::Armed(success) => {
                 if !success {
                     self.armed.clear();
@@ -528,8 +544,14 @@ impl Engine {
         (!ready.is_empty()).then_some(ready)
     }
 
-    fn claimed(&mut self, claimed: Claimed, from_start: bool, now: Instant) {
+    fn claimed(&mut self, claimed: Claimed, walks: bool, from_start: bool, now: Instant) {
         self.claiming = false;
+        tracing::debug!(
+            rows = claimed.deliveries.len(),
+            took_us = self.action_started.elapsed().as_micros(),
+            cut = claimed.stopped_at.is_some(),
+            "claimed"
+        );
         let mut found = false;
         for (subscription, failing) in claimed.failing {
             self.board.adopt(subscription, failing);
@@ -550,6 +572,7 @@ impl Engine {
         }
         self.board.claim_ended();
         match claimed.stopped_at {
+            _ if !walks => {}
             Some(last) => {
                 self.shards.advance(&last);
                 self.wake.look_again();
@@ -608,6 +631,7 @@ impl Engine {
     }
 
     fn tick(&mut self, now: Instant) {
+        self.board.due(now);
         if now >= self.tick_at {
             self.tick_at = now + Duration::from_secs(1);
             self.board.tick(now);
@@ -663,13 +687,16 @@ impl Engine {
             self.promote_at = self.promote_at.min(now + delay + PROMOTE_STEP);
         }
         match attempt.breaker {
+            Some(BreakerChange::Open { was_open: true, .. }) => {
+                tracing::debug!(subscription_id = %attempt.subscription_id, "the probe failed, too");
+            }
             Some(BreakerChange::Open { probe_in, .. }) => {
                 tracing::warn!(subscription_id = %attempt.subscription_id, probe_in_seconds = probe_in.as_secs(), "breaker open: deliveries wait");
             }
-            Some(BreakerChange::Closed) => {
+            Some(BreakerChange::Closed { was_open: true }) => {
                 tracing::info!(subscription_id = %attempt.subscription_id, "breaker closed: the receiver works again");
             }
-            Some(BreakerChange::Failing { .. }) | None => {}
+            _ => {}
         }
         let disable_after = self.settings.as_ref().and_then(|s| s.disable_after);
         if let Some(limit) = disable_after

@@ -5,6 +5,7 @@
 use crate::database::{Backoff, Database, explain};
 use crate::deliver::Attempt;
 use crate::dispatch::BreakerChange;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, UNIX_EPOCH};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio_postgres::error::SqlState;
@@ -13,6 +14,8 @@ use uuid::Uuid;
 
 /// Most results in one statement.
 const MAX_BATCH: usize = 512;
+/// Results since the start that came too late to change anything.
+static LATE: AtomicU64 = AtomicU64::new(0);
 /// A statement that takes longer counts as a lost connection.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -126,7 +129,8 @@ async fn write(
         let failure = match try_write(database, session, batch).await {
             Ok(late) => {
                 for delivery_id in late {
-                    tracing::warn!(%delivery_id, "late result: this attempt was recorded before (by another sidecar, or an earlier try of ours), or its subscription was deleted meanwhile");
+                    let late_so_far = LATE.fetch_add(1, Ordering::Relaxed) + 1;
+                    tracing::warn!(%delivery_id, late_so_far, "late result: this attempt was recorded before (by another sidecar, or an earlier try of ours), or its subscription was deleted meanwhile");
                 }
                 return Ok(());
             }
@@ -266,13 +270,14 @@ impl<'a> Columns<'a> {
                 .push(attempt.disable_reason.as_deref());
             let (breaker, failing_for, probe_in) = match attempt.breaker {
                 None => (None, None, None),
-                Some(BreakerChange::Closed) => (Some("closed"), None, None),
+                Some(BreakerChange::Closed { .. }) => (Some("closed"), None, None),
                 Some(BreakerChange::Failing { failing_for }) => {
                     (Some("failing"), Some(failing_for), None)
                 }
                 Some(BreakerChange::Open {
                     failing_for,
                     probe_in,
+                    ..
                 }) => (Some("open"), Some(failing_for), Some(probe_in)),
             };
             columns.breakers.push(breaker);

@@ -289,7 +289,7 @@ begin
     end if;
     -- Another receiver, or one that somebody looked after: what the old one did says nothing of it.
     if tg_op = 'DELETE'
-        or tg_op = 'UPDATE' and (new.is_enabled and not old.is_enabled
+        or tg_op = 'UPDATE' and ((new.is_active and new.is_enabled) is true and (old.is_active and old.is_enabled) is not true
             or (new.webhook_url, new.webhook_headers, new.auth_type, new.auth_config)
                 is distinct from (old.webhook_url, old.webhook_headers, old.auth_type, old.auth_config)) then
         delete from webhooks.subscription_breakers b where b.subscription_id = old.id;

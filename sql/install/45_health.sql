@@ -3,7 +3,7 @@
 create table webhooks.subscription_breakers (
     subscription_id uuid primary key,
     state varchar(10) not null,
-    since timestamptz not null,
+    since timestamptz,
     probe_at timestamptz,
     failing_since timestamptz,
     last_error text,
@@ -12,7 +12,7 @@ create table webhooks.subscription_breakers (
 comment on table webhooks.subscription_breakers is 'Circuit breakers that ever mattered. Read webhooks.subscription_health; close one with reset_breaker().';
 comment on column webhooks.subscription_breakers.subscription_id is 'The subscription.';
 comment on column webhooks.subscription_breakers.state is 'closed: deliveries go. open: they wait, without using up attempts.';
-comment on column webhooks.subscription_breakers.since is 'Since when.';
+comment on column webhooks.subscription_breakers.since is 'Since when; null: it was never open.';
 comment on column webhooks.subscription_breakers.probe_at is 'Open: when one delivery may probe the receiver.';
 comment on column webhooks.subscription_breakers.failing_since is 'First of the failures without a success since; null: the last attempts did not fail in a row.';
 comment on column webhooks.subscription_breakers.last_error is 'What the failure said that changed this row.';
@@ -52,10 +52,16 @@ as $$
 declare
     closed integer;
 begin
+    if not exists (select from webhooks.webhook_subscriptions s where s.id = reset_breaker.subscription_id) then
+        raise exception 'there is no subscription %', coalesce(subscription_id::text, 'null')
+            using errcode = 'undefined_object', hint = 'Open breakers are listed by: select * from webhooks.subscription_health where breaker_state <> ''closed'';';
+    end if;
     delete from webhooks.subscription_breakers b where b.subscription_id = reset_breaker.subscription_id;
     get diagnostics closed = row_count;
     -- The sidecar drops what it knows of the receiver and begins anew.
-    perform pg_notify('webhooks_changed', reset_breaker.subscription_id::text);
+    if coalesce(nullif(current_setting('webhooks.notify', true), ''), 'on')::boolean then
+        perform pg_notify('webhooks_changed', reset_breaker.subscription_id::text);
+    end if;
     return closed > 0;
 end
 $$;

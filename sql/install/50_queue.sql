@@ -13,8 +13,8 @@ comment on function webhooks.shard_of(uuid) is 'The shard of a subscription''s d
 create function webhooks.lane_of(ordering_key text)
 returns bigint
 language sql immutable parallel safe
--- md5, since it is the same in every version, also after a restore. That two keys meet is harmless: they share a lane.
-return ('x' || substr(md5(coalesce(ordering_key, '')), 1, 16))::bit(64)::bigint;
+-- A hash that is the same in every version, also after a restore. That two keys meet is harmless: they share a lane.
+return ('x' || encode(substr(sha256(convert_to(coalesce(ordering_key, ''), 'UTF8')), 1, 8), 'hex'))::bit(64)::bigint;
 comment on function webhooks.lane_of(text) is 'The lane of an ordering key; events without one share a lane.';
 
 create table webhooks.delivery_queue (
@@ -40,7 +40,7 @@ comment on column webhooks.delivery_queue.shard is 'shard_of(subscription_id): t
 comment on column webhooks.delivery_queue.attempt is 'Attempts already made and recorded.';
 comment on column webhooks.delivery_queue.next_attempt_at is 'Null: ready. Otherwise not before this time (deliver_after or a retry).';
 comment on column webhooks.delivery_queue.expires_at is 'Past this time the delivery becomes expired.';
-comment on column webhooks.delivery_queue.lane is 'Deliveries of a subscription in the same lane go one at a time, in the order of their ids; null: in any order. See lane_of().';
+comment on column webhooks.delivery_queue.lane is 'Deliveries of a subscription in the same lane go one at a time, in the order of their ids, each taking its place when deliver_after has come; null: in any order. See lane_of().';
 select pg_catalog.pg_extension_config_dump('webhooks.delivery_queue', '');
 
 -- Deleting a subscription cancels what is outstanding; the log stays.

@@ -51,12 +51,14 @@ begin atomic
     from walked w
     cross join lanes l
     cross join lateral (
-        -- What waits for its time or is under way blocks what is behind it.
+        -- What waits for its retry or is under way blocks what is behind it.
         select h.*, bool_or(h.next_attempt_at is not null or h.id = any (ordered_deliveries.held)) over (order by h.id) as blocked
         from (
             select q.id, q.attempt, q.event_log_id, q.expires_at, q.next_attempt_at
             from webhooks.delivery_queue q
             where q.shard = ordered_deliveries.shard and q.subscription_id = ordered_deliveries.subscription_id and q.lane = l.lane
+              -- What is meant for later takes its place when its time has come.
+              and (q.next_attempt_at is null or q.attempt > 0)
             order by q.id limit greatest(ordered_deliveries.max_rows / w.n, 1)
         ) h
     ) r
@@ -92,6 +94,7 @@ set jit = off
 as $$
 declare
     max_age constant interval := make_interval(secs => webhooks.setting('max_delivery_age_seconds'));
+    recent constant uuid := webhooks.uuid_v7_floor(clock_timestamp() - interval '0.5 s');
     nowhere constant uuid := '00000000-0000-0000-0000-000000000000';
     any_lane constant bigint := ('x' || encode(uuid_send(gen_random_uuid()), 'hex'))::bit(64)::bigint;
 begin
@@ -134,7 +137,7 @@ begin
         from (
             select q.id, q.shard, q.attempt, q.lane, q.subscription_id, q.event_log_id, q.expires_at
             from webhooks.delivery_queue q
-            where q.id > webhooks.uuid_v7_floor(clock_timestamp() - interval '0.5 s')
+            where q.id > recent
               and q.next_attempt_at is null
               and q.shard = any (claim_deliveries.shards)
               and q.subscription_id <> all (claim_deliveries.known_subscriptions)
@@ -264,12 +267,13 @@ begin atomic
            coalesce(s.auth_config, '{}')::text, coalesce(s.retry_count, 3), coalesce(s.retry_delay_seconds, 60),
            coalesce(s.timeout_seconds, 30), coalesce(s.max_payload_size_kb, 1024), s.no_retry_statuses, s.max_in_flight,
            s.rate_limit_per_second, s.rate_limit_burst,
-           coalesce(s.breaker_failure_threshold, webhooks.setting('breaker_failure_threshold')),
-           coalesce(s.breaker_cooldown_seconds, webhooks.setting('breaker_cooldown_seconds')),
+           coalesce(s.breaker_failure_threshold, d.threshold), coalesce(s.breaker_cooldown_seconds, d.cooldown),
            webhooks.shard_of(s.id), coalesce(b.state = 'open', false),
            (extract(epoch from b.probe_at - clock_timestamp()) * 1000)::bigint,
            (extract(epoch from clock_timestamp() - b.failing_since) * 1000)::bigint
-    from webhooks.webhook_subscriptions s
+    -- Once, not for each of thousands.
+    from (select webhooks.setting('breaker_failure_threshold') as threshold, webhooks.setting('breaker_cooldown_seconds') as cooldown offset 0) d
+    cross join webhooks.webhook_subscriptions s
     left join webhooks.subscription_breakers b on b.subscription_id = s.id
     where s.id = any (ids);
 end;

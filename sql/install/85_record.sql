@@ -92,7 +92,8 @@ begin
                 insert into webhooks.subscription_breakers as b (subscription_id, state, since, probe_at, failing_since, last_error)
                 -- The last word of a batch counts.
                 select distinct on (r.subscription_id)
-                    r.subscription_id, case r.breaker when 'open' then 'open' else 'closed' end, clock_timestamp(),
+                    r.subscription_id, case r.breaker when 'open' then 'open' else 'closed' end,
+                    case when r.breaker <> 'failing' then clock_timestamp() end,
                     clock_timestamp() + r.probe_in_ms * interval '1 millisecond',
                     clock_timestamp() - r.failing_for_ms * interval '1 millisecond', r.error_message
                 from unnest(subscription_ids, delivery_ids, breakers, failing_for_ms, probe_in_ms, error_messages)
@@ -100,6 +101,9 @@ begin
                 where r.breaker is not null
                   and r.delivery_id <> all (coalesce(late, '{}'))
                   and exists (select from webhooks.webhook_subscriptions s where s.id = r.subscription_id)
+                  -- What was never known to fail needs no row to say that it works.
+                  and (r.breaker <> 'closed'
+                       or exists (select from webhooks.subscription_breakers k where k.subscription_id = r.subscription_id))
                 order by r.subscription_id, r.n desc
                 on conflict (subscription_id) do update
                 set state = excluded.state,

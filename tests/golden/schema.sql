@@ -153,7 +153,7 @@ view settings {security_invoker=true}
 table subscription_breakers
     subscription_id uuid not null
     state character varying(10) not null
-    since timestamp with time zone not null
+    since timestamp with time zone
     probe_at timestamp with time zone
     failing_since timestamp with time zone
     last_error text

@@ -52,6 +52,10 @@ pub fn user_agent(text: &str) -> Result<HeaderValue, String> {
 
 /// A filter of log lines, checked.
 pub fn log_filter(text: &str) -> Result<String, String> {
+    // The parser panics at some others.
+    if !text.is_ascii() {
+        return Err("use ASCII: error, warn, info, debug or trace, or a filter such as webhooks_sidecar=debug".to_owned());
+    }
     log::filter(text).map(|_| text.to_owned())
 }
 

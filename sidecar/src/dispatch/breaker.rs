@@ -21,12 +21,13 @@ pub struct BreakerPolicy {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BreakerChange {
     /// A success ended the series of failures.
-    Closed,
+    Closed { was_open: bool },
     /// A series of failures, as yet too short.
     Failing { failing_for: Duration },
     Open {
         failing_for: Duration,
         probe_in: Duration,
+        was_open: bool,
     },
 }
 
@@ -38,6 +39,8 @@ pub struct Failing {
     seen: Instant,
     age: Duration,
     failures: u32,
+    /// Those that happened here: a time when nobody tried must not count as a time of failures.
+    seen_here: u32,
     /// The database knows of it.
     recorded: bool,
     /// Open until then, half-open from then on.
@@ -52,6 +55,7 @@ impl Failing {
             seen,
             age,
             failures: WORTH_RECORDING,
+            seen_here: 0,
             recorded: true,
             open_until,
         }
@@ -107,12 +111,13 @@ impl Breakers {
     /// For how long there were nothing but failures, if they are worth counting.
     pub fn failing_for(&self, subscription: Uuid, now: Instant) -> Option<Duration> {
         let failing = self.failing.get(&subscription)?;
-        (failing.failures >= WORTH_RECORDING).then(|| failing.lasts(now))
+        (failing.seen_here >= WORTH_RECORDING).then(|| failing.lasts(now))
     }
 
     pub fn succeeded(&mut self, subscription: Uuid) -> Option<BreakerChange> {
         let ended = self.failing.remove(&subscription)?;
-        ended.recorded.then_some(BreakerChange::Closed)
+        let was_open = ended.open_until.is_some();
+        ended.recorded.then_some(BreakerChange::Closed { was_open })
     }
 
     pub fn failed(
@@ -127,10 +132,12 @@ impl Breakers {
             seen: now,
             age: Duration::ZERO,
             failures: 0,
+            seen_here: 0,
             recorded: false,
             open_until: None,
         });
         failing.failures = failing.failures.saturating_add(1);
+        failing.seen_here = failing.seen_here.saturating_add(1);
         let failing_for = failing.lasts(now);
         let opens = match failing.open_until {
             // A request that was under way when it opened says nothing new; a probe does.
@@ -138,11 +145,13 @@ impl Breakers {
             None => policy.threshold > 0 && failing.failures >= policy.threshold,
         };
         if opens {
+            let was_open = failing.open_until.is_some();
             failing.recorded = true;
             failing.open_until = Some(now + policy.cooldown);
             return Some(BreakerChange::Open {
                 failing_for,
                 probe_in: policy.cooldown,
+                was_open,
             });
         }
         if !failing.recorded && failing.failures >= WORTH_RECORDING {
@@ -178,21 +187,23 @@ mod tests {
         assert_eq!(changes[2], Some(BreakerChange::Failing { failing_for }));
         assert_eq!(changes[3], None);
         let probe_in = POLICY.cooldown;
-        let open = |failing_for| BreakerChange::Open {
+        let open = |failing_for, was_open| BreakerChange::Open {
             failing_for,
             probe_in,
+            was_open,
         };
-        assert_eq!(changes[4], Some(open(failing_for)));
+        assert_eq!(changes[4], Some(open(failing_for, false)));
         assert_eq!(breakers.admission(ID, now), Admission::Refused);
         assert_eq!(fail(&mut breakers, 1, now), [None], "was under way");
 
         let later = now + POLICY.cooldown;
         assert_eq!(breakers.admission(ID, later), Admission::Probe);
         let reopened = fail(&mut breakers, 1, later);
-        assert_eq!(reopened, [Some(open(POLICY.cooldown))]);
+        assert_eq!(reopened, [Some(open(POLICY.cooldown, true))]);
         assert_eq!(breakers.admission(ID, later), Admission::Refused);
 
-        assert_eq!(breakers.succeeded(ID), Some(BreakerChange::Closed));
+        let closed = Some(BreakerChange::Closed { was_open: true });
+        assert_eq!(breakers.succeeded(ID), closed);
         assert_eq!(breakers.admission(ID, later), Admission::Free);
         assert_eq!(breakers.succeeded(ID), None);
     }
@@ -202,7 +213,8 @@ mod tests {
         let (mut breakers, now) = (Breakers::default(), Instant::now());
         for _ in 0..10 {
             fail(&mut breakers, 4, now);
-            assert_eq!(breakers.succeeded(ID), Some(BreakerChange::Closed));
+            let closed = Some(BreakerChange::Closed { was_open: false });
+            assert_eq!(breakers.succeeded(ID), closed);
         }
         fail(&mut breakers, 2, now);
         assert_eq!(breakers.succeeded(ID), None, "too short to be recorded");
@@ -236,13 +248,14 @@ mod tests {
         assert_eq!(breakers.open().collect::<Vec<_>>(), [ID]);
         let later = now + Duration::from_secs(7);
         let age = Duration::from_secs(3607);
-        assert_eq!(breakers.failing_for(ID, later), Some(age));
+        assert_eq!(breakers.failing_for(ID, later), None, "nobody tried since");
         let probe_in = POLICY.cooldown;
         assert_eq!(
             fail(&mut breakers, 1, later),
             [Some(BreakerChange::Open {
                 failing_for: age,
-                probe_in
+                probe_in,
+                was_open: true
             })]
         );
         breakers.retain(|_, shard| shard != 1);

@@ -50,7 +50,11 @@ impl RateLimits {
     ) -> Result<(), Instant> {
         let empty_then = owned_since + limit.bucket();
         let full_at = self.full_at.entry(subscription).or_insert(empty_then);
-        *full_at = (*full_at).max(empty_then).max(now);
+        // A limit that was raised counts at once: no bucket is emptier than empty.
+        *full_at = (*full_at)
+            .min(now + limit.bucket())
+            .max(empty_then)
+            .max(now);
         let next = *full_at + limit.interval;
         let allowed_at = next.checked_sub(limit.bucket()).unwrap_or(now);
         if now < allowed_at {
@@ -119,6 +123,17 @@ mod tests {
         assert_eq!(sent(&mut limits, limit, quiet, now, 1), 3);
         let later = now + Duration::from_secs(500);
         assert_eq!(sent(&mut limits, limit, quiet, later, 1), 3);
+    }
+
+    #[test]
+    fn a_raised_limit_counts_at_once() {
+        let now = Instant::now() + Duration::from_secs(10_000);
+        let mut limits = RateLimits::default();
+        let slow = RateLimit::new(1.0, Some(3600));
+        assert!(limits.take(ID, slow, now, now).is_err());
+        let later = now + Duration::from_secs(1);
+        let fast = RateLimit::new(50.0, None);
+        assert!(sent(&mut limits, fast, now, later, 1) >= 48);
     }
 
     #[test]

@@ -135,8 +135,11 @@ fn hanging_receivers_leave_slots_for_others() {
         board.in_flight() < 64,
         "some slots stay free however many hang"
     );
-    let healthy = subscription(999, 20);
-    offer(&mut board, &healthy, 999_000..999_001);
+    board.make_room();
+    assert!(board.newcomers() > 0);
+    let mut newcomer = delivery(999_000, &subscription(999, 20));
+    newcomer.is_newcomer = true;
+    assert!(board.offer(newcomer, Instant::now()));
     assert_eq!(send(&mut board), [999]);
 }
 
@@ -193,7 +196,7 @@ async fn aborting_a_shard_frees_its_slots_and_forgets_its_results() {
 #[test]
 fn however_many_hang_there_is_room_for_others() {
     let mut board = Board::new(64);
-    assert_eq!(board.room(), 64 * HELD_PER_SLOT);
+    assert_eq!(board.room(), 64 * HELD_PER_SLOT - NEWCOMERS);
     for number in 0..40 {
         let hangs = subscription(number, 500);
         offer(&mut board, &hangs, number * 1000..number * 1000 + 500);
@@ -257,7 +260,11 @@ fn a_result_that_cannot_be_recorded_is_held_and_not_waited_for() {
         0,
         "it would be sent over and over"
     );
-    assert_eq!(board.room(), 64 * HELD_PER_SLOT, "it takes no room");
+    assert_eq!(
+        board.room(),
+        64 * HELD_PER_SLOT - NEWCOMERS,
+        "it takes no room"
+    );
     board.forget_stuck(Some(2));
     assert_eq!(offer(&mut board, &one, 0..1), 0, "not of that shard");
     board.forget_stuck(Some(1));
@@ -449,6 +456,7 @@ fn an_open_breaker_holds_all_but_a_probe() {
     let opened = Some(BreakerChange::Open {
         failing_for: Duration::ZERO,
         probe_in: Duration::from_secs(60),
+        was_open: false,
     });
     assert_eq!(changes, [None, None, opened, None]);
     assert_eq!(board.held.len(), 1, "what waited is put back");
@@ -477,10 +485,10 @@ fn an_open_breaker_holds_all_but_a_probe() {
 #[test]
 fn newcomers_take_turns_with_all_others() {
     let (mut board, now) = (Board::new(8), Instant::now());
+    assert_eq!(board.newcomers(), 0);
     for number in 0..20 {
         offer(&mut board, &subscription(number, 20), number..number + 1);
     }
-    assert_eq!(board.newcomers(), 0);
     board.claiming(true, now);
     assert!(board.newcomers() > 0, "it is busy");
     assert_eq!(board.known().len(), 20);
@@ -489,5 +497,79 @@ fn newcomers_take_turns_with_all_others() {
         newcomer.is_newcomer = true;
         assert!(board.offer(newcomer, now));
     }
-    assert_eq!(send(&mut board), [100, 0, 101, 1, 102, 2, 3, 4]);
+    assert_eq!(send(&mut board), [102, 0, 101, 1, 100, 2, 3]);
+}
+
+#[test]
+fn a_probe_that_was_not_sent_lets_the_next_one_go() {
+    let (mut board, now) = (Board::new(64), Instant::now());
+    let failing = subscription(1, 20);
+    let open_until = Some(now);
+    board.adopt(
+        failing.id,
+        Failing::recorded(1, now, Duration::ZERO, open_until),
+    );
+    let later = now + Duration::from_secs(1);
+    assert!(board.offer(delivery(1, &failing), later));
+    assert!(!board.offer(delivery(2, &failing), later));
+    assert_eq!(sent_ids(&mut board, later), [1]);
+    board.claiming(true, later);
+    assert_eq!(board.full(later), [failing.id]);
+    board.attempted(&mut attempt(Uuid::from_u128(1), Verdict::Unknown), later);
+    board.recorded(Uuid::from_u128(1), false);
+    assert!(board.take_hunger());
+    // What is past its time is no probe: all of it goes.
+    let expired = (3..6).map(|id| Delivery {
+        deadline: now,
+        ..delivery(id, &failing)
+    });
+    assert_eq!(
+        expired
+            .filter(|_| true)
+            .map(|d| board.offer(d, later))
+            .filter(|new| *new)
+            .count(),
+        3
+    );
+}
+
+#[test]
+fn what_was_sent_before_a_change_is_no_failure_of_what_is_now() {
+    let (mut board, now) = (Board::new(64), Instant::now());
+    let changed = subscription(1, 20);
+    offer(&mut board, &changed, 0..6);
+    assert_eq!(sent_ids(&mut board, now).len(), 6);
+    board.changed(changed.id);
+    let fails = |board: &mut Board, id: u128| {
+        let mut failed = attempt(Uuid::from_u128(id), Verdict::Fails);
+        board.attempted(&mut failed, now);
+        failed.breaker
+    };
+    assert_eq!((0..5).filter_map(|id| fails(&mut board, id)).count(), 0);
+    // What the database says was read before.
+    let stale = Failing::recorded(1, now, Duration::ZERO, Some(now + Duration::from_secs(9)));
+    board.adopt(changed.id, stale);
+    assert_eq!(offer(&mut board, &changed, 10..11), 1);
+    let mut works = attempt(Uuid::from_u128(5), Verdict::Works);
+    board.attempted(&mut works, now);
+    assert_eq!(
+        works.breaker,
+        Some(BreakerChange::Closed { was_open: false })
+    );
+}
+
+#[test]
+fn a_line_that_was_put_back_whole_is_asked_for_again() {
+    let mut board = Board::new(8);
+    let (one, now) = (subscription(1, 500), Instant::now());
+    offer(&mut board, &one, 0..72);
+    for number in 100..124 {
+        offer(&mut board, &subscription(number, 20), number..number + 1);
+    }
+    board.take_hunger();
+    let before = board.lines[&one.id].held;
+    board.make_room();
+    let after = board.lines[&one.id].held;
+    assert!(after < before || board.room() > 0, "{before} to {after}");
+    let _ = now;
 }

@@ -166,3 +166,33 @@ async fn days_of_nothing_but_failures_disable_it() {
         .await
         .unwrap();
 }
+
+/// Requests that hang when their receiver is replaced say nothing of the new one.
+#[tokio::test]
+async fn what_an_old_receiver_does_is_not_held_against_a_new_one() {
+    let scene = Scene::set("replaced").await;
+    scene.receiver.on("/down", Reply::hang());
+    let columns = json!({"name": "a", "timeout_seconds": 2, "retry_count": 100, "breaker_failure_threshold": 5});
+    let endpoint = scene.endpoint("/down", Reply::hang(), columns).await;
+    let published = scene.db.publish_many(endpoint.tenant, "job.created", 20);
+    published.await.unwrap();
+    scene.receiver.wait_for(20).await.unwrap();
+    scene
+        .db
+        .execute(&format!(
+            "update webhooks.webhook_subscriptions set webhook_url = '{}'",
+            scene.receiver.url("/up")
+        ))
+        .await
+        .unwrap();
+    scene
+        .db
+        .wait_drained(Duration::from_secs(20))
+        .await
+        .unwrap();
+    let failed =
+        "select count(*) from webhooks.delivery_attempts where delivery_status = 'retrying'";
+    assert_eq!(scene.db.value(failed).await.unwrap().as_deref(), Some("20"));
+    let known = "select count(*) from webhooks.subscription_breakers";
+    assert_eq!(scene.db.value(known).await.unwrap().as_deref(), Some("0"));
+}

@@ -50,7 +50,7 @@ async fn a_breaker_is_shown_from_its_opening_to_its_end() {
     .await;
     assert_eq!(
         session.text(HEALTH).await,
-        "closed|0|null|2|HTTP status 500|t"
+        "closed|9|null|2|HTTP status 500|t"
     );
     fail(
         &session,
@@ -129,8 +129,23 @@ async fn another_receiver_or_an_enabling_hand_starts_anew() {
     session
         .run("update webhooks.webhook_subscriptions set is_enabled = false")
         .await;
-    let unknown = "select webhooks.reset_breaker(webhooks.uuid_v7())";
-    assert_eq!(session.text(unknown).await, "f");
+    let unknown = "select webhooks.reset_breaker('00000000-0000-7000-8000-0000000000ff')";
+    let refused = session.refused(unknown).await;
+    assert!(
+        refused
+            .message
+            .contains("00000000-0000-7000-8000-0000000000ff")
+    );
+    // A success of what was never known to fail leaves no row.
+    session.run("truncate webhooks.subscription_breakers; truncate webhooks.delivery_attempts; update webhooks.delivery_queue set attempt = 0").await;
+    fail(
+        &session,
+        1,
+        0,
+        "array['closed'], array[null::bigint], array[null::bigint]",
+    )
+    .await;
+    assert_eq!(session.text(states).await, "0");
 
     session
         .run("insert into webhooks.subscription_breakers values (webhooks.uuid_v7(), 'closed', now())")

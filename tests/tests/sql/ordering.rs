@@ -66,6 +66,15 @@ async fn a_lane_is_claimed_in_order_and_from_its_beginning() {
     session.run(&format!("{retry}'b1'")).await;
     session.run(&format!("{retry}'a2'")).await;
     assert_eq!(claim(&session, "", 30).await, "-1 -2, a1");
+    // What is meant for later blocks nothing, and takes its place when its time has come.
+    let later = "update webhooks.delivery_queue q set next_attempt_at = now() + interval '1 h'
+                 from webhooks.event_logs e where e.id = q.event_log_id and e.request_id = '-1'";
+    session.run(later).await;
+    assert_eq!(claim(&session, "", 30).await, "-2, a1");
+    session
+        .run(&later.replace("now() + interval '1 h'", "null"))
+        .await;
+    assert_eq!(claim(&session, "", 30).await, "-1 -2, a1");
     session
         .run(&format!(
             "update webhooks.webhook_subscriptions set ordering = 'none' where id = '{FIFO}'"
