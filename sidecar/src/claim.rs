@@ -79,6 +79,8 @@ pub struct Claimed {
     pub more_lanes: bool,
     /// Series of failures of the subscriptions that were loaded.
     pub failing: Vec<(Uuid, Failing)>,
+    /// The longest timeout_seconds of the subscriptions seen so far.
+    pub longest_timeout: Duration,
 }
 
 /// A row of the claim.
@@ -164,6 +166,7 @@ pub async fn claim(
         more,
         more_lanes: more_lanes > 0,
         failing,
+        longest_timeout: subscriptions.longest_timeout(),
     })
 }
 

@@ -468,11 +468,11 @@ impl Board {
         {
             self.timers.pop_first();
             self.hungry |= self.breakers.admission(id, now) == Admission::Probe;
-            self.into_ring(id);
+            self.enter_ring(id);
         }
     }
 
-    fn into_ring(&mut self, id: Uuid) {
+    fn enter_ring(&mut self, id: Uuid) {
         if let Some(line) = self.lines.get_mut(&id)
             && !line.in_ring
             && line.may_send()
@@ -708,7 +708,7 @@ impl Board {
             line.in_flight = line.in_flight.saturating_sub(1);
             line.pace += usize::from(counts);
         }
-        self.into_ring(subscription);
+        self.enter_ring(subscription);
     }
 
     /// Once a second: paces fade, and lines with nothing to remember go.

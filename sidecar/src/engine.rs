@@ -143,6 +143,8 @@ struct Engine {
     disarm_first: bool,
     reload_settings: bool,
     reload_subscriptions: bool,
+    /// The longest timeout_seconds that was warned of.
+    longest_timeout: Duration,
     /// The last claim asked for newcomers alone.
     owes_a_walk: bool,
     /// A later look may find other lanes.
@@ -188,6 +190,7 @@ impl Engine {
             disarm_first: false,
             reload_settings: true,
             reload_subscriptions: false,
+            longest_timeout: Duration::ZERO,
             owes_a_walk: false,
             more_lanes: false,
             balance_at: now,
@@ -553,6 +556,14 @@ impl Engine {
             "claimed"
         );
         let mut found = false;
+        if claimed.longest_timeout > self.args.drain_timeout.max(self.longest_timeout) {
+            self.longest_timeout = claimed.longest_timeout;
+            tracing::warn!(
+                timeout_seconds = claimed.longest_timeout.as_secs(),
+                drain_timeout_seconds = self.args.drain_timeout.as_secs(),
+                "a subscription's timeout_seconds is longer than --drain-timeout: its slow requests are cut off at shutdown and made again; give --drain-timeout as much, or the subscription less"
+            );
+        }
         for (subscription, failing) in claimed.failing {
             self.board.adopt(subscription, failing);
         }

@@ -41,6 +41,7 @@ pub struct Endpoint {
 #[derive(Default)]
 pub struct Subscriptions {
     known: HashMap<Uuid, Arc<Subscription>>,
+    longest_timeout: Duration,
 }
 
 /// Beyond so many the cache starts anew: it only saves re-reading.
@@ -76,10 +77,16 @@ impl Subscriptions {
         };
         for row in owner.client.query(&owner.load, &[&wanted]).await? {
             let subscription = Subscription::from_row(&row, settings);
+            self.longest_timeout = self.longest_timeout.max(subscription.timeout);
             failing.extend(series_of_failures(&row).map(|series| (subscription.id, series)));
             self.known.insert(subscription.id, Arc::new(subscription));
         }
         Ok(failing)
+    }
+
+    /// The longest timeout_seconds seen.
+    pub fn longest_timeout(&self) -> Duration {
+        self.longest_timeout
     }
 
     /// The newest version loaded; `None` if it was deleted since it was claimed.

@@ -40,7 +40,12 @@ proptest! {
     ) {
         match Auth::parse(&auth_type, &config) {
             Ok(auth) => {
-                prop_assert!(!format!("{auth:?}").contains(SECRET), "{:?}", auth);
+                // A header's name is no secret, whatever it is.
+                let shown = match &auth {
+                    Auth::ApiKey { header, .. } => format!("{auth:?}").replacen(header.as_str(), "", 1),
+                    _ => format!("{auth:?}"),
+                };
+                prop_assert!(!shown.contains(SECRET), "{:?}", auth);
                 match &auth {
                     Auth::None => prop_assert_eq!(auth_type, "none"),
                     Auth::ApiKey { header, value } => {

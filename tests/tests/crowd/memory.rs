@@ -51,7 +51,8 @@ impl Crowd {
         ))
         .await
         .unwrap();
-        let options = Options::default().arg("--concurrency=2200").quiet();
+        // An eighth of it is left to newcomers.
+        let options = Options::default().arg("--concurrency=2400").quiet();
         let sidecar = Sidecar::start_with(&db, options).await.unwrap();
         Self {
             db,

@@ -3,9 +3,11 @@
 use std::process::{Command, Output};
 use std::time::Duration;
 
+use serde_json::json;
 use webhooks_tests::cluster::{Cluster, Options as Settings};
 use webhooks_tests::database::Database;
 use webhooks_tests::environment::{Postgres, sidecar_program};
+use webhooks_tests::receiver::Receiver;
 use webhooks_tests::sidecar::{Options, Sidecar};
 
 const SOON: Duration = Duration::from_secs(15);
@@ -331,4 +333,20 @@ fn the_help_names_every_variable_and_shows_no_value() {
     ] {
         assert!(help.contains(name), "{name}");
     }
+}
+
+/// Only the database knows the longest timeout: a shutdown that would cut such requests off is warned of when it is seen.
+#[tokio::test]
+async fn a_timeout_beyond_the_drain_is_warned_of() {
+    let db = Database::fresh("drain_short").await.unwrap();
+    let receiver = Receiver::start().unwrap();
+    let tenant = db.tenant();
+    let columns =
+        json!({"webhook_url": receiver.url("/"), "timeout_seconds": 45, "tenant_id": tenant});
+    db.subscribe(columns).await.unwrap();
+    let sidecar = Sidecar::start(&db).await.unwrap();
+    let event = db.publish(tenant, "job.created", json!({})).await.unwrap();
+    db.wait_delivery(event, "delivered").await.unwrap();
+    let parts = ["longer than --drain-timeout", "45", "30"];
+    complains(&sidecar, &parts).await;
 }
