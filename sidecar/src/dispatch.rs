@@ -26,9 +26,9 @@ const HELD_PER_SLOT: usize = 12;
 const MIN_CLAIM: usize = 32;
 /// While there is work for every slot, claims keep this distance, so that each brings many rows: planning one costs as
 /// much as reading a hundred.
-const CLAIM_DISTANCE: Duration = Duration::from_millis(20);
+const CLAIM_DISTANCE: Duration = Duration::from_millis(10);
 /// Most rows of one claim: reading them keeps the next one waiting.
-const MAX_CLAIM: usize = 1024;
+const MAX_CLAIM: usize = 512;
 /// This part of the slots is left to newcomers.
 const NEWCOMERS_PART: usize = 8;
 /// Most newcomers that a claim brings ahead of the walk.

@@ -14,6 +14,9 @@ use crate::ALONE;
 /// and this test on two cores, anyone waits for some tens of milliseconds now and then. A delivery that waits for
 /// another subscription waits for its time-out, its answers or its backlog: for seconds.
 const FLOOR_MS: f64 = 100.0;
+/// As [`FLOOR_MS`], beside ten thousand: while their events are published and their subscriptions read for the first time,
+/// both processors are busy for some tenths of a second. Waiting for the others' backlog would take more than ten seconds.
+const CROWDED_FLOOR_MS: f64 = 400.0;
 const GOOD: u32 = 20;
 const RATE: u32 = 50;
 
@@ -98,11 +101,11 @@ impl Crowd {
 }
 
 /// How long others waited before and after, which must not differ by more than the promise.
-fn assert_fair(alone: &Latencies, beside: &Latencies) {
+fn assert_fair(alone: &Latencies, beside: &Latencies, floor_ms: f64) {
     let [before, after] = [alone, beside].map(|latencies| latencies.quantile(0.99));
     eprintln!("p99 {before:.1} ms alone, {after:.1} ms beside");
     assert!(
-        after <= FLOOR_MS.max(2.0 * before),
+        after <= floor_ms.max(2.0 * before),
         "others' p99 went from {before:.1} to {after:.1} ms"
     );
 }
@@ -116,7 +119,7 @@ async fn one_that_hangs_with_100_000_queued() {
     let beside = crowd.run(6).await;
     let hanging = crowd.bad.in_flight("/");
     assert!(hanging >= 20, "{hanging} hang: no test");
-    assert_fair(&alone, &beside);
+    assert_fair(&alone, &beside, FLOOR_MS);
     crowd.assert_exactly_once().await;
 }
 
@@ -129,7 +132,7 @@ async fn one_that_fails_everything_with_100_000_queued() {
     let beside = crowd.run(6).await;
     let failed = crowd.bad.count();
     assert!(failed >= 1000, "{failed} requests failed: no test");
-    assert_fair(&alone, &beside);
+    assert_fair(&alone, &beside, FLOOR_MS);
     crowd.assert_exactly_once().await;
 }
 
@@ -145,7 +148,7 @@ async fn one_that_takes_5_s_with_100_000_queued() {
     let beside = crowd.run(8).await;
     let answered = crowd.bad.count() - crowd.bad.in_flight("/") as u64;
     assert!(answered >= 20, "{answered} were answered: no test");
-    assert_fair(&alone, &beside);
+    assert_fair(&alone, &beside, FLOOR_MS);
     crowd.assert_exactly_once().await;
 }
 
@@ -169,7 +172,7 @@ async fn ten_thousand_others_with_three_rows_each() {
     );
     crowd.db.execute(&others).await.unwrap();
     let beside = crowd.run(6).await;
-    assert_fair(&alone, &beside);
+    assert_fair(&alone, &beside, CROWDED_FLOOR_MS);
     let made = crowd.bad.count();
     assert!(made >= 1000, "{made} requests to the others: no test");
     assert!(made < 30_000, "nothing was left waiting: no test");
