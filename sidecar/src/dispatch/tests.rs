@@ -196,7 +196,7 @@ async fn aborting_a_shard_frees_its_slots_and_forgets_its_results() {
 #[test]
 fn however_many_hang_there_is_room_for_others() {
     let mut board = Board::new(64);
-    assert_eq!(board.room(), 64 * HELD_PER_SLOT - NEWCOMERS);
+    assert_eq!(board.room(), MAX_CLAIM);
     for number in 0..40 {
         let hangs = subscription(number, 500);
         offer(&mut board, &hangs, number * 1000..number * 1000 + 500);
@@ -260,11 +260,7 @@ fn a_result_that_cannot_be_recorded_is_held_and_not_waited_for() {
         0,
         "it would be sent over and over"
     );
-    assert_eq!(
-        board.room(),
-        64 * HELD_PER_SLOT - NEWCOMERS,
-        "it takes no room"
-    );
+    assert_eq!(board.room(), MAX_CLAIM, "it takes no room");
     board.forget_stuck(Some(2));
     assert_eq!(offer(&mut board, &one, 0..1), 0, "not of that shard");
     board.forget_stuck(Some(1));
