@@ -179,8 +179,8 @@ struct Read {
     more_lanes: usize,
 }
 
-/// Reads the claim's rows. The stream of rows ends here, also where it
-/// was not read to its end: nothing else could be asked on this session beside it.
+/// Reads the claim's rows. The stream of rows ends here, also where it was not read to its end: nothing else could be
+/// asked on this session beside it.
 async fn read(owner: &Owner, request: &ClaimRequest) -> Result<Read, Error> {
     let per_subscription = i32::try_from(request.per_subscription).unwrap_or(i32::MAX);
     let max_rows = i32::try_from(request.max_rows).unwrap_or(i32::MAX);

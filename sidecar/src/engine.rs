@@ -1,18 +1,21 @@
 //! The engine: one task that owns all state and drives wake → claim → dispatch → deliver → record.
 //!
-//! On the owning session one statement runs at a time ([`Action`]), while attempts and recording go on beside it.
+//! On the owning session one statement runs at a time ([`Action`]), while attempts and recording go on beside it. In
+//! files of their own: `sharing` shards with others, taking in `results`, and the `drain` at the end.
 
 mod drain;
+mod results;
+mod sharing;
 
 use crate::args::RunArgs;
 use crate::claim::{ClaimRequest, Claimed, claim};
 use crate::database::{Backoff, Database, explain};
 use crate::deliver::{Attempt, Deliverer};
-use crate::dispatch::{Board, BreakerChange, Verdict};
+use crate::dispatch::Board;
 use crate::maintain;
 use crate::owner::{Owner, Settings, Signal, same_version};
 use crate::record::{self, Flushed};
-use crate::shards::{HAND_OVER, RECORDING, Shards};
+use crate::shards::Shards;
 use crate::subscriptions::Subscriptions;
 use crate::wake::{Step, Wake};
 use anyhow::Context;
@@ -360,11 +363,13 @@ impl Engine {
         if self.board.take_hunger() {
             self.wake.look_again();
         }
-        self.board.make_room();
         let claim_at = self.board.claim_at().unwrap_or(now);
         let (room, newcomers) = match now < claim_at {
             true => (0, 0),
-            false => (self.board.room(), self.board.newcomers()),
+            false => {
+                self.board.make_room();
+                (self.board.room(), self.board.newcomers())
+            }
         };
         if room > 0 && std::mem::take(&mut self.owes_a_walk) {
             self.wake.look_again();
@@ -494,59 +499,6 @@ impl Engine {
         Ok(())
     }
 
-    fn balanced(&mut self, fair_share: usize, acquired: &[i16], now: Instant) {
-        if !acquired.is_empty() {
-            self.shards.acquired(acquired);
-            // Who owned them before knew more of their receivers, and left it in the database.
-            self.board.acquired(acquired, now);
-            self.reload_subscriptions = true;
-            self.wake.look_again();
-            self.promote_at = now;
-            // The new shards' bells are not locked: start over.
-            self.disarm_first = self.wake.is_armed();
-        }
-        let fitted = self.shards.fit(fair_share, now);
-        if !fitted.leaving.is_empty() {
-            tracing::debug!(shards = ?fitted.leaving, "giving shards back");
-            self.board
-                .drop_waiting(|delivery| fitted.leaving.contains(&delivery.shard));
-        }
-        if !fitted.kept.is_empty() {
-            // As if new: what was dropped is still to be claimed, and their bells may not be locked.
-            tracing::debug!(shards = ?fitted.kept, "keeping shards after all");
-            self.wake.look_again();
-            self.promote_at = now;
-            self.disarm_first = self.wake.is_armed();
-        }
-        if !acquired.is_empty() || !self.announced {
-            self.announced = true;
-            tracing::info!(owned = self.shards.owned().len(), fair_share, "ready");
-        }
-    }
-
-    /// Leaving shards that can be given back now: idle, or out of time.
-    fn shards_to_release(&mut self, now: Instant) -> Option<Vec<i16>> {
-        let mut ready = Vec::new();
-        for (shard, since) in self.shards.leaving(now) {
-            if since >= HAND_OVER {
-                let aborted = self.board.abort(Some(shard));
-                if aborted > 0 {
-                    tracing::warn!(
-                        shard,
-                        aborted,
-                        "requests cut off to give a shard back; its next owner makes them again"
-                    );
-                }
-            }
-            // Also what was answered and is not recorded yet would be made again.
-            if self.board.busy(shard) == 0 || since >= HAND_OVER + RECORDING {
-                self.board.forget_stuck(Some(shard));
-                ready.push(shard);
-            }
-        }
-        (!ready.is_empty()).then_some(ready)
-    }
-
     fn claimed(&mut self, claimed: Claimed, walks: bool, from_start: bool, now: Instant) {
         self.claiming = false;
         tracing::debug!(
@@ -652,83 +604,5 @@ impl Engine {
             self.maintain_at = now + self.args.maintain_interval;
             tokio::spawn(maintain::run(self.database.clone()));
         }
-    }
-
-    /// Takes in one event of the delivering and recording side. Cancel-safe.
-    async fn event(&mut self) {
-        tokio::select! {
-            attempt = self.attempts.recv() => {
-                if let Some(attempt) = attempt {
-                    self.attempted(attempt);
-                    while let Ok(attempt) = self.attempts.try_recv() {
-                        self.attempted(attempt);
-                    }
-                }
-            }
-            flushed = self.flushed.recv() => match flushed {
-                Some(Flushed { recorded, refused }) => {
-                    for id in recorded {
-                        self.board.recorded(id, self.claiming);
-                    }
-                    for id in refused {
-                        self.board.refused(id);
-                    }
-                }
-                None => std::future::pending().await,
-            },
-        }
-    }
-
-    async fn events_only(&mut self) {
-        loop {
-            self.event().await;
-        }
-    }
-
-    fn attempted(&mut self, mut attempt: Attempt) {
-        let now = Instant::now();
-        tracing::debug!(
-            delivery_id = %attempt.delivery_id, subscription_id = %attempt.subscription_id, attempt = attempt.attempt + 1,
-            status = attempt.status, http_status = attempt.http_status, "attempted"
-        );
-        if !self.board.attempted(&mut attempt, now) {
-            return;
-        }
-        if let Some(delay) = attempt.retry_after {
-            self.promote_at = self.promote_at.min(now + delay + PROMOTE_STEP);
-        }
-        match attempt.breaker {
-            Some(BreakerChange::Open { was_open: true, .. }) => {
-                tracing::debug!(subscription_id = %attempt.subscription_id, "the probe failed, too");
-            }
-            Some(BreakerChange::Open { probe_in, .. }) => {
-                tracing::warn!(subscription_id = %attempt.subscription_id, probe_in_seconds = probe_in.as_secs(), "breaker open: deliveries wait");
-            }
-            Some(BreakerChange::Closed { was_open: true }) => {
-                tracing::info!(subscription_id = %attempt.subscription_id, "breaker closed: the receiver works again");
-            }
-            _ => {}
-        }
-        let disable_after = self.settings.as_ref().and_then(|s| s.disable_after);
-        if let Some(limit) = disable_after
-            && attempt.verdict == Verdict::Fails
-            && attempt.disable_reason.is_none()
-            && let Some(lasted) = self.board.failing_for(attempt.subscription_id, now)
-            && lasted >= limit
-        {
-            attempt.disable_reason = Some(format!(
-                "nothing but failures for {} hours (disable_after_failing_hours is {}); last: {}",
-                lasted.as_secs() / 3600,
-                limit.as_secs() / 3600,
-                attempt.error.as_deref().unwrap_or("failed"),
-            ));
-        }
-        if let Some(reason) = &attempt.disable_reason {
-            tracing::warn!(subscription_id = %attempt.subscription_id, reason, "subscription disabled");
-            self.board
-                .disabling(attempt.delivery_id, attempt.subscription_id);
-        }
-        // The recorder outlives the engine.
-        let _ = self.results.send(attempt);
     }
 }

@@ -1,0 +1,150 @@
+//! What a claim should bring: how much there is room for, of whom, and when it is worth its while.
+
+use super::Board;
+use super::breaker::Admission;
+use super::line::Line;
+use std::time::{Duration, Instant};
+use uuid::Uuid;
+
+/// Deliveries held (waiting, in flight, or being recorded) per slot of concurrency.
+pub(super) const HELD_PER_SLOT: usize = 12;
+/// Fewest rows worth a claim.
+const MIN_CLAIM: usize = 32;
+/// While there is work for every slot, claims keep this distance, so that each brings many rows: planning one costs as
+/// much as reading a hundred.
+const CLAIM_DISTANCE: Duration = Duration::from_millis(10);
+/// Most rows of one claim: reading them keeps the next one waiting.
+pub(super) const MAX_CLAIM: usize = 512;
+/// Most newcomers that a claim brings ahead of the walk.
+pub(super) const NEWCOMERS: usize = 32;
+/// Payload bytes waiting here at the most.
+pub(super) const MAX_BYTES: usize = 16 << 20;
+
+impl Board {
+    /// How many deliveries a claim may bring, newcomers aside; 0: none now.
+    pub fn room(&self) -> usize {
+        let room = self.free().saturating_sub(NEWCOMERS.min(self.concurrency));
+        if room < MIN_CLAIM.min(self.concurrency) {
+            0
+        } else {
+            room.min(MAX_CLAIM)
+        }
+    }
+
+    /// How many newcomers a claim may bring: while there is little to do the walk finds them as soon.
+    pub fn newcomers(&self) -> usize {
+        if self.held.len() - self.stuck < self.concurrency / 2 {
+            return 0;
+        }
+        self.free().min(NEWCOMERS)
+    }
+
+    fn free(&self) -> usize {
+        if self.bytes >= MAX_BYTES {
+            return 0;
+        }
+        (self.capacity() + self.stuck).saturating_sub(self.held.len())
+    }
+
+    /// Subscriptions that something is here of.
+    pub fn known(&self) -> Vec<Uuid> {
+        if self.newcomers() == 0 {
+            return Vec::new();
+        }
+        let known = self.lines.iter().filter(|(_, line)| line.held > 0);
+        known
+            .map(|(id, _)| *id)
+            .chain(self.breakers.open())
+            .collect()
+    }
+
+    /// When the next claim is worth its while.
+    pub fn claim_at(&self) -> Option<Instant> {
+        let busy = self.held.len() - self.stuck >= self.concurrency;
+        self.last_claim
+            .filter(|_| busy)
+            .map(|at| at + CLAIM_DISTANCE)
+    }
+
+    fn capacity(&self) -> usize {
+        self.concurrency * HELD_PER_SLOT
+    }
+
+    /// How many each line may hold: together three quarters of the capacity, so that new ones find room.
+    pub(super) fn share(&self) -> usize {
+        (self.capacity() / 4 * 3 / self.lines.len().max(1)).max(1)
+    }
+
+    /// When lines have become so many that there is no room: puts back what waits in those that hold more than their
+    /// share has become. Receivers that hang must not keep others' deliveries from being claimed.
+    pub fn make_room(&mut self) {
+        if self.room() > 0 {
+            return;
+        }
+        let share = (self.capacity() / 2 / self.lines.len().max(1)).max(1);
+        let crowded: Vec<Uuid> = self
+            .lines
+            .iter()
+            .filter(|(_, line)| line.held > share)
+            .map(|(id, _)| *id)
+            .collect();
+        for id in crowded {
+            while let Some(line) = self.lines.get_mut(&id)
+                && line.held > share
+                && let Some(delivery) = line.waiting.pop_back()
+            {
+                line.more = true;
+                self.put_back(&delivery);
+            }
+            // Nothing of it will end, and ask for more.
+            self.hungry |= self.lines.get(&id).is_some_and(|line| line.held == 0);
+        }
+    }
+
+    pub(super) fn free_bytes(&self) -> usize {
+        MAX_BYTES.saturating_sub(self.bytes)
+    }
+
+    /// How many of one subscription a claim should bring: what a line that is not full has room for.
+    pub fn per_subscription(&self) -> usize {
+        let useful = self.lines.values().map(Line::limit).max().unwrap_or(0);
+        (useful / 2).max(MIN_CLAIM).min(self.share().div_ceil(2))
+    }
+
+    /// Ids of all that is held and not to be claimed again: what goes in any order, and what is in lanes.
+    pub fn held_ids(&self) -> (Vec<Uuid>, Vec<Uuid>) {
+        let (mut unordered, mut ordered) = (Vec::new(), Vec::new());
+        for (id, held) in &self.held {
+            match held.lane {
+                None => unordered.push(*id),
+                Some(_) => ordered.push(*id),
+            }
+        }
+        (unordered, ordered)
+    }
+
+    /// Subscriptions that take no more for now; each is asked for again when it has room.
+    pub fn full(&mut self, now: Instant) -> Vec<Uuid> {
+        let (share, free_bytes) = (self.share(), self.free_bytes());
+        let disabling = &self.disabling;
+        let mut full: Vec<Uuid> = self
+            .lines
+            .iter_mut()
+            .filter(|(id, line)| line.is_full(share, free_bytes) || disabling.contains_key(id))
+            .map(|(id, line)| {
+                line.more = true;
+                *id
+            })
+            .collect();
+        for id in self.breakers.open() {
+            let probing = self.lines.get_mut(&id).filter(|line| line.held > 0);
+            if self.breakers.admission(id, now) == Admission::Refused {
+                full.push(id);
+            } else if let Some(line) = probing {
+                line.more = true;
+                full.push(id);
+            }
+        }
+        full
+    }
+}
