@@ -7,12 +7,28 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 pub use rustix::process::Signal;
 use rustix::process::{Pid, kill_process};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::watchdog::Watchdog;
 
 const POLL: Duration = Duration::from_millis(5);
 /// How long a process may take over its last signal before it gets SIGKILL.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Waits for Ctrl-C, or for what a terminal or a supervisor sends at its end.
+///
+/// # Errors
+/// When signals can't be waited for.
+pub async fn interrupted() -> Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut hang_up = signal(SignalKind::hangup())?;
+    tokio::select! {
+        pressed = tokio::signal::ctrl_c() => pressed?,
+        _ = terminate.recv() => {}
+        _ = hang_up.recv() => {}
+    }
+    Ok(())
+}
 
 /// A child in its own process group (Ctrl-C in the terminal does not reach it). Dropping it ends it.
 #[derive(Debug)]

@@ -16,6 +16,16 @@ use crate::process::{Process, Signal};
 use crate::{PATIENCE, database};
 use log::Log;
 
+/// A query: how many shards each sidecar owns, as `8,8`; `none` if none does.
+pub const SHARES: &str = "
+    select coalesce(string_agg(n::text, ',' order by n desc), 'none')
+    from (
+        select count(*) as n from pg_locks
+        where locktype = 'advisory' and classid = 1464156749
+          and database = (select oid from pg_database where datname = current_database())
+        group by pid
+    ) owners";
+
 /// How to run it.
 #[derive(Debug, Clone, Default)]
 pub struct Options {

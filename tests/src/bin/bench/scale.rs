@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use tokio_postgres::Client;
 use webhooks_tests::receiver::{Receiver, Recording};
+use webhooks_tests::sidecar::SHARES;
 use webhooks_tests::usage;
 
 use crate::figure::{Figure, Target, median};
@@ -171,8 +172,8 @@ async fn two_sidecars(size: Size) -> Result<Figure> {
         } else {
             None
         };
-        // They have shared the shards by then.
-        tokio::time::sleep(Duration::from_secs(6)).await;
+        let shares = if second.is_some() { "8,8" } else { "16" };
+        database.wait_value(SHARES, shares).await?;
         let started = Instant::now();
         stage::publish(&client, events, 100).await?;
         let end = stage::drained(&client, Duration::from_secs(120)).await?;

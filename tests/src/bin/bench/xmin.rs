@@ -10,7 +10,7 @@ use crate::figure::{Figure, Target};
 use crate::{Size, stage};
 
 pub async fn run(size: Size) -> Result<Vec<Figure>> {
-    let seconds = size.pick(20, 180);
+    let seconds = size.pick(15, 180);
     let without = delivered_in(seconds, false).await?;
     let with = delivered_in(seconds, true).await?;
     let figure =

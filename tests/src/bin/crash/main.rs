@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::Parser;
-use tokio::signal::unix::{SignalKind, signal};
 use webhooks_tests::chaos::{self, Plan};
+use webhooks_tests::process;
 
 /// What the first delivery after a fault may take, once the server accepts connections.
 const RECOVERY_TARGET: Duration = Duration::from_secs(5);
@@ -32,7 +32,7 @@ async fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let ended = tokio::select! {
         ran = run(&arguments) => ran,
-        interrupted = interrupted() => interrupted.map(|()| {
+        interrupted = process::interrupted() => interrupted.map(|()| {
             println!("\nInterrupted. Everything is ended and removed.");
             false
         }),
@@ -68,16 +68,4 @@ fn minutes(text: &str) -> Result<f64, String> {
         Ok(minutes) if minutes > 0.0 && minutes <= 1440.0 => Ok(minutes),
         _ => Err("give a number of minutes, up to 1440".to_owned()),
     }
-}
-
-/// Waits for Ctrl-C, or for what a terminal or a supervisor sends at its end.
-async fn interrupted() -> Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut hang_up = signal(SignalKind::hangup())?;
-    tokio::select! {
-        pressed = tokio::signal::ctrl_c() => pressed?,
-        _ = terminate.recv() => {}
-        _ = hang_up.recv() => {}
-    }
-    Ok(())
 }

@@ -17,7 +17,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Parser;
-use tokio::signal::unix::{SignalKind, signal};
+use webhooks_tests::process;
 
 use paper::Paper;
 use stage::Stage;
@@ -36,7 +36,7 @@ async fn main() -> ExitCode {
     let stays = std::io::stdout().is_terminal() && !arguments.once;
     let ended = tokio::select! {
         played = play(stays) => played.map(|()| ExitCode::SUCCESS),
-        interrupted = interrupted() => interrupted.map(|()| {
+        interrupted = process::interrupted() => interrupted.map(|()| {
             println!("\nEverything is ended and removed.");
             // Leaving a demo that waits for Ctrl-C is its success.
             if stays { ExitCode::SUCCESS } else { ExitCode::FAILURE }
@@ -56,18 +56,6 @@ async fn play(stays: bool) -> Result<()> {
     stage.explain_failure(played).await?;
     if stays {
         script::stay(&stage, &paper).await?;
-    }
-    Ok(())
-}
-
-/// Waits for Ctrl-C, or for what a terminal or a supervisor sends at its end.
-async fn interrupted() -> Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut hang_up = signal(SignalKind::hangup())?;
-    tokio::select! {
-        pressed = tokio::signal::ctrl_c() => pressed?,
-        _ = terminate.recv() => {}
-        _ = hang_up.recv() => {}
     }
     Ok(())
 }

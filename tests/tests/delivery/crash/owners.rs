@@ -8,7 +8,7 @@ use uuid::Uuid;
 use webhooks_tests::database::{Database, SIDECAR_ROLE, publish};
 use webhooks_tests::proxy::Proxy;
 use webhooks_tests::receiver::{Receiver, Reply};
-use webhooks_tests::sidecar::{LogLine, Options, Sidecar};
+use webhooks_tests::sidecar::{LogLine, Options, SHARES, Sidecar};
 use webhooks_tests::wait::{Seen, eventually};
 
 use super::work::Work;
@@ -16,16 +16,6 @@ use crate::scene::subscribe;
 
 /// Balancing takes two rounds of 2 s; taking over from a silent one, its lease of 5 s besides. Times a busy machine.
 const SOON: Duration = Duration::from_secs(15);
-
-/// Shards by owner (backend), the largest share first: "8,8".
-const SHARES: &str = "
-    select coalesce(string_agg(n::text, ',' order by n desc), 'none')
-    from (
-        select count(*) as n from pg_locks
-        where locktype = 'advisory' and classid = 1464156749
-          and database = (select oid from pg_database where datname = current_database())
-        group by pid
-    ) owners";
 
 /// Bells that sleeping sidecars have locked.
 const LOCKED_BELLS: &str = "
