@@ -176,6 +176,23 @@ table subscription_routes
     fifo boolean not null
     filters text
     filter_jsonpath jsonpath
+view watched_tables {security_invoker=true}
+    table_name regclass
+    owner regrole
+    on_insert text
+    on_update text
+    on_delete text
+    on_change jsonb
+    tenant_column text
+    tenant_id uuid
+    id_columns jsonb
+    resource_type text
+    watch_columns jsonb
+    condition text
+    columns jsonb
+    new_columns jsonb
+    is_enabled boolean
+    problem text
 view webhook_delivery_logs {security_invoker=true}
     id uuid
     subscription_id uuid
@@ -326,8 +343,16 @@ cancel_outstanding()
     returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 check_subscription(webhook_url text, webhook_headers jsonb, auth_type text, auth_config jsonb, event_filters jsonb)
     returns void c stable parallel safe
+check_watch_columns(target regclass, all_columns text[], definition jsonb)
+    returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+check_watch_events(target regclass, definition jsonb)
+    returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+check_watchable(target regclass)
+    returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 claim_deliveries(shards smallint[], cursors uuid[], held uuid[], held_ordered uuid[], full_subscriptions uuid[], known_subscriptions uuid[], per_subscription integer, newcomers integer, max_rows integer, max_bytes bigint DEFAULT 8388608)
     returns TABLE(delivery_id uuid, is_newcomer boolean, shard smallint, subscription_id uuid, subscription_version bigint, attempt integer, lane bigint, expires_in_ms bigint, over_budget boolean, event_id uuid, tenant_id uuid, event_type text, event_category text, event_name text, event_version text, created_at_us bigint, event_data text, resource_type text, resource_id uuid, user_id uuid, session_id text, request_id text, source_ip text) plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off,enable_bitmapscan=off,enable_hashjoin=off,enable_mergejoin=off,jit=off}
+complete_watch(target regclass, given jsonb)
+    returns jsonb plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 create_partitions(days_ahead integer DEFAULT NULL::integer)
     returns integer plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",lock_timeout=2s}
 derive_routes()
@@ -348,6 +373,8 @@ generate_secret()
     returns text c volatile parallel safe strict
 generate_signature(payload text, secret text)
     returns text c immutable parallel safe strict
+is_comparable(type regtype)
+    returns boolean sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 join_sidecars()
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 jsonpath_matches(event_data jsonb, path jsonpath)
@@ -370,6 +397,8 @@ maintain()
     returns TABLE(task text, done bigint) plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 match_events()
     returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",enable_seqscan=off}
+missing_tenant(table_name text, column_name text)
+    returns uuid plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 ordered_deliveries(shard smallint, subscription_id uuid, held uuid[], from_lane bigint, max_rows integer)
     returns TABLE(delivery_id uuid, attempt integer, lane bigint, event_log_id uuid, expires_at timestamp with time zone) sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 own_event_type()
@@ -386,6 +415,8 @@ remove_orphans()
     returns bigint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off,enable_bitmapscan=off,enable_hashjoin=off,enable_mergejoin=off}
 render_payload(event_id uuid, tenant_id uuid, event_type text, event_category text, event_name text, event_version text, created_at_us bigint, event_data text, resource_type text, resource_id uuid, user_id uuid, session_id text, request_id text, source_ip text)
     returns text c immutable parallel safe
+report_broken_watch(target regclass, definition text)
+    returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 reset_breaker(subscription_id uuid)
     returns boolean plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 reset_setting(name text)
@@ -410,6 +441,8 @@ unlink_tenants()
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 unlink_users()
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+unwatch_table(target regclass)
+    returns boolean plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 uuid_v7()
     returns uuid c volatile parallel safe strict
 uuid_v7_floor(at timestamp with time zone)
@@ -420,6 +453,28 @@ validate_subscription()
     returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 verify_signature(payload text, signature text, secret text)
     returns boolean c immutable parallel safe strict
+watch_definition(arguments bytea)
+    returns jsonb plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+watch_differences(target regclass, columns text[], template text, separator text)
+    returns text sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+watch_event_types(definition jsonb)
+    returns text[] sql immutable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+watch_events_script(target regclass, definition jsonb)
+    returns text plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+watch_functions(target regclass)
+    returns text[] sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+watch_ids(target regclass, definition jsonb)
+    returns text[] sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+watch_ids_objection(target regclass, ids text[], tenant_column text)
+    returns text sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+watch_object(row_name text, columns text[])
+    returns text sql immutable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+watch_same_script(target regclass, definition jsonb)
+    returns text sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+watch_table(target regclass, on_insert text DEFAULT NULL::text, on_update text DEFAULT NULL::text, on_delete text DEFAULT NULL::text, on_change jsonb DEFAULT NULL::jsonb, tenant_column name DEFAULT 'tenant_id'::name, tenant_id uuid DEFAULT NULL::uuid, id_column name DEFAULT NULL::name, resource_type text DEFAULT NULL::text, watch_columns name[] DEFAULT NULL::name[], condition text DEFAULT NULL::text, columns name[] DEFAULT NULL::name[], except_columns name[] DEFAULT NULL::name[])
+    returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+watch_trigger_script(target regclass)
+    returns text plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 
 -- triggers
 CREATE TRIGGER cancel_outstanding AFTER DELETE ON webhooks.webhook_subscriptions FOR EACH ROW EXECUTE FUNCTION webhooks.cancel_outstanding()

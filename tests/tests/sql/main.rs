@@ -6,6 +6,7 @@
 //! | `matching`, `subscriptions` | who gets it; what a subscription may say |
 //! | `doorbell`, `shards`, `claim`, `ordering`, `record`, `health` | the sidecar's side of the protocol, several sessions at once |
 //! | `settings`, `partitions`, `links`, `dump_restore` | operations |
+//! | `watch` | changes of a watched table are published |
 //! | `docs` | the documents' SQL, as it stands |
 //! | `native` | the functions in Rust, called as SQL calls them |
 //! | `privileges`, `catalogue`, `plans` | what catalogues and statistics can prove about all of it |
@@ -57,3 +58,5 @@ mod shards;
 mod subscriptions;
 #[cfg(test)]
 mod two_phase;
+#[cfg(test)]
+mod watch;
