@@ -7,7 +7,7 @@
 //! | `doorbell`, `shards`, `claim`, `ordering`, `record`, `health` | the sidecar's side of the protocol, several sessions at once |
 //! | `settings`, `partitions`, `links`, `dump_restore` | operations |
 //! | `watch` | changes of a watched table are published |
-//! | `docs` | the documents' SQL, as it stands |
+//! | `docs`, `examples` | the documents' and examples' SQL, as it stands |
 //! | `native` | the functions in Rust, called as SQL calls them |
 //! | `privileges`, `catalogue`, `plans` | what catalogues and statistics can prove about all of it |
 
@@ -24,6 +24,8 @@ mod docs;
 mod doorbell;
 #[cfg(test)]
 mod dump_restore;
+#[cfg(test)]
+mod examples;
 #[cfg(test)]
 mod health;
 #[cfg(test)]
