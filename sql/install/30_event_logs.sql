@@ -21,6 +21,7 @@ create table webhooks.event_logs (
     ordering_key text,
     deliver_after timestamptz,
     expires_at timestamptz,
+    resource_data jsonb,
     -- ::text, or what pg_dump writes for a partition's constraint is no longer the same constraint, and ATTACH fails.
     constraint event_logs_environment_check check (environment::text in ('dev', 'staging', 'production')),
     constraint event_logs_expiry_check check (expires_at > deliver_after),
@@ -51,6 +52,7 @@ comment on column webhooks.event_logs.idempotency_key is 'As given to publish_ev
 comment on column webhooks.event_logs.ordering_key is 'Subscriptions with ordering = fifo get events of the same key in the order of publication.';
 comment on column webhooks.event_logs.deliver_after is 'No delivery before this time.';
 comment on column webhooks.event_logs.expires_at is 'Deliveries not made by then become expired.';
+comment on column webhooks.event_logs.resource_data is 'The resource as it was, shown as resource.data; filled in for types registered with register_resource().';
 
 create table webhooks.event_logs_template (
     like webhooks.event_logs including defaults including constraints including comments,

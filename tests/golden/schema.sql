@@ -81,6 +81,7 @@ partitioned table event_logs (RANGE (id))
     ordering_key text
     deliver_after timestamp with time zone
     expires_at timestamp with time zone
+    resource_data jsonb
 table event_logs_default
     id uuid not null default webhooks.uuid_v7()
     tenant_id uuid not null
@@ -102,6 +103,7 @@ table event_logs_default
     ordering_key text
     deliver_after timestamp with time zone
     expires_at timestamp with time zone
+    resource_data jsonb
 table event_logs_template
     id uuid not null default webhooks.uuid_v7()
     tenant_id uuid not null
@@ -123,6 +125,7 @@ table event_logs_template
     ordering_key text
     deliver_after timestamp with time zone
     expires_at timestamp with time zone
+    resource_data jsonb
 table event_types
     name character varying(100) not null
     category character varying(50) not null
@@ -139,6 +142,11 @@ table linked_tables
     kind text not null
     table_name text not null
     id_column text not null
+table resources
+    resource_type character varying(50) not null
+    resolver text not null
+    is_generated boolean not null default false
+    created_at timestamp with time zone not null default now()
 table setting_overrides
     name text not null
     value bigint not null
@@ -272,6 +280,7 @@ CREATE UNIQUE INDEX event_logs_template_pkey ON webhooks.event_logs_template USI
 CREATE UNIQUE INDEX event_types_pkey ON webhooks.event_types USING btree (name)
 CREATE UNIQUE INDEX idempotency_keys_pkey ON webhooks.idempotency_keys USING btree (tenant_id, idempotency_key)
 CREATE UNIQUE INDEX linked_tables_pkey ON webhooks.linked_tables USING btree (kind)
+CREATE UNIQUE INDEX resources_pkey ON webhooks.resources USING btree (resource_type)
 CREATE UNIQUE INDEX setting_overrides_pkey ON webhooks.setting_overrides USING btree (name)
 CREATE UNIQUE INDEX subscription_breakers_pkey ON webhooks.subscription_breakers USING btree (subscription_id)
 CREATE UNIQUE INDEX subscription_routes_pkey ON webhooks.subscription_routes USING btree (tenant_id, pattern, subscription_id)
@@ -310,6 +319,7 @@ webhooks.event_types event_types_pkey PRIMARY KEY (name)
 webhooks.idempotency_keys idempotency_keys_pkey PRIMARY KEY (tenant_id, idempotency_key)
 webhooks.linked_tables linked_tables_kind_check CHECK ((kind = ANY (ARRAY['tenants'::text, 'users'::text])))
 webhooks.linked_tables linked_tables_pkey PRIMARY KEY (kind)
+webhooks.resources resources_pkey PRIMARY KEY (resource_type)
 webhooks.setting_overrides setting_overrides_pkey PRIMARY KEY (name)
 webhooks.subscription_breakers subscription_breakers_pkey PRIMARY KEY (subscription_id)
 webhooks.subscription_breakers subscription_breakers_state_check CHECK (((state)::text = ANY ((ARRAY['closed'::character varying, 'open'::character varying])::text[])))
@@ -339,6 +349,8 @@ balance_shards(owned smallint[])
     returns TABLE(fair_share integer, acquired smallint[]) plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 build_payload(event_id uuid, subscription_id uuid DEFAULT NULL::uuid)
     returns text plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+call_resolver(resolver oid, tenant_id uuid, resource_id uuid)
+    returns jsonb c volatile parallel unsafe strict
 cancel_outstanding()
     returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 check_subscription(webhook_url text, webhook_headers jsonb, auth_type text, auth_config jsonb, event_filters jsonb)
@@ -350,7 +362,7 @@ check_watch_events(target regclass, definition jsonb)
 check_watchable(target regclass)
     returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 claim_deliveries(shards smallint[], cursors uuid[], held uuid[], held_ordered uuid[], full_subscriptions uuid[], known_subscriptions uuid[], per_subscription integer, newcomers integer, max_rows integer, max_bytes bigint DEFAULT 8388608)
-    returns TABLE(delivery_id uuid, is_newcomer boolean, shard smallint, subscription_id uuid, subscription_version bigint, attempt integer, lane bigint, expires_in_ms bigint, over_budget boolean, event_id uuid, tenant_id uuid, event_type text, event_category text, event_name text, event_version text, created_at_us bigint, event_data text, resource_type text, resource_id uuid, user_id uuid, session_id text, request_id text, source_ip text) plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off,enable_bitmapscan=off,enable_hashjoin=off,enable_mergejoin=off,jit=off}
+    returns TABLE(delivery_id uuid, is_newcomer boolean, shard smallint, subscription_id uuid, subscription_version bigint, attempt integer, lane bigint, expires_in_ms bigint, over_budget boolean, event_id uuid, tenant_id uuid, event_type text, event_category text, event_name text, event_version text, created_at_us bigint, event_data text, resource_type text, resource_id uuid, user_id uuid, session_id text, request_id text, source_ip text, resource_data text) plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off,enable_bitmapscan=off,enable_hashjoin=off,enable_mergejoin=off,jit=off}
 complete_watch(target regclass, given jsonb)
     returns jsonb plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 create_partitions(days_ahead integer DEFAULT NULL::integer)
@@ -395,6 +407,8 @@ load_subscriptions(ids uuid[])
     returns TABLE(id uuid, version bigint, webhook_url text, webhook_method text, webhook_headers text, auth_type text, auth_config text, retry_count integer, retry_delay_seconds integer, timeout_seconds integer, max_payload_size_kb integer, no_retry_statuses integer[], max_in_flight integer, rate_limit_per_second double precision, rate_limit_burst integer, breaker_failure_threshold bigint, breaker_cooldown_seconds bigint, shard smallint, is_breaker_open boolean, probe_in_ms bigint, failing_for_ms bigint) sql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 maintain()
     returns TABLE(task text, done bigint) plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+make_resolver(resource_type text, target regclass, id_column name, tenant_column name, columns name[], except_columns name[])
+    returns text plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 match_events()
     returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",enable_seqscan=off}
 missing_tenant(table_name text, column_name text)
@@ -409,11 +423,13 @@ publish_event(tenant_id uuid, event_type text, event_category text DEFAULT NULL:
     returns uuid plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",enable_seqscan=off}
 record_attempts(delivery_ids uuid[], subscription_ids uuid[], attempts integer[], statuses text[], http_status_codes integer[], response_headers text[], response_bodies text[], error_messages text[], attempted_at_us bigint[], durations_us bigint[], payload_sizes integer[], payload_hashes bytea[], retry_after_ms bigint[], disable_reasons text[], breakers text[], failing_for_ms bigint[], probe_in_ms bigint[])
     returns SETOF uuid plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off,jit=off}
+register_resource(resource_type text, target regclass DEFAULT NULL::regclass, id_column name DEFAULT 'id'::name, columns name[] DEFAULT NULL::name[], except_columns name[] DEFAULT NULL::name[], tenant_column name DEFAULT 'tenant_id'::name, resolver regprocedure DEFAULT NULL::regprocedure)
+    returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 release_shards(shards smallint[])
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 remove_orphans()
     returns bigint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off,enable_bitmapscan=off,enable_hashjoin=off,enable_mergejoin=off}
-render_payload(event_id uuid, tenant_id uuid, event_type text, event_category text, event_name text, event_version text, created_at_us bigint, event_data text, resource_type text, resource_id uuid, user_id uuid, session_id text, request_id text, source_ip text)
+render_payload(event_id uuid, tenant_id uuid, event_type text, event_category text, event_name text, event_version text, created_at_us bigint, event_data text, resource_type text, resource_id uuid, resource_data text, user_id uuid, session_id text, request_id text, source_ip text)
     returns text c immutable parallel safe
 report_broken_watch(target regclass, definition text)
     returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
@@ -437,10 +453,16 @@ sidecar_count()
     returns integer sql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 sidecar_settings()
     returns TABLE(extension_version text, shard_count integer, max_retry_delay_seconds bigint, max_retry_after_seconds bigint, max_response_body_bytes bigint, max_response_headers_bytes bigint, disable_after_failing_hours bigint) sql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+snapshot_resource()
+    returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",enable_seqscan=off,TimeZone=UTC,DateStyle=ISO,IntervalStyle=iso_8601,bytea_output=hex,extra_float_digits=1}
+sync_resource_trigger()
+    returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 unlink_tenants()
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 unlink_users()
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+unregister_resource(resource_type text)
+    returns boolean plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 unwatch_table(target regclass)
     returns boolean plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 uuid_v7()
@@ -481,6 +503,7 @@ CREATE TRIGGER cancel_outstanding AFTER DELETE ON webhooks.webhook_subscriptions
 CREATE TRIGGER derive_routes AFTER INSERT OR DELETE OR UPDATE ON webhooks.webhook_subscriptions FOR EACH ROW EXECUTE FUNCTION webhooks.derive_routes()
 CREATE TRIGGER match_events AFTER INSERT ON webhooks.event_logs REFERENCING NEW TABLE AS new_events FOR EACH STATEMENT EXECUTE FUNCTION webhooks.match_events()
 CREATE TRIGGER own_event_type BEFORE INSERT OR UPDATE ON webhooks.event_types FOR EACH ROW EXECUTE FUNCTION webhooks.own_event_type()
+CREATE TRIGGER sync_resource_trigger AFTER INSERT OR DELETE OR UPDATE OR TRUNCATE ON webhooks.resources FOR EACH STATEMENT EXECUTE FUNCTION webhooks.sync_resource_trigger()
 CREATE TRIGGER validate_subscription BEFORE INSERT OR UPDATE ON webhooks.webhook_subscriptions FOR EACH ROW EXECUTE FUNCTION webhooks.validate_subscription()
 
 -- event types

@@ -6,7 +6,7 @@
 //! | `matching`, `subscriptions` | who gets it; what a subscription may say |
 //! | `doorbell`, `shards`, `claim`, `ordering`, `record`, `health` | the sidecar's side of the protocol, several sessions at once |
 //! | `settings`, `partitions`, `links`, `dump_restore` | operations |
-//! | `watch` | changes of a watched table are published |
+//! | `watch`, `resources` | changes of a watched table are published; events carry what they are about |
 //! | `docs`, `examples` | the documents' and examples' SQL, as it stands |
 //! | `native` | the functions in Rust, called as SQL calls them |
 //! | `privileges`, `catalogue`, `plans` | what catalogues and statistics can prove about all of it |
@@ -50,6 +50,8 @@ mod privileges;
 mod publish;
 #[cfg(test)]
 mod record;
+#[cfg(test)]
+mod resources;
 #[cfg(test)]
 mod session;
 #[cfg(test)]

@@ -64,7 +64,7 @@ async fn conditions_run_as_the_table_s_owner() {
              create table seen (as_role text);
              create function note() returns boolean language sql as 'insert into app.seen values (current_user) returning true';
              grant insert on documents to watch_writer;
-             create type secret as (text text);
+             create type secret as enum ('x');
              alter table documents add secret secret;
              create function spy(secret) returns json language plpgsql as 'begin perform app.note(); return ''1''; end';
              create cast (secret as json) with function spy(secret)"
@@ -77,7 +77,7 @@ async fn conditions_run_as_the_table_s_owner() {
     let writer = Session::open_as(&db, "watch_writer").await;
     for role in [&owner, &writer, &session] {
         role.run(&format!(
-            "insert into app.documents (tenant_id, secret) values ('{TENANT}', row('x'))"
+            "insert into app.documents (tenant_id, secret) values ('{TENANT}', 'x')"
         ))
         .await;
     }
