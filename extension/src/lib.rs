@@ -1,4 +1,4 @@
-//! The native half of the extension `webhooks`: pure functions of `webhooks-core` as SQL functions.
+//! The native half of the extension `webhooks`: pure functions of `webhooks-core` and `webhooks-schema` as SQL functions.
 //!
 //! The schema is hand-written in `sql/install/`; each `#[pg_extern(sql = false)]` here is declared in
 //! `sql/install/10_native.sql`. State changes are all in SQL.
@@ -8,6 +8,7 @@
 //! - `filter`: event filters
 //! - `payload`: the request body
 //! - `resource`: calling a resolver of resources
+//! - `schema`: JSON Schemas of event types
 //! - `signature`: signing, verification, new secrets
 //! - `subscription`: what a valid subscription is
 
@@ -16,6 +17,7 @@ mod ids;
 mod payload;
 mod refuse;
 mod resource;
+mod schema;
 mod signature;
 mod subscription;
 

@@ -65,3 +65,23 @@ language c volatile strict
 as 'MODULE_PATHNAME', 'call_resolver_wrapper';
 comment on function webhooks.call_resolver(oid, uuid, uuid) is
     'What a resolver returns; it runs with its owner''s rights. Part of snapshot_resource().';
+
+create function webhooks.schema_errors(schema text, data text)
+returns text[]
+language c immutable strict parallel safe
+as 'MODULE_PATHNAME', 'schema_errors_wrapper';
+comment on function webhooks.schema_errors(text, text) is
+    'Where data does not fit a JSON Schema, and why: the first ten errors, without the data itself; null if it fits. Both as JSON text; a session compiles a schema once.';
+
+create function webhooks.schema_objection(schema text)
+returns text
+language c immutable strict parallel safe
+as 'MODULE_PATHNAME', 'schema_objection_wrapper';
+comment on function webhooks.schema_objection(text) is
+    'Why a text is no JSON Schema (drafts 4 to 2020-12, without references to other documents, patterns without look-around and back-references); null if it is one.';
+
+create function webhooks.schema_example(schema text)
+returns text
+language c immutable strict parallel safe
+as 'MODULE_PATHNAME', 'schema_example_wrapper';
+comment on function webhooks.schema_example(text) is 'Example data made from a JSON Schema, as JSON text.';

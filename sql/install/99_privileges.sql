@@ -49,3 +49,11 @@ grant execute on function
     webhooks.report_broken_watch(regclass, text)
 to webhooks_publisher;
 grant select on webhooks.watched_tables, webhooks.event_types to webhooks_publisher;
+
+-- What there is to publish and how it looks is no secret to who may publish.
+grant select on webhooks.event_type_versions, webhooks.event_type_catalogue to webhooks_publisher;
+grant execute on function
+    webhooks.schema_errors(text, text),
+    webhooks.schema_example(text),
+    webhooks.render_payload(uuid, uuid, text, text, text, text, bigint, text, text, uuid, text, uuid, text, text, text)
+to webhooks_publisher;

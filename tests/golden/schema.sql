@@ -126,6 +126,26 @@ table event_logs_template
     deliver_after timestamp with time zone
     expires_at timestamp with time zone
     resource_data jsonb
+view event_type_catalogue {security_invoker=true}
+    name character varying(100)
+    version text
+    is_current boolean
+    category character varying(50)
+    description text
+    is_builtin boolean
+    schema json
+    example jsonb
+    example_payload text
+    deprecated_at timestamp with time zone
+    deprecation text
+table event_type_versions
+    name character varying(100) not null
+    version character varying(20) not null
+    schema json
+    example jsonb
+    deprecated_at timestamp with time zone
+    deprecation text
+    created_at timestamp with time zone not null default now()
 table event_types
     name character varying(100) not null
     category character varying(50) not null
@@ -277,6 +297,7 @@ CREATE UNIQUE INDEX delivery_attempts_template_pkey ON webhooks.delivery_attempt
 CREATE UNIQUE INDEX delivery_queue_pkey ON webhooks.delivery_queue USING btree (id)
 CREATE UNIQUE INDEX event_logs_default_pkey ON webhooks.event_logs_default USING btree (id)
 CREATE UNIQUE INDEX event_logs_template_pkey ON webhooks.event_logs_template USING btree (id)
+CREATE UNIQUE INDEX event_type_versions_pkey ON webhooks.event_type_versions USING btree (name, version)
 CREATE UNIQUE INDEX event_types_pkey ON webhooks.event_types USING btree (name)
 CREATE UNIQUE INDEX idempotency_keys_pkey ON webhooks.idempotency_keys USING btree (tenant_id, idempotency_key)
 CREATE UNIQUE INDEX linked_tables_pkey ON webhooks.linked_tables USING btree (kind)
@@ -313,6 +334,7 @@ webhooks.event_logs_template event_logs_expires_at_check CHECK ((expires_at >= '
 webhooks.event_logs_template event_logs_expiry_check CHECK ((expires_at > deliver_after))
 webhooks.event_logs_template event_logs_processed_at_check CHECK (((processed_at >= '1970-01-01 00:00:00+00'::timestamp with time zone) AND (processed_at < '10000-01-01 00:00:00+00'::timestamp with time zone)))
 webhooks.event_logs_template event_logs_template_pkey PRIMARY KEY (id)
+webhooks.event_type_versions event_type_versions_pkey PRIMARY KEY (name, version)
 webhooks.event_types event_types_category_check CHECK (((category)::text ~ '^[a-z0-9_]+$'::text))
 webhooks.event_types event_types_name_check CHECK (((name)::text ~ '^[a-z0-9_]+(\.[a-z0-9_]+)+$'::text))
 webhooks.event_types event_types_pkey PRIMARY KEY (name)
@@ -353,6 +375,8 @@ call_resolver(resolver oid, tenant_id uuid, resource_id uuid)
     returns jsonb c volatile parallel unsafe strict
 cancel_outstanding()
     returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+check_event_type_version()
+    returns trigger plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 check_subscription(webhook_url text, webhook_headers jsonb, auth_type text, auth_config jsonb, event_filters jsonb)
     returns void c stable parallel safe
 check_watch_columns(target regclass, all_columns text[], definition jsonb)
@@ -367,6 +391,8 @@ complete_watch(target regclass, given jsonb)
     returns jsonb plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 create_partitions(days_ahead integer DEFAULT NULL::integer)
     returns integer plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",lock_timeout=2s}
+deprecate_event_type(name text, reason text, version text DEFAULT NULL::text)
+    returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 derive_routes()
     returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 disarm_doorbell(shards smallint[])
@@ -413,6 +439,8 @@ match_events()
     returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",enable_seqscan=off}
 missing_tenant(table_name text, column_name text)
     returns uuid plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+notice_deprecation()
+    returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 ordered_deliveries(shard smallint, subscription_id uuid, held uuid[], from_lane bigint, max_rows integer)
     returns TABLE(delivery_id uuid, attempt integer, lane bigint, event_log_id uuid, expires_at timestamp with time zone) sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 own_event_type()
@@ -423,6 +451,8 @@ publish_event(tenant_id uuid, event_type text, event_category text DEFAULT NULL:
     returns uuid plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",enable_seqscan=off}
 record_attempts(delivery_ids uuid[], subscription_ids uuid[], attempts integer[], statuses text[], http_status_codes integer[], response_headers text[], response_bodies text[], error_messages text[], attempted_at_us bigint[], durations_us bigint[], payload_sizes integer[], payload_hashes bytea[], retry_after_ms bigint[], disable_reasons text[], breakers text[], failing_for_ms bigint[], probe_in_ms bigint[])
     returns SETOF uuid plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off,jit=off}
+register_event_type(name text, category text DEFAULT NULL::text, description text DEFAULT NULL::text, version text DEFAULT NULL::text, schema json DEFAULT NULL::json, example jsonb DEFAULT NULL::jsonb)
+    returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 register_resource(resource_type text, target regclass DEFAULT NULL::regclass, id_column name DEFAULT 'id'::name, columns name[] DEFAULT NULL::name[], except_columns name[] DEFAULT NULL::name[], tenant_column name DEFAULT 'tenant_id'::name, resolver regprocedure DEFAULT NULL::regprocedure)
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 release_shards(shards smallint[])
@@ -439,6 +469,12 @@ reset_setting(name text)
     returns void sql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 ring_doorbell(shards smallint[])
     returns boolean plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+schema_errors(schema text, data text)
+    returns text[] c immutable parallel safe strict
+schema_example(schema text)
+    returns text c immutable parallel safe strict
+schema_objection(schema text)
+    returns text c immutable parallel safe strict
 set_setting(name text, value bigint)
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 setting(name text)
@@ -457,6 +493,8 @@ snapshot_resource()
     returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",enable_seqscan=off,TimeZone=UTC,DateStyle=ISO,IntervalStyle=iso_8601,bytea_output=hex,extra_float_digits=1}
 sync_resource_trigger()
     returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+sync_validation_trigger()
+    returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 unlink_tenants()
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 unlink_users()
@@ -471,6 +509,8 @@ uuid_v7_floor(at timestamp with time zone)
     returns uuid sql immutable parallel safe strict
 uuid_v7_time(id uuid)
     returns timestamp with time zone sql immutable parallel safe strict
+validate_events()
+    returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",enable_seqscan=off}
 validate_subscription()
     returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 verify_signature(payload text, signature text, secret text)
@@ -500,10 +540,13 @@ watch_trigger_script(target regclass)
 
 -- triggers
 CREATE TRIGGER cancel_outstanding AFTER DELETE ON webhooks.webhook_subscriptions FOR EACH ROW EXECUTE FUNCTION webhooks.cancel_outstanding()
+CREATE TRIGGER check_event_type_version BEFORE INSERT OR UPDATE ON webhooks.event_type_versions FOR EACH ROW EXECUTE FUNCTION webhooks.check_event_type_version()
 CREATE TRIGGER derive_routes AFTER INSERT OR DELETE OR UPDATE ON webhooks.webhook_subscriptions FOR EACH ROW EXECUTE FUNCTION webhooks.derive_routes()
 CREATE TRIGGER match_events AFTER INSERT ON webhooks.event_logs REFERENCING NEW TABLE AS new_events FOR EACH STATEMENT EXECUTE FUNCTION webhooks.match_events()
+CREATE TRIGGER notice_deprecation AFTER INSERT OR UPDATE OF subscribed_events ON webhooks.webhook_subscriptions FOR EACH ROW EXECUTE FUNCTION webhooks.notice_deprecation()
 CREATE TRIGGER own_event_type BEFORE INSERT OR UPDATE ON webhooks.event_types FOR EACH ROW EXECUTE FUNCTION webhooks.own_event_type()
 CREATE TRIGGER sync_resource_trigger AFTER INSERT OR DELETE OR UPDATE OR TRUNCATE ON webhooks.resources FOR EACH STATEMENT EXECUTE FUNCTION webhooks.sync_resource_trigger()
+CREATE TRIGGER sync_validation_trigger AFTER INSERT OR DELETE OR UPDATE OR TRUNCATE ON webhooks.event_type_versions FOR EACH STATEMENT EXECUTE FUNCTION webhooks.sync_validation_trigger()
 CREATE TRIGGER validate_subscription BEFORE INSERT OR UPDATE ON webhooks.webhook_subscriptions FOR EACH ROW EXECUTE FUNCTION webhooks.validate_subscription()
 
 -- event types

@@ -17,12 +17,15 @@ const SECURITY_DEFINER: &[&str] = &[
     "load_subscriptions",
     "maintain",
     "match_events",
+    "notice_deprecation",
     "promote_due",
     "publish_event",
     "record_attempts",
     "sidecar_settings",
     "snapshot_resource",
     "sync_resource_trigger",
+    "sync_validation_trigger",
+    "validate_events",
     "validate_subscription",
 ];
 
@@ -103,7 +106,7 @@ async fn every_table_with_rows_is_dumped() {
     }
     // Of a partitioned parent pg_dump has nothing to dump.
     let all = "select count(*) from unnest((select extconfig from pg_extension where extname = 'webhooks'))";
-    assert_eq!(session.text(all).await, "10");
+    assert_eq!(session.text(all).await, "11");
 }
 
 #[tokio::test]
@@ -114,8 +117,8 @@ async fn what_can_be_told_of_a_function_is_told() {
         where pronamespace = 'webhooks'::regnamespace and provolatile = 'v' and prorettype <> 'trigger'::regtype";
     assert_eq!(
         session.text(volatile).await,
-        "apply_links arm_doorbell balance_shards call_resolver create_partitions disarm_doorbell generate_api_key generate_secret \
-         join_sidecars leave_sidecars link_table link_tenants link_users maintain make_resolver promote_due publish_event record_attempts register_resource release_shards \
+        "apply_links arm_doorbell balance_shards call_resolver create_partitions deprecate_event_type disarm_doorbell generate_api_key generate_secret \
+         join_sidecars leave_sidecars link_table link_tenants link_users maintain make_resolver promote_due publish_event record_attempts register_event_type register_resource release_shards \
          remove_orphans reset_breaker reset_setting ring_doorbell set_setting sidecar_count unlink_tenants unlink_users unregister_resource unwatch_table uuid_v7 watch_table"
     );
     // Named notation: parameters have names, and not p_ ones.

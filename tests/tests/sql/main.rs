@@ -7,6 +7,7 @@
 //! | `doorbell`, `shards`, `claim`, `ordering`, `record`, `health` | the sidecar's side of the protocol, several sessions at once |
 //! | `settings`, `partitions`, `links`, `dump_restore` | operations |
 //! | `watch`, `resources` | changes of a watched table are published; events carry what they are about |
+//! | `event_types` | what is known of events: versions, schemas, examples |
 //! | `docs`, `examples` | the documents' and examples' SQL, as it stands |
 //! | `native` | the functions in Rust, called as SQL calls them |
 //! | `privileges`, `catalogue`, `plans` | what catalogues and statistics can prove about all of it |
@@ -24,6 +25,8 @@ mod docs;
 mod doorbell;
 #[cfg(test)]
 mod dump_restore;
+#[cfg(test)]
+mod event_types;
 #[cfg(test)]
 mod examples;
 #[cfg(test)]

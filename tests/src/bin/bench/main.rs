@@ -5,12 +5,13 @@
 //!
 //! # Layout
 //! - `figure`: what is printed and written; `stage`: clusters, subscriptions, events
-//! - one module a benchmark: `drain`, `publish`, `latency`, `fairness`, `scale`, `cost`, `xmin`, `watch`
+//! - one module a benchmark: `drain`, `publish`, `latency`, `fairness`, `scale`, `cost`, `xmin`, `watch`, `event_data`
 //! - `bare`: the baseline of deliveries, a loop of requests without any database
 
 mod bare;
 mod cost;
 mod drain;
+mod event_data;
 mod fairness;
 mod figure;
 mod latency;
@@ -64,6 +65,8 @@ enum Benchmark {
     Xmin,
     /// Changes of watched tables
     Watch,
+    /// Events with a schema, and with a snapshot of their resource
+    EventData,
 }
 
 /// How much to do.
@@ -128,6 +131,7 @@ async fn run(arguments: &Arguments) -> Result<Report> {
             Benchmark::Cost => cost::run(size).await,
             Benchmark::Xmin => xmin::run(size).await,
             Benchmark::Watch => watch::run(size).await,
+            Benchmark::EventData => event_data::run(size).await,
         };
         for figure in figures.with_context(|| name)? {
             println!("   {}", figure.line());

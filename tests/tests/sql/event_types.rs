@@ -1,0 +1,393 @@
+//! Event types: versions, schemas, examples, deprecation.
+
+use serde_json::{Value, json};
+use webhooks_tests::database::{Database, PUBLISHER_ROLE};
+
+use crate::session::{Session, literal};
+
+const TENANT: &str = "11111111-1111-4111-8111-111111111111";
+const SCHEMA: &str = r#"{"type": "object", "required": ["amount"], "additionalProperties": false,
+    "properties": {"amount": {"type": "number", "exclusiveMinimum": 0}, "id": {"type": "string", "format": "uuid"}}}"#;
+const TRIGGERS: &str = "select count(*) from pg_trigger where tgname = 'validate_events'";
+
+async fn session(name: &str) -> (Database, Session) {
+    let db = Database::fresh(name).await.unwrap();
+    let session = Session::open(&db).await;
+    (db, session)
+}
+
+fn register(arguments: &str) -> String {
+    format!(
+        "select webhooks.register_event_type('invoice.paid', schema => {}{arguments})",
+        literal(SCHEMA)
+    )
+}
+
+fn publish(data: &str, more: &str) -> String {
+    format!(
+        "select webhooks.publish_event('{TENANT}', 'invoice.paid', event_data => {}{more})",
+        literal(data)
+    )
+}
+
+#[tokio::test]
+async fn events_of_a_version_with_a_schema_fit_it() {
+    let (db, session) = session("schema").await;
+    assert_eq!(session.text(TRIGGERS).await, "0");
+    session.run(&register("")).await;
+    assert_eq!(session.text(TRIGGERS).await, "1");
+    let publisher = Session::open_as(&db, PUBLISHER_ROLE).await;
+    publisher.run(&publish(r#"{"amount": 0.5}"#, "")).await;
+    let refusal = publisher
+        .refused(&publish(
+            r#"{"amount": "secret", "id": "secret", "more": "secret"}"#,
+            "",
+        ))
+        .await;
+    assert_eq!(refusal.code, "23514");
+    assert_eq!(
+        refusal.message,
+        "event_data of invoice.paid (version 1.0) does not fit its schema: /amount: value is not of type \"number\"; /id: value is not a \"uuid\"; \
+         Additional properties are not allowed ('more' was unexpected)"
+    );
+    assert!(!refusal.message.contains("secret"), "{refusal:?}");
+    // What the hint says, the publisher may do.
+    let look = refusal.hint.strip_prefix("See: ").unwrap();
+    let seen = publisher.text(look.trim_end_matches(';')).await;
+    assert!(
+        seen.ends_with(r#"|{"id": "018f3c6e-5b7a-7c2d-9e4f-1a2b3c4d5e6f", "amount": 1}"#),
+        "{seen}"
+    );
+
+    // Each way to publish, of which one wrong row takes all along.
+    let insert = |data: &str| {
+        format!(
+            "insert into webhooks.event_logs (tenant_id, event_type, event_category, event_name, event_data)
+             select '{TENANT}', 'invoice.paid', 'invoice', 'x', case n when 500 then '{data}' else '{{\"amount\": 1}}' end::jsonb from generate_series(1, 1000) n"
+        )
+    };
+    publisher.run(&insert(r#"{"amount": 2}"#)).await;
+    assert_eq!(
+        publisher.refused(&insert(r#"{"amount": 0}"#)).await.code,
+        "23514"
+    );
+    session
+        .run(
+            "create table invoices (id integer primary key, tenant_id uuid);
+             select webhooks.watch_table('invoices', on_insert => 'invoice.paid')",
+        )
+        .await;
+    let refusal = session
+        .refused(&format!("insert into invoices values (1, '{TENANT}')"))
+        .await;
+    assert!(
+        refusal
+            .message
+            .contains("\"amount\" is a required property"),
+        "{refusal:?}"
+    );
+    let published = "select count(*) from webhooks.event_logs";
+    assert_eq!(session.text(published).await, "1001");
+
+    // Other versions and other types are as free as before.
+    publisher
+        .run(&publish("{}", ", event_version => '2.0'"))
+        .await;
+    publisher
+        .run(&publish("{}", ", event_version => null"))
+        .await;
+    publisher
+        .run(&format!(
+            "select webhooks.publish_event('{TENANT}', 'job.created')"
+        ))
+        .await;
+    // A schema that changes counts at once, in a session that has compiled the old one.
+    session
+        .run("select webhooks.register_event_type('invoice.paid', schema => '{\"maxProperties\": 0}')")
+        .await;
+    publisher.run(&publish("{}", "")).await;
+    assert_eq!(
+        publisher
+            .refused(&publish("{\"amount\": 1}", ""))
+            .await
+            .code,
+        "23514"
+    );
+    session
+        .run("delete from webhooks.event_type_versions")
+        .await;
+    assert_eq!(session.text(TRIGGERS).await, "0");
+    publisher.run(&publish("{\"amount\": 1}", "")).await;
+}
+
+#[tokio::test]
+async fn versions_come_and_go() {
+    let (_db, session) = session("schema_versions").await;
+    session
+        .run(&register(", category => 'money', description => 'Paid'"))
+        .await;
+    let listed = "select version, is_current, category, description, is_builtin, schema is not null, example, deprecated_at is not null, deprecation
+        from webhooks.event_type_catalogue where name = 'invoice.paid' order by version";
+    assert_eq!(
+        session.lines(listed).await,
+        [
+            r#"1.0|t|money|Paid|f|t|{"id": "018f3c6e-5b7a-7c2d-9e4f-1a2b3c4d5e6f", "amount": 1}|f|null"#
+        ]
+    );
+    session
+        .run(
+            "select webhooks.register_event_type('invoice.paid', version => '2.0', example => '{\"total\": 7}');
+             select webhooks.deprecate_event_type('invoice.paid', 'Use 2.0.', version => '1.0');
+             select webhooks.register_event_type('invoice.paid', description => 'All of it')",
+        )
+        .await;
+    assert_eq!(
+        session.lines(listed).await,
+        [
+            r#"1.0|f|money|All of it|f|t|{"id": "018f3c6e-5b7a-7c2d-9e4f-1a2b3c4d5e6f", "amount": 1}|t|Use 2.0."#,
+            r#"2.0|t|money|All of it|f|f|{"total": 7}|f|null"#
+        ]
+    );
+    // Deprecated is not gone.
+    assert_eq!(session.refused(&publish("{}", "")).await.code, "23514");
+    session.run(&publish("{\"amount\": 1}", "")).await;
+    let since = "select deprecated_at from webhooks.event_type_versions where version = '1.0'";
+    let first = session.text(since).await;
+    session
+        .run("select webhooks.deprecate_event_type('invoice.paid', 'Use 2.0, really.', '1.0')")
+        .await;
+    assert_eq!(session.text(since).await, first);
+    session
+        .run("select webhooks.deprecate_event_type('invoice.paid', null, '1.0')")
+        .await;
+    assert_eq!(session.text(since).await, "null");
+    // A shipped type that is changed is the DBA's.
+    session
+        .run("select webhooks.register_event_type('job.created', schema => '{}')")
+        .await;
+    let builtin = "select is_builtin, category, description from webhooks.event_types where name = 'job.created'";
+    assert_eq!(session.text(builtin).await, "f|job|A job was created");
+    assert_eq!(
+        session
+            .text("select count(*), count(distinct name) from webhooks.event_type_catalogue")
+            .await,
+        "17|16"
+    );
+}
+
+#[tokio::test]
+async fn the_example_is_what_receivers_get() {
+    let (_db, session) = session("schema_example").await;
+    session.run(&register("")).await;
+    let example =
+        "select example_payload from webhooks.event_type_catalogue where name = 'invoice.paid'";
+    let example: Value = serde_json::from_str(&session.text(example).await).unwrap();
+    session
+        .run(&publish(&example["data"].to_string(), ""))
+        .await;
+    let sent = "select webhooks.build_payload(id) from webhooks.event_logs";
+    let mut sent: Value = serde_json::from_str(&session.text(sent).await).unwrap();
+    for (pointer, of) in [
+        ("/id", "id"),
+        ("/tenant_id", "tenant"),
+        ("/event/timestamp", "time"),
+    ] {
+        assert_ne!(sent.pointer(pointer), example.pointer(pointer), "{of}");
+        *sent.pointer_mut(pointer).unwrap() = example.pointer(pointer).unwrap().clone();
+    }
+    assert_eq!(sent, example);
+    assert_eq!(
+        example["data"],
+        json!({"amount": 1, "id": "018f3c6e-5b7a-7c2d-9e4f-1a2b3c4d5e6f"})
+    );
+}
+
+#[tokio::test]
+async fn who_subscribes_to_a_deprecated_type_is_told() {
+    let (db, session) = session("schema_deprecated").await;
+    session
+        .run(
+            "select webhooks.deprecate_event_type('job.created', 'It''s job.started that counts.')",
+        )
+        .await;
+    let subscribe = |events: &str| {
+        format!(
+            "insert into webhooks.webhook_subscriptions (tenant_id, name, webhook_url, subscribed_events)
+             values ('{TENANT}', 'x', 'http://x.example/', '{events}')"
+        )
+    };
+    for (events, notices) in [
+        (r#"["job.created", "job.failed"]"#, 1),
+        (r#"["job.failed"]"#, 0),
+        (r#"["job.*"]"#, 0),
+    ] {
+        let mut psql = db.cluster().client_program("psql", db.name());
+        psql.args(["-c", &subscribe(events)]);
+        let output = tokio::task::spawn_blocking(move || psql.output());
+        let output = output.await.unwrap().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        let output = String::from_utf8_lossy(&output.stderr);
+        let told = output
+            .matches("event type job.created is deprecated: It's job.started that counts.")
+            .count();
+        assert_eq!(told, notices, "{events}: {output}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_said() {
+    let (_db, session) = session("schema_refused").await;
+    for (call, code, message, hint) in [
+        (
+            "register_event_type(null)",
+            "22023",
+            "invalid event type \"null\"",
+            "document.uploaded",
+        ),
+        (
+            "register_event_type('Invoice')",
+            "22023",
+            "invalid event type \"Invoice\"",
+            "document.uploaded",
+        ),
+        (
+            "register_event_type('a.b', version => '')",
+            "22023",
+            "invalid version \"\" of a.b",
+            "1.0",
+        ),
+        (
+            "register_event_type('a.b', version => repeat('1', 21))",
+            "22023",
+            "invalid version \"111111111111111111111\" of a.b",
+            "1.0",
+        ),
+        (
+            "register_event_type('a.b', schema => '[]')",
+            "22023",
+            "invalid schema of a.b (version 1.0): it is no object",
+            "draft",
+        ),
+        (
+            "register_event_type('a.b', schema => '{\"type\": \"objekt\"}')",
+            "22023",
+            "invalid schema of a.b (version 1.0): /type: \"objekt\" is not valid under any of the schemas listed in the 'anyOf' keyword",
+            "draft",
+        ),
+        (
+            "register_event_type('a.b', schema => '{\"$ref\": \"http://127.0.0.1/\"}')",
+            "22023",
+            "invalid schema of a.b (version 1.0): Resource 'http://127.0.0.1/' is not present in a registry and retrieving it failed: Retrieval is disabled, cannot fetch http://127.0.0.1/",
+            "documents",
+        ),
+        (
+            "register_event_type('a.b', schema => '{\"required\": [\"a\"]}', example => '{\"b\": 1}')",
+            "23514",
+            "the example of a.b (version 1.0) does not fit its schema: \"a\" is a required property",
+            "made",
+        ),
+        (
+            "deprecate_event_type('a.b', 'x')",
+            "42704",
+            "there is no event type \"a.b\"",
+            "event_type_catalogue",
+        ),
+        (
+            "deprecate_event_type('job.created', 'x', '9.9')",
+            "42704",
+            "there is no event type \"job.created\" of version \"9.9\"",
+            "event_type_catalogue",
+        ),
+        (
+            "deprecate_event_type(null, 'x')",
+            "42704",
+            "there is no event type \"null\"",
+            "event_type_catalogue",
+        ),
+    ] {
+        let refusal = session.refused(&format!("select webhooks.{call}")).await;
+        assert_eq!(refusal.code, code, "{call}: {refusal:?}");
+        assert_eq!(refusal.message, message, "{call}");
+        assert!(refusal.hint.contains(hint), "{call}: {refusal:?}");
+    }
+    assert_eq!(
+        session
+            .text("select count(*) from webhooks.event_types")
+            .await,
+        "15"
+    );
+    // By hand no less.
+    let by_hand = "insert into webhooks.event_type_versions (name, version, schema) values ('job.created', '1.0', '[]')";
+    assert_eq!(session.refused(by_hand).await.code, "22023");
+}
+
+#[tokio::test]
+async fn the_native_functions_take_what_comes() {
+    let (_db, session) = session("schema_native").await;
+    for (call, expected) in [
+        ("schema_errors('{}', '{}')", "null"),
+        (
+            "schema_errors('{\"type\": \"array\"}', '{}')",
+            "{\"value is not of type \\\"array\\\"\"}",
+        ),
+        ("schema_errors(null, '{}')", "null"),
+        ("schema_errors('{}', null)", "null"),
+        ("schema_objection('{}')", "null"),
+        (
+            "schema_objection('{')",
+            "it can't be read: EOF while parsing an object at line 1 column 1",
+        ),
+        ("schema_example('{\"const\": 3}')", "3"),
+        ("schema_example('{')", "null"),
+    ] {
+        assert_eq!(
+            session.text(&format!("select webhooks.{call}")).await,
+            expected,
+            "{call}"
+        );
+    }
+    assert_eq!(
+        session
+            .refused("select webhooks.schema_errors('[]', '1')")
+            .await
+            .code,
+        "22023"
+    );
+    // More schemas than are kept.
+    let many = "select count(webhooks.schema_errors('{\"maximum\": ' || n || '}', '500')) from generate_series(1, 1000) n";
+    assert_eq!(session.text(many).await, "499");
+}
+
+#[tokio::test]
+async fn a_dump_restores_schemas() {
+    let (original, session) = session("schema_dump").await;
+    session.run("select webhooks.create_partitions(1)").await;
+    // One that no longer fits, as it was before there was a schema.
+    session
+        .run("insert into webhooks.event_types (name, category) values ('invoice.paid', 'invoice')")
+        .await;
+    session.run(&publish("{}", "")).await;
+    session.run(&register(", version => '1.0'")).await;
+    session
+        .run("select webhooks.deprecate_event_type('job.created', 'x')")
+        .await;
+    let cluster = original.cluster();
+    for arguments in [&[][..], &["--load-via-partition-root"]] {
+        let dump = cluster.dump(original.name(), arguments).await.unwrap();
+        let restored = Database::create_empty(cluster, "schema_restored")
+            .await
+            .unwrap();
+        cluster.restore(restored.name(), &dump).await.unwrap();
+        let restored = Session::open(&restored).await;
+        let all = "select name, version, schema, example, deprecation from webhooks.event_type_versions order by 1";
+        assert_eq!(restored.lines(all).await, session.lines(all).await);
+        assert_eq!(
+            restored
+                .text("select count(*) from webhooks.event_logs")
+                .await,
+            "1"
+        );
+        assert_eq!(restored.refused(&publish("{}", "")).await.code, "23514");
+        restored.run(&publish("{\"amount\": 1}", "")).await;
+    }
+}
