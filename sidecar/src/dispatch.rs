@@ -1,13 +1,14 @@
 //! Dispatch: which claimed delivery is sent next. Round robin over subscriptions, each within its own limits and
 //! within its share of the slots, so that receivers that hang can't take the slots of those that answer.
 //!
-//! `room`: what a claim should bring; `line`: one subscription; `lanes`: order; `rate`: limits; `breaker`: failures.
+//! `room`: what a claim should bring; `seen`: where it may begin; `line`: one subscription; `lanes`: order; `rate`: limits; `breaker`: failures.
 
 mod breaker;
 mod lanes;
 mod line;
 mod rate;
 mod room;
+mod seen;
 
 use crate::claim::Delivery;
 use crate::deliver::Attempt;
@@ -55,6 +56,8 @@ struct Held {
     /// It was sent before its subscription was changed, or while another owned its shard: that it fails says nothing
     /// of the receiver as it is now.
     is_outdated: bool,
+    /// The session that owned its shard was lost after it was sent: the next owner makes the same attempt.
+    is_disowned: bool,
 }
 
 /// What an attempt means for its subscription.
@@ -96,6 +99,8 @@ pub struct Board {
     disabling: HashMap<Uuid, Uuid>,
     /// A line with `more` has room again.
     hungry: bool,
+    /// The last line that a claim looked at, of those that do not walk.
+    looked_until: Uuid,
     /// Claims so far, and when the last one began.
     claims: u64,
     last_claim: Option<Instant>,
@@ -123,6 +128,7 @@ impl Board {
             stuck: 0,
             disabling: HashMap::new(),
             hungry: false,
+            looked_until: Uuid::nil(),
             claims: 0,
             last_claim: None,
         }
@@ -141,6 +147,7 @@ impl Board {
     }
 
     fn unhold(&mut self, delivery: &Delivery) {
+        self.unsee(delivery.subscription.id, delivery.id);
         let size = self.held.remove(&delivery.id).map_or(0, |held| held.size);
         self.bytes -= size;
         if let Some(line) = self.lines.get_mut(&delivery.subscription.id) {
@@ -165,6 +172,7 @@ impl Board {
         self.owned_since
             .extend(shards.iter().map(|shard| (*shard, now)));
         self.forget_failures(|shard| shards.contains(&shard));
+        self.unsee_all();
     }
 
     /// Forgets the failures of shards that are no longer ours, or were another's: the database knows better.
@@ -172,6 +180,13 @@ impl Board {
         self.breakers.retain(|_, shard| !of_shard(shard));
         for held in self.held.values_mut().filter(|held| of_shard(held.shard)) {
             held.is_outdated = true;
+        }
+    }
+
+    /// All shards were lost: whatever is under way, their next owner makes anew.
+    pub fn disown(&mut self) {
+        for held in self.held.values_mut() {
+            held.is_disowned = true;
         }
     }
 
@@ -188,11 +203,12 @@ impl Board {
 
     /// Takes a claimed delivery, unless it is held already or its line takes no more. Returns whether it was new.
     pub fn offer(&mut self, delivery: Delivery, now: Instant) -> bool {
-        if self.held.contains_key(&delivery.id) {
-            return false;
-        }
         let id = delivery.id;
         let subscription = delivery.subscription.clone();
+        let in_order = delivery.lane.is_none() && !delivery.is_newcomer;
+        if self.held.contains_key(&id) {
+            return false;
+        }
         let (share, free_bytes) = (self.share(), self.free_bytes());
         let line = self.lines.entry(subscription.id).or_default();
         line.max_in_flight = subscription.max_in_flight;
@@ -203,6 +219,7 @@ impl Board {
         };
         if !admitted || self.disabling.contains_key(&subscription.id) {
             line.more = true;
+            self.unsee(subscription.id, id);
             return false;
         }
         let (size, shard, lane) = (delivery.size, delivery.shard, delivery.lane);
@@ -220,6 +237,7 @@ impl Board {
         }
         line.held += 1;
         line.bytes += size;
+        line.is_ordered |= lane.is_some();
         self.bytes += size;
         let held = Held {
             shard,
@@ -229,9 +247,16 @@ impl Board {
             state: State::Waiting,
             breaker: subscription.breaker,
             is_outdated: false,
+            is_disowned: false,
         };
         self.held.insert(id, held);
-        if !line.in_ring && line.may_send() {
+        if in_order {
+            self.see(subscription.id, id);
+        }
+        if let Some(line) = self.lines.get_mut(&subscription.id)
+            && !line.in_ring
+            && line.may_send()
+        {
             line.in_ring = true;
             if is_newcomer {
                 // The newest goes first: a burst to thousands must not hide what comes after it.
@@ -353,11 +378,18 @@ impl Board {
     }
 
     /// The attempt ended; its result is to be recorded, with what it changed for the subscription. False: it was given
-    /// up meanwhile.
+    /// up meanwhile, or failed and is no longer ours to say so: recorded, it could hide the success of the next owner's
+    /// same attempt. That the receiver took it is true whoever says it.
     pub fn attempted(&mut self, attempt: &mut Attempt, now: Instant) -> bool {
         let Some(held) = self.held.get_mut(&attempt.delivery_id) else {
             return false;
         };
+        if held.is_disowned && attempt.verdict != Verdict::Works {
+            self.give_up(attempt.delivery_id);
+            // The next owner may be this process.
+            self.hungry = true;
+            return false;
+        }
         held.state = State::Recording;
         let (id, shard, lane, policy) = (held.subscription, held.shard, held.lane, held.breaker);
         if attempt.verdict != Verdict::Unknown {
@@ -462,6 +494,7 @@ impl Board {
         self.stuck -= stuck.len();
         for (id, subscription, lane) in stuck {
             self.held.remove(&id);
+            self.unsee(subscription, id);
             if let Some(lane) = lane {
                 self.lanes.released((subscription, lane));
             }
@@ -546,23 +579,29 @@ impl Board {
             })
             .collect();
         for id in &aborted {
-            let Some(held) = self.held.remove(id) else {
-                continue;
-            };
-            self.bytes_in_flight -= held.size;
-            if let Some(lane) = held.lane {
-                let lane = (held.subscription, lane);
-                for behind in self.lanes.clear_behind(lane) {
-                    self.unhold(&behind);
-                }
-                self.lanes.released(lane);
-            }
-            if let Some(line) = self.lines.get_mut(&held.subscription) {
-                line.held = line.held.saturating_sub(1);
-            }
-            self.leave_flight(held.subscription, false);
+            self.give_up(*id);
         }
         aborted.len()
+    }
+
+    /// Forgets what is in flight: it stays in the database.
+    fn give_up(&mut self, id: Uuid) {
+        let Some(held) = self.held.remove(&id) else {
+            return;
+        };
+        self.bytes_in_flight -= held.size;
+        self.unsee(held.subscription, id);
+        if let Some(lane) = held.lane {
+            let lane = (held.subscription, lane);
+            for behind in self.lanes.clear_behind(lane) {
+                self.unhold(&behind);
+            }
+            self.lanes.released(lane);
+        }
+        if let Some(line) = self.lines.get_mut(&held.subscription) {
+            line.held = line.held.saturating_sub(1);
+        }
+        self.leave_flight(held.subscription, false);
     }
 
     fn leave_flight(&mut self, subscription: Uuid, counts: bool) {

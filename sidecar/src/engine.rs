@@ -13,7 +13,7 @@ use crate::database::{Backoff, Database, explain};
 use crate::deliver::{Attempt, Deliverer};
 use crate::dispatch::Board;
 use crate::maintain;
-use crate::owner::{Owner, Settings, Signal, same_version};
+use crate::owner::{Owner, Promoted, Settings, Signal, same_version};
 use crate::record::{self, Flushed};
 use crate::shards::Shards;
 use crate::subscriptions::Subscriptions;
@@ -38,6 +38,13 @@ const PROMOTE_INTERVAL: Duration = Duration::from_secs(2);
 const PROMOTE_PAUSE: Duration = Duration::from_millis(250);
 /// Shortest time between them at all: retries that fall due one after another are made ready together.
 const PROMOTE_STEP: Duration = Duration::from_millis(5);
+/// A walk that takes longer goes over many dead rows, which some transaction keeps from being removed.
+const SLOW_WALK: Duration = Duration::from_millis(20);
+/// Slow walks take one part in so many of the time; claims between them look behind what was seen. What is committed
+/// long after its id was made, and what is not among the newest, waits for the next walk.
+const SLOW_WALK_PART: u32 = 10;
+/// Longest pause between slow walks.
+const SLOW_WALK_PAUSE_MAX: Duration = Duration::from_secs(10);
 /// A session that lasted so long was a good one: the next is tried for at once. What fails at once, on a read-only server
 /// for example, does so within milliseconds.
 const STABLE: Duration = Duration::from_secs(1);
@@ -100,6 +107,17 @@ enum End {
     Lost(String),
 }
 
+/// What a claim looks at.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Scope {
+    /// There is no room for more.
+    Newcomers,
+    /// The subscriptions that something is here of, behind what was seen of them, and newcomers.
+    Lines,
+    /// All there is, beginning where the last walk ended; `true`: at the start.
+    Everything(bool),
+}
+
 /// What a statement on the owning session answered.
 enum Reply {
     Settings(Settings),
@@ -108,15 +126,10 @@ enum Reply {
         acquired: Vec<i16>,
     },
     Released(Vec<i16>),
-    Promoted {
-        promoted: usize,
-        next: Option<Duration>,
-    },
+    Promoted(Promoted),
     Claimed {
         claimed: Claimed,
-        /// It asked for more than newcomers.
-        walks: bool,
-        from_start: bool,
+        scope: Scope,
     },
     Armed(bool),
     Disarmed,
@@ -148,8 +161,10 @@ struct Engine {
     reload_subscriptions: bool,
     /// The longest timeout_seconds that was warned of.
     longest_timeout: Duration,
-    /// The last claim asked for newcomers alone.
+    /// Not all there is was looked at since it was last heard of work.
     owes_a_walk: bool,
+    /// No walk before this time.
+    walk_at: Instant,
     /// A later look may find other lanes.
     more_lanes: bool,
     balance_at: Instant,
@@ -195,6 +210,7 @@ impl Engine {
             reload_subscriptions: false,
             longest_timeout: Duration::ZERO,
             owes_a_walk: false,
+            walk_at: now,
             more_lanes: false,
             balance_at: now,
             promote_at: now,
@@ -249,6 +265,7 @@ impl Engine {
         self.board.drop_waiting(|_| true);
         self.board.forget_stuck(None);
         self.board.forget_failures(|_| true);
+        self.board.disown();
         self.shards = Shards::default();
         tracing::warn!(
             in_flight = self.board.in_flight(),
@@ -356,8 +373,7 @@ impl Engine {
             self.last_promote = now;
             self.promote_at = now + PROMOTE_INTERVAL;
             return Ok(Box::pin(async move {
-                let (promoted, next) = owner.promote(&active).await?;
-                Ok(Reply::Promoted { promoted, next })
+                Ok(Reply::Promoted(owner.promote(&active).await?))
             }));
         }
         if self.board.take_hunger() {
@@ -368,16 +384,18 @@ impl Engine {
             true => (0, 0),
             false => {
                 self.board.make_room();
-                (self.board.room(), self.board.newcomers())
+                (self.board.room(), self.board.newcomers(false))
             }
         };
-        if room > 0 && std::mem::take(&mut self.owes_a_walk) {
+        let may_walk = room > 0 && now >= self.walk_at;
+        if may_walk && std::mem::take(&mut self.owes_a_walk) {
             self.wake.look_again();
         }
         let step = if self.disarm_first {
             Step::Disarm
         } else {
-            self.wake.next(now, room > 0 || newcomers > 0)
+            let may_sleep = !self.owes_a_walk || room == 0;
+            self.wake.next(now, room > 0 || newcomers > 0, may_sleep)
         };
         match step {
             Step::Look => Ok(self.claim(owner, room, now)),
@@ -396,24 +414,35 @@ impl Engine {
                 }))
             }
             Step::Wait(until) => {
-                let until = until.min(self.balance_at).min(self.promote_at);
-                Err(if now < claim_at {
-                    until.min(claim_at)
-                } else {
-                    until
-                })
+                let mut until = until.min(self.balance_at).min(self.promote_at);
+                if now < claim_at {
+                    until = until.min(claim_at);
+                }
+                if self.owes_a_walk && now < self.walk_at {
+                    until = until.min(self.walk_at);
+                }
+                Err(until)
             }
         }
     }
 
     fn claim(&mut self, owner: Arc<Owner>, room: usize, now: Instant) -> Action {
         let (shards, cursors) = self.shards.cursors();
-        // Without room it asks for newcomers alone, and for the others when there is some.
-        self.owes_a_walk |= room == 0;
-        let walks = room > 0;
-        let from_start = walks && self.shards.at_start();
-        self.board.claiming(from_start, now);
+        let scope = match room {
+            0 => Scope::Newcomers,
+            _ if now < self.walk_at => Scope::Lines,
+            _ => Scope::Everything(self.shards.at_start()),
+        };
+        // What it does not look at it will when it may.
+        self.owes_a_walk |= !matches!(scope, Scope::Everything(_));
+        self.board.claiming(scope == Scope::Everything(true), now);
         let full = self.board.full(now);
+        let only = (scope == Scope::Lines).then(|| self.board.to_look_at(&full));
+        let newcomers = self.board.newcomers(scope == Scope::Lines);
+        let known = match newcomers {
+            0 => Vec::new(),
+            _ => self.board.known(),
+        };
         let (held, held_ordered) = self.board.held_ids();
         let request = ClaimRequest {
             shards,
@@ -421,8 +450,9 @@ impl Engine {
             held,
             held_ordered,
             full,
-            known: self.board.known(),
-            newcomers: self.board.newcomers(),
+            known,
+            only,
+            newcomers,
             per_subscription: self.board.per_subscription(),
             max_rows: room,
         };
@@ -443,11 +473,7 @@ impl Engine {
             }
             subscriptions.forget(&changed);
             let claimed = claim(&owner, &settings, &mut subscriptions, request).await?;
-            Ok(Reply::Claimed {
-                claimed,
-                walks,
-                from_start,
-            })
+            Ok(Reply::Claimed { claimed, scope })
         })
     }
 
@@ -474,8 +500,11 @@ impl Engine {
                     "gave shards back"
                 );
             }
-            Reply::Promoted { promoted, next } => {
-                if promoted > 0 || std::mem::take(&mut self.more_lanes) {
+            Reply::Promoted(Promoted { ready, next }) => {
+                for (subscription, id) in &ready {
+                    self.board.unsee(*subscription, *id);
+                }
+                if !ready.is_empty() || std::mem::take(&mut self.more_lanes) {
                     self.wake.look_again();
                 }
                 self.promote_at = now
@@ -483,11 +512,7 @@ impl Engine {
                         .unwrap_or(PROMOTE_INTERVAL)
                         .clamp(PROMOTE_STEP, PROMOTE_INTERVAL);
             }
-            Reply::Claimed {
-                claimed,
-                walks,
-                from_start,
-            } => self.claimed(claimed, walks, from_start, now),
+            Reply::Claimed { claimed, scope } => self.claimed(claimed, scope, now),
             Reply::Armed(success) => {
                 if !success {
                     self.armed.clear();
@@ -499,11 +524,15 @@ impl Engine {
         Ok(())
     }
 
-    fn claimed(&mut self, claimed: Claimed, walks: bool, from_start: bool, now: Instant) {
+    fn claimed(&mut self, claimed: Claimed, scope: Scope, now: Instant) {
         self.claiming = false;
+        let took = self.action_started.elapsed();
+        if matches!(scope, Scope::Everything(_)) && took > SLOW_WALK {
+            self.walk_at = now + (took * (SLOW_WALK_PART - 1)).min(SLOW_WALK_PAUSE_MAX);
+        }
         tracing::debug!(
             rows = claimed.deliveries.len(),
-            took_us = self.action_started.elapsed().as_micros(),
+            took_us = took.as_micros(),
             cut = claimed.stopped_at.is_some(),
             "claimed"
         );
@@ -534,18 +563,19 @@ impl Engine {
             self.board.more(subscription);
         }
         self.board.claim_ended();
-        match claimed.stopped_at {
-            _ if !walks => {}
-            Some(last) => {
+        match (scope, claimed.stopped_at) {
+            (Scope::Everything(_), Some(last)) => {
                 self.shards.advance(&last);
                 self.wake.look_again();
             }
-            None => {
+            (Scope::Everything(from_start), None) => {
                 self.shards.rewind();
                 if !from_start {
                     self.wake.look_again();
                 }
             }
+            (Scope::Lines, Some(_)) => self.wake.look_again(),
+            (Scope::Lines, None) | (Scope::Newcomers, _) => {}
         }
         if found {
             self.wake.found(now);

@@ -572,3 +572,31 @@ fn a_line_that_was_put_back_whole_is_asked_for_again() {
     assert_eq!(board.lines[&fifo.id].held, 0);
     assert!(board.take_hunger() && board.room() > 0);
 }
+
+/// Who lost its shards can't say any more that an attempt failed: the next owner makes the same one.
+#[test]
+fn a_failure_counts_no_more_when_the_shard_is_lost() {
+    let (mut board, now) = (Board::new(64), Instant::now());
+    let fifo = subscription(1, 20);
+    board.claiming(true, now);
+    for (id, lane) in [(1, 7), (2, 7), (3, 8)] {
+        board.offer(in_lane(id, lane, &fifo), now);
+    }
+    assert_eq!(sent_ids(&mut board, now), [1, 3]);
+    board.drop_waiting(|_| true);
+    board.disown();
+    let failed = &mut attempt(Uuid::from_u128(1), Verdict::Fails);
+    assert!(!board.attempted(failed, now), "to be made again");
+    assert!(
+        attempted(&mut board, Uuid::from_u128(3)),
+        "the receiver has it"
+    );
+    // Owned again.
+    assert!(board.take_hunger());
+    board.claiming(true, now);
+    for (id, lane) in [(1, 7), (2, 7)] {
+        assert!(board.offer(in_lane(id, lane, &fifo), now));
+    }
+    assert_eq!(sent_ids(&mut board, now), [1]);
+    assert!(board.attempted(&mut attempt(Uuid::from_u128(1), Verdict::Fails), now));
+}

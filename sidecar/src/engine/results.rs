@@ -3,7 +3,7 @@
 use super::{Engine, PROMOTE_STEP};
 use crate::deliver::Attempt;
 use crate::dispatch::{BreakerChange, Verdict};
-use crate::record::Flushed;
+use crate::record::{self, Flushed};
 use std::time::Instant;
 
 impl Engine {
@@ -45,6 +45,10 @@ impl Engine {
             status = attempt.status, http_status = attempt.http_status, "attempted"
         );
         if !self.board.attempted(&mut attempt, now) {
+            record::count_late(
+                attempt.delivery_id,
+                "its shard was lost while the request was under way, and the shard's owner makes it again",
+            );
             return;
         }
         if let Some(delay) = attempt.retry_after {

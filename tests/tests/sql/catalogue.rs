@@ -112,9 +112,9 @@ async fn what_can_be_told_of_a_function_is_told() {
         where pronamespace = 'webhooks'::regnamespace and provolatile = 'v' and prorettype <> 'trigger'::regtype";
     assert_eq!(
         session.text(volatile).await,
-        "apply_links arm_doorbell balance_shards create_partitions disarm_doorbell generate_api_key generate_secret \
-         join_sidecars leave_sidecars link_table link_tenants link_users maintain promote_due publish_event record_attempts release_shards \
-         remove_orphans reset_breaker reset_setting ring_doorbell set_setting sidecar_count unlink_tenants unlink_users uuid_v7"
+        "apply_links arm_doorbell balance_shards claim_idempotency_key create_partitions disarm_doorbell generate_api_key generate_secret \
+         join_sidecars leave_sidecars link_table link_tenants link_users maintain notify_owner promote_due publish_event record_attempts \
+         refuse_event release_shards remove_orphans reset_breaker reset_setting ring_doorbell set_setting sidecar_count unlink_tenants unlink_users uuid_v7"
     );
     // Named notation: parameters have names, and not p_ ones.
     let unnamed = "select p.oid::regprocedure from pg_proc p
