@@ -45,6 +45,9 @@ const SLOW_WALK: Duration = Duration::from_millis(20);
 const SLOW_WALK_PART: u32 = 10;
 /// Longest pause between slow walks.
 const SLOW_WALK_PAUSE_MAX: Duration = Duration::from_secs(10);
+/// A walk that takes so long is worth a warning, once in [`WARNING_INTERVAL`].
+const VERY_SLOW_WALK: Duration = Duration::from_millis(100);
+const WARNING_INTERVAL: Duration = Duration::from_secs(60);
 /// A session that lasted so long was a good one: the next is tried for at once. What fails at once, on a read-only server
 /// for example, does so within milliseconds.
 const STABLE: Duration = Duration::from_secs(1);
@@ -163,8 +166,9 @@ struct Engine {
     longest_timeout: Duration,
     /// Not all there is was looked at since it was last heard of work.
     owes_a_walk: bool,
-    /// No walk before this time.
+    /// No walk before this time, and no warning that they are slow.
     walk_at: Instant,
+    warn_at: Instant,
     /// A later look may find other lanes.
     more_lanes: bool,
     balance_at: Instant,
@@ -211,6 +215,7 @@ impl Engine {
             longest_timeout: Duration::ZERO,
             owes_a_walk: false,
             walk_at: now,
+            warn_at: now,
             more_lanes: false,
             balance_at: now,
             promote_at: now,
@@ -529,6 +534,13 @@ impl Engine {
         let took = self.action_started.elapsed();
         if matches!(scope, Scope::Everything(_)) && took > SLOW_WALK {
             self.walk_at = now + (took * (SLOW_WALK_PART - 1)).min(SLOW_WALK_PAUSE_MAX);
+            if took > VERY_SLOW_WALK && now >= self.warn_at {
+                self.warn_at = now + WARNING_INTERVAL;
+                tracing::warn!(
+                    took_ms = took.as_millis(),
+                    "a walk over webhooks.delivery_queue takes long: look for what keeps vacuum from removing its dead rows (a long transaction: pg_stat_activity.backend_xmin; pg_replication_slots.xmin; pg_prepared_xacts), or whether tens of thousands of subscriptions have deliveries waiting"
+                );
+            }
         }
         tracing::debug!(
             rows = claimed.deliveries.len(),
