@@ -1,11 +1,12 @@
 //! Dispatch: which claimed delivery is sent next. Round robin over subscriptions, each within its own limits and
 //! within its share of the slots, so that receivers that hang can't take the slots of those that answer.
 //!
-//! `room`: what a claim should bring; `seen`: where it may begin; `line`: one subscription; `lanes`: order; `rate`: limits; `breaker`: failures.
+//! `room`: what a claim should bring; `put_back`: what is let go; `seen`: where it may begin; `line`: one subscription; `lanes`: order; `rate`: limits; `breaker`: failures.
 
 mod breaker;
 mod lanes;
 mod line;
+mod put_back;
 mod rate;
 mod room;
 mod seen;
@@ -56,7 +57,7 @@ struct Held {
     /// It was sent before its subscription was changed, or while another owned its shard: that it fails says nothing
     /// of the receiver as it is now.
     is_outdated: bool,
-    /// The session that owned its shard was lost after it was sent: the next owner makes the same attempt.
+    /// Its shard was lost after it was sent, or may have been: the next owner makes the same attempt.
     is_disowned: bool,
 }
 
@@ -134,28 +135,6 @@ impl Board {
         }
     }
 
-    /// It, and what is behind it in its lane, stays in the database.
-    fn put_back(&mut self, delivery: &Delivery) {
-        let subscription = delivery.subscription.id;
-        if let Some(lane) = delivery.lane {
-            for behind in self.lanes.clear_behind((subscription, lane)) {
-                self.unhold(&behind);
-            }
-            self.lanes.released((subscription, lane));
-        }
-        self.unhold(delivery);
-    }
-
-    fn unhold(&mut self, delivery: &Delivery) {
-        self.unsee(delivery.subscription.id, delivery.id);
-        let size = self.held.remove(&delivery.id).map_or(0, |held| held.size);
-        self.bytes -= size;
-        if let Some(line) = self.lines.get_mut(&delivery.subscription.id) {
-            line.held -= 1;
-            line.bytes = line.bytes.saturating_sub(size);
-        }
-    }
-
     /// What the database knows of a subscription's failures, when it is first met.
     pub fn adopt(&mut self, subscription: Uuid, failing: Failing) {
         if self.heard_of.contains(&subscription) {
@@ -183,13 +162,6 @@ impl Board {
         }
     }
 
-    /// All shards were lost: whatever is under way, their next owner makes anew.
-    pub fn disown(&mut self) {
-        for held in self.held.values_mut() {
-            held.is_disowned = true;
-        }
-    }
-
     /// A subscription was changed: its failures are to be loaded again, and what waits of it too.
     pub fn changed(&mut self, subscription: Uuid) {
         self.breakers.retain(|id, _| id != subscription);
@@ -198,7 +170,7 @@ impl Board {
         for held in held.filter(|held| held.subscription == subscription) {
             held.is_outdated = true;
         }
-        self.drop_waiting(|delivery| delivery.subscription.id == subscription);
+        self.drop_waiting_of(subscription);
     }
 
     /// Takes a claimed delivery, unless it is held already or its line takes no more. Returns whether it was new.
@@ -374,6 +346,7 @@ impl Board {
     pub fn started(&mut self, id: Uuid, task: AbortHandle) {
         if let Some(held) = self.held.get_mut(&id) {
             held.state = State::InFlight(task);
+            held.is_disowned = false;
         }
     }
 
@@ -421,7 +394,7 @@ impl Board {
         match attempt.breaker {
             Some(BreakerChange::Open { probe_in, .. }) => {
                 self.timers.insert((now + probe_in, id));
-                self.drop_waiting(|delivery| delivery.subscription.id == id);
+                self.drop_waiting_of(id);
             }
             Some(BreakerChange::Closed { .. }) => self.hungry = true,
             Some(BreakerChange::Failing { .. }) | None => {}
@@ -436,7 +409,7 @@ impl Board {
 
     /// The result of this delivery will disable its subscription: nothing more of it is taken until that is recorded.
     pub fn disabling(&mut self, id: Uuid, subscription: Uuid) {
-        self.drop_waiting(|delivery| delivery.subscription.id == subscription);
+        self.drop_waiting_of(subscription);
         self.disabling.entry(subscription).or_insert(id);
     }
 
@@ -482,25 +455,6 @@ impl Board {
         self.leave_line(subscription);
     }
 
-    /// Forgets what can't be recorded, of a shard that is given back or of all: its next owner has to see for itself.
-    pub fn forget_stuck(&mut self, shard: Option<i16>) {
-        let stuck: Vec<(Uuid, Uuid, Option<i64>)> = self
-            .held
-            .iter()
-            .filter(|(_, held)| matches!(held.state, State::Stuck))
-            .filter(|(_, held)| shard.is_none_or(|shard| shard == held.shard))
-            .map(|(id, held)| (*id, held.subscription, held.lane))
-            .collect();
-        self.stuck -= stuck.len();
-        for (id, subscription, lane) in stuck {
-            self.held.remove(&id);
-            self.unsee(subscription, id);
-            if let Some(lane) = lane {
-                self.lanes.released((subscription, lane));
-            }
-        }
-    }
-
     /// A claim is about to be made. `everything`: what was left behind will be seen.
     pub fn claiming(&mut self, everything: bool, now: Instant) {
         self.claims += 1;
@@ -536,72 +490,6 @@ impl Board {
     /// Whether a subscription that had more in the database has room again; asking resets it.
     pub fn take_hunger(&mut self) -> bool {
         std::mem::take(&mut self.hungry)
-    }
-
-    /// Drops what waits and matches, by subscription or shard: it stays in the database.
-    pub fn drop_waiting(&mut self, matches: impl Fn(&Delivery) -> bool) {
-        let mut dropped = Vec::new();
-        for line in self.lines.values_mut() {
-            if line.waiting.iter().any(&matches) {
-                let (out, kept): (VecDeque<_>, VecDeque<_>) = std::mem::take(&mut line.waiting)
-                    .into_iter()
-                    .partition(&matches);
-                line.waiting = kept;
-                dropped.extend(out);
-            }
-        }
-        for delivery in dropped {
-            self.put_back(&delivery);
-        }
-        // Also behind what is in flight.
-        for lane in self.lanes.all() {
-            let first = self.lanes.first_behind(lane);
-            if first.is_some_and(&matches) {
-                for behind in self.lanes.clear_behind(lane) {
-                    self.unhold(&behind);
-                }
-            }
-        }
-    }
-
-    /// Gives up the requests in flight of a shard, or of all; returns how many.
-    pub fn abort(&mut self, shard: Option<i16>) -> usize {
-        let aborted: Vec<Uuid> = self
-            .held
-            .iter()
-            .filter(|(_, held)| shard.is_none_or(|shard| held.shard == shard))
-            .filter_map(|(id, held)| match &held.state {
-                State::InFlight(task) => {
-                    task.abort();
-                    Some(*id)
-                }
-                _ => None,
-            })
-            .collect();
-        for id in &aborted {
-            self.give_up(*id);
-        }
-        aborted.len()
-    }
-
-    /// Forgets what is in flight: it stays in the database.
-    fn give_up(&mut self, id: Uuid) {
-        let Some(held) = self.held.remove(&id) else {
-            return;
-        };
-        self.bytes_in_flight -= held.size;
-        self.unsee(held.subscription, id);
-        if let Some(lane) = held.lane {
-            let lane = (held.subscription, lane);
-            for behind in self.lanes.clear_behind(lane) {
-                self.unhold(&behind);
-            }
-            self.lanes.released(lane);
-        }
-        if let Some(line) = self.lines.get_mut(&held.subscription) {
-            line.held = line.held.saturating_sub(1);
-        }
-        self.leave_flight(held.subscription, false);
     }
 
     fn leave_flight(&mut self, subscription: Uuid, counts: bool) {

@@ -52,7 +52,7 @@ begin atomic
     cross join lanes l
     cross join lateral (
         -- What waits for its retry or is under way blocks what is behind it.
-        select h.*, bool_or(h.next_attempt_at is not null or h.id = any (ordered_deliveries.held)) over (order by h.id) as blocked
+        select h.*, bool_or(h.next_attempt_at is not null or h.id in (select u.id from unnest(ordered_deliveries.held) u (id))) over (order by h.id) as blocked
         from (
             select q.id, q.attempt, q.event_log_id, q.expires_at, q.next_attempt_at
             from webhooks.delivery_queue q
@@ -157,7 +157,7 @@ begin
             where q.id > recent
               and q.next_attempt_at is null
               and q.shard = any (claim_deliveries.shards)
-              and q.subscription_id <> all (claim_deliveries.known_subscriptions)
+              and q.subscription_id not in (select k.id from unnest(claim_deliveries.known_subscriptions) k (id))
               and (q.lane is null or not exists (
                   select from webhooks.delivery_queue b
                   where b.shard = q.shard and b.subscription_id = q.subscription_id and b.lane = q.lane and b.id < q.id))
@@ -174,7 +174,7 @@ begin
         select w.shard, w.subscription_id, w.ready = w.subscription_id as is_ready, w.ordered = w.subscription_id as is_ordered,
                nowhere as after_id
         from walk w
-        where w.subscription_id <> all (claim_deliveries.full_subscriptions)
+        where w.subscription_id not in (select f.id from unnest(claim_deliveries.full_subscriptions) f (id))
         union all
         select webhooks.shard_of(o.id), o.id, o.after_id is not null, o.after_id is null, least(o.after_id, settled)
         from unnest(claim_deliveries.only_subscriptions, claim_deliveries.after_ids) o (id, after_id)
@@ -194,7 +194,8 @@ begin
                and (q.shard, q.subscription_id, q.id) > (w.shard, w.subscription_id, w.after_id)
                and (q.shard, q.subscription_id) <= (w.shard, w.subscription_id)
                and q.next_attempt_at is null and q.lane is null
-               and q.id <> all (claim_deliveries.held)
+               -- A hashed sub-plan; an array would be compared one by one.
+               and q.id not in (select h.id from unnest(claim_deliveries.held) h (id))
              order by q.shard, q.subscription_id, q.id limit claim_deliveries.per_subscription)
             union all
             select o.delivery_id, o.attempt, o.lane, o.event_log_id, o.expires_at

@@ -2,6 +2,7 @@
 //! queue's index, because some transaction keeps them from being removed, only what is behind them is looked at.
 
 use super::Board;
+use std::collections::HashSet;
 use uuid::Uuid;
 
 /// Most lines that one claim looks at.
@@ -35,8 +36,8 @@ impl Board {
 
     /// The lines that a claim should look at if it does not walk, and after which id; `None`: at their lanes. They take
     /// turns.
-    pub fn to_look_at(&mut self, full: &[Uuid]) -> (Vec<Uuid>, Vec<Option<Uuid>>) {
-        let full: std::collections::HashSet<&Uuid> = full.iter().collect();
+    pub fn take_turns(&mut self, full: &[Uuid]) -> (Vec<Uuid>, Vec<Option<Uuid>>) {
+        let full: HashSet<&Uuid> = full.iter().collect();
         let mut ids: Vec<Uuid> = self.lines.keys().copied().collect();
         ids.retain(|id| !full.contains(id));
         ids.sort_unstable();

@@ -606,7 +606,7 @@ fn claims_look_behind_what_is_here_and_at_what_is_not() {
     let (mut board, now) = (Board::new(64), Instant::now());
     let one = subscription(1, 20);
     let seen = |board: &mut Board| -> Vec<Option<u128>> {
-        let (ids, after) = board.to_look_at(&[]);
+        let (ids, after) = board.take_turns(&[]);
         assert!(ids.iter().all(|id| *id == one.id));
         after.iter().map(|id| id.map(|id| id.as_u128())).collect()
     };
@@ -650,7 +650,7 @@ fn full_lines_are_not_looked_at_and_the_others_take_turns() {
     let full = [Uuid::from_u128(5)];
     let mut looked_at = HashSet::new();
     for _ in 0..3 {
-        let (ids, _) = board.to_look_at(&full);
+        let (ids, _) = board.take_turns(&full);
         assert!(ids.len() <= 1024);
         looked_at.extend(ids);
     }

@@ -44,6 +44,10 @@ impl Engine {
             delivery_id = %attempt.delivery_id, subscription_id = %attempt.subscription_id, attempt = attempt.attempt + 1,
             status = attempt.status, http_status = attempt.http_status, "attempted"
         );
+        if now >= self.lease_until {
+            // This process stood still, or the server does not answer: others may own the shards by now.
+            self.board.disown();
+        }
         if !self.board.attempted(&mut attempt, now) {
             record::count_late(
                 attempt.delivery_id,
