@@ -10,6 +10,7 @@ mod logs;
 pub mod matrix;
 mod messages;
 mod relations;
+mod reused_ids;
 mod secrets;
 mod statistics;
 mod tenants;
