@@ -58,6 +58,9 @@ declare
     new_id uuid := webhooks.uuid_v7();
     first_id uuid;
 begin
+    if not webhooks.may_access_tenant(publish_event.tenant_id) then
+        perform webhooks.refuse_tenant(publish_event.tenant_id);
+    end if;
     if publish_event.idempotency_key is not null then
         first_id := webhooks.claim_idempotency_key(publish_event.tenant_id, publish_event.idempotency_key, new_id);
         if first_id is not null then

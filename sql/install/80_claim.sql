@@ -106,6 +106,7 @@ declare
     events uuid[];
     expiries timestamptz[];
     versions bigint[];
+    tenants uuid[];
     first_event uuid;
     last_event uuid;
     max_age constant interval := make_interval(secs => webhooks.setting('max_delivery_age_seconds'));
@@ -150,7 +151,7 @@ begin
     -- With thousands of subscriptions waiting the walk takes its time to come round. What was published just now for one
     -- that nothing is under way of need not wait for it.
     newest as materialized (
-        select distinct on (n.subscription_id) n.*, s.version
+        select distinct on (n.subscription_id) n.*, s.version, s.tenant_id
         from (
             select q.id, q.shard, q.attempt, q.lane, q.subscription_id, q.event_log_id, q.expires_at
             from webhooks.delivery_queue q
@@ -164,7 +165,7 @@ begin
             order by q.id desc limit claim_deliveries.newcomers
         ) n
         cross join lateral (
-            select v.version from webhooks.webhook_subscriptions v
+            select v.version, v.tenant_id from webhooks.webhook_subscriptions v
             where v.id = n.subscription_id and v.is_active and v.is_enabled
             limit 1
         ) s
@@ -180,10 +181,10 @@ begin
         from unnest(claim_deliveries.only_subscriptions, claim_deliveries.after_ids) o (id, after_id)
     ),
     walked as (
-        select r.id, w.shard, r.attempt, r.lane, w.subscription_id, r.event_log_id, r.expires_at, s.version
+        select r.id, w.shard, r.attempt, r.lane, w.subscription_id, r.event_log_id, r.expires_at, s.version, s.tenant_id
         from looked_at w
         cross join lateral (
-            select v.version from webhooks.webhook_subscriptions v
+            select v.version, v.tenant_id from webhooks.webhook_subscriptions v
             where v.id = w.subscription_id and v.is_active and v.is_enabled
             limit 1
         ) s
@@ -206,15 +207,16 @@ begin
         limit claim_deliveries.max_rows
     ),
     chosen as (
-        select n.id, true as is_newcomer, n.shard, n.attempt, n.lane, n.subscription_id, n.event_log_id, n.expires_at, n.version
+        select n.id, true as is_newcomer, n.shard, n.attempt, n.lane, n.subscription_id, n.event_log_id, n.expires_at, n.version, n.tenant_id
         from newest n
         union all
-        select w.id, false, w.shard, w.attempt, w.lane, w.subscription_id, w.event_log_id, w.expires_at, w.version
+        select w.id, false, w.shard, w.attempt, w.lane, w.subscription_id, w.event_log_id, w.expires_at, w.version, w.tenant_id
         from walked w
     )
     select array_agg(c.id), array_agg(c.is_newcomer), array_agg(c.shard), array_agg(c.attempt), array_agg(c.lane),
-           array_agg(c.subscription_id), array_agg(c.event_log_id), array_agg(c.expires_at), array_agg(c.version)
-    into ids, are_newcomers, their_shards, attempts, lanes, subscriptions, events, expiries, versions
+           array_agg(c.subscription_id), array_agg(c.event_log_id), array_agg(c.expires_at), array_agg(c.version),
+           array_agg(c.tenant_id)
+    into ids, are_newcomers, their_shards, attempts, lanes, subscriptions, events, expiries, versions, tenants
     from chosen c;
     if ids is null then
         return;
@@ -232,12 +234,13 @@ begin
                coalesce(e.created_at, e.processed_at, 'epoch') as created_at,
                sum(pg_column_size(e.event_data)) over (rows unbounded preceding) > claim_deliveries.max_bytes
                    and row_number() over (rows unbounded preceding) > 1 as over_budget
-        from unnest(ids, are_newcomers, their_shards, attempts, lanes, subscriptions, events, expiries, versions)
-            as c (id, is_newcomer, shard, attempt, lane, subscription_id, event_log_id, expires_at, version)
+        from unnest(ids, are_newcomers, their_shards, attempts, lanes, subscriptions, events, expiries, versions, tenants)
+            as c (id, is_newcomer, shard, attempt, lane, subscription_id, event_log_id, expires_at, version, tenant_id)
         left join lateral (
             select * from webhooks.event_logs e
             where e.id = c.event_log_id and e.id between first_event and last_event limit 1
-        ) e on true
+        -- A deleted subscription's id may be another tenant's by now: what was left for the old one is not sent to it.
+        ) e on e.tenant_id = c.tenant_id
     )
     select p.id, p.is_newcomer, p.shard, p.subscription_id, p.version, p.attempt, p.lane,
            -- Old is what has waited long, not what was back-dated or meant for later.
@@ -252,7 +255,7 @@ begin
 end
 $$;
 comment on function webhooks.claim_deliveries(smallint[], uuid[], uuid[], uuid[], uuid[], uuid[], integer, integer, integer, bigint, uuid[], uuid[]) is
-    'Ready deliveries of these shards: first one each of the newest of up to so many newcomers (subscriptions not known), then up to per_subscription of each subscription after each shard''s cursor, without those held and without full subscriptions; of lanes, what comes first. With only_subscriptions it does not walk but looks at these, each after the id in after_ids (null: at its lanes). A row without delivery_id: the subscription has more lanes than were looked at. Beyond max_bytes of event data, rows come without it (over_budget). An event that is gone comes with null columns.';
+    'Ready deliveries of these shards: first one each of the newest of up to so many newcomers (subscriptions not known), then up to per_subscription of each subscription after each shard''s cursor, without those held and without full subscriptions; of lanes, what comes first. With only_subscriptions it does not walk but looks at these, each after the id in after_ids (null: at its lanes). A row without delivery_id: the subscription has more lanes than were looked at. Beyond max_bytes of event data, rows come without it (over_budget). An event that is gone, or not of the subscription''s tenant, comes with null columns.';
 
 create function webhooks.promote_due(shards smallint[], max_rows integer default 1000)
 returns table (delivery_ids uuid[], subscription_ids uuid[], next_due_in_ms bigint)

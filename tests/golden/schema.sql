@@ -1,5 +1,5 @@
 -- relations and their columns
-partitioned table delivery_attempts (RANGE (delivery_id))
+partitioned table delivery_attempts (RANGE (delivery_id)) row level security
     delivery_id uuid not null
     delivery_attempt integer not null
     http_status_code integer
@@ -16,7 +16,7 @@ partitioned table delivery_attempts (RANGE (delivery_id))
     response_headers jsonb
     response_body text
     error_message text
-table delivery_attempts_default
+table delivery_attempts_default row level security
     delivery_id uuid not null
     delivery_attempt integer not null
     http_status_code integer
@@ -33,7 +33,7 @@ table delivery_attempts_default
     response_headers jsonb
     response_body text
     error_message text
-table delivery_attempts_template
+table delivery_attempts_template row level security
     delivery_id uuid not null
     delivery_attempt integer not null
     http_status_code integer
@@ -50,7 +50,7 @@ table delivery_attempts_template
     response_headers jsonb
     response_body text
     error_message text
-table delivery_queue {fillfactor=90,autovacuum_vacuum_scale_factor=0.05,autovacuum_vacuum_insert_scale_factor=0.1}
+table delivery_queue {fillfactor=90,autovacuum_vacuum_scale_factor=0.05,autovacuum_vacuum_insert_scale_factor=0.1} row level security
     id uuid not null default webhooks.uuid_v7()
     subscription_id uuid not null
     event_log_id uuid not null
@@ -60,7 +60,21 @@ table delivery_queue {fillfactor=90,autovacuum_vacuum_scale_factor=0.05,autovacu
     next_attempt_at timestamp with time zone
     expires_at timestamp with time zone
     lane bigint
-partitioned table event_logs (RANGE (id))
+view delivery_states {security_invoker=true}
+    id uuid
+    subscription_id uuid
+    event_log_id uuid
+    tenant_id uuid
+    delivery_attempt integer
+    delivery_status character varying(50)
+    http_status_code integer
+    error_message text
+    attempted_at timestamp with time zone
+    delivered_at timestamp with time zone
+    next_retry_at timestamp with time zone
+    payload_size_bytes integer
+    duration_us bigint
+partitioned table event_logs (RANGE (id)) row level security
     id uuid not null default webhooks.uuid_v7()
     tenant_id uuid not null
     event_type character varying(100) not null
@@ -81,7 +95,7 @@ partitioned table event_logs (RANGE (id))
     ordering_key text
     deliver_after timestamp with time zone
     expires_at timestamp with time zone
-table event_logs_default
+table event_logs_default row level security
     id uuid not null default webhooks.uuid_v7()
     tenant_id uuid not null
     event_type character varying(100) not null
@@ -102,7 +116,7 @@ table event_logs_default
     ordering_key text
     deliver_after timestamp with time zone
     expires_at timestamp with time zone
-table event_logs_template
+table event_logs_template row level security
     id uuid not null default webhooks.uuid_v7()
     tenant_id uuid not null
     event_type character varying(100) not null
@@ -130,7 +144,7 @@ table event_types
     version character varying(20) not null default '1.0'::character varying
     is_builtin boolean not null default false
     created_at timestamp with time zone not null default now()
-table idempotency_keys
+table idempotency_keys row level security
     tenant_id uuid not null
     idempotency_key text not null
     event_id uuid not null
@@ -150,7 +164,7 @@ view settings {security_invoker=true}
     min_value bigint
     max_value bigint
     description text
-table subscription_breakers
+table subscription_breakers row level security
     subscription_id uuid not null
     state character varying(10) not null
     since timestamp with time zone
@@ -168,7 +182,7 @@ view subscription_health {security_invoker=true}
     failing_since timestamp with time zone
     last_error text
     disabled_reason text
-table subscription_routes
+table subscription_routes row level security
     tenant_id uuid not null
     pattern character varying(100) not null
     subscription_id uuid not null
@@ -176,6 +190,37 @@ table subscription_routes
     fifo boolean not null
     filters text
     filter_jsonpath jsonpath
+view subscription_settings {security_invoker=true}
+    id uuid
+    tenant_id uuid
+    name character varying(255)
+    description text
+    environment character varying(50)
+    webhook_url text
+    webhook_method character varying(10)
+    webhook_headers jsonb
+    auth_type character varying(50)
+    auth_config jsonb
+    subscribed_events jsonb
+    event_filters jsonb
+    retry_count integer
+    retry_delay_seconds integer
+    timeout_seconds integer
+    max_payload_size_kb integer
+    is_active boolean
+    is_enabled boolean
+    created_at timestamp with time zone
+    updated_at timestamp with time zone
+    created_by uuid
+    no_retry_statuses integer[]
+    max_in_flight integer
+    rate_limit_per_second double precision
+    rate_limit_burst integer
+    ordering character varying(20)
+    breaker_failure_threshold integer
+    breaker_cooldown_seconds integer
+    disabled_reason text
+    version bigint
 view webhook_delivery_logs {security_invoker=true}
     id uuid
     subscription_id uuid
@@ -193,7 +238,7 @@ view webhook_delivery_logs {security_invoker=true}
     payload_hash character varying(64)
     tenant_id uuid
     duration_us bigint
-table webhook_subscriptions
+table webhook_subscriptions row level security
     id uuid not null default webhooks.uuid_v7()
     tenant_id uuid not null
     name character varying(255) not null
@@ -295,6 +340,27 @@ webhooks.webhook_subscriptions webhook_subscriptions_retry_count_check CHECK (((
 webhooks.webhook_subscriptions webhook_subscriptions_retry_delay_check CHECK (((retry_delay_seconds >= 0) AND (retry_delay_seconds <= 86400)))
 webhooks.webhook_subscriptions webhook_subscriptions_timeout_check CHECK (((timeout_seconds >= 1) AND (timeout_seconds <= 300)))
 
+-- policies
+webhooks.delivery_attempts all_tenants for all to webhooks_all_tenants using true with check true
+webhooks.delivery_attempts monitor for select to webhooks_monitor using ( SELECT (NOT pg_has_role(CURRENT_USER, 'webhooks_manager'::name, 'usage'::text)))
+webhooks.delivery_attempts own_tenant for all using (tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) with check ((tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) OR webhooks.refuse_tenant(tenant_id))
+webhooks.delivery_queue all_tenants for all to webhooks_all_tenants using true with check true
+webhooks.delivery_queue monitor for select to webhooks_monitor using ( SELECT (NOT pg_has_role(CURRENT_USER, 'webhooks_manager'::name, 'usage'::text)))
+webhooks.delivery_queue own_tenant for all using (tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) with check ((tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) OR webhooks.refuse_tenant(tenant_id))
+webhooks.event_logs all_tenants for all to webhooks_all_tenants using true with check true
+webhooks.event_logs monitor for select to webhooks_monitor using ( SELECT (NOT pg_has_role(CURRENT_USER, 'webhooks_manager'::name, 'usage'::text)))
+webhooks.event_logs own_tenant for all using (tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) with check ((tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) OR webhooks.refuse_tenant(tenant_id))
+webhooks.idempotency_keys all_tenants for all to webhooks_all_tenants using true with check true
+webhooks.idempotency_keys own_tenant for all using (tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) with check ((tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) OR webhooks.refuse_tenant(tenant_id))
+webhooks.subscription_breakers own_tenant for all using (EXISTS ( SELECT
+   FROM webhooks.webhook_subscriptions s
+  WHERE (s.id = subscription_breakers.subscription_id)))
+webhooks.subscription_routes all_tenants for all to webhooks_all_tenants using true with check true
+webhooks.subscription_routes own_tenant for all using (tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) with check ((tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) OR webhooks.refuse_tenant(tenant_id))
+webhooks.webhook_subscriptions all_tenants for all to webhooks_all_tenants using true with check true
+webhooks.webhook_subscriptions monitor for select to webhooks_monitor using ( SELECT (NOT pg_has_role(CURRENT_USER, 'webhooks_manager'::name, 'usage'::text)))
+webhooks.webhook_subscriptions own_tenant for all using (tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) with check ((tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) OR webhooks.refuse_tenant(tenant_id))
+
 -- functions
 apply_links()
     returns bigint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp",lock_timeout=2s}
@@ -304,6 +370,10 @@ balance_shards(owned smallint[])
     returns TABLE(fair_share integer, acquired smallint[]) plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 build_payload(event_id uuid, subscription_id uuid DEFAULT NULL::uuid)
     returns text plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+bypasses_isolation(role name)
+    returns boolean sql stable parallel safe
+caller()
+    returns name sql stable parallel restricted
 cancel_outstanding()
     returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 check_subscription(webhook_url text, webhook_headers jsonb, auth_type text, auth_config jsonb, event_filters jsonb)
@@ -314,6 +384,8 @@ claim_idempotency_key(tenant_id uuid, idempotency_key text, event_id uuid)
     returns uuid plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp",enable_seqscan=off}
 create_partitions(days_ahead integer DEFAULT NULL::integer)
     returns integer plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",lock_timeout=2s}
+current_tenant()
+    returns uuid sql stable parallel safe
 derive_routes()
     returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 disarm_doorbell(shards smallint[])
@@ -332,6 +404,8 @@ generate_secret()
     returns text c volatile parallel safe strict
 generate_signature(payload text, secret text)
     returns text c immutable parallel safe strict
+grant_all_tenants(role name)
+    returns void plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 join_sidecars()
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 jsonpath_matches(event_data jsonb, path jsonpath)
@@ -376,6 +450,8 @@ remove_orphans()
     returns bigint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off,enable_bitmapscan=off,enable_hashjoin=off,enable_mergejoin=off}
 render_payload(event_id uuid, tenant_id uuid, event_type text, event_category text, event_name text, event_version text, created_at_us bigint, event_data text, resource_type text, resource_id uuid, user_id uuid, session_id text, request_id text, source_ip text)
     returns text c immutable parallel safe
+renew_secret(subscription_id uuid)
+    returns text plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 reset_breaker(subscription_id uuid)
     returns boolean plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 reset_setting(name text)
@@ -384,6 +460,8 @@ ring_doorbell(shard smallint)
     returns smallint sql volatile parallel unsafe
 set_setting(name text, value bigint)
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+set_tenant(tenant_id uuid, for_session boolean DEFAULT false)
+    returns void sql volatile parallel unsafe
 setting(name text)
     returns bigint sql stable parallel safe {"search_path=pg_catalog, pg_temp"}
 setting_definitions()

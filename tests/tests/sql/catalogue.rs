@@ -14,12 +14,16 @@ const SECURITY_DEFINER: &[&str] = &[
     "create_partitions",
     "derive_routes",
     "forget_tenants",
+    "grant_all_tenants",
     "load_subscriptions",
     "maintain",
     "match_events",
     "promote_due",
     "publish_event",
     "record_attempts",
+    "redacted_auth_config",
+    "redacted_headers",
+    "revoke_all_tenants",
     "sidecar_settings",
     "validate_subscription",
 ];
@@ -112,9 +116,10 @@ async fn what_can_be_told_of_a_function_is_told() {
         where pronamespace = 'webhooks'::regnamespace and provolatile = 'v' and prorettype <> 'trigger'::regtype";
     assert_eq!(
         session.text(volatile).await,
-        "apply_links arm_doorbell balance_shards claim_idempotency_key create_partitions disarm_doorbell generate_api_key generate_secret \
-         join_sidecars leave_sidecars link_table link_tenants link_users maintain notify_owner promote_due publish_event record_attempts \
-         refuse_event release_shards remove_orphans reset_breaker reset_setting ring_doorbell set_setting sidecar_count unlink_tenants unlink_users uuid_v7"
+        "apply_links arm_doorbell balance_shards claim_idempotency_key create_partitions disarm_doorbell generate_api_key \
+         generate_secret grant_all_tenants join_sidecars leave_sidecars link_table link_tenants link_users maintain notify_owner \
+         promote_due publish_event record_attempts refuse_event release_shards remove_orphans renew_secret reset_breaker \
+         reset_setting revoke_all_tenants ring_doorbell set_setting set_tenant sidecar_count unlink_tenants unlink_users uuid_v7"
     );
     // Named notation: parameters have names, and not p_ ones.
     let unnamed = "select p.oid::regprocedure from pg_proc p
@@ -132,8 +137,9 @@ async fn schema(session: &Session) -> String {
     for (title, query) in [
         (
             "relations and their columns",
-            "select format('%s %s%s%s', case c.relkind when 'r' then 'table' when 'p' then 'partitioned table' when 'v' then 'view' else c.relkind::text end,
-                        c.relname, coalesce(' (' || pg_get_partkeydef(c.oid) || ')', ''), coalesce(' ' || c.reloptions::text, '')) || E'\\n'
+            "select format('%s %s%s%s%s', case c.relkind when 'r' then 'table' when 'p' then 'partitioned table' when 'v' then 'view' else c.relkind::text end,
+                        c.relname, coalesce(' (' || pg_get_partkeydef(c.oid) || ')', ''), coalesce(' ' || c.reloptions::text, ''),
+                        case when c.relrowsecurity then ' row level security' else '' end) || E'\\n'
                  || (select string_agg(format('    %s %s%s%s', a.attname, format_type(a.atttypid, a.atttypmod),
                                               case when a.attnotnull then ' not null' else '' end,
                                               coalesce(' default ' || pg_get_expr(d.adbin, d.adrelid), '')), E'\\n' order by a.attnum)
@@ -155,6 +161,15 @@ async fn schema(session: &Session) -> String {
             "constraints",
             "select format('%s %s %s', conrelid::regclass, conname, pg_get_constraintdef(oid)) from pg_constraint
              where connamespace = 'webhooks'::regnamespace and contype <> 'n' and conrelid <> 0 order by 1",
+        ),
+        (
+            "policies",
+            "select format('%s %s', p.polrelid::regclass, p.polname)
+                 || format(' for %s', case p.polcmd when 'r' then 'select' when 'a' then 'insert' when 'w' then 'update' when 'd' then 'delete' else 'all' end)
+                 || coalesce((select ' to ' || string_agg(r.rolname, ', ' order by r.rolname) from pg_roles r where r.oid = any (p.polroles)), '')
+                 || coalesce(' using ' || pg_get_expr(p.polqual, p.polrelid), '')
+                 || coalesce(' with check ' || pg_get_expr(p.polwithcheck, p.polrelid), '')
+             from pg_policy p join pg_class c on c.oid = p.polrelid where c.relnamespace = 'webhooks'::regnamespace order by 1",
         ),
         (
             "functions",

@@ -40,11 +40,11 @@ async fn used(name: &str) -> Database {
              update webhooks.event_types set description = 'ours' where name = 'job.created';
              select webhooks.set_setting('max_retry_delay_seconds', 77);
              do $$ begin
-                 if to_regrole('auditor') is null then create role auditor; end if;
+                 if to_regrole('analyst') is null then create role analyst; end if;
              end $$;
-             grant usage on schema webhooks to auditor;
-             grant select on webhooks.webhook_delivery_logs, webhooks.event_logs to auditor;
-             grant execute on function webhooks.explain_match to auditor"
+             grant usage on schema webhooks to analyst;
+             grant select on webhooks.webhook_delivery_logs, webhooks.event_logs to analyst;
+             grant execute on function webhooks.explain_match to analyst"
         ))
         .await;
     for columns in [
@@ -110,6 +110,9 @@ async fn contents(db: &Database) -> Vec<String> {
         "select 'lies in ' || tableoid::regclass || ' ' || id from webhooks.event_logs
          union all select 'lies in ' || tableoid::regclass || ' ' || delivery_id from webhooks.delivery_attempts order by 1",
         "select 'index ' || indexdef from pg_indexes where schemaname = 'webhooks' order by 1",
+        "select 'row level security ' || relname from pg_class where relnamespace = 'webhooks'::regnamespace and relrowsecurity order by 1",
+        "select 'policy ' || polrelid::regclass || ' ' || polname || ' ' || polcmd::text || ' ' || pg_get_expr(polqual, polrelid) || ' ' || polroles::regrole[]::text
+         from pg_policy order by 1",
         "select 'trigger ' || pg_get_triggerdef(oid) from pg_trigger where not tgisinternal order by 1",
         "select 'wrong shard ' || id from webhooks.delivery_queue where shard <> webhooks.shard_of(subscription_id)",
         "select 'may ' || c.relname || ' ' || a.grantee::regrole || ' ' || a.privilege_type
