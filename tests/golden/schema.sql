@@ -378,6 +378,8 @@ cancel_outstanding()
     returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 check_subscription(webhook_url text, webhook_headers jsonb, auth_type text, auth_config jsonb, event_filters jsonb)
     returns void c stable parallel safe
+check_tenant(tenant_id uuid)
+    returns boolean sql stable parallel restricted
 claim_deliveries(shards smallint[], cursors uuid[], held uuid[], held_ordered uuid[], full_subscriptions uuid[], known_subscriptions uuid[], per_subscription integer, newcomers integer, max_rows integer, max_bytes bigint DEFAULT 8388608, only_subscriptions uuid[] DEFAULT NULL::uuid[], after_ids uuid[] DEFAULT NULL::uuid[])
     returns TABLE(delivery_id uuid, is_newcomer boolean, shard smallint, subscription_id uuid, subscription_version bigint, attempt integer, lane bigint, expires_in_ms bigint, over_budget boolean, event_id uuid, tenant_id uuid, event_type text, event_category text, event_name text, event_version text, created_at_us bigint, event_data text, resource_type text, resource_id uuid, user_id uuid, session_id text, request_id text, source_ip text) plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_generic_plan,enable_seqscan=off,enable_bitmapscan=off,enable_hashjoin=off,enable_mergejoin=off,jit=off}
 claim_idempotency_key(tenant_id uuid, idempotency_key text, event_id uuid)
@@ -428,6 +430,8 @@ maintain()
     returns TABLE(task text, done bigint) plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 match_events()
     returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",enable_seqscan=off}
+may_access_tenant(tenant_id uuid)
+    returns boolean sql stable parallel restricted
 next_attempt_number(delivery_id uuid, attempt integer)
     returns integer plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 notify_owner(shard smallint)
@@ -442,8 +446,16 @@ publish_event(tenant_id uuid, event_type text, event_category text DEFAULT NULL:
     returns uuid plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 record_attempts(delivery_ids uuid[], subscription_ids uuid[], attempts integer[], statuses text[], http_status_codes integer[], response_headers text[], response_bodies text[], error_messages text[], attempted_at_us bigint[], durations_us bigint[], payload_sizes integer[], payload_hashes bytea[], retry_after_ms bigint[], disable_reasons text[], breakers text[], failing_for_ms bigint[], probe_in_ms bigint[])
     returns SETOF uuid plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_generic_plan,enable_seqscan=off,enable_nestloop=off,enable_mergejoin=off,jit=off}
+redact(secrets jsonb, shown text[] DEFAULT '{}'::text[])
+    returns jsonb sql immutable parallel safe
+redacted_auth_config(subscription_id uuid)
+    returns jsonb sql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+redacted_headers(subscription_id uuid)
+    returns jsonb sql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 refuse_event(event_type text, is_known boolean, environment text, created_at timestamp with time zone, processed_at timestamp with time zone, deliver_after timestamp with time zone, expires_at timestamp with time zone)
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+refuse_tenant(tenant_id uuid)
+    returns boolean plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 release_shards(shards smallint[])
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 remove_orphans()
@@ -456,6 +468,8 @@ reset_breaker(subscription_id uuid)
     returns boolean plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 reset_setting(name text)
     returns void sql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+revoke_all_tenants(role name)
+    returns void plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 ring_doorbell(shard smallint)
     returns smallint sql volatile parallel unsafe
 set_setting(name text, value bigint)
