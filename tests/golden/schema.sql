@@ -1,4 +1,49 @@
 -- relations and their columns
+partitioned table audit_log (RANGE (id))
+    id uuid not null default webhooks.uuid_v7()
+    occurred_at timestamp with time zone not null default clock_timestamp()
+    tenant_id uuid
+    action text not null
+    object_type text not null
+    object_id text not null
+    before jsonb
+    after jsonb
+    reason text
+    session_role name not null
+    acting_role name not null
+    user_id text
+    request_id text
+    client_address inet
+table audit_log_default
+    id uuid not null default webhooks.uuid_v7()
+    occurred_at timestamp with time zone not null default clock_timestamp()
+    tenant_id uuid
+    action text not null
+    object_type text not null
+    object_id text not null
+    before jsonb
+    after jsonb
+    reason text
+    session_role name not null
+    acting_role name not null
+    user_id text
+    request_id text
+    client_address inet
+table audit_log_template
+    id uuid not null default webhooks.uuid_v7()
+    occurred_at timestamp with time zone not null default clock_timestamp()
+    tenant_id uuid
+    action text not null
+    object_type text not null
+    object_id text not null
+    before jsonb
+    after jsonb
+    reason text
+    session_role name not null
+    acting_role name not null
+    user_id text
+    request_id text
+    client_address inet
 partitioned table delivery_attempts (RANGE (delivery_id))
     delivery_id uuid not null
     delivery_attempt integer not null
@@ -226,10 +271,15 @@ table webhook_subscriptions
     version bigint not null default 1
 
 -- partitions
+webhooks.audit_log_default of webhooks.audit_log DEFAULT
 webhooks.delivery_attempts_default of webhooks.delivery_attempts DEFAULT
 webhooks.event_logs_default of webhooks.event_logs DEFAULT
 
 -- indexes
+CREATE INDEX audit_log_default_object_id_object_type_id_idx ON webhooks.audit_log_default USING btree (object_id, object_type, id)
+CREATE INDEX audit_log_default_tenant_id_id_idx ON webhooks.audit_log_default USING btree (tenant_id, id)
+CREATE INDEX audit_log_template_object ON webhooks.audit_log_template USING btree (object_id, object_type, id)
+CREATE INDEX audit_log_template_tenant ON webhooks.audit_log_template USING btree (tenant_id, id)
 CREATE INDEX delivery_attempts_default_delivery_status_attempted_at_idx ON webhooks.delivery_attempts_default USING btree (delivery_status, attempted_at) WHERE ((delivery_status)::text <> 'delivered'::text)
 CREATE INDEX delivery_attempts_default_subscription_id_attempted_at_idx ON webhooks.delivery_attempts_default USING btree (subscription_id, attempted_at DESC)
 CREATE INDEX delivery_attempts_template_subscription ON webhooks.delivery_attempts_template USING btree (subscription_id, attempted_at DESC)
@@ -247,6 +297,8 @@ CREATE INDEX idempotency_keys_created ON webhooks.idempotency_keys USING btree (
 CREATE INDEX subscription_routes_subscription ON webhooks.subscription_routes USING btree (subscription_id)
 CREATE INDEX webhook_subscriptions_events ON webhooks.webhook_subscriptions USING gin (subscribed_events)
 CREATE INDEX webhook_subscriptions_tenant_active ON webhooks.webhook_subscriptions USING btree (tenant_id, is_active, is_enabled)
+CREATE UNIQUE INDEX audit_log_default_pkey ON webhooks.audit_log_default USING btree (id)
+CREATE UNIQUE INDEX audit_log_template_pkey ON webhooks.audit_log_template USING btree (id)
 CREATE UNIQUE INDEX delivery_attempts_default_pkey ON webhooks.delivery_attempts_default USING btree (delivery_id, delivery_attempt)
 CREATE UNIQUE INDEX delivery_attempts_template_pkey ON webhooks.delivery_attempts_template USING btree (delivery_id, delivery_attempt)
 CREATE UNIQUE INDEX delivery_queue_pkey ON webhooks.delivery_queue USING btree (id)
@@ -261,6 +313,8 @@ CREATE UNIQUE INDEX subscription_routes_pkey ON webhooks.subscription_routes USI
 CREATE UNIQUE INDEX webhook_subscriptions_pkey ON webhooks.webhook_subscriptions USING btree (id)
 
 -- constraints
+webhooks.audit_log_default audit_log_default_pkey PRIMARY KEY (id)
+webhooks.audit_log_template audit_log_template_pkey PRIMARY KEY (id)
 webhooks.delivery_attempts delivery_attempts_status_check CHECK (((delivery_status)::text = ANY (ARRAY['delivered'::text, 'failed'::text, 'retrying'::text, 'expired'::text])))
 webhooks.delivery_attempts_default delivery_attempts_default_pkey PRIMARY KEY (delivery_id, delivery_attempt)
 webhooks.delivery_attempts_default delivery_attempts_status_check CHECK (((delivery_status)::text = ANY (ARRAY['delivered'::text, 'failed'::text, 'retrying'::text, 'expired'::text])))
@@ -318,6 +372,10 @@ apply_links()
     returns bigint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp",lock_timeout=2s}
 arm_doorbell(shards smallint[])
     returns boolean plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+audit(action text, object_type text, object_id text, tenant_id uuid DEFAULT NULL::uuid, before jsonb DEFAULT NULL::jsonb, after jsonb DEFAULT NULL::jsonb, reason text DEFAULT NULL::text)
+    returns void sql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+audit_change()
+    returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 balance_shards(owned smallint[])
     returns TABLE(fair_share integer, acquired smallint[]) plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 build_payload(event_id uuid, subscription_id uuid DEFAULT NULL::uuid)
@@ -370,6 +428,8 @@ maintain()
     returns TABLE(task text, done bigint) plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 match_events()
     returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",enable_seqscan=off}
+only_changes(before jsonb, after jsonb)
+    returns jsonb sql immutable parallel safe {"search_path=pg_catalog, pg_temp"}
 ordered_deliveries(shard smallint, subscription_id uuid, held uuid[], from_lane bigint, max_rows integer)
     returns TABLE(delivery_id uuid, attempt integer, lane bigint, event_log_id uuid, expires_at timestamp with time zone) sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 own_event_type()
@@ -380,6 +440,12 @@ publish_event(tenant_id uuid, event_type text, event_category text DEFAULT NULL:
     returns uuid plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",enable_seqscan=off}
 record_attempts(delivery_ids uuid[], subscription_ids uuid[], attempts integer[], statuses text[], http_status_codes integer[], response_headers text[], response_bodies text[], error_messages text[], attempted_at_us bigint[], durations_us bigint[], payload_sizes integer[], payload_hashes bytea[], retry_after_ms bigint[], disable_reasons text[], breakers text[], failing_for_ms bigint[], probe_in_ms bigint[])
     returns SETOF uuid plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off,jit=off}
+redact(secrets jsonb, shown jsonb)
+    returns jsonb sql immutable parallel safe {"search_path=pg_catalog, pg_temp"}
+redact_subscription(subscription jsonb, shown jsonb)
+    returns jsonb sql immutable parallel safe {"search_path=pg_catalog, pg_temp"}
+refuse_change()
+    returns trigger plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 release_shards(shards smallint[])
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 remove_orphans()
@@ -422,6 +488,11 @@ verify_signature(payload text, signature text, secret text)
     returns boolean c immutable parallel safe strict
 
 -- triggers
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON webhooks.audit_log FOR EACH STATEMENT EXECUTE FUNCTION webhooks.refuse_change()
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON webhooks.audit_log_default FOR EACH STATEMENT EXECUTE FUNCTION webhooks.refuse_change()
+CREATE TRIGGER audit_change AFTER INSERT OR DELETE OR UPDATE ON webhooks.event_types FOR EACH ROW EXECUTE FUNCTION webhooks.audit_change('event_type', 'name')
+CREATE TRIGGER audit_change AFTER INSERT OR DELETE OR UPDATE ON webhooks.setting_overrides FOR EACH ROW EXECUTE FUNCTION webhooks.audit_change('setting', 'name')
+CREATE TRIGGER audit_change AFTER INSERT OR DELETE OR UPDATE ON webhooks.webhook_subscriptions FOR EACH ROW EXECUTE FUNCTION webhooks.audit_change('subscription', 'id')
 CREATE TRIGGER cancel_outstanding AFTER DELETE ON webhooks.webhook_subscriptions FOR EACH ROW EXECUTE FUNCTION webhooks.cancel_outstanding()
 CREATE TRIGGER derive_routes AFTER INSERT OR DELETE OR UPDATE ON webhooks.webhook_subscriptions FOR EACH ROW EXECUTE FUNCTION webhooks.derive_routes()
 CREATE TRIGGER match_events AFTER INSERT ON webhooks.event_logs REFERENCING NEW TABLE AS new_events FOR EACH STATEMENT EXECUTE FUNCTION webhooks.match_events()

@@ -10,7 +10,7 @@ use crate::session::Session;
 
 const TENANT: &str = "11111111-1111-4111-8111-111111111111";
 const USER: &str = "22222222-2222-4222-8222-222222222222";
-const RELATIONS: [&str; 11] = [
+const RELATIONS: [&str; 12] = [
     "event_types",
     "settings",
     "webhook_subscriptions",
@@ -22,6 +22,7 @@ const RELATIONS: [&str; 11] = [
     "webhook_delivery_logs",
     "linked_tables",
     "subscription_breakers",
+    "audit_log",
 ];
 
 /// Everything that the extension has: custom and changed types, settings, secrets, events in partitions and default,
@@ -71,6 +72,12 @@ async fn used(name: &str) -> Database {
     session
         .run("update webhooks.delivery_queue set event_log_id = webhooks.uuid_v7_floor('2020-01-01')")
         .await;
+    session
+        .run(
+            "delete from webhooks.audit_log where id <> (select min(id::text)::uuid from webhooks.audit_log);
+             update webhooks.audit_log set id = webhooks.uuid_v7_floor('2020-01-01')",
+        )
+        .await;
     session.run("select webhooks.create_partitions(2)").await;
     session.run(&publish).await;
     session
@@ -108,7 +115,8 @@ async fn contents(db: &Database) -> Vec<String> {
     }
     for query in [
         "select 'lies in ' || tableoid::regclass || ' ' || id from webhooks.event_logs
-         union all select 'lies in ' || tableoid::regclass || ' ' || delivery_id from webhooks.delivery_attempts order by 1",
+         union all select 'lies in ' || tableoid::regclass || ' ' || delivery_id from webhooks.delivery_attempts
+         union all select 'lies in ' || tableoid::regclass || ' ' || id from webhooks.audit_log order by 1",
         "select 'index ' || indexdef from pg_indexes where schemaname = 'webhooks' order by 1",
         "select 'trigger ' || pg_get_triggerdef(oid) from pg_trigger where not tgisinternal order by 1",
         "select 'wrong shard ' || id from webhooks.delivery_queue where shard <> webhooks.shard_of(subscription_id)",

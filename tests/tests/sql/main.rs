@@ -5,12 +5,15 @@
 //! | `publish`, `bulk`, `idempotency`, `two_phase` | an event is published exactly when its transaction commits |
 //! | `matching`, `subscriptions` | who gets it; what a subscription may say |
 //! | `doorbell`, `shards`, `claim`, `ordering`, `record`, `health` | the sidecar's side of the protocol, several sessions at once |
+//! | `audit` | who changed what |
 //! | `settings`, `partitions`, `links`, `dump_restore` | operations |
 //! | `docs` | the documents' SQL, as it stands |
 //! | `native` | the functions in Rust, called as SQL calls them |
 //! | `privileges`, `catalogue`, `plans` | what catalogues and statistics can prove about all of it |
 
 // `cfg(test)` tells clippy that the modules' helpers are tests too, where `unwrap` is fine.
+#[cfg(test)]
+mod audit;
 #[cfg(test)]
 mod bulk;
 #[cfg(test)]

@@ -28,6 +28,8 @@ const EXECUTE: &[&str] = &[
 /// All others: for the DBA, and for functions that run as the owner.
 const OWNER_ONLY: &[&str] = &[
     "apply_links",
+    "audit",
+    "audit_change",
     "build_payload",
     "cancel_outstanding",
     "check_subscription",
@@ -47,8 +49,12 @@ const OWNER_ONLY: &[&str] = &[
     "link_tenants",
     "link_users",
     "match_events",
+    "only_changes",
     "ordered_deliveries",
     "own_event_type",
+    "redact",
+    "redact_subscription",
+    "refuse_change",
     "remove_orphans",
     "render_payload",
     "reset_breaker",
@@ -68,6 +74,9 @@ const OWNER_ONLY: &[&str] = &[
 
 /// Relations, with what somebody but the owner may do.
 const RELATIONS: &[&str] = &[
+    "audit_log",
+    "audit_log_default",
+    "audit_log_template",
     "delivery_attempts",
     "delivery_attempts_default",
     "delivery_attempts_template",
@@ -122,8 +131,12 @@ async fn nothing_is_granted_but_what_is_written_here() {
             .ends_with('_')
     });
     assert_eq!(relations, RELATIONS);
-    // Two days of each.
-    assert_eq!(partitions.len(), 4, "{partitions:?}");
+    // Two days of each log, a month or two of the audit log.
+    assert!((5..=6).contains(&partitions.len()), "{partitions:?}");
+    assert!(
+        partitions.iter().all(|p| !p.contains(' ')),
+        "{partitions:?}"
+    );
 
     let columns = format!(
         "select attrelid::regclass || '.' || attname || ' ' || {GRANTEE} || '=' || a.privilege_type
@@ -219,6 +232,7 @@ async fn secrets_are_read_by_nobody_else() {
         "table webhooks.delivery_attempts",
         "table webhooks.webhook_delivery_logs",
         "table webhooks.idempotency_keys",
+        "table webhooks.audit_log",
         "copy webhooks.webhook_subscriptions to stdout",
         "update webhooks.webhook_subscriptions set webhook_url = 'http://evil.example/'",
         "delete from webhooks.delivery_queue",
@@ -229,6 +243,8 @@ async fn secrets_are_read_by_nobody_else() {
         "select webhooks.create_partitions()",
         "select webhooks.link_tenants('pg_class')",
         "insert into webhooks.event_types (name, category) values ('a.b', 'a')",
+        "insert into webhooks.audit_log (action, object_type, object_id, session_role, acting_role) values ('', '', '', 'x', 'x')",
+        "select webhooks.audit('created', 'subscription', 'x')",
         "create table webhooks.mine (id integer)",
     ];
     for role in [PUBLISHER_ROLE, SIDECAR_ROLE, "stranger"] {
