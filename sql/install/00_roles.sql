@@ -3,7 +3,7 @@ do $roles$
 declare
     role_name text;
 begin
-    foreach role_name in array array['webhooks_publisher', 'webhooks_sidecar'] loop
+    foreach role_name in array array['webhooks_publisher', 'webhooks_sidecar', 'webhooks_all_tenants'] loop
         if not exists (select from pg_catalog.pg_roles where rolname = role_name) then
             execute pg_catalog.format('create role %I nologin', role_name);
         end if;

@@ -24,3 +24,28 @@ grant execute on function
     webhooks.record_attempts(uuid[], uuid[], integer[], text[], integer[], text[], text[], text[], bigint[], bigint[], integer[], bytea[], bigint[], text[], text[], bigint[], bigint[]),
     webhooks.maintain()
 to webhooks_sidecar;
+
+-- For webhooks_auditor, of the rows of all tenants:
+--     grant select on webhooks.audit_log to webhooks_auditor;
+--
+-- For webhooks_manager, beside SELECT on webhook_subscriptions but for the secrets (webhook_headers, auth_config), INSERT,
+-- UPDATE and DELETE, bound by row-level security. Those that run as the owner check the tenant: *.
+--     grant execute on function
+--         webhooks.subscription_settings(),
+--         webhooks.subscription_row(jsonb),
+--         webhooks.insert_subscription(uuid, jsonb),
+--         webhooks.create_subscription(uuid, text, text, jsonb, text, text, text, jsonb, text, jsonb, jsonb, integer, integer, integer, integer, integer[], integer, double precision, integer, text, integer, integer, boolean, boolean, uuid),
+--         webhooks.refuse_subscription(uuid),
+--         webhooks.get_subscription(uuid),                                   -- *
+--         webhooks.list_subscriptions(text, boolean),
+--         webhooks.update_subscription(uuid, jsonb),
+--         webhooks.delete_subscription(uuid),
+--         webhooks.set_subscriptions_enabled(uuid[], boolean),
+--         webhooks.lock_tenant(uuid),
+--         webhooks.export_subscriptions(uuid),
+--         webhooks.subscription_changes(uuid, jsonb),                        -- *
+--         webhooks.redact(jsonb, jsonb),
+--         webhooks.redact_subscription(jsonb, jsonb),
+--         webhooks.import_subscriptions(uuid, jsonb, boolean),
+--         webhooks.copy_subscriptions(uuid, text, text, boolean)             -- *
+--     to webhooks_manager;

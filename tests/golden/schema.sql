@@ -380,20 +380,36 @@ balance_shards(owned smallint[])
     returns TABLE(fair_share integer, acquired smallint[]) plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 build_payload(event_id uuid, subscription_id uuid DEFAULT NULL::uuid)
     returns text plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+bypasses_isolation(role name)
+    returns boolean sql stable parallel safe
+caller()
+    returns name sql stable parallel restricted
 cancel_outstanding()
     returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 check_subscription(webhook_url text, webhook_headers jsonb, auth_type text, auth_config jsonb, event_filters jsonb)
     returns void c stable parallel safe
+check_tenant(tenant_id uuid)
+    returns boolean sql stable parallel restricted
 claim_deliveries(shards smallint[], cursors uuid[], held uuid[], held_ordered uuid[], full_subscriptions uuid[], known_subscriptions uuid[], per_subscription integer, newcomers integer, max_rows integer, max_bytes bigint DEFAULT 8388608)
     returns TABLE(delivery_id uuid, is_newcomer boolean, shard smallint, subscription_id uuid, subscription_version bigint, attempt integer, lane bigint, expires_in_ms bigint, over_budget boolean, event_id uuid, tenant_id uuid, event_type text, event_category text, event_name text, event_version text, created_at_us bigint, event_data text, resource_type text, resource_id uuid, user_id uuid, session_id text, request_id text, source_ip text) plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off,enable_bitmapscan=off,enable_hashjoin=off,enable_mergejoin=off,jit=off}
+copy_subscriptions(tenant_id uuid, from_environment text, to_environment text, dry_run boolean DEFAULT false)
+    returns TABLE(name text, action text) plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 create_partitions(days_ahead integer DEFAULT NULL::integer)
     returns integer plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",lock_timeout=2s}
+create_subscription(tenant_id uuid, name text, webhook_url text, subscribed_events jsonb, environment text DEFAULT NULL::text, description text DEFAULT NULL::text, webhook_method text DEFAULT NULL::text, webhook_headers jsonb DEFAULT NULL::jsonb, auth_type text DEFAULT NULL::text, auth_config jsonb DEFAULT NULL::jsonb, event_filters jsonb DEFAULT NULL::jsonb, retry_count integer DEFAULT NULL::integer, retry_delay_seconds integer DEFAULT NULL::integer, timeout_seconds integer DEFAULT NULL::integer, max_payload_size_kb integer DEFAULT NULL::integer, no_retry_statuses integer[] DEFAULT NULL::integer[], max_in_flight integer DEFAULT NULL::integer, rate_limit_per_second double precision DEFAULT NULL::double precision, rate_limit_burst integer DEFAULT NULL::integer, ordering text DEFAULT NULL::text, breaker_failure_threshold integer DEFAULT NULL::integer, breaker_cooldown_seconds integer DEFAULT NULL::integer, is_active boolean DEFAULT NULL::boolean, is_enabled boolean DEFAULT NULL::boolean, created_by uuid DEFAULT NULL::uuid)
+    returns uuid sql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+current_tenant()
+    returns uuid sql stable parallel safe
+delete_subscription(id uuid)
+    returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 derive_routes()
     returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 disarm_doorbell(shards smallint[])
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 explain_match(tenant_id uuid, event_type text, event_data jsonb DEFAULT '{}'::jsonb, resource_type text DEFAULT NULL::text, resource_id uuid DEFAULT NULL::uuid, environment text DEFAULT NULL::text)
     returns TABLE(subscription_id uuid, subscription_name text, matched boolean, reason text) sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+export_subscriptions(tenant_id uuid)
+    returns jsonb sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 filter_matches(event_filters text, event_data text, resource_type text, resource_id uuid)
     returns boolean c immutable parallel safe
 filter_mismatch(event_filters text, event_data text, resource_type text, resource_id uuid)
@@ -406,12 +422,20 @@ generate_secret()
     returns text c volatile parallel safe strict
 generate_signature(payload text, secret text)
     returns text c immutable parallel safe strict
+get_subscription(id uuid)
+    returns webhooks.webhook_subscriptions sql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+import_subscriptions(tenant_id uuid, subscriptions jsonb, dry_run boolean DEFAULT false)
+    returns TABLE(name text, environment text, action text, subscription_id uuid, before jsonb, after jsonb, error text, hint text) plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+insert_subscription(tenant_id uuid, settings jsonb)
+    returns uuid plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 join_sidecars()
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 jsonpath_matches(event_data jsonb, path jsonpath)
     returns boolean plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 jsonpath_objection(path jsonpath)
     returns text plpgsql immutable parallel safe strict {"search_path=pg_catalog, pg_temp"}
+keep_secrets(given jsonb, stored jsonb)
+    returns jsonb sql immutable parallel safe {"search_path=pg_catalog, pg_temp"}
 lane_of(ordering_key text)
     returns bigint sql immutable parallel safe
 leave_sidecars()
@@ -422,18 +446,26 @@ link_tenants(tenants regclass, id_column name DEFAULT 'id'::name)
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 link_users(users regclass, id_column name DEFAULT 'id'::name)
     returns void sql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+list_subscriptions(environment text DEFAULT NULL::text, is_active boolean DEFAULT NULL::boolean)
+    returns SETOF webhooks.webhook_subscriptions sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 load_subscriptions(ids uuid[])
     returns TABLE(id uuid, version bigint, webhook_url text, webhook_method text, webhook_headers text, auth_type text, auth_config text, retry_count integer, retry_delay_seconds integer, timeout_seconds integer, max_payload_size_kb integer, no_retry_statuses integer[], max_in_flight integer, rate_limit_per_second double precision, rate_limit_burst integer, breaker_failure_threshold bigint, breaker_cooldown_seconds bigint, shard smallint, is_breaker_open boolean, probe_in_ms bigint, failing_for_ms bigint) sql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+lock_tenant(tenant_id uuid)
+    returns void sql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 maintain()
     returns TABLE(task text, done bigint) plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 match_events()
     returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",enable_seqscan=off}
+may_access_tenant(tenant_id uuid)
+    returns boolean sql stable parallel restricted
 only_changes(before jsonb, after jsonb)
     returns jsonb sql immutable parallel safe {"search_path=pg_catalog, pg_temp"}
 ordered_deliveries(shard smallint, subscription_id uuid, held uuid[], from_lane bigint, max_rows integer)
     returns TABLE(delivery_id uuid, attempt integer, lane bigint, event_log_id uuid, expires_at timestamp with time zone) sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 own_event_type()
     returns trigger plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+own_subscription(subscription_id uuid)
+    returns webhooks.webhook_subscriptions plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 promote_due(shards smallint[], max_rows integer DEFAULT 1000)
     returns TABLE(promoted integer, next_due_in_ms bigint) plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off,enable_bitmapscan=off}
 publish_event(tenant_id uuid, event_type text, event_category text DEFAULT NULL::text, event_name text DEFAULT NULL::text, event_data jsonb DEFAULT '{}'::jsonb, resource_type text DEFAULT NULL::text, resource_id uuid DEFAULT NULL::uuid, user_id uuid DEFAULT NULL::uuid, session_id text DEFAULT NULL::text, request_id text DEFAULT NULL::text, source_ip inet DEFAULT NULL::inet, event_version text DEFAULT '1.0'::text, environment text DEFAULT NULL::text, idempotency_key text DEFAULT NULL::text, ordering_key text DEFAULT NULL::text, deliver_after timestamp with time zone DEFAULT NULL::timestamp with time zone, expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone)
@@ -446,6 +478,10 @@ redact_subscription(subscription jsonb, shown jsonb)
     returns jsonb sql immutable parallel safe {"search_path=pg_catalog, pg_temp"}
 refuse_change()
     returns trigger plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+refuse_subscription(subscription_id uuid)
+    returns void plpgsql immutable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+refuse_tenant(tenant_id uuid)
+    returns boolean plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 release_shards(shards smallint[])
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 remove_orphans()
@@ -460,6 +496,10 @@ ring_doorbell(shards smallint[])
     returns boolean plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 set_setting(name text, value bigint)
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+set_subscriptions_enabled(ids uuid[], enabled boolean)
+    returns bigint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+set_tenant(tenant_id uuid, for_session boolean DEFAULT false)
+    returns void sql volatile parallel unsafe
 setting(name text)
     returns bigint sql stable parallel safe {"search_path=pg_catalog, pg_temp"}
 setting_definitions()
@@ -472,10 +512,18 @@ sidecar_count()
     returns integer sql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 sidecar_settings()
     returns TABLE(extension_version text, shard_count integer, max_retry_delay_seconds bigint, max_retry_after_seconds bigint, max_response_body_bytes bigint, max_response_headers_bytes bigint, disable_after_failing_hours bigint) sql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+subscription_changes(id uuid, settings jsonb)
+    returns TABLE(before jsonb, after jsonb) plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+subscription_row(settings jsonb)
+    returns webhooks.webhook_subscriptions plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+subscription_settings()
+    returns text[] sql stable parallel safe {"search_path=pg_catalog, pg_temp"}
 unlink_tenants()
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 unlink_users()
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+update_subscription(id uuid, changes jsonb)
+    returns webhooks.webhook_subscriptions plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 uuid_v7()
     returns uuid c volatile parallel safe strict
 uuid_v7_floor(at timestamp with time zone)

@@ -12,9 +12,11 @@ const SECURITY_DEFINER: &[&str] = &[
     "audit_change",
     "cancel_outstanding",
     "claim_deliveries",
+    "copy_subscriptions",
     "create_partitions",
     "derive_routes",
     "forget_tenants",
+    "get_subscription",
     "load_subscriptions",
     "maintain",
     "match_events",
@@ -22,6 +24,7 @@ const SECURITY_DEFINER: &[&str] = &[
     "publish_event",
     "record_attempts",
     "sidecar_settings",
+    "subscription_changes",
     "validate_subscription",
 ];
 
@@ -114,9 +117,11 @@ async fn what_can_be_told_of_a_function_is_told() {
         where pronamespace = 'webhooks'::regnamespace and provolatile = 'v' and prorettype <> 'trigger'::regtype";
     assert_eq!(
         session.text(volatile).await,
-        "apply_links arm_doorbell audit balance_shards create_partitions disarm_doorbell generate_api_key generate_secret \
-         join_sidecars leave_sidecars link_table link_tenants link_users maintain promote_due publish_event record_attempts release_shards \
-         remove_orphans reset_breaker reset_setting ring_doorbell set_setting sidecar_count unlink_tenants unlink_users uuid_v7"
+        "apply_links arm_doorbell audit balance_shards copy_subscriptions create_partitions create_subscription \
+         delete_subscription disarm_doorbell generate_api_key generate_secret import_subscriptions insert_subscription \
+         join_sidecars leave_sidecars link_table link_tenants link_users lock_tenant maintain promote_due publish_event \
+         record_attempts release_shards remove_orphans reset_breaker reset_setting ring_doorbell set_setting \
+         set_subscriptions_enabled set_tenant sidecar_count unlink_tenants unlink_users update_subscription uuid_v7"
     );
     // Named notation: parameters have names, and not p_ ones.
     let unnamed = "select p.oid::regprocedure from pg_proc p

@@ -5,6 +5,7 @@
 //! | `publish`, `bulk`, `idempotency`, `two_phase` | an event is published exactly when its transaction commits |
 //! | `matching`, `subscriptions` | who gets it; what a subscription may say |
 //! | `doorbell`, `shards`, `claim`, `ordering`, `record`, `health` | the sidecar's side of the protocol, several sessions at once |
+//! | `manage_subscriptions`, `move_subscriptions` | subscriptions as functions, one and many |
 //! | `audit` | who changed what |
 //! | `settings`, `partitions`, `links`, `dump_restore` | operations |
 //! | `docs` | the documents' SQL, as it stands |
@@ -35,7 +36,11 @@ mod links;
 #[cfg(test)]
 mod listener;
 #[cfg(test)]
+mod manage_subscriptions;
+#[cfg(test)]
 mod matching;
+#[cfg(test)]
+mod move_subscriptions;
 #[cfg(test)]
 mod native;
 #[cfg(test)]
