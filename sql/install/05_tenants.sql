@@ -70,3 +70,48 @@ language sql stable parallel restricted
 return webhooks.may_access_tenant(tenant_id) or webhooks.refuse_tenant(tenant_id);
 comment on function webhooks.check_tenant(uuid) is
     'True, or an error if the caller of a function that runs as its owner may not see and write a tenant''s rows.';
+
+create function webhooks.grant_all_tenants(role name)
+returns void
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    if not exists (select from pg_roles r where r.rolname = grant_all_tenants.role) then
+        raise exception 'there is no role "%"', coalesce(role, 'null')
+            using errcode = 'undefined_object', hint = 'Give the name of a role as pg_roles has it, without quotes around it.';
+    end if;
+    if role in ('webhooks_publisher', 'webhooks_manager', 'webhooks_monitor', 'webhooks_auditor', 'webhooks_sidecar', 'webhooks_all_tenants') then
+        raise exception 'role "%" is not given all tenants: every member would have them', role
+            using errcode = 'invalid_grant_operation', hint = 'Name the role of the back-end that is to be trusted.';
+    end if;
+    execute format('grant webhooks_all_tenants to %I', role)
+        -- PostgreSQL 16 asks the grant, not the role, whether it is inherited.
+        || case when current_setting('server_version_num')::integer >= 160000 then ' with inherit true' else '' end;
+    if not pg_has_role(role, 'webhooks_all_tenants', 'usage') then
+        raise exception 'role "%" does not inherit', role
+            using errcode = 'invalid_grant_operation', hint = format('Make it do so: alter role %I inherit;', role);
+    end if;
+end
+$$;
+comment on function webhooks.grant_all_tenants(name) is
+    'Lets a trusted role publish and manage (what of the two, its other roles say) for every tenant, whatever tenant is set. Holds in all databases of the server.';
+
+create function webhooks.revoke_all_tenants(role name)
+returns void
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    if not exists (select from pg_roles r where r.rolname = revoke_all_tenants.role) then
+        raise exception 'there is no role "%"', coalesce(role, 'null')
+            using errcode = 'undefined_object', hint = 'Give the name of a role as pg_roles has it, without quotes around it.';
+    end if;
+    execute format('revoke webhooks_all_tenants from %I', role);
+    if pg_has_role(role, 'webhooks_all_tenants', 'member') then
+        raise exception 'role "%" still has all tenants, by way of another role or as superuser', role
+            using errcode = 'invalid_grant_operation', hint = 'pg_auth_members tells of which roles it is a member.';
+    end if;
+end
+$$;
+comment on function webhooks.revoke_all_tenants(name) is 'Undoes grant_all_tenants().';

@@ -25,7 +25,7 @@ comment on column webhooks.audit_log.tenant_id is 'Whose object; null: nobody''s
 comment on column webhooks.audit_log.action is 'For example created, updated, deleted, enabled, disabled, retried, replayed, cancelled.';
 comment on column webhooks.audit_log.object_type is 'For example subscription, event_type, setting, delivery.';
 comment on column webhooks.audit_log.object_id is 'Its id or name.';
-comment on column webhooks.audit_log.before is 'Before the change: of an update what changed, of a deletion all. Secrets show as "[redacted]"; of those, too, an update has only the keys that changed.';
+comment on column webhooks.audit_log.before is 'Before the change: of an update what changed, of a deletion all. Secrets show as "[redacted]", and so does what follows the host in webhook_url; of webhook_headers and auth_config, too, an update has only the keys that changed.';
 comment on column webhooks.audit_log.after is 'The same after the change; what was done, where nothing was changed.';
 comment on column webhooks.audit_log.reason is 'Why, if the system did it: for example why it disabled a subscription.';
 comment on column webhooks.audit_log.session_role is 'Role that logged in.';
@@ -83,8 +83,7 @@ begin atomic
         (tenant_id, action, object_type, object_id, before, after, reason, session_role, acting_role, user_id, request_id, client_address)
     values (
         audit.tenant_id, audit.action, audit.object_type, audit.object_id, audit.before, audit.after, audit.reason, session_user,
-        -- current_user would be the owner: our functions call this as SECURITY DEFINER.
-        coalesce(nullif(current_setting('role'), 'none'), session_user::text),
+        webhooks.caller(),
         left(nullif(current_setting('webhooks.user_id', true), ''), 255),
         left(nullif(current_setting('webhooks.request_id', true), ''), 255),
         inet_client_addr()
@@ -93,40 +92,22 @@ end;
 comment on function webhooks.audit(text, text, text, uuid, jsonb, jsonb, text) is
     'Writes an entry of the audit log, for functions of this schema. before and after must be without secrets.';
 
-create function webhooks.redact(secrets jsonb, shown jsonb)
+create function webhooks.redact_subscription(subscription jsonb, hide_path boolean default false)
 returns jsonb
 language sql immutable parallel safe
 set search_path = pg_catalog, pg_temp
 begin atomic
-    select case
-        when jsonb_typeof(secrets) = 'object'
-            then (select coalesce(jsonb_object_agg(k, shown), '{}') from jsonb_object_keys(secrets) k)
-        when secrets <> 'null' then shown
-        else secrets
-    end;
+    select case when subscription is not null then coalesce(jsonb_object_agg(c.key, case
+        when c.key = 'webhook_headers' then coalesce(webhooks.redact(c.value, '{}', '"[redacted]"'), 'null')
+        when c.key = 'auth_config' then coalesce(webhooks.redact(c.value, '{header}', '"[redacted]"'), 'null')
+        when c.key = 'webhook_url' and hide_path
+            then to_jsonb(regexp_replace(c.value #>> '{}', '^(https?://[^/?#]*)(/.+|[?#].*)$', '\1/[redacted]', 'i'))
+        else c.value
+    end), '{}') end
+    from jsonb_each(subscription) c;
 end;
-comment on function webhooks.redact(jsonb, jsonb) is 'The same keys, each with the value that is shown instead of the secret.';
-
-create function webhooks.redact_subscription(subscription jsonb, shown jsonb)
-returns jsonb
-language sql immutable parallel safe
-set search_path = pg_catalog, pg_temp
-begin atomic
-    select subscription
-        || case when subscription ? 'webhook_headers'
-                then jsonb_build_object('webhook_headers', webhooks.redact(subscription -> 'webhook_headers', shown)) else '{}' end
-        || case
-               -- Which header carries the key is no secret.
-               when jsonb_typeof(subscription #> '{auth_config,header}') = 'string'
-                   then jsonb_build_object('auth_config', webhooks.redact(subscription -> 'auth_config', shown)
-                                                          || jsonb_build_object('header', subscription #> '{auth_config,header}'))
-               when subscription ? 'auth_config'
-                   then jsonb_build_object('auth_config', webhooks.redact(subscription -> 'auth_config', shown))
-               else '{}'
-           end;
-end;
-comment on function webhooks.redact_subscription(jsonb, jsonb) is
-    'A subscription, or some of its columns, as JSON object with each secret replaced by what is shown instead.';
+comment on function webhooks.redact_subscription(jsonb, boolean) is
+    'A subscription, or some of its columns, as JSON object with [redacted] for each secret; for who may not see URLs, whose paths and queries often are secrets, also for what follows the host.';
 
 create function webhooks.only_changes(before jsonb, after jsonb)
 returns jsonb
@@ -160,8 +141,7 @@ declare
 begin
     -- A restore brings the entries with it. Others can turn these off, too, and are audited all the same.
     if not current_setting('check_function_bodies')::boolean and not current_setting('row_security')::boolean
-        and (select r.rolsuper from pg_roles r
-             where r.rolname = coalesce(nullif(current_setting('role'), 'none'), session_user::text)) then
+        and (select r.rolsuper from pg_roles r where r.rolname = webhooks.caller()) then
         return null;
     end if;
     if tg_op = 'UPDATE' then
@@ -180,7 +160,7 @@ begin
     end if;
     perform webhooks.audit(
         action, tg_argv[0], coalesce(new_row, old_row) ->> tg_argv[1], (coalesce(new_row, old_row) ->> 'tenant_id')::uuid,
-        webhooks.redact_subscription(before, '"[redacted]"'), webhooks.redact_subscription(after, '"[redacted]"'),
+        webhooks.redact_subscription(before, hide_path => true), webhooks.redact_subscription(after, hide_path => true),
         after ->> 'disabled_reason');
     return null;
 end

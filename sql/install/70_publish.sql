@@ -28,6 +28,9 @@ declare
     new_id uuid := webhooks.uuid_v7();
     first_id uuid;
 begin
+    if not webhooks.may_access_tenant(publish_event.tenant_id) then
+        perform webhooks.refuse_tenant(publish_event.tenant_id);
+    end if;
     if publish_event.idempotency_key is not null then
         loop
             -- Waits for another session that publishes the same key, and publishes after all if that one rolls back.

@@ -133,7 +133,7 @@ begin
     -- With thousands of subscriptions waiting the walk takes its time to come round. What was published just now for one
     -- that nothing is under way of need not wait for it.
     newest as materialized (
-        select distinct on (n.subscription_id) n.*, s.version
+        select distinct on (n.subscription_id) n.*, s.version, s.tenant_id
         from (
             select q.id, q.shard, q.attempt, q.lane, q.subscription_id, q.event_log_id, q.expires_at
             from webhooks.delivery_queue q
@@ -147,17 +147,17 @@ begin
             order by q.id desc limit claim_deliveries.newcomers
         ) n
         cross join lateral (
-            select v.version from webhooks.webhook_subscriptions v
+            select v.version, v.tenant_id from webhooks.webhook_subscriptions v
             where v.id = n.subscription_id and v.is_active and v.is_enabled
             limit 1
         ) s
         order by n.subscription_id, n.id
     ),
     walked as (
-        select r.id, w.shard, r.attempt, r.lane, w.subscription_id, r.event_log_id, r.expires_at, s.version
+        select r.id, w.shard, r.attempt, r.lane, w.subscription_id, r.event_log_id, r.expires_at, s.version, s.tenant_id
         from walk w
         cross join lateral (
-            select v.version from webhooks.webhook_subscriptions v
+            select v.version, v.tenant_id from webhooks.webhook_subscriptions v
             where v.id = w.subscription_id and v.is_active and v.is_enabled
             limit 1
         ) s
@@ -177,10 +177,10 @@ begin
         limit claim_deliveries.max_rows
     ),
     chosen as materialized (
-        select n.id, true as is_newcomer, n.shard, n.attempt, n.lane, n.subscription_id, n.event_log_id, n.expires_at, n.version
+        select n.id, true as is_newcomer, n.shard, n.attempt, n.lane, n.subscription_id, n.event_log_id, n.expires_at, n.version, n.tenant_id
         from newest n
         union all
-        select w.id, false, w.shard, w.attempt, w.lane, w.subscription_id, w.event_log_id, w.expires_at, w.version
+        select w.id, false, w.shard, w.attempt, w.lane, w.subscription_id, w.event_log_id, w.expires_at, w.version, w.tenant_id
         from walked w
     ),
     -- Bodies are stored compressed at most: their stored size is a fair price, and what is over the budget is not read.
@@ -194,7 +194,8 @@ begin
         from chosen c
         left join lateral (
             select * from webhooks.event_logs e where e.id = c.event_log_id limit 1
-        ) e on true
+        -- A deleted subscription's id may be another tenant's by now: what was left for the old one is not sent to it.
+        ) e on e.tenant_id = c.tenant_id
     )
     select p.id, p.is_newcomer, p.shard, p.subscription_id, p.version, p.attempt, p.lane,
            -- Old is what has waited long, not what was back-dated or meant for later.
@@ -209,7 +210,7 @@ begin
 end
 $$;
 comment on function webhooks.claim_deliveries(smallint[], uuid[], uuid[], uuid[], uuid[], uuid[], integer, integer, integer, bigint) is
-    'Ready deliveries of these shards: first one each of the newest of up to so many newcomers (subscriptions not known), then up to per_subscription of each subscription after each shard''s cursor, without those held and without full subscriptions; of lanes, what comes first. A row without delivery_id: the subscription has more lanes than were looked at. Beyond max_bytes of event data, rows come without it (over_budget). An event that is gone comes with null columns.';
+    'Ready deliveries of these shards: first one each of the newest of up to so many newcomers (subscriptions not known), then up to per_subscription of each subscription after each shard''s cursor, without those held and without full subscriptions; of lanes, what comes first. A row without delivery_id: the subscription has more lanes than were looked at. Beyond max_bytes of event data, rows come without it (over_budget). An event that is gone, or not of the subscription''s tenant, comes with null columns.';
 
 create function webhooks.promote_due(shards smallint[], max_rows integer default 1000)
 returns table (promoted integer, next_due_in_ms bigint)

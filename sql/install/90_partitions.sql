@@ -57,6 +57,8 @@ begin
             continue when holds_rows;
             begin
                 execute format('create table webhooks.%I (like webhooks.%I including all)', partition_name, parent || '_template');
+                -- Read through the parent it is the parent's policies that count; read by itself, with a grant by mistake: nothing.
+                execute format('alter table webhooks.%I enable row level security', partition_name);
                 execute format('alter table webhooks.%I attach partition webhooks.%I for values from (%L) to (%L)',
                                parent, partition_name, lower_bound, upper_bound);
             exception when lock_not_available then

@@ -1,19 +1,40 @@
--- Subscriptions as functions, for who would rather call than write DML; both are validated by the same trigger. Most run
--- as their caller, so that its privileges and row-level security hold. Those that must see secrets to hide them run as
--- the owner and get at a subscription through own_subscription() alone, which checks the tenant.
+-- Subscriptions as functions, for who would rather call than write DML; both are validated by the same trigger. They run
+-- as their caller, so that its privileges and row-level security hold. What runs as the owner, here and below, gets at a
+-- subscription through own_subscription(), which checks the tenant.
 
-create function webhooks.refuse_subscription(subscription_id uuid)
-returns void
-language plpgsql immutable
+create function webhooks.get_subscription(id uuid)
+returns webhooks.subscription_settings
+language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+    subscription webhooks.subscription_settings;
 begin
-    raise exception 'there is no subscription %', coalesce(subscription_id::text, 'null')
-        using errcode = 'undefined_object',
-              hint = 'Those of the tenant that is set are listed by: select id, name from webhooks.list_subscriptions();';
+    select s.* into subscription from webhooks.subscription_settings s where s.id = get_subscription.id;
+    if not found then
+        raise exception 'there is no subscription %', coalesce(id::text, 'null')
+            using errcode = 'undefined_object',
+                  hint = 'Those of the tenant that is set are listed by: select id, name from webhooks.list_subscriptions();';
+    end if;
+    return subscription;
 end
 $$;
-comment on function webhooks.refuse_subscription(uuid) is 'Raises the error for a subscription that is not there, or not the caller''s to know of.';
+comment on function webhooks.get_subscription(uuid) is
+    'A subscription, or an error; of webhook_headers and auth_config the names only, with null for each secret.';
+
+create function webhooks.list_subscriptions(environment text default null, is_active boolean default null)
+returns setof webhooks.subscription_settings
+language sql stable
+set search_path = pg_catalog, pg_temp
+begin atomic
+    select s.*
+    from webhooks.subscription_settings s
+    where (list_subscriptions.environment is null or s.environment = list_subscriptions.environment)
+      and (list_subscriptions.is_active is null or (s.is_active is true) = list_subscriptions.is_active)
+    order by s.tenant_id, s.name, s.environment, s.id;
+end;
+comment on function webhooks.list_subscriptions(text, boolean) is
+    'Subscriptions of the tenant that is set (of all tenants for who may access all), as get_subscription() shows them.';
 
 create function webhooks.own_subscription(subscription_id uuid)
 returns webhooks.webhook_subscriptions
@@ -25,7 +46,9 @@ declare
 begin
     select s.* into subscription from webhooks.webhook_subscriptions s where s.id = own_subscription.subscription_id;
     if not found or not webhooks.may_access_tenant(subscription.tenant_id) then
-        perform webhooks.refuse_subscription(subscription_id);
+        raise exception 'there is no subscription %', coalesce(subscription_id::text, 'null')
+            using errcode = 'undefined_object',
+                  hint = 'Those of the tenant that is set are listed by: select id, name from webhooks.list_subscriptions();';
     end if;
     return subscription;
 end
@@ -33,35 +56,7 @@ $$;
 comment on function webhooks.own_subscription(uuid) is
     'A subscription of a tenant that the caller may access, or an error. Secrets included: for functions that run as the owner.';
 
-create function webhooks.get_subscription(id uuid)
-returns webhooks.webhook_subscriptions
-language sql stable security definer
-set search_path = pg_catalog, pg_temp
-begin atomic
-    select s.*
-    from jsonb_populate_record(
-        null::webhooks.webhook_subscriptions,
-        webhooks.redact_subscription(to_jsonb(webhooks.own_subscription(get_subscription.id)), 'null')) s;
-end;
-comment on function webhooks.get_subscription(uuid) is
-    'A subscription; of webhook_headers and auth_config the names only, with null for each secret.';
-
-create function webhooks.list_subscriptions(environment text default null, is_active boolean default null)
-returns setof webhooks.webhook_subscriptions
-language sql stable
-set search_path = pg_catalog, pg_temp
-begin atomic
-    select g.*
-    from webhooks.webhook_subscriptions s
-    cross join lateral webhooks.get_subscription(s.id) g
-    where (list_subscriptions.environment is null or s.environment = list_subscriptions.environment)
-      and (list_subscriptions.is_active is null or (s.is_active is true) = list_subscriptions.is_active)
-    order by s.tenant_id, s.name, s.environment, s.id;
-end;
-comment on function webhooks.list_subscriptions(text, boolean) is
-    'Subscriptions of the tenant that is set (of all tenants for who may access all), as get_subscription() shows them.';
-
-create function webhooks.subscription_settings()
+create function webhooks.settable_columns()
 returns text[]
 language sql stable parallel safe
 set search_path = pg_catalog, pg_temp
@@ -71,7 +66,7 @@ begin atomic
     where a.attrelid = 'webhooks.webhook_subscriptions'::regclass and a.attnum > 0 and not a.attisdropped
       and a.attname not in ('id', 'tenant_id', 'created_at', 'updated_at', 'disabled_reason', 'version');
 end;
-comment on function webhooks.subscription_settings() is 'Columns of a subscription that are its owner''s to set.';
+comment on function webhooks.settable_columns() is 'Columns of a subscription that are its owner''s to set.';
 
 create function webhooks.subscription_row(settings jsonb)
 returns webhooks.webhook_subscriptions
@@ -79,7 +74,7 @@ language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-    known constant text[] := webhooks.subscription_settings();
+    known constant text[] := webhooks.settable_columns();
     setting record;
 begin
     if jsonb_typeof(settings) is distinct from 'object' then
@@ -180,13 +175,12 @@ comment on function webhooks.create_subscription(
     'Makes a subscription and returns its id. What is null has its column''s default: see \d+ webhooks.webhook_subscriptions.';
 
 create function webhooks.update_subscription(id uuid, changes jsonb)
-returns webhooks.webhook_subscriptions
+returns webhooks.subscription_settings
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
 declare
     subscription constant webhooks.webhook_subscriptions := webhooks.subscription_row(changes);
-    updated bigint := 1;
 begin
     if changes ? 'created_by' then
         raise exception 'created_by of a subscription can''t change'
@@ -197,10 +191,6 @@ begin
             'update webhooks.webhook_subscriptions s set (%1$s) = (select %1$s from (select ($1).*) n) where s.id = $2',
             (select string_agg(format('%I', c.name), ', ') from jsonb_object_keys(changes) c (name)))
         using subscription, update_subscription.id;
-        get diagnostics updated = row_count;
-    end if;
-    if updated = 0 then
-        perform webhooks.refuse_subscription(id);
     end if;
     return webhooks.get_subscription(id);
 end
@@ -216,7 +206,7 @@ as $$
 begin
     delete from webhooks.webhook_subscriptions s where s.id = delete_subscription.id;
     if not found then
-        perform webhooks.refuse_subscription(id);
+        perform webhooks.get_subscription(id);
     end if;
 end
 $$;
@@ -228,7 +218,6 @@ language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-    missing uuid;
     changed bigint;
 begin
     if enabled is null then
@@ -238,13 +227,7 @@ begin
     -- In an order, or two that do the same might wait for each other.
     perform from webhooks.webhook_subscriptions s
     where s.id = any (set_subscriptions_enabled.ids) order by s.id for no key update;
-    select i.id into missing
-    from unnest(ids) i (id)
-    where not exists (select from webhooks.webhook_subscriptions s where s.id = i.id)
-    limit 1;
-    if found then
-        perform webhooks.refuse_subscription(missing);
-    end if;
+    perform webhooks.get_subscription(i.id) from unnest(ids) i (id);
     update webhooks.webhook_subscriptions s
     set is_enabled = set_subscriptions_enabled.enabled
     where s.id = any (set_subscriptions_enabled.ids) and s.is_enabled is distinct from set_subscriptions_enabled.enabled;

@@ -2,11 +2,14 @@
 
 create function webhooks.lock_tenant(tenant_id uuid)
 returns void
-language sql volatile
+language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
-begin atomic
-    select pg_advisory_xact_lock(1464156752, hashtext(tenant_id::text));
-end;
+as $$
+begin
+    perform webhooks.check_tenant(tenant_id);
+    perform pg_advisory_xact_lock(1464156752, hashtext(tenant_id::text));
+end
+$$;
 comment on function webhooks.lock_tenant(uuid) is
     'Lets one transaction at a time do for a tenant what looks first whether it is done already: import, copy, retry, replay.';
 
@@ -18,14 +21,14 @@ begin atomic
     select coalesce(jsonb_agg(e.settings order by e.name, e.environment, e.id), '[]')
     from (
         select s.name, s.environment, s.id, jsonb_object_agg(c.key, c.value) as settings
-        from webhooks.webhook_subscriptions s
+        from webhooks.subscription_settings s
         cross join jsonb_each(
-            to_jsonb(webhooks.get_subscription(s.id))
+            to_jsonb(s)
             -- Null counts as false, but would be imported as the default.
             || jsonb_build_object('is_active', s.is_active is true, 'is_enabled', s.is_enabled is true)) c
         where s.tenant_id = export_subscriptions.tenant_id
-          and c.key = any (webhooks.subscription_settings()) and c.key <> 'created_by'
-        group by s.id
+          and c.key = any (webhooks.settable_columns()) and c.key <> 'created_by'
+        group by s.id, s.name, s.environment
     ) e;
 end;
 comment on function webhooks.export_subscriptions(uuid) is
@@ -49,8 +52,8 @@ begin
                  else given -> setting end);
     end loop;
     return query
-    select webhooks.redact_subscription(webhooks.only_changes(present, wanted), '"[redacted]"'),
-           webhooks.redact_subscription(webhooks.only_changes(wanted, present), '"[redacted]"');
+    select webhooks.redact_subscription(webhooks.only_changes(present, wanted)),
+           webhooks.redact_subscription(webhooks.only_changes(wanted, present));
 end
 $$;
 comment on function webhooks.subscription_changes(uuid, jsonb) is
@@ -97,7 +100,7 @@ begin
                     when 0 then
                         action := 'created';
                         subscription_id := webhooks.insert_subscription(tenant_id, item);
-                        after := webhooks.redact_subscription(item, '"[redacted]"');
+                        after := webhooks.redact_subscription(item);
                     when 1 then
                         subscription_id := present[1];
                         select c.before, c.after into before, after from webhooks.subscription_changes(subscription_id, item) c;
@@ -171,7 +174,7 @@ begin
     order by s.name, s.id;
     if not dry_run then
         select string_agg(format(', %I', c.name), '') into settings
-        from unnest(webhooks.subscription_settings()) c (name)
+        from unnest(webhooks.settable_columns()) c (name)
         where c.name not in ('environment', 'created_by');
         execute format(
             'insert into webhooks.webhook_subscriptions (tenant_id, environment, disabled_reason%1$s)

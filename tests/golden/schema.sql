@@ -1,5 +1,5 @@
 -- relations and their columns
-partitioned table audit_log (RANGE (id))
+partitioned table audit_log (RANGE (id)) row level security
     id uuid not null default webhooks.uuid_v7()
     occurred_at timestamp with time zone not null default clock_timestamp()
     tenant_id uuid
@@ -14,7 +14,7 @@ partitioned table audit_log (RANGE (id))
     user_id text
     request_id text
     client_address inet
-table audit_log_default
+table audit_log_default row level security
     id uuid not null default webhooks.uuid_v7()
     occurred_at timestamp with time zone not null default clock_timestamp()
     tenant_id uuid
@@ -29,7 +29,7 @@ table audit_log_default
     user_id text
     request_id text
     client_address inet
-table audit_log_template
+table audit_log_template row level security
     id uuid not null default webhooks.uuid_v7()
     occurred_at timestamp with time zone not null default clock_timestamp()
     tenant_id uuid
@@ -44,7 +44,7 @@ table audit_log_template
     user_id text
     request_id text
     client_address inet
-partitioned table delivery_attempts (RANGE (delivery_id))
+partitioned table delivery_attempts (RANGE (delivery_id)) row level security
     delivery_id uuid not null
     delivery_attempt integer not null
     http_status_code integer
@@ -61,7 +61,7 @@ partitioned table delivery_attempts (RANGE (delivery_id))
     response_headers jsonb
     response_body text
     error_message text
-table delivery_attempts_default
+table delivery_attempts_default row level security
     delivery_id uuid not null
     delivery_attempt integer not null
     http_status_code integer
@@ -78,7 +78,7 @@ table delivery_attempts_default
     response_headers jsonb
     response_body text
     error_message text
-table delivery_attempts_template
+table delivery_attempts_template row level security
     delivery_id uuid not null
     delivery_attempt integer not null
     http_status_code integer
@@ -95,7 +95,7 @@ table delivery_attempts_template
     response_headers jsonb
     response_body text
     error_message text
-table delivery_queue {fillfactor=90,autovacuum_vacuum_scale_factor=0.05,autovacuum_vacuum_insert_scale_factor=0.1}
+table delivery_queue {fillfactor=90,autovacuum_vacuum_scale_factor=0.05,autovacuum_vacuum_insert_scale_factor=0.1} row level security
     id uuid not null default webhooks.uuid_v7()
     subscription_id uuid not null
     event_log_id uuid not null
@@ -105,7 +105,21 @@ table delivery_queue {fillfactor=90,autovacuum_vacuum_scale_factor=0.05,autovacu
     next_attempt_at timestamp with time zone
     expires_at timestamp with time zone
     lane bigint
-partitioned table event_logs (RANGE (id))
+view delivery_states {security_invoker=true}
+    id uuid
+    subscription_id uuid
+    event_log_id uuid
+    tenant_id uuid
+    delivery_attempt integer
+    delivery_status character varying(50)
+    http_status_code integer
+    error_message text
+    attempted_at timestamp with time zone
+    delivered_at timestamp with time zone
+    next_retry_at timestamp with time zone
+    payload_size_bytes integer
+    duration_us bigint
+partitioned table event_logs (RANGE (id)) row level security
     id uuid not null default webhooks.uuid_v7()
     tenant_id uuid not null
     event_type character varying(100) not null
@@ -126,7 +140,7 @@ partitioned table event_logs (RANGE (id))
     ordering_key text
     deliver_after timestamp with time zone
     expires_at timestamp with time zone
-table event_logs_default
+table event_logs_default row level security
     id uuid not null default webhooks.uuid_v7()
     tenant_id uuid not null
     event_type character varying(100) not null
@@ -147,7 +161,7 @@ table event_logs_default
     ordering_key text
     deliver_after timestamp with time zone
     expires_at timestamp with time zone
-table event_logs_template
+table event_logs_template row level security
     id uuid not null default webhooks.uuid_v7()
     tenant_id uuid not null
     event_type character varying(100) not null
@@ -175,7 +189,7 @@ table event_types
     version character varying(20) not null default '1.0'::character varying
     is_builtin boolean not null default false
     created_at timestamp with time zone not null default now()
-table idempotency_keys
+table idempotency_keys row level security
     tenant_id uuid not null
     idempotency_key text not null
     event_id uuid not null
@@ -195,7 +209,7 @@ view settings {security_invoker=true}
     min_value bigint
     max_value bigint
     description text
-table subscription_breakers
+table subscription_breakers row level security
     subscription_id uuid not null
     state character varying(10) not null
     since timestamp with time zone
@@ -213,7 +227,7 @@ view subscription_health {security_invoker=true}
     failing_since timestamp with time zone
     last_error text
     disabled_reason text
-table subscription_routes
+table subscription_routes row level security
     tenant_id uuid not null
     pattern character varying(100) not null
     subscription_id uuid not null
@@ -221,6 +235,37 @@ table subscription_routes
     fifo boolean not null
     filters text
     filter_jsonpath jsonpath
+view subscription_settings {security_invoker=true}
+    id uuid
+    tenant_id uuid
+    name character varying(255)
+    description text
+    environment character varying(50)
+    webhook_url text
+    webhook_method character varying(10)
+    webhook_headers jsonb
+    auth_type character varying(50)
+    auth_config jsonb
+    subscribed_events jsonb
+    event_filters jsonb
+    retry_count integer
+    retry_delay_seconds integer
+    timeout_seconds integer
+    max_payload_size_kb integer
+    is_active boolean
+    is_enabled boolean
+    created_at timestamp with time zone
+    updated_at timestamp with time zone
+    created_by uuid
+    no_retry_statuses integer[]
+    max_in_flight integer
+    rate_limit_per_second double precision
+    rate_limit_burst integer
+    ordering character varying(20)
+    breaker_failure_threshold integer
+    breaker_cooldown_seconds integer
+    disabled_reason text
+    version bigint
 view webhook_delivery_logs {security_invoker=true}
     id uuid
     subscription_id uuid
@@ -238,7 +283,7 @@ view webhook_delivery_logs {security_invoker=true}
     payload_hash character varying(64)
     tenant_id uuid
     duration_us bigint
-table webhook_subscriptions
+table webhook_subscriptions row level security
     id uuid not null default webhooks.uuid_v7()
     tenant_id uuid not null
     name character varying(255) not null
@@ -367,6 +412,30 @@ webhooks.webhook_subscriptions webhook_subscriptions_retry_count_check CHECK (((
 webhooks.webhook_subscriptions webhook_subscriptions_retry_delay_check CHECK (((retry_delay_seconds >= 0) AND (retry_delay_seconds <= 86400)))
 webhooks.webhook_subscriptions webhook_subscriptions_timeout_check CHECK (((timeout_seconds >= 1) AND (timeout_seconds <= 300)))
 
+-- policies
+webhooks.audit_log all_tenants for all to webhooks_all_tenants using true with check true
+webhooks.audit_log auditor for select to webhooks_auditor using true
+webhooks.audit_log own_tenant for all using (tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) with check ((tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) OR webhooks.refuse_tenant(tenant_id))
+webhooks.delivery_attempts all_tenants for all to webhooks_all_tenants using true with check true
+webhooks.delivery_attempts monitor for select to webhooks_monitor using ( SELECT (NOT pg_has_role(CURRENT_USER, 'webhooks_manager'::name, 'usage'::text)))
+webhooks.delivery_attempts own_tenant for all using (tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) with check ((tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) OR webhooks.refuse_tenant(tenant_id))
+webhooks.delivery_queue all_tenants for all to webhooks_all_tenants using true with check true
+webhooks.delivery_queue monitor for select to webhooks_monitor using ( SELECT (NOT pg_has_role(CURRENT_USER, 'webhooks_manager'::name, 'usage'::text)))
+webhooks.delivery_queue own_tenant for all using (tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) with check ((tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) OR webhooks.refuse_tenant(tenant_id))
+webhooks.event_logs all_tenants for all to webhooks_all_tenants using true with check true
+webhooks.event_logs monitor for select to webhooks_monitor using ( SELECT (NOT pg_has_role(CURRENT_USER, 'webhooks_manager'::name, 'usage'::text)))
+webhooks.event_logs own_tenant for all using (tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) with check ((tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) OR webhooks.refuse_tenant(tenant_id))
+webhooks.idempotency_keys all_tenants for all to webhooks_all_tenants using true with check true
+webhooks.idempotency_keys own_tenant for all using (tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) with check ((tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) OR webhooks.refuse_tenant(tenant_id))
+webhooks.subscription_breakers own_tenant for all using (EXISTS ( SELECT
+   FROM webhooks.webhook_subscriptions s
+  WHERE (s.id = subscription_breakers.subscription_id)))
+webhooks.subscription_routes all_tenants for all to webhooks_all_tenants using true with check true
+webhooks.subscription_routes own_tenant for all using (tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) with check ((tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) OR webhooks.refuse_tenant(tenant_id))
+webhooks.webhook_subscriptions all_tenants for all to webhooks_all_tenants using true with check true
+webhooks.webhook_subscriptions monitor for select to webhooks_monitor using ( SELECT (NOT pg_has_role(CURRENT_USER, 'webhooks_manager'::name, 'usage'::text)))
+webhooks.webhook_subscriptions own_tenant for all using (tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) with check ((tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) OR webhooks.refuse_tenant(tenant_id))
+
 -- functions
 apply_links()
     returns bigint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp",lock_timeout=2s}
@@ -423,7 +492,9 @@ generate_secret()
 generate_signature(payload text, secret text)
     returns text c immutable parallel safe strict
 get_subscription(id uuid)
-    returns webhooks.webhook_subscriptions sql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+    returns webhooks.subscription_settings plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+grant_all_tenants(role name)
+    returns void plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 import_subscriptions(tenant_id uuid, subscriptions jsonb, dry_run boolean DEFAULT false)
     returns TABLE(name text, environment text, action text, subscription_id uuid, before jsonb, after jsonb, error text, hint text) plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 insert_subscription(tenant_id uuid, settings jsonb)
@@ -447,11 +518,11 @@ link_tenants(tenants regclass, id_column name DEFAULT 'id'::name)
 link_users(users regclass, id_column name DEFAULT 'id'::name)
     returns void sql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 list_subscriptions(environment text DEFAULT NULL::text, is_active boolean DEFAULT NULL::boolean)
-    returns SETOF webhooks.webhook_subscriptions sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+    returns SETOF webhooks.subscription_settings sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 load_subscriptions(ids uuid[])
     returns TABLE(id uuid, version bigint, webhook_url text, webhook_method text, webhook_headers text, auth_type text, auth_config text, retry_count integer, retry_delay_seconds integer, timeout_seconds integer, max_payload_size_kb integer, no_retry_statuses integer[], max_in_flight integer, rate_limit_per_second double precision, rate_limit_burst integer, breaker_failure_threshold bigint, breaker_cooldown_seconds bigint, shard smallint, is_breaker_open boolean, probe_in_ms bigint, failing_for_ms bigint) sql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 lock_tenant(tenant_id uuid)
-    returns void sql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+    returns void plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 maintain()
     returns TABLE(task text, done bigint) plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 match_events()
@@ -472,14 +543,16 @@ publish_event(tenant_id uuid, event_type text, event_category text DEFAULT NULL:
     returns uuid plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",enable_seqscan=off}
 record_attempts(delivery_ids uuid[], subscription_ids uuid[], attempts integer[], statuses text[], http_status_codes integer[], response_headers text[], response_bodies text[], error_messages text[], attempted_at_us bigint[], durations_us bigint[], payload_sizes integer[], payload_hashes bytea[], retry_after_ms bigint[], disable_reasons text[], breakers text[], failing_for_ms bigint[], probe_in_ms bigint[])
     returns SETOF uuid plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off,jit=off}
-redact(secrets jsonb, shown jsonb)
+redact(secrets jsonb, shown text[] DEFAULT '{}'::text[], instead jsonb DEFAULT 'null'::jsonb)
+    returns jsonb sql immutable parallel safe
+redact_subscription(subscription jsonb, hide_path boolean DEFAULT false)
     returns jsonb sql immutable parallel safe {"search_path=pg_catalog, pg_temp"}
-redact_subscription(subscription jsonb, shown jsonb)
-    returns jsonb sql immutable parallel safe {"search_path=pg_catalog, pg_temp"}
+redacted_auth_config(subscription_id uuid)
+    returns jsonb sql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+redacted_headers(subscription_id uuid)
+    returns jsonb sql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 refuse_change()
     returns trigger plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
-refuse_subscription(subscription_id uuid)
-    returns void plpgsql immutable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 refuse_tenant(tenant_id uuid)
     returns boolean plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 release_shards(shards smallint[])
@@ -488,10 +561,14 @@ remove_orphans()
     returns bigint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off,enable_bitmapscan=off,enable_hashjoin=off,enable_mergejoin=off}
 render_payload(event_id uuid, tenant_id uuid, event_type text, event_category text, event_name text, event_version text, created_at_us bigint, event_data text, resource_type text, resource_id uuid, user_id uuid, session_id text, request_id text, source_ip text)
     returns text c immutable parallel safe
+renew_secret(subscription_id uuid)
+    returns text plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 reset_breaker(subscription_id uuid)
     returns boolean plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 reset_setting(name text)
     returns void sql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+revoke_all_tenants(role name)
+    returns void plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 ring_doorbell(shards smallint[])
     returns boolean plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 set_setting(name text, value bigint)
@@ -500,6 +577,8 @@ set_subscriptions_enabled(ids uuid[], enabled boolean)
     returns bigint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 set_tenant(tenant_id uuid, for_session boolean DEFAULT false)
     returns void sql volatile parallel unsafe
+settable_columns()
+    returns text[] sql stable parallel safe {"search_path=pg_catalog, pg_temp"}
 setting(name text)
     returns bigint sql stable parallel safe {"search_path=pg_catalog, pg_temp"}
 setting_definitions()
@@ -516,14 +595,12 @@ subscription_changes(id uuid, settings jsonb)
     returns TABLE(before jsonb, after jsonb) plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 subscription_row(settings jsonb)
     returns webhooks.webhook_subscriptions plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
-subscription_settings()
-    returns text[] sql stable parallel safe {"search_path=pg_catalog, pg_temp"}
 unlink_tenants()
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 unlink_users()
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 update_subscription(id uuid, changes jsonb)
-    returns webhooks.webhook_subscriptions plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+    returns webhooks.subscription_settings plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 uuid_v7()
     returns uuid c volatile parallel safe strict
 uuid_v7_floor(at timestamp with time zone)

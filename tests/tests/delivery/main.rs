@@ -2,7 +2,7 @@
 //!
 //! # Layout
 //! - `scene`: what a test plays on; `tls_receiver`: a receiver with a certificate of its own
-//! - `flow`: the request and its record, as specified; `signatures`: verified by the published library
+//! - `flow`: the request and its record, as specified; `signatures`: verified by the published library; `secrets`: in no log
 //! - `outcomes`: whatever a receiver may do, and what becomes of the delivery
 //! - `subscriptions`: changes while deliveries are queued
 //! - `doorbell`: nothing ever waits for the backstop poll
@@ -34,6 +34,8 @@ mod outcomes;
 mod rates;
 #[cfg(test)]
 mod scene;
+#[cfg(test)]
+mod secrets;
 #[cfg(test)]
 mod signatures;
 #[cfg(test)]

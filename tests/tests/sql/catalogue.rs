@@ -16,13 +16,17 @@ const SECURITY_DEFINER: &[&str] = &[
     "create_partitions",
     "derive_routes",
     "forget_tenants",
-    "get_subscription",
+    "grant_all_tenants",
     "load_subscriptions",
+    "lock_tenant",
     "maintain",
     "match_events",
     "promote_due",
     "publish_event",
     "record_attempts",
+    "redacted_auth_config",
+    "redacted_headers",
+    "revoke_all_tenants",
     "sidecar_settings",
     "subscription_changes",
     "validate_subscription",
@@ -118,10 +122,11 @@ async fn what_can_be_told_of_a_function_is_told() {
     assert_eq!(
         session.text(volatile).await,
         "apply_links arm_doorbell audit balance_shards copy_subscriptions create_partitions create_subscription \
-         delete_subscription disarm_doorbell generate_api_key generate_secret import_subscriptions insert_subscription \
-         join_sidecars leave_sidecars link_table link_tenants link_users lock_tenant maintain promote_due publish_event \
-         record_attempts release_shards remove_orphans reset_breaker reset_setting ring_doorbell set_setting \
-         set_subscriptions_enabled set_tenant sidecar_count unlink_tenants unlink_users update_subscription uuid_v7"
+         delete_subscription disarm_doorbell generate_api_key generate_secret grant_all_tenants import_subscriptions \
+         insert_subscription join_sidecars leave_sidecars link_table link_tenants link_users lock_tenant maintain \
+         promote_due publish_event record_attempts release_shards remove_orphans renew_secret reset_breaker reset_setting \
+         revoke_all_tenants ring_doorbell set_setting set_subscriptions_enabled set_tenant sidecar_count unlink_tenants \
+         unlink_users update_subscription uuid_v7"
     );
     // Named notation: parameters have names, and not p_ ones.
     let unnamed = "select p.oid::regprocedure from pg_proc p
@@ -139,8 +144,9 @@ async fn schema(session: &Session) -> String {
     for (title, query) in [
         (
             "relations and their columns",
-            "select format('%s %s%s%s', case c.relkind when 'r' then 'table' when 'p' then 'partitioned table' when 'v' then 'view' else c.relkind::text end,
-                        c.relname, coalesce(' (' || pg_get_partkeydef(c.oid) || ')', ''), coalesce(' ' || c.reloptions::text, '')) || E'\\n'
+            "select format('%s %s%s%s%s', case c.relkind when 'r' then 'table' when 'p' then 'partitioned table' when 'v' then 'view' else c.relkind::text end,
+                        c.relname, coalesce(' (' || pg_get_partkeydef(c.oid) || ')', ''), coalesce(' ' || c.reloptions::text, ''),
+                        case when c.relrowsecurity then ' row level security' else '' end) || E'\\n'
                  || (select string_agg(format('    %s %s%s%s', a.attname, format_type(a.atttypid, a.atttypmod),
                                               case when a.attnotnull then ' not null' else '' end,
                                               coalesce(' default ' || pg_get_expr(d.adbin, d.adrelid), '')), E'\\n' order by a.attnum)
@@ -162,6 +168,15 @@ async fn schema(session: &Session) -> String {
             "constraints",
             "select format('%s %s %s', conrelid::regclass, conname, pg_get_constraintdef(oid)) from pg_constraint
              where connamespace = 'webhooks'::regnamespace and contype <> 'n' and conrelid <> 0 order by 1",
+        ),
+        (
+            "policies",
+            "select format('%s %s', p.polrelid::regclass, p.polname)
+                 || format(' for %s', case p.polcmd when 'r' then 'select' when 'a' then 'insert' when 'w' then 'update' when 'd' then 'delete' else 'all' end)
+                 || coalesce((select ' to ' || string_agg(r.rolname, ', ' order by r.rolname) from pg_roles r where r.oid = any (p.polroles)), '')
+                 || coalesce(' using ' || pg_get_expr(p.polqual, p.polrelid), '')
+                 || coalesce(' with check ' || pg_get_expr(p.polwithcheck, p.polrelid), '')
+             from pg_policy p join pg_class c on c.oid = p.polrelid where c.relnamespace = 'webhooks'::regnamespace order by 1",
         ),
         (
             "functions",

@@ -41,11 +41,11 @@ async fn used(name: &str) -> Database {
              update webhooks.event_types set description = 'ours' where name = 'job.created';
              select webhooks.set_setting('max_retry_delay_seconds', 77);
              do $$ begin
-                 if to_regrole('auditor') is null then create role auditor; end if;
+                 if to_regrole('analyst') is null then create role analyst; end if;
              end $$;
-             grant usage on schema webhooks to auditor;
-             grant select on webhooks.webhook_delivery_logs, webhooks.event_logs to auditor;
-             grant execute on function webhooks.explain_match to auditor"
+             grant usage on schema webhooks to analyst;
+             grant select on webhooks.webhook_delivery_logs, webhooks.event_logs to analyst;
+             grant execute on function webhooks.explain_match to analyst"
         ))
         .await;
     for columns in [

@@ -10,6 +10,7 @@
 //! | `settings`, `partitions`, `links`, `dump_restore` | operations |
 //! | `docs` | the documents' SQL, as it stands |
 //! | `native` | the functions in Rust, called as SQL calls them |
+//! | `isolation` | tenants and roles: who may do what with whose rows |
 //! | `privileges`, `catalogue`, `plans` | what catalogues and statistics can prove about all of it |
 
 // `cfg(test)` tells clippy that the modules' helpers are tests too, where `unwrap` is fine.
@@ -31,6 +32,8 @@ mod dump_restore;
 mod health;
 #[cfg(test)]
 mod idempotency;
+#[cfg(test)]
+mod isolation;
 #[cfg(test)]
 mod links;
 #[cfg(test)]
