@@ -33,7 +33,7 @@ begin
     for parent, key, span in values
         ('event_logs', 'id', 'day'), ('delivery_attempts', 'delivery_id', 'day'),
         -- Few rows, kept for years: by the day they would be thousands of tables.
-        ('audit_log', 'id', 'month')
+        ('redeliveries', 'delivery_id', 'month'), ('audit_log', 'id', 'month')
     loop
         for offset_days in 0 .. days loop
             first_day := date_trunc(span, (today + offset_days::integer)::timestamp);
@@ -62,7 +62,7 @@ begin
                 execute format('alter table webhooks.%I attach partition webhooks.%I for values from (%L) to (%L)',
                                parent, partition_name, lower_bound, upper_bound);
             exception when lock_not_available then
-                -- Who reads the audit log for long must not keep the others from being made. There are days to try again.
+                -- Who reads these for long must not keep the others from being made. There are days to try again.
                 continue when span = 'month';
                 raise;
             end;
@@ -77,5 +77,5 @@ begin
 end
 $$;
 comment on function webhooks.create_partitions(integer) is
-    'Makes the partitions from today to so many days ahead (default: setting partition_days_ahead), named for their first day (UTC): by the day of event_logs and delivery_attempts, by the month of audit_log. Returns how many it made.';
+    'Makes the partitions from today to so many days ahead (default: setting partition_days_ahead), named for their first day (UTC): by the day of event_logs and delivery_attempts, by the month of redeliveries and audit_log. Returns how many it made.';
 

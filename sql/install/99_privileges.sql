@@ -96,6 +96,22 @@ grant execute on function
     webhooks.uuid_v7_time(uuid)
 to webhooks_auditor;
 
+-- Managers: retries, replays and what became of events.
+grant select on webhooks.redeliveries to webhooks_manager;
+grant execute on function
+    webhooks.retry_delivery(uuid),
+    webhooks.retry_failed(uuid, timestamptz, timestamptz, integer, boolean),
+    webhooks.replay_events(uuid, timestamptz, timestamptz, text[], uuid, boolean, integer, uuid),
+    webhooks.cancel_deliveries(uuid),
+    webhooks.published_at(uuid, timestamptz),
+    webhooks.event_deliveries(uuid, uuid[]),
+    webhooks.unmatched_events(uuid, timestamptz, timestamptz, integer),
+    webhooks.event_history(uuid, uuid, timestamptz, timestamptz, text[], text, uuid, integer)
+to webhooks_manager;
+
+-- Monitors: of all tenants.
+grant select on webhooks.redeliveries to webhooks_monitor;
+
 -- Managers: subscriptions as functions, and what those call as their caller.
 grant execute on function
     webhooks.create_subscription(

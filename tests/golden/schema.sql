@@ -198,6 +198,24 @@ table linked_tables
     kind text not null
     table_name text not null
     id_column text not null
+partitioned table redeliveries (RANGE (delivery_id)) row level security
+    delivery_id uuid not null
+    repeats uuid
+    event_log_id uuid not null
+    subscription_id uuid not null
+    tenant_id uuid not null
+table redeliveries_default row level security
+    delivery_id uuid not null
+    repeats uuid
+    event_log_id uuid not null
+    subscription_id uuid not null
+    tenant_id uuid not null
+table redeliveries_template row level security
+    delivery_id uuid not null
+    repeats uuid
+    event_log_id uuid not null
+    subscription_id uuid not null
+    tenant_id uuid not null
 table setting_overrides
     name text not null
     value bigint not null
@@ -319,6 +337,7 @@ table webhook_subscriptions row level security
 webhooks.audit_log_default of webhooks.audit_log DEFAULT
 webhooks.delivery_attempts_default of webhooks.delivery_attempts DEFAULT
 webhooks.event_logs_default of webhooks.event_logs DEFAULT
+webhooks.redeliveries_default of webhooks.redeliveries DEFAULT
 
 -- indexes
 CREATE INDEX audit_log_default_object_id_object_type_id_idx ON webhooks.audit_log_default USING btree (object_id, object_type, id)
@@ -339,6 +358,8 @@ CREATE INDEX event_logs_template_resource ON webhooks.event_logs_template USING 
 CREATE INDEX event_logs_template_tenant_created ON webhooks.event_logs_template USING btree (tenant_id, created_at DESC)
 CREATE INDEX event_logs_template_type_created ON webhooks.event_logs_template USING btree (event_type, created_at DESC)
 CREATE INDEX idempotency_keys_created ON webhooks.idempotency_keys USING btree (created_at)
+CREATE INDEX redeliveries_default_event_log_id_idx ON webhooks.redeliveries_default USING btree (event_log_id)
+CREATE INDEX redeliveries_template_event ON webhooks.redeliveries_template USING btree (event_log_id)
 CREATE INDEX subscription_routes_subscription ON webhooks.subscription_routes USING btree (subscription_id)
 CREATE INDEX webhook_subscriptions_events ON webhooks.webhook_subscriptions USING gin (subscribed_events)
 CREATE INDEX webhook_subscriptions_tenant_active ON webhooks.webhook_subscriptions USING btree (tenant_id, is_active, is_enabled)
@@ -352,6 +373,8 @@ CREATE UNIQUE INDEX event_logs_template_pkey ON webhooks.event_logs_template USI
 CREATE UNIQUE INDEX event_types_pkey ON webhooks.event_types USING btree (name)
 CREATE UNIQUE INDEX idempotency_keys_pkey ON webhooks.idempotency_keys USING btree (tenant_id, idempotency_key)
 CREATE UNIQUE INDEX linked_tables_pkey ON webhooks.linked_tables USING btree (kind)
+CREATE UNIQUE INDEX redeliveries_default_pkey ON webhooks.redeliveries_default USING btree (delivery_id)
+CREATE UNIQUE INDEX redeliveries_template_pkey ON webhooks.redeliveries_template USING btree (delivery_id)
 CREATE UNIQUE INDEX setting_overrides_pkey ON webhooks.setting_overrides USING btree (name)
 CREATE UNIQUE INDEX subscription_breakers_pkey ON webhooks.subscription_breakers USING btree (subscription_id)
 CREATE UNIQUE INDEX subscription_routes_pkey ON webhooks.subscription_routes USING btree (tenant_id, pattern, subscription_id)
@@ -360,10 +383,10 @@ CREATE UNIQUE INDEX webhook_subscriptions_pkey ON webhooks.webhook_subscriptions
 -- constraints
 webhooks.audit_log_default audit_log_default_pkey PRIMARY KEY (id)
 webhooks.audit_log_template audit_log_template_pkey PRIMARY KEY (id)
-webhooks.delivery_attempts delivery_attempts_status_check CHECK (((delivery_status)::text = ANY (ARRAY['delivered'::text, 'failed'::text, 'retrying'::text, 'expired'::text])))
+webhooks.delivery_attempts delivery_attempts_status_check CHECK (((delivery_status)::text = ANY (ARRAY['delivered'::text, 'failed'::text, 'retrying'::text, 'expired'::text, 'cancelled'::text])))
 webhooks.delivery_attempts_default delivery_attempts_default_pkey PRIMARY KEY (delivery_id, delivery_attempt)
-webhooks.delivery_attempts_default delivery_attempts_status_check CHECK (((delivery_status)::text = ANY (ARRAY['delivered'::text, 'failed'::text, 'retrying'::text, 'expired'::text])))
-webhooks.delivery_attempts_template delivery_attempts_status_check CHECK (((delivery_status)::text = ANY (ARRAY['delivered'::text, 'failed'::text, 'retrying'::text, 'expired'::text])))
+webhooks.delivery_attempts_default delivery_attempts_status_check CHECK (((delivery_status)::text = ANY (ARRAY['delivered'::text, 'failed'::text, 'retrying'::text, 'expired'::text, 'cancelled'::text])))
+webhooks.delivery_attempts_template delivery_attempts_status_check CHECK (((delivery_status)::text = ANY (ARRAY['delivered'::text, 'failed'::text, 'retrying'::text, 'expired'::text, 'cancelled'::text])))
 webhooks.delivery_attempts_template delivery_attempts_template_pkey PRIMARY KEY (delivery_id, delivery_attempt)
 webhooks.delivery_queue delivery_queue_pkey PRIMARY KEY (id)
 webhooks.event_logs event_logs_created_at_check CHECK (((created_at >= '1970-01-01 00:00:00+00'::timestamp with time zone) AND (created_at < '10000-01-01 00:00:00+00'::timestamp with time zone)))
@@ -392,6 +415,8 @@ webhooks.event_types event_types_pkey PRIMARY KEY (name)
 webhooks.idempotency_keys idempotency_keys_pkey PRIMARY KEY (tenant_id, idempotency_key)
 webhooks.linked_tables linked_tables_kind_check CHECK ((kind = ANY (ARRAY['tenants'::text, 'users'::text])))
 webhooks.linked_tables linked_tables_pkey PRIMARY KEY (kind)
+webhooks.redeliveries_default redeliveries_default_pkey PRIMARY KEY (delivery_id)
+webhooks.redeliveries_template redeliveries_template_pkey PRIMARY KEY (delivery_id)
 webhooks.setting_overrides setting_overrides_pkey PRIMARY KEY (name)
 webhooks.subscription_breakers subscription_breakers_pkey PRIMARY KEY (subscription_id)
 webhooks.subscription_breakers subscription_breakers_state_check CHECK (((state)::text = ANY ((ARRAY['closed'::character varying, 'open'::character varying])::text[])))
@@ -427,6 +452,9 @@ webhooks.event_logs monitor for select to webhooks_monitor using ( SELECT (NOT p
 webhooks.event_logs own_tenant for all using (tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) with check ((tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) OR webhooks.refuse_tenant(tenant_id))
 webhooks.idempotency_keys all_tenants for all to webhooks_all_tenants using true with check true
 webhooks.idempotency_keys own_tenant for all using (tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) with check ((tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) OR webhooks.refuse_tenant(tenant_id))
+webhooks.redeliveries all_tenants for all to webhooks_all_tenants using true with check true
+webhooks.redeliveries monitor for select to webhooks_monitor using ( SELECT (NOT pg_has_role(CURRENT_USER, 'webhooks_manager'::name, 'usage'::text)))
+webhooks.redeliveries own_tenant for all using (tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) with check ((tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) OR webhooks.refuse_tenant(tenant_id))
 webhooks.subscription_breakers own_tenant for all using (EXISTS ( SELECT
    FROM webhooks.webhook_subscriptions s
   WHERE (s.id = subscription_breakers.subscription_id)))
@@ -453,6 +481,8 @@ bypasses_isolation(role name)
     returns boolean sql stable parallel safe
 caller()
     returns name sql stable parallel restricted
+cancel_deliveries(subscription_id uuid)
+    returns bigint plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 cancel_outstanding()
     returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 check_subscription(webhook_url text, webhook_headers jsonb, auth_type text, auth_config jsonb, event_filters jsonb)
@@ -475,6 +505,10 @@ derive_routes()
     returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 disarm_doorbell(shards smallint[])
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+event_deliveries(tenant_id uuid, event_ids uuid[])
+    returns TABLE(event_log_id uuid, delivery_id uuid, subscription_id uuid, is_redelivery boolean, repeats uuid) plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
+event_history(tenant_id uuid, event_id uuid DEFAULT NULL::uuid, since timestamp with time zone DEFAULT NULL::timestamp with time zone, until timestamp with time zone DEFAULT NULL::timestamp with time zone, event_types text[] DEFAULT NULL::text[], resource_type text DEFAULT NULL::text, resource_id uuid DEFAULT NULL::uuid, max_events integer DEFAULT 20)
+    returns TABLE(event_log_id uuid, event_type text, at timestamp with time zone, what text, subscription_id uuid, subscription_name text, delivery_id uuid, repeats uuid, attempt integer, status text, http_status_code integer, duration_us bigint, next_attempt_at timestamp with time zone, error_message text) plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
 explain_match(tenant_id uuid, event_type text, event_data jsonb DEFAULT '{}'::jsonb, resource_type text DEFAULT NULL::text, resource_id uuid DEFAULT NULL::uuid, environment text DEFAULT NULL::text)
     returns TABLE(subscription_id uuid, subscription_name text, matched boolean, reason text) sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 export_subscriptions(tenant_id uuid)
@@ -533,6 +567,8 @@ only_changes(before jsonb, after jsonb)
     returns jsonb sql immutable parallel safe {"search_path=pg_catalog, pg_temp"}
 ordered_deliveries(shard smallint, subscription_id uuid, held uuid[], from_lane bigint, max_rows integer)
     returns TABLE(delivery_id uuid, attempt integer, lane bigint, event_log_id uuid, expires_at timestamp with time zone) sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+outstanding_deliveries(subscription_id uuid)
+    returns SETOF webhooks.delivery_queue sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 own_event_type()
     returns trigger plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 own_subscription(subscription_id uuid)
@@ -541,6 +577,8 @@ promote_due(shards smallint[], max_rows integer DEFAULT 1000)
     returns TABLE(promoted integer, next_due_in_ms bigint) plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off,enable_bitmapscan=off}
 publish_event(tenant_id uuid, event_type text, event_category text DEFAULT NULL::text, event_name text DEFAULT NULL::text, event_data jsonb DEFAULT '{}'::jsonb, resource_type text DEFAULT NULL::text, resource_id uuid DEFAULT NULL::uuid, user_id uuid DEFAULT NULL::uuid, session_id text DEFAULT NULL::text, request_id text DEFAULT NULL::text, source_ip inet DEFAULT NULL::inet, event_version text DEFAULT '1.0'::text, environment text DEFAULT NULL::text, idempotency_key text DEFAULT NULL::text, ordering_key text DEFAULT NULL::text, deliver_after timestamp with time zone DEFAULT NULL::timestamp with time zone, expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone)
     returns uuid plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",enable_seqscan=off}
+published_at(id uuid, created_at timestamp with time zone)
+    returns timestamp with time zone sql stable parallel safe
 record_attempts(delivery_ids uuid[], subscription_ids uuid[], attempts integer[], statuses text[], http_status_codes integer[], response_headers text[], response_bodies text[], error_messages text[], attempted_at_us bigint[], durations_us bigint[], payload_sizes integer[], payload_hashes bytea[], retry_after_ms bigint[], disable_reasons text[], breakers text[], failing_for_ms bigint[], probe_in_ms bigint[])
     returns SETOF uuid plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off,jit=off}
 redact(secrets jsonb, shown text[] DEFAULT '{}'::text[], instead jsonb DEFAULT 'null'::jsonb)
@@ -551,6 +589,8 @@ redacted_auth_config(subscription_id uuid)
     returns jsonb sql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 redacted_headers(subscription_id uuid)
     returns jsonb sql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+redeliver(subscription_ids uuid[], event_log_ids uuid[], repeats uuid[])
+    returns SETOF uuid plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 refuse_change()
     returns trigger plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 refuse_tenant(tenant_id uuid)
@@ -563,10 +603,18 @@ render_payload(event_id uuid, tenant_id uuid, event_type text, event_category te
     returns text c immutable parallel safe
 renew_secret(subscription_id uuid)
     returns text plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+replay_events(tenant_id uuid, since timestamp with time zone, until timestamp with time zone, event_types text[] DEFAULT NULL::text[], subscription_id uuid DEFAULT NULL::uuid, dry_run boolean DEFAULT false, max_events integer DEFAULT 10000, after uuid DEFAULT NULL::uuid)
+    returns TABLE(events bigint, deliveries bigint, outstanding bigint, resume_after uuid) plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+replayable(tenant_id uuid, since timestamp with time zone, until timestamp with time zone, event_types text[], subscription_id uuid, after uuid, max_events integer)
+    returns TABLE(n bigint, event_log_id uuid, matched_id uuid, is_outstanding boolean) plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
 reset_breaker(subscription_id uuid)
     returns boolean plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 reset_setting(name text)
     returns void sql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+retry_delivery(delivery_id uuid)
+    returns uuid plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+retry_failed(subscription_id uuid, since timestamp with time zone DEFAULT '-infinity'::timestamp with time zone, until timestamp with time zone DEFAULT 'infinity'::timestamp with time zone, max_deliveries integer DEFAULT 10000, dry_run boolean DEFAULT false)
+    returns bigint plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
 revoke_all_tenants(role name)
     returns void plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 ring_doorbell(shards smallint[])
@@ -599,6 +647,8 @@ unlink_tenants()
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 unlink_users()
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+unmatched_events(tenant_id uuid, since timestamp with time zone, until timestamp with time zone DEFAULT 'infinity'::timestamp with time zone, max_events integer DEFAULT 100)
+    returns TABLE(event_log_id uuid, event_type text, created_at timestamp with time zone, environment text, resource_type text, resource_id uuid) plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
 update_subscription(id uuid, changes jsonb)
     returns webhooks.subscription_settings plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 uuid_v7()

@@ -6,6 +6,7 @@
 //! | `matching`, `subscriptions` | who gets it; what a subscription may say |
 //! | `doorbell`, `shards`, `claim`, `ordering`, `record`, `health` | the sidecar's side of the protocol, several sessions at once |
 //! | `manage_subscriptions`, `move_subscriptions` | subscriptions as functions, one and many |
+//! | `replay`, `event_history` | deliveries made again and cancelled; what became of an event |
 //! | `audit` | who changed what |
 //! | `settings`, `partitions`, `links`, `dump_restore` | operations |
 //! | `docs` | the documents' SQL, as it stands |
@@ -28,6 +29,8 @@ mod docs;
 mod doorbell;
 #[cfg(test)]
 mod dump_restore;
+#[cfg(test)]
+mod event_history;
 #[cfg(test)]
 mod health;
 #[cfg(test)]
@@ -58,6 +61,8 @@ mod privileges;
 mod publish;
 #[cfg(test)]
 mod record;
+#[cfg(test)]
+mod replay;
 #[cfg(test)]
 mod session;
 #[cfg(test)]

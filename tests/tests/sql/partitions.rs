@@ -7,7 +7,7 @@ use crate::session::Session;
 
 const TENANT: &str = "11111111-1111-4111-8111-111111111111";
 /// Tables that have partitions by the month.
-const MONTHLY: u32 = 1;
+const MONTHLY: u32 = 2;
 /// Partitions by day from today, as parent and days: `event_logs 0 1 2`.
 const PARTITIONS: &str = "
     select i.inhparent::regclass::text, string_agg((right(c.relname, 8)::date - (now() at time zone 'utc')::date)::text, ' ' order by c.relname)
@@ -157,7 +157,8 @@ async fn partitions_have_the_templates_indexes() {
         [
             ("audit_log", months.as_str()),
             ("delivery_attempts", "4"),
-            ("event_logs", "4")
+            ("event_logs", "4"),
+            ("redeliveries", months.as_str())
         ],
         "{shapes:#?}"
     );
