@@ -190,7 +190,7 @@ async fn what_matched_nothing_is_seen() {
     );
     assert_eq!(
         session.lines(&unmatched(", max_events => 1")).await,
-        [logout.clone()]
+        std::slice::from_ref(&logout)
     );
     assert!(
         session

@@ -269,10 +269,10 @@ async fn what_failed_is_made_again_once() {
     // Failed again: the new ones are made again, not the old.
     world.finish(A, "failed").await;
     session
-        .run(&format!(
+        .run(
             "update webhooks.delivery_attempts set delivery_status = 'delivered' where delivery_id = (
-                 select max(delivery_id::text)::uuid from webhooks.redeliveries)"
-        ))
+                 select max(delivery_id::text)::uuid from webhooks.redeliveries)",
+        )
         .await;
     // The one that was outstanding failed as well.
     assert_eq!(session.text(&retry(", dry_run => true")).await, "4");
