@@ -28,6 +28,12 @@ pub struct Flushed {
     pub refused: Vec<Uuid>,
 }
 
+/// Logs and counts a result that changes nothing.
+pub fn count_late(delivery_id: Uuid, reason: &str) {
+    let late_so_far = LATE.fetch_add(1, Ordering::Relaxed) + 1;
+    tracing::warn!(%delivery_id, late_so_far, "late result: {reason}");
+}
+
 /// Records until `results` closes, then ends. Reports each batch to `flushed`.
 pub async fn run(
     database: Database,
@@ -129,8 +135,10 @@ async fn write(
         let failure = match try_write(database, session, batch).await {
             Ok(late) => {
                 for delivery_id in late {
-                    let late_so_far = LATE.fetch_add(1, Ordering::Relaxed) + 1;
-                    tracing::warn!(%delivery_id, late_so_far, "late result: this attempt was recorded before (by another sidecar, or an earlier try of ours), or its subscription was deleted meanwhile");
+                    count_late(
+                        delivery_id,
+                        "this attempt was recorded before (by another sidecar, or an earlier try of ours), or its subscription was deleted meanwhile",
+                    );
                 }
                 return Ok(());
             }

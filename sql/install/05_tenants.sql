@@ -28,10 +28,13 @@ create function webhooks.bypasses_isolation(role name)
 returns boolean
 language sql stable parallel safe
 begin atomic
-    select r.rolsuper or r.rolbypassrls
-        or pg_has_role(r.oid, (select n.nspowner from pg_namespace n where n.nspname = 'webhooks'), 'usage')
-    from pg_roles r
-    where r.rolname = bypasses_isolation.role;
+    -- Never null, which would be neither yes nor no.
+    select exists (
+        select from pg_roles r
+        where r.rolname = bypasses_isolation.role
+          and (r.rolsuper or r.rolbypassrls
+               or pg_has_role(r.oid, (select n.nspowner from pg_namespace n where n.nspname = 'webhooks'), 'usage'))
+    );
 end;
 comment on function webhooks.bypasses_isolation(name) is 'Whether row-level security does not bind a role: a superuser, one with BYPASSRLS, the owner.';
 
@@ -54,8 +57,8 @@ begin
     if webhooks.current_tenant() is null then
         raise exception 'tenant % can''t be accessed: no tenant is set', coalesce(tenant_id::text, 'null')
             using errcode = 'insufficient_privilege',
-                  hint = format('Set it in the same transaction: select webhooks.set_tenant(%L); '
-                                'A trusted back-end can be given all tenants: select webhooks.grant_all_tenants(role);', tenant_id);
+                  hint = format('Set it in the same transaction with select webhooks.set_tenant(%L), '
+                                'or have a DBA trust a back-end with all tenants: webhooks.grant_all_tenants(role).', tenant_id);
     end if;
     raise exception 'tenant % can''t be accessed: the tenant that is set is %', coalesce(tenant_id::text, 'null'), webhooks.current_tenant()
         using errcode = 'insufficient_privilege',

@@ -37,10 +37,8 @@ returns setof uuid
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
-declare
-    made uuid[];
-    bells smallint[];
 begin
+    return query
     with wanted as (
         select w.n, w.repeats, w.subscription_id, s.ordering, e.*
         from unnest(redeliver.subscription_ids, redeliver.event_log_ids, redeliver.repeats)
@@ -63,21 +61,16 @@ begin
     queued as (
         insert into webhooks.delivery_queue
             (id, subscription_id, event_log_id, tenant_id, shard, next_attempt_at, expires_at, lane)
-        select d.id, d.subscription_id, d.event_log_id, d.tenant_id, webhooks.shard_of(d.subscription_id),
+        select d.id, d.subscription_id, d.event_log_id, d.tenant_id, webhooks.ring_doorbell(webhooks.shard_of(d.subscription_id)),
                case when d.deliver_after > now() then d.deliver_after end, d.expires_at,
                case when d.ordering = 'fifo' then webhooks.lane_of(d.ordering_key) end
         from numbered d
-        returning id, shard
     ),
     linked as (
         insert into webhooks.redeliveries (delivery_id, repeats, event_log_id, subscription_id, tenant_id)
         select d.id, d.repeats, d.event_log_id, d.subscription_id, d.tenant_id from numbered d
     )
-    select array_agg(q.id order by q.id), array_agg(distinct q.shard order by q.shard) into made, bells from queued q;
-    if made is not null then
-        perform webhooks.ring_doorbell(bells);
-    end if;
-    return query select unnest(made);
+    select d.id from numbered d order by d.n;
 end
 $$;
 comment on function webhooks.redeliver(uuid[], uuid[], uuid[]) is
@@ -118,7 +111,7 @@ begin
                 using errcode = 'object_not_in_prerequisite_state',
                       hint = 'It is made as soon as its turn comes; webhooks.subscription_health says if something holds it back.';
         end if;
-        perform webhooks.ring_doorbell(array[old.shard]);
+        perform webhooks.ring_doorbell(old.shard);
         perform webhooks.audit('retried', 'delivery', old.id::text, old.tenant_id, after => jsonb_build_object('delivery_id', old.id));
         return old.id;
     end if;

@@ -82,7 +82,7 @@ grant execute on function
     webhooks.release_shards(smallint[]),
     webhooks.arm_doorbell(smallint[]),
     webhooks.disarm_doorbell(smallint[]),
-    webhooks.claim_deliveries(smallint[], uuid[], uuid[], uuid[], uuid[], uuid[], integer, integer, integer, bigint),
+    webhooks.claim_deliveries(smallint[], uuid[], uuid[], uuid[], uuid[], uuid[], integer, integer, integer, bigint, uuid[], uuid[]),
     webhooks.promote_due(smallint[], integer),
     webhooks.load_subscriptions(uuid[]),
     webhooks.record_attempts(uuid[], uuid[], integer[], text[], integer[], text[], text[], text[], bigint[], bigint[], integer[], bytea[], bigint[], text[], text[], bigint[], bigint[]),

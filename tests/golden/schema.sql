@@ -389,25 +389,7 @@ webhooks.delivery_attempts_default delivery_attempts_status_check CHECK (((deliv
 webhooks.delivery_attempts_template delivery_attempts_status_check CHECK (((delivery_status)::text = ANY (ARRAY['delivered'::text, 'failed'::text, 'retrying'::text, 'expired'::text, 'cancelled'::text])))
 webhooks.delivery_attempts_template delivery_attempts_template_pkey PRIMARY KEY (delivery_id, delivery_attempt)
 webhooks.delivery_queue delivery_queue_pkey PRIMARY KEY (id)
-webhooks.event_logs event_logs_created_at_check CHECK (((created_at >= '1970-01-01 00:00:00+00'::timestamp with time zone) AND (created_at < '10000-01-01 00:00:00+00'::timestamp with time zone)))
-webhooks.event_logs event_logs_deliver_after_check CHECK (((deliver_after >= '1970-01-01 00:00:00+00'::timestamp with time zone) AND (deliver_after < '10000-01-01 00:00:00+00'::timestamp with time zone)))
-webhooks.event_logs event_logs_environment_check CHECK (((environment)::text = ANY (ARRAY['dev'::text, 'staging'::text, 'production'::text])))
-webhooks.event_logs event_logs_expires_at_check CHECK ((expires_at >= '1970-01-01 00:00:00+00'::timestamp with time zone))
-webhooks.event_logs event_logs_expiry_check CHECK ((expires_at > deliver_after))
-webhooks.event_logs event_logs_processed_at_check CHECK (((processed_at >= '1970-01-01 00:00:00+00'::timestamp with time zone) AND (processed_at < '10000-01-01 00:00:00+00'::timestamp with time zone)))
-webhooks.event_logs_default event_logs_created_at_check CHECK (((created_at >= '1970-01-01 00:00:00+00'::timestamp with time zone) AND (created_at < '10000-01-01 00:00:00+00'::timestamp with time zone)))
 webhooks.event_logs_default event_logs_default_pkey PRIMARY KEY (id)
-webhooks.event_logs_default event_logs_deliver_after_check CHECK (((deliver_after >= '1970-01-01 00:00:00+00'::timestamp with time zone) AND (deliver_after < '10000-01-01 00:00:00+00'::timestamp with time zone)))
-webhooks.event_logs_default event_logs_environment_check CHECK (((environment)::text = ANY (ARRAY['dev'::text, 'staging'::text, 'production'::text])))
-webhooks.event_logs_default event_logs_expires_at_check CHECK ((expires_at >= '1970-01-01 00:00:00+00'::timestamp with time zone))
-webhooks.event_logs_default event_logs_expiry_check CHECK ((expires_at > deliver_after))
-webhooks.event_logs_default event_logs_processed_at_check CHECK (((processed_at >= '1970-01-01 00:00:00+00'::timestamp with time zone) AND (processed_at < '10000-01-01 00:00:00+00'::timestamp with time zone)))
-webhooks.event_logs_template event_logs_created_at_check CHECK (((created_at >= '1970-01-01 00:00:00+00'::timestamp with time zone) AND (created_at < '10000-01-01 00:00:00+00'::timestamp with time zone)))
-webhooks.event_logs_template event_logs_deliver_after_check CHECK (((deliver_after >= '1970-01-01 00:00:00+00'::timestamp with time zone) AND (deliver_after < '10000-01-01 00:00:00+00'::timestamp with time zone)))
-webhooks.event_logs_template event_logs_environment_check CHECK (((environment)::text = ANY (ARRAY['dev'::text, 'staging'::text, 'production'::text])))
-webhooks.event_logs_template event_logs_expires_at_check CHECK ((expires_at >= '1970-01-01 00:00:00+00'::timestamp with time zone))
-webhooks.event_logs_template event_logs_expiry_check CHECK ((expires_at > deliver_after))
-webhooks.event_logs_template event_logs_processed_at_check CHECK (((processed_at >= '1970-01-01 00:00:00+00'::timestamp with time zone) AND (processed_at < '10000-01-01 00:00:00+00'::timestamp with time zone)))
 webhooks.event_logs_template event_logs_template_pkey PRIMARY KEY (id)
 webhooks.event_types event_types_category_check CHECK (((category)::text ~ '^[a-z0-9_]+$'::text))
 webhooks.event_types event_types_name_check CHECK (((name)::text ~ '^[a-z0-9_]+(\.[a-z0-9_]+)+$'::text))
@@ -489,8 +471,10 @@ check_subscription(webhook_url text, webhook_headers jsonb, auth_type text, auth
     returns void c stable parallel safe
 check_tenant(tenant_id uuid)
     returns boolean sql stable parallel restricted
-claim_deliveries(shards smallint[], cursors uuid[], held uuid[], held_ordered uuid[], full_subscriptions uuid[], known_subscriptions uuid[], per_subscription integer, newcomers integer, max_rows integer, max_bytes bigint DEFAULT 8388608)
-    returns TABLE(delivery_id uuid, is_newcomer boolean, shard smallint, subscription_id uuid, subscription_version bigint, attempt integer, lane bigint, expires_in_ms bigint, over_budget boolean, event_id uuid, tenant_id uuid, event_type text, event_category text, event_name text, event_version text, created_at_us bigint, event_data text, resource_type text, resource_id uuid, user_id uuid, session_id text, request_id text, source_ip text) plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off,enable_bitmapscan=off,enable_hashjoin=off,enable_mergejoin=off,jit=off}
+claim_deliveries(shards smallint[], cursors uuid[], held uuid[], held_ordered uuid[], full_subscriptions uuid[], known_subscriptions uuid[], per_subscription integer, newcomers integer, max_rows integer, max_bytes bigint DEFAULT 8388608, only_subscriptions uuid[] DEFAULT NULL::uuid[], after_ids uuid[] DEFAULT NULL::uuid[])
+    returns TABLE(delivery_id uuid, is_newcomer boolean, shard smallint, subscription_id uuid, subscription_version bigint, attempt integer, lane bigint, expires_in_ms bigint, over_budget boolean, event_id uuid, tenant_id uuid, event_type text, event_category text, event_name text, event_version text, created_at_us bigint, event_data text, resource_type text, resource_id uuid, user_id uuid, session_id text, request_id text, source_ip text) plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_generic_plan,enable_seqscan=off,enable_bitmapscan=off,enable_hashjoin=off,enable_mergejoin=off,jit=off}
+claim_idempotency_key(tenant_id uuid, idempotency_key text, event_id uuid)
+    returns uuid plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp",enable_seqscan=off}
 copy_subscriptions(tenant_id uuid, from_environment text, to_environment text, dry_run boolean DEFAULT false)
     returns TABLE(name text, action text) plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 create_partitions(days_ahead integer DEFAULT NULL::integer)
@@ -563,6 +547,10 @@ match_events()
     returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",enable_seqscan=off}
 may_access_tenant(tenant_id uuid)
     returns boolean sql stable parallel restricted
+next_attempt_number(delivery_id uuid, attempt integer)
+    returns integer plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+notify_owner(shard smallint)
+    returns smallint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 only_changes(before jsonb, after jsonb)
     returns jsonb sql immutable parallel safe {"search_path=pg_catalog, pg_temp"}
 ordered_deliveries(shard smallint, subscription_id uuid, held uuid[], from_lane bigint, max_rows integer)
@@ -574,13 +562,13 @@ own_event_type()
 own_subscription(subscription_id uuid)
     returns webhooks.webhook_subscriptions plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 promote_due(shards smallint[], max_rows integer DEFAULT 1000)
-    returns TABLE(promoted integer, next_due_in_ms bigint) plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off,enable_bitmapscan=off}
+    returns TABLE(delivery_ids uuid[], subscription_ids uuid[], next_due_in_ms bigint) plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_generic_plan,enable_seqscan=off,enable_bitmapscan=off}
 publish_event(tenant_id uuid, event_type text, event_category text DEFAULT NULL::text, event_name text DEFAULT NULL::text, event_data jsonb DEFAULT '{}'::jsonb, resource_type text DEFAULT NULL::text, resource_id uuid DEFAULT NULL::uuid, user_id uuid DEFAULT NULL::uuid, session_id text DEFAULT NULL::text, request_id text DEFAULT NULL::text, source_ip inet DEFAULT NULL::inet, event_version text DEFAULT '1.0'::text, environment text DEFAULT NULL::text, idempotency_key text DEFAULT NULL::text, ordering_key text DEFAULT NULL::text, deliver_after timestamp with time zone DEFAULT NULL::timestamp with time zone, expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone)
-    returns uuid plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",enable_seqscan=off}
+    returns uuid plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 published_at(id uuid, created_at timestamp with time zone)
     returns timestamp with time zone sql stable parallel safe
 record_attempts(delivery_ids uuid[], subscription_ids uuid[], attempts integer[], statuses text[], http_status_codes integer[], response_headers text[], response_bodies text[], error_messages text[], attempted_at_us bigint[], durations_us bigint[], payload_sizes integer[], payload_hashes bytea[], retry_after_ms bigint[], disable_reasons text[], breakers text[], failing_for_ms bigint[], probe_in_ms bigint[])
-    returns SETOF uuid plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off,jit=off}
+    returns SETOF uuid plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_generic_plan,enable_seqscan=off,enable_nestloop=off,enable_mergejoin=off,jit=off}
 redact(secrets jsonb, shown text[] DEFAULT '{}'::text[], instead jsonb DEFAULT 'null'::jsonb)
     returns jsonb sql immutable parallel safe
 redact_subscription(subscription jsonb, hide_path boolean DEFAULT false)
@@ -593,6 +581,8 @@ redeliver(subscription_ids uuid[], event_log_ids uuid[], repeats uuid[])
     returns SETOF uuid plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 refuse_change()
     returns trigger plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+refuse_event(event_type text, is_known boolean, environment text, created_at timestamp with time zone, processed_at timestamp with time zone, deliver_after timestamp with time zone, expires_at timestamp with time zone)
+    returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 refuse_tenant(tenant_id uuid)
     returns boolean plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 release_shards(shards smallint[])
@@ -617,8 +607,8 @@ retry_failed(subscription_id uuid, since timestamp with time zone DEFAULT '-infi
     returns bigint plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
 revoke_all_tenants(role name)
     returns void plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
-ring_doorbell(shards smallint[])
-    returns boolean plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+ring_doorbell(shard smallint)
+    returns smallint sql volatile parallel unsafe
 set_setting(name text, value bigint)
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 set_subscriptions_enabled(ids uuid[], enabled boolean)

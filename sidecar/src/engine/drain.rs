@@ -45,6 +45,7 @@ impl Engine {
 
     /// At shutdown: gives back the shards that have nothing under way, and keeps the lease of the others.
     async fn hand_over(&mut self, owner: &Owner) -> Result<(), Error> {
+        let began = Instant::now();
         let armed = std::mem::take(&mut self.armed);
         owner.disarm(&armed).await?;
         let idle: Vec<i16> = self.shards.owned();
@@ -53,6 +54,8 @@ impl Engine {
             .filter(|shard| self.board.busy(*shard) == 0)
             .collect();
         self.shards.released(&idle);
-        owner.release(&idle).await
+        owner.release(&idle).await?;
+        self.lease_until = began + self.args.lease * 2 / 3;
+        Ok(())
     }
 }

@@ -3,7 +3,7 @@
 use super::{Engine, PROMOTE_STEP};
 use crate::deliver::Attempt;
 use crate::dispatch::{BreakerChange, Verdict};
-use crate::record::Flushed;
+use crate::record::{self, Flushed};
 use std::time::Instant;
 
 impl Engine {
@@ -44,7 +44,15 @@ impl Engine {
             delivery_id = %attempt.delivery_id, subscription_id = %attempt.subscription_id, attempt = attempt.attempt + 1,
             status = attempt.status, http_status = attempt.http_status, "attempted"
         );
+        if now >= self.lease_until {
+            // This process stood still, or the server does not answer: others may own the shards by now.
+            self.board.disown();
+        }
         if !self.board.attempted(&mut attempt, now) {
+            record::count_late(
+                attempt.delivery_id,
+                "its shard was lost while the request was under way, and the shard's owner makes it again",
+            );
             return;
         }
         if let Some(delay) = attempt.retry_after {

@@ -135,6 +135,32 @@ async fn a_multi_row_insert_goes_to_each_tenants_own() {
         .await;
 }
 
+/// Ids follow the order of a statement's rows, whatever else there is: that is the order of delivery.
+#[tokio::test]
+async fn a_statements_events_are_queued_in_its_order() {
+    let (_db, admin, publisher) = database("statement_order").await;
+    let insert = format!(
+        "insert into webhooks.event_logs {COLUMNS}
+         select '{TENANT}', 'document.uploaded', 'document', n, '{{}}' from generate_series(1, 3000) n"
+    );
+    let disorder = "select count(*) from (
+            select e.event_name::integer as n, lag(e.event_name::integer) over (partition by q.subscription_id order by q.id) as before
+            from webhooks.delivery_queue q join webhooks.event_logs e on e.id = q.event_log_id
+        ) t where before > n";
+    for setup in [
+        "analyze webhooks.event_types; analyze webhooks.subscription_routes",
+        "insert into webhooks.event_types (name, category) select 'made.up' || n, 'made' from generate_series(1, 20000) n;
+         analyze webhooks.event_types",
+    ] {
+        admin.run(setup).await;
+        publisher.run(&insert).await;
+        assert_eq!(admin.text(disorder).await, "0", "{setup}");
+        let queued = "with q as (delete from webhooks.delivery_queue returning 1) select count(*) from q";
+        assert_eq!(admin.text(queued).await, "6000", "{setup}");
+        publisher.run("discard plans").await;
+    }
+}
+
 #[tokio::test]
 async fn copy_fans_out() {
     let (_db, admin, publisher) = database("copy").await;

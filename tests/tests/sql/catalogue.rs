@@ -126,13 +126,13 @@ async fn what_can_be_told_of_a_function_is_told() {
         where pronamespace = 'webhooks'::regnamespace and provolatile = 'v' and prorettype <> 'trigger'::regtype";
     assert_eq!(
         session.text(volatile).await,
-        "apply_links arm_doorbell audit balance_shards cancel_deliveries copy_subscriptions create_partitions \
-         create_subscription delete_subscription disarm_doorbell generate_api_key generate_secret grant_all_tenants \
-         import_subscriptions insert_subscription join_sidecars leave_sidecars link_table link_tenants link_users \
-         lock_tenant maintain promote_due publish_event record_attempts redeliver release_shards remove_orphans \
-         renew_secret replay_events reset_breaker reset_setting retry_delivery retry_failed revoke_all_tenants \
-         ring_doorbell set_setting set_subscriptions_enabled set_tenant sidecar_count unlink_tenants unlink_users \
-         update_subscription uuid_v7"
+        "apply_links arm_doorbell audit balance_shards cancel_deliveries claim_idempotency_key copy_subscriptions \
+         create_partitions create_subscription delete_subscription disarm_doorbell generate_api_key generate_secret \
+         grant_all_tenants import_subscriptions insert_subscription join_sidecars leave_sidecars link_table link_tenants \
+         link_users lock_tenant maintain notify_owner promote_due publish_event record_attempts redeliver refuse_event \
+         release_shards remove_orphans renew_secret replay_events reset_breaker reset_setting retry_delivery retry_failed \
+         revoke_all_tenants ring_doorbell set_setting set_subscriptions_enabled set_tenant sidecar_count unlink_tenants \
+         unlink_users update_subscription uuid_v7"
     );
     // Named notation: parameters have names, and not p_ ones.
     let unnamed = "select p.oid::regprocedure from pg_proc p

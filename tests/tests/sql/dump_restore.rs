@@ -123,6 +123,9 @@ async fn contents(db: &Database) -> Vec<String> {
          union all select 'lies in ' || tableoid::regclass || ' ' || id from webhooks.audit_log
          union all select 'lies in ' || tableoid::regclass || ' ' || delivery_id from webhooks.redeliveries order by 1",
         "select 'index ' || indexdef from pg_indexes where schemaname = 'webhooks' order by 1",
+        "select 'row level security ' || relname from pg_class where relnamespace = 'webhooks'::regnamespace and relrowsecurity order by 1",
+        "select 'policy ' || polrelid::regclass || ' ' || polname || ' ' || polcmd::text || ' ' || pg_get_expr(polqual, polrelid) || ' ' || polroles::regrole[]::text
+         from pg_policy order by 1",
         "select 'trigger ' || pg_get_triggerdef(oid) from pg_trigger where not tgisinternal order by 1",
         "select 'wrong shard ' || id from webhooks.delivery_queue where shard <> webhooks.shard_of(subscription_id)",
         "select 'may ' || c.relname || ' ' || a.grantee::regrole || ' ' || a.privilege_type

@@ -91,7 +91,8 @@ async fn assert_queue_is_read_by_index(session: &Session) {
         assert_eq!(seq_scans, 0, "record, round {round}");
         assert!(fetched < 2000, "record fetched {fetched}, round {round}");
 
-        let promote = format!("select promoted from webhooks.promote_due({shards})");
+        let promote =
+            format!("select cardinality(delivery_ids) from webhooks.promote_due({shards})");
         let (seq_scans, _) = reads(session, &promote, "0", "delivery_queue").await;
         assert_eq!(seq_scans, 0, "promote, round {round}");
         let orphans = "select webhooks.remove_orphans()";
@@ -108,7 +109,8 @@ async fn assert_queue_is_read_by_index(session: &Session) {
         )
         .await;
     for round in 0..8 {
-        let promote = format!("select promoted from webhooks.promote_due({shards}, 20)");
+        let promote =
+            format!("select cardinality(delivery_ids) from webhooks.promote_due({shards}, 20)");
         let (seq_scans, fetched) = reads(session, &promote, "20", "delivery_queue").await;
         assert_eq!(seq_scans, 0, "promote, round {round}");
         assert!(fetched < 1000, "promote fetched {fetched}, round {round}");
@@ -158,6 +160,31 @@ async fn the_queue_was_analysed_when_empty() {
         .await
         .unwrap();
     assert_queue_is_read_by_index(&session).await;
+}
+
+/// Where nearly all rows are one subscription's, the order by id of the primary key looks as good as that of the
+/// claim's own index. It is not: whatever came later, for others, lies behind all of the backlog.
+#[tokio::test]
+async fn the_queue_was_analysed_when_one_subscription_had_all_of_it() {
+    let (db, session) = database("analysed_backlog").await;
+    subscribe(&db, 0x10).await;
+    let tenant = TENANT.parse().unwrap();
+    db.publish_many(tenant, "job.created", QUEUED)
+        .await
+        .unwrap();
+    session.run("vacuum analyze webhooks.delivery_queue").await;
+    session
+        .run("update webhooks.webhook_subscriptions set subscribed_events = '[\"document.*\"]'")
+        .await;
+    subscribe(&db, 0x20).await;
+    let fifo = json!({"id": "00000000-0000-7000-8000-000000000030", "tenant_id": TENANT, "webhook_url": "http://x.example/", "ordering": "fifo"});
+    db.subscribe(fifo).await.unwrap();
+    db.publish_many(tenant, "job.created", 5).await.unwrap();
+    for round in 0..8 {
+        let (seq_scans, fetched) = reads(&session, CLAIM, "30", "delivery_queue").await;
+        assert_eq!(seq_scans, 0, "round {round}");
+        assert!(fetched < 200, "claim fetched {fetched}, round {round}");
+    }
 }
 
 #[tokio::test]

@@ -193,6 +193,8 @@ async fn whom_policies_do_not_bind_no_function_binds() {
               create role unbound_deputy login in role postgres;
               create role unbound_not login in role webhooks_publisher, webhooks_manager, unbound_bypass")
         .await;
+    let nobody = "select webhooks.bypasses_isolation('unbound_nobody')";
+    assert_eq!(admin.text(nobody).await, "f");
     let redacted = format!(
         "select webhooks.redacted_headers('{}')",
         THEIRS.subscription
@@ -303,6 +305,21 @@ async fn all_tenants_are_granted_and_revoked() {
         );
         assert!(!refusal.hint.is_empty(), "{call}");
     }
+    // A DBA need not be superuser.
+    admin
+        .run(
+            "create role all_tenants_dba login; grant usage on schema webhooks to all_tenants_dba;
+             grant execute on function webhooks.grant_all_tenants(name), webhooks.revoke_all_tenants(name) to all_tenants_dba",
+        )
+        .await;
+    let dba = Session::open_as(&db, "all_tenants_dba").await;
+    dba.run("select webhooks.grant_all_tenants('All Tenants')")
+        .await;
+    assert!(!attempt(&session, None, &publish(THEIRS)).await.is_refused());
+    dba.run("select webhooks.revoke_all_tenants('All Tenants')")
+        .await;
+    assert!(attempt(&session, None, &publish(THEIRS)).await.is_refused());
+
     // What would not be inherited is, or is refused.
     let aloof = "select webhooks.grant_all_tenants('all_tenants_aloof')";
     let version: u32 = admin.text("show server_version_num").await.parse().unwrap();
