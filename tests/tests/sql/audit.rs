@@ -227,6 +227,35 @@ async fn it_says_who() {
     assert_eq!(session.text(entries).await, "4");
 }
 
+/// Who may see all tenants is worth an entry, also when a DBA who is no superuser says so.
+#[tokio::test]
+async fn grants_of_all_tenants_are_written_down() {
+    let (db, session) = database("audit_grants").await;
+    let tag = session.pid();
+    session
+        .run(&format!(
+            "create role dba_{tag} login; grant usage on schema webhooks to dba_{tag};
+             grant execute on function webhooks.grant_all_tenants(name), webhooks.revoke_all_tenants(name) to dba_{tag};
+             create role \"Back-end {tag}\""
+        ))
+        .await;
+    let dba = Session::open_as(&db, &format!("dba_{tag}")).await;
+    for function in ["grant_all_tenants", "revoke_all_tenants"] {
+        dba.run(&format!("select webhooks.{function}('Back-end {tag}')"))
+            .await;
+    }
+    let nobody = dba
+        .refused("select webhooks.grant_all_tenants('nobody at all')")
+        .await;
+    assert_eq!(nobody.code, "42704");
+    let entries = "select action, object_type, object_id, session_role, tenant_id from webhooks.audit_log order by id";
+    assert_eq!(
+        session.lines(entries).await,
+        ["granted", "revoked"]
+            .map(|action| format!("{action}|all_tenants|Back-end {tag}|dba_{tag}|null"))
+    );
+}
+
 /// The system disables, and says why; and nothing else of what it does is written here.
 #[tokio::test]
 async fn the_system_says_why_it_disables() {
