@@ -95,6 +95,7 @@ begin
         raise exception 'role "%" does not inherit', role
             using errcode = 'invalid_grant_operation', hint = format('Make it do so: alter role %I inherit;', role);
     end if;
+    perform webhooks.audit('granted', 'all_tenants', role);
 end
 $$;
 comment on function webhooks.grant_all_tenants(name) is
@@ -115,6 +116,7 @@ begin
         raise exception 'role "%" still has all tenants, by way of another role or as superuser', role
             using errcode = 'invalid_grant_operation', hint = 'pg_auth_members tells of which roles it is a member.';
     end if;
+    perform webhooks.audit('revoked', 'all_tenants', role);
 end
 $$;
 comment on function webhooks.revoke_all_tenants(name) is 'Undoes grant_all_tenants().';

@@ -1,12 +1,13 @@
 -- auth_config and webhook_headers are written by managers and read by the sidecar alone: column privileges see to that
--- (99_privileges.sql). What managers see instead is which of them are there.
+-- (99_privileges.sql). What managers see instead is which of them are there: null for each, which written back keeps it
+-- (keep_secrets() in 40_subscriptions.sql).
 
-create function webhooks.redact(secrets jsonb, shown text[] default '{}')
+create function webhooks.redact(secrets jsonb, shown text[] default '{}', instead jsonb default 'null')
 returns jsonb
 language sql immutable parallel safe
 return case when jsonb_typeof(secrets) = 'object' then coalesce(
-    (select jsonb_object_agg(e.key, case when e.key = any (shown) then e.value else '"***"' end) from jsonb_each(secrets) e), '{}') end;
-comment on function webhooks.redact(jsonb, text[]) is 'An object with its keys and, but for the keys shown, *** for each value.';
+    (select jsonb_object_agg(e.key, case when e.key = any (shown) then e.value else instead end) from jsonb_each(secrets) e), '{}') end;
+comment on function webhooks.redact(jsonb, text[], jsonb) is 'An object with its keys and, but for the keys shown, the same instead of each value.';
 
 create function webhooks.redacted_headers(subscription_id uuid)
 returns jsonb
@@ -16,7 +17,7 @@ begin atomic
     select webhooks.redact(s.webhook_headers) from webhooks.webhook_subscriptions s
     where s.id = subscription_id and webhooks.may_access_tenant(s.tenant_id);
 end;
-comment on function webhooks.redacted_headers(uuid) is 'The names of a subscription''s own headers, with *** for their values.';
+comment on function webhooks.redacted_headers(uuid) is 'The names of a subscription''s own headers, with null for their values.';
 
 create function webhooks.redacted_auth_config(subscription_id uuid)
 returns jsonb
@@ -26,7 +27,7 @@ begin atomic
     select webhooks.redact(s.auth_config, '{header}') from webhooks.webhook_subscriptions s
     where s.id = subscription_id and webhooks.may_access_tenant(s.tenant_id);
 end;
-comment on function webhooks.redacted_auth_config(uuid) is 'What a subscription''s auth_config has, with *** for secrets.';
+comment on function webhooks.redacted_auth_config(uuid) is 'What a subscription''s auth_config has, with null for secrets.';
 
 create function webhooks.renew_secret(subscription_id uuid)
 returns text
@@ -68,7 +69,7 @@ select
     s.rate_limit_per_second, s.rate_limit_burst, s.ordering, s.breaker_failure_threshold, s.breaker_cooldown_seconds,
     s.disabled_reason, s.version
 from webhooks.webhook_subscriptions s;
-comment on view webhooks.subscription_settings is 'webhook_subscriptions as a manager may read it: *** for each secret.';
+comment on view webhooks.subscription_settings is 'webhook_subscriptions as a manager may read it: null for each secret.';
 
 -- The table's comments, but for the two columns that differ.
 do $comments$
@@ -85,5 +86,5 @@ begin
     end loop;
 end
 $comments$;
-comment on column webhooks.subscription_settings.webhook_headers is 'Names of the additional request headers, with *** for their values.';
-comment on column webhooks.subscription_settings.auth_config is 'What is configured, with *** for secrets.';
+comment on column webhooks.subscription_settings.webhook_headers is 'Names of the additional request headers, with null for their values.';
+comment on column webhooks.subscription_settings.auth_config is 'What is configured, with null for secrets.';

@@ -38,7 +38,7 @@ comment on column webhooks.delivery_states.subscription_id is 'To whom.';
 comment on column webhooks.delivery_states.event_log_id is 'What.';
 comment on column webhooks.delivery_states.tenant_id is 'Whose.';
 comment on column webhooks.delivery_states.delivery_attempt is 'Number of the last attempt (1 while pending).';
-comment on column webhooks.delivery_states.delivery_status is 'pending, retrying, delivered, failed or expired.';
+comment on column webhooks.delivery_states.delivery_status is 'pending, retrying, delivered, failed, expired or cancelled.';
 comment on column webhooks.delivery_states.http_status_code is 'HTTP status of the last attempt, if a response came.';
 comment on column webhooks.delivery_states.error_message is 'What went wrong at the last attempt.';
 comment on column webhooks.delivery_states.attempted_at is 'When the last attempt began; null before the first.';

@@ -9,7 +9,8 @@ declare
     is_own constant text := $$tenant_id = nullif(current_setting('webhooks.tenant_id', true), '')::uuid$$;
 begin
     foreach relation in array array[
-        'event_logs', 'webhook_subscriptions', 'subscription_routes', 'delivery_queue', 'delivery_attempts', 'idempotency_keys'
+        'event_logs', 'webhook_subscriptions', 'subscription_routes', 'delivery_queue', 'delivery_attempts', 'idempotency_keys',
+        'redeliveries', 'audit_log'
     ] loop
         execute format('alter table webhooks.%I enable row level security', relation);
         -- refuse_tenant(): an error that says what to do, instead of PostgreSQL's.
@@ -21,14 +22,18 @@ begin
 
     -- A monitor sees all tenants' rows, and which columns is a matter of privileges. As a member of webhooks_manager, too,
     -- it would see their payloads: then it sees what a manager sees.
-    foreach relation in array array['event_logs', 'webhook_subscriptions', 'delivery_queue', 'delivery_attempts'] loop
+    foreach relation in array array['event_logs', 'webhook_subscriptions', 'delivery_queue', 'delivery_attempts', 'redeliveries'] loop
         execute format('create policy monitor on webhooks.%I for select to webhooks_monitor
                         using ((select not pg_has_role(current_user, ''webhooks_manager'', ''usage'')))', relation);
     end loop;
 
+    -- All of it, also what is no tenant's.
+    create policy auditor on webhooks.audit_log for select to webhooks_auditor using (true);
+
     -- Nobody reads these but through their parents: no policy, no row.
     foreach relation in array array[
-        'event_logs_default', 'event_logs_template', 'delivery_attempts_default', 'delivery_attempts_template'
+        'event_logs_default', 'event_logs_template', 'delivery_attempts_default', 'delivery_attempts_template',
+        'redeliveries_default', 'redeliveries_template', 'audit_log_default', 'audit_log_template'
     ] loop
         execute format('alter table webhooks.%I enable row level security', relation);
     end loop;

@@ -88,3 +88,48 @@ grant execute on function
     webhooks.record_attempts(uuid[], uuid[], integer[], text[], integer[], text[], text[], text[], bigint[], bigint[], integer[], bytea[], bigint[], text[], text[], bigint[], bigint[]),
     webhooks.maintain()
 to webhooks_sidecar;
+
+-- Auditors: of all tenants.
+grant select on webhooks.audit_log to webhooks_auditor;
+grant execute on function
+    webhooks.uuid_v7_floor(timestamptz),
+    webhooks.uuid_v7_time(uuid)
+to webhooks_auditor;
+
+-- Managers: retries, replays and what became of events.
+grant select on webhooks.redeliveries to webhooks_manager;
+grant execute on function
+    webhooks.retry_delivery(uuid),
+    webhooks.retry_failed(uuid, timestamptz, timestamptz, integer, boolean),
+    webhooks.replay_events(uuid, timestamptz, timestamptz, text[], uuid, boolean, integer, uuid),
+    webhooks.cancel_deliveries(uuid),
+    webhooks.published_at(uuid, timestamptz),
+    webhooks.event_deliveries(uuid, uuid[]),
+    webhooks.unmatched_events(uuid, timestamptz, timestamptz, integer),
+    webhooks.event_history(uuid, uuid, timestamptz, timestamptz, text[], text, uuid, integer)
+to webhooks_manager;
+
+-- Monitors: of all tenants.
+grant select on webhooks.redeliveries to webhooks_monitor;
+
+-- Managers: subscriptions as functions, and what those call as their caller.
+grant execute on function
+    webhooks.create_subscription(
+        uuid, text, text, jsonb, text, text, text, jsonb, text, jsonb, jsonb, integer, integer, integer, integer, integer[], integer,
+        double precision, integer, text, integer, integer, boolean, boolean, uuid),
+    webhooks.get_subscription(uuid),
+    webhooks.list_subscriptions(text, boolean),
+    webhooks.update_subscription(uuid, jsonb),
+    webhooks.delete_subscription(uuid),
+    webhooks.set_subscriptions_enabled(uuid[], boolean),
+    webhooks.export_subscriptions(uuid),
+    webhooks.import_subscriptions(uuid, jsonb, boolean),
+    webhooks.copy_subscriptions(uuid, text, text, boolean),
+    webhooks.settable_columns(),
+    webhooks.subscription_row(jsonb),
+    webhooks.insert_subscription(uuid, jsonb),
+    webhooks.subscription_changes(uuid, jsonb),
+    webhooks.lock_tenant(uuid),
+    webhooks.redact(jsonb, text[], jsonb),
+    webhooks.redact_subscription(jsonb, boolean)
+to webhooks_manager;

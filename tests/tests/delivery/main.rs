@@ -5,6 +5,7 @@
 //! - `flow`: the request and its record, as specified; `signatures`: verified by the published library; `secrets`: in no log
 //! - `outcomes`: whatever a receiver may do, and what becomes of the delivery
 //! - `subscriptions`: changes while deliveries are queued
+//! - `replay`: deliveries made again and cancelled by hand
 //! - `doorbell`: nothing ever waits for the backstop poll
 //! - `crash`: kills, stalls, failpoints, faults at random, several sidecars, shutdown
 //! - `configuration`: what an operator may get wrong, and what the log says then
@@ -32,6 +33,8 @@ mod ordering;
 mod outcomes;
 #[cfg(test)]
 mod rates;
+#[cfg(test)]
+mod replay;
 #[cfg(test)]
 mod scene;
 #[cfg(test)]

@@ -9,13 +9,17 @@ use crate::session::Session;
 
 /// Functions that run as the extension's owner. Each addition deserves a thought about who may call it with what.
 const SECURITY_DEFINER: &[&str] = &[
+    "audit_change",
+    "cancel_deliveries",
     "cancel_outstanding",
     "claim_deliveries",
+    "copy_subscriptions",
     "create_partitions",
     "derive_routes",
     "forget_tenants",
     "grant_all_tenants",
     "load_subscriptions",
+    "lock_tenant",
     "maintain",
     "match_events",
     "promote_due",
@@ -23,13 +27,19 @@ const SECURITY_DEFINER: &[&str] = &[
     "record_attempts",
     "redacted_auth_config",
     "redacted_headers",
+    "replay_events",
+    "retry_delivery",
+    "retry_failed",
     "revoke_all_tenants",
     "sidecar_settings",
+    "subscription_changes",
     "validate_subscription",
 ];
 
 /// Tables that pg_dump needs not look into: always empty, or derived from others.
 const NOT_DUMPED: &[&str] = &[
+    "redeliveries_template",
+    "audit_log_template",
     "delivery_attempts_template",
     "event_logs_template",
     "subscription_routes",
@@ -105,7 +115,7 @@ async fn every_table_with_rows_is_dumped() {
     }
     // Of a partitioned parent pg_dump has nothing to dump.
     let all = "select count(*) from unnest((select extconfig from pg_extension where extname = 'webhooks'))";
-    assert_eq!(session.text(all).await, "9");
+    assert_eq!(session.text(all).await, "11");
 }
 
 #[tokio::test]
@@ -116,10 +126,13 @@ async fn what_can_be_told_of_a_function_is_told() {
         where pronamespace = 'webhooks'::regnamespace and provolatile = 'v' and prorettype <> 'trigger'::regtype";
     assert_eq!(
         session.text(volatile).await,
-        "apply_links arm_doorbell balance_shards claim_idempotency_key create_partitions disarm_doorbell generate_api_key \
-         generate_secret grant_all_tenants join_sidecars leave_sidecars link_table link_tenants link_users maintain notify_owner \
-         promote_due publish_event record_attempts refuse_event release_shards remove_orphans renew_secret reset_breaker \
-         reset_setting revoke_all_tenants ring_doorbell set_setting set_tenant sidecar_count unlink_tenants unlink_users uuid_v7"
+        "apply_links arm_doorbell audit balance_shards cancel_deliveries claim_idempotency_key copy_subscriptions \
+         create_partitions create_subscription delete_subscription disarm_doorbell generate_api_key generate_secret \
+         grant_all_tenants import_subscriptions insert_subscription join_sidecars leave_sidecars link_table link_tenants \
+         link_users lock_tenant maintain notify_owner promote_due publish_event record_attempts redeliver refuse_event \
+         release_shards remove_orphans renew_secret replay_events reset_breaker reset_setting retry_delivery retry_failed \
+         revoke_all_tenants ring_doorbell set_setting set_subscriptions_enabled set_tenant sidecar_count unlink_tenants \
+         unlink_users update_subscription uuid_v7"
     );
     // Named notation: parameters have names, and not p_ ones.
     let unnamed = "select p.oid::regprocedure from pg_proc p

@@ -5,6 +5,9 @@
 //! | `publish`, `bulk`, `idempotency`, `two_phase` | an event is published exactly when its transaction commits |
 //! | `matching`, `subscriptions` | who gets it; what a subscription may say |
 //! | `doorbell`, `shards`, `claim`, `ordering`, `record`, `health` | the sidecar's side of the protocol, several sessions at once |
+//! | `manage_subscriptions`, `move_subscriptions` | subscriptions as functions, one and many |
+//! | `replay`, `event_history` | deliveries made again and cancelled; what became of an event |
+//! | `audit` | who changed what |
 //! | `settings`, `partitions`, `links`, `dump_restore` | operations |
 //! | `docs` | the documents' SQL, as it stands |
 //! | `native` | the functions in Rust, called as SQL calls them |
@@ -12,6 +15,8 @@
 //! | `privileges`, `catalogue`, `plans` | what catalogues and statistics can prove about all of it |
 
 // `cfg(test)` tells clippy that the modules' helpers are tests too, where `unwrap` is fine.
+#[cfg(test)]
+mod audit;
 #[cfg(test)]
 mod bulk;
 #[cfg(test)]
@@ -25,6 +30,8 @@ mod doorbell;
 #[cfg(test)]
 mod dump_restore;
 #[cfg(test)]
+mod event_history;
+#[cfg(test)]
 mod health;
 #[cfg(test)]
 mod idempotency;
@@ -35,7 +42,11 @@ mod links;
 #[cfg(test)]
 mod listener;
 #[cfg(test)]
+mod manage_subscriptions;
+#[cfg(test)]
 mod matching;
+#[cfg(test)]
+mod move_subscriptions;
 #[cfg(test)]
 mod native;
 #[cfg(test)]
@@ -50,6 +61,8 @@ mod privileges;
 mod publish;
 #[cfg(test)]
 mod record;
+#[cfg(test)]
+mod replay;
 #[cfg(test)]
 mod session;
 #[cfg(test)]

@@ -12,6 +12,8 @@ pub struct Tenant {
     pub id: &'static str,
     pub subscription: &'static str,
     pub event: &'static str,
+    /// Failed, of the first event to the first subscription.
+    pub delivery: &'static str,
     /// In every text of its rows.
     pub mark: &'static str,
 }
@@ -20,12 +22,14 @@ pub const OURS: Tenant = Tenant {
     id: "11111111-1111-4111-8111-111111111111",
     subscription: "00000000-0000-7000-8000-0000000000a1",
     event: "0197a000-0000-7000-8000-0000000000a1",
+    delivery: "0197a000-0000-7000-8000-0000000000aa",
     mark: "ours",
 };
 pub const THEIRS: Tenant = Tenant {
     id: "22222222-2222-4222-8222-222222222222",
     subscription: "00000000-0000-7000-8000-0000000000b1",
     event: "0197a000-0000-7000-8000-0000000000b1",
+    delivery: "0197a000-0000-7000-8000-0000000000bb",
     mark: "theirs",
 };
 
@@ -79,6 +83,7 @@ pub async fn database(name: &str) -> (Database, Session) {
             id,
             subscription,
             event,
+            delivery,
             mark,
         } = tenant;
         admin
@@ -99,6 +104,15 @@ pub async fn database(name: &str) -> (Database, Session) {
                      (delivery_id, delivery_attempt, attempted_at, subscription_id, event_log_id, tenant_id, delivery_status, response_headers, response_body, error_message)
                  select webhooks.uuid_v7(), 1, now(), subscription_id, event_log_id, tenant_id, 'failed', '{{\"x\": [\"{mark}\"]}}', '{mark}', '{mark}'
                  from webhooks.delivery_queue where tenant_id = '{id}';
+                 insert into webhooks.delivery_attempts
+                     (delivery_id, delivery_attempt, attempted_at, subscription_id, event_log_id, tenant_id, delivery_status)
+                 values ('{delivery}', 1, now(), '{subscription}', '{event}', '{id}', 'failed');
+                 delete from webhooks.delivery_queue where subscription_id = '{subscription}' and event_log_id = '{event}';
+                 insert into webhooks.redeliveries (delivery_id, event_log_id, subscription_id, tenant_id)
+                 select q.id, q.event_log_id, q.subscription_id, q.tenant_id from webhooks.delivery_queue q
+                 where q.tenant_id = '{id}' and q.event_log_id = overlay('{event}' placing '2' from 36)::uuid;
+                 -- For nobody.
+                 insert into webhooks.event_logs (tenant_id, event_type, event_category, event_name, event_data) values ('{id}', 'job.created', '{mark}', '{mark}', '{{}}');
                  insert into webhooks.subscription_breakers (subscription_id, state, since, probe_at, failing_since, last_error)
                  select id, 'open', now(), now(), now(), '{mark}' from webhooks.webhook_subscriptions where tenant_id = '{id}'"
             ))

@@ -8,6 +8,7 @@ fn call_for(call: &str) -> String {
     call.replace("{tenant}", OURS.id)
         .replace("{subscription}", OURS.subscription)
         .replace("{event}", OURS.event)
+        .replace("{delivery}", OURS.delivery)
 }
 
 fn is_permission_denied(refusal: &Refusal) -> bool {
@@ -82,13 +83,14 @@ async fn every_function_as_every_role_with_every_tenant() {
                     }
                     Answer::Unknown(_) => {
                         let nobodys = "00000000-0000-7000-8000-00000000dead";
-                        let unknown =
-                            attempt(&session, set, &call.replace(OURS.subscription, nobodys)).await;
+                        let named = [OURS.subscription, OURS.delivery];
+                        let named = named.into_iter().find(|id| call.contains(id)).unwrap();
+                        let unknown = attempt(&session, set, &call.replace(named, nobodys)).await;
                         let (refusal, unknown) = (outcome.refusal(), unknown.refusal());
                         assert_eq!(refusal.code, "42704", "{what}");
                         assert_eq!(
                             refusal.everything,
-                            unknown.everything.replace(nobodys, OURS.subscription)
+                            unknown.everything.replace(nobodys, named)
                         );
                     }
                 }

@@ -57,5 +57,20 @@ async fn what_was_left_for_the_old_one_is_not_sent_to_the_new_one() {
             !claimed.iter().any(|row| row.contains(THEIRS.mark)),
             "{ordering}: {claimed:?}"
         );
+        // Nor is it made again or cancelled with what is the new one's.
+        let delivery = THEIRS.delivery;
+        for (call, done) in [
+            (format!("retry_failed('{id}', dry_run => true)"), "0"),
+            (format!("retry_failed('{id}')"), "0"),
+            (format!("cancel_deliveries('{id}')"), "1"),
+        ] {
+            let call = format!("select webhooks.{call}");
+            assert_eq!(manager.text(&call).await, done, "{ordering}: {call}");
+        }
+        let retry = format!("select webhooks.retry_delivery('{delivery}')");
+        let refusal = manager.refused(&retry).await;
+        assert_eq!(refusal.message, format!("there is no delivery {delivery}"));
+        let refusal = admin.refused(&retry).await;
+        assert_eq!(refusal.code, "55000", "{refusal:?}");
     }
 }
