@@ -79,6 +79,8 @@ pub struct Claimed {
     pub more: HashSet<Uuid>,
     /// Subscriptions with more lanes than were looked at: which ones were is chance, so a later look may find others.
     pub more_lanes: bool,
+    /// Of a claim that does not walk: at which subscriptions it was to look.
+    pub looked_at: Vec<Uuid>,
     /// Series of failures of the subscriptions that were loaded.
     pub failing: Vec<(Uuid, Failing)>,
     /// The longest timeout_seconds of the subscriptions seen so far.
@@ -167,6 +169,7 @@ pub async fn claim(
         stopped_at,
         more,
         more_lanes: more_lanes > 0,
+        looked_at: request.only.map_or_else(Vec::new, |(ids, _)| ids),
         failing,
         longest_timeout: subscriptions.longest_timeout(),
     })

@@ -100,6 +100,7 @@ pub struct Board {
     disabling: HashMap<Uuid, Uuid>,
     /// A line with `more` has room again.
     hungry: bool,
+    walks_are_slow: bool,
     /// The last line that a claim looked at, of those that do not walk.
     looked_until: Uuid,
     /// Claims so far, and when the last one began.
@@ -129,6 +130,7 @@ impl Board {
             stuck: 0,
             disabling: HashMap::new(),
             hungry: false,
+            walks_are_slow: false,
             looked_until: Uuid::nil(),
             claims: 0,
             last_claim: None,
@@ -327,7 +329,10 @@ impl Board {
             && at <= now
         {
             self.timers.pop_first();
-            self.hungry |= self.breakers.admission(id, now) == Admission::Probe;
+            if self.breakers.admission(id, now) == Admission::Probe {
+                self.hungry = true;
+                self.have_looked_at(id);
+            }
             self.enter_ring(id);
         }
     }
@@ -430,6 +435,16 @@ impl Board {
         let lane_ended = lane.is_some_and(|lane| self.lanes.released((subscription, lane)));
         self.hungry |= lane_ended;
         self.leave_line(subscription);
+    }
+
+    /// The result is not written after all: the delivery stays in the database as it was.
+    pub fn void(&mut self, id: Uuid, claiming: bool) {
+        if let Some(held) = self.held.get(&id) {
+            let subscription = held.subscription;
+            self.recorded(id, claiming);
+            self.unsee(subscription, id);
+            self.hungry = true;
+        }
     }
 
     fn leave_line(&mut self, subscription: Uuid) {

@@ -25,6 +25,7 @@ use futures_util::future::BoxFuture;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -55,12 +56,14 @@ pub async fn run(args: RunArgs, shutdown: impl Future<Output = ()>) -> anyhow::R
     let deliverer = Deliverer::new(&args)?;
     let (results, results_receiver) = unbounded_channel();
     let (flushed_sender, flushed) = unbounded_channel();
+    let lost_sessions = Arc::new(AtomicU64::new(0));
     let recorder = tokio::spawn(record::run(
         database.clone(),
         results_receiver,
         flushed_sender,
+        lost_sessions.clone(),
     ));
-    let mut engine = Engine::new(args, database, deliverer, results, flushed);
+    let mut engine = Engine::new(args, database, deliverer, results, flushed, lost_sessions);
     let mut shutdown = std::pin::pin!(shutdown);
     let mut backoff = Backoff::new();
     loop {
@@ -134,6 +137,8 @@ struct Engine {
     wake: Wake,
     results: UnboundedSender<Attempt>,
     flushed: UnboundedReceiver<Flushed>,
+    /// How many sessions were lost: what was answered before the last one was is not ours to call a failure.
+    lost_sessions: Arc<AtomicU64>,
     attempts_sender: UnboundedSender<Attempt>,
     attempts: UnboundedReceiver<Attempt>,
     /// A claim is under way.
@@ -147,9 +152,12 @@ struct Engine {
     longest_timeout: Duration,
     /// Not all there is was looked at since it was last heard of work.
     owes_a_walk: bool,
-    /// No walk before this time, and no warning that they are slow.
+    /// No walk before this time, between walks no look at lanes, and no warning that these are slow.
     walk_at: Instant,
+    lanes_at: Instant,
     warn_at: Instant,
+    /// The shortest time that a statement took in this session.
+    round_trip: Duration,
     /// A later look may find other lanes.
     more_lanes: bool,
     balance_at: Instant,
@@ -161,6 +169,8 @@ struct Engine {
     action_started: Instant,
     /// Until then the server can't have given our shards to anyone.
     lease_until: Instant,
+    /// Failures that ended after that: whether they count, the server's next answer says.
+    parked: Vec<Attempt>,
     announced: bool,
 }
 
@@ -171,6 +181,7 @@ impl Engine {
         deliverer: Deliverer,
         results: UnboundedSender<Attempt>,
         flushed: UnboundedReceiver<Flushed>,
+        lost_sessions: Arc<AtomicU64>,
     ) -> Self {
         let now = Instant::now();
         let (attempts_sender, attempts) = unbounded_channel();
@@ -186,6 +197,7 @@ impl Engine {
             shards: Shards::default(),
             results,
             flushed,
+            lost_sessions,
             attempts_sender,
             attempts,
             claiming: false,
@@ -196,7 +208,10 @@ impl Engine {
             longest_timeout: Duration::ZERO,
             owes_a_walk: false,
             walk_at: now,
+            lanes_at: now,
             warn_at: now,
+            round_trip: Duration::MAX,
+            parked: Vec::new(),
             more_lanes: false,
             balance_at: now,
             promote_at: now,
@@ -241,6 +256,7 @@ impl Engine {
         self.balance_at = now;
         self.promote_at = now;
         self.lease_until = now;
+        self.round_trip = Duration::MAX;
         self.announced = false;
     }
 
@@ -252,7 +268,9 @@ impl Engine {
         self.board.forget_stuck(None);
         self.board.forget_failures(|_| true);
         self.board.disown();
+        self.lost_sessions.fetch_add(1, Ordering::Relaxed);
         self.shards = Shards::default();
+        self.settle_parked();
         tracing::warn!(
             in_flight = self.board.in_flight(),
             "no session with the database, reconnecting: {reason}"
@@ -288,7 +306,9 @@ impl Engine {
                     action = None;
                     match reply {
                         Ok(reply) => {
+                            self.round_trip = self.round_trip.min(self.action_started.elapsed());
                             self.lease_until = self.action_started + self.args.lease * 2 / 3;
+                            self.settle_parked();
                             if let Err(reason) = self.take(reply).await {
                                 return End::Lost(reason);
                             }
@@ -437,7 +457,7 @@ impl Engine {
             }
             Reply::Promoted(Promoted { ready, next }) => {
                 for (subscription, id) in &ready {
-                    self.board.unsee(*subscription, *id);
+                    self.board.promoted(*subscription, *id);
                 }
                 if !ready.is_empty() || std::mem::take(&mut self.more_lanes) {
                     self.wake.look_again();

@@ -161,7 +161,9 @@ begin
               and q.subscription_id not in (select k.id from unnest(claim_deliveries.known_subscriptions) k (id))
               and (q.lane is null or not exists (
                   select from webhooks.delivery_queue b
-                  where b.shard = q.shard and b.subscription_id = q.subscription_id and b.lane = q.lane and b.id < q.id))
+                  where (b.shard, b.subscription_id, b.lane) >= (q.shard, q.subscription_id, q.lane)
+                    and (b.shard, b.subscription_id, b.lane, b.id) < (q.shard, q.subscription_id, q.lane, q.id)
+                    and b.lane is not null))
             order by q.id desc limit claim_deliveries.newcomers
         ) n
         cross join lateral (
@@ -244,7 +246,8 @@ begin
     )
     select p.id, p.is_newcomer, p.shard, p.subscription_id, p.version, p.attempt, p.lane,
            -- Old is what has waited long, not what was back-dated or meant for later.
-           (extract(epoch from least(p.expires_at, greatest(webhooks.uuid_v7_time(p.id), p.deliver_after) + max_age)
+           -- Bounded, whatever an UPDATE made of the times: an error here would stop all deliveries.
+           (extract(epoch from greatest(least(p.expires_at, least(greatest(webhooks.uuid_v7_time(p.id), p.deliver_after), '9999-12-31') + max_age), 'epoch')
                                - clock_timestamp()) * 1000)::bigint,
            coalesce(p.over_budget, false), p.event_log_id, p.tenant_id, p.event_type::text, p.event_category::text,
            p.event_name::text, p.event_version::text,
@@ -265,6 +268,9 @@ set plan_cache_mode = force_generic_plan
 set enable_seqscan = off
 set enable_bitmapscan = off
 as $$
+declare
+    -- A variable: what is volatile can't be looked up in an index.
+    due_until constant timestamptz := clock_timestamp();
 begin
     with due as (
         update webhooks.delivery_queue q
@@ -275,7 +281,7 @@ begin
             from unnest(promote_due.shards) o (shard)
             cross join lateral (
                 select q.id from webhooks.delivery_queue q
-                where q.shard = o.shard and q.next_attempt_at <= clock_timestamp()
+                where q.shard = o.shard and q.next_attempt_at <= due_until
                 order by q.next_attempt_at limit promote_due.max_rows
             ) d
         ))

@@ -2,6 +2,7 @@
 //! queue's index, because some transaction keeps them from being removed, only what is behind them is looked at.
 
 use super::Board;
+use super::line::Line;
 use std::collections::HashSet;
 use uuid::Uuid;
 
@@ -15,6 +16,27 @@ impl Board {
             && line.unseen_since != self.claims
         {
             line.seen = line.seen.max(Some(id));
+        }
+    }
+
+    /// Whether walks are slow: then what has no line would have to wait for the next one.
+    pub fn walks_are_slow(&mut self, slow: bool) {
+        self.walks_are_slow = slow;
+    }
+
+    /// This delivery became ready.
+    pub fn promoted(&mut self, subscription: Uuid, id: Uuid) {
+        self.have_looked_at(subscription);
+        self.unsee(subscription, id);
+    }
+
+    /// While walks are slow, gives a subscription a line, so that a claim looks at it.
+    pub(super) fn have_looked_at(&mut self, subscription: Uuid) {
+        if self.walks_are_slow {
+            self.lines.entry(subscription).or_insert_with(|| Line {
+                is_ordered: true,
+                ..Line::default()
+            });
         }
     }
 
@@ -34,9 +56,9 @@ impl Board {
         }
     }
 
-    /// The lines that a claim should look at if it does not walk, and after which id; `None`: at their lanes. They take
-    /// turns.
-    pub fn take_turns(&mut self, full: &[Uuid]) -> (Vec<Uuid>, Vec<Option<Uuid>>) {
+    /// The lines that a claim should look at if it does not walk, and after which id; `None`: at their lanes, if they
+    /// are wanted. They take turns.
+    pub fn in_turn(&self, full: &[Uuid], lanes: bool) -> (Vec<Uuid>, Vec<Option<Uuid>>) {
         let full: HashSet<&Uuid> = full.iter().collect();
         let mut ids: Vec<Uuid> = self.lines.keys().copied().collect();
         ids.retain(|id| !full.contains(id));
@@ -44,20 +66,32 @@ impl Board {
         let start = ids.partition_point(|id| *id <= self.looked_until);
         ids.rotate_left(start);
         ids.truncate(MAX_LINES);
-        let mut afters = (Vec::new(), Vec::new());
+        let mut subscriptions = Vec::new();
+        let mut after = Vec::new();
         for id in ids {
-            let Some(line) = self.lines.get_mut(&id) else {
+            let Some(line) = self.lines.get(&id) else {
                 continue;
             };
-            line.more = false;
-            self.looked_until = id;
-            afters.0.push(id);
-            afters.1.push(Some(line.seen.unwrap_or_default()));
-            if line.is_ordered {
-                afters.0.push(id);
-                afters.1.push(None);
+            subscriptions.push(id);
+            after.push(Some(line.seen.unwrap_or_default()));
+            if lanes && line.is_ordered {
+                subscriptions.push(id);
+                after.push(None);
             }
         }
-        afters
+        (subscriptions, after)
+    }
+
+    /// A claim looked at these lines. `last`: it was cut short there.
+    pub fn looked_at(&mut self, subscriptions: &[Uuid], last: Option<Uuid>) {
+        let reached = last
+            .and_then(|last| subscriptions.iter().rposition(|id| *id == last))
+            .map_or(subscriptions, |place| &subscriptions[..=place]);
+        for id in reached {
+            if let Some(line) = self.lines.get_mut(id) {
+                line.more = false;
+            }
+        }
+        self.looked_until = reached.last().copied().unwrap_or_default();
     }
 }

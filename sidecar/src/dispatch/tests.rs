@@ -67,6 +67,8 @@ fn attempt(id: Uuid, verdict: Verdict) -> Attempt {
         disable_reason: None,
         verdict,
         breaker: None,
+        session: 0,
+        is_void: false,
     }
 }
 
@@ -606,7 +608,7 @@ fn claims_look_behind_what_is_here_and_at_what_is_not() {
     let (mut board, now) = (Board::new(64), Instant::now());
     let one = subscription(1, 20);
     let seen = |board: &mut Board| -> Vec<Option<u128>> {
-        let (ids, after) = board.take_turns(&[]);
+        let (ids, after) = board.in_turn(&[], true);
         assert!(ids.iter().all(|id| *id == one.id));
         after.iter().map(|id| id.map(|id| id.as_u128())).collect()
     };
@@ -650,10 +652,30 @@ fn full_lines_are_not_looked_at_and_the_others_take_turns() {
     let full = [Uuid::from_u128(5)];
     let mut looked_at = HashSet::new();
     for _ in 0..3 {
-        let (ids, _) = board.take_turns(&full);
+        let (ids, _) = board.in_turn(&full, true);
         assert!(ids.len() <= 1024);
+        board.looked_at(&ids, None);
         looked_at.extend(ids);
     }
     assert_eq!(looked_at.len(), 2999);
     assert!(!looked_at.contains(&full[0]));
+    // Cut short: the others' turn is next.
+    let (ids, _) = board.in_turn(&[], true);
+    board.looked_at(&ids, Some(ids[3]));
+    assert_eq!(board.in_turn(&[], true).0[0], ids[4]);
+}
+
+#[test]
+fn while_walks_are_slow_what_has_no_line_is_given_one() {
+    let (mut board, now) = (Board::new(64), Instant::now());
+    let [one, two] = [1, 2].map(Uuid::from_u128);
+    board.promoted(one, Uuid::from_u128(10));
+    assert!(board.in_turn(&[], true).0.is_empty());
+    board.walks_are_slow(true);
+    board.promoted(one, Uuid::from_u128(10));
+    let open = Failing::recorded(9, now, Duration::ZERO, Some(now + Duration::from_secs(1)));
+    board.adopt(two, open);
+    board.due(now + Duration::from_secs(2));
+    assert_eq!(board.in_turn(&[], true).0, [one, one, two, two]);
+    assert_eq!(board.in_turn(&[], false).0, [one, two]);
 }

@@ -6,10 +6,13 @@ use crate::owner::Owner;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// A walk that takes longer goes over many dead rows, which some transaction keeps from being removed.
+/// A walk that takes longer, beside the way to the server and [`SLOW_ROW`] for each row it brings, goes over many dead
+/// rows, which some transaction keeps from being removed.
 const SLOW_WALK: Duration = Duration::from_millis(20);
+const SLOW_ROW: Duration = Duration::from_micros(100);
 /// Slow walks take one part in so many of the time; claims between them look behind what was seen. What is committed
-/// long after its id was made, and what is not among the newest, waits for the next walk.
+/// long after its id was made, and what is not among the newest, waits for the next walk. So do looks at lanes, which begin
+/// at the beginning of each.
 const SLOW_WALK_PART: u32 = 10;
 /// Longest pause between slow walks.
 const SLOW_WALK_PAUSE_MAX: Duration = Duration::from_secs(10);
@@ -40,7 +43,10 @@ impl Engine {
         self.owes_a_walk |= !matches!(scope, Scope::Everything(_));
         self.board.claiming(scope == Scope::Everything(true), now);
         let full = self.board.full(now);
-        let only = (scope == Scope::Lines).then(|| self.board.take_turns(&full));
+        let only = (scope == Scope::Lines).then(|| {
+            let lanes = now >= self.lanes_at;
+            self.board.in_turn(&full, lanes)
+        });
         let newcomers = self.board.newcomers(scope == Scope::Lines);
         let known = match newcomers {
             0 => Vec::new(),
@@ -83,15 +89,12 @@ impl Engine {
     pub(super) fn claimed(&mut self, claimed: Claimed, scope: Scope, now: Instant) {
         self.claiming = false;
         let took = self.action_started.elapsed();
-        if matches!(scope, Scope::Everything(_)) && took > SLOW_WALK {
-            self.walk_at = now + (took * (SLOW_WALK_PART - 1)).min(SLOW_WALK_PAUSE_MAX);
-            if took > VERY_SLOW_WALK && now >= self.warn_at {
-                self.warn_at = now + WARNING_INTERVAL;
-                tracing::warn!(
-                    took_ms = took.as_millis(),
-                    "a walk over webhooks.delivery_queue takes long: look for what keeps vacuum from removing its dead rows (a long transaction: pg_stat_activity.backend_xmin; pg_replication_slots.xmin; pg_prepared_xacts), or whether tens of thousands of subscriptions have deliveries waiting"
-                );
-            }
+        self.pause_what_is_slow(scope, took, claimed.deliveries.len(), now);
+        if scope == Scope::Lines {
+            let cut = claimed.stopped_at.is_some();
+            let last = claimed.deliveries.last().filter(|_| cut);
+            self.board
+                .looked_at(&claimed.looked_at, last.map(|last| last.subscription.id));
         }
         tracing::debug!(
             rows = claimed.deliveries.len(),
@@ -142,6 +145,30 @@ impl Engine {
         }
         if found {
             self.wake.found(now);
+        }
+    }
+
+    fn pause_what_is_slow(&mut self, scope: Scope, took: Duration, rows: usize, now: Instant) {
+        let rows = u32::try_from(rows).unwrap_or(u32::MAX);
+        let usual = SLOW_WALK + SLOW_ROW * rows + self.round_trip.min(took) * 2;
+        let is_walk = matches!(scope, Scope::Everything(_));
+        if took > usual {
+            let until = now + (took * (SLOW_WALK_PART - 1)).min(SLOW_WALK_PAUSE_MAX);
+            match scope {
+                Scope::Everything(_) => self.walk_at = until,
+                Scope::Lines => self.lanes_at = until,
+                Scope::Newcomers => {}
+            }
+        }
+        if is_walk {
+            self.board.walks_are_slow(took > usual);
+        }
+        if is_walk && took > usual.max(VERY_SLOW_WALK) && now >= self.warn_at {
+            self.warn_at = now + WARNING_INTERVAL;
+            tracing::warn!(
+                took_ms = took.as_millis(),
+                "a walk over webhooks.delivery_queue takes long: look for what keeps vacuum from removing its dead rows (a long transaction: pg_stat_activity.backend_xmin; pg_replication_slots.xmin; pg_prepared_xacts), or whether tens of thousands of subscriptions have deliveries waiting"
+            );
         }
     }
 }

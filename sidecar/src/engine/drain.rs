@@ -1,6 +1,7 @@
 //! Shutdown: send nothing more, let requests under way finish, give the shards back.
 
 use super::{BALANCE_INTERVAL, Engine, FLUSH_TIMEOUT};
+use crate::database::explain;
 use crate::owner::Owner;
 use std::sync::Arc;
 use std::time::Instant;
@@ -34,8 +35,12 @@ impl Engine {
                 () = self.event() => {}
                 _ = heartbeat.tick() => {
                     if let Some(owner) = &owner {
-                        // If the session is lost, so are the shards, and nothing more is sent anyway.
-                        let _ = tokio::time::timeout(BALANCE_INTERVAL, self.hand_over(owner)).await;
+                        let kept = tokio::time::timeout(BALANCE_INTERVAL, self.hand_over(owner)).await;
+                        if let Ok(Err(error)) = kept {
+                            // So are the shards, and nothing more is sent anyway.
+                            self.lost(&explain(&error));
+                        }
+                        self.settle_parked();
                     }
                 }
                 () = tokio::time::sleep_until(requests_until.into()), if self.board.in_flight() > 0 => {}

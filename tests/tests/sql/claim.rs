@@ -387,3 +387,24 @@ async fn a_claim_that_does_not_walk_finds_lanes() {
         ["10:1", "10:1", "10:2"]
     );
 }
+
+/// Events are not meant to be changed; whoever does it as their owner can't stop all deliveries by it.
+#[tokio::test]
+async fn times_that_are_out_of_this_world_are_bounded() {
+    let queue = Queue::new("times").await;
+    queue.subscribe("10", json!(["job.*"])).await;
+    queue.publish("job.created", 1).await;
+    for times in [
+        "deliver_after = 'infinity', created_at = '-infinity'",
+        "deliver_after = '-infinity', created_at = 'infinity'",
+    ] {
+        let change = format!("update webhooks.event_logs set {times}");
+        queue.session.run(&change).await;
+        for expiry in ["infinity", "-infinity"] {
+            let change = format!("update webhooks.delivery_queue set expires_at = '{expiry}'");
+            queue.session.run(&change).await;
+            let claimed = "'{0}', '{null}', '{}', '{}', '{}', '{}', 20, 0, 100";
+            assert_eq!(queue.claim(claimed).await, ["10:1"]);
+        }
+    }
+}

@@ -115,6 +115,10 @@ async fn assert_queue_is_read_by_index(session: &Session) {
         assert_eq!(seq_scans, 0, "promote, round {round}");
         assert!(fetched < 1000, "promote fetched {fetched}, round {round}");
     }
+    // Nothing due is found without reading what is not.
+    let promote = format!("select cardinality(delivery_ids) from webhooks.promote_due({shards})");
+    let (_, fetched) = reads(session, &promote, "0", "delivery_queue").await;
+    assert!(fetched < 100, "promote fetched {fetched} to find nothing");
 }
 
 /// Whatever a session may have cached while there was nothing.
@@ -184,6 +188,48 @@ async fn the_queue_was_analysed_when_one_subscription_had_all_of_it() {
         let (seq_scans, fetched) = reads(&session, CLAIM, "30", "delivery_queue").await;
         assert_eq!(seq_scans, 0, "round {round}");
         assert!(fetched < 200, "claim fetched {fetched}, round {round}");
+    }
+}
+
+/// The same of a lane: newcomers are looked up in theirs, not among all that came before.
+#[tokio::test]
+async fn the_queue_was_analysed_when_one_lane_had_all_of_it() {
+    let (db, session) = database("analysed_lane").await;
+    let fifo = |end: &str, events: &str| json!({"id": format!("00000000-0000-7000-8000-0000000000{end}"), "tenant_id": TENANT, "webhook_url": "http://x.example/", "ordering": "fifo", "subscribed_events": [events]});
+    db.subscribe(fifo("10", "job.*")).await.unwrap();
+    let tenant = TENANT.parse().unwrap();
+    db.publish_many(tenant, "job.created", QUEUED)
+        .await
+        .unwrap();
+    // Not among the newest.
+    session
+        .run(
+            "update webhooks.delivery_queue q
+             set id = overlay(q.id::text placing left(webhooks.uuid_v7_floor(now() - interval '1 h')::text, 13) from 1)::uuid",
+        )
+        .await;
+    session
+        .run("vacuum full analyze webhooks.delivery_queue")
+        .await;
+    for end in ["20", "30"] {
+        db.subscribe(fifo(end, "document.*")).await.unwrap();
+    }
+    db.publish_many(tenant, "document.uploaded", 5)
+        .await
+        .unwrap();
+    let newest = CLAIM.replace(
+        "'{}', 20, 0, 500)",
+        "'{00000000-0000-7000-8000-000000000010}', 1, 32, 1)",
+    );
+    assert_ne!(newest, CLAIM);
+    for round in 0..8 {
+        // As if just published.
+        session
+            .run("update webhooks.delivery_queue set id = webhooks.uuid_v7() where subscription_id <> '00000000-0000-7000-8000-000000000010'")
+            .await;
+        let (seq_scans, fetched) = reads(&session, &newest, "3", "delivery_queue").await;
+        assert_eq!(seq_scans, 0, "round {round}");
+        assert!(fetched < 500, "claim fetched {fetched}, round {round}");
     }
 }
 
