@@ -7,6 +7,7 @@
 //! - `ids`: UUIDv7
 //! - `filter`: event filters
 //! - `payload`: the request body
+//! - `resource`: calling a resolver of resources
 //! - `signature`: signing, verification, new secrets
 //! - `subscription`: what a valid subscription is
 
@@ -14,6 +15,7 @@ mod filter;
 mod ids;
 mod payload;
 mod refuse;
+mod resource;
 mod signature;
 mod subscription;
 

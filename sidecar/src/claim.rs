@@ -267,7 +267,7 @@ fn message(row: &Row) -> Option<Message> {
         data: row.get(16),
         resource_type: row.get(17),
         resource_id: row.get(18),
-        resource_data: None,
+        resource_data: row.get(23),
         user_id: row.get(19),
         session_id: row.get(20),
         request_id: row.get(21),

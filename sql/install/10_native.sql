@@ -27,12 +27,12 @@ comment on function webhooks.check_subscription(text, jsonb, text, jsonb, jsonb)
 create function webhooks.render_payload(
     event_id uuid, tenant_id uuid, event_type text, event_category text, event_name text, event_version text,
     created_at_us bigint, event_data text, resource_type text, resource_id uuid,
-    user_id uuid, session_id text, request_id text, source_ip text
+    resource_data text, user_id uuid, session_id text, request_id text, source_ip text
 )
 returns text
 language c immutable parallel safe
 as 'MODULE_PATHNAME', 'render_payload_wrapper';
-comment on function webhooks.render_payload(uuid, uuid, text, text, text, text, bigint, text, text, uuid, uuid, text, text, text) is
+comment on function webhooks.render_payload(uuid, uuid, text, text, text, text, bigint, text, text, uuid, text, uuid, text, text, text) is
     'The JSON body for an event, byte for byte as the sidecar sends it; created_at_us is in microseconds since 1970.';
 
 create function webhooks.generate_signature(payload text, secret text)
@@ -58,3 +58,10 @@ returns text
 language c volatile strict parallel safe
 as 'MODULE_PATHNAME', 'generate_api_key_wrapper';
 comment on function webhooks.generate_api_key() is 'A new random API key: 32 bytes, base64url.';
+
+create function webhooks.call_resolver(resolver oid, tenant_id uuid, resource_id uuid)
+returns jsonb
+language c volatile strict
+as 'MODULE_PATHNAME', 'call_resolver_wrapper';
+comment on function webhooks.call_resolver(oid, uuid, uuid) is
+    'What a resolver returns; it runs with its owner''s rights. Part of snapshot_resource().';

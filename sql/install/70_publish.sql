@@ -111,7 +111,7 @@ begin
     return webhooks.render_payload(
         event.id, event.tenant_id, event.event_type, event.event_category, event.event_name, event.event_version,
         (extract(epoch from coalesce(event.created_at, event.processed_at, 'epoch')) * 1000000)::bigint, event.event_data::text,
-        event.resource_type, event.resource_id, event.user_id, event.session_id, event.request_id, host(event.source_ip));
+        event.resource_type, event.resource_id, event.resource_data::text, event.user_id, event.session_id, event.request_id, host(event.source_ip));
 end
 $$;
 comment on function webhooks.build_payload(uuid, uuid) is

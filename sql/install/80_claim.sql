@@ -83,7 +83,7 @@ returns table (
     delivery_id uuid, is_newcomer boolean, shard smallint, subscription_id uuid, subscription_version bigint, attempt integer, lane bigint,
     expires_in_ms bigint, over_budget boolean, event_id uuid, tenant_id uuid, event_type text, event_category text, event_name text, event_version text,
     created_at_us bigint, event_data text, resource_type text, resource_id uuid, user_id uuid,
-    session_id text, request_id text, source_ip text
+    session_id text, request_id text, source_ip text, resource_data text
 )
 language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
@@ -232,9 +232,9 @@ begin
     with priced as (
         select c.id, c.is_newcomer, c.shard, c.subscription_id, c.version, c.attempt, c.lane, c.expires_at, c.event_log_id,
                e.tenant_id, e.event_type, e.event_category, e.event_name, e.event_version, e.event_data, e.resource_type,
-               e.resource_id, e.user_id, e.session_id, e.request_id, e.source_ip, e.deliver_after,
+               e.resource_id, e.resource_data, e.user_id, e.session_id, e.request_id, e.source_ip, e.deliver_after,
                coalesce(e.created_at, e.processed_at, 'epoch') as created_at,
-               sum(pg_column_size(e.event_data)) over (rows unbounded preceding) > claim_deliveries.max_bytes
+               sum(pg_column_size(e.event_data) + coalesce(pg_column_size(e.resource_data), 0)) over (rows unbounded preceding) > claim_deliveries.max_bytes
                    and row_number() over (rows unbounded preceding) > 1 as over_budget
         from unnest(ids, are_newcomers, their_shards, attempts, lanes, subscriptions, events, expiries, versions, tenants)
             as c (id, is_newcomer, shard, attempt, lane, subscription_id, event_log_id, expires_at, version, tenant_id)
@@ -253,7 +253,8 @@ begin
            p.event_name::text, p.event_version::text,
            (extract(epoch from least(greatest(p.created_at, 'epoch'), '9999-12-31')) * 1000000)::bigint,
            case when p.over_budget then null else p.event_data::text end, p.resource_type::text, p.resource_id,
-           p.user_id, p.session_id::text, p.request_id::text, host(p.source_ip)
+           p.user_id, p.session_id::text, p.request_id::text, host(p.source_ip),
+           case when p.over_budget then null else p.resource_data::text end
     from priced p;
 end
 $$;

@@ -44,7 +44,7 @@ grant execute on function
     webhooks.jsonpath_matches(jsonb, jsonpath),
     webhooks.filter_mismatch(text, text, text, uuid),
     webhooks.build_payload(uuid, uuid),
-    webhooks.render_payload(uuid, uuid, text, text, text, text, bigint, text, text, uuid, uuid, text, text, text),
+    webhooks.render_payload(uuid, uuid, text, text, text, text, bigint, text, text, uuid, text, uuid, text, text, text),
     webhooks.setting_definitions()
 to webhooks_manager;
 
@@ -133,3 +133,28 @@ grant execute on function
     webhooks.redact(jsonb, text[], jsonb),
     webhooks.redact_subscription(jsonb, boolean)
 to webhooks_manager;
+
+-- Watching a table of one's own is a way to publish: all of these run with the caller's rights, and what they make with
+-- the table owner's.
+grant execute on function
+    webhooks.watch_table(regclass, text, text, text, jsonb, name, uuid, name, text, name[], text, name[], name[]),
+    webhooks.unwatch_table(regclass),
+    webhooks.watch_definition(bytea),
+    webhooks.check_watchable(regclass),
+    webhooks.watch_event_types(jsonb),
+    webhooks.check_watch_events(regclass, jsonb),
+    webhooks.check_watch_columns(regclass, text[], jsonb),
+    webhooks.watch_ids(regclass, jsonb),
+    webhooks.watch_ids_objection(regclass, text[], text),
+    webhooks.complete_watch(regclass, jsonb),
+    webhooks.is_comparable(regtype),
+    webhooks.watch_functions(regclass),
+    webhooks.watch_differences(regclass, text[], text, text),
+    webhooks.watch_object(text, text[]),
+    webhooks.watch_events_script(regclass, jsonb),
+    webhooks.watch_same_script(regclass, jsonb),
+    webhooks.watch_trigger_script(regclass),
+    webhooks.missing_tenant(text, text),
+    webhooks.report_broken_watch(regclass, text)
+to webhooks_publisher;
+grant select on webhooks.watched_tables, webhooks.event_types to webhooks_publisher;

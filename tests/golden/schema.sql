@@ -140,6 +140,7 @@ partitioned table event_logs (RANGE (id)) row level security
     ordering_key text
     deliver_after timestamp with time zone
     expires_at timestamp with time zone
+    resource_data jsonb
 table event_logs_default row level security
     id uuid not null default webhooks.uuid_v7()
     tenant_id uuid not null
@@ -161,6 +162,7 @@ table event_logs_default row level security
     ordering_key text
     deliver_after timestamp with time zone
     expires_at timestamp with time zone
+    resource_data jsonb
 table event_logs_template row level security
     id uuid not null default webhooks.uuid_v7()
     tenant_id uuid not null
@@ -182,6 +184,7 @@ table event_logs_template row level security
     ordering_key text
     deliver_after timestamp with time zone
     expires_at timestamp with time zone
+    resource_data jsonb
 table event_types
     name character varying(100) not null
     category character varying(50) not null
@@ -216,6 +219,11 @@ table redeliveries_template row level security
     event_log_id uuid not null
     subscription_id uuid not null
     tenant_id uuid not null
+table resources
+    resource_type character varying(50) not null
+    resolver text not null
+    is_generated boolean not null default false
+    created_at timestamp with time zone not null default now()
 table setting_overrides
     name text not null
     value bigint not null
@@ -284,6 +292,23 @@ view subscription_settings {security_invoker=true}
     breaker_cooldown_seconds integer
     disabled_reason text
     version bigint
+view watched_tables {security_invoker=true}
+    table_name regclass
+    owner regrole
+    on_insert text
+    on_update text
+    on_delete text
+    on_change jsonb
+    tenant_column text
+    tenant_id uuid
+    id_columns jsonb
+    resource_type text
+    watch_columns jsonb
+    condition text
+    columns jsonb
+    new_columns jsonb
+    is_enabled boolean
+    problem text
 view webhook_delivery_logs {security_invoker=true}
     id uuid
     subscription_id uuid
@@ -375,6 +400,7 @@ CREATE UNIQUE INDEX idempotency_keys_pkey ON webhooks.idempotency_keys USING btr
 CREATE UNIQUE INDEX linked_tables_pkey ON webhooks.linked_tables USING btree (kind)
 CREATE UNIQUE INDEX redeliveries_default_pkey ON webhooks.redeliveries_default USING btree (delivery_id)
 CREATE UNIQUE INDEX redeliveries_template_pkey ON webhooks.redeliveries_template USING btree (delivery_id)
+CREATE UNIQUE INDEX resources_pkey ON webhooks.resources USING btree (resource_type)
 CREATE UNIQUE INDEX setting_overrides_pkey ON webhooks.setting_overrides USING btree (name)
 CREATE UNIQUE INDEX subscription_breakers_pkey ON webhooks.subscription_breakers USING btree (subscription_id)
 CREATE UNIQUE INDEX subscription_routes_pkey ON webhooks.subscription_routes USING btree (tenant_id, pattern, subscription_id)
@@ -399,6 +425,7 @@ webhooks.linked_tables linked_tables_kind_check CHECK ((kind = ANY (ARRAY['tenan
 webhooks.linked_tables linked_tables_pkey PRIMARY KEY (kind)
 webhooks.redeliveries_default redeliveries_default_pkey PRIMARY KEY (delivery_id)
 webhooks.redeliveries_template redeliveries_template_pkey PRIMARY KEY (delivery_id)
+webhooks.resources resources_pkey PRIMARY KEY (resource_type)
 webhooks.setting_overrides setting_overrides_pkey PRIMARY KEY (name)
 webhooks.subscription_breakers subscription_breakers_pkey PRIMARY KEY (subscription_id)
 webhooks.subscription_breakers subscription_breakers_state_check CHECK (((state)::text = ANY ((ARRAY['closed'::character varying, 'open'::character varying])::text[])))
@@ -461,6 +488,8 @@ build_payload(event_id uuid, subscription_id uuid DEFAULT NULL::uuid)
     returns text plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 bypasses_isolation(role name)
     returns boolean sql stable parallel safe
+call_resolver(resolver oid, tenant_id uuid, resource_id uuid)
+    returns jsonb c volatile parallel unsafe strict
 caller()
     returns name sql stable parallel restricted
 cancel_deliveries(subscription_id uuid)
@@ -471,10 +500,18 @@ check_subscription(webhook_url text, webhook_headers jsonb, auth_type text, auth
     returns void c stable parallel safe
 check_tenant(tenant_id uuid)
     returns boolean sql stable parallel restricted
+check_watch_columns(target regclass, all_columns text[], definition jsonb)
+    returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+check_watch_events(target regclass, definition jsonb)
+    returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+check_watchable(target regclass)
+    returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 claim_deliveries(shards smallint[], cursors uuid[], held uuid[], held_ordered uuid[], full_subscriptions uuid[], known_subscriptions uuid[], per_subscription integer, newcomers integer, max_rows integer, max_bytes bigint DEFAULT 8388608, only_subscriptions uuid[] DEFAULT NULL::uuid[], after_ids uuid[] DEFAULT NULL::uuid[])
-    returns TABLE(delivery_id uuid, is_newcomer boolean, shard smallint, subscription_id uuid, subscription_version bigint, attempt integer, lane bigint, expires_in_ms bigint, over_budget boolean, event_id uuid, tenant_id uuid, event_type text, event_category text, event_name text, event_version text, created_at_us bigint, event_data text, resource_type text, resource_id uuid, user_id uuid, session_id text, request_id text, source_ip text) plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_generic_plan,enable_seqscan=off,enable_bitmapscan=off,enable_hashjoin=off,enable_mergejoin=off,jit=off}
+    returns TABLE(delivery_id uuid, is_newcomer boolean, shard smallint, subscription_id uuid, subscription_version bigint, attempt integer, lane bigint, expires_in_ms bigint, over_budget boolean, event_id uuid, tenant_id uuid, event_type text, event_category text, event_name text, event_version text, created_at_us bigint, event_data text, resource_type text, resource_id uuid, user_id uuid, session_id text, request_id text, source_ip text, resource_data text) plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_generic_plan,enable_seqscan=off,enable_bitmapscan=off,enable_hashjoin=off,enable_mergejoin=off,jit=off}
 claim_idempotency_key(tenant_id uuid, idempotency_key text, event_id uuid)
     returns uuid plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp",enable_seqscan=off}
+complete_watch(target regclass, given jsonb)
+    returns jsonb plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 copy_subscriptions(tenant_id uuid, from_environment text, to_environment text, dry_run boolean DEFAULT false)
     returns TABLE(name text, action text) plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 create_partitions(days_ahead integer DEFAULT NULL::integer)
@@ -517,6 +554,8 @@ import_subscriptions(tenant_id uuid, subscriptions jsonb, dry_run boolean DEFAUL
     returns TABLE(name text, environment text, action text, subscription_id uuid, before jsonb, after jsonb, error text, hint text) plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 insert_subscription(tenant_id uuid, settings jsonb)
     returns uuid plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+is_comparable(type regtype)
+    returns boolean sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 join_sidecars()
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 jsonpath_matches(event_data jsonb, path jsonpath)
@@ -543,10 +582,14 @@ lock_tenant(tenant_id uuid)
     returns void plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 maintain()
     returns TABLE(task text, done bigint) plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+make_resolver(resource_type text, target regclass, id_column name, tenant_column name, columns name[], except_columns name[])
+    returns text plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 match_events()
     returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",enable_seqscan=off}
 may_access_tenant(tenant_id uuid)
     returns boolean sql stable parallel restricted
+missing_tenant(table_name text, column_name text)
+    returns uuid plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 next_attempt_number(delivery_id uuid, attempt integer)
     returns integer plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 notify_owner(shard smallint)
@@ -585,11 +628,13 @@ refuse_event(event_type text, is_known boolean, environment text, created_at tim
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 refuse_tenant(tenant_id uuid)
     returns boolean plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+register_resource(resource_type text, target regclass DEFAULT NULL::regclass, id_column name DEFAULT 'id'::name, columns name[] DEFAULT NULL::name[], except_columns name[] DEFAULT NULL::name[], tenant_column name DEFAULT 'tenant_id'::name, resolver regprocedure DEFAULT NULL::regprocedure)
+    returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 release_shards(shards smallint[])
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 remove_orphans()
     returns bigint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off,enable_bitmapscan=off,enable_hashjoin=off,enable_mergejoin=off}
-render_payload(event_id uuid, tenant_id uuid, event_type text, event_category text, event_name text, event_version text, created_at_us bigint, event_data text, resource_type text, resource_id uuid, user_id uuid, session_id text, request_id text, source_ip text)
+render_payload(event_id uuid, tenant_id uuid, event_type text, event_category text, event_name text, event_version text, created_at_us bigint, event_data text, resource_type text, resource_id uuid, resource_data text, user_id uuid, session_id text, request_id text, source_ip text)
     returns text c immutable parallel safe
 renew_secret(subscription_id uuid)
     returns text plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
@@ -597,6 +642,8 @@ replay_events(tenant_id uuid, since timestamp with time zone, until timestamp wi
     returns TABLE(events bigint, deliveries bigint, outstanding bigint, resume_after uuid) plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 replayable(tenant_id uuid, since timestamp with time zone, until timestamp with time zone, event_types text[], subscription_id uuid, after uuid, max_events integer)
     returns TABLE(n bigint, event_log_id uuid, matched_id uuid, is_outstanding boolean) plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
+report_broken_watch(target regclass, definition text)
+    returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 reset_breaker(subscription_id uuid)
     returns boolean plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 reset_setting(name text)
@@ -629,16 +676,24 @@ sidecar_count()
     returns integer sql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 sidecar_settings()
     returns TABLE(extension_version text, shard_count integer, max_retry_delay_seconds bigint, max_retry_after_seconds bigint, max_response_body_bytes bigint, max_response_headers_bytes bigint, disable_after_failing_hours bigint) sql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+snapshot_resource()
+    returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",enable_seqscan=off,TimeZone=UTC,DateStyle=ISO,IntervalStyle=iso_8601,bytea_output=hex,extra_float_digits=1}
 subscription_changes(id uuid, settings jsonb)
     returns TABLE(before jsonb, after jsonb) plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 subscription_row(settings jsonb)
     returns webhooks.webhook_subscriptions plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+sync_resource_trigger()
+    returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 unlink_tenants()
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 unlink_users()
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 unmatched_events(tenant_id uuid, since timestamp with time zone, until timestamp with time zone DEFAULT 'infinity'::timestamp with time zone, max_events integer DEFAULT 100)
     returns TABLE(event_log_id uuid, event_type text, created_at timestamp with time zone, environment text, resource_type text, resource_id uuid) plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
+unregister_resource(resource_type text)
+    returns boolean plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+unwatch_table(target regclass)
+    returns boolean plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 update_subscription(id uuid, changes jsonb)
     returns webhooks.subscription_settings plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 uuid_v7()
@@ -651,6 +706,28 @@ validate_subscription()
     returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 verify_signature(payload text, signature text, secret text)
     returns boolean c immutable parallel safe strict
+watch_definition(arguments bytea)
+    returns jsonb plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+watch_differences(target regclass, columns text[], template text, separator text)
+    returns text sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+watch_event_types(definition jsonb)
+    returns text[] sql immutable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+watch_events_script(target regclass, definition jsonb)
+    returns text plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+watch_functions(target regclass)
+    returns text[] sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+watch_ids(target regclass, definition jsonb)
+    returns text[] sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+watch_ids_objection(target regclass, id_columns text[], tenant_column text)
+    returns text sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+watch_object(row_name text, columns text[])
+    returns text sql immutable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+watch_same_script(target regclass, definition jsonb)
+    returns text sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+watch_table(target regclass, on_insert text DEFAULT NULL::text, on_update text DEFAULT NULL::text, on_delete text DEFAULT NULL::text, on_change jsonb DEFAULT NULL::jsonb, tenant_column name DEFAULT 'tenant_id'::name, tenant_id uuid DEFAULT NULL::uuid, id_column name DEFAULT NULL::name, resource_type text DEFAULT NULL::text, watch_columns name[] DEFAULT NULL::name[], condition text DEFAULT NULL::text, columns name[] DEFAULT NULL::name[], except_columns name[] DEFAULT NULL::name[])
+    returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+watch_trigger_script(target regclass)
+    returns text plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 
 -- triggers
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON webhooks.audit_log FOR EACH STATEMENT EXECUTE FUNCTION webhooks.refuse_change()
@@ -662,6 +739,7 @@ CREATE TRIGGER cancel_outstanding AFTER DELETE ON webhooks.webhook_subscriptions
 CREATE TRIGGER derive_routes AFTER INSERT OR DELETE OR UPDATE ON webhooks.webhook_subscriptions FOR EACH ROW EXECUTE FUNCTION webhooks.derive_routes()
 CREATE TRIGGER match_events AFTER INSERT ON webhooks.event_logs REFERENCING NEW TABLE AS new_events FOR EACH STATEMENT EXECUTE FUNCTION webhooks.match_events()
 CREATE TRIGGER own_event_type BEFORE INSERT OR UPDATE ON webhooks.event_types FOR EACH ROW EXECUTE FUNCTION webhooks.own_event_type()
+CREATE TRIGGER sync_resource_trigger AFTER INSERT OR DELETE OR UPDATE OR TRUNCATE ON webhooks.resources FOR EACH STATEMENT EXECUTE FUNCTION webhooks.sync_resource_trigger()
 CREATE TRIGGER validate_subscription BEFORE INSERT OR UPDATE ON webhooks.webhook_subscriptions FOR EACH ROW EXECUTE FUNCTION webhooks.validate_subscription()
 
 -- event types

@@ -239,6 +239,41 @@ async fn methods_and_authentication() {
     }
 }
 
+/// A registered resource is sent as it was when the event was published, in every attempt.
+#[tokio::test]
+async fn the_resource_is_sent_as_it_was() {
+    let scene = Scene::set("resource").await;
+    let endpoint = scene
+        .endpoint("/hook", Reply::ok(), json!({"retry_count": 2}))
+        .await;
+    scene
+        .receiver
+        .on_sequence("/hook", [Reply::status(500), Reply::ok()]);
+    let id = Uuid::new_v4();
+    scene.db.execute(APPLICATION).await.unwrap();
+    scene
+        .db
+        .execute(&format!(
+            "select webhooks.register_resource('document', 'documents', columns => '{{title,id}}');
+             begin; insert into documents values ('{id}', '{}', 'before ✓'); update documents set title = 'after'; commit",
+            endpoint.tenant
+        ))
+        .await
+        .unwrap();
+    let requests = scene.receiver.wait_for(2).await.unwrap();
+    let event = requests[0].event_id().unwrap();
+    scene.wait(event, "delivered").await;
+    let body = payload(&scene.db, event).await;
+    for request in &requests {
+        assert_eq!(request.body, body);
+    }
+    let body: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(
+        body["resource"],
+        json!({"type": "document", "id": id, "data": {"id": id, "title": "before ✓"}})
+    );
+}
+
 #[tokio::test]
 async fn each_attempt_sends_the_same_bytes_and_its_own_number() {
     let scene = Scene::set("attempts").await;

@@ -32,7 +32,9 @@ const SECURITY_DEFINER: &[&str] = &[
     "retry_failed",
     "revoke_all_tenants",
     "sidecar_settings",
+    "snapshot_resource",
     "subscription_changes",
+    "sync_resource_trigger",
     "validate_subscription",
 ];
 
@@ -115,7 +117,7 @@ async fn every_table_with_rows_is_dumped() {
     }
     // Of a partitioned parent pg_dump has nothing to dump.
     let all = "select count(*) from unnest((select extconfig from pg_extension where extname = 'webhooks'))";
-    assert_eq!(session.text(all).await, "11");
+    assert_eq!(session.text(all).await, "12");
 }
 
 #[tokio::test]
@@ -126,13 +128,14 @@ async fn what_can_be_told_of_a_function_is_told() {
         where pronamespace = 'webhooks'::regnamespace and provolatile = 'v' and prorettype <> 'trigger'::regtype";
     assert_eq!(
         session.text(volatile).await,
-        "apply_links arm_doorbell audit balance_shards cancel_deliveries claim_idempotency_key copy_subscriptions \
-         create_partitions create_subscription delete_subscription disarm_doorbell generate_api_key generate_secret \
-         grant_all_tenants import_subscriptions insert_subscription join_sidecars leave_sidecars link_table link_tenants \
-         link_users lock_tenant maintain notify_owner promote_due publish_event record_attempts redeliver refuse_event \
-         release_shards remove_orphans renew_secret replay_events reset_breaker reset_setting retry_delivery retry_failed \
-         revoke_all_tenants ring_doorbell set_setting set_subscriptions_enabled set_tenant sidecar_count unlink_tenants \
-         unlink_users update_subscription uuid_v7"
+        "apply_links arm_doorbell audit balance_shards call_resolver cancel_deliveries claim_idempotency_key \
+         copy_subscriptions create_partitions create_subscription delete_subscription disarm_doorbell generate_api_key \
+         generate_secret grant_all_tenants import_subscriptions insert_subscription join_sidecars leave_sidecars link_table \
+         link_tenants link_users lock_tenant maintain make_resolver notify_owner promote_due publish_event record_attempts \
+         redeliver refuse_event register_resource release_shards remove_orphans renew_secret replay_events reset_breaker \
+         reset_setting retry_delivery retry_failed revoke_all_tenants ring_doorbell set_setting set_subscriptions_enabled \
+         set_tenant sidecar_count unlink_tenants unlink_users unregister_resource unwatch_table update_subscription uuid_v7 \
+         watch_table"
     );
     // Named notation: parameters have names, and not p_ ones.
     let unnamed = "select p.oid::regprocedure from pg_proc p

@@ -245,11 +245,11 @@ async fn a_claim_carries_all_that_is_sent() {
     let event = queue.session.text(event).await;
     let claimed = "select delivery_id = q.id, c.shard, subscription_version, c.attempt, expires_in_ms between 604700000 and 604800000, over_budget, event_id, c.tenant_id, c.event_type, c.event_category,
             c.event_name, c.event_version, created_at_us = (extract(epoch from e.created_at) * 1000000)::bigint, c.event_data,
-            c.resource_type, c.resource_id, c.user_id, c.session_id, c.request_id, c.source_ip
+            c.resource_type, c.resource_id, c.user_id, c.session_id, c.request_id, c.source_ip, c.resource_data
         from webhooks.claim_deliveries('{10}', '{null}', '{}', '{}', '{}', '{}', 10, 0, 100) c, webhooks.delivery_queue q, webhooks.event_logs e";
     let expected = format!(
         "t|10|2|0|t|f|{event}|{TENANT}|job.created|c|n|2.0|t|{{\"a\": 1.50, \"b\": 1}}|r|\
-         22222222-2222-4222-8222-222222222222|33333333-3333-4333-8333-333333333333|s|q|192.0.2.1"
+         22222222-2222-4222-8222-222222222222|33333333-3333-4333-8333-333333333333|s|q|192.0.2.1|null"
     );
     assert_eq!(queue.session.text(claimed).await, expected);
 
@@ -278,6 +278,13 @@ async fn a_claim_keeps_to_its_budget_of_bytes() {
              from webhooks.claim_deliveries('{{10}}', '{{null}}', '{{}}', '{{}}', '{{}}', '{{}}', 10, 0, 100, {budget})"
         );
         assert_eq!(queue.session.text(&claimed).await, within);
+        // Snapshots of resources weigh as much, and come and stay away with the data.
+        let swapped =
+            "begin; update webhooks.event_logs set event_data = '{}', resource_data = event_data";
+        queue.session.run(swapped).await;
+        let claimed = claimed.replace("count(event_data)", "count(resource_data)");
+        assert_eq!(queue.session.text(&claimed).await, within);
+        queue.session.run("rollback").await;
     }
 }
 

@@ -9,7 +9,8 @@
 //! | `replay`, `event_history` | deliveries made again and cancelled; what became of an event |
 //! | `audit` | who changed what |
 //! | `settings`, `partitions`, `links`, `dump_restore` | operations |
-//! | `docs` | the documents' SQL, as it stands |
+//! | `watch`, `resources` | changes of a watched table are published; events carry what they are about |
+//! | `docs`, `examples` | the documents' and examples' SQL, as it stands |
 //! | `native` | the functions in Rust, called as SQL calls them |
 //! | `isolation` | tenants and roles: who may do what with whose rows |
 //! | `privileges`, `catalogue`, `plans` | what catalogues and statistics can prove about all of it |
@@ -31,6 +32,8 @@ mod doorbell;
 mod dump_restore;
 #[cfg(test)]
 mod event_history;
+#[cfg(test)]
+mod examples;
 #[cfg(test)]
 mod health;
 #[cfg(test)]
@@ -64,6 +67,8 @@ mod record;
 #[cfg(test)]
 mod replay;
 #[cfg(test)]
+mod resources;
+#[cfg(test)]
 mod session;
 #[cfg(test)]
 mod settings;
@@ -73,3 +78,5 @@ mod shards;
 mod subscriptions;
 #[cfg(test)]
 mod two_phase;
+#[cfg(test)]
+mod watch;

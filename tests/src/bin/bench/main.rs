@@ -5,7 +5,7 @@
 //!
 //! # Layout
 //! - `figure`: what is printed and written; `stage`: clusters, subscriptions, events
-//! - one module a benchmark: `drain`, `publish`, `latency`, `fairness`, `scale`, `cost`, `xmin`
+//! - one module a benchmark: `drain`, `publish`, `latency`, `fairness`, `scale`, `cost`, `xmin`, `watch`
 //! - `bare`: the baseline of deliveries, a loop of requests without any database
 
 mod bare;
@@ -17,6 +17,7 @@ mod latency;
 mod publish;
 mod scale;
 mod stage;
+mod watch;
 mod xmin;
 
 use std::path::PathBuf;
@@ -61,6 +62,8 @@ enum Benchmark {
     Cost,
     /// Beside a transaction that keeps old rows visible
     Xmin,
+    /// Changes of watched tables
+    Watch,
 }
 
 /// How much to do.
@@ -124,6 +127,7 @@ async fn run(arguments: &Arguments) -> Result<Report> {
             Benchmark::Scale => scale::run(size).await,
             Benchmark::Cost => cost::run(size).await,
             Benchmark::Xmin => xmin::run(size).await,
+            Benchmark::Watch => watch::run(size).await,
         };
         for figure in figures.with_context(|| name)? {
             println!("   {}", figure.line());

@@ -1,0 +1,62 @@
+//! Watched tables: what their changes publish, by whom and into what.
+
+mod data;
+mod definition;
+mod keys;
+mod moving;
+mod rights;
+mod schema_changes;
+mod statements;
+
+use webhooks_tests::database::Database;
+
+use crate::session::Session;
+
+const TENANT: &str = "11111111-1111-4111-8111-111111111111";
+const OTHER: &str = "22222222-2222-4222-8222-222222222222";
+
+/// The usual table.
+const DOCUMENTS: &str = "
+    create table documents (
+        id uuid primary key default gen_random_uuid(),
+        tenant_id uuid not null,
+        title text,
+        status text not null default 'uploaded',
+        pages integer
+    )";
+const WATCH: &str = "select webhooks.watch_table('documents', on_insert => 'document.uploaded', on_update => 'document.processed',
+    on_delete => 'document.deleted')";
+/// Id of the n-th row.
+fn id(n: u32) -> String {
+    format!("00000000-0000-4000-8000-{n:012}")
+}
+
+async fn session(name: &str) -> (Database, Session) {
+    let db = Database::fresh(name).await.unwrap();
+    let session = Session::open(&db).await;
+    (db, session)
+}
+
+/// With the usual table, watched.
+async fn watched(name: &str) -> (Database, Session) {
+    let (db, session) = session(name).await;
+    session.run(DOCUMENTS).await;
+    session.run(WATCH).await;
+    (db, session)
+}
+
+impl Session {
+    /// Type and data of what was published since the last call, sorted.
+    async fn published(&self) -> Vec<String> {
+        let events = "select event_type, event_data from webhooks.event_logs order by event_type, event_data";
+        let lines = self.lines(events).await;
+        self.run("truncate webhooks.event_logs").await;
+        lines
+    }
+
+    /// Runs statements; what they published.
+    async fn publishes(&self, statements: &str) -> Vec<String> {
+        self.run(statements).await;
+        self.published().await
+    }
+}
