@@ -29,6 +29,8 @@ pub struct ClaimRequest {
     pub full: Vec<Uuid>,
     /// Subscriptions that something is here of: those of the newest rows that are not known are newcomers.
     pub known: Vec<Uuid>,
+    /// `None`: walk over everything. Otherwise look at these subscriptions alone, each after this id; `None`: its lanes.
+    pub only: Option<(Vec<Uuid>, Vec<Option<Uuid>>)>,
     pub per_subscription: usize,
     pub newcomers: usize,
     pub max_rows: usize,
@@ -71,12 +73,14 @@ pub struct Message {
 /// What a claim brought.
 pub struct Claimed {
     pub deliveries: Vec<Delivery>,
-    /// The walk stopped early, at these subscriptions per shard; `None`: it reached the end of every shard.
+    /// It was cut short, at these subscriptions per shard; `None`: it brought all there was, where it looked.
     pub stopped_at: Option<HashMap<i16, Uuid>>,
     /// Subscriptions that brought as many rows as they may: there may be more.
     pub more: HashSet<Uuid>,
     /// Subscriptions with more lanes than were looked at: which ones were is chance, so a later look may find others.
     pub more_lanes: bool,
+    /// Of a claim that does not walk: at which subscriptions it was to look.
+    pub looked_at: Vec<Uuid>,
     /// Series of failures of the subscriptions that were loaded.
     pub failing: Vec<(Uuid, Failing)>,
     /// The longest timeout_seconds of the subscriptions seen so far.
@@ -165,6 +169,7 @@ pub async fn claim(
         stopped_at,
         more,
         more_lanes: more_lanes > 0,
+        looked_at: request.only.map_or_else(Vec::new, |(ids, _)| ids),
         failing,
         longest_timeout: subscriptions.longest_timeout(),
     })
@@ -185,7 +190,12 @@ async fn read(owner: &Owner, request: &ClaimRequest) -> Result<Read, Error> {
     let per_subscription = i32::try_from(request.per_subscription).unwrap_or(i32::MAX);
     let max_rows = i32::try_from(request.max_rows).unwrap_or(i32::MAX);
     let newcomers = i32::try_from(request.newcomers).unwrap_or(i32::MAX);
-    let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 10] = [
+    let only = request
+        .only
+        .as_ref()
+        .map(|(subscriptions, _)| subscriptions);
+    let after = request.only.as_ref().map(|(_, after)| after);
+    let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 12] = [
         &request.shards,
         &request.cursors,
         &request.held,
@@ -196,6 +206,8 @@ async fn read(owner: &Owner, request: &ClaimRequest) -> Result<Read, Error> {
         &newcomers,
         &max_rows,
         &MAX_STORED_BYTES,
+        &only,
+        &after,
     ];
     let mut rows = pin!(owner.client.query_raw(&owner.claim, parameters).await?);
     let mut read = Read {

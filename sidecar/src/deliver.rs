@@ -45,6 +45,10 @@ pub struct Attempt {
     /// What it says of the receiver, and what that changed.
     pub verdict: Verdict,
     pub breaker: Option<BreakerChange>,
+    /// How many sessions had been lost when it was handed over to be recorded.
+    pub session: u64,
+    /// It is not to be recorded.
+    pub is_void: bool,
 }
 
 impl Deliverer {
@@ -82,6 +86,8 @@ impl Deliverer {
             disable_reason: None,
             verdict: Verdict::Unknown,
             breaker: None,
+            session: 0,
+            is_void: false,
         };
         let Some(message) = &delivery.message else {
             attempt.error =

@@ -1,13 +1,15 @@
 //! Dispatch: which claimed delivery is sent next. Round robin over subscriptions, each within its own limits and
 //! within its share of the slots, so that receivers that hang can't take the slots of those that answer.
 //!
-//! `room`: what a claim should bring; `line`: one subscription; `lanes`: order; `rate`: limits; `breaker`: failures.
+//! `room`: what a claim should bring; `put_back`: what is let go; `seen`: where it may begin; `line`: one subscription; `lanes`: order; `rate`: limits; `breaker`: failures.
 
 mod breaker;
 mod lanes;
 mod line;
+mod put_back;
 mod rate;
 mod room;
+mod seen;
 
 use crate::claim::Delivery;
 use crate::deliver::Attempt;
@@ -55,6 +57,8 @@ struct Held {
     /// It was sent before its subscription was changed, or while another owned its shard: that it fails says nothing
     /// of the receiver as it is now.
     is_outdated: bool,
+    /// Its shard was lost after it was sent, or may have been: the next owner makes the same attempt.
+    is_disowned: bool,
 }
 
 /// What an attempt means for its subscription.
@@ -96,6 +100,9 @@ pub struct Board {
     disabling: HashMap<Uuid, Uuid>,
     /// A line with `more` has room again.
     hungry: bool,
+    walks_are_slow: bool,
+    /// The last line that a claim looked at, of those that do not walk.
+    looked_until: Uuid,
     /// Claims so far, and when the last one began.
     claims: u64,
     last_claim: Option<Instant>,
@@ -123,29 +130,10 @@ impl Board {
             stuck: 0,
             disabling: HashMap::new(),
             hungry: false,
+            walks_are_slow: false,
+            looked_until: Uuid::nil(),
             claims: 0,
             last_claim: None,
-        }
-    }
-
-    /// It, and what is behind it in its lane, stays in the database.
-    fn put_back(&mut self, delivery: &Delivery) {
-        let subscription = delivery.subscription.id;
-        if let Some(lane) = delivery.lane {
-            for behind in self.lanes.clear_behind((subscription, lane)) {
-                self.unhold(&behind);
-            }
-            self.lanes.released((subscription, lane));
-        }
-        self.unhold(delivery);
-    }
-
-    fn unhold(&mut self, delivery: &Delivery) {
-        let size = self.held.remove(&delivery.id).map_or(0, |held| held.size);
-        self.bytes -= size;
-        if let Some(line) = self.lines.get_mut(&delivery.subscription.id) {
-            line.held -= 1;
-            line.bytes = line.bytes.saturating_sub(size);
         }
     }
 
@@ -165,6 +153,7 @@ impl Board {
         self.owned_since
             .extend(shards.iter().map(|shard| (*shard, now)));
         self.forget_failures(|shard| shards.contains(&shard));
+        self.unsee_all();
     }
 
     /// Forgets the failures of shards that are no longer ours, or were another's: the database knows better.
@@ -183,16 +172,17 @@ impl Board {
         for held in held.filter(|held| held.subscription == subscription) {
             held.is_outdated = true;
         }
-        self.drop_waiting(|delivery| delivery.subscription.id == subscription);
+        self.drop_waiting_of(subscription);
     }
 
     /// Takes a claimed delivery, unless it is held already or its line takes no more. Returns whether it was new.
     pub fn offer(&mut self, delivery: Delivery, now: Instant) -> bool {
-        if self.held.contains_key(&delivery.id) {
-            return false;
-        }
         let id = delivery.id;
         let subscription = delivery.subscription.clone();
+        let in_order = delivery.lane.is_none() && !delivery.is_newcomer;
+        if self.held.contains_key(&id) {
+            return false;
+        }
         let (share, free_bytes) = (self.share(), self.free_bytes());
         let line = self.lines.entry(subscription.id).or_default();
         line.max_in_flight = subscription.max_in_flight;
@@ -203,6 +193,7 @@ impl Board {
         };
         if !admitted || self.disabling.contains_key(&subscription.id) {
             line.more = true;
+            self.unsee(subscription.id, id);
             return false;
         }
         let (size, shard, lane) = (delivery.size, delivery.shard, delivery.lane);
@@ -220,6 +211,7 @@ impl Board {
         }
         line.held += 1;
         line.bytes += size;
+        line.is_ordered |= lane.is_some();
         self.bytes += size;
         let held = Held {
             shard,
@@ -229,9 +221,16 @@ impl Board {
             state: State::Waiting,
             breaker: subscription.breaker,
             is_outdated: false,
+            is_disowned: false,
         };
         self.held.insert(id, held);
-        if !line.in_ring && line.may_send() {
+        if in_order {
+            self.see(subscription.id, id);
+        }
+        if let Some(line) = self.lines.get_mut(&subscription.id)
+            && !line.in_ring
+            && line.may_send()
+        {
             line.in_ring = true;
             if is_newcomer {
                 // The newest goes first: a burst to thousands must not hide what comes after it.
@@ -330,7 +329,10 @@ impl Board {
             && at <= now
         {
             self.timers.pop_first();
-            self.hungry |= self.breakers.admission(id, now) == Admission::Probe;
+            if self.breakers.admission(id, now) == Admission::Probe {
+                self.hungry = true;
+                self.have_looked_at(id);
+            }
             self.enter_ring(id);
         }
     }
@@ -349,15 +351,23 @@ impl Board {
     pub fn started(&mut self, id: Uuid, task: AbortHandle) {
         if let Some(held) = self.held.get_mut(&id) {
             held.state = State::InFlight(task);
+            held.is_disowned = false;
         }
     }
 
     /// The attempt ended; its result is to be recorded, with what it changed for the subscription. False: it was given
-    /// up meanwhile.
+    /// up meanwhile, or failed and is no longer ours to say so: recorded, it could hide the success of the next owner's
+    /// same attempt. That the receiver took it is true whoever says it.
     pub fn attempted(&mut self, attempt: &mut Attempt, now: Instant) -> bool {
         let Some(held) = self.held.get_mut(&attempt.delivery_id) else {
             return false;
         };
+        if held.is_disowned && attempt.verdict != Verdict::Works {
+            self.give_up(attempt.delivery_id);
+            // The next owner may be this process.
+            self.hungry = true;
+            return false;
+        }
         held.state = State::Recording;
         let (id, shard, lane, policy) = (held.subscription, held.shard, held.lane, held.breaker);
         if attempt.verdict != Verdict::Unknown {
@@ -389,7 +399,7 @@ impl Board {
         match attempt.breaker {
             Some(BreakerChange::Open { probe_in, .. }) => {
                 self.timers.insert((now + probe_in, id));
-                self.drop_waiting(|delivery| delivery.subscription.id == id);
+                self.drop_waiting_of(id);
             }
             Some(BreakerChange::Closed { .. }) => self.hungry = true,
             Some(BreakerChange::Failing { .. }) | None => {}
@@ -404,7 +414,7 @@ impl Board {
 
     /// The result of this delivery will disable its subscription: nothing more of it is taken until that is recorded.
     pub fn disabling(&mut self, id: Uuid, subscription: Uuid) {
-        self.drop_waiting(|delivery| delivery.subscription.id == subscription);
+        self.drop_waiting_of(subscription);
         self.disabling.entry(subscription).or_insert(id);
     }
 
@@ -425,6 +435,16 @@ impl Board {
         let lane_ended = lane.is_some_and(|lane| self.lanes.released((subscription, lane)));
         self.hungry |= lane_ended;
         self.leave_line(subscription);
+    }
+
+    /// The result is not written after all: the delivery stays in the database as it was.
+    pub fn void(&mut self, id: Uuid, claiming: bool) {
+        if let Some(held) = self.held.get(&id) {
+            let subscription = held.subscription;
+            self.recorded(id, claiming);
+            self.unsee(subscription, id);
+            self.hungry = true;
+        }
     }
 
     fn leave_line(&mut self, subscription: Uuid) {
@@ -448,24 +468,6 @@ impl Board {
             self.disabling.remove(&subscription);
         }
         self.leave_line(subscription);
-    }
-
-    /// Forgets what can't be recorded, of a shard that is given back or of all: its next owner has to see for itself.
-    pub fn forget_stuck(&mut self, shard: Option<i16>) {
-        let stuck: Vec<(Uuid, Uuid, Option<i64>)> = self
-            .held
-            .iter()
-            .filter(|(_, held)| matches!(held.state, State::Stuck))
-            .filter(|(_, held)| shard.is_none_or(|shard| shard == held.shard))
-            .map(|(id, held)| (*id, held.subscription, held.lane))
-            .collect();
-        self.stuck -= stuck.len();
-        for (id, subscription, lane) in stuck {
-            self.held.remove(&id);
-            if let Some(lane) = lane {
-                self.lanes.released((subscription, lane));
-            }
-        }
     }
 
     /// A claim is about to be made. `everything`: what was left behind will be seen.
@@ -503,66 +505,6 @@ impl Board {
     /// Whether a subscription that had more in the database has room again; asking resets it.
     pub fn take_hunger(&mut self) -> bool {
         std::mem::take(&mut self.hungry)
-    }
-
-    /// Drops what waits and matches, by subscription or shard: it stays in the database.
-    pub fn drop_waiting(&mut self, matches: impl Fn(&Delivery) -> bool) {
-        let mut dropped = Vec::new();
-        for line in self.lines.values_mut() {
-            if line.waiting.iter().any(&matches) {
-                let (out, kept): (VecDeque<_>, VecDeque<_>) = std::mem::take(&mut line.waiting)
-                    .into_iter()
-                    .partition(&matches);
-                line.waiting = kept;
-                dropped.extend(out);
-            }
-        }
-        for delivery in dropped {
-            self.put_back(&delivery);
-        }
-        // Also behind what is in flight.
-        for lane in self.lanes.all() {
-            let first = self.lanes.first_behind(lane);
-            if first.is_some_and(&matches) {
-                for behind in self.lanes.clear_behind(lane) {
-                    self.unhold(&behind);
-                }
-            }
-        }
-    }
-
-    /// Gives up the requests in flight of a shard, or of all; returns how many.
-    pub fn abort(&mut self, shard: Option<i16>) -> usize {
-        let aborted: Vec<Uuid> = self
-            .held
-            .iter()
-            .filter(|(_, held)| shard.is_none_or(|shard| held.shard == shard))
-            .filter_map(|(id, held)| match &held.state {
-                State::InFlight(task) => {
-                    task.abort();
-                    Some(*id)
-                }
-                _ => None,
-            })
-            .collect();
-        for id in &aborted {
-            let Some(held) = self.held.remove(id) else {
-                continue;
-            };
-            self.bytes_in_flight -= held.size;
-            if let Some(lane) = held.lane {
-                let lane = (held.subscription, lane);
-                for behind in self.lanes.clear_behind(lane) {
-                    self.unhold(&behind);
-                }
-                self.lanes.released(lane);
-            }
-            if let Some(line) = self.lines.get_mut(&held.subscription) {
-                line.held = line.held.saturating_sub(1);
-            }
-            self.leave_flight(held.subscription, false);
-        }
-        aborted.len()
     }
 
     fn leave_flight(&mut self, subscription: Uuid, counts: bool) {

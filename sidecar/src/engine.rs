@@ -1,28 +1,31 @@
 //! The engine: one task that owns all state and drives wake → claim → dispatch → deliver → record.
 //!
 //! On the owning session one statement runs at a time ([`Action`]), while attempts and recording go on beside it. In
-//! files of their own: `sharing` shards with others, taking in `results`, and the `drain` at the end.
+//! files of their own: `claiming`, `sharing` shards with others, taking in `results`, and the `drain` at the end.
 
+mod claiming;
 mod drain;
 mod results;
 mod sharing;
 
 use crate::args::RunArgs;
-use crate::claim::{ClaimRequest, Claimed, claim};
+use crate::claim::Claimed;
 use crate::database::{Backoff, Database, explain};
 use crate::deliver::{Attempt, Deliverer};
 use crate::dispatch::Board;
 use crate::maintain;
-use crate::owner::{Owner, Settings, Signal, same_version};
+use crate::owner::{Owner, Promoted, Settings, Signal, same_version};
 use crate::record::{self, Flushed};
 use crate::shards::Shards;
 use crate::subscriptions::Subscriptions;
 use crate::wake::{Step, Wake};
 use anyhow::Context;
+use claiming::Scope;
 use futures_util::future::BoxFuture;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -53,12 +56,14 @@ pub async fn run(args: RunArgs, shutdown: impl Future<Output = ()>) -> anyhow::R
     let deliverer = Deliverer::new(&args)?;
     let (results, results_receiver) = unbounded_channel();
     let (flushed_sender, flushed) = unbounded_channel();
+    let lost_sessions = Arc::new(AtomicU64::new(0));
     let recorder = tokio::spawn(record::run(
         database.clone(),
         results_receiver,
         flushed_sender,
+        lost_sessions.clone(),
     ));
-    let mut engine = Engine::new(args, database, deliverer, results, flushed);
+    let mut engine = Engine::new(args, database, deliverer, results, flushed, lost_sessions);
     let mut shutdown = std::pin::pin!(shutdown);
     let mut backoff = Backoff::new();
     loop {
@@ -108,15 +113,10 @@ enum Reply {
         acquired: Vec<i16>,
     },
     Released(Vec<i16>),
-    Promoted {
-        promoted: usize,
-        next: Option<Duration>,
-    },
+    Promoted(Promoted),
     Claimed {
         claimed: Claimed,
-        /// It asked for more than newcomers.
-        walks: bool,
-        from_start: bool,
+        scope: Scope,
     },
     Armed(bool),
     Disarmed,
@@ -137,6 +137,8 @@ struct Engine {
     wake: Wake,
     results: UnboundedSender<Attempt>,
     flushed: UnboundedReceiver<Flushed>,
+    /// How many sessions were lost: what was answered before the last one was is not ours to call a failure.
+    lost_sessions: Arc<AtomicU64>,
     attempts_sender: UnboundedSender<Attempt>,
     attempts: UnboundedReceiver<Attempt>,
     /// A claim is under way.
@@ -148,8 +150,14 @@ struct Engine {
     reload_subscriptions: bool,
     /// The longest timeout_seconds that was warned of.
     longest_timeout: Duration,
-    /// The last claim asked for newcomers alone.
+    /// Not all there is was looked at since it was last heard of work.
     owes_a_walk: bool,
+    /// No walk before this time, between walks no look at lanes, and no warning that these are slow.
+    walk_at: Instant,
+    lanes_at: Instant,
+    warn_at: Instant,
+    /// The shortest time that a statement took in this session.
+    round_trip: Duration,
     /// A later look may find other lanes.
     more_lanes: bool,
     balance_at: Instant,
@@ -161,6 +169,8 @@ struct Engine {
     action_started: Instant,
     /// Until then the server can't have given our shards to anyone.
     lease_until: Instant,
+    /// Failures that ended after that: whether they count, the server's next answer says.
+    parked: Vec<Attempt>,
     announced: bool,
 }
 
@@ -171,6 +181,7 @@ impl Engine {
         deliverer: Deliverer,
         results: UnboundedSender<Attempt>,
         flushed: UnboundedReceiver<Flushed>,
+        lost_sessions: Arc<AtomicU64>,
     ) -> Self {
         let now = Instant::now();
         let (attempts_sender, attempts) = unbounded_channel();
@@ -186,6 +197,7 @@ impl Engine {
             shards: Shards::default(),
             results,
             flushed,
+            lost_sessions,
             attempts_sender,
             attempts,
             claiming: false,
@@ -195,6 +207,11 @@ impl Engine {
             reload_subscriptions: false,
             longest_timeout: Duration::ZERO,
             owes_a_walk: false,
+            walk_at: now,
+            lanes_at: now,
+            warn_at: now,
+            round_trip: Duration::MAX,
+            parked: Vec::new(),
             more_lanes: false,
             balance_at: now,
             promote_at: now,
@@ -239,6 +256,7 @@ impl Engine {
         self.balance_at = now;
         self.promote_at = now;
         self.lease_until = now;
+        self.round_trip = Duration::MAX;
         self.announced = false;
     }
 
@@ -249,7 +267,10 @@ impl Engine {
         self.board.drop_waiting(|_| true);
         self.board.forget_stuck(None);
         self.board.forget_failures(|_| true);
+        self.board.disown();
+        self.lost_sessions.fetch_add(1, Ordering::Relaxed);
         self.shards = Shards::default();
+        self.settle_parked();
         tracing::warn!(
             in_flight = self.board.in_flight(),
             "no session with the database, reconnecting: {reason}"
@@ -285,7 +306,9 @@ impl Engine {
                     action = None;
                     match reply {
                         Ok(reply) => {
+                            self.round_trip = self.round_trip.min(self.action_started.elapsed());
                             self.lease_until = self.action_started + self.args.lease * 2 / 3;
+                            self.settle_parked();
                             if let Err(reason) = self.take(reply).await {
                                 return End::Lost(reason);
                             }
@@ -356,8 +379,7 @@ impl Engine {
             self.last_promote = now;
             self.promote_at = now + PROMOTE_INTERVAL;
             return Ok(Box::pin(async move {
-                let (promoted, next) = owner.promote(&active).await?;
-                Ok(Reply::Promoted { promoted, next })
+                Ok(Reply::Promoted(owner.promote(&active).await?))
             }));
         }
         if self.board.take_hunger() {
@@ -368,16 +390,18 @@ impl Engine {
             true => (0, 0),
             false => {
                 self.board.make_room();
-                (self.board.room(), self.board.newcomers())
+                (self.board.room(), self.board.newcomers(false))
             }
         };
-        if room > 0 && std::mem::take(&mut self.owes_a_walk) {
+        let may_walk = room > 0 && now >= self.walk_at;
+        if may_walk && std::mem::take(&mut self.owes_a_walk) {
             self.wake.look_again();
         }
         let step = if self.disarm_first {
             Step::Disarm
         } else {
-            self.wake.next(now, room > 0 || newcomers > 0)
+            let may_sleep = !self.owes_a_walk || room == 0;
+            self.wake.next(now, room > 0 || newcomers > 0, may_sleep)
         };
         match step {
             Step::Look => Ok(self.claim(owner, room, now)),
@@ -396,59 +420,16 @@ impl Engine {
                 }))
             }
             Step::Wait(until) => {
-                let until = until.min(self.balance_at).min(self.promote_at);
-                Err(if now < claim_at {
-                    until.min(claim_at)
-                } else {
-                    until
-                })
+                let mut until = until.min(self.balance_at).min(self.promote_at);
+                if now < claim_at {
+                    until = until.min(claim_at);
+                }
+                if self.owes_a_walk && now < self.walk_at {
+                    until = until.min(self.walk_at);
+                }
+                Err(until)
             }
         }
-    }
-
-    fn claim(&mut self, owner: Arc<Owner>, room: usize, now: Instant) -> Action {
-        let (shards, cursors) = self.shards.cursors();
-        // Without room it asks for newcomers alone, and for the others when there is some.
-        self.owes_a_walk |= room == 0;
-        let walks = room > 0;
-        let from_start = walks && self.shards.at_start();
-        self.board.claiming(from_start, now);
-        let full = self.board.full(now);
-        let (held, held_ordered) = self.board.held_ids();
-        let request = ClaimRequest {
-            shards,
-            cursors,
-            held,
-            held_ordered,
-            full,
-            known: self.board.known(),
-            newcomers: self.board.newcomers(),
-            per_subscription: self.board.per_subscription(),
-            max_rows: room,
-        };
-        self.wake.looking(now);
-        self.claiming = true;
-        let subscriptions = self.subscriptions.clone();
-        let changed = std::mem::take(&mut self.changed);
-        let anew = std::mem::take(&mut self.reload_subscriptions);
-        let settings = self.settings.clone();
-        Box::pin(async move {
-            let settings = match settings {
-                Some(settings) => settings,
-                None => Arc::new(owner.settings().await?),
-            };
-            let mut subscriptions = subscriptions.lock().await;
-            if anew {
-                subscriptions.clear();
-            }
-            subscriptions.forget(&changed);
-            let claimed = claim(&owner, &settings, &mut subscriptions, request).await?;
-            Ok(Reply::Claimed {
-                claimed,
-                walks,
-                from_start,
-            })
-        })
     }
 
     /// Takes in a reply. An error ends the session.
@@ -474,8 +455,11 @@ impl Engine {
                     "gave shards back"
                 );
             }
-            Reply::Promoted { promoted, next } => {
-                if promoted > 0 || std::mem::take(&mut self.more_lanes) {
+            Reply::Promoted(Promoted { ready, next }) => {
+                for (subscription, id) in &ready {
+                    self.board.promoted(*subscription, *id);
+                }
+                if !ready.is_empty() || std::mem::take(&mut self.more_lanes) {
                     self.wake.look_again();
                 }
                 self.promote_at = now
@@ -483,11 +467,7 @@ impl Engine {
                         .unwrap_or(PROMOTE_INTERVAL)
                         .clamp(PROMOTE_STEP, PROMOTE_INTERVAL);
             }
-            Reply::Claimed {
-                claimed,
-                walks,
-                from_start,
-            } => self.claimed(claimed, walks, from_start, now),
+            Reply::Claimed { claimed, scope } => self.claimed(claimed, scope, now),
             Reply::Armed(success) => {
                 if !success {
                     self.armed.clear();
@@ -497,59 +477,6 @@ impl Engine {
             Reply::Disarmed => self.wake.disarmed(now),
         }
         Ok(())
-    }
-
-    fn claimed(&mut self, claimed: Claimed, walks: bool, from_start: bool, now: Instant) {
-        self.claiming = false;
-        tracing::debug!(
-            rows = claimed.deliveries.len(),
-            took_us = self.action_started.elapsed().as_micros(),
-            cut = claimed.stopped_at.is_some(),
-            "claimed"
-        );
-        let mut found = false;
-        if claimed.longest_timeout > self.args.drain_timeout.max(self.longest_timeout) {
-            self.longest_timeout = claimed.longest_timeout;
-            tracing::warn!(
-                timeout_seconds = claimed.longest_timeout.as_secs(),
-                drain_timeout_seconds = self.args.drain_timeout.as_secs(),
-                "a subscription's timeout_seconds is longer than --drain-timeout: its slow requests are cut off at shutdown and made again; give --drain-timeout as much, or the subscription less"
-            );
-        }
-        for (subscription, failing) in claimed.failing {
-            self.board.adopt(subscription, failing);
-        }
-        let active = self.shards.active();
-        for delivery in claimed.deliveries {
-            // Shards may have begun to leave while the claim was under way.
-            if active.contains(&delivery.shard) {
-                found |= self.board.offer(delivery, now);
-            }
-        }
-        if claimed.more_lanes {
-            self.promote_at = self.promote_at.min(now + PROMOTE_PAUSE);
-        }
-        self.more_lanes |= claimed.more_lanes;
-        for subscription in claimed.more {
-            self.board.more(subscription);
-        }
-        self.board.claim_ended();
-        match claimed.stopped_at {
-            _ if !walks => {}
-            Some(last) => {
-                self.shards.advance(&last);
-                self.wake.look_again();
-            }
-            None => {
-                self.shards.rewind();
-                if !from_start {
-                    self.wake.look_again();
-                }
-            }
-        }
-        if found {
-            self.wake.found(now);
-        }
     }
 
     fn heard(&mut self, notification: &Notification) {

@@ -19,6 +19,14 @@ pub struct Settings {
     pub disable_after: Option<Duration>,
 }
 
+/// What [`Owner::promote`] did.
+pub struct Promoted {
+    /// Subscription and delivery.
+    pub ready: Vec<(Uuid, Uuid)>,
+    /// The time until the next is due.
+    pub next: Option<Duration>,
+}
+
 /// The session and its statements.
 pub struct Owner {
     pub client: Client,
@@ -75,7 +83,7 @@ impl Owner {
             .await?;
         Ok(Self {
             claim: client
-                .prepare("select * from webhooks.claim_deliveries($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)")
+                .prepare("select * from webhooks.claim_deliveries($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)")
                 .await?,
             load: client
                 .prepare("select * from webhooks.load_subscriptions($1)")
@@ -90,7 +98,7 @@ impl Owner {
                 .prepare("select webhooks.disarm_doorbell($1)")
                 .await?,
             promote: client
-                .prepare("select promoted, next_due_in_ms from webhooks.promote_due($1)")
+                .prepare("select * from webhooks.promote_due($1)")
                 .await?,
             client,
         })
@@ -152,13 +160,17 @@ impl Owner {
             .map(drop)
     }
 
-    /// Makes due deliveries ready. Returns how many, and the time until the next.
-    pub async fn promote(&self, shards: &[i16]) -> Result<(usize, Option<Duration>), Error> {
+    /// Makes due deliveries ready. Returns them with their subscriptions, and the time until the next is due.
+    pub async fn promote(&self, shards: &[i16]) -> Result<Promoted, Error> {
         let row = self.client.query_one(&self.promote, &[&shards]).await?;
         let next = row
-            .get::<_, Option<i64>>(1)
+            .get::<_, Option<i64>>(2)
             .map(|ms| Duration::from_millis(u64::try_from(ms).unwrap_or(0)));
-        Ok((usize::try_from(row.get::<_, i32>(0)).unwrap_or(0), next))
+        let (deliveries, subscriptions): (Vec<Uuid>, Vec<Uuid>) = (row.get(0), row.get(1));
+        Ok(Promoted {
+            ready: subscriptions.into_iter().zip(deliveries).collect(),
+            next,
+        })
     }
 }
 

@@ -4,7 +4,8 @@
 
 use crate::database::{Backoff, Database, explain};
 use crate::deliver::Attempt;
-use crate::dispatch::BreakerChange;
+use crate::dispatch::{BreakerChange, Verdict};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, UNIX_EPOCH};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -26,6 +27,15 @@ pub struct Flushed {
     /// The server takes neither their result nor its bare outcome. To send them again would change nothing but
     /// burden the receiver: they wait for the next session, or the next owner of their shard.
     pub refused: Vec<Uuid>,
+    /// Failures that were not written before the session that owned their shards was lost: the next owner makes the same
+    /// attempts, and these would hide their success.
+    pub void: Vec<Uuid>,
+}
+
+/// Logs and counts a result that changes nothing.
+pub fn count_late(delivery_id: Uuid, reason: &str) {
+    let late_so_far = LATE.fetch_add(1, Ordering::Relaxed) + 1;
+    tracing::warn!(%delivery_id, late_so_far, "late result: {reason}");
 }
 
 /// Records until `results` closes, then ends. Reports each batch to `flushed`.
@@ -33,22 +43,25 @@ pub async fn run(
     database: Database,
     mut results: UnboundedReceiver<Attempt>,
     flushed: UnboundedSender<Flushed>,
+    lost_sessions: Arc<AtomicU64>,
 ) {
     let mut session = None;
     let mut batch = Vec::with_capacity(MAX_BATCH);
     while results.recv_many(&mut batch, MAX_BATCH).await > 0 {
         #[cfg(feature = "failpoints")]
         crate::failpoint::pass(crate::failpoint::Point::BeforeRecord, batch.len()).await;
-        let refused = record(&database, &mut session, &mut batch).await;
+        let refused = record(&database, &mut session, &mut batch, &lost_sessions).await;
         #[cfg(feature = "failpoints")]
         crate::failpoint::pass(crate::failpoint::Point::AfterRecord, batch.len()).await;
-        let recorded = batch
-            .drain(..)
-            .map(|attempt| attempt.delivery_id)
-            .filter(|id| !refused.contains(id))
-            .collect();
+        let (void, recorded): (Vec<Attempt>, Vec<Attempt>) =
+            batch.drain(..).partition(|attempt| attempt.is_void);
+        let ids = |attempts: Vec<Attempt>| attempts.into_iter().map(|attempt| attempt.delivery_id);
         // The engine may have ended first; the results are safe.
-        let _ = flushed.send(Flushed { recorded, refused });
+        let _ = flushed.send(Flushed {
+            recorded: ids(recorded).filter(|id| !refused.contains(id)).collect(),
+            void: ids(void).collect(),
+            refused,
+        });
     }
 }
 
@@ -84,13 +97,20 @@ async fn record(
     database: &Database,
     session: &mut Option<Session>,
     batch: &mut [Attempt],
+    lost_sessions: &AtomicU64,
 ) -> Vec<Uuid> {
     let mut refused = Vec::new();
-    if write(database, session, batch).await.is_err() {
+    if write(database, session, batch, lost_sessions)
+        .await
+        .is_err()
+    {
         // One of them is the culprit: one by one.
         for attempt in batch.chunks_mut(1) {
-            if write(database, session, attempt).await.is_err() {
-                refused.extend(record_bare(database, session, attempt).await);
+            if write(database, session, attempt, lost_sessions)
+                .await
+                .is_err()
+            {
+                refused.extend(record_bare(database, session, attempt, lost_sessions).await);
             }
         }
     }
@@ -102,6 +122,7 @@ async fn record_bare(
     database: &Database,
     session: &mut Option<Session>,
     attempts: &mut [Attempt],
+    lost_sessions: &AtomicU64,
 ) -> Option<Uuid> {
     for attempt in attempts.iter_mut() {
         attempt.response_headers = None;
@@ -109,7 +130,9 @@ async fn record_bare(
         attempt.error =
             Some("the response could not be recorded; see the sidecar's log".to_owned());
     }
-    let words = write(database, session, attempts).await.err()?;
+    let words = write(database, session, attempts, lost_sessions)
+        .await
+        .err()?;
     let delivery_id = attempts.first()?.delivery_id;
     tracing::error!(
         %delivery_id,
@@ -122,15 +145,18 @@ async fn record_bare(
 async fn write(
     database: &Database,
     session: &mut Option<Session>,
-    batch: &[Attempt],
+    batch: &mut [Attempt],
+    lost_sessions: &AtomicU64,
 ) -> Result<(), String> {
     let mut backoff = Backoff::new();
     loop {
         let failure = match try_write(database, session, batch).await {
             Ok(late) => {
                 for delivery_id in late {
-                    let late_so_far = LATE.fetch_add(1, Ordering::Relaxed) + 1;
-                    tracing::warn!(%delivery_id, late_so_far, "late result: this attempt was recorded before (by another sidecar, or an earlier try of ours), or its subscription was deleted meanwhile");
+                    count_late(
+                        delivery_id,
+                        "this attempt was recorded before (by another sidecar, or an earlier try of ours), or its subscription was deleted meanwhile",
+                    );
                 }
                 return Ok(());
             }
@@ -145,6 +171,21 @@ async fn write(
             "can't record, will try again: {failure}"
         );
         tokio::time::sleep(pause).await;
+        void_failures(batch, lost_sessions.load(Ordering::Relaxed));
+    }
+}
+
+/// What could not be written before its session was lost, and is no success.
+fn void_failures(batch: &mut [Attempt], lost_sessions: u64) {
+    for attempt in batch.iter_mut() {
+        if attempt.session < lost_sessions && attempt.verdict != Verdict::Works && !attempt.is_void
+        {
+            attempt.is_void = true;
+            count_late(
+                attempt.delivery_id,
+                "its shard was lost before it could be recorded, and the shard's owner makes it again",
+            );
+        }
     }
 }
 
@@ -229,7 +270,7 @@ struct Columns<'a> {
 impl<'a> Columns<'a> {
     fn of(batch: &'a [Attempt]) -> Self {
         let mut columns = Self::default();
-        for attempt in batch {
+        for attempt in batch.iter().filter(|attempt| !attempt.is_void) {
             columns.delivery_ids.push(attempt.delivery_id);
             columns.subscription_ids.push(attempt.subscription_id);
             columns.attempts.push(attempt.attempt);

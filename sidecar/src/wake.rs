@@ -114,8 +114,8 @@ impl Wake {
         (now.saturating_duration_since(self.last_find) / 10).clamp(LOOK_PAUSE, LOOK_PAUSE_MAX)
     }
 
-    /// The next step. `room`: claimed deliveries could be taken.
-    pub fn next(&self, now: Instant, room: bool) -> Step {
+    /// The next step. `room`: claimed deliveries could be taken. `may_sleep`: the last look saw everything there was.
+    pub fn next(&self, now: Instant, room: bool, may_sleep: bool) -> Step {
         if self.armed && self.rings_thick() {
             return Step::Disarm;
         }
@@ -126,7 +126,7 @@ impl Wake {
             self.last_look + self.poll_interval
         } else {
             let pause = self.look_pause(now);
-            if now >= self.last_find + LINGER && now >= self.last_arm + pause {
+            if may_sleep && now >= self.last_find + LINGER && now >= self.last_arm + pause {
                 return Step::Arm;
             }
             self.last_look + pause
@@ -162,14 +162,14 @@ mod tests {
     fn looks_first_then_lingers_then_arms_and_looks_once_more() {
         let now = Instant::now();
         let mut wake = Wake::new(POLL, now);
-        assert_eq!(wake.next(now, true), Step::Look);
+        assert_eq!(wake.next(now, true, true), Step::Look);
         wake.looking(now);
-        assert_eq!(wake.next(now, true), Step::Wait(now + LOOK_PAUSE));
-        assert_eq!(wake.next(now + LOOK_PAUSE, true), Step::Look);
+        assert_eq!(wake.next(now, true, true), Step::Wait(now + LOOK_PAUSE));
+        assert_eq!(wake.next(now + LOOK_PAUSE, true, true), Step::Look);
         wake.looking(now + ms(24));
-        assert_eq!(wake.next(now + LINGER, true), Step::Arm);
+        assert_eq!(wake.next(now + LINGER, true, true), Step::Arm);
         wake.tried_to_arm(true, now + LINGER);
-        assert_eq!(wake.next(now + LINGER, true), Step::Look);
+        assert_eq!(wake.next(now + LINGER, true, true), Step::Look);
     }
 
     #[test]
@@ -179,21 +179,24 @@ mod tests {
         wake.looking(now + ms(24));
         wake.tried_to_arm(false, now + LINGER);
         assert_eq!(
-            wake.next(now + LINGER, true),
+            wake.next(now + LINGER, true, true),
             Step::Wait(now + ms(24) + wake.look_pause(now + LINGER))
         );
         let later = now + Duration::from_secs(60);
         wake.looking(later);
         wake.tried_to_arm(false, later);
-        assert_eq!(wake.next(later, true), Step::Wait(later + LOOK_PAUSE_MAX));
+        assert_eq!(
+            wake.next(later, true, true),
+            Step::Wait(later + LOOK_PAUSE_MAX)
+        );
     }
 
     #[test]
     fn asleep_it_waits_for_the_poll() {
         let now = Instant::now();
         let wake = asleep(now);
-        assert_eq!(wake.next(now + ms(1), true), Step::Wait(now + POLL));
-        assert_eq!(wake.next(now + POLL, true), Step::Look);
+        assert_eq!(wake.next(now + ms(1), true, true), Step::Wait(now + POLL));
+        assert_eq!(wake.next(now + POLL, true, true), Step::Look);
     }
 
     #[test]
@@ -201,14 +204,27 @@ mod tests {
         let now = Instant::now();
         let mut wake = asleep(now);
         wake.rang(now + ms(1));
-        assert_eq!(wake.next(now + ms(1), true), Step::Look);
+        assert_eq!(wake.next(now + ms(1), true, true), Step::Look);
         for n in 0..7 {
             wake.looking(now + ms(2 + n));
             wake.rang(now + ms(2 + n));
         }
-        assert_eq!(wake.next(now + ms(9), true), Step::Disarm);
+        assert_eq!(wake.next(now + ms(9), true, true), Step::Disarm);
         wake.disarmed(now + ms(9));
-        assert_eq!(wake.next(now + ms(9), true), Step::Look);
+        assert_eq!(wake.next(now + ms(9), true, true), Step::Look);
+    }
+
+    #[test]
+    fn while_not_all_was_looked_at_it_stays_awake() {
+        let now = Instant::now();
+        let mut wake = Wake::new(POLL, now);
+        wake.looking(now + ms(24));
+        let later = now + LINGER;
+        assert_eq!(
+            wake.next(later, true, false),
+            Step::Wait(now + ms(24) + wake.look_pause(later))
+        );
+        assert_eq!(wake.next(later, true, true), Step::Arm);
     }
 
     #[test]
@@ -217,7 +233,7 @@ mod tests {
         let mut wake = asleep(now);
         for n in 0..20 {
             wake.rang(now + ms(20 * n));
-            assert_eq!(wake.next(now + ms(20 * n), true), Step::Look);
+            assert_eq!(wake.next(now + ms(20 * n), true, true), Step::Look);
             wake.looking(now + ms(20 * n));
         }
     }
@@ -227,6 +243,6 @@ mod tests {
         let now = Instant::now();
         let mut wake = asleep(now);
         wake.rang(now);
-        assert!(matches!(wake.next(now, false), Step::Wait(_)));
+        assert!(matches!(wake.next(now, false, true), Step::Wait(_)));
     }
 }

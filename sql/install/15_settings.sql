@@ -33,7 +33,7 @@ begin atomic
         ('disable_after_failing_hours', 120, 'h', 0, 8760,
          'A subscription that had nothing but failures for so long is disabled at the next one; 0: never. 5 days span a long weekend.'),
         ('partition_days_ahead', 7, 'days', 1, 366,
-         'How many daily partitions maintain() keeps ready; a week without a sidecar needs no default partition.');
+         'For how many days maintain() keeps partitions ready; a week without a sidecar needs no default partition.');
 end;
 comment on function webhooks.setting_definitions() is 'Every setting: default, unit, range and why.';
 

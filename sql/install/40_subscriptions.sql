@@ -55,9 +55,9 @@ comment on column webhooks.webhook_subscriptions.description is 'For people.';
 comment on column webhooks.webhook_subscriptions.environment is 'dev, staging or production.';
 comment on column webhooks.webhook_subscriptions.webhook_url is 'http or https URL of the receiver.';
 comment on column webhooks.webhook_subscriptions.webhook_method is 'POST, PUT or PATCH.';
-comment on column webhooks.webhook_subscriptions.webhook_headers is 'Additional request headers: an object of strings. Reserved names are refused.';
+comment on column webhooks.webhook_subscriptions.webhook_headers is 'Secret. Additional request headers: an object of strings. Reserved names are refused. In an UPDATE a null keeps the value that is there.';
 comment on column webhooks.webhook_subscriptions.auth_type is 'none, api_key or signature.';
-comment on column webhooks.webhook_subscriptions.auth_config is 'Secret. {"api_key": …, "header": …} or {"secret": "whsec_…"}.';
+comment on column webhooks.webhook_subscriptions.auth_config is 'Secret. {"api_key": …, "header": …} or {"secret": "whsec_…"}. In an UPDATE a null keeps the value that is there.';
 comment on column webhooks.webhook_subscriptions.subscribed_events is 'JSON array of event types, category wildcards (document.*) or "*".';
 comment on column webhooks.webhook_subscriptions.event_filters is 'Further conditions: resource_type, resource_id, event_data, jsonpath.';
 comment on column webhooks.webhook_subscriptions.retry_count is 'Retries after the first attempt.';
@@ -68,7 +68,7 @@ comment on column webhooks.webhook_subscriptions.is_active is 'False: matches no
 comment on column webhooks.webhook_subscriptions.is_enabled is 'The same; the switch that the system itself turns off (see disabled_reason).';
 comment on column webhooks.webhook_subscriptions.created_at is 'When it was made.';
 comment on column webhooks.webhook_subscriptions.updated_at is 'When it was last changed.';
-comment on column webhooks.webhook_subscriptions.created_by is 'Application user who made it.';
+comment on column webhooks.webhook_subscriptions.created_by is 'Application user who made it: the setting webhooks.user_id, unless given.';
 comment on column webhooks.webhook_subscriptions.no_retry_statuses is 'HTTP statuses that fail a delivery at once; 410 also disables the subscription.';
 comment on column webhooks.webhook_subscriptions.max_in_flight is 'Requests under way at once at the most. 20: enough for 400/s at 50 ms, too few to hurt a small server.';
 comment on column webhooks.webhook_subscriptions.rate_limit_per_second is 'Requests per second at the most, over time; null: no limit. Fractions are fine: 0.1 is one in ten seconds.';
@@ -166,6 +166,21 @@ $$;
 comment on function webhooks.jsonpath_objection(jsonpath) is
     'Why a subscription may not filter by a path; null if it may. Publishers evaluate it in their transactions: refused is what may take longer than the square of the event''s size.';
 
+create function webhooks.keep_secrets(given jsonb, stored jsonb)
+returns jsonb
+language sql immutable parallel safe
+set search_path = pg_catalog, pg_temp
+begin atomic
+    select case
+        when jsonb_typeof(given) = 'object' and jsonb_typeof(stored) = 'object'
+            then given || coalesce((select jsonb_object_agg(g.key, stored -> g.key) from jsonb_each(given) g
+                                    where g.value = 'null' and stored ? g.key), '{}')
+        else given
+    end;
+end;
+comment on function webhooks.keep_secrets(jsonb, jsonb) is
+    'An object with what is stored under its keys that are null: who may not read secrets can leave them as they are.';
+
 create function webhooks.validate_subscription()
 returns trigger
 language plpgsql security definer
@@ -176,6 +191,19 @@ declare
     invalid record;
     objection text;
 begin
+    if tg_op = 'UPDATE' then
+        new.webhook_headers := webhooks.keep_secrets(new.webhook_headers, old.webhook_headers);
+        new.auth_config := webhooks.keep_secrets(new.auth_config, old.auth_config);
+    elsif new.created_by is null then
+        begin
+            new.created_by := nullif(current_setting('webhooks.user_id', true), '')::uuid;
+        exception when invalid_text_representation then
+            raise exception 'webhooks.user_id is "%", not a UUID', left(current_setting('webhooks.user_id'), 100)
+                using errcode = 'invalid_parameter_value',
+                      hint = 'It becomes created_by. Set it to the id of the application''s user, or to nothing.';
+        end;
+    end if;
+
     -- Also what the constraints say: when one of those fails, PostgreSQL shows the whole row, secrets included.
     select v.setting, coalesce(v.found, 'null') as found, v.takes into invalid
     from (values
@@ -236,7 +264,7 @@ begin
         end if;
     end if;
     if jsonb_typeof(new.subscribed_events) is distinct from 'array' then
-        raise exception 'subscribed_events is %, not a JSON array', coalesce(new.subscribed_events::text, 'null')
+        raise exception 'subscribed_events is %, not a JSON array', coalesce(left(new.subscribed_events::text, 200), 'null')
             using errcode = 'invalid_parameter_value', hint = 'Write for example ["document.processed", "job.*"].';
     end if;
     for pattern in select jsonb_array_elements_text(new.subscribed_events) loop
@@ -249,7 +277,7 @@ begin
                 and not exists (select from webhooks.event_types t where starts_with(t.name, left(pattern, -1)))
             or pattern !~ '^[a-z0-9_]+\.\*$'
                 and not exists (select from webhooks.event_types t where t.name = pattern) then
-            raise exception 'subscribed_events names %, which is no event type', coalesce('"' || pattern || '"', 'null')
+            raise exception 'subscribed_events names %, which is no event type', coalesce('"' || left(pattern, 200) || '"', 'null')
                 using errcode = 'invalid_parameter_value',
                       hint = 'Use a name from webhooks.event_types (or register it there), a category wildcard such as document.*, or *.';
         end if;
@@ -268,7 +296,7 @@ begin
     return new;
 end
 $$;
-comment on function webhooks.validate_subscription() is 'Trigger: refuses invalid subscriptions, maintains version, updated_at and disabled_reason.';
+comment on function webhooks.validate_subscription() is 'Trigger: refuses invalid subscriptions, maintains created_by, version, updated_at and disabled_reason.';
 
 create trigger validate_subscription
     before insert or update on webhooks.webhook_subscriptions

@@ -18,9 +18,9 @@ create table webhooks.delivery_attempts (
     response_body text,
     error_message text,
     -- ::text: see event_logs.
-    constraint delivery_attempts_status_check check (delivery_status::text in ('delivered', 'failed', 'retrying', 'expired'))
+    constraint delivery_attempts_status_check check (delivery_status::text in ('delivered', 'failed', 'retrying', 'expired', 'cancelled'))
 ) partition by range (delivery_id);
-comment on table webhooks.delivery_attempts is 'One row per attempt, append-only; the last one of a delivery is delivered, failed or expired.';
+comment on table webhooks.delivery_attempts is 'One row per attempt, append-only; the last one of a delivery is delivered, failed, expired or cancelled.';
 comment on column webhooks.delivery_attempts.delivery_id is 'The delivery.';
 comment on column webhooks.delivery_attempts.delivery_attempt is 'Number of the attempt, from 1.';
 comment on column webhooks.delivery_attempts.http_status_code is 'HTTP status, if a response came.';
@@ -32,7 +32,7 @@ comment on column webhooks.delivery_attempts.subscription_id is 'To whom.';
 comment on column webhooks.delivery_attempts.event_log_id is 'What.';
 comment on column webhooks.delivery_attempts.tenant_id is 'Whose.';
 comment on column webhooks.delivery_attempts.payload_size_bytes is 'Size of the body sent.';
-comment on column webhooks.delivery_attempts.delivery_status is 'delivered, failed, retrying or expired.';
+comment on column webhooks.delivery_attempts.delivery_status is 'delivered, failed, retrying, expired or cancelled (no request was made for these two).';
 comment on column webhooks.delivery_attempts.payload_sha256 is 'SHA-256 of the body sent.';
 comment on column webhooks.delivery_attempts.response_headers is 'Response headers (capped).';
 comment on column webhooks.delivery_attempts.response_body is 'Start of the response body (capped, invalid UTF-8 replaced).';
@@ -97,7 +97,7 @@ comment on column webhooks.webhook_delivery_logs.id is 'Delivery id; receivers s
 comment on column webhooks.webhook_delivery_logs.subscription_id is 'To whom.';
 comment on column webhooks.webhook_delivery_logs.event_log_id is 'What.';
 comment on column webhooks.webhook_delivery_logs.delivery_attempt is 'Number of the last attempt (1 while pending).';
-comment on column webhooks.webhook_delivery_logs.delivery_status is 'pending, retrying, delivered, failed or expired.';
+comment on column webhooks.webhook_delivery_logs.delivery_status is 'pending, retrying, delivered, failed, expired or cancelled.';
 comment on column webhooks.webhook_delivery_logs.http_status_code is 'HTTP status of the last attempt, if a response came.';
 comment on column webhooks.webhook_delivery_logs.response_headers is 'Its headers (capped).';
 comment on column webhooks.webhook_delivery_logs.response_body is 'Start of its body (capped).';

@@ -10,28 +10,29 @@
 --     which is delivered at commit.
 --   * The server frees the locks after the commit is visible, and at once when a process dies.
 
-create function webhooks.ring_doorbell(shards smallint[])
-returns boolean
-language plpgsql
+create function webhooks.notify_owner(shard smallint)
+returns smallint
+language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
-declare
-    shard smallint;
-    notified boolean := false;
 begin
-    foreach shard in array shards loop
-        if not pg_try_advisory_xact_lock_shared(1464156748, shard) then
-            if coalesce(nullif(current_setting('webhooks.notify', true), ''), 'on')::boolean then
-                perform pg_notify('webhooks_doorbell', shard::text);
-                notified := true;
-            end if;
-        end if;
-    end loop;
-    return notified;
+    if coalesce(nullif(current_setting('webhooks.notify', true), ''), 'on')::boolean then
+        perform pg_notify('webhooks_doorbell', shard::text);
+    end if;
+    return shard;
 end
 $$;
-comment on function webhooks.ring_doorbell(smallint[]) is
-    'Wakes the owners of these shards at commit, if they sleep: then it returns true. "set webhooks.notify = off" leaves it to the sidecar''s poll (for PREPARE TRANSACTION).';
+comment on function webhooks.notify_owner(smallint) is
+    'Wakes the owner of a shard at commit, and returns the shard. "set webhooks.notify = off" leaves it to the sidecar''s poll (for PREPARE TRANSACTION).';
+
+-- An expression, for the planner to inline into the INSERT that queues deliveries: a statement of its own would cost
+-- publishers more than their locks do.
+create function webhooks.ring_doorbell(shard smallint)
+returns smallint
+language sql volatile
+return case when pg_try_advisory_xact_lock_shared(1464156748, shard) then shard else webhooks.notify_owner(shard) end;
+comment on function webhooks.ring_doorbell(smallint) is
+    'Rings the bell of a shard, which wakes its owner at commit if it sleeps, and returns the shard. Whoever inserts into delivery_queue takes the shard from here.';
 
 create function webhooks.arm_doorbell(shards smallint[])
 returns boolean

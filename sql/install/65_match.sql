@@ -15,6 +15,46 @@ end
 $$;
 comment on function webhooks.jsonpath_matches(jsonb, jsonpath) is 'True if a predicate path holds or any other path finds something. Errors in the path count as false: a subscriber can''t make a publisher fail. How long it may take is bounded where the path is written: see jsonpath_objection().';
 
+create function webhooks.refuse_event(
+    event_type text, is_known boolean, environment text, created_at timestamptz, processed_at timestamptz,
+    deliver_after timestamptz, expires_at timestamptz
+)
+returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    epoch constant timestamptz := '1970-01-01 00:00Z';
+    invalid record;
+begin
+    if not is_known then
+        raise exception 'unknown event type "%"', event_type
+            using errcode = 'foreign_key_violation',
+                  hint = case when event_type ~ '^[a-z0-9_]+(\.[a-z0-9_]+)+$'
+                      then format('Register it first: insert into webhooks.event_types (name, category) values (%L, %L);',
+                                  event_type, split_part(event_type, '.', 1))
+                      else 'Types are lower-case words joined by dots, for example document.uploaded; webhooks.event_types lists them.'
+                  end;
+    end if;
+    select v.* into invalid
+    from (values
+        ('environment', environment, environment in ('dev', 'staging', 'production'), 'dev, staging, production, or null for all'),
+        -- Times that a payload can show and a sidecar can count with. Only expires_at may be infinity: never.
+        ('created_at', created_at::text, created_at >= epoch and created_at < timestamptz '10000-01-01 00:00Z', 'a time from 1970 to 9999'),
+        ('processed_at', processed_at::text, processed_at >= epoch and processed_at < timestamptz '10000-01-01 00:00Z', 'a time from 1970 to 9999'),
+        ('deliver_after', deliver_after::text, deliver_after >= epoch and deliver_after < timestamptz '10000-01-01 00:00Z', 'a time from 1970 to 9999'),
+        ('expires_at', expires_at::text, expires_at >= epoch, 'a time from 1970 on'),
+        ('expires_at', expires_at::text, expires_at > deliver_after, format('a time after deliver_after, %s', deliver_after))
+    ) v (setting, found, valid, takes)
+    where not v.valid;
+    raise exception 'invalid %: %', invalid.setting, invalid.found
+        using errcode = 'check_violation', schema = 'webhooks', table = 'event_logs', column = invalid.setting,
+              hint = format('It takes %s.', invalid.takes);
+end
+$$;
+comment on function webhooks.refuse_event(text, boolean, text, timestamptz, timestamptz, timestamptz, timestamptz) is
+    'Raises the error for an event that match_events() finds invalid.';
+
 create function webhooks.match_events()
 returns trigger
 language plpgsql security definer
@@ -22,57 +62,47 @@ set search_path = pg_catalog, pg_temp
 -- Plans are cached per session, perhaps since before the first subscription: only index look-ups are right.
 set enable_seqscan = off
 as $$
-declare
-    unknown_type text;
-    bells smallint[];
-    notified boolean;
 begin
     -- pg_dump --load-via-partition-root restores events through the parent: their deliveries are in the dump, too.
     -- It turns both of these off (and pg_restore does), publishers don't.
-    if not current_setting('check_function_bodies')::boolean and not current_setting('row_security')::boolean then
+    if not current_setting('row_security')::boolean and not current_setting('check_function_bodies')::boolean then
         raise notice 'restored events are not fanned out'
             using hint = 'check_function_bodies and row_security are both off, as in a restore. To publish, turn one of them on.';
         return null;
     end if;
 
-    with queued as (
-        insert into webhooks.delivery_queue
-            (subscription_id, event_log_id, tenant_id, shard, next_attempt_at, expires_at, lane)
-        select r.subscription_id, e.id, e.tenant_id, webhooks.shard_of(r.subscription_id),
-               case when e.deliver_after > now() then e.deliver_after end, e.expires_at,
-               case when r.fifo then webhooks.lane_of(e.ordering_key) end
-        from new_events e
-        -- Fenced: joined, a plan from when there were few routes would read all of them for each event.
-        cross join lateral (
-            select * from webhooks.subscription_routes r
-            where r.tenant_id = e.tenant_id
-              and r.pattern in (e.event_type, split_part(e.event_type, '.', 1) || '.*', '*')
-            offset 0
-        ) r
-        where (e.environment is null or r.environment = e.environment)
-          and (r.filters is null or webhooks.filter_matches(r.filters, e.event_data::text, e.resource_type, e.resource_id))
-          and (r.filter_jsonpath is null or webhooks.jsonpath_matches(e.event_data, r.filter_jsonpath))
-        returning shard
-    )
-    -- In one statement: starting another costs as much as all of its look-ups.
-    select (select array_agg(distinct q.shard order by q.shard) from queued q),
-           (select e.event_type from new_events e
-            where (select t.name from webhooks.event_types t where t.name = e.event_type) is null limit 1)
-    into bells, unknown_type;
-
-    if unknown_type is not null then
-        raise exception 'unknown event type "%"', unknown_type
-            using errcode = 'foreign_key_violation',
-                  hint = case when unknown_type ~ '^[a-z0-9_]+(\.[a-z0-9_]+)+$'
-                      then format('Register it first: insert into webhooks.event_types (name, category) values (%L, %L);',
-                                  unknown_type, split_part(unknown_type, '.', 1))
-                      else 'Types are lower-case words joined by dots, for example document.uploaded; webhooks.event_types lists them.'
-                  end;
-    end if;
-    if bells is not null then
-        -- An assignment, since it is evaluated without a statement of its own.
-        notified := webhooks.ring_doorbell(bells);
-    end if;
+    -- All in one statement without aggregates or CTEs: starting and ending them costs a publisher more than the look-ups.
+    insert into webhooks.delivery_queue
+        (subscription_id, event_log_id, tenant_id, shard, next_attempt_at, expires_at, lane)
+    select r.subscription_id, e.id, e.tenant_id, webhooks.ring_doorbell(webhooks.shard_of(r.subscription_id)),
+           case when e.deliver_after > now() then e.deliver_after end, e.expires_at,
+           case when r.fifo then webhooks.lane_of(e.ordering_key) end
+    from (
+        select n.id, n.tenant_id, n.event_type, n.event_data, n.resource_type, n.resource_id, n.environment,
+               n.ordering_key, n.deliver_after, n.expires_at,
+               -- Volatile, and so evaluated for each event, also for those that nothing matches.
+               case when t.name is null
+                      or n.environment not in ('dev', 'staging', 'production')
+                      or least(n.created_at, n.processed_at, n.deliver_after, n.expires_at) < timestamptz '1970-01-01 00:00Z'
+                      or greatest(n.created_at, n.processed_at, n.deliver_after) >= timestamptz '10000-01-01 00:00Z'
+                      or n.expires_at <= n.deliver_after
+                    then webhooks.refuse_event(n.event_type, t.name is not null, n.environment, n.created_at, n.processed_at,
+                                               n.deliver_after, n.expires_at) end
+        from new_events n
+        -- Fenced, both: joined, another plan could change the order of events, or read all routes for each.
+        left join lateral (select t.name from webhooks.event_types t where t.name = n.event_type offset 0) t on true
+        offset 0
+    ) e
+    cross join lateral (
+        select r.subscription_id, r.environment, r.fifo, r.filters, r.filter_jsonpath
+        from webhooks.subscription_routes r
+        where r.tenant_id = e.tenant_id
+          and r.pattern in (e.event_type, split_part(e.event_type, '.', 1) || '.*', '*')
+        offset 0
+    ) r
+    where (e.environment is null or r.environment = e.environment)
+      and (r.filters is null or webhooks.filter_matches(r.filters, e.event_data::text, e.resource_type, e.resource_id))
+      and (r.filter_jsonpath is null or webhooks.jsonpath_matches(e.event_data, r.filter_jsonpath));
     return null;
 end
 $$;

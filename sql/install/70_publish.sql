@@ -1,3 +1,35 @@
+create function webhooks.claim_idempotency_key(tenant_id uuid, idempotency_key text, event_id uuid)
+returns uuid
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+-- Plans are cached per session, perhaps since there was one key: only index look-ups are right.
+set enable_seqscan = off
+as $$
+#variable_conflict use_column
+declare
+    first_id uuid;
+begin
+    loop
+        -- Waits for another session that publishes the same key, and publishes after all if that one rolls back.
+        insert into webhooks.idempotency_keys (tenant_id, idempotency_key, event_id)
+        values (claim_idempotency_key.tenant_id, claim_idempotency_key.idempotency_key, claim_idempotency_key.event_id)
+        on conflict do nothing;
+        if found then
+            return null;
+        end if;
+        select k.event_id into first_id
+        from webhooks.idempotency_keys k
+        where k.tenant_id = claim_idempotency_key.tenant_id and k.idempotency_key = claim_idempotency_key.idempotency_key;
+        if found then
+            return first_id;
+        end if;
+        -- maintain() has forgotten the key between the two statements.
+    end loop;
+end
+$$;
+comment on function webhooks.claim_idempotency_key(uuid, text, uuid) is
+    'Null: the key is this event''s from now on. Otherwise the event that it has published before. Part of publish_event().';
+
 create function webhooks.publish_event(
     tenant_id uuid,
     event_type text,
@@ -20,29 +52,20 @@ create function webhooks.publish_event(
 returns uuid
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
--- Plans are cached per session, perhaps since there was one idempotency key: only index look-ups are right.
-set enable_seqscan = off
 as $$
 #variable_conflict use_column
 declare
     new_id uuid := webhooks.uuid_v7();
     first_id uuid;
 begin
+    if not webhooks.may_access_tenant(publish_event.tenant_id) then
+        perform webhooks.refuse_tenant(publish_event.tenant_id);
+    end if;
     if publish_event.idempotency_key is not null then
-        loop
-            -- Waits for another session that publishes the same key, and publishes after all if that one rolls back.
-            insert into webhooks.idempotency_keys (tenant_id, idempotency_key, event_id)
-            values (publish_event.tenant_id, publish_event.idempotency_key, new_id)
-            on conflict do nothing;
-            exit when found;
-            select k.event_id into first_id
-            from webhooks.idempotency_keys k
-            where k.tenant_id = publish_event.tenant_id and k.idempotency_key = publish_event.idempotency_key;
-            if found then
-                return first_id;
-            end if;
-            -- maintain() has forgotten the key between the two statements.
-        end loop;
+        first_id := webhooks.claim_idempotency_key(publish_event.tenant_id, publish_event.idempotency_key, new_id);
+        if first_id is not null then
+            return first_id;
+        end if;
     end if;
     insert into webhooks.event_logs (
         id, tenant_id, event_type, event_category, event_name, event_version, event_data, resource_type, resource_id,

@@ -168,19 +168,19 @@ end;
 comment on function webhooks.watch_ids(regclass, jsonb) is
     'The columns that identify a row of a watched table: the one given, or the primary key''s without the tenant. Part of watch_table().';
 
-create function webhooks.watch_ids_objection(target regclass, ids text[], tenant_column text)
+create function webhooks.watch_ids_objection(target regclass, id_columns text[], tenant_column text)
 returns text
 language sql stable
 set search_path = pg_catalog, pg_temp
 begin atomic
     select case
-        when cardinality(ids) = 0 then 'it has no primary key'
+        when cardinality(id_columns) = 0 then 'it has no primary key'
         when exists (
-            select from pg_attribute a where a.attrelid = target and a.attname = any (ids) and not a.attnotnull
-        ) then format('%s may be null', array_to_string(ids, ', '))
+            select from pg_attribute a where a.attrelid = target and a.attname = any (id_columns) and not a.attnotnull
+        ) then format('%s may be null', array_to_string(id_columns, ', '))
         when exists (
-            select from pg_attribute a where a.attrelid = target and a.attname = any (ids) and not webhooks.is_comparable(a.atttypid)
-        ) then format('values of %s can''t be compared', array_to_string(ids, ', '))
+            select from pg_attribute a where a.attrelid = target and a.attname = any (id_columns) and not webhooks.is_comparable(a.atttypid)
+        ) then format('values of %s can''t be compared', array_to_string(id_columns, ', '))
         when not exists (
             select from pg_index i
             where i.indrelid = target and i.indisunique and i.indimmediate and i.indisvalid and i.indpred is null
@@ -189,10 +189,10 @@ begin atomic
                   left join pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum and k.attnum > 0
                   where k.n <= i.indnkeyatts
                     -- Unique within a tenant is enough. All that a partitioned table can promise is: unique within a partition.
-                    and (a.attname = any (ids || tenant_column)) is not true
+                    and (a.attname = any (id_columns || tenant_column)) is not true
                     and (k.attnum = any ((select p.partattrs::smallint[] from pg_partitioned_table p where p.partrelid = target)::smallint[])) is not true
               )
-        ) then format('%s is not unique', array_to_string(ids, ', '))
+        ) then format('%s is not unique', array_to_string(id_columns, ', '))
     end;
 end;
 comment on function webhooks.watch_ids_objection(regclass, text[], text) is

@@ -64,7 +64,11 @@ begin
         create trigger snapshot_resource
             before insert on webhooks.event_logs
             for each row
-            when (new.resource_id is not null and new.resource_type is not null and new.resource_data is null)
+            -- Row-level security asks only later: what it will refuse must not be looked up for who may not see it.
+            when (new.resource_id is not null and new.resource_type is not null and new.resource_data is null
+                  and (new.tenant_id = nullif(current_setting('webhooks.tenant_id', true), '')::uuid
+                       or pg_has_role(current_user, 'webhooks_all_tenants', 'usage')
+                       or not row_security_active('webhooks.event_logs'::regclass)))
             execute function webhooks.snapshot_resource();
     elsif found_one and not wanted then
         drop trigger snapshot_resource on webhooks.event_logs;
@@ -78,6 +82,10 @@ comment on function webhooks.sync_resource_trigger() is
 create trigger sync_resource_trigger
     after insert or update or delete or truncate on webhooks.resources
     for each statement execute function webhooks.sync_resource_trigger();
+
+create trigger audit_change
+    after insert or update or delete on webhooks.resources
+    for each row execute function webhooks.audit_change('resource', 'resource_type');
 
 create function webhooks.make_resolver(
     resource_type text, target regclass, id_column name, tenant_column name, columns name[], except_columns name[]

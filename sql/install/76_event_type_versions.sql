@@ -118,6 +118,10 @@ create trigger check_event_type_version
     before insert or update on webhooks.event_type_versions
     for each row execute function webhooks.check_event_type_version();
 
+create trigger audit_change
+    after insert or update or delete on webhooks.event_type_versions
+    for each row execute function webhooks.audit_change('event_type', 'name');
+
 create function webhooks.register_event_type(
     name text,
     category text default null,

@@ -52,14 +52,17 @@ begin atomic
     cross join lanes l
     cross join lateral (
         -- What waits for its retry or is under way blocks what is behind it.
-        select h.*, bool_or(h.next_attempt_at is not null or h.id = any (ordered_deliveries.held)) over (order by h.id) as blocked
+        select h.*, bool_or(h.next_attempt_at is not null or h.id in (select u.id from unnest(ordered_deliveries.held) u (id))) over (order by h.id) as blocked
         from (
             select q.id, q.attempt, q.event_log_id, q.expires_at, q.next_attempt_at
             from webhooks.delivery_queue q
-            where q.shard = ordered_deliveries.shard and q.subscription_id = ordered_deliveries.subscription_id and q.lane = l.lane
+            -- Rows compared, not columns: see claim_deliveries().
+            where (q.shard, q.subscription_id, q.lane) >= (ordered_deliveries.shard, ordered_deliveries.subscription_id, l.lane)
+              and (q.shard, q.subscription_id, q.lane) <= (ordered_deliveries.shard, ordered_deliveries.subscription_id, l.lane)
+              and q.lane is not null
               -- What is meant for later takes its place when its time has come.
               and (q.next_attempt_at is null or q.attempt > 0)
-            order by q.id limit greatest(ordered_deliveries.max_rows / w.n, 1)
+            order by q.shard, q.subscription_id, q.lane, q.id limit greatest(ordered_deliveries.max_rows / w.n, 1)
         ) h
     ) r
     where not r.blocked
@@ -74,7 +77,7 @@ comment on function webhooks.ordered_deliveries(smallint, uuid, uuid[], bigint, 
 create function webhooks.claim_deliveries(
     shards smallint[], cursors uuid[], held uuid[], held_ordered uuid[], full_subscriptions uuid[], known_subscriptions uuid[],
     per_subscription integer, newcomers integer, max_rows integer,
-    max_bytes bigint default 8388608
+    max_bytes bigint default 8388608, only_subscriptions uuid[] default null, after_ids uuid[] default null
 )
 returns table (
     delivery_id uuid, is_newcomer boolean, shard smallint, subscription_id uuid, subscription_version bigint, attempt integer, lane bigint,
@@ -84,8 +87,9 @@ returns table (
 )
 language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
--- The queue is often never analysed, or was when it was empty: only index scans in index order are right.
-set plan_cache_mode = force_custom_plan
+-- One plan for all calls: to plan this costs ten times what a small claim does. The queue is often never analysed, or was
+-- when it was empty or one subscription's: only index scans in index order are right, and no other index may give the order.
+set plan_cache_mode = force_generic_plan
 set enable_seqscan = off
 set enable_bitmapscan = off
 set enable_hashjoin = off
@@ -93,12 +97,25 @@ set enable_mergejoin = off
 set jit = off
 as $$
 declare
+    ids uuid[];
+    are_newcomers boolean[];
+    their_shards smallint[];
+    attempts integer[];
+    lanes bigint[];
+    subscriptions uuid[];
+    events uuid[];
+    expiries timestamptz[];
+    versions bigint[];
+    tenants uuid[];
+    first_event uuid;
+    last_event uuid;
     max_age constant interval := make_interval(secs => webhooks.setting('max_delivery_age_seconds'));
     recent constant uuid := webhooks.uuid_v7_floor(clock_timestamp() - interval '0.5 s');
     nowhere constant uuid := '00000000-0000-0000-0000-000000000000';
+    -- What was committed a little later than its id says is still looked at.
+    settled constant uuid := webhooks.uuid_v7_floor(clock_timestamp() - interval '0.1 s');
     any_lane constant bigint := ('x' || encode(uuid_send(gen_random_uuid()), 'hex'))::bit(64)::bigint;
 begin
-    return query
     with recursive walk as (
         select o.shard, f.ready, f.ordered, least(f.ready, f.ordered) as subscription_id
         from unnest(claim_deliveries.shards, claim_deliveries.cursors) as o (shard, after)
@@ -113,6 +130,7 @@ begin
                  order by q.subscription_id limit 1) as ordered
             offset 0
         ) f
+        where claim_deliveries.only_subscriptions is null
         union all
         select w.shard, f.ready, f.ordered, least(f.ready, f.ordered)
         from walk w
@@ -133,72 +151,103 @@ begin
     -- With thousands of subscriptions waiting the walk takes its time to come round. What was published just now for one
     -- that nothing is under way of need not wait for it.
     newest as materialized (
-        select distinct on (n.subscription_id) n.*, s.version
+        select distinct on (n.subscription_id) n.*, s.version, s.tenant_id
         from (
             select q.id, q.shard, q.attempt, q.lane, q.subscription_id, q.event_log_id, q.expires_at
             from webhooks.delivery_queue q
             where q.id > recent
               and q.next_attempt_at is null
               and q.shard = any (claim_deliveries.shards)
-              and q.subscription_id <> all (claim_deliveries.known_subscriptions)
+              and q.subscription_id not in (select k.id from unnest(claim_deliveries.known_subscriptions) k (id))
               and (q.lane is null or not exists (
                   select from webhooks.delivery_queue b
-                  where b.shard = q.shard and b.subscription_id = q.subscription_id and b.lane = q.lane and b.id < q.id))
+                  where (b.shard, b.subscription_id, b.lane) >= (q.shard, q.subscription_id, q.lane)
+                    and (b.shard, b.subscription_id, b.lane, b.id) < (q.shard, q.subscription_id, q.lane, q.id)
+                    and b.lane is not null))
             order by q.id desc limit claim_deliveries.newcomers
         ) n
         cross join lateral (
-            select v.version from webhooks.webhook_subscriptions v
+            select v.version, v.tenant_id from webhooks.webhook_subscriptions v
             where v.id = n.subscription_id and v.is_active and v.is_enabled
             limit 1
         ) s
         order by n.subscription_id, n.id
     ),
-    walked as (
-        select r.id, w.shard, r.attempt, r.lane, w.subscription_id, r.event_log_id, r.expires_at, s.version
+    looked_at as (
+        select w.shard, w.subscription_id, w.ready = w.subscription_id as is_ready, w.ordered = w.subscription_id as is_ordered,
+               nowhere as after_id
         from walk w
+        where w.subscription_id not in (select f.id from unnest(claim_deliveries.full_subscriptions) f (id))
+        union all
+        select webhooks.shard_of(o.id), o.id, o.after_id is not null, o.after_id is null, least(o.after_id, settled)
+        from unnest(claim_deliveries.only_subscriptions, claim_deliveries.after_ids) o (id, after_id)
+    ),
+    walked as (
+        select r.id, w.shard, r.attempt, r.lane, w.subscription_id, r.event_log_id, r.expires_at, s.version, s.tenant_id
+        from looked_at w
         cross join lateral (
-            select v.version from webhooks.webhook_subscriptions v
+            select v.version, v.tenant_id from webhooks.webhook_subscriptions v
             where v.id = w.subscription_id and v.is_active and v.is_enabled
             limit 1
         ) s
         cross join lateral (
             (select q.id, q.attempt, q.lane, q.event_log_id, q.expires_at from webhooks.delivery_queue q
-             where w.ready = w.subscription_id
-               and q.shard = w.shard and q.subscription_id = w.subscription_id and q.next_attempt_at is null and q.lane is null
-               and q.id <> all (claim_deliveries.held)
-             order by q.id limit claim_deliveries.per_subscription)
+             where w.is_ready
+               -- Rows compared, not columns: with those equal the primary key's order by id would do, too, and read all others' rows.
+               and (q.shard, q.subscription_id, q.id) > (w.shard, w.subscription_id, w.after_id)
+               and (q.shard, q.subscription_id) <= (w.shard, w.subscription_id)
+               and q.next_attempt_at is null and q.lane is null
+               -- A hashed sub-plan; an array would be compared one by one.
+               and q.id not in (select h.id from unnest(claim_deliveries.held) h (id))
+             order by q.shard, q.subscription_id, q.id limit claim_deliveries.per_subscription)
             union all
             select o.delivery_id, o.attempt, o.lane, o.event_log_id, o.expires_at
             from webhooks.ordered_deliveries(
                 w.shard, w.subscription_id, claim_deliveries.held_ordered, any_lane, claim_deliveries.per_subscription) o
-            where w.ordered = w.subscription_id
+            where w.is_ordered
         ) r
-        where w.subscription_id <> all (claim_deliveries.full_subscriptions)
         limit claim_deliveries.max_rows
     ),
-    chosen as materialized (
-        select n.id, true as is_newcomer, n.shard, n.attempt, n.lane, n.subscription_id, n.event_log_id, n.expires_at, n.version
+    chosen as (
+        select n.id, true as is_newcomer, n.shard, n.attempt, n.lane, n.subscription_id, n.event_log_id, n.expires_at, n.version, n.tenant_id
         from newest n
         union all
-        select w.id, false, w.shard, w.attempt, w.lane, w.subscription_id, w.event_log_id, w.expires_at, w.version
+        select w.id, false, w.shard, w.attempt, w.lane, w.subscription_id, w.event_log_id, w.expires_at, w.version, w.tenant_id
         from walked w
-    ),
+    )
+    select array_agg(c.id), array_agg(c.is_newcomer), array_agg(c.shard), array_agg(c.attempt), array_agg(c.lane),
+           array_agg(c.subscription_id), array_agg(c.event_log_id), array_agg(c.expires_at), array_agg(c.version),
+           array_agg(c.tenant_id)
+    into ids, are_newcomers, their_shards, attempts, lanes, subscriptions, events, expiries, versions, tenants
+    from chosen c;
+    if ids is null then
+        return;
+    end if;
+
+    -- Known before the statement begins, they keep it from opening every partition there is.
+    select e.id into first_event from unnest(events) e (id) order by e.id limit 1;
+    select e.id into last_event from unnest(events) e (id) order by e.id desc limit 1;
+    return query
     -- Bodies are stored compressed at most: their stored size is a fair price, and what is over the budget is not read.
-    priced as (
+    with priced as (
         select c.id, c.is_newcomer, c.shard, c.subscription_id, c.version, c.attempt, c.lane, c.expires_at, c.event_log_id,
                e.tenant_id, e.event_type, e.event_category, e.event_name, e.event_version, e.event_data, e.resource_type,
                e.resource_id, e.resource_data, e.user_id, e.session_id, e.request_id, e.source_ip, e.deliver_after,
                coalesce(e.created_at, e.processed_at, 'epoch') as created_at,
                sum(pg_column_size(e.event_data) + coalesce(pg_column_size(e.resource_data), 0)) over (rows unbounded preceding) > claim_deliveries.max_bytes
                    and row_number() over (rows unbounded preceding) > 1 as over_budget
-        from chosen c
+        from unnest(ids, are_newcomers, their_shards, attempts, lanes, subscriptions, events, expiries, versions, tenants)
+            as c (id, is_newcomer, shard, attempt, lane, subscription_id, event_log_id, expires_at, version, tenant_id)
         left join lateral (
-            select * from webhooks.event_logs e where e.id = c.event_log_id limit 1
-        ) e on true
+            select * from webhooks.event_logs e
+            where e.id = c.event_log_id and e.id between first_event and last_event limit 1
+        -- A deleted subscription's id may be another tenant's by now: what was left for the old one is not sent to it.
+        ) e on e.tenant_id = c.tenant_id
     )
     select p.id, p.is_newcomer, p.shard, p.subscription_id, p.version, p.attempt, p.lane,
            -- Old is what has waited long, not what was back-dated or meant for later.
-           (extract(epoch from least(p.expires_at, greatest(webhooks.uuid_v7_time(p.id), p.deliver_after) + max_age)
+           -- Bounded, whatever an UPDATE made of the times: an error here would stop all deliveries.
+           (extract(epoch from greatest(least(p.expires_at, least(greatest(webhooks.uuid_v7_time(p.id), p.deliver_after), '9999-12-31') + max_age), 'epoch')
                                - clock_timestamp()) * 1000)::bigint,
            coalesce(p.over_budget, false), p.event_log_id, p.tenant_id, p.event_type::text, p.event_category::text,
            p.event_name::text, p.event_version::text,
@@ -209,31 +258,39 @@ begin
     from priced p;
 end
 $$;
-comment on function webhooks.claim_deliveries(smallint[], uuid[], uuid[], uuid[], uuid[], uuid[], integer, integer, integer, bigint) is
-    'Ready deliveries of these shards: first one each of the newest of up to so many newcomers (subscriptions not known), then up to per_subscription of each subscription after each shard''s cursor, without those held and without full subscriptions; of lanes, what comes first. A row without delivery_id: the subscription has more lanes than were looked at. Beyond max_bytes of event data, rows come without it (over_budget). An event that is gone comes with null columns.';
+comment on function webhooks.claim_deliveries(smallint[], uuid[], uuid[], uuid[], uuid[], uuid[], integer, integer, integer, bigint, uuid[], uuid[]) is
+    'Ready deliveries of these shards: first one each of the newest of up to so many newcomers (subscriptions not known), then up to per_subscription of each subscription after each shard''s cursor, without those held and without full subscriptions; of lanes, what comes first. With only_subscriptions it does not walk but looks at these, each after the id in after_ids (null: at its lanes). A row without delivery_id: the subscription has more lanes than were looked at. Beyond max_bytes of event data, rows come without it (over_budget). An event that is gone, or not of the subscription''s tenant, comes with null columns.';
 
 create function webhooks.promote_due(shards smallint[], max_rows integer default 1000)
-returns table (promoted integer, next_due_in_ms bigint)
+returns table (delivery_ids uuid[], subscription_ids uuid[], next_due_in_ms bigint)
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
-set plan_cache_mode = force_custom_plan
+set plan_cache_mode = force_generic_plan
 set enable_seqscan = off
 set enable_bitmapscan = off
 as $$
+declare
+    -- A variable: what is volatile can't be looked up in an index.
+    due_until constant timestamptz := clock_timestamp();
 begin
-    update webhooks.delivery_queue q
-    set next_attempt_at = null
-    from (
-        select d.id
-        from unnest(promote_due.shards) o (shard)
-        cross join lateral (
-            select q.id from webhooks.delivery_queue q
-            where q.shard = o.shard and q.next_attempt_at <= clock_timestamp()
-            order by q.next_attempt_at limit promote_due.max_rows
-        ) d
-    ) d
-    where q.id = d.id;
-    get diagnostics promoted = row_count;
+    with due as (
+        update webhooks.delivery_queue q
+        set next_attempt_at = null
+        -- An array, not a join: that could read the whole queue.
+        where q.id = any (array(
+            select d.id
+            from unnest(promote_due.shards) o (shard)
+            cross join lateral (
+                select q.id from webhooks.delivery_queue q
+                where q.shard = o.shard and q.next_attempt_at <= due_until
+                order by q.next_attempt_at limit promote_due.max_rows
+            ) d
+        ))
+        returning q.id, q.subscription_id
+    )
+    select coalesce(array_agg(d.id), '{}'), coalesce(array_agg(d.subscription_id), '{}')
+    into delivery_ids, subscription_ids
+    from due d;
     next_due_in_ms := (
         -- Neither greatest() nor least(): null means none. A time far away, infinity too, is looked at again in an hour.
         select case when min(d.next_attempt_at) <= clock_timestamp() then 0
@@ -250,7 +307,7 @@ begin
 end
 $$;
 comment on function webhooks.promote_due(smallint[], integer) is
-    'Makes scheduled deliveries whose time has come ready. Returns how many, and milliseconds until the next one, at most an hour (null: none).';
+    'Makes scheduled deliveries whose time has come ready. Returns them, and milliseconds until the next one, at most an hour (null: none).';
 
 create function webhooks.load_subscriptions(ids uuid[])
 returns table (

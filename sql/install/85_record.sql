@@ -1,3 +1,18 @@
+create function webhooks.next_attempt_number(delivery_id uuid, attempt integer)
+returns integer
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    return (
+        select greatest(max(p.delivery_attempt), attempt) + 1
+        from webhooks.delivery_attempts p where p.delivery_id = next_attempt_number.delivery_id
+    );
+end
+$$;
+comment on function webhooks.next_attempt_number(uuid, integer) is
+    'The first number after attempt that no attempt of the delivery has. Part of record_attempts(), where it would open every partition for each batch if it were not a function.';
+
 create function webhooks.record_attempts(
     delivery_ids uuid[], subscription_ids uuid[], attempts integer[], statuses text[], http_status_codes integer[], response_headers text[],
     response_bodies text[], error_messages text[], attempted_at_us bigint[], durations_us bigint[],
@@ -7,12 +22,17 @@ create function webhooks.record_attempts(
 returns setof uuid
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
-set plan_cache_mode = force_custom_plan
+-- One plan for all calls: to plan this costs more than a small batch. It may be made while the queue is empty, and is right
+-- whatever the queue's size is: rows are looked up by a batch's ids, and then hashed together with the batch.
+set plan_cache_mode = force_generic_plan
 set enable_seqscan = off
+set enable_nestloop = off
+set enable_mergejoin = off
 set jit = off
 as $$
 declare
     numbered_anew boolean := false;
+    written integer[];
     late uuid[];
 begin
     -- Who deletes a subscription locks it and then its deliveries; so does who disables one.
@@ -27,28 +47,30 @@ begin
     loop
         begin
             with results as materialized (
-                select *
+                select r.*
                 from unnest(
                     delivery_ids, attempts, statuses, http_status_codes, record_attempts.response_headers, response_bodies,
                     error_messages, attempted_at_us, durations_us, payload_sizes, payload_hashes, retry_after_ms, disable_reasons
-                ) as r (
+                ) with ordinality as r (
                     delivery_id, attempt, status, http_status_code, response_headers, response_body, error_message,
-                    attempted_at_us, duration_us, payload_size, payload_hash, retry_after_ms, disable_reason
+                    attempted_at_us, duration_us, payload_size, payload_hash, retry_after_ms, disable_reason, n
                 )
             ),
             finished as (
                 delete from webhooks.delivery_queue q
                 using results r
-                where q.id = r.delivery_id and q.attempt = r.attempt and r.status <> 'retrying'
-                returning q.id, q.subscription_id, q.event_log_id, q.tenant_id, r.attempt, null::timestamptz as next_retry_at
+                where q.id = any (array(select f.delivery_id from results f where f.status <> 'retrying'))
+                  and q.id = r.delivery_id and q.attempt = r.attempt
+                returning q.subscription_id, q.event_log_id, q.tenant_id, null::timestamptz as next_retry_at, r.*
             ),
             rescheduled as (
                 update webhooks.delivery_queue q
                 set attempt = q.attempt + 1,
                     next_attempt_at = clock_timestamp() + r.retry_after_ms * interval '1 millisecond'
                 from results r
-                where q.id = r.delivery_id and q.attempt = r.attempt and r.status = 'retrying'
-                returning q.id, q.subscription_id, q.event_log_id, q.tenant_id, r.attempt, q.next_attempt_at as next_retry_at
+                where q.id = any (array(select f.delivery_id from results f where f.status = 'retrying'))
+                  and q.id = r.delivery_id and q.attempt = r.attempt
+                returning q.subscription_id, q.event_log_id, q.tenant_id, q.next_attempt_at as next_retry_at, r.*
             ),
             applied as (
                 select * from finished union all select * from rescheduled
@@ -59,34 +81,28 @@ begin
                     subscription_id, event_log_id, tenant_id, payload_size_bytes, delivery_status, payload_sha256,
                     response_headers, response_body, error_message
                 )
-                select a.id,
-                       -- Planned, and every partition opened, only if it is so: a custom plan knows.
-                       case when numbered_anew
-                            then (select greatest(max(p.delivery_attempt), r.attempt) from webhooks.delivery_attempts p where p.delivery_id = a.id) + 1
-                            else r.attempt + 1 end,
-                       r.http_status_code,
-                       timestamptz 'epoch' + r.attempted_at_us * interval '1 microsecond',
-                       case when r.status = 'delivered'
-                            then timestamptz 'epoch' + (r.attempted_at_us + r.duration_us) * interval '1 microsecond' end,
-                       a.next_retry_at, r.duration_us, a.subscription_id, a.event_log_id, a.tenant_id, r.payload_size, r.status,
-                       r.payload_hash, r.response_headers::jsonb, r.response_body, r.error_message
+                select a.delivery_id,
+                       case when numbered_anew then webhooks.next_attempt_number(a.delivery_id, a.attempt) else a.attempt + 1 end,
+                       a.http_status_code,
+                       timestamptz 'epoch' + a.attempted_at_us * interval '1 microsecond',
+                       case when a.status = 'delivered'
+                            then timestamptz 'epoch' + (a.attempted_at_us + a.duration_us) * interval '1 microsecond' end,
+                       a.next_retry_at, a.duration_us, a.subscription_id, a.event_log_id, a.tenant_id, a.payload_size, a.status,
+                       a.payload_hash, a.response_headers::jsonb, a.response_body, a.error_message
                 from applied a
-                join results r on r.delivery_id = a.id and r.attempt = a.attempt
             ),
             disabled as (
                 update webhooks.webhook_subscriptions s
-                set is_enabled = false, disabled_reason = d.reason
-                from (
-                    select a.subscription_id, min(r.disable_reason) as reason
-                    from applied a
-                    join results r on r.delivery_id = a.id and r.attempt = a.attempt
-                    where r.disable_reason is not null
-                    group by a.subscription_id
-                ) d
-                where s.id = d.subscription_id and s.is_enabled
+                set is_enabled = false,
+                    disabled_reason = (select min(a.disable_reason) from applied a where a.subscription_id = s.id)
+                where s.id = any (array(select a.subscription_id from applied a where a.disable_reason is not null))
+                  and s.is_enabled
             )
-            select array_agg(r.delivery_id) into late
-            from results r where not exists (select from applied a where a.id = r.delivery_id and a.attempt = r.attempt);
+            select array_agg(a.n::integer) into written from applied a;
+            if cardinality(delivery_ids) > coalesce(cardinality(written), 0) then
+                select array_agg(d.id) into late
+                from unnest(delivery_ids) with ordinality d (id, n) where d.n <> all (coalesce(written, '{}'));
+            end if;
             -- Rare: a receiver began to fail, failed too often, or works again.
             if num_nonnulls(variadic breakers) > 0 then
                 insert into webhooks.subscription_breakers as b (subscription_id, state, since, probe_at, failing_since, last_error)
@@ -100,10 +116,10 @@ begin
                     with ordinality r (subscription_id, delivery_id, breaker, failing_for_ms, probe_in_ms, error_message, n)
                 where r.breaker is not null
                   and r.delivery_id <> all (coalesce(late, '{}'))
-                  and exists (select from webhooks.webhook_subscriptions s where s.id = r.subscription_id)
+                  and (select true from webhooks.webhook_subscriptions s where s.id = r.subscription_id)
                   -- What was never known to fail needs no row to say that it works.
                   and (r.breaker <> 'closed'
-                       or exists (select from webhooks.subscription_breakers k where k.subscription_id = r.subscription_id))
+                       or (select true from webhooks.subscription_breakers k where k.subscription_id = r.subscription_id))
                 order by r.subscription_id, r.n desc
                 on conflict (subscription_id) do update
                 set state = excluded.state,

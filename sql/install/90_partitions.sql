@@ -13,9 +13,12 @@ set lock_timeout = '2s'
 as $$
 declare
     days constant bigint := coalesce(days_ahead, webhooks.setting('partition_days_ahead'));
+    today constant date := (now() at time zone 'UTC')::date;
     parent text;
     key text;
-    day date;
+    span text;
+    first_day date;
+    next_day date;
     lower_bound uuid;
     upper_bound uuid;
     holds_rows boolean;
@@ -27,12 +30,17 @@ begin
             using errcode = 'invalid_parameter_value', hint = 'Call webhooks.create_partitions() for the setting partition_days_ahead.';
     end if;
     perform pg_advisory_xact_lock(1464156751, 0);
-    for parent, key in values ('event_logs', 'id'), ('delivery_attempts', 'delivery_id') loop
+    for parent, key, span in values
+        ('event_logs', 'id', 'day'), ('delivery_attempts', 'delivery_id', 'day'),
+        -- Few rows, kept for years: by the day they would be thousands of tables.
+        ('redeliveries', 'delivery_id', 'month'), ('audit_log', 'id', 'month')
+    loop
         for offset_days in 0 .. days loop
-            day := (now() at time zone 'UTC')::date + offset_days::integer;
-            partition_name := parent || '_' || to_char(day, 'YYYYMMDD');
+            first_day := date_trunc(span, (today + offset_days::integer)::timestamp);
+            next_day := first_day + ('1 ' || span)::interval;
+            partition_name := parent || '_' || to_char(first_day, 'YYYYMMDD');
             continue when to_regclass('webhooks.' || partition_name) is not null;
-            if offset_days = 0 then
+            if first_day <= today then
                 -- Rows of today may be under way to the default partition, which refuses them once it is narrowed:
                 -- let their transactions end first, and new ones wait at the parent until the new partition is there.
                 begin
@@ -41,15 +49,27 @@ begin
                     continue;
                 end;
             end if;
-            lower_bound := webhooks.uuid_v7_floor(day::timestamp at time zone 'UTC');
-            upper_bound := webhooks.uuid_v7_floor((day + 1)::timestamp at time zone 'UTC');
-            -- Rows of that day already in the default partition stay there: the day gets no partition.
+            lower_bound := webhooks.uuid_v7_floor(first_day::timestamp at time zone 'UTC');
+            upper_bound := webhooks.uuid_v7_floor(next_day::timestamp at time zone 'UTC');
+            -- Rows of that time already in the default partition stay there: it gets no partition.
             execute format('select exists (select from webhooks.%I where %I >= %L and %2$I < %4$L)',
                            parent || '_default', key, lower_bound, upper_bound) into holds_rows;
             continue when holds_rows;
-            execute format('create table webhooks.%I (like webhooks.%I including all)', partition_name, parent || '_template');
-            execute format('alter table webhooks.%I attach partition webhooks.%I for values from (%L) to (%L)',
-                           parent, partition_name, lower_bound, upper_bound);
+            begin
+                execute format('create table webhooks.%I (like webhooks.%I including all)', partition_name, parent || '_template');
+                -- Read through the parent it is the parent's policies that count; read by itself, with a grant by mistake: nothing.
+                execute format('alter table webhooks.%I enable row level security', partition_name);
+                execute format('alter table webhooks.%I attach partition webhooks.%I for values from (%L) to (%L)',
+                               parent, partition_name, lower_bound, upper_bound);
+            exception when lock_not_available then
+                -- Who reads these for long must not keep the others from being made. There are days to try again.
+                continue when span = 'month';
+                raise;
+            end;
+            if parent = 'audit_log' then
+                execute format('create trigger append_only before update or delete or truncate on webhooks.%I
+                                for each statement execute function webhooks.refuse_change()', partition_name);
+            end if;
             made := made + 1;
         end loop;
     end loop;
@@ -57,5 +77,5 @@ begin
 end
 $$;
 comment on function webhooks.create_partitions(integer) is
-    'Makes the daily partitions (UTC) of event_logs and delivery_attempts from today to so many days ahead (default: setting partition_days_ahead); returns how many it made.';
+    'Makes the partitions from today to so many days ahead (default: setting partition_days_ahead), named for their first day (UTC): by the day of event_logs and delivery_attempts, by the month of redeliveries and audit_log. Returns how many it made.';
 

@@ -1,12 +1,76 @@
 revoke all on all tables in schema webhooks from public;
 revoke all on all functions in schema webhooks from public;
 
+-- Publishers.
 grant execute on function
     webhooks.publish_event(uuid, text, text, text, jsonb, text, uuid, uuid, text, text, inet, text, text, text, text, timestamptz, timestamptz),
-    webhooks.uuid_v7()
+    webhooks.uuid_v7(),
+    webhooks.set_tenant(uuid, boolean),
+    webhooks.current_tenant(),
+    webhooks.refuse_tenant(uuid)
 to webhooks_publisher;
 -- The id for INSERT ... RETURNING id, which ORMs write.
 grant insert, select (id) on webhooks.event_logs to webhooks_publisher;
+
+-- Managers: of their tenant, by row-level security. What is secret they may write, so columns are named one by one.
+grant insert, update, delete, select (
+    id, tenant_id, name, description, environment, webhook_url, webhook_method, auth_type, subscribed_events, event_filters,
+    retry_count, retry_delay_seconds, timeout_seconds, max_payload_size_kb, is_active, is_enabled, created_at, updated_at,
+    created_by, no_retry_statuses, max_in_flight, rate_limit_per_second, rate_limit_burst, ordering,
+    breaker_failure_threshold, breaker_cooldown_seconds, disabled_reason, version
+) on webhooks.webhook_subscriptions to webhooks_manager;
+grant select on
+    webhooks.subscription_settings, webhooks.subscription_health, webhooks.event_logs, webhooks.delivery_queue,
+    webhooks.delivery_attempts, webhooks.webhook_delivery_logs, webhooks.delivery_states, webhooks.event_types,
+    webhooks.settings, webhooks.setting_overrides
+to webhooks_manager;
+grant select, delete on webhooks.subscription_breakers to webhooks_manager;
+grant execute on function
+    webhooks.set_tenant(uuid, boolean),
+    webhooks.current_tenant(),
+    webhooks.refuse_tenant(uuid),
+    webhooks.uuid_v7(),
+    webhooks.uuid_v7_floor(timestamptz),
+    webhooks.uuid_v7_time(uuid),
+    webhooks.generate_secret(),
+    webhooks.generate_api_key(),
+    webhooks.generate_signature(text, text),
+    webhooks.verify_signature(text, text, text),
+    webhooks.redacted_headers(uuid),
+    webhooks.redacted_auth_config(uuid),
+    webhooks.renew_secret(uuid),
+    webhooks.reset_breaker(uuid),
+    webhooks.explain_match(uuid, text, jsonb, text, uuid, text),
+    webhooks.jsonpath_matches(jsonb, jsonpath),
+    webhooks.filter_mismatch(text, text, text, uuid),
+    webhooks.build_payload(uuid, uuid),
+    webhooks.render_payload(uuid, uuid, text, text, text, text, bigint, text, text, uuid, text, uuid, text, text, text),
+    webhooks.setting_definitions()
+to webhooks_manager;
+
+-- Monitors: of all tenants. No URL, which may be a secret, and nothing that events and receivers say.
+grant select (
+    id, tenant_id, name, environment, auth_type, subscribed_events, retry_count, retry_delay_seconds, timeout_seconds,
+    max_payload_size_kb, is_active, is_enabled, created_at, updated_at, no_retry_statuses, max_in_flight,
+    rate_limit_per_second, rate_limit_burst, ordering, breaker_failure_threshold, breaker_cooldown_seconds, disabled_reason, version
+) on webhooks.webhook_subscriptions to webhooks_monitor;
+grant select (
+    id, tenant_id, event_type, event_category, event_version, created_at, processed_at, environment, deliver_after, expires_at
+) on webhooks.event_logs to webhooks_monitor;
+grant select (
+    delivery_id, delivery_attempt, http_status_code, attempted_at, delivered_at, next_retry_at, duration_us, subscription_id,
+    event_log_id, tenant_id, payload_size_bytes, delivery_status, error_message
+) on webhooks.delivery_attempts to webhooks_monitor;
+grant select on
+    webhooks.delivery_queue, webhooks.delivery_states, webhooks.subscription_health, webhooks.subscription_breakers,
+    webhooks.event_types, webhooks.settings, webhooks.setting_overrides
+to webhooks_monitor;
+grant execute on function
+    webhooks.uuid_v7_floor(timestamptz),
+    webhooks.uuid_v7_time(uuid),
+    webhooks.sidecar_count(),
+    webhooks.setting_definitions()
+to webhooks_monitor;
 
 grant execute on function
     webhooks.sidecar_settings(),
@@ -18,12 +82,57 @@ grant execute on function
     webhooks.release_shards(smallint[]),
     webhooks.arm_doorbell(smallint[]),
     webhooks.disarm_doorbell(smallint[]),
-    webhooks.claim_deliveries(smallint[], uuid[], uuid[], uuid[], uuid[], uuid[], integer, integer, integer, bigint),
+    webhooks.claim_deliveries(smallint[], uuid[], uuid[], uuid[], uuid[], uuid[], integer, integer, integer, bigint, uuid[], uuid[]),
     webhooks.promote_due(smallint[], integer),
     webhooks.load_subscriptions(uuid[]),
     webhooks.record_attempts(uuid[], uuid[], integer[], text[], integer[], text[], text[], text[], bigint[], bigint[], integer[], bytea[], bigint[], text[], text[], bigint[], bigint[]),
     webhooks.maintain()
 to webhooks_sidecar;
+
+-- Auditors: of all tenants.
+grant select on webhooks.audit_log to webhooks_auditor;
+grant execute on function
+    webhooks.uuid_v7_floor(timestamptz),
+    webhooks.uuid_v7_time(uuid)
+to webhooks_auditor;
+
+-- Managers: retries, replays and what became of events.
+grant select on webhooks.redeliveries to webhooks_manager;
+grant execute on function
+    webhooks.retry_delivery(uuid),
+    webhooks.retry_failed(uuid, timestamptz, timestamptz, integer, boolean),
+    webhooks.replay_events(uuid, timestamptz, timestamptz, text[], uuid, boolean, integer, uuid),
+    webhooks.cancel_deliveries(uuid),
+    webhooks.published_at(uuid, timestamptz),
+    webhooks.event_deliveries(uuid, uuid[]),
+    webhooks.unmatched_events(uuid, timestamptz, timestamptz, integer),
+    webhooks.event_history(uuid, uuid, timestamptz, timestamptz, text[], text, uuid, integer)
+to webhooks_manager;
+
+-- Monitors: of all tenants.
+grant select on webhooks.redeliveries to webhooks_monitor;
+
+-- Managers: subscriptions as functions, and what those call as their caller.
+grant execute on function
+    webhooks.create_subscription(
+        uuid, text, text, jsonb, text, text, text, jsonb, text, jsonb, jsonb, integer, integer, integer, integer, integer[], integer,
+        double precision, integer, text, integer, integer, boolean, boolean, uuid),
+    webhooks.get_subscription(uuid),
+    webhooks.list_subscriptions(text, boolean),
+    webhooks.update_subscription(uuid, jsonb),
+    webhooks.delete_subscription(uuid),
+    webhooks.set_subscriptions_enabled(uuid[], boolean),
+    webhooks.export_subscriptions(uuid),
+    webhooks.import_subscriptions(uuid, jsonb, boolean),
+    webhooks.copy_subscriptions(uuid, text, text, boolean),
+    webhooks.settable_columns(),
+    webhooks.subscription_row(jsonb),
+    webhooks.insert_subscription(uuid, jsonb),
+    webhooks.subscription_changes(uuid, jsonb),
+    webhooks.lock_tenant(uuid),
+    webhooks.redact(jsonb, text[], jsonb),
+    webhooks.redact_subscription(jsonb, boolean)
+to webhooks_manager;
 
 -- Watching a table of one's own is a way to publish: all of these run with the caller's rights, and what they make with
 -- the table owner's.
@@ -50,10 +159,10 @@ grant execute on function
 to webhooks_publisher;
 grant select on webhooks.watched_tables, webhooks.event_types to webhooks_publisher;
 
--- What there is to publish and how it looks is no secret to who may publish.
-grant select on webhooks.event_type_versions, webhooks.event_type_catalogue to webhooks_publisher;
+-- What events there are and how they look is no secret to who publishes them, subscribes to them or watches over it.
+grant select on webhooks.event_type_versions, webhooks.event_type_catalogue to webhooks_publisher, webhooks_manager, webhooks_monitor;
 grant execute on function
     webhooks.schema_errors(text, text),
     webhooks.schema_example(text),
     webhooks.render_payload(uuid, uuid, text, text, text, text, bigint, text, text, uuid, text, uuid, text, text, text)
-to webhooks_publisher;
+to webhooks_publisher, webhooks_manager, webhooks_monitor;

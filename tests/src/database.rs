@@ -18,18 +18,41 @@ use crate::wait::{Seen, eventually};
 
 /// Login role of the sidecar: a member of `webhooks_sidecar` and nothing else.
 pub const SIDECAR_ROLE: &str = "sidecar";
-/// Login role of an application: a member of `webhooks_publisher` and nothing else.
+/// Login role of an application: a member of `webhooks_publisher` and nothing else. It sets the tenant it publishes for.
 pub const PUBLISHER_ROLE: &str = "publisher";
+/// Login role of a trusted application: publishes for every tenant.
+pub const BACKEND_ROLE: &str = "backend";
+/// Login role of a tenant's administrator: a member of `webhooks_manager` and nothing else.
+pub const MANAGER_ROLE: &str = "manager";
+/// Login role of a monitoring system: a member of `webhooks_monitor` and nothing else.
+pub const MONITOR_ROLE: &str = "monitor";
+/// Login role of an auditor: a member of `webhooks_auditor` and nothing else.
+pub const AUDITOR_ROLE: &str = "auditor";
+/// Login role of nobody in particular.
+pub const STRANGER_ROLE: &str = "stranger";
 
+/// Those, and two that are more than one thing.
 const CREATE_LOGIN_ROLES: &str = "
 do $$
+declare
+    login text;
+    membership text;
 begin
-    if to_regrole('sidecar') is null then
-        create role sidecar login in role webhooks_sidecar;
-    end if;
-    if to_regrole('publisher') is null then
-        create role publisher login in role webhooks_publisher;
-    end if;
+    for login, membership in values
+        ('sidecar', 'in role webhooks_sidecar'),
+        ('publisher', 'in role webhooks_publisher'),
+        ('backend', 'in role webhooks_publisher, webhooks_all_tenants'),
+        ('manager', 'in role webhooks_manager'),
+        ('manager_backend', 'in role webhooks_manager, webhooks_all_tenants'),
+        ('manager_monitor', 'in role webhooks_manager, webhooks_monitor'),
+        ('monitor', 'in role webhooks_monitor'),
+        ('auditor', 'in role webhooks_auditor'),
+        ('stranger', '')
+    loop
+        if to_regrole(login) is null then
+            execute format('create role %I login %s', login, membership);
+        end if;
+    end loop;
 end
 $$";
 
@@ -81,7 +104,7 @@ impl Database {
         })
     }
 
-    /// Creates the extension and, once per cluster, the login roles [`SIDECAR_ROLE`] and [`PUBLISHER_ROLE`].
+    /// Creates the extension and, once per cluster, the login roles: [`SIDECAR_ROLE`], [`PUBLISHER_ROLE`] and so on.
     ///
     /// # Errors
     /// When the server refuses.

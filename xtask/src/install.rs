@@ -104,6 +104,7 @@ fn next_steps(sidecar: &Path) -> String {
 Next, in the database that publishes events, as a superuser:
     CREATE EXTENSION webhooks;
     GRANT webhooks_publisher TO <role of the application>;
+    SELECT webhooks.grant_all_tenants('<role of the application>');   -- or it calls webhooks.set_tenant() before it publishes
     GRANT webhooks_sidecar TO <role of the sidecar>;
 
 Then keep the sidecar running, on this or any machine that reaches the database and the receivers:

@@ -2,6 +2,7 @@
 
 use crate::claim::Delivery;
 use std::collections::VecDeque;
+use uuid::Uuid;
 
 /// Most deliveries held of one subscription beyond what its limit of requests under way makes useful.
 const MAX_AHEAD: usize = 512;
@@ -22,6 +23,12 @@ pub struct Line {
     /// The database has, or may have, more than there was room for.
     pub more: bool,
     pub in_ring: bool,
+    /// Some of its deliveries are in lanes.
+    pub is_ordered: bool,
+    /// Whatever was ready of it, lanes aside, up to this id is here or was. `None`: not known.
+    pub seen: Option<Uuid>,
+    /// The claim since which something ready is known not to be here: what that claim brings beyond it is no news.
+    pub unseen_since: u64,
 }
 
 impl Line {

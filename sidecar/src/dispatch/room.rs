@@ -31,9 +31,10 @@ impl Board {
         }
     }
 
-    /// How many newcomers a claim may bring: while there is little to do the walk finds them as soon.
-    pub fn newcomers(&self) -> usize {
-        if self.held.len() - self.stuck < self.concurrency / 2 {
+    /// How many newcomers a claim may bring: while there is little to do a walk finds them as soon. `anyway`: it does
+    /// not walk.
+    pub fn newcomers(&self, anyway: bool) -> usize {
+        if !anyway && self.held.len() - self.stuck < self.concurrency / 2 {
             return 0;
         }
         self.free().min(NEWCOMERS)
@@ -48,9 +49,6 @@ impl Board {
 
     /// Subscriptions that something is here of.
     pub fn known(&self) -> Vec<Uuid> {
-        if self.newcomers() == 0 {
-            return Vec::new();
-        }
         let known = self.lines.iter().filter(|(_, line)| line.held > 0);
         known
             .map(|(id, _)| *id)

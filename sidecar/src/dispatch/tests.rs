@@ -67,6 +67,8 @@ fn attempt(id: Uuid, verdict: Verdict) -> Attempt {
         disable_reason: None,
         verdict,
         breaker: None,
+        session: 0,
+        is_void: false,
     }
 }
 
@@ -137,7 +139,7 @@ fn hanging_receivers_leave_slots_for_others() {
         "some slots stay free however many hang"
     );
     board.make_room();
-    assert!(board.newcomers() > 0);
+    assert!(board.newcomers(false) > 0);
     let mut newcomer = delivery(999_000, &subscription(999, 20));
     newcomer.is_newcomer = true;
     assert!(board.offer(newcomer, Instant::now()));
@@ -483,12 +485,12 @@ fn an_open_breaker_holds_all_but_a_probe() {
 #[test]
 fn newcomers_take_turns_with_all_others() {
     let (mut board, now) = (Board::new(8), Instant::now());
-    assert_eq!(board.newcomers(), 0);
+    assert_eq!(board.newcomers(false), 0);
     for number in 0..20 {
         offer(&mut board, &subscription(number, 20), number..number + 1);
     }
     board.claiming(true, now);
-    assert!(board.newcomers() > 0, "it is busy");
+    assert!(board.newcomers(false) > 0, "it is busy");
     assert_eq!(board.known().len(), 20);
     for number in 100..103 {
         let mut newcomer = delivery(number, &subscription(number, 20));
@@ -571,4 +573,109 @@ fn a_line_that_was_put_back_whole_is_asked_for_again() {
     board.make_room();
     assert_eq!(board.lines[&fifo.id].held, 0);
     assert!(board.take_hunger() && board.room() > 0);
+}
+
+/// Who lost its shards can't say any more that an attempt failed: the next owner makes the same one.
+#[test]
+fn a_failure_counts_no_more_when_the_shard_is_lost() {
+    let (mut board, now) = (Board::new(64), Instant::now());
+    let fifo = subscription(1, 20);
+    board.claiming(true, now);
+    for (id, lane) in [(1, 7), (2, 7), (3, 8)] {
+        board.offer(in_lane(id, lane, &fifo), now);
+    }
+    assert_eq!(sent_ids(&mut board, now), [1, 3]);
+    board.drop_waiting(|_| true);
+    board.disown();
+    let failed = &mut attempt(Uuid::from_u128(1), Verdict::Fails);
+    assert!(!board.attempted(failed, now), "to be made again");
+    assert!(
+        attempted(&mut board, Uuid::from_u128(3)),
+        "the receiver has it"
+    );
+    // Owned again.
+    assert!(board.take_hunger());
+    board.claiming(true, now);
+    for (id, lane) in [(1, 7), (2, 7)] {
+        assert!(board.offer(in_lane(id, lane, &fifo), now));
+    }
+    assert_eq!(sent_ids(&mut board, now), [1]);
+    assert!(board.attempted(&mut attempt(Uuid::from_u128(1), Verdict::Fails), now));
+}
+
+#[test]
+fn claims_look_behind_what_is_here_and_at_what_is_not() {
+    let (mut board, now) = (Board::new(64), Instant::now());
+    let one = subscription(1, 20);
+    let seen = |board: &mut Board| -> Vec<Option<u128>> {
+        let (ids, after) = board.in_turn(&[], true);
+        assert!(ids.iter().all(|id| *id == one.id));
+        after.iter().map(|id| id.map(|id| id.as_u128())).collect()
+    };
+    board.claiming(true, now);
+    // A newcomer is the newest: what lies before it was not looked at.
+    let mut newest = delivery(90, &one);
+    newest.is_newcomer = true;
+    board.offer(newest, now);
+    assert_eq!(seen(&mut board), [Some(0)]);
+    offer(&mut board, &one, 10..20);
+    assert_eq!(seen(&mut board), [Some(19)]);
+    // Ready again; what the same claim brought behind it is no proof that nothing is before.
+    board.unsee(one.id, Uuid::from_u128(15));
+    offer(&mut board, &one, 20..22);
+    assert_eq!(seen(&mut board), [Some(14)]);
+    board.claiming(false, now);
+    offer(&mut board, &one, 22..24);
+    assert_eq!(seen(&mut board), [Some(23)]);
+    // In its lanes as well.
+    board.offer(in_lane(30, 7, &one), now);
+    assert_eq!(seen(&mut board), [Some(23), None]);
+    // Put back, given up, or another's meanwhile.
+    assert!(!sent_ids(&mut board, now).is_empty());
+    board.drop_waiting(|_| true);
+    board.disown();
+    for id in 10..24 {
+        board.attempted(&mut attempt(Uuid::from_u128(id), Verdict::Fails), now);
+    }
+    assert_eq!(seen(&mut board), [Some(9), None]);
+    board.acquired(&[1], now);
+    assert_eq!(seen(&mut board), [Some(0), None]);
+}
+
+#[test]
+fn full_lines_are_not_looked_at_and_the_others_take_turns() {
+    let (mut board, now) = (Board::new(4096), Instant::now());
+    board.claiming(true, now);
+    for number in 1..=3000 {
+        offer(&mut board, &subscription(number, 20), number..number + 1);
+    }
+    let full = [Uuid::from_u128(5)];
+    let mut looked_at = HashSet::new();
+    for _ in 0..3 {
+        let (ids, _) = board.in_turn(&full, true);
+        assert!(ids.len() <= 1024);
+        board.looked_at(&ids, None);
+        looked_at.extend(ids);
+    }
+    assert_eq!(looked_at.len(), 2999);
+    assert!(!looked_at.contains(&full[0]));
+    // Cut short: the others' turn is next.
+    let (ids, _) = board.in_turn(&[], true);
+    board.looked_at(&ids, Some(ids[3]));
+    assert_eq!(board.in_turn(&[], true).0[0], ids[4]);
+}
+
+#[test]
+fn while_walks_are_slow_what_has_no_line_is_given_one() {
+    let (mut board, now) = (Board::new(64), Instant::now());
+    let [one, two] = [1, 2].map(Uuid::from_u128);
+    board.promoted(one, Uuid::from_u128(10));
+    assert!(board.in_turn(&[], true).0.is_empty());
+    board.walks_are_slow(true);
+    board.promoted(one, Uuid::from_u128(10));
+    let open = Failing::recorded(9, now, Duration::ZERO, Some(now + Duration::from_secs(1)));
+    board.adopt(two, open);
+    board.due(now + Duration::from_secs(2));
+    assert_eq!(board.in_turn(&[], true).0, [one, one, two, two]);
+    assert_eq!(board.in_turn(&[], false).0, [one, two]);
 }

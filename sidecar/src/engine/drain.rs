@@ -1,6 +1,7 @@
 //! Shutdown: send nothing more, let requests under way finish, give the shards back.
 
 use super::{BALANCE_INTERVAL, Engine, FLUSH_TIMEOUT};
+use crate::database::explain;
 use crate::owner::Owner;
 use std::sync::Arc;
 use std::time::Instant;
@@ -34,8 +35,12 @@ impl Engine {
                 () = self.event() => {}
                 _ = heartbeat.tick() => {
                     if let Some(owner) = &owner {
-                        // If the session is lost, so are the shards, and nothing more is sent anyway.
-                        let _ = tokio::time::timeout(BALANCE_INTERVAL, self.hand_over(owner)).await;
+                        let kept = tokio::time::timeout(BALANCE_INTERVAL, self.hand_over(owner)).await;
+                        if let Ok(Err(error)) = kept {
+                            // So are the shards, and nothing more is sent anyway.
+                            self.lost(&explain(&error));
+                        }
+                        self.settle_parked();
                     }
                 }
                 () = tokio::time::sleep_until(requests_until.into()), if self.board.in_flight() > 0 => {}
@@ -45,6 +50,7 @@ impl Engine {
 
     /// At shutdown: gives back the shards that have nothing under way, and keeps the lease of the others.
     async fn hand_over(&mut self, owner: &Owner) -> Result<(), Error> {
+        let began = Instant::now();
         let armed = std::mem::take(&mut self.armed);
         owner.disarm(&armed).await?;
         let idle: Vec<i16> = self.shards.owned();
@@ -53,6 +59,8 @@ impl Engine {
             .filter(|shard| self.board.busy(*shard) == 0)
             .collect();
         self.shards.released(&idle);
-        owner.release(&idle).await
+        owner.release(&idle).await?;
+        self.lease_until = began + self.args.lease * 2 / 3;
+        Ok(())
     }
 }

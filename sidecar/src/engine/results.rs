@@ -3,7 +3,8 @@
 use super::{Engine, PROMOTE_STEP};
 use crate::deliver::Attempt;
 use crate::dispatch::{BreakerChange, Verdict};
-use crate::record::Flushed;
+use crate::record::{self, Flushed};
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 impl Engine {
@@ -19,12 +20,15 @@ impl Engine {
                 }
             }
             flushed = self.flushed.recv() => match flushed {
-                Some(Flushed { recorded, refused }) => {
+                Some(Flushed { recorded, refused, void }) => {
                     for id in recorded {
                         self.board.recorded(id, self.claiming);
                     }
                     for id in refused {
                         self.board.refused(id);
+                    }
+                    for id in void {
+                        self.board.void(id, self.claiming);
                     }
                 }
                 None => std::future::pending().await,
@@ -44,7 +48,19 @@ impl Engine {
             delivery_id = %attempt.delivery_id, subscription_id = %attempt.subscription_id, attempt = attempt.attempt + 1,
             status = attempt.status, http_status = attempt.http_status, "attempted"
         );
+        if now >= self.lease_until
+            && attempt.verdict != Verdict::Works
+            && !self.shards.owned().is_empty()
+        {
+            // This process stood still, or the server does not answer: others may own the shards by now.
+            self.parked.push(attempt);
+            return;
+        }
         if !self.board.attempted(&mut attempt, now) {
+            record::count_late(
+                attempt.delivery_id,
+                "its shard was lost while the request was under way, and the shard's owner makes it again",
+            );
             return;
         }
         if let Some(delay) = attempt.retry_after {
@@ -81,7 +97,17 @@ impl Engine {
             self.board
                 .disabling(attempt.delivery_id, attempt.subscription_id);
         }
+        attempt.session = self.lost_sessions.load(Ordering::Relaxed);
         // The recorder outlives the engine.
         let _ = self.results.send(attempt);
+    }
+
+    /// The lease was prolonged, or the session is lost: that decides whether parked failures count.
+    pub(super) fn settle_parked(&mut self) {
+        if self.shards.owned().is_empty() || Instant::now() < self.lease_until {
+            for attempt in std::mem::take(&mut self.parked) {
+                self.attempted(attempt);
+            }
+        }
     }
 }

@@ -4,11 +4,14 @@
 //! programs don't run meanwhile.
 //!
 //! # Layout
-//! - `fairness`: the latency of others; `memory`: what the sidecar takes
+//! - `fairness`: the latency of others; `held_xmin`: beside a transaction that keeps dead rows; `memory`: what the
+//!   sidecar takes
 
 // `cfg(test)` tells clippy that the modules' helpers are tests too, where `unwrap` is fine.
 #[cfg(test)]
 mod fairness;
+#[cfg(test)]
+mod held_xmin;
 #[cfg(test)]
 mod memory;
 

@@ -52,8 +52,13 @@ async fn a_trigger_publishes_at_commit_and_never_at_rollback() {
     scene.db.execute(APPLICATION).await.unwrap();
     let mut application = scene.db.connect_as(PUBLISHER_ROLE).await.unwrap();
     let insert = "insert into documents (tenant_id, title) values ($1, $2)";
+    let set_tenant = "select webhooks.set_tenant($1)";
 
     let undone = application.transaction().await.unwrap();
+    undone
+        .execute(set_tenant, &[&endpoint.tenant])
+        .await
+        .unwrap();
     undone
         .execute(insert, &[&endpoint.tenant, &"undone"])
         .await
@@ -61,6 +66,10 @@ async fn a_trigger_publishes_at_commit_and_never_at_rollback() {
     undone.rollback().await.unwrap();
 
     let mut partly = application.transaction().await.unwrap();
+    partly
+        .execute(set_tenant, &[&endpoint.tenant])
+        .await
+        .unwrap();
     let savepoint = partly.savepoint("s").await.unwrap();
     savepoint
         .execute(insert, &[&endpoint.tenant, &"undone too"])

@@ -2,9 +2,10 @@
 //!
 //! # Layout
 //! - `scene`: what a test plays on; `tls_receiver`: a receiver with a certificate of its own
-//! - `flow`: the request and its record, as specified; `signatures`: verified by the published library
+//! - `flow`: the request and its record, as specified; `signatures`: verified by the published library; `secrets`: in no log
 //! - `outcomes`: whatever a receiver may do, and what becomes of the delivery
 //! - `subscriptions`: changes while deliveries are queued
+//! - `replay`: deliveries made again and cancelled by hand
 //! - `doorbell`: nothing ever waits for the backstop poll
 //! - `crash`: kills, stalls, failpoints, faults at random, several sidecars, shutdown
 //! - `configuration`: what an operator may get wrong, and what the log says then
@@ -33,7 +34,11 @@ mod outcomes;
 #[cfg(test)]
 mod rates;
 #[cfg(test)]
+mod replay;
+#[cfg(test)]
 mod scene;
+#[cfg(test)]
+mod secrets;
 #[cfg(test)]
 mod signatures;
 #[cfg(test)]

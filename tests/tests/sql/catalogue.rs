@@ -9,20 +9,32 @@ use crate::session::Session;
 
 /// Functions that run as the extension's owner. Each addition deserves a thought about who may call it with what.
 const SECURITY_DEFINER: &[&str] = &[
+    "audit_change",
+    "cancel_deliveries",
     "cancel_outstanding",
     "claim_deliveries",
+    "copy_subscriptions",
     "create_partitions",
     "derive_routes",
     "forget_tenants",
+    "grant_all_tenants",
     "load_subscriptions",
+    "lock_tenant",
     "maintain",
     "match_events",
     "notice_deprecation",
     "promote_due",
     "publish_event",
     "record_attempts",
+    "redacted_auth_config",
+    "redacted_headers",
+    "replay_events",
+    "retry_delivery",
+    "retry_failed",
+    "revoke_all_tenants",
     "sidecar_settings",
     "snapshot_resource",
+    "subscription_changes",
     "sync_resource_trigger",
     "sync_validation_trigger",
     "validate_events",
@@ -31,6 +43,8 @@ const SECURITY_DEFINER: &[&str] = &[
 
 /// Tables that pg_dump needs not look into: always empty, or derived from others.
 const NOT_DUMPED: &[&str] = &[
+    "redeliveries_template",
+    "audit_log_template",
     "delivery_attempts_template",
     "event_logs_template",
     "subscription_routes",
@@ -106,7 +120,7 @@ async fn every_table_with_rows_is_dumped() {
     }
     // Of a partitioned parent pg_dump has nothing to dump.
     let all = "select count(*) from unnest((select extconfig from pg_extension where extname = 'webhooks'))";
-    assert_eq!(session.text(all).await, "11");
+    assert_eq!(session.text(all).await, "13");
 }
 
 #[tokio::test]
@@ -117,9 +131,14 @@ async fn what_can_be_told_of_a_function_is_told() {
         where pronamespace = 'webhooks'::regnamespace and provolatile = 'v' and prorettype <> 'trigger'::regtype";
     assert_eq!(
         session.text(volatile).await,
-        "apply_links arm_doorbell balance_shards call_resolver create_partitions deprecate_event_type disarm_doorbell generate_api_key generate_secret \
-         join_sidecars leave_sidecars link_table link_tenants link_users maintain make_resolver promote_due publish_event record_attempts register_event_type register_resource release_shards \
-         remove_orphans reset_breaker reset_setting ring_doorbell set_setting sidecar_count unlink_tenants unlink_users unregister_resource unwatch_table uuid_v7 watch_table"
+        "apply_links arm_doorbell audit balance_shards call_resolver cancel_deliveries claim_idempotency_key \
+         copy_subscriptions create_partitions create_subscription delete_subscription deprecate_event_type disarm_doorbell generate_api_key \
+         generate_secret grant_all_tenants import_subscriptions insert_subscription join_sidecars leave_sidecars link_table \
+         link_tenants link_users lock_tenant maintain make_resolver notify_owner promote_due publish_event record_attempts \
+         redeliver refuse_event register_event_type register_resource release_shards remove_orphans renew_secret replay_events reset_breaker \
+         reset_setting retry_delivery retry_failed revoke_all_tenants ring_doorbell set_setting set_subscriptions_enabled \
+         set_tenant sidecar_count unlink_tenants unlink_users unregister_resource unwatch_table update_subscription uuid_v7 \
+         watch_table"
     );
     // Named notation: parameters have names, and not p_ ones.
     let unnamed = "select p.oid::regprocedure from pg_proc p
@@ -137,8 +156,9 @@ async fn schema(session: &Session) -> String {
     for (title, query) in [
         (
             "relations and their columns",
-            "select format('%s %s%s%s', case c.relkind when 'r' then 'table' when 'p' then 'partitioned table' when 'v' then 'view' else c.relkind::text end,
-                        c.relname, coalesce(' (' || pg_get_partkeydef(c.oid) || ')', ''), coalesce(' ' || c.reloptions::text, '')) || E'\\n'
+            "select format('%s %s%s%s%s', case c.relkind when 'r' then 'table' when 'p' then 'partitioned table' when 'v' then 'view' else c.relkind::text end,
+                        c.relname, coalesce(' (' || pg_get_partkeydef(c.oid) || ')', ''), coalesce(' ' || c.reloptions::text, ''),
+                        case when c.relrowsecurity then ' row level security' else '' end) || E'\\n'
                  || (select string_agg(format('    %s %s%s%s', a.attname, format_type(a.atttypid, a.atttypmod),
                                               case when a.attnotnull then ' not null' else '' end,
                                               coalesce(' default ' || pg_get_expr(d.adbin, d.adrelid), '')), E'\\n' order by a.attnum)
@@ -160,6 +180,15 @@ async fn schema(session: &Session) -> String {
             "constraints",
             "select format('%s %s %s', conrelid::regclass, conname, pg_get_constraintdef(oid)) from pg_constraint
              where connamespace = 'webhooks'::regnamespace and contype <> 'n' and conrelid <> 0 order by 1",
+        ),
+        (
+            "policies",
+            "select format('%s %s', p.polrelid::regclass, p.polname)
+                 || format(' for %s', case p.polcmd when 'r' then 'select' when 'a' then 'insert' when 'w' then 'update' when 'd' then 'delete' else 'all' end)
+                 || coalesce((select ' to ' || string_agg(r.rolname, ', ' order by r.rolname) from pg_roles r where r.oid = any (p.polroles)), '')
+                 || coalesce(' using ' || pg_get_expr(p.polqual, p.polrelid), '')
+                 || coalesce(' with check ' || pg_get_expr(p.polwithcheck, p.polrelid), '')
+             from pg_policy p join pg_class c on c.oid = p.polrelid where c.relnamespace = 'webhooks'::regnamespace order by 1",
         ),
         (
             "functions",

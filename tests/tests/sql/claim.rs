@@ -178,10 +178,10 @@ async fn what_is_scheduled_is_claimed_when_promoted() {
     let all = "'{0}', '{null}', '{}', '{}', '{}', '{}', 10, 0, 100";
     assert_eq!(queue.claim(all).await, ["10:4"]);
 
-    let promote =
-        "select promoted, next_due_in_ms between 3590000 and 3600000 from webhooks.promote_due";
+    let promote = "select cardinality(delivery_ids), next_due_in_ms between 3590000 and 3600000 from webhooks.promote_due";
     // The longest overdue first; what is left is due at once.
-    let one = "select promoted, next_due_in_ms from webhooks.promote_due('{0}', 1)";
+    let one =
+        "select cardinality(delivery_ids), next_due_in_ms from webhooks.promote_due('{0}', 1)";
     assert_eq!(queue.session.text(one).await, "1|0");
     assert_eq!(queue.claim(all).await, ["10:1", "10:4"]);
     assert_eq!(
@@ -194,7 +194,8 @@ async fn what_is_scheduled_is_claimed_when_promoted() {
         "0|t"
     );
     // Nothing scheduled there.
-    let none = "select promoted, next_due_in_ms from webhooks.promote_due('{1,2}')";
+    let none =
+        "select cardinality(delivery_ids), next_due_in_ms from webhooks.promote_due('{1,2}')";
     assert_eq!(queue.session.text(none).await, "0|null");
 }
 
@@ -321,4 +322,96 @@ async fn newcomers_come_ahead_of_the_walk() {
         matches!(&claimed[..], [one] if one.starts_with("10:")),
         "{claimed:?}"
     );
+}
+
+/// While walks are slow, subscriptions are looked at one by one, each behind what was seen of it.
+#[tokio::test]
+async fn a_claim_that_does_not_walk_looks_behind_an_id() {
+    let queue = Queue::new("only").await;
+    for end in ["10", "20"] {
+        queue.subscribe(end, json!(["job.*"])).await;
+    }
+    queue.publish("job.created", 3).await;
+    queue.subscribe("30", json!(["document.*"])).await;
+    queue.publish("document.uploaded", 1).await;
+    let id = |n: u32| {
+        format!(
+            "select q.id from webhooks.delivery_queue q join webhooks.event_logs e on e.id = q.event_log_id
+             where right(q.subscription_id::text, 2) = '10' and e.event_data ->> 'n' = '{n}'"
+        )
+    };
+    // As if all had been there for some time.
+    let older = "update webhooks.delivery_queue q
+        set id = overlay(q.id::text placing left(webhooks.uuid_v7_floor(webhooks.uuid_v7_time(q.id) - interval '1 s')::text, 13) from 1)::uuid";
+    queue.session.run(older).await;
+    let first = queue.session.text(&id(1)).await;
+    let tens = "00000000-0000-7000-8000-000000000010";
+    let nil = "00000000-0000-0000-0000-000000000000";
+    let claim = |only: &str, after: &str, newcomers: u32| {
+        format!(
+            "'{{0}}', '{{null}}', '{{}}', '{{}}', '{{}}', '{{{tens}}}', 20, {newcomers}, 100, 1000000, '{{{only}}}', '{{{after}}}'"
+        )
+    };
+    assert_eq!(
+        queue.claim(&claim(tens, nil, 10)).await,
+        ["10:1", "10:2", "10:3"]
+    );
+    assert_eq!(
+        queue.claim(&claim(tens, &first, 10)).await,
+        ["10:2", "10:3"]
+    );
+    assert_eq!(queue.claim(&claim("", "", 10)).await, [""; 0]);
+    // Newcomers are found anyway; and what is so new that others may still be committed before it is looked at again.
+    queue.publish("document.uploaded", 1).await;
+    queue.publish("job.created", 1).await;
+    let now = "select webhooks.uuid_v7()";
+    let now = queue.session.text(now).await;
+    assert_eq!(
+        queue.claim(&claim(tens, &now, 10)).await,
+        ["20:1", "30:1", "10:1"]
+    );
+}
+
+#[tokio::test]
+async fn a_claim_that_does_not_walk_finds_lanes() {
+    let queue = Queue::new("only_lanes").await;
+    queue.subscribe("10", json!(["*"])).await;
+    queue.publish("job.created", 1).await;
+    queue.update("10", "ordering = 'fifo'").await;
+    queue.publish("job.created", 2).await;
+    let tens = "00000000-0000-7000-8000-000000000010";
+    let claim = |only: &str, after: &str| {
+        format!(
+            "'{{0}}', '{{null}}', '{{}}', '{{}}', '{{}}', '{{}}', 20, 0, 100, 1000000, '{{{only}}}', '{{{after}}}'"
+        )
+    };
+    assert_eq!(queue.claim(&claim(tens, "null")).await, ["10:1", "10:2"]);
+    let nil = "00000000-0000-0000-0000-000000000000";
+    let both = format!("{nil},null");
+    let twice = format!("{tens},{tens}");
+    assert_eq!(
+        queue.claim(&claim(&twice, &both)).await,
+        ["10:1", "10:1", "10:2"]
+    );
+}
+
+/// Events are not meant to be changed; whoever does it as their owner can't stop all deliveries by it.
+#[tokio::test]
+async fn times_that_are_out_of_this_world_are_bounded() {
+    let queue = Queue::new("times").await;
+    queue.subscribe("10", json!(["job.*"])).await;
+    queue.publish("job.created", 1).await;
+    for times in [
+        "deliver_after = 'infinity', created_at = '-infinity'",
+        "deliver_after = '-infinity', created_at = 'infinity'",
+    ] {
+        let change = format!("update webhooks.event_logs set {times}");
+        queue.session.run(&change).await;
+        for expiry in ["infinity", "-infinity"] {
+            let change = format!("update webhooks.delivery_queue set expires_at = '{expiry}'");
+            queue.session.run(&change).await;
+            let claimed = "'{0}', '{null}', '{}', '{}', '{}', '{}', 20, 0, 100";
+            assert_eq!(queue.claim(claimed).await, ["10:1"]);
+        }
+    }
 }

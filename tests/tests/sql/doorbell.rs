@@ -24,10 +24,20 @@ async fn database(name: &str) -> (Database, Session, Session, Listener) {
         let columns = json!({"id": id, "tenant_id": TENANT, "webhook_url": "http://x.example/"});
         db.subscribe(columns).await.unwrap();
     }
-    let publisher = Session::open_as(&db, PUBLISHER_ROLE).await;
+    let publisher = publisher_of(&db).await;
     let sidecar = Session::open_as(&db, SIDECAR_ROLE).await;
     let ear = Listener::on(&db, BELL).await;
     (db, publisher, sidecar, ear)
+}
+
+async fn publisher_of(db: &Database) -> Session {
+    let publisher = Session::open_as(db, PUBLISHER_ROLE).await;
+    publisher
+        .run(&format!(
+            "select webhooks.set_tenant('{TENANT}', for_session => true)"
+        ))
+        .await;
+    publisher
 }
 
 #[tokio::test]
@@ -80,7 +90,11 @@ async fn what_is_rolled_back_wakes_nobody() {
         .await;
     // An event that nobody subscribes to is nobody's bell.
     let unmatched = PUBLISH.replace("1111-4111", "2222-4222");
-    publisher.run(&unmatched).await;
+    publisher
+        .run(&format!(
+            "set webhooks.tenant_id = '11111111-2222-4222-8111-111111111111'; {unmatched}"
+        ))
+        .await;
     assert!(ear.heard(BELL).await.is_empty());
 }
 
@@ -121,7 +135,7 @@ async fn what_committed_before_the_bells_were_armed_is_claimed() {
 #[tokio::test]
 async fn publishers_do_not_wait_for_each_other_nor_for_a_sleeper() {
     let (db, publisher, sidecar, mut ear) = database("no_waiting").await;
-    let other = Session::open_as(&db, PUBLISHER_ROLE).await;
+    let other = publisher_of(&db).await;
     for session in [&publisher, &other] {
         session
             .run(&format!("set lock_timeout = '1s'; begin; {PUBLISH}"))

@@ -10,7 +10,7 @@ use crate::session::Session;
 
 const TENANT: &str = "11111111-1111-4111-8111-111111111111";
 const USER: &str = "22222222-2222-4222-8222-222222222222";
-const RELATIONS: [&str; 11] = [
+const RELATIONS: [&str; 13] = [
     "event_types",
     "settings",
     "webhook_subscriptions",
@@ -22,6 +22,8 @@ const RELATIONS: [&str; 11] = [
     "webhook_delivery_logs",
     "linked_tables",
     "subscription_breakers",
+    "audit_log",
+    "redeliveries",
 ];
 
 /// Everything that the extension has: custom and changed types, settings, secrets, events in partitions and default,
@@ -40,11 +42,11 @@ async fn used(name: &str) -> Database {
              update webhooks.event_types set description = 'ours' where name = 'job.created';
              select webhooks.set_setting('max_retry_delay_seconds', 77);
              do $$ begin
-                 if to_regrole('auditor') is null then create role auditor; end if;
+                 if to_regrole('analyst') is null then create role analyst; end if;
              end $$;
-             grant usage on schema webhooks to auditor;
-             grant select on webhooks.webhook_delivery_logs, webhooks.event_logs to auditor;
-             grant execute on function webhooks.explain_match to auditor"
+             grant usage on schema webhooks to analyst;
+             grant select on webhooks.webhook_delivery_logs, webhooks.event_logs to analyst;
+             grant execute on function webhooks.explain_match to analyst"
         ))
         .await;
     for columns in [
@@ -71,6 +73,12 @@ async fn used(name: &str) -> Database {
     session
         .run("update webhooks.delivery_queue set event_log_id = webhooks.uuid_v7_floor('2020-01-01')")
         .await;
+    session
+        .run(
+            "delete from webhooks.audit_log where id <> (select min(id::text)::uuid from webhooks.audit_log);
+             update webhooks.audit_log set id = webhooks.uuid_v7_floor('2020-01-01')",
+        )
+        .await;
     session.run("select webhooks.create_partitions(2)").await;
     session.run(&publish).await;
     session
@@ -87,6 +95,9 @@ async fn used(name: &str) -> Database {
                  array_agg('open'::text), array_agg(1000::bigint), array_agg(60000::bigint))
              from (select id, subscription_id, case when row_number() over (order by id) <= 3 then 'delivered' else 'retrying' end as s
                    from webhooks.delivery_queue where next_attempt_at is null order by id limit 5) q;
+             -- Made again, in a month's partition and in none.
+             select webhooks.retry_delivery(delivery_id) from webhooks.delivery_attempts where delivery_status = 'delivered' limit 1;
+             insert into webhooks.redeliveries select webhooks.uuid_v7_floor('2020-01-01'), delivery_id, event_log_id, subscription_id, tenant_id from webhooks.redeliveries;
              select webhooks.link_tenants('public.tenants'); select webhooks.link_users('public.users')"
         ))
         .await;
@@ -108,8 +119,13 @@ async fn contents(db: &Database) -> Vec<String> {
     }
     for query in [
         "select 'lies in ' || tableoid::regclass || ' ' || id from webhooks.event_logs
-         union all select 'lies in ' || tableoid::regclass || ' ' || delivery_id from webhooks.delivery_attempts order by 1",
+         union all select 'lies in ' || tableoid::regclass || ' ' || delivery_id from webhooks.delivery_attempts
+         union all select 'lies in ' || tableoid::regclass || ' ' || id from webhooks.audit_log
+         union all select 'lies in ' || tableoid::regclass || ' ' || delivery_id from webhooks.redeliveries order by 1",
         "select 'index ' || indexdef from pg_indexes where schemaname = 'webhooks' order by 1",
+        "select 'row level security ' || relname from pg_class where relnamespace = 'webhooks'::regnamespace and relrowsecurity order by 1",
+        "select 'policy ' || polrelid::regclass || ' ' || polname || ' ' || polcmd::text || ' ' || pg_get_expr(polqual, polrelid) || ' ' || polroles::regrole[]::text
+         from pg_policy order by 1",
         "select 'trigger ' || pg_get_triggerdef(oid) from pg_trigger where not tgisinternal order by 1",
         "select 'wrong shard ' || id from webhooks.delivery_queue where shard <> webhooks.shard_of(subscription_id)",
         "select 'may ' || c.relname || ' ' || a.grantee::regrole || ' ' || a.privilege_type
@@ -169,7 +185,8 @@ async fn assert_moved(original: &Database, restored: &Database) {
     assert_eq!(session.text(&partition).await, "t");
     session.run("delete from public.tenants").await;
     let left = "select (select count(*) from webhooks.event_logs) + (select count(*) from webhooks.delivery_queue)
-                     + (select count(*) from webhooks.delivery_attempts) + (select count(*) from webhooks.webhook_subscriptions)";
+                     + (select count(*) from webhooks.delivery_attempts) + (select count(*) from webhooks.webhook_subscriptions)
+                     + (select count(*) from webhooks.redeliveries)";
     assert_eq!(session.text(left).await, "0");
 }
 

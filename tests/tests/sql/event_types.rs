@@ -37,6 +37,11 @@ async fn events_of_a_version_with_a_schema_fit_it() {
     session.run(&register("")).await;
     assert_eq!(session.text(TRIGGERS).await, "1");
     let publisher = Session::open_as(&db, PUBLISHER_ROLE).await;
+    publisher
+        .run(&format!(
+            "select webhooks.set_tenant('{TENANT}', for_session => true)"
+        ))
+        .await;
     publisher.run(&publish(r#"{"amount": 0.5}"#, "")).await;
     let refusal = publisher
         .refused(&publish(
@@ -161,6 +166,10 @@ async fn versions_come_and_go() {
         .run("select webhooks.deprecate_event_type('invoice.paid', null, '1.0')")
         .await;
     assert_eq!(session.text(since).await, "null");
+    // Each is in the audit log, as a change of the type.
+    let audited = "select action, count(*) from webhooks.audit_log where object_type = 'event_type' and object_id = 'invoice.paid'
+        and coalesce(after, before) ? 'deprecation' group by 1 order by 1";
+    assert_eq!(session.lines(audited).await, ["created|2", "updated|3"]);
     // A shipped type that is changed is the DBA's.
     session
         .run("select webhooks.register_event_type('job.created', schema => '{}')")

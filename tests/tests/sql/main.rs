@@ -5,14 +5,20 @@
 //! | `publish`, `bulk`, `idempotency`, `two_phase` | an event is published exactly when its transaction commits |
 //! | `matching`, `subscriptions` | who gets it; what a subscription may say |
 //! | `doorbell`, `shards`, `claim`, `ordering`, `record`, `health` | the sidecar's side of the protocol, several sessions at once |
+//! | `manage_subscriptions`, `move_subscriptions` | subscriptions as functions, one and many |
+//! | `replay`, `event_history` | deliveries made again and cancelled; what became of an event |
+//! | `audit` | who changed what |
 //! | `settings`, `partitions`, `links`, `dump_restore` | operations |
 //! | `watch`, `resources` | changes of a watched table are published; events carry what they are about |
 //! | `event_types` | what is known of events: versions, schemas, examples |
 //! | `docs`, `examples` | the documents' and examples' SQL, as it stands |
 //! | `native` | the functions in Rust, called as SQL calls them |
+//! | `isolation` | tenants and roles: who may do what with whose rows |
 //! | `privileges`, `catalogue`, `plans` | what catalogues and statistics can prove about all of it |
 
 // `cfg(test)` tells clippy that the modules' helpers are tests too, where `unwrap` is fine.
+#[cfg(test)]
+mod audit;
 #[cfg(test)]
 mod bulk;
 #[cfg(test)]
@@ -26,6 +32,8 @@ mod doorbell;
 #[cfg(test)]
 mod dump_restore;
 #[cfg(test)]
+mod event_history;
+#[cfg(test)]
 mod event_types;
 #[cfg(test)]
 mod examples;
@@ -34,11 +42,17 @@ mod health;
 #[cfg(test)]
 mod idempotency;
 #[cfg(test)]
+mod isolation;
+#[cfg(test)]
 mod links;
 #[cfg(test)]
 mod listener;
 #[cfg(test)]
+mod manage_subscriptions;
+#[cfg(test)]
 mod matching;
+#[cfg(test)]
+mod move_subscriptions;
 #[cfg(test)]
 mod native;
 #[cfg(test)]
@@ -53,6 +67,8 @@ mod privileges;
 mod publish;
 #[cfg(test)]
 mod record;
+#[cfg(test)]
+mod replay;
 #[cfg(test)]
 mod resources;
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Who gets an event, and that `explain_match` says the same.
+//! Who gets an event, and that `explain_match` and a replay say the same.
 
 mod cases;
 
@@ -94,6 +94,13 @@ impl World {
         let matched = explained.iter().filter(|(_, reason)| reason == &"null");
         let matched: Vec<_> = matched.map(|(name, _)| name.clone()).collect();
         assert_eq!(queued, matched, "{arguments}: {explained:?}");
+        let replayed = format!(
+            "select s.name from webhooks.replayable('{}', '-infinity', 'infinity', null, null, null, null) r
+             join webhooks.webhook_subscriptions s on s.id = r.matched_id where r.event_log_id = '{id}' order by s.name",
+            event.tenant
+        );
+        let replayed = self.session.lines(&replayed).await;
+        assert_eq!(replayed, queued, "{arguments}, replayed");
         queued
     }
 

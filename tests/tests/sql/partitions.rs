@@ -6,16 +6,31 @@ use webhooks_tests::database::Database;
 use crate::session::Session;
 
 const TENANT: &str = "11111111-1111-4111-8111-111111111111";
+/// Tables that have partitions by the month.
+const MONTHLY: u32 = 2;
 /// Partitions by day from today, as parent and days: `event_logs 0 1 2`.
 const PARTITIONS: &str = "
     select i.inhparent::regclass::text, string_agg((right(c.relname, 8)::date - (now() at time zone 'utc')::date)::text, ' ' order by c.relname)
     from pg_inherits i join pg_class c on c.oid = i.inhrelid
-    where c.relname ~ '_[0-9]{8}$' group by 1 order by 1";
+    where c.relname ~ '^(event_logs|delivery_attempts)_[0-9]{8}$' group by 1 order by 1";
 
 async fn database(name: &str) -> (Database, Session) {
     let db = Database::fresh(name).await.unwrap();
     let session = Session::open(&db).await;
     (db, session)
+}
+
+/// How many partitions by the month there are from today to so many days ahead.
+async fn monthly(session: &Session, days: u32) -> u32 {
+    let months = format!(
+        "select count(distinct date_trunc('month', day)) from generate_series(
+             date_trunc('day', now() at time zone 'utc'), now() at time zone 'utc' + interval '{days} d', '1 d') day"
+    );
+    MONTHLY * session.text(&months).await.parse::<u32>().unwrap()
+}
+
+async fn made(session: &Session, create: &str) -> u32 {
+    session.text(create).await.parse().unwrap()
 }
 
 /// An id of the day so many days from today, a second after it began.
@@ -37,18 +52,25 @@ fn event(days: i32) -> String {
 async fn there_is_a_partition_a_day() {
     let (_db, session) = database("partitions").await;
     let create = |days: &str| format!("select webhooks.create_partitions({days})");
-    assert_eq!(session.text(&create("2")).await, "6");
+    let months = [
+        monthly(&session, 2).await,
+        monthly(&session, 7).await,
+        monthly(&session, 8).await,
+    ];
+    assert_eq!(made(&session, &create("2")).await, 6 + months[0]);
     let days = "webhooks.delivery_attempts|0 1 2,webhooks.event_logs|0 1 2";
     assert_eq!(session.lines(PARTITIONS).await.join(","), days);
-    assert_eq!(session.text(&create("2")).await, "0");
+    assert_eq!(made(&session, &create("2")).await, 0);
     // The setting's: 7.
-    assert_eq!(session.text(&create("")).await, "10");
+    let more = 10 + months[1] - months[0];
+    assert_eq!(made(&session, &create("")).await, more);
     session
         .run("select webhooks.set_setting('partition_days_ahead', 8)")
         .await;
     let maintain = "select done from webhooks.maintain() where task = 'create_partitions'";
-    assert_eq!(session.text(maintain).await, "2");
-    assert_eq!(session.text(maintain).await, "0");
+    let more = 2 + months[2] - months[1];
+    assert_eq!(made(&session, maintain).await, more);
+    assert_eq!(made(&session, maintain).await, 0);
 
     for days in ["0", "367", "-1"] {
         let refusal = session.refused(&create(days)).await;
@@ -128,10 +150,16 @@ async fn partitions_have_the_templates_indexes() {
         .iter()
         .map(|s| (s.split('|').next().unwrap(), s.rsplit('|').next().unwrap()))
         .collect();
-    // Template, default and two days, all of one shape.
+    // Template, default and two days, or the months, all of one shape.
+    let months = (2 + monthly(&session, 1).await / MONTHLY).to_string();
     assert_eq!(
         counts,
-        [("delivery_attempts", "4"), ("event_logs", "4")],
+        [
+            ("audit_log", months.as_str()),
+            ("delivery_attempts", "4"),
+            ("event_logs", "4"),
+            ("redeliveries", months.as_str())
+        ],
         "{shapes:#?}"
     );
 }
@@ -140,10 +168,9 @@ async fn partitions_have_the_templates_indexes() {
 async fn a_day_with_rows_in_default_stays_there() {
     let (_db, session) = database("in_default").await;
     session.run(&event(1)).await;
-    assert_eq!(
-        session.text("select webhooks.create_partitions(2)").await,
-        "5"
-    );
+    let create = "select webhooks.create_partitions(2)";
+    let months = monthly(&session, 2).await;
+    assert_eq!(made(&session, create).await, 5 + months);
     let days = "webhooks.delivery_attempts|0 1 2,webhooks.event_logs|0 2";
     assert_eq!(session.lines(PARTITIONS).await.join(","), days);
     session.run(&event(1).replace("1 s'", "2 s'")).await;
@@ -151,10 +178,7 @@ async fn a_day_with_rows_in_default_stays_there() {
     assert_eq!(session.text(default).await, "2");
     // Once the rows are gone, the day gets its partition.
     session.run("delete from webhooks.event_logs").await;
-    assert_eq!(
-        session.text("select webhooks.create_partitions(2)").await,
-        "1"
-    );
+    assert_eq!(made(&session, create).await, 1);
 }
 
 #[tokio::test]
@@ -228,7 +252,8 @@ async fn the_partition_of_today_refuses_no_publisher() {
             late.run("delete from webhooks.event_logs").await;
             continue;
         };
-        assert_eq!(created.get::<_, i32>(0), 4);
+        let made: u32 = created.get::<_, i32>(0).try_into().unwrap();
+        assert_eq!(made, 4 + monthly(&late, 1).await);
         let partition = format!(
             "select tableoid::regclass::text ~ '[0-9]$' from webhooks.event_logs where id = '{event}'"
         );
@@ -243,15 +268,14 @@ async fn the_partition_of_today_refuses_no_publisher() {
 async fn it_does_not_wait_for_publishers() {
     let (db, session) = database("busy").await;
     session.run("select webhooks.create_partitions(1)").await;
+    let more = 2 + monthly(&session, 2).await - monthly(&session, 1).await;
     let publisher = Session::open(&db).await;
     publisher
         .run(&format!(
             "begin; select webhooks.publish_event('{TENANT}', 'job.created')"
         ))
         .await;
-    assert_eq!(
-        session.text("select webhooks.create_partitions(2)").await,
-        "2"
-    );
+    let create = "select webhooks.create_partitions(2)";
+    assert_eq!(made(&session, create).await, more);
     publisher.run("commit").await;
 }

@@ -1,129 +1,11 @@
-//! Who may do what: written down here, compared with the catalogues. A new object without an entry fails.
+//! Who may do what: written down in `isolation/matrix.rs`, compared with the catalogues here. A new object without an
+//! entry fails.
 
 use serde_json::json;
 use webhooks_tests::database::{Database, PUBLISHER_ROLE, SIDECAR_ROLE};
 
+use crate::isolation::matrix::{FUNCTIONS, RELATIONS, ROLES, rights};
 use crate::session::Session;
-
-/// Functions that somebody but the owner may call.
-const EXECUTE: &[&str] = &[
-    "arm_doorbell webhooks_sidecar",
-    "balance_shards webhooks_sidecar",
-    "check_watch_columns webhooks_publisher",
-    "check_watch_events webhooks_publisher",
-    "check_watchable webhooks_publisher",
-    "claim_deliveries webhooks_sidecar",
-    "complete_watch webhooks_publisher",
-    "disarm_doorbell webhooks_sidecar",
-    "is_comparable webhooks_publisher",
-    "join_sidecars webhooks_sidecar",
-    "leave_sidecars webhooks_sidecar",
-    "load_subscriptions webhooks_sidecar",
-    "maintain webhooks_sidecar",
-    "missing_tenant webhooks_publisher",
-    "promote_due webhooks_sidecar",
-    "publish_event webhooks_publisher",
-    "record_attempts webhooks_sidecar",
-    "release_shards webhooks_sidecar",
-    "render_payload webhooks_publisher",
-    "report_broken_watch webhooks_publisher",
-    "schema_errors webhooks_publisher",
-    "schema_example webhooks_publisher",
-    "shard_count webhooks_sidecar",
-    "sidecar_count webhooks_sidecar",
-    "sidecar_settings webhooks_sidecar",
-    "unwatch_table webhooks_publisher",
-    "uuid_v7 webhooks_publisher",
-    "watch_definition webhooks_publisher",
-    "watch_differences webhooks_publisher",
-    "watch_event_types webhooks_publisher",
-    "watch_events_script webhooks_publisher",
-    "watch_functions webhooks_publisher",
-    "watch_ids webhooks_publisher",
-    "watch_ids_objection webhooks_publisher",
-    "watch_object webhooks_publisher",
-    "watch_same_script webhooks_publisher",
-    "watch_table webhooks_publisher",
-    "watch_trigger_script webhooks_publisher",
-];
-
-/// All others: for the DBA, and for functions that run as the owner.
-const OWNER_ONLY: &[&str] = &[
-    "apply_links",
-    "build_payload",
-    "call_resolver",
-    "cancel_outstanding",
-    "check_event_type_version",
-    "check_subscription",
-    "create_partitions",
-    "deprecate_event_type",
-    "derive_routes",
-    "explain_match",
-    "filter_matches",
-    "filter_mismatch",
-    "forget_tenants",
-    "generate_api_key",
-    "generate_secret",
-    "generate_signature",
-    "jsonpath_matches",
-    "jsonpath_objection",
-    "lane_of",
-    "link_table",
-    "link_tenants",
-    "link_users",
-    "make_resolver",
-    "match_events",
-    "notice_deprecation",
-    "ordered_deliveries",
-    "own_event_type",
-    "register_event_type",
-    "register_resource",
-    "remove_orphans",
-    "reset_breaker",
-    "reset_setting",
-    "ring_doorbell",
-    "schema_objection",
-    "set_setting",
-    "setting",
-    "setting_definitions",
-    "shard_of",
-    "snapshot_resource",
-    "sync_resource_trigger",
-    "sync_validation_trigger",
-    "unlink_tenants",
-    "unlink_users",
-    "unregister_resource",
-    "uuid_v7_floor",
-    "uuid_v7_time",
-    "validate_events",
-    "validate_subscription",
-    "verify_signature",
-];
-
-/// Relations, with what somebody but the owner may do.
-const RELATIONS: &[&str] = &[
-    "delivery_attempts",
-    "delivery_attempts_default",
-    "delivery_attempts_template",
-    "delivery_queue",
-    "event_logs webhooks_publisher=INSERT",
-    "event_logs_default",
-    "event_logs_template",
-    "event_type_catalogue webhooks_publisher=SELECT",
-    "event_type_versions webhooks_publisher=SELECT",
-    "event_types webhooks_publisher=SELECT",
-    "idempotency_keys",
-    "linked_tables",
-    "resources",
-    "setting_overrides",
-    "settings",
-    "subscription_breakers",
-    "subscription_health",
-    "subscription_routes",
-    "watched_tables webhooks_publisher=SELECT",
-    "webhook_delivery_logs",
-    "webhook_subscriptions",
-];
 
 /// As `webhooks_sidecar`, or `PUBLIC`.
 const GRANTEE: &str = "case a.grantee when 0 then 'PUBLIC' else a.grantee::regrole::text end";
@@ -136,58 +18,79 @@ async fn nothing_is_granted_but_what_is_written_here() {
     session.run("select webhooks.create_partitions(1)").await;
 
     let functions = format!(
-        "select p.proname || coalesce(' ' || string_agg({GRANTEE}, ' ' order by 1), '')
+        "select p.proname || coalesce(' ' || string_agg(replace({GRANTEE}, 'webhooks_', ''), ' ' order by {GRANTEE}), '')
          from pg_proc p
          left join aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a on a.grantee <> p.proowner
          where p.pronamespace = 'webhooks'::regnamespace
          group by p.oid, p.proname order by 1"
     );
-    let functions = session.lines(&functions).await;
-    let (granted, owners): (Vec<_>, Vec<_>) = functions.iter().partition(|f| f.contains(' '));
-    assert_eq!(granted, EXECUTE.iter().collect::<Vec<_>>());
-    assert_eq!(owners, OWNER_ONLY.iter().collect::<Vec<_>>());
+    let expected = FUNCTIONS
+        .iter()
+        .map(|(name, roles, _)| format!("{name} {roles}").trim_end().to_owned());
+    assert_eq!(
+        session.lines(&functions).await,
+        expected.collect::<Vec<_>>()
+    );
 
     let relations = format!(
-        "select c.relname || coalesce(' ' || string_agg({GRANTEE} || '=' || a.privilege_type, ' ' order by 1), '')
-         from pg_class c
-         left join aclexplode(coalesce(c.relacl, acldefault('r', c.relowner))) a on a.grantee <> c.relowner
-         where c.relnamespace = 'webhooks'::regnamespace and c.relkind not in ('i', 'I', 't', 'c')
-         group by c.oid, c.relname order by 1"
+        "select format('%s %s %s', c.relname, {GRANTEE}, lower(a.privilege_type))
+         from pg_class c, aclexplode(coalesce(c.relacl, acldefault('r', c.relowner))) a
+         where c.relnamespace = 'webhooks'::regnamespace and c.relkind not in ('i', 'I', 't', 'c') and a.grantee <> c.relowner
+         union all
+         select format('%s.%s %s %s', c.relname, t.attname, {GRANTEE}, lower(a.privilege_type))
+         from pg_class c join pg_attribute t on t.attrelid = c.oid, aclexplode(t.attacl) a
+         where c.relnamespace = 'webhooks'::regnamespace"
     );
-    let relations = session.lines(&relations).await;
-    let (partitions, relations): (Vec<_>, Vec<_>) = relations.into_iter().partition(|r| {
-        r.trim_end_matches(|c: char| c.is_ascii_digit())
-            .ends_with('_')
-    });
-    assert_eq!(relations, RELATIONS);
-    // Two days of each.
-    assert_eq!(partitions.len(), 4, "{partitions:?}");
+    let mut found = session.lines(&relations).await;
+    let mut expected: Vec<_> = RELATIONS
+        .iter()
+        .flat_map(|(name, _, line)| {
+            rights(line).into_iter().flat_map(move |right| {
+                let columns = right.columns.map(|columns| {
+                    columns
+                        .into_iter()
+                        .map(|column| format!("{name}.{column}"))
+                        .collect()
+                });
+                let on: Vec<String> = columns.unwrap_or_else(|| vec![(*name).to_owned()]);
+                on.into_iter()
+                    .map(move |on| format!("{on} webhooks_{} {}", right.role, right.privilege))
+            })
+        })
+        .collect();
+    found.sort();
+    expected.sort();
+    assert_eq!(found, expected);
 
-    let columns = format!(
-        "select attrelid::regclass || '.' || attname || ' ' || {GRANTEE} || '=' || a.privilege_type
-         from pg_class c join pg_attribute on attrelid = c.oid, aclexplode(attacl) a
-         where c.relnamespace = 'webhooks'::regnamespace order by 1"
-    );
-    assert_eq!(
-        session.lines(&columns).await,
-        ["webhooks.event_logs.id webhooks_publisher=SELECT"]
-    );
+    let partitions = "select count(*), bool_and(relrowsecurity) from pg_class where relnamespace = 'webhooks'::regnamespace and relname ~ '_[0-9]{8}$' and relkind = 'r'";
+    // Two days of each log, a month or two of redeliveries and the audit log.
+    let partitions = session.text(partitions).await;
+    assert!(["6|t", "8|t"].contains(&&*partitions), "{partitions}");
+
     let schema = format!(
         "select {GRANTEE} || '=' || a.privilege_type from pg_namespace n, aclexplode(n.nspacl) a
          where n.nspname = 'webhooks' and a.grantee <> n.nspowner order by 1"
     );
     assert_eq!(
         session.lines(&schema).await,
-        ["webhooks_publisher=USAGE", "webhooks_sidecar=USAGE"]
+        ROLES
+            .iter()
+            .map(|role| format!("webhooks_{role}=USAGE"))
+            .collect::<Vec<_>>()
     );
     let roles = "select rolname, rolcanlogin, rolsuper, rolinherit, rolcreaterole, rolcreatedb, rolbypassrls, rolreplication
                  from pg_roles where rolname ~ '^webhooks_' order by 1";
     assert_eq!(
         session.lines(roles).await,
         [
-            "webhooks_publisher|f|f|t|f|f|f|f",
-            "webhooks_sidecar|f|f|t|f|f|f|f"
+            "all_tenants",
+            "auditor",
+            "manager",
+            "monitor",
+            "publisher",
+            "sidecar"
         ]
+        .map(|role| format!("webhooks_{role}|f|f|t|f|f|f|f"))
     );
 }
 
@@ -257,6 +160,7 @@ async fn secrets_are_read_by_nobody_else() {
         "table webhooks.delivery_attempts",
         "table webhooks.webhook_delivery_logs",
         "table webhooks.idempotency_keys",
+        "table webhooks.audit_log",
         "copy webhooks.webhook_subscriptions to stdout",
         "update webhooks.webhook_subscriptions set webhook_url = 'http://evil.example/'",
         "delete from webhooks.delivery_queue",
@@ -299,6 +203,11 @@ async fn a_callers_search_path_changes_nothing() {
         .run("create schema evil; grant all on schema evil to public")
         .await;
     let publisher = Session::open_as(&db, PUBLISHER_ROLE).await;
+    publisher
+        .run(&format!(
+            "select webhooks.set_tenant('{tenant}', for_session => true)"
+        ))
+        .await;
     publisher
         .run(
             "create function evil.now() returns timestamptz language plpgsql as $$ begin raise exception 'caught'; end $$;

@@ -161,17 +161,17 @@ async fn what_the_table_does_not_take_is_refused() {
         (
             "'{T}', 'job.created', environment => 'prod'",
             "23514",
-            "event_logs_environment_check",
+            "invalid environment: prod",
         ),
         (
             "'{T}', 'job.created', deliver_after => '2100-01-02', expires_at => '2100-01-01'",
             "23514",
-            "event_logs_expiry_check",
+            "invalid expires_at: 2100-01-01",
         ),
         (
             "'{T}', 'job.created', deliver_after => '2100-01-01', expires_at => '2100-01-01'",
             "23514",
-            "event_logs_expiry_check",
+            "invalid expires_at: 2100-01-01",
         ),
         ("'x', 'job.created'", "22P02", "\"x\""),
         (
@@ -255,7 +255,7 @@ async fn an_application_trigger_publishes_with_its_row_or_not_at_all() {
 #[tokio::test]
 async fn times_are_of_this_world() {
     let (_db, session) = database("times").await;
-    for (call, constraint) in [
+    for (call, column) in [
         ("deliver_after => 'infinity'", "deliver_after"),
         ("deliver_after => '-infinity'", "deliver_after"),
         ("deliver_after => '10000-01-01 00:00Z'", "deliver_after"),
@@ -265,8 +265,8 @@ async fn times_are_of_this_world() {
         let publish = format!("select webhooks.publish_event('{TENANT}', 'job.created', {call})");
         let refusal = session.refused(&publish).await;
         assert_eq!(refusal.code, "23514", "{call}: {refusal:?}");
-        let constraint = format!("event_logs_{constraint}_check");
-        assert!(refusal.message.contains(&constraint), "{call}: {refusal:?}");
+        let named = format!("invalid {column}: ");
+        assert!(refusal.message.contains(&named), "{call}: {refusal:?}");
     }
     // In a partition as in the default one.
     for partitioned in [false, true] {
@@ -286,8 +286,8 @@ async fn times_are_of_this_world() {
                 );
                 let refusal = session.refused(&insert).await;
                 assert_eq!(refusal.code, "23514", "{insert}: {refusal:?}");
-                let constraint = format!("event_logs_{column}_check");
-                assert!(refusal.message.contains(&constraint), "{refusal:?}");
+                let named = format!("invalid {column}: ");
+                assert!(refusal.message.contains(&named), "{refusal:?}");
             }
         }
     }

@@ -104,6 +104,11 @@ async fn only_registered_types_have_one_and_only_of_their_tenant() {
     assert_eq!(session.text(end).await, "t");
     assert_eq!(session.text(end).await, "f");
     assert_eq!(snapshot(&session, TENANT, "document", ONE).await, "null");
+    let audited = "select string_agg(action || ' ' || object_id, ', ' order by id) from webhooks.audit_log where object_type = 'resource'";
+    assert_eq!(
+        session.text(audited).await,
+        "created document, deleted document"
+    );
     let left = "select (select count(*) from pg_trigger where tgname = 'snapshot_resource') + (select count(*) from pg_proc where pronamespace = 'public'::regnamespace)";
     assert_eq!(session.text(left).await, "0");
 }
@@ -210,6 +215,64 @@ async fn a_resolver_of_one_s_own() {
     session.run(&publish).await;
 }
 
+fn set_tenant(tenant: &str) -> String {
+    format!("select webhooks.set_tenant('{tenant}', for_session => true)")
+}
+
+/// A tenant's publisher names any resource: it gets its tenant's, and others are not even looked up.
+#[tokio::test]
+async fn no_other_tenant_s_resource_is_looked_up() {
+    let (db, session) = session("resource_tenants").await;
+    session
+        .run(&format!(
+            "{REGISTER};
+             create function shout(tenant uuid, id uuid) returns jsonb language plpgsql as $$ begin raise exception 'looked up for %', tenant; end $$;
+             select webhooks.register_resource('loud', resolver => 'shout(uuid, uuid)')"
+        ))
+        .await;
+    let publisher = Session::open_as(&db, PUBLISHER_ROLE).await;
+    publisher.run(&set_tenant(OTHER)).await;
+    let ways = |tenant: &str, resource_type: &str| {
+        [
+            format!("select webhooks.publish_event('{tenant}', 'job.created', resource_type => '{resource_type}', resource_id => '{ONE}')"),
+            format!(
+                "insert into webhooks.event_logs (tenant_id, event_type, event_category, event_name, event_data, resource_type, resource_id)
+                 values ('{tenant}', 'job.created', 'job', 'x', '{{}}', '{resource_type}', '{ONE}')"
+            ),
+        ]
+    };
+    for way in ways(OTHER, "document") {
+        publisher.run(&way).await;
+    }
+    for way in ways(OTHER, "loud") {
+        let refusal = publisher.refused(&way).await;
+        assert_eq!(refusal.message, format!("looked up for {OTHER}"));
+    }
+    for way in ["document", "loud"].map(|of| ways(TENANT, of)).concat() {
+        let refusal = publisher.refused(&way).await;
+        assert_eq!(
+            refusal.message,
+            format!("tenant {TENANT} can't be accessed: the tenant that is set is {OTHER}"),
+            "{way}"
+        );
+    }
+    // Nor does what was found come back to who may only publish.
+    publisher.run(&set_tenant(TENANT)).await;
+    for way in ways(TENANT, "document") {
+        publisher.run(&way).await;
+    }
+    let [_, insert] = ways(TENANT, "document");
+    let insert = format!("{insert} returning resource_data");
+    assert_eq!(publisher.refused(&insert).await.code, "42501");
+    let taken = "select tenant_id, resource_data from webhooks.event_logs order by id";
+    let mine = format!("{TENANT}|{SNAPSHOT}");
+    let nothing = format!("{OTHER}|null");
+    assert_eq!(
+        session.lines(taken).await,
+        [&nothing, &nothing, &mine, &mine].map(String::as_str)
+    );
+}
+
 const ROLES: &str = "
     do $$ begin
         perform pg_advisory_xact_lock(4712);
@@ -241,6 +304,7 @@ async fn a_resolver_has_its_owner_s_rights() {
         ))
         .await;
     let publisher = Session::open_as(&db, PUBLISHER_ROLE).await;
+    publisher.run(&set_tenant(TENANT)).await;
     let publish = async |who: &Session, resource_type: &str| {
         who.run(&format!(
             "select webhooks.publish_event('{TENANT}', 'job.created', resource_type => '{resource_type}', resource_id => '{ONE}')"

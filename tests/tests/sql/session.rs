@@ -20,6 +20,20 @@ pub struct Refusal {
     pub everything: String,
 }
 
+impl From<&tokio_postgres::Error> for Refusal {
+    fn from(error: &tokio_postgres::Error) -> Self {
+        let Some(db) = error.as_db_error() else {
+            panic!("{error:?}");
+        };
+        Self {
+            code: db.code().code().to_owned(),
+            message: db.message().to_owned(),
+            hint: db.hint().unwrap_or_default().to_owned(),
+            everything: format!("{db:?}"),
+        }
+    }
+}
+
 impl Session {
     /// As superuser.
     pub async fn open(db: &Database) -> Self {
@@ -74,15 +88,7 @@ impl Session {
         let Err(error) = self.client.batch_execute(sql).await else {
             panic!("not refused: {sql}");
         };
-        let Some(db) = error.as_db_error() else {
-            panic!("{sql}\n{error:?}");
-        };
-        Refusal {
-            code: db.code().code().to_owned(),
-            message: db.message().to_owned(),
-            hint: db.hint().unwrap_or_default().to_owned(),
-            everything: format!("{db:?}"),
-        }
+        Refusal::from(&error)
     }
 
     /// Waits until another session of this one waits for a lock.

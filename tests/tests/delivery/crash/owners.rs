@@ -139,6 +139,33 @@ async fn a_frozen_one_is_replaced_and_comes_back_harmless() {
     drop(second);
 }
 
+/// A request that hung before its sidecar froze has timed out when that comes back: the next owner is about to succeed
+/// with the same attempt, and its success must count.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failure_of_a_frozen_one_does_not_hide_the_next_owners_success() {
+    let db = Database::fresh("frozen_failure").await.unwrap();
+    let receiver = Receiver::start().unwrap();
+    receiver.on_request("/hook", |request| match request.nth {
+        0 => Reply::hang(),
+        _ => Reply::ok().after(Duration::from_secs(4)),
+    });
+    let mut first = Sidecar::start_with(&db, leased()).await.unwrap();
+    // The frozen one's time-out comes before the next owner's answer.
+    let columns = json!({"timeout_seconds": 8, "retry_delay_seconds": 1});
+    let endpoint = subscribe(&db, &receiver.url("/hook"), columns).await;
+    let published = db.publish_many(endpoint.tenant, "job.created", 1).await;
+    let event = published.unwrap()[0];
+    receiver.wait_for(1).await.unwrap();
+    first.sigstop().unwrap();
+    let _second = Sidecar::start_with(&db, leased()).await.unwrap();
+    receiver.wait_for_within(2, SOON).await.unwrap();
+    first.sigcont().unwrap();
+    first.wait_log(SOON, late).await.unwrap();
+    let attempts = db.wait_delivery(event, "delivered").await.unwrap();
+    assert_eq!(attempts["delivery_attempt"], 1, "{attempts}");
+    assert_eq!(receiver.count(), 2);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stalled_network_is_survived() {
     let db = Database::fresh("stalled").await.unwrap();

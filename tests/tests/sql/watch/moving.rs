@@ -75,7 +75,7 @@ async fn used(name: &str) -> Database {
         .run(&format!(
             r#"do $$ begin
                    perform pg_advisory_xact_lock(4711);
-                   if to_regrole('watch_mover') is null then create role watch_mover login in role webhooks_publisher; end if;
+                   if to_regrole('watch_mover') is null then create role watch_mover login in role webhooks_publisher, webhooks_all_tenants; end if;
                end $$;
                create schema "App" authorization watch_mover;
                set role watch_mover;

@@ -2,7 +2,7 @@
 
 use webhooks_tests::database::PUBLISHER_ROLE;
 
-use super::{DOCUMENTS, TENANT, WATCH, session};
+use super::{DOCUMENTS, OTHER, TENANT, WATCH, session};
 use crate::session::Session;
 
 /// Roles of the whole cluster: an owner of tables who may publish, one who may not, and one who may only write.
@@ -13,10 +13,12 @@ const ROLES: &str = "
             create role watch_owner login in role webhooks_publisher;
             create role watch_stranger login;
             create role watch_writer login;
+            create role watch_tenant_owner login in role webhooks_publisher;
+            perform webhooks.grant_all_tenants('watch_owner');
         end if;
     end $$;
     create schema app authorization watch_owner;
-    grant usage, create on schema app to watch_stranger;
+    grant usage, create on schema app to watch_stranger, watch_tenant_owner;
     grant usage on schema app to watch_writer";
 
 #[tokio::test]
@@ -50,6 +52,58 @@ async fn a_writer_needs_no_right_but_on_the_table() {
     let borrow = "create table pg_temp.mine (id integer); create trigger t after insert on mine
         referencing new table as new_rows for each statement execute function app.documents_webhooks()";
     assert_eq!(writer.refused(borrow).await.code, "42501");
+}
+
+/// The owner of the table is whom row-level security asks; the tenant that is set is the writer's.
+#[tokio::test]
+async fn an_owner_without_all_tenants_publishes_for_the_one_that_is_set() {
+    let (db, session) = session("watch_tenants").await;
+    session.run(ROLES).await;
+    let owner = Session::open_as(&db, "watch_tenant_owner").await;
+    owner
+        .run(&format!("set search_path = app; {DOCUMENTS}; {WATCH}"))
+        .await;
+    owner
+        .run(&format!(
+            "create table app.fixed (n integer); grant insert on app.fixed to watch_writer;
+             select webhooks.watch_table('app.fixed', on_insert => 'job.created', tenant_id => '{TENANT}');
+             grant select, insert, update, delete on app.documents to watch_writer"
+        ))
+        .await;
+    let writer = Session::open_as(&db, "watch_writer").await;
+    let document =
+        |tenant: &str| format!("insert into app.documents (tenant_id) values ('{tenant}')");
+    let fixed = "insert into app.fixed values (1)".to_owned();
+    for statement in [&document(TENANT), &fixed] {
+        let refusal = writer.refused(statement).await;
+        assert_eq!(refusal.code, "42501", "{refusal:?}");
+        assert_eq!(
+            refusal.message,
+            format!("tenant {TENANT} can't be accessed: no tenant is set")
+        );
+        assert!(
+            refusal.hint.contains("webhooks.grant_all_tenants(role)"),
+            "{refusal:?}"
+        );
+    }
+    // No right on schema webhooks is needed to say for whom one writes.
+    writer
+        .run(&format!("set webhooks.tenant_id = '{TENANT}'"))
+        .await;
+    for statement in [&document(TENANT), &fixed] {
+        writer.run(statement).await;
+    }
+    assert_eq!(session.published().await.len(), 2);
+    let move_away = format!("update app.documents set tenant_id = '{OTHER}'");
+    for statement in [&document(OTHER), &move_away] {
+        let refusal = writer.refused(statement).await;
+        assert_eq!(
+            refusal.message,
+            format!("tenant {OTHER} can't be accessed: the tenant that is set is {TENANT}")
+        );
+    }
+    let written = "select distinct tenant_id, count(*) from app.documents group by 1";
+    assert_eq!(session.lines(written).await, [format!("{TENANT}|1")]);
 }
 
 /// What a definition says runs as the table's owner, whoever watched the table and whoever writes.

@@ -1,0 +1,174 @@
+//! Claiming: where a claim looks, and what it brings.
+
+use super::{Action, Engine, PROMOTE_PAUSE, Reply};
+use crate::claim::{ClaimRequest, Claimed, claim};
+use crate::owner::Owner;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// A walk that takes longer, beside the way to the server and [`SLOW_ROW`] for each row it brings, goes over many dead
+/// rows, which some transaction keeps from being removed.
+const SLOW_WALK: Duration = Duration::from_millis(20);
+const SLOW_ROW: Duration = Duration::from_micros(100);
+/// Slow walks take one part in so many of the time; claims between them look behind what was seen. What is committed
+/// long after its id was made, and what is not among the newest, waits for the next walk. So do looks at lanes, which begin
+/// at the beginning of each.
+const SLOW_WALK_PART: u32 = 10;
+/// Longest pause between slow walks.
+const SLOW_WALK_PAUSE_MAX: Duration = Duration::from_secs(10);
+/// A walk that takes so long is worth a warning, once in [`WARNING_INTERVAL`].
+const VERY_SLOW_WALK: Duration = Duration::from_millis(100);
+const WARNING_INTERVAL: Duration = Duration::from_secs(60);
+
+/// What a claim looks at.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Scope {
+    /// There is no room for more.
+    Newcomers,
+    /// The subscriptions that something is here of, behind what was seen of them, and newcomers.
+    Lines,
+    /// All there is, beginning where the last walk ended; `true`: at the start.
+    Everything(bool),
+}
+
+impl Engine {
+    pub(super) fn claim(&mut self, owner: Arc<Owner>, room: usize, now: Instant) -> Action {
+        let (shards, cursors) = self.shards.cursors();
+        let scope = match room {
+            0 => Scope::Newcomers,
+            _ if now < self.walk_at => Scope::Lines,
+            _ => Scope::Everything(self.shards.at_start()),
+        };
+        // What it does not look at it will when it may.
+        self.owes_a_walk |= !matches!(scope, Scope::Everything(_));
+        self.board.claiming(scope == Scope::Everything(true), now);
+        let full = self.board.full(now);
+        let only = (scope == Scope::Lines).then(|| {
+            let lanes = now >= self.lanes_at;
+            self.board.in_turn(&full, lanes)
+        });
+        let newcomers = self.board.newcomers(scope == Scope::Lines);
+        let known = match newcomers {
+            0 => Vec::new(),
+            _ => self.board.known(),
+        };
+        let (held, held_ordered) = self.board.held_ids();
+        let request = ClaimRequest {
+            shards,
+            cursors,
+            held,
+            held_ordered,
+            full,
+            known,
+            only,
+            newcomers,
+            per_subscription: self.board.per_subscription(),
+            max_rows: room,
+        };
+        self.wake.looking(now);
+        self.claiming = true;
+        let subscriptions = self.subscriptions.clone();
+        let changed = std::mem::take(&mut self.changed);
+        let anew = std::mem::take(&mut self.reload_subscriptions);
+        let settings = self.settings.clone();
+        Box::pin(async move {
+            let settings = match settings {
+                Some(settings) => settings,
+                None => Arc::new(owner.settings().await?),
+            };
+            let mut subscriptions = subscriptions.lock().await;
+            if anew {
+                subscriptions.clear();
+            }
+            subscriptions.forget(&changed);
+            let claimed = claim(&owner, &settings, &mut subscriptions, request).await?;
+            Ok(Reply::Claimed { claimed, scope })
+        })
+    }
+
+    pub(super) fn claimed(&mut self, claimed: Claimed, scope: Scope, now: Instant) {
+        self.claiming = false;
+        let took = self.action_started.elapsed();
+        self.pause_what_is_slow(scope, took, claimed.deliveries.len(), now);
+        if scope == Scope::Lines {
+            let cut = claimed.stopped_at.is_some();
+            let last = claimed.deliveries.last().filter(|_| cut);
+            self.board
+                .looked_at(&claimed.looked_at, last.map(|last| last.subscription.id));
+        }
+        tracing::debug!(
+            rows = claimed.deliveries.len(),
+            took_us = took.as_micros(),
+            cut = claimed.stopped_at.is_some(),
+            "claimed"
+        );
+        let mut found = false;
+        if claimed.longest_timeout > self.args.drain_timeout.max(self.longest_timeout) {
+            self.longest_timeout = claimed.longest_timeout;
+            tracing::warn!(
+                timeout_seconds = claimed.longest_timeout.as_secs(),
+                drain_timeout_seconds = self.args.drain_timeout.as_secs(),
+                "a subscription's timeout_seconds is longer than --drain-timeout: its slow requests are cut off at shutdown and made again; give --drain-timeout as much, or the subscription less"
+            );
+        }
+        for (subscription, failing) in claimed.failing {
+            self.board.adopt(subscription, failing);
+        }
+        let active = self.shards.active();
+        for delivery in claimed.deliveries {
+            // Shards may have begun to leave while the claim was under way.
+            if active.contains(&delivery.shard) {
+                found |= self.board.offer(delivery, now);
+            }
+        }
+        if claimed.more_lanes {
+            self.promote_at = self.promote_at.min(now + PROMOTE_PAUSE);
+        }
+        self.more_lanes |= claimed.more_lanes;
+        for subscription in claimed.more {
+            self.board.more(subscription);
+        }
+        self.board.claim_ended();
+        match (scope, claimed.stopped_at) {
+            (Scope::Everything(_), Some(last)) => {
+                self.shards.advance(&last);
+                self.wake.look_again();
+            }
+            (Scope::Everything(from_start), None) => {
+                self.shards.rewind();
+                if !from_start {
+                    self.wake.look_again();
+                }
+            }
+            (Scope::Lines, Some(_)) => self.wake.look_again(),
+            (Scope::Lines, None) | (Scope::Newcomers, _) => {}
+        }
+        if found {
+            self.wake.found(now);
+        }
+    }
+
+    fn pause_what_is_slow(&mut self, scope: Scope, took: Duration, rows: usize, now: Instant) {
+        let rows = u32::try_from(rows).unwrap_or(u32::MAX);
+        let usual = SLOW_WALK + SLOW_ROW * rows + self.round_trip.min(took) * 2;
+        let is_walk = matches!(scope, Scope::Everything(_));
+        if took > usual {
+            let until = now + (took * (SLOW_WALK_PART - 1)).min(SLOW_WALK_PAUSE_MAX);
+            match scope {
+                Scope::Everything(_) => self.walk_at = until,
+                Scope::Lines => self.lanes_at = until,
+                Scope::Newcomers => {}
+            }
+        }
+        if is_walk {
+            self.board.walks_are_slow(took > usual);
+        }
+        if is_walk && took > usual.max(VERY_SLOW_WALK) && now >= self.warn_at {
+            self.warn_at = now + WARNING_INTERVAL;
+            tracing::warn!(
+                took_ms = took.as_millis(),
+                "a walk over webhooks.delivery_queue takes long: look for what keeps vacuum from removing its dead rows (a long transaction: pg_stat_activity.backend_xmin; pg_replication_slots.xmin; pg_prepared_xacts), or whether tens of thousands of subscriptions have deliveries waiting"
+            );
+        }
+    }
+}

@@ -1,0 +1,48 @@
+create view webhooks.delivery_states with (security_invoker = true) as
+select
+    q.id,
+    q.subscription_id,
+    q.event_log_id,
+    q.tenant_id,
+    greatest(q.attempt, 1) as delivery_attempt,
+    case when q.attempt = 0 then 'pending' else 'retrying' end::varchar(50) as delivery_status,
+    a.http_status_code,
+    a.error_message,
+    a.attempted_at,
+    null::timestamptz as delivered_at,
+    q.next_attempt_at as next_retry_at,
+    a.payload_size_bytes,
+    a.duration_us
+from webhooks.delivery_queue q
+left join webhooks.delivery_attempts a on a.delivery_id = q.id and a.delivery_attempt = q.attempt
+union all
+select
+    a.delivery_id,
+    a.subscription_id,
+    a.event_log_id,
+    a.tenant_id,
+    a.delivery_attempt,
+    a.delivery_status,
+    a.http_status_code,
+    a.error_message,
+    a.attempted_at,
+    a.delivered_at,
+    a.next_retry_at,
+    a.payload_size_bytes,
+    a.duration_us
+from webhooks.delivery_attempts a
+where a.delivery_status <> 'retrying';
+comment on view webhooks.delivery_states is 'webhook_delivery_logs without what receivers answered and without hashes of payloads: what a monitor may read.';
+comment on column webhooks.delivery_states.id is 'Delivery id.';
+comment on column webhooks.delivery_states.subscription_id is 'To whom.';
+comment on column webhooks.delivery_states.event_log_id is 'What.';
+comment on column webhooks.delivery_states.tenant_id is 'Whose.';
+comment on column webhooks.delivery_states.delivery_attempt is 'Number of the last attempt (1 while pending).';
+comment on column webhooks.delivery_states.delivery_status is 'pending, retrying, delivered, failed, expired or cancelled.';
+comment on column webhooks.delivery_states.http_status_code is 'HTTP status of the last attempt, if a response came.';
+comment on column webhooks.delivery_states.error_message is 'What went wrong at the last attempt.';
+comment on column webhooks.delivery_states.attempted_at is 'When the last attempt began; null before the first.';
+comment on column webhooks.delivery_states.delivered_at is 'When it was delivered.';
+comment on column webhooks.delivery_states.next_retry_at is 'When the next attempt is due; null: as soon as possible, or never again.';
+comment on column webhooks.delivery_states.payload_size_bytes is 'Size of the body sent.';
+comment on column webhooks.delivery_states.duration_us is 'Duration of the last attempt, in microseconds.';

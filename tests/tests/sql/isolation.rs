@@ -1,0 +1,16 @@
+//! Tenants and roles: who may do what with whose rows.
+//!
+//! `matrix` says it, one line an object, and a new object has to have its line. `relations` and `functions` try every
+//! object as every role, with the own tenant set, another one, and none.
+
+mod cast;
+mod filters;
+mod functions;
+mod logs;
+pub mod matrix;
+mod messages;
+mod relations;
+mod reused_ids;
+mod secrets;
+mod statistics;
+mod tenants;
