@@ -535,6 +535,30 @@ async fn registering_again_replaces_and_names_are_followed() {
     assert_eq!(session.text(functions).await, "0");
 }
 
+/// A trigger comes or goes with them, and an entry of the audit log: both lock what create_partitions() locks.
+#[tokio::test]
+async fn registering_waits_its_turn_with_partitions_being_made() {
+    let (db, session) = session("resource_locks").await;
+    let maker = Session::open(&db).await;
+    for call in [
+        "select webhooks.register_resource('document', 'public.documents')",
+        "select webhooks.unregister_resource('document')",
+        "select webhooks.register_event_type('invoice.paid', schema => '{}')",
+        "select webhooks.deprecate_event_type('invoice.paid', 'x')",
+    ] {
+        maker
+            .run("begin; select pg_advisory_xact_lock(1464156751, 0); lock table webhooks.event_logs in share row exclusive mode")
+            .await;
+        let make = async {
+            maker.wait_until_blocked(&session).await;
+            maker
+                .run("lock table webhooks.audit_log in share row exclusive mode; commit")
+                .await;
+        };
+        tokio::join!(session.run(call), make);
+    }
+}
+
 #[tokio::test]
 async fn a_dump_restores_registrations() {
     let (original, session) = session("resource_dump").await;
