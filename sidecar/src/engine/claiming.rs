@@ -13,7 +13,7 @@ const SLOW_ROW: Duration = Duration::from_micros(100);
 /// Slow walks take one part in so many of the time; claims between them look behind what was seen. What is committed
 /// long after its id was made, and what is not among the newest, waits for the next walk. So do looks at lanes, which begin
 /// at the beginning of each.
-const SLOW_WALK_PART: u32 = 10;
+const SLOW_WALK_PART: u32 = 20;
 /// Longest pause between slow walks.
 const SLOW_WALK_PAUSE_MAX: Duration = Duration::from_secs(10);
 /// A walk that takes so long is worth a warning, once in [`WARNING_INTERVAL`].
