@@ -151,19 +151,27 @@ impl Engine {
     fn pause_what_is_slow(&mut self, scope: Scope, took: Duration, rows: usize, now: Instant) {
         let rows = u32::try_from(rows).unwrap_or(u32::MAX);
         let usual = SLOW_WALK + SLOW_ROW * rows + self.round_trip.min(took) * 2;
-        let is_walk = matches!(scope, Scope::Everything(_));
-        if took > usual {
-            let until = now + (took * (SLOW_WALK_PART - 1)).min(SLOW_WALK_PAUSE_MAX);
-            match scope {
-                Scope::Everything(_) => self.walk_at = until,
-                Scope::Lines => self.lanes_at = until,
-                Scope::Newcomers => {}
+        let is_slow = took > usual;
+        let until = now + (took * (SLOW_WALK_PART - 1)).min(SLOW_WALK_PAUSE_MAX);
+        match scope {
+            Scope::Newcomers => return,
+            Scope::Lines => {
+                if is_slow {
+                    self.lanes_at = until;
+                }
+                return;
             }
+            Scope::Everything(_) => {}
         }
-        if is_walk {
-            self.board.walks_are_slow(took > usual);
+        // Once may be a busy machine, or the first plan of a session.
+        let walks_are_slow = is_slow && self.was_slow;
+        self.was_slow = is_slow;
+        self.board.walks_are_slow(walks_are_slow);
+        if !walks_are_slow {
+            return;
         }
-        if is_walk && took > usual.max(VERY_SLOW_WALK) && now >= self.warn_at {
+        self.walk_at = until;
+        if took > VERY_SLOW_WALK && now >= self.warn_at {
             self.warn_at = now + WARNING_INTERVAL;
             tracing::warn!(
                 took_ms = took.as_millis(),
