@@ -55,8 +55,8 @@ pub enum Answer {
     Denied(&'static str),
     /// The error for an id that there is not, unless that tenant is set.
     Unknown(&'static str),
-    /// The error that it is there to raise.
-    Raised(&'static str),
+    /// The error that it is there to raise, and its SQLSTATE.
+    Raised(&'static str, &'static str),
 }
 
 /// Functions: name, roles that may call it, and what becomes of such a call.
@@ -130,7 +130,8 @@ pub const FUNCTIONS: &[(&str, &str, Answer)] = &[
     ("redeliver", "", Owner),
     ("refuse_change", "", Owner),
     ("refuse_event", "", Owner),
-    ("refuse_tenant", "manager publisher", Raised("select webhooks.refuse_tenant('{tenant}')")),
+    ("refuse_subscription", "manager", Raised("select webhooks.refuse_subscription('{subscription}')", "42704")),
+    ("refuse_tenant", "manager publisher", Raised("select webhooks.refuse_tenant('{tenant}')", "42501")),
     ("release_shards", "sidecar", Same("select webhooks.release_shards('{1}')")),
     ("remove_orphans", "", Owner),
     ("render_payload", "manager", Same("select webhooks.render_payload('{event}', '{tenant}', '', '', '', '', 0, '{}', null, null, null, null, null, null)")),
