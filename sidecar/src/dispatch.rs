@@ -1,7 +1,8 @@
 //! Dispatch: which claimed delivery is sent next. Round robin over subscriptions, each within its own limits and
 //! within its share of the slots, so that receivers that hang can't take the slots of those that answer.
 //!
-//! `room`: what a claim should bring; `put_back`: what is let go; `seen`: where it may begin; `line`: one subscription; `lanes`: order; `rate`: limits; `breaker`: failures.
+//! `room`: what a claim should bring; `seen`: where it may begin; `put_back`: what is let go; `line`: one subscription;
+//! `lanes`: order; `rate`: limits; `breaker`: failures.
 
 mod breaker;
 mod lanes;

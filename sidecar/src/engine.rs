@@ -156,6 +156,8 @@ struct Engine {
     walk_at: Instant,
     lanes_at: Instant,
     warn_at: Instant,
+    /// The last walk was slow.
+    was_slow: bool,
     /// The shortest time that a statement took in this session.
     round_trip: Duration,
     /// A later look may find other lanes.
@@ -210,6 +212,7 @@ impl Engine {
             walk_at: now,
             lanes_at: now,
             warn_at: now,
+            was_slow: false,
             round_trip: Duration::MAX,
             parked: Vec::new(),
             more_lanes: false,

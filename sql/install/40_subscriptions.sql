@@ -166,6 +166,19 @@ $$;
 comment on function webhooks.jsonpath_objection(jsonpath) is
     'Why a subscription may not filter by a path; null if it may. Publishers evaluate it in their transactions: refused is what may take longer than the square of the event''s size.';
 
+create function webhooks.refuse_subscription(id uuid)
+returns void
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    raise exception 'there is no subscription %', coalesce(id::text, 'null')
+        using errcode = 'undefined_object',
+              hint = 'Those of the tenant that is set are listed by: select id, name from webhooks.list_subscriptions();';
+end
+$$;
+comment on function webhooks.refuse_subscription(uuid) is 'Raises the error for a subscription that there is not, or not for the caller.';
+
 create function webhooks.keep_secrets(given jsonb, stored jsonb)
 returns jsonb
 language sql immutable parallel safe

@@ -41,8 +41,7 @@ begin
     select coalesce(s.auth_type, 'none') into found_type
     from webhooks.webhook_subscriptions s where s.id = renew_secret.subscription_id for update;
     if not found then
-        raise exception 'there is no subscription %', coalesce(subscription_id::text, 'null')
-            using errcode = 'undefined_object', hint = 'Subscriptions are listed by: select id, name from webhooks.webhook_subscriptions;';
+        perform webhooks.refuse_subscription(subscription_id);
     end if;
     if found_type <> 'signature' then
         raise exception 'subscription % has auth_type %, which has no signing secret', subscription_id, found_type

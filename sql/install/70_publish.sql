@@ -99,8 +99,7 @@ begin
     if subscription_id is not null then
         select s.tenant_id into subscriber from webhooks.webhook_subscriptions s where s.id = build_payload.subscription_id;
         if not found then
-            raise exception 'there is no subscription %', subscription_id
-                using errcode = 'undefined_object', hint = 'Subscriptions are listed by: select id, name from webhooks.webhook_subscriptions;';
+            perform webhooks.refuse_subscription(subscription_id);
         end if;
         if subscriber <> event.tenant_id then
             raise exception 'subscription % is another tenant''s than event %', subscription_id, event_id

@@ -9,7 +9,8 @@ returns integer
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 -- ATTACH locks the default partition; rather try again later than queue behind a long transaction with publishers behind us.
-set lock_timeout = '2s'
+-- And sooner than deadlock_timeout: who writes to two of these tables may hold one lock and wait for the other.
+set lock_timeout = '900ms'
 as $$
 declare
     days constant bigint := coalesce(days_ahead, webhooks.setting('partition_days_ahead'));
@@ -46,6 +47,8 @@ begin
                 begin
                     execute format('lock table webhooks.%I in share row exclusive mode', parent);
                 exception when lock_not_available then
+                    -- The other days of this month would be the same partition again.
+                    exit when span = 'month';
                     continue;
                 end;
             end if;
@@ -63,7 +66,7 @@ begin
                                parent, partition_name, lower_bound, upper_bound);
             exception when lock_not_available then
                 -- Who reads these for long must not keep the others from being made. There are days to try again.
-                continue when span = 'month';
+                exit when span = 'month';
                 raise;
             end;
             if parent = 'audit_log' then

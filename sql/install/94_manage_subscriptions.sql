@@ -12,9 +12,7 @@ declare
 begin
     select s.* into subscription from webhooks.subscription_settings s where s.id = get_subscription.id;
     if not found then
-        raise exception 'there is no subscription %', coalesce(id::text, 'null')
-            using errcode = 'undefined_object',
-                  hint = 'Those of the tenant that is set are listed by: select id, name from webhooks.list_subscriptions();';
+        perform webhooks.refuse_subscription(id);
     end if;
     return subscription;
 end
@@ -46,9 +44,7 @@ declare
 begin
     select s.* into subscription from webhooks.webhook_subscriptions s where s.id = own_subscription.subscription_id;
     if not found or not webhooks.may_access_tenant(subscription.tenant_id) then
-        raise exception 'there is no subscription %', coalesce(subscription_id::text, 'null')
-            using errcode = 'undefined_object',
-                  hint = 'Those of the tenant that is set are listed by: select id, name from webhooks.list_subscriptions();';
+        perform webhooks.refuse_subscription(subscription_id);
     end if;
     return subscription;
 end

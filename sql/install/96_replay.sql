@@ -151,6 +151,10 @@ declare
     events uuid[];
     retried bigint;
 begin
+    if max_deliveries is null or max_deliveries < 1 then
+        raise exception 'max_deliveries is %', coalesce(max_deliveries::text, 'null')
+            using errcode = 'invalid_parameter_value', hint = 'Give 1 or more: 10000 take about a second.';
+    end if;
     if not dry_run then
         perform webhooks.lock_tenant(subscription.tenant_id);
     end if;

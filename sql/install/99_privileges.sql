@@ -29,6 +29,7 @@ grant execute on function
     webhooks.set_tenant(uuid, boolean),
     webhooks.current_tenant(),
     webhooks.refuse_tenant(uuid),
+    webhooks.refuse_subscription(uuid),
     webhooks.uuid_v7(),
     webhooks.uuid_v7_floor(timestamptz),
     webhooks.uuid_v7_time(uuid),

@@ -539,7 +539,7 @@ complete_watch(target regclass, given jsonb)
 copy_subscriptions(tenant_id uuid, from_environment text, to_environment text, dry_run boolean DEFAULT false)
     returns TABLE(name text, action text) plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 create_partitions(days_ahead integer DEFAULT NULL::integer)
-    returns integer plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",lock_timeout=2s}
+    returns integer plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",lock_timeout=900ms}
 create_subscription(tenant_id uuid, name text, webhook_url text, subscribed_events jsonb, environment text DEFAULT NULL::text, description text DEFAULT NULL::text, webhook_method text DEFAULT NULL::text, webhook_headers jsonb DEFAULT NULL::jsonb, auth_type text DEFAULT NULL::text, auth_config jsonb DEFAULT NULL::jsonb, event_filters jsonb DEFAULT NULL::jsonb, retry_count integer DEFAULT NULL::integer, retry_delay_seconds integer DEFAULT NULL::integer, timeout_seconds integer DEFAULT NULL::integer, max_payload_size_kb integer DEFAULT NULL::integer, no_retry_statuses integer[] DEFAULT NULL::integer[], max_in_flight integer DEFAULT NULL::integer, rate_limit_per_second double precision DEFAULT NULL::double precision, rate_limit_burst integer DEFAULT NULL::integer, ordering text DEFAULT NULL::text, breaker_failure_threshold integer DEFAULT NULL::integer, breaker_cooldown_seconds integer DEFAULT NULL::integer, is_active boolean DEFAULT NULL::boolean, is_enabled boolean DEFAULT NULL::boolean, created_by uuid DEFAULT NULL::uuid)
     returns uuid sql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 current_tenant()
@@ -654,6 +654,8 @@ refuse_change()
     returns trigger plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 refuse_event(event_type text, is_known boolean, environment text, created_at timestamp with time zone, processed_at timestamp with time zone, deliver_after timestamp with time zone, expires_at timestamp with time zone)
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+refuse_subscription(id uuid)
+    returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 refuse_tenant(tenant_id uuid)
     returns boolean plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 register_event_type(name text, category text DEFAULT NULL::text, description text DEFAULT NULL::text, version text DEFAULT NULL::text, schema json DEFAULT NULL::json, example jsonb DEFAULT NULL::jsonb)

@@ -10,8 +10,8 @@ use uuid::Uuid;
 pub(super) const HELD_PER_SLOT: usize = 12;
 /// Fewest rows worth a claim.
 const MIN_CLAIM: usize = 32;
-/// While there is work for every slot, claims keep this distance, so that each brings many rows: planning one costs as
-/// much as reading a hundred.
+/// While there is work for every slot, claims keep this distance, so that each brings many rows: walking over the
+/// subscriptions costs as much as reading some dozens.
 const CLAIM_DISTANCE: Duration = Duration::from_millis(10);
 /// Most rows of one claim: reading them keeps the next one waiting.
 pub(super) const MAX_CLAIM: usize = 512;

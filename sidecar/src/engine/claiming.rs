@@ -13,7 +13,7 @@ const SLOW_ROW: Duration = Duration::from_micros(100);
 /// Slow walks take one part in so many of the time; claims between them look behind what was seen. What is committed
 /// long after its id was made, and what is not among the newest, waits for the next walk. So do looks at lanes, which begin
 /// at the beginning of each.
-const SLOW_WALK_PART: u32 = 10;
+const SLOW_WALK_PART: u32 = 20;
 /// Longest pause between slow walks.
 const SLOW_WALK_PAUSE_MAX: Duration = Duration::from_secs(10);
 /// A walk that takes so long is worth a warning, once in [`WARNING_INTERVAL`].
@@ -151,19 +151,27 @@ impl Engine {
     fn pause_what_is_slow(&mut self, scope: Scope, took: Duration, rows: usize, now: Instant) {
         let rows = u32::try_from(rows).unwrap_or(u32::MAX);
         let usual = SLOW_WALK + SLOW_ROW * rows + self.round_trip.min(took) * 2;
-        let is_walk = matches!(scope, Scope::Everything(_));
-        if took > usual {
-            let until = now + (took * (SLOW_WALK_PART - 1)).min(SLOW_WALK_PAUSE_MAX);
-            match scope {
-                Scope::Everything(_) => self.walk_at = until,
-                Scope::Lines => self.lanes_at = until,
-                Scope::Newcomers => {}
+        let is_slow = took > usual;
+        let until = now + (took * (SLOW_WALK_PART - 1)).min(SLOW_WALK_PAUSE_MAX);
+        match scope {
+            Scope::Newcomers => return,
+            Scope::Lines => {
+                if is_slow {
+                    self.lanes_at = until;
+                }
+                return;
             }
+            Scope::Everything(_) => {}
         }
-        if is_walk {
-            self.board.walks_are_slow(took > usual);
+        // Once may be a busy machine, or the first plan of a session.
+        let walks_are_slow = is_slow && self.was_slow;
+        self.was_slow = is_slow;
+        self.board.walks_are_slow(walks_are_slow);
+        if !walks_are_slow {
+            return;
         }
-        if is_walk && took > usual.max(VERY_SLOW_WALK) && now >= self.warn_at {
+        self.walk_at = until;
+        if took > VERY_SLOW_WALK && now >= self.warn_at {
             self.warn_at = now + WARNING_INTERVAL;
             tracing::warn!(
                 took_ms = took.as_millis(),

@@ -9,7 +9,7 @@ use tokio_postgres::Error;
 
 impl Engine {
     /// Shutdown: send nothing more, let requests finish within bounds, keep the shards until their results are recorded.
-    pub(super) async fn drain(&mut self, owner: Option<Arc<Owner>>) {
+    pub(super) async fn drain(&mut self, mut owner: Option<Arc<Owner>>) {
         self.claiming = false;
         self.board.claim_ended();
         self.board.drop_waiting(|_| true);
@@ -34,11 +34,12 @@ impl Engine {
             tokio::select! {
                 () = self.event() => {}
                 _ = heartbeat.tick() => {
-                    if let Some(owner) = &owner {
-                        let kept = tokio::time::timeout(BALANCE_INTERVAL, self.hand_over(owner)).await;
+                    if let Some(session) = &owner {
+                        let kept = tokio::time::timeout(BALANCE_INTERVAL, self.hand_over(session)).await;
                         if let Ok(Err(error)) = kept {
-                            // So are the shards, and nothing more is sent anyway.
+                            // With it the shards; nothing more is sent anyway.
                             self.lost(&explain(&error));
+                            owner = None;
                         }
                         self.settle_parked();
                     }

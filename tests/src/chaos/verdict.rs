@@ -165,7 +165,8 @@ impl Evidence {
                 if let Some((key, place)) = published.and_then(|p| p.place) {
                     let first = (receipt.event, receipt.arrived, None);
                     let times = keys.entry(key).or_default().entry(place).or_insert(first);
-                    times.2 = times.2.or(receipt.delivered);
+                    // Of a request that outlasts its owner and its repeat, whichever is answered first.
+                    times.2 = times.2.into_iter().chain(receipt.delivered).min();
                 }
             }
             for (key, events) in keys {

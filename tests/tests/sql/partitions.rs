@@ -226,6 +226,27 @@ async fn behind_a_long_transaction_it_gives_up_and_the_rest_is_done() {
     );
 }
 
+/// A table of months that somebody reads for long is waited for once, not once for each of its days.
+#[tokio::test]
+async fn who_reads_a_month_delays_the_days_but_once() {
+    let (db, session) = database("long_audit").await;
+    let reader = Session::open(&db).await;
+    reader
+        .run("begin; select count(*) from webhooks.audit_log")
+        .await;
+    let started = Instant::now();
+    let create = "select webhooks.create_partitions(7)";
+    // Days of two tables, months of one.
+    let expected = 2 * 8 + monthly(&session, 7).await / MONTHLY;
+    assert_eq!(made(&session, create).await, expected);
+    assert!(started.elapsed().as_secs() < 5, "{:?}", started.elapsed());
+    reader.run("commit").await;
+    assert_eq!(
+        made(&session, create).await,
+        monthly(&session, 7).await / MONTHLY
+    );
+}
+
 /// The first partition of today comes when publishers are under way to the default one: they wait, and are not refused.
 #[tokio::test]
 async fn the_partition_of_today_refuses_no_publisher() {

@@ -249,6 +249,11 @@ async fn what_failed_is_made_again_once() {
         "0"
     );
     assert_eq!(world.queued().await.len(), 1);
+    let refusal = session.refused(&retry(", max_deliveries => 0")).await;
+    assert_eq!(
+        (refusal.code.as_str(), refusal.message.as_str()),
+        ("22023", "max_deliveries is 0")
+    );
     // A few at a time, oldest first; and none twice.
     assert_eq!(session.text(&retry(", max_deliveries => 3")).await, "3");
     assert_eq!(session.text(&retry(", max_deliveries => 3")).await, "1");

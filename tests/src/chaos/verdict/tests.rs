@@ -166,6 +166,17 @@ fn overtaking_is_seen() {
     // It has arrived, and is to be retried: the next one must wait.
     assert!(overtaken(start + SECOND, false, 0));
     assert!(!overtaken(start + SECOND, false, 1));
+
+    // Its sidecar lost the shard during a slow request; the next owner's repeat was answered first.
+    let mut evidence = nothing();
+    let events = [0, 1].map(|place| publish(&mut evidence, &[0], Some((0, place))));
+    arrive(&mut evidence, events[0], 0, start, true);
+    evidence.receipts[0].delivered = Some(start + 9 * SECOND);
+    arrive(&mut evidence, events[0], 0, start + SECOND, true);
+    arrive(&mut evidence, events[1], 0, start + 2 * SECOND, true);
+    assert_eq!(evidence.overtaken(), [""; 0]);
+    evidence.receipts.remove(1);
+    assert_eq!(evidence.overtaken().len(), 1);
 }
 
 #[test]

@@ -93,18 +93,25 @@ async fn termination_of_its_backends() {
 async fn kill_9_of_a_backend() {
     let work = Work::start("backend", EVENTS).await;
     let _sidecar = Sidecar::start(&work.db).await.unwrap();
-    for (share, kind) in [(4, "record"), (2, "owner")] {
+    let cluster = work.db.cluster();
+    for (kills, (share, kind)) in (1..).zip([(4, "record"), (2, "owner")]) {
         work.wait_for(EVENTS / share).await;
-        let pids = backends(&work, kind).await;
+        let there = async || {
+            Ok(Seen::done_if(backends(&work, kind).await, |pids| {
+                !pids.is_empty()
+            }))
+        };
+        let pids = eventually(END, there).await.unwrap();
         send_signal(pids[0], Signal::KILL).unwrap();
-        work.db.cluster().wait_accepting().await.unwrap();
+        // Until the postmaster has noticed it goes on accepting connections, and then ends them.
+        let noticed = async || {
+            let log = cluster.server_log();
+            let seen = log.matches("was terminated by signal 9").count();
+            Ok(Seen::done_if(seen, |seen| *seen >= kills))
+        };
+        eventually(END, noticed).await.unwrap();
+        cluster.wait_accepting().await.unwrap();
     }
-    assert!(
-        work.db
-            .cluster()
-            .server_log()
-            .contains("was terminated by signal 9")
-    );
     let done = work.finish().await;
     // Results that were recorded without waiting for the disk: those of the last moments.
     assert!(done.duplicates < EVENTS / 4, "{done}");

@@ -1,6 +1,6 @@
 //! Who may do what: one line an object. The catalogues are compared with it, and every line is tried.
 
-use Answer::{Denied, Fails, Own, Owner, Raised, Same, Unknown};
+use Answer::{Denied, Own, Owner, Raised, Same, Unknown};
 
 /// Relations: name; the column that tells whose a row is (none: nobody's); rights, role by role.
 ///
@@ -59,10 +59,8 @@ pub enum Answer {
     Denied(&'static str),
     /// The error for an id that there is not, unless that tenant is set.
     Unknown(&'static str),
-    /// The error that it is there to raise.
-    Raised(&'static str),
-    /// An error that has to do with no tenant.
-    Fails(&'static str),
+    /// The error that it is there to raise, and its SQLSTATE.
+    Raised(&'static str, &'static str),
 }
 
 /// Functions: name, roles that may call it, and what becomes of such a call.
@@ -84,7 +82,7 @@ pub const FUNCTIONS: &[(&str, &str, Answer)] = &[
     ("check_tenant", "", Owner),
     ("check_watch_columns", "publisher", Same("select webhooks.check_watch_columns('webhooks.event_logs', '{id,tenant_id}', '{\"on_insert\": \"job.created\", \"tenant_column\": \"tenant_id\"}')")),
     ("check_watch_events", "publisher", Same("select webhooks.check_watch_events('webhooks.event_logs', '{\"on_insert\": \"job.created\"}')")),
-    ("check_watchable", "publisher", Fails("select webhooks.check_watchable('webhooks.event_logs')")),
+    ("check_watchable", "publisher", Raised("select webhooks.check_watchable('webhooks.event_logs')", "42809")),
     ("claim_deliveries", "sidecar", Same("select webhooks.claim_deliveries('{1}', '{null}', '{}', '{}', '{}', '{}', 10, 0, 10)")),
     ("claim_idempotency_key", "", Owner),
     ("complete_watch", "publisher", Same("select webhooks.complete_watch('webhooks.event_logs', '{\"on_insert\": \"job.created\", \"tenant_column\": \"tenant_id\"}')")),
@@ -127,7 +125,7 @@ pub const FUNCTIONS: &[(&str, &str, Answer)] = &[
     ("make_resolver", "", Owner),
     ("match_events", "", Owner),
     ("may_access_tenant", "", Owner),
-    ("missing_tenant", "publisher", Fails("select webhooks.missing_tenant('a', 'b')")),
+    ("missing_tenant", "publisher", Raised("select webhooks.missing_tenant('a', 'b')", "23502")),
     ("next_attempt_number", "", Owner),
     ("notice_deprecation", "", Owner),
     ("notify_owner", "", Owner),
@@ -147,7 +145,8 @@ pub const FUNCTIONS: &[(&str, &str, Answer)] = &[
     ("redeliver", "", Owner),
     ("refuse_change", "", Owner),
     ("refuse_event", "", Owner),
-    ("refuse_tenant", "manager publisher", Raised("select webhooks.refuse_tenant('{tenant}')")),
+    ("refuse_subscription", "manager", Raised("select webhooks.refuse_subscription('{subscription}')", "42704")),
+    ("refuse_tenant", "manager publisher", Raised("select webhooks.refuse_tenant('{tenant}')", "42501")),
     ("register_event_type", "", Owner),
     ("register_resource", "", Owner),
     ("release_shards", "sidecar", Same("select webhooks.release_shards('{1}')")),
@@ -156,7 +155,7 @@ pub const FUNCTIONS: &[(&str, &str, Answer)] = &[
     ("renew_secret", "manager", Unknown("select webhooks.renew_secret('{subscription}')")),
     ("replay_events", "manager", Denied("select deliveries + outstanding from webhooks.replay_events('{tenant}', '-infinity', 'infinity')")),
     ("replayable", "", Owner),
-    ("report_broken_watch", "publisher", Fails("select webhooks.report_broken_watch('webhooks.event_logs', '{}')")),
+    ("report_broken_watch", "publisher", Raised("select webhooks.report_broken_watch('webhooks.event_logs', '{}')", "55000")),
     ("reset_breaker", "manager", Unknown("select webhooks.reset_breaker('{subscription}')")),
     ("reset_setting", "", Owner),
     ("retry_delivery", "manager", Unknown("select webhooks.retry_delivery('{delivery}')")),
@@ -202,7 +201,7 @@ pub const FUNCTIONS: &[(&str, &str, Answer)] = &[
     ("watch_ids_objection", "publisher", Same("select webhooks.watch_ids_objection('webhooks.event_logs', '{id}', 'tenant_id')")),
     ("watch_object", "publisher", Same("select webhooks.watch_object('r', '{id}')")),
     ("watch_same_script", "publisher", Same("select webhooks.watch_same_script('webhooks.event_logs', '{\"id_columns\": [\"id\"]}')")),
-    ("watch_table", "publisher", Fails("select webhooks.watch_table('webhooks.event_logs', on_insert => 'job.created', tenant_id => '{tenant}')")),
+    ("watch_table", "publisher", Raised("select webhooks.watch_table('webhooks.event_logs', on_insert => 'job.created', tenant_id => '{tenant}')", "42809")),
     ("watch_trigger_script", "publisher", Same("select webhooks.watch_trigger_script('webhooks.event_logs')")),
 ];
 
