@@ -5,7 +5,7 @@
 //!
 //! # Layout
 //! - [`filter`]: does an event pass a subscription's `event_filters`, and if not, why
-//! - [`payload`]: the request body and its hash
+//! - [`payload`]: the request body in each format, and its hash
 //! - [`signature`]: both signatures of a request, verifying them, new secrets
 //! - [`auth`]: a subscription's `auth_type` and `auth_config`
 //! - [`headers`]: a subscription's own request headers

@@ -1,10 +1,11 @@
 //! Deliver: one HTTP attempt, under one deadline that covers connecting, sending and the whole response.
 
 use crate::args::RunArgs;
-use crate::claim::{Delivery, Message};
+use crate::claim::Delivery;
 use crate::client::{self, Client};
 use crate::clock;
 use crate::dispatch::{BreakerChange, Verdict};
+use crate::message::Message;
 use crate::owner::Settings;
 use crate::request;
 use crate::resolve::{PolicyResolver, ResolveError};

@@ -12,6 +12,7 @@ use url::Url;
 use uuid::Uuid;
 use webhooks_core::auth::Auth;
 use webhooks_core::headers::validate_headers;
+use webhooks_core::payload::PayloadFormat;
 use webhooks_core::retry::RetryPolicy;
 use webhooks_core::url_policy::parse_webhook_url;
 
@@ -21,6 +22,8 @@ pub struct Subscription {
     pub version: i64,
     /// What is wrong with a stored setting that this version of the sidecar can't use, if anything is.
     pub endpoint: Result<Endpoint, String>,
+    /// How its requests say what happened.
+    pub format: PayloadFormat,
     pub retry: RetryPolicy,
     pub timeout: Duration,
     pub max_payload_bytes: usize,
@@ -110,10 +113,15 @@ impl Subscriptions {
 impl Subscription {
     fn from_row(row: &Row, settings: &Settings) -> Self {
         let positive = |column: &str| u64::try_from(row.get::<_, i32>(column)).unwrap_or(0);
+        let format = row.get::<_, &str>("payload_format").parse();
         Self {
             id: row.get("id"),
             version: row.get("version"),
-            endpoint: Endpoint::from_row(row),
+            endpoint: match &format {
+                Ok(format) => Endpoint::from_row(row, *format),
+                Err(error) => Err(format!("payload_format: {error}")),
+            },
+            format: format.unwrap_or_default(),
             retry: RetryPolicy {
                 retry_count: u32::try_from(row.get::<_, i32>("retry_count")).unwrap_or(0),
                 base_delay: Duration::from_secs(positive("retry_delay_seconds")),
@@ -171,7 +179,7 @@ fn series_of_failures(row: &Row) -> Option<Failing> {
 }
 
 impl Endpoint {
-    fn from_row(row: &Row) -> Result<Self, String> {
+    fn from_row(row: &Row, format: PayloadFormat) -> Result<Self, String> {
         let json = |column: &str| -> Result<serde_json::Value, String> {
             serde_json::from_str(row.get(column))
                 .map_err(|error| format!("{column} is not JSON: {error}"))
@@ -185,7 +193,10 @@ impl Endpoint {
         let auth = Auth::parse(row.get("auth_type"), &json("auth_config")?)
             .map_err(|error| format!("auth_config: {error}"))?;
         let mut headers = HeaderMap::new();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static(format.content_type()),
+        );
         for (name, value) in validate_headers(&json("webhook_headers")?)
             .map_err(|error| format!("webhook_headers: {error}"))?
         {

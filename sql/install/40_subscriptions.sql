@@ -28,6 +28,7 @@ create table webhooks.webhook_subscriptions (
     breaker_failure_threshold integer,
     breaker_cooldown_seconds integer,
     disabled_reason text,
+    payload_format varchar(30) not null default 'envelope',
     version bigint not null default 1,
     constraint webhook_subscriptions_environment_check check (environment in ('dev', 'staging', 'production')),
     constraint webhook_subscriptions_method_check check (webhook_method in ('POST', 'PUT', 'PATCH')),
@@ -40,6 +41,7 @@ create table webhooks.webhook_subscriptions (
     constraint webhook_subscriptions_rate_limit_check check (rate_limit_per_second between 0.001 and 100000),
     constraint webhook_subscriptions_rate_limit_burst_check check (rate_limit_burst between 1 and 100000),
     constraint webhook_subscriptions_ordering_check check (ordering in ('none', 'fifo')),
+    constraint webhook_subscriptions_payload_format_check check (payload_format in ('envelope', 'standard', 'cloudevents', 'cloudevents-binary')),
     constraint webhook_subscriptions_breaker_threshold_check check (breaker_failure_threshold between 0 and 1000000),
     constraint webhook_subscriptions_breaker_cooldown_check check (breaker_cooldown_seconds between 1 and 86400),
     constraint webhook_subscriptions_no_retry_check check (300 <= all (no_retry_statuses) and 599 >= all (no_retry_statuses))
@@ -77,6 +79,7 @@ comment on column webhooks.webhook_subscriptions.ordering is 'none, or fifo: one
 comment on column webhooks.webhook_subscriptions.breaker_failure_threshold is 'Failures in a row that open the circuit breaker; 0: never; null: the setting of that name.';
 comment on column webhooks.webhook_subscriptions.breaker_cooldown_seconds is 'How long the open breaker waits before a probe, in seconds; null: the setting of that name.';
 comment on column webhooks.webhook_subscriptions.disabled_reason is 'Why the system disabled it; cleared when it is enabled again.';
+comment on column webhooks.webhook_subscriptions.payload_format is 'Format of the requests: envelope, standard (Standard Webhooks), cloudevents (CloudEvents 1.0 in structured mode) or cloudevents-binary (its attributes as ce- headers).';
 comment on column webhooks.webhook_subscriptions.version is 'Counts changes; the sidecar reloads what it has not seen.';
 
 -- Derived: what matching reads. One row per pattern of each subscription that is active and enabled.
@@ -195,6 +198,8 @@ begin
         (coalesce(new.rate_limit_burst between 1 and 100000, true), 'rate_limit_burst', new.rate_limit_burst::text,
          '1 to 100000, or null for one second''s worth'),
         (new.ordering in ('none', 'fifo'), 'ordering', new.ordering, 'none or fifo'),
+        (new.payload_format in ('envelope', 'standard', 'cloudevents', 'cloudevents-binary'), 'payload_format', new.payload_format,
+         'envelope, standard, cloudevents or cloudevents-binary'),
         (coalesce(new.breaker_failure_threshold between 0 and 1000000, true), 'breaker_failure_threshold',
          new.breaker_failure_threshold::text, '0 (no breaker) to 1000000, or null for the setting'),
         (coalesce(new.breaker_cooldown_seconds between 1 and 86400, true), 'breaker_cooldown_seconds',
@@ -290,8 +295,8 @@ begin
     -- Another receiver, or one that somebody looked after: what the old one did says nothing of it.
     if tg_op = 'DELETE'
         or tg_op = 'UPDATE' and ((new.is_active and new.is_enabled) is true and (old.is_active and old.is_enabled) is not true
-            or (new.webhook_url, new.webhook_headers, new.auth_type, new.auth_config)
-                is distinct from (old.webhook_url, old.webhook_headers, old.auth_type, old.auth_config)) then
+            or (new.webhook_url, new.webhook_headers, new.auth_type, new.auth_config, new.payload_format)
+                is distinct from (old.webhook_url, old.webhook_headers, old.auth_type, old.auth_config, old.payload_format)) then
         delete from webhooks.subscription_breakers b where b.subscription_id = old.id;
     end if;
     if tg_op <> 'DELETE' and new.is_active and new.is_enabled then

@@ -93,26 +93,32 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
     event record;
-    subscriber uuid;
+    subscription record;
 begin
     select e.* into event from webhooks.event_logs e where e.id = build_payload.event_id;
+    select s.tenant_id, s.payload_format into subscription
+    from webhooks.webhook_subscriptions s where s.id = build_payload.subscription_id;
     if subscription_id is not null then
-        select s.tenant_id into subscriber from webhooks.webhook_subscriptions s where s.id = build_payload.subscription_id;
         if not found then
             raise exception 'there is no subscription %', subscription_id
                 using errcode = 'undefined_object', hint = 'Subscriptions are listed by: select id, name from webhooks.webhook_subscriptions;';
         end if;
-        if subscriber <> event.tenant_id then
+        if subscription.tenant_id <> event.tenant_id then
             raise exception 'subscription % is another tenant''s than event %', subscription_id, event_id
                 using errcode = 'invalid_parameter_value',
                       hint = format('The event is of tenant %s; only that tenant''s subscriptions get it.', event.tenant_id);
         end if;
     end if;
-    return webhooks.render_payload(
-        event.id, event.tenant_id, event.event_type, event.event_category, event.event_name, event.event_version,
-        (extract(epoch from coalesce(event.created_at, event.processed_at, 'epoch')) * 1000000)::bigint, event.event_data::text,
-        event.resource_type, event.resource_id, event.user_id, event.session_id, event.request_id, host(event.source_ip));
+    return (
+        select r.body from webhooks.render_request(
+            coalesce(subscription.payload_format, 'envelope'),
+            event.id, event.tenant_id, event.event_type, event.event_category, event.event_name, event.event_version,
+            -- As claim_deliveries() has it.
+            (extract(epoch from least(greatest(coalesce(event.created_at, event.processed_at, 'epoch'), 'epoch'), '9999-12-31')) * 1000000)::bigint,
+            event.event_data::text, event.resource_type, event.resource_id, event.user_id, event.session_id, event.request_id,
+            host(event.source_ip)) r
+    );
 end
 $$;
 comment on function webhooks.build_payload(uuid, uuid) is
-    'The body that is sent for an event, byte for byte; null if there is no such event. It is the same for every subscription: one that is given must exist and be the event''s tenant''s.';
+    'The body that is sent for an event, byte for byte: in the format of a subscription, which must be the event''s tenant''s, or as the envelope. Null if there is no such event.';

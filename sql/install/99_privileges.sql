@@ -17,7 +17,7 @@ grant insert, update, delete, select (
     id, tenant_id, name, description, environment, webhook_url, webhook_method, auth_type, subscribed_events, event_filters,
     retry_count, retry_delay_seconds, timeout_seconds, max_payload_size_kb, is_active, is_enabled, created_at, updated_at,
     created_by, no_retry_statuses, max_in_flight, rate_limit_per_second, rate_limit_burst, ordering,
-    breaker_failure_threshold, breaker_cooldown_seconds, disabled_reason, version
+    breaker_failure_threshold, breaker_cooldown_seconds, disabled_reason, payload_format, version
 ) on webhooks.webhook_subscriptions to webhooks_manager;
 grant select on
     webhooks.subscription_settings, webhooks.subscription_health, webhooks.event_logs, webhooks.delivery_queue,
@@ -44,7 +44,7 @@ grant execute on function
     webhooks.jsonpath_matches(jsonb, jsonpath),
     webhooks.filter_mismatch(text, text, text, uuid),
     webhooks.build_payload(uuid, uuid),
-    webhooks.render_payload(uuid, uuid, text, text, text, text, bigint, text, text, uuid, uuid, text, text, text),
+    webhooks.render_request(text, uuid, uuid, text, text, text, text, bigint, text, text, uuid, uuid, text, text, text),
     webhooks.setting_definitions()
 to webhooks_manager;
 
@@ -52,7 +52,7 @@ to webhooks_manager;
 grant select (
     id, tenant_id, name, environment, auth_type, subscribed_events, retry_count, retry_delay_seconds, timeout_seconds,
     max_payload_size_kb, is_active, is_enabled, created_at, updated_at, no_retry_statuses, max_in_flight,
-    rate_limit_per_second, rate_limit_burst, ordering, breaker_failure_threshold, breaker_cooldown_seconds, disabled_reason, version
+    rate_limit_per_second, rate_limit_burst, ordering, breaker_failure_threshold, breaker_cooldown_seconds, disabled_reason, payload_format, version
 ) on webhooks.webhook_subscriptions to webhooks_monitor;
 grant select (
     id, tenant_id, event_type, event_category, event_version, created_at, processed_at, environment, deliver_after, expires_at

@@ -220,6 +220,7 @@ view subscription_settings {security_invoker=true}
     breaker_failure_threshold integer
     breaker_cooldown_seconds integer
     disabled_reason text
+    payload_format character varying(30)
     version bigint
 view webhook_delivery_logs {security_invoker=true}
     id uuid
@@ -268,6 +269,7 @@ table webhook_subscriptions row level security
     breaker_failure_threshold integer
     breaker_cooldown_seconds integer
     disabled_reason text
+    payload_format character varying(30) not null default 'envelope'::character varying
     version bigint not null default 1
 
 -- partitions
@@ -332,6 +334,7 @@ webhooks.webhook_subscriptions webhook_subscriptions_max_in_flight_check CHECK (
 webhooks.webhook_subscriptions webhook_subscriptions_method_check CHECK (((webhook_method)::text = ANY ((ARRAY['POST'::character varying, 'PUT'::character varying, 'PATCH'::character varying])::text[])))
 webhooks.webhook_subscriptions webhook_subscriptions_no_retry_check CHECK (((300 <= ALL (no_retry_statuses)) AND (599 >= ALL (no_retry_statuses))))
 webhooks.webhook_subscriptions webhook_subscriptions_ordering_check CHECK (((ordering)::text = ANY ((ARRAY['none'::character varying, 'fifo'::character varying])::text[])))
+webhooks.webhook_subscriptions webhook_subscriptions_payload_format_check CHECK (((payload_format)::text = ANY ((ARRAY['envelope'::character varying, 'standard'::character varying, 'cloudevents'::character varying, 'cloudevents-binary'::character varying])::text[])))
 webhooks.webhook_subscriptions webhook_subscriptions_payload_size_check CHECK (((max_payload_size_kb >= 1) AND (max_payload_size_kb <= 65536)))
 webhooks.webhook_subscriptions webhook_subscriptions_pkey PRIMARY KEY (id)
 webhooks.webhook_subscriptions webhook_subscriptions_rate_limit_burst_check CHECK (((rate_limit_burst >= 1) AND (rate_limit_burst <= 100000)))
@@ -378,6 +381,8 @@ cancel_outstanding()
     returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 check_subscription(webhook_url text, webhook_headers jsonb, auth_type text, auth_config jsonb, event_filters jsonb)
     returns void c stable parallel safe
+check_tenant(tenant_id uuid)
+    returns boolean sql stable parallel restricted
 claim_deliveries(shards smallint[], cursors uuid[], held uuid[], held_ordered uuid[], full_subscriptions uuid[], known_subscriptions uuid[], per_subscription integer, newcomers integer, max_rows integer, max_bytes bigint DEFAULT 8388608, only_subscriptions uuid[] DEFAULT NULL::uuid[], after_ids uuid[] DEFAULT NULL::uuid[])
     returns TABLE(delivery_id uuid, is_newcomer boolean, shard smallint, subscription_id uuid, subscription_version bigint, attempt integer, lane bigint, expires_in_ms bigint, over_budget boolean, event_id uuid, tenant_id uuid, event_type text, event_category text, event_name text, event_version text, created_at_us bigint, event_data text, resource_type text, resource_id uuid, user_id uuid, session_id text, request_id text, source_ip text) plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_generic_plan,enable_seqscan=off,enable_bitmapscan=off,enable_hashjoin=off,enable_mergejoin=off,jit=off}
 claim_idempotency_key(tenant_id uuid, idempotency_key text, event_id uuid)
@@ -423,11 +428,13 @@ link_tenants(tenants regclass, id_column name DEFAULT 'id'::name)
 link_users(users regclass, id_column name DEFAULT 'id'::name)
     returns void sql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 load_subscriptions(ids uuid[])
-    returns TABLE(id uuid, version bigint, webhook_url text, webhook_method text, webhook_headers text, auth_type text, auth_config text, retry_count integer, retry_delay_seconds integer, timeout_seconds integer, max_payload_size_kb integer, no_retry_statuses integer[], max_in_flight integer, rate_limit_per_second double precision, rate_limit_burst integer, breaker_failure_threshold bigint, breaker_cooldown_seconds bigint, shard smallint, is_breaker_open boolean, probe_in_ms bigint, failing_for_ms bigint) sql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+    returns TABLE(id uuid, version bigint, webhook_url text, webhook_method text, webhook_headers text, auth_type text, auth_config text, retry_count integer, retry_delay_seconds integer, timeout_seconds integer, max_payload_size_kb integer, no_retry_statuses integer[], max_in_flight integer, rate_limit_per_second double precision, rate_limit_burst integer, breaker_failure_threshold bigint, breaker_cooldown_seconds bigint, payload_format text, shard smallint, is_breaker_open boolean, probe_in_ms bigint, failing_for_ms bigint) sql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 maintain()
     returns TABLE(task text, done bigint) plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 match_events()
     returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",enable_seqscan=off}
+may_access_tenant(tenant_id uuid)
+    returns boolean sql stable parallel restricted
 next_attempt_number(delivery_id uuid, attempt integer)
     returns integer plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 notify_owner(shard smallint)
@@ -442,20 +449,30 @@ publish_event(tenant_id uuid, event_type text, event_category text DEFAULT NULL:
     returns uuid plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 record_attempts(delivery_ids uuid[], subscription_ids uuid[], attempts integer[], statuses text[], http_status_codes integer[], response_headers text[], response_bodies text[], error_messages text[], attempted_at_us bigint[], durations_us bigint[], payload_sizes integer[], payload_hashes bytea[], retry_after_ms bigint[], disable_reasons text[], breakers text[], failing_for_ms bigint[], probe_in_ms bigint[])
     returns SETOF uuid plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_generic_plan,enable_seqscan=off,enable_nestloop=off,enable_mergejoin=off,jit=off}
+redact(secrets jsonb, shown text[] DEFAULT '{}'::text[])
+    returns jsonb sql immutable parallel safe
+redacted_auth_config(subscription_id uuid)
+    returns jsonb sql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+redacted_headers(subscription_id uuid)
+    returns jsonb sql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 refuse_event(event_type text, is_known boolean, environment text, created_at timestamp with time zone, processed_at timestamp with time zone, deliver_after timestamp with time zone, expires_at timestamp with time zone)
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+refuse_tenant(tenant_id uuid)
+    returns boolean plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 release_shards(shards smallint[])
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 remove_orphans()
     returns bigint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off,enable_bitmapscan=off,enable_hashjoin=off,enable_mergejoin=off}
-render_payload(event_id uuid, tenant_id uuid, event_type text, event_category text, event_name text, event_version text, created_at_us bigint, event_data text, resource_type text, resource_id uuid, user_id uuid, session_id text, request_id text, source_ip text)
-    returns text c immutable parallel safe
+render_request(payload_format text, event_id uuid, tenant_id uuid, event_type text, event_category text, event_name text, event_version text, created_at_us bigint, event_data text, resource_type text, resource_id uuid, user_id uuid, session_id text, request_id text, source_ip text)
+    returns TABLE(headers jsonb, body text) c immutable parallel safe
 renew_secret(subscription_id uuid)
     returns text plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 reset_breaker(subscription_id uuid)
     returns boolean plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 reset_setting(name text)
     returns void sql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+revoke_all_tenants(role name)
+    returns void plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 ring_doorbell(shard smallint)
     returns smallint sql volatile parallel unsafe
 set_setting(name text, value bigint)

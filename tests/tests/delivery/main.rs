@@ -3,6 +3,7 @@
 //! # Layout
 //! - `scene`: what a test plays on; `tls_receiver`: a receiver with a certificate of its own
 //! - `flow`: the request and its record, as specified; `signatures`: verified by the published library; `secrets`: in no log
+//! - `formats`: each payload format, as its consumers read it
 //! - `outcomes`: whatever a receiver may do, and what becomes of the delivery
 //! - `subscriptions`: changes while deliveries are queued
 //! - `doorbell`: nothing ever waits for the backstop poll
@@ -22,6 +23,8 @@ mod doorbell;
 mod fairness;
 #[cfg(test)]
 mod flow;
+#[cfg(test)]
+mod formats;
 #[cfg(test)]
 mod health;
 #[cfg(test)]

@@ -43,6 +43,12 @@ async fn an_invalid_setting_is_named_and_no_secret_is_shown() {
         (json!({"environment": "prod"}), "environment: prod"),
         (json!({"environment": null}), "environment: null"),
         (json!({"webhook_method": "GET"}), "webhook_method: GET"),
+        (json!({"payload_format": "xml"}), "payload_format: xml"),
+        (json!({"payload_format": null}), "payload_format: null"),
+        (
+            json!({"webhook_headers": {"Ce-Id": SECRET}}),
+            "header ce-id is reserved",
+        ),
         (json!({"webhook_headers": [1]}), "webhook_headers"),
         (
             json!({"webhook_headers": {"Host": SECRET}}),
@@ -287,6 +293,7 @@ async fn every_constraint_has_a_refusal_of_its_own() {
         "webhook_subscriptions_method_check",
         "webhook_subscriptions_no_retry_check",
         "webhook_subscriptions_ordering_check",
+        "webhook_subscriptions_payload_format_check",
         "webhook_subscriptions_payload_size_check",
         "webhook_subscriptions_rate_limit_burst_check",
         "webhook_subscriptions_rate_limit_check",
@@ -299,7 +306,7 @@ async fn every_constraint_has_a_refusal_of_its_own() {
                     where attrelid = 'webhooks.webhook_subscriptions'::regclass and attnum > 0 and attnotnull";
     assert_eq!(
         session.text(not_null).await,
-        "environment id max_in_flight name no_retry_statuses ordering subscribed_events tenant_id version webhook_url"
+        "environment id max_in_flight name no_retry_statuses ordering payload_format subscribed_events tenant_id version webhook_url"
     );
 }
 
