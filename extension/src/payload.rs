@@ -5,13 +5,17 @@ use crate::refuse::refuse;
 use pgrx::JsonB;
 use pgrx::iter::TableIterator;
 use pgrx::prelude::*;
-use webhooks_core::payload::{Event, PayloadFormat};
+use webhooks_core::payload::{Event, PayloadFormat, render_envelope};
+use webhooks_core::template::{Template, TemplateError};
 
-/// Headers and body for an event in a format; no row if a required part is null.
+/// Headers and body for an event in a format, or as a template makes it; no row if a required part is null.
 #[pg_extern(sql = false, immutable, parallel_safe)]
 #[allow(clippy::too_many_arguments)] // the event's columns
 fn render_request(
     payload_format: Option<&str>,
+    payload_template: Option<&str>,
+    payload_content_type: Option<&str>,
+    max_payload_size_kb: Option<i32>,
     event_id: Option<pgrx::Uuid>,
     tenant_id: Option<pgrx::Uuid>,
     event_type: Option<&str>,
@@ -56,7 +60,14 @@ fn render_request(
                 ),
             )
         });
-        Some(render(&event()?, format))
+        let template = payload_template.map(|source| compile(source, payload_content_type));
+        let event = event()?;
+        Some(match template {
+            Some(template) => {
+                render_template(&event, &template, max_payload_size_kb.unwrap_or(1024))
+            }
+            None => render(&event, format),
+        })
     });
     TableIterator::new(request)
 }
@@ -70,5 +81,35 @@ fn render(event: &Event<'_>, format: PayloadFormat) -> (JsonB, String) {
     (
         JsonB(serde_json::Value::Object(headers)),
         format.render(event),
+    )
+}
+
+fn compile(source: &str, content_type: Option<&str>) -> Template {
+    Template::compile(source, content_type).unwrap_or_else(|error| refuse_template(&error, None))
+}
+
+fn render_template(event: &Event<'_>, template: &Template, max_kb: i32) -> (JsonB, String) {
+    let max_bytes = usize::try_from(max_kb).unwrap_or(0).saturating_mul(1024);
+    let body = template
+        .render(&render_envelope(event), max_bytes)
+        .unwrap_or_else(|error| refuse_template(&error, Some(event.event_type)));
+    let headers = serde_json::json!({"content-type": template.content_type()});
+    (JsonB(headers), body)
+}
+
+fn refuse_template(error: &TemplateError, event_type: Option<&str>) -> ! {
+    let setting = match error {
+        TemplateError::ContentType(_) => "payload_content_type",
+        _ => "payload_template",
+    };
+    let with = event_type.map_or(String::new(), |name| {
+        format!("with an event of type {name}: ")
+    });
+    let detail = error
+        .detail()
+        .map_or(String::new(), |detail| format!(" ({detail})"));
+    refuse(
+        format!("invalid {setting}: {with}{error}{detail}"),
+        error.hint(),
     )
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use tokio_postgres::Row;
 use uuid::Uuid;
 use webhooks_core::payload::{Event, PayloadFormat, payload_sha256};
+use webhooks_core::template::{Template, TemplateError};
 
 /// An event as it is sent. Deliveries of one event in one format that are claimed together share it.
 pub struct Message {
@@ -21,6 +22,27 @@ pub struct Message {
 }
 
 impl Message {
+    /// The same event as a template has it, which the envelope is made of.
+    ///
+    /// # Errors
+    /// Those of the template.
+    pub fn with_template(
+        &self,
+        template: &Template,
+        max_bytes: usize,
+    ) -> Result<Self, TemplateError> {
+        // What was rendered is UTF-8.
+        let envelope = std::str::from_utf8(&self.body).unwrap_or_default();
+        let body = Bytes::from(template.render(envelope, max_bytes)?);
+        Ok(Self {
+            event_id: self.event_id,
+            event_type: self.event_type.clone(),
+            headers: Vec::new(),
+            sha256: payload_sha256(&body),
+            body,
+        })
+    }
+
     fn render(event: &Event<'_>, format: PayloadFormat) -> Self {
         let body = Bytes::from(format.render(event));
         let sha256 = payload_sha256(&body);

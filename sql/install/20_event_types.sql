@@ -3,6 +3,7 @@ create table webhooks.event_types (
     category varchar(50) not null,
     description text,
     version varchar(20) not null default '1.0',
+    example jsonb,
     is_builtin boolean not null default false,
     created_at timestamptz not null default now(),
     constraint event_types_name_check check (name ~ '^[a-z0-9_]+(\.[a-z0-9_]+)+$'),
@@ -13,25 +14,41 @@ comment on column webhooks.event_types.name is 'For example document.uploaded: l
 comment on column webhooks.event_types.category is 'Default of event_logs.event_category.';
 comment on column webhooks.event_types.description is 'For people.';
 comment on column webhooks.event_types.version is 'Current version of the payload of this type.';
+comment on column webhooks.event_types.example is 'event_data of a typical event: payload templates are tried with it when they are written, and it is what a preview without an event shows.';
 comment on column webhooks.event_types.is_builtin is 'As shipped with the extension (left out of dumps: CREATE EXTENSION brings it). A changed one is yours.';
 comment on column webhooks.event_types.created_at is 'When it was registered.';
 
-insert into webhooks.event_types (name, category, description, is_builtin) values
-    ('document.uploaded', 'document', 'A document was uploaded', true),
-    ('document.processed', 'document', 'A document was processed', true),
-    ('document.deleted', 'document', 'A document was deleted', true),
-    ('extraction.started', 'extraction', 'An extraction started', true),
-    ('extraction.completed', 'extraction', 'An extraction completed', true),
-    ('extraction.failed', 'extraction', 'An extraction failed', true),
-    ('job.created', 'job', 'A job was created', true),
-    ('job.started', 'job', 'A job started', true),
-    ('job.completed', 'job', 'A job completed', true),
-    ('job.failed', 'job', 'A job failed', true),
-    ('user.created', 'user', 'A user was created', true),
-    ('user.login', 'user', 'A user logged in', true),
-    ('user.logout', 'user', 'A user logged out', true),
-    ('system.health_check', 'system', 'A health check ran', true),
-    ('system.error', 'system', 'A system error occurred', true);
+insert into webhooks.event_types (name, category, description, is_builtin, example) values
+    ('document.uploaded', 'document', 'A document was uploaded', true,
+     '{"filename": "invoice-2026-031.pdf", "mime_type": "application/pdf", "size_bytes": 184320}'),
+    ('document.processed', 'document', 'A document was processed', true,
+     '{"filename": "invoice-2026-031.pdf", "pages": 3, "kind": "invoice", "duration_ms": 2140}'),
+    ('document.deleted', 'document', 'A document was deleted', true,
+     '{"filename": "invoice-2026-031.pdf", "reason": "retention"}'),
+    ('extraction.started', 'extraction', 'An extraction started', true,
+     '{"document_id": "5d0c2a4e-0000-4000-8000-0000000000d1", "model": "invoices-v4"}'),
+    ('extraction.completed', 'extraction', 'An extraction completed', true,
+     '{"document_id": "5d0c2a4e-0000-4000-8000-0000000000d1", "model": "invoices-v4", "fields": {"total": "1190.00", "currency": "EUR"}, "confidence": 0.98}'),
+    ('extraction.failed', 'extraction', 'An extraction failed', true,
+     '{"document_id": "5d0c2a4e-0000-4000-8000-0000000000d1", "model": "invoices-v4", "error": "page 2 is not readable"}'),
+    ('job.created', 'job', 'A job was created', true,
+     '{"job_type": "export", "priority": 5}'),
+    ('job.started', 'job', 'A job started', true,
+     '{"job_type": "export", "worker": "worker-7"}'),
+    ('job.completed', 'job', 'A job completed', true,
+     '{"job_type": "export", "duration_ms": 48210, "items": 1250}'),
+    ('job.failed', 'job', 'A job failed', true,
+     '{"job_type": "export", "error": "the storage is full", "attempts": 3}'),
+    ('user.created', 'user', 'A user was created', true,
+     '{"email": "ada@example.com", "role": "editor"}'),
+    ('user.login', 'user', 'A user logged in', true,
+     '{"email": "ada@example.com", "method": "password"}'),
+    ('user.logout', 'user', 'A user logged out', true,
+     '{"email": "ada@example.com", "reason": "idle"}'),
+    ('system.health_check', 'system', 'A health check ran', true,
+     '{"status": "ok", "checks": {"database": "ok", "storage": "ok"}}'),
+    ('system.error', 'system', 'A system error occurred', true,
+     '{"error": "a connection was refused", "component": "mailer", "severity": "error"}');
 
 -- A row that differs from the shipped one is the DBA's: dumped, and on restore it replaces the shipped one.
 create function webhooks.own_event_type()

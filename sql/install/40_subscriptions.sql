@@ -29,6 +29,8 @@ create table webhooks.webhook_subscriptions (
     breaker_cooldown_seconds integer,
     disabled_reason text,
     payload_format varchar(30) not null default 'envelope',
+    payload_template text,
+    payload_content_type varchar(255),
     version bigint not null default 1,
     constraint webhook_subscriptions_environment_check check (environment in ('dev', 'staging', 'production')),
     constraint webhook_subscriptions_method_check check (webhook_method in ('POST', 'PUT', 'PATCH')),
@@ -80,6 +82,8 @@ comment on column webhooks.webhook_subscriptions.breaker_failure_threshold is 'F
 comment on column webhooks.webhook_subscriptions.breaker_cooldown_seconds is 'How long the open breaker waits before a probe, in seconds; null: the setting of that name.';
 comment on column webhooks.webhook_subscriptions.disabled_reason is 'Why the system disabled it; cleared when it is enabled again.';
 comment on column webhooks.webhook_subscriptions.payload_format is 'Format of the requests: envelope, standard (Standard Webhooks), cloudevents (CloudEvents 1.0 in structured mode) or cloudevents-binary (its attributes as ce- headers).';
+comment on column webhooks.webhook_subscriptions.payload_template is 'Jinja template of a body of its own, instead of a format; null: none.';
+comment on column webhooks.webhook_subscriptions.payload_content_type is 'What payload_template makes; null: application/json. Only JSON is checked.';
 comment on column webhooks.webhook_subscriptions.version is 'Counts changes; the sidecar reloads what it has not seen.';
 
 -- Derived: what matching reads. One row per pattern of each subscription that is active and enabled.
@@ -169,6 +173,54 @@ $$;
 comment on function webhooks.jsonpath_objection(jsonpath) is
     'Why a subscription may not filter by a path; null if it may. Publishers evaluate it in their transactions: refused is what may take longer than the square of the event''s size.';
 
+create function webhooks.sample_request(
+    event_type text, tenant_id uuid, payload_format text, payload_template text, payload_content_type text, max_payload_size_kb integer
+)
+returns table (headers jsonb, body text)
+language sql stable
+set search_path = pg_catalog, pg_temp
+begin atomic
+    select r.headers, r.body
+    from webhooks.event_types t
+    cross join lateral webhooks.render_request(
+        sample_request.payload_format, sample_request.payload_template, sample_request.payload_content_type,
+        sample_request.max_payload_size_kb,
+        '00000000-0000-7000-8000-000000000001', sample_request.tenant_id, t.name, t.category, coalesce(t.description, t.name), t.version,
+        (extract(epoch from now()) * 1000000)::bigint, coalesce(t.example, '{}')::text, t.category, '00000000-0000-7000-8000-000000000002',
+        '00000000-0000-7000-8000-000000000003', 'sample-session', 'sample-request', '192.0.2.1') r
+    where t.name = sample_request.event_type;
+end;
+comment on function webhooks.sample_request(text, uuid, text, text, text, integer) is
+    'The request for a made-up event of a type, with the type''s example as its data; no row if there is no such type.';
+
+create function webhooks.check_template(
+    payload_template text, payload_content_type text, max_payload_size_kb integer, subscribed_events jsonb
+)
+returns void
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    -- Without an event: only its syntax.
+    perform webhooks.render_request(
+        'envelope', check_template.payload_template, check_template.payload_content_type, check_template.max_payload_size_kb,
+        null, null, null, null, null, null, null, null, null, null, null, null, null, null);
+    -- pg_dump and pg_restore turn it off; types and their examples may come later.
+    if current_setting('check_function_bodies')::boolean then
+        perform r.body
+        from webhooks.event_types t
+        cross join lateral webhooks.sample_request(
+            t.name, '00000000-0000-7000-8000-000000000000', 'envelope', check_template.payload_template,
+            check_template.payload_content_type, check_template.max_payload_size_kb) r
+        where t.example is not null
+          and (check_template.subscribed_events ? '*' or check_template.subscribed_events ? t.name
+               or check_template.subscribed_events ? (split_part(t.name, '.', 1) || '.*'));
+    end if;
+end
+$$;
+comment on function webhooks.check_template(text, text, integer, jsonb) is
+    'Raises an error for a payload_template that can''t be compiled, or that fails with the example of a subscribed event type.';
+
 create function webhooks.validate_subscription()
 returns trigger
 language plpgsql security definer
@@ -240,6 +292,14 @@ begin
             end if;
         end if;
     end if;
+    if new.payload_template is null and new.payload_content_type is not null then
+        raise exception 'invalid payload_content_type: % without a payload_template', new.payload_content_type
+            using errcode = 'invalid_parameter_value', hint = 'Formats have their own; leave it null, or write a payload_template.';
+    end if;
+    if new.payload_template is not null and new.payload_format <> 'envelope' then
+        raise exception 'invalid payload_template: payload_format is %, too', new.payload_format
+            using errcode = 'invalid_parameter_value', hint = 'A template makes the whole body: set payload_format = ''envelope'', or payload_template to null.';
+    end if;
     if jsonb_typeof(new.subscribed_events) is distinct from 'array' then
         raise exception 'subscribed_events is %, not a JSON array', coalesce(new.subscribed_events::text, 'null')
             using errcode = 'invalid_parameter_value', hint = 'Write for example ["document.processed", "job.*"].';
@@ -259,6 +319,12 @@ begin
                       hint = 'Use a name from webhooks.event_types (or register it there), a category wildcard such as document.*, or *.';
         end if;
     end loop;
+    if new.payload_template is not null
+        and (tg_op = 'INSERT'
+             or (new.payload_template, new.payload_content_type, new.max_payload_size_kb, new.subscribed_events)
+                is distinct from (old.payload_template, old.payload_content_type, old.max_payload_size_kb, old.subscribed_events)) then
+        perform webhooks.check_template(new.payload_template, new.payload_content_type, new.max_payload_size_kb, new.subscribed_events);
+    end if;
     if tg_op = 'UPDATE' then
         if new.id <> old.id or new.tenant_id <> old.tenant_id then
             raise exception 'id and tenant_id of subscription % can''t change', old.id
@@ -295,8 +361,10 @@ begin
     -- Another receiver, or one that somebody looked after: what the old one did says nothing of it.
     if tg_op = 'DELETE'
         or tg_op = 'UPDATE' and ((new.is_active and new.is_enabled) is true and (old.is_active and old.is_enabled) is not true
-            or (new.webhook_url, new.webhook_headers, new.auth_type, new.auth_config, new.payload_format)
-                is distinct from (old.webhook_url, old.webhook_headers, old.auth_type, old.auth_config, old.payload_format)) then
+            or (new.webhook_url, new.webhook_headers, new.auth_type, new.auth_config, new.payload_format,
+                new.payload_template, new.payload_content_type)
+                is distinct from (old.webhook_url, old.webhook_headers, old.auth_type, old.auth_config, old.payload_format,
+                    old.payload_template, old.payload_content_type)) then
         delete from webhooks.subscription_breakers b where b.subscription_id = old.id;
     end if;
     if tg_op <> 'DELETE' and new.is_active and new.is_enabled then

@@ -96,7 +96,7 @@ declare
     subscription record;
 begin
     select e.* into event from webhooks.event_logs e where e.id = build_payload.event_id;
-    select s.tenant_id, s.payload_format into subscription
+    select s.tenant_id, s.payload_format, s.payload_template, s.payload_content_type, s.max_payload_size_kb into subscription
     from webhooks.webhook_subscriptions s where s.id = build_payload.subscription_id;
     if subscription_id is not null then
         if not found then
@@ -111,7 +111,8 @@ begin
     end if;
     return (
         select r.body from webhooks.render_request(
-            coalesce(subscription.payload_format, 'envelope'),
+            coalesce(subscription.payload_format, 'envelope'), subscription.payload_template, subscription.payload_content_type,
+            subscription.max_payload_size_kb,
             event.id, event.tenant_id, event.event_type, event.event_category, event.event_name, event.event_version,
             -- As claim_deliveries() has it.
             (extract(epoch from least(greatest(coalesce(event.created_at, event.processed_at, 'epoch'), 'epoch'), '9999-12-31')) * 1000000)::bigint,
@@ -121,4 +122,4 @@ begin
 end
 $$;
 comment on function webhooks.build_payload(uuid, uuid) is
-    'The body that is sent for an event, byte for byte: in the format of a subscription, which must be the event''s tenant''s, or as the envelope. Null if there is no such event.';
+    'The body that is sent for an event, byte for byte: as a subscription has it, which must be the event''s tenant''s, or as the envelope. Null if there is no such event.';

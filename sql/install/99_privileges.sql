@@ -17,7 +17,8 @@ grant insert, update, delete, select (
     id, tenant_id, name, description, environment, webhook_url, webhook_method, auth_type, subscribed_events, event_filters,
     retry_count, retry_delay_seconds, timeout_seconds, max_payload_size_kb, is_active, is_enabled, created_at, updated_at,
     created_by, no_retry_statuses, max_in_flight, rate_limit_per_second, rate_limit_burst, ordering,
-    breaker_failure_threshold, breaker_cooldown_seconds, disabled_reason, payload_format, version
+    breaker_failure_threshold, breaker_cooldown_seconds, disabled_reason, payload_format, payload_template, payload_content_type,
+    version
 ) on webhooks.webhook_subscriptions to webhooks_manager;
 grant select on
     webhooks.subscription_settings, webhooks.subscription_health, webhooks.event_logs, webhooks.delivery_queue,
@@ -44,7 +45,7 @@ grant execute on function
     webhooks.jsonpath_matches(jsonb, jsonpath),
     webhooks.filter_mismatch(text, text, text, uuid),
     webhooks.build_payload(uuid, uuid),
-    webhooks.render_request(text, uuid, uuid, text, text, text, text, bigint, text, text, uuid, uuid, text, text, text),
+    webhooks.render_request(text, text, text, integer, uuid, uuid, text, text, text, text, bigint, text, text, uuid, uuid, text, text, text),
     webhooks.setting_definitions()
 to webhooks_manager;
 

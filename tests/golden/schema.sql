@@ -142,6 +142,7 @@ table event_types
     category character varying(50) not null
     description text
     version character varying(20) not null default '1.0'::character varying
+    example jsonb
     is_builtin boolean not null default false
     created_at timestamp with time zone not null default now()
 table idempotency_keys row level security
@@ -221,6 +222,8 @@ view subscription_settings {security_invoker=true}
     breaker_cooldown_seconds integer
     disabled_reason text
     payload_format character varying(30)
+    payload_template text
+    payload_content_type character varying(255)
     version bigint
 view webhook_delivery_logs {security_invoker=true}
     id uuid
@@ -270,6 +273,8 @@ table webhook_subscriptions row level security
     breaker_cooldown_seconds integer
     disabled_reason text
     payload_format character varying(30) not null default 'envelope'::character varying
+    payload_template text
+    payload_content_type character varying(255)
     version bigint not null default 1
 
 -- partitions
@@ -381,6 +386,8 @@ cancel_outstanding()
     returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 check_subscription(webhook_url text, webhook_headers jsonb, auth_type text, auth_config jsonb, event_filters jsonb)
     returns void c stable parallel safe
+check_template(payload_template text, payload_content_type text, max_payload_size_kb integer, subscribed_events jsonb)
+    returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 check_tenant(tenant_id uuid)
     returns boolean sql stable parallel restricted
 claim_deliveries(shards smallint[], cursors uuid[], held uuid[], held_ordered uuid[], full_subscriptions uuid[], known_subscriptions uuid[], per_subscription integer, newcomers integer, max_rows integer, max_bytes bigint DEFAULT 8388608, only_subscriptions uuid[] DEFAULT NULL::uuid[], after_ids uuid[] DEFAULT NULL::uuid[])
@@ -428,7 +435,7 @@ link_tenants(tenants regclass, id_column name DEFAULT 'id'::name)
 link_users(users regclass, id_column name DEFAULT 'id'::name)
     returns void sql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 load_subscriptions(ids uuid[])
-    returns TABLE(id uuid, version bigint, webhook_url text, webhook_method text, webhook_headers text, auth_type text, auth_config text, retry_count integer, retry_delay_seconds integer, timeout_seconds integer, max_payload_size_kb integer, no_retry_statuses integer[], max_in_flight integer, rate_limit_per_second double precision, rate_limit_burst integer, breaker_failure_threshold bigint, breaker_cooldown_seconds bigint, payload_format text, shard smallint, is_breaker_open boolean, probe_in_ms bigint, failing_for_ms bigint) sql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+    returns TABLE(id uuid, version bigint, webhook_url text, webhook_method text, webhook_headers text, auth_type text, auth_config text, retry_count integer, retry_delay_seconds integer, timeout_seconds integer, max_payload_size_kb integer, no_retry_statuses integer[], max_in_flight integer, rate_limit_per_second double precision, rate_limit_burst integer, breaker_failure_threshold bigint, breaker_cooldown_seconds bigint, payload_format text, payload_template text, payload_content_type text, shard smallint, is_breaker_open boolean, probe_in_ms bigint, failing_for_ms bigint) sql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 maintain()
     returns TABLE(task text, done bigint) plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 match_events()
@@ -463,7 +470,7 @@ release_shards(shards smallint[])
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 remove_orphans()
     returns bigint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off,enable_bitmapscan=off,enable_hashjoin=off,enable_mergejoin=off}
-render_request(payload_format text, event_id uuid, tenant_id uuid, event_type text, event_category text, event_name text, event_version text, created_at_us bigint, event_data text, resource_type text, resource_id uuid, user_id uuid, session_id text, request_id text, source_ip text)
+render_request(payload_format text, payload_template text, payload_content_type text, max_payload_size_kb integer, event_id uuid, tenant_id uuid, event_type text, event_category text, event_name text, event_version text, created_at_us bigint, event_data text, resource_type text, resource_id uuid, user_id uuid, session_id text, request_id text, source_ip text)
     returns TABLE(headers jsonb, body text) c immutable parallel safe
 renew_secret(subscription_id uuid)
     returns text plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
@@ -475,6 +482,8 @@ revoke_all_tenants(role name)
     returns void plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 ring_doorbell(shard smallint)
     returns smallint sql volatile parallel unsafe
+sample_request(event_type text, tenant_id uuid, payload_format text, payload_template text, payload_content_type text, max_payload_size_kb integer)
+    returns TABLE(headers jsonb, body text) sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 set_setting(name text, value bigint)
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 set_tenant(tenant_id uuid, for_session boolean DEFAULT false)

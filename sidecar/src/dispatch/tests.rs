@@ -13,6 +13,7 @@ fn subscription(number: u128, max_in_flight: usize) -> Arc<Subscription> {
         version: 1,
         endpoint: Err("not sent in these tests".to_owned()),
         format: PayloadFormat::Envelope,
+        template: None,
         retry: RetryPolicy {
             retry_count: 3,
             base_delay: Duration::from_secs(1),

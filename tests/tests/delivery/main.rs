@@ -3,7 +3,7 @@
 //! # Layout
 //! - `scene`: what a test plays on; `tls_receiver`: a receiver with a certificate of its own
 //! - `flow`: the request and its record, as specified; `signatures`: verified by the published library; `secrets`: in no log
-//! - `formats`: each payload format, as its consumers read it
+//! - `formats`: each payload format, as its consumers read it; `templates`: bodies of their own
 //! - `outcomes`: whatever a receiver may do, and what becomes of the delivery
 //! - `subscriptions`: changes while deliveries are queued
 //! - `doorbell`: nothing ever waits for the backstop poll
@@ -43,5 +43,7 @@ mod secrets;
 mod signatures;
 #[cfg(test)]
 mod subscriptions;
+#[cfg(test)]
+mod templates;
 #[cfg(test)]
 mod tls_receiver;

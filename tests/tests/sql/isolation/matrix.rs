@@ -26,7 +26,7 @@ pub const RELATIONS: &[(&str, &str, &str)] = &[
     ("subscription_routes", "tenant_id", ""),
     ("subscription_settings", "tenant_id", "manager: select own"),
     ("webhook_delivery_logs", "tenant_id", "manager: select own"),
-    ("webhook_subscriptions", "tenant_id", "manager: delete own, insert own, select(id tenant_id name description environment webhook_url webhook_method auth_type subscribed_events event_filters retry_count retry_delay_seconds timeout_seconds max_payload_size_kb is_active is_enabled created_at updated_at created_by no_retry_statuses max_in_flight rate_limit_per_second rate_limit_burst ordering breaker_failure_threshold breaker_cooldown_seconds disabled_reason payload_format version) own, update own; monitor: select(id tenant_id name environment auth_type subscribed_events retry_count retry_delay_seconds timeout_seconds max_payload_size_kb is_active is_enabled created_at updated_at no_retry_statuses max_in_flight rate_limit_per_second rate_limit_burst ordering breaker_failure_threshold breaker_cooldown_seconds disabled_reason payload_format version) all"),
+    ("webhook_subscriptions", "tenant_id", "manager: delete own, insert own, select(id tenant_id name description environment webhook_url webhook_method auth_type subscribed_events event_filters retry_count retry_delay_seconds timeout_seconds max_payload_size_kb is_active is_enabled created_at updated_at created_by no_retry_statuses max_in_flight rate_limit_per_second rate_limit_burst ordering breaker_failure_threshold breaker_cooldown_seconds disabled_reason payload_format payload_template payload_content_type version) own, update own; monitor: select(id tenant_id name environment auth_type subscribed_events retry_count retry_delay_seconds timeout_seconds max_payload_size_kb is_active is_enabled created_at updated_at no_retry_statuses max_in_flight rate_limit_per_second rate_limit_burst ordering breaker_failure_threshold breaker_cooldown_seconds disabled_reason payload_format version) all"),
 ];
 
 /// A row of a tenant, for each relation that somebody may insert into.
@@ -64,6 +64,7 @@ pub const FUNCTIONS: &[(&str, &str, Answer)] = &[
     ("caller", "", Owner),
     ("cancel_outstanding", "", Owner),
     ("check_subscription", "", Owner),
+    ("check_template", "", Owner),
     ("check_tenant", "", Owner),
     ("claim_deliveries", "sidecar", Same("select webhooks.claim_deliveries('{1}', '{null}', '{}', '{}', '{}', '{}', 10, 0, 10)")),
     ("claim_idempotency_key", "", Owner),
@@ -105,12 +106,13 @@ pub const FUNCTIONS: &[(&str, &str, Answer)] = &[
     ("refuse_tenant", "manager publisher", Raised("select webhooks.refuse_tenant('{tenant}')")),
     ("release_shards", "sidecar", Same("select webhooks.release_shards('{1}')")),
     ("remove_orphans", "", Owner),
-    ("render_request", "manager", Same("select webhooks.render_request('envelope', '{event}', '{tenant}', '', '', '', '', 0, '{}', null, null, null, null, null, null)")),
+    ("render_request", "manager", Same("select webhooks.render_request('envelope', null, null, null, '{event}', '{tenant}', '', '', '', '', 0, '{}', null, null, null, null, null, null)")),
     ("renew_secret", "manager", Unknown("select webhooks.renew_secret('{subscription}')")),
     ("reset_breaker", "manager", Unknown("select webhooks.reset_breaker('{subscription}')")),
     ("reset_setting", "", Owner),
     ("revoke_all_tenants", "", Owner),
     ("ring_doorbell", "", Owner),
+    ("sample_request", "", Owner),
     ("set_setting", "", Owner),
     ("set_tenant", "manager publisher", Same("select webhooks.set_tenant('{tenant}')")),
     ("setting", "", Owner),
