@@ -174,7 +174,7 @@ comment on function webhooks.jsonpath_objection(jsonpath) is
     'Why a subscription may not filter by a path; null if it may. Publishers evaluate it in their transactions: refused is what may take longer than the square of the event''s size.';
 
 create function webhooks.sample_request(
-    event_type text, tenant_id uuid, payload_format text, payload_template text, payload_content_type text, max_payload_size_kb integer
+    event_type text, shown_tenant uuid, payload_format text, payload_template text, payload_content_type text, max_payload_size_kb integer
 )
 returns table (headers jsonb, body text)
 language sql stable
@@ -185,7 +185,7 @@ begin atomic
     cross join lateral webhooks.render_request(
         sample_request.payload_format, sample_request.payload_template, sample_request.payload_content_type,
         sample_request.max_payload_size_kb,
-        '00000000-0000-7000-8000-000000000001', sample_request.tenant_id, t.name, t.category, coalesce(t.description, t.name), t.version,
+        '00000000-0000-7000-8000-000000000001', sample_request.shown_tenant, t.name, t.category, coalesce(t.description, t.name), t.version,
         (extract(epoch from now()) * 1000000)::bigint, coalesce(t.example, '{}')::text, t.category, '00000000-0000-7000-8000-000000000002',
         '00000000-0000-7000-8000-000000000003', 'sample-session', 'sample-request', '192.0.2.1') r
     where t.name = sample_request.event_type;

@@ -45,6 +45,9 @@ grant execute on function
     webhooks.jsonpath_matches(jsonb, jsonpath),
     webhooks.filter_mismatch(text, text, text, uuid),
     webhooks.build_payload(uuid, uuid),
+    webhooks.preview_request(uuid, uuid),
+    webhooks.preview_payload(uuid, uuid, text),
+    webhooks.sample_request(text, uuid, text, text, text, integer),
     webhooks.render_request(text, text, text, integer, uuid, uuid, text, text, text, text, bigint, text, text, uuid, uuid, text, text, text),
     webhooks.setting_definitions()
 to webhooks_manager;

@@ -377,7 +377,7 @@ arm_doorbell(shards smallint[])
 balance_shards(owned smallint[])
     returns TABLE(fair_share integer, acquired smallint[]) plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 build_payload(event_id uuid, subscription_id uuid DEFAULT NULL::uuid)
-    returns text plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+    returns text sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 bypasses_isolation(role name)
     returns boolean sql stable parallel safe
 caller()
@@ -450,6 +450,10 @@ ordered_deliveries(shard smallint, subscription_id uuid, held uuid[], from_lane 
     returns TABLE(delivery_id uuid, attempt integer, lane bigint, event_log_id uuid, expires_at timestamp with time zone) sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 own_event_type()
     returns trigger plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+preview_payload(subscription_id uuid, event_id uuid DEFAULT NULL::uuid, event_type text DEFAULT NULL::text)
+    returns TABLE(method text, url text, headers jsonb, body text) plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+preview_request(event_id uuid, subscription_id uuid DEFAULT NULL::uuid)
+    returns TABLE(headers jsonb, body text) plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 promote_due(shards smallint[], max_rows integer DEFAULT 1000)
     returns TABLE(delivery_ids uuid[], subscription_ids uuid[], next_due_in_ms bigint) plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_generic_plan,enable_seqscan=off,enable_bitmapscan=off}
 publish_event(tenant_id uuid, event_type text, event_category text DEFAULT NULL::text, event_name text DEFAULT NULL::text, event_data jsonb DEFAULT '{}'::jsonb, resource_type text DEFAULT NULL::text, resource_id uuid DEFAULT NULL::uuid, user_id uuid DEFAULT NULL::uuid, session_id text DEFAULT NULL::text, request_id text DEFAULT NULL::text, source_ip inet DEFAULT NULL::inet, event_version text DEFAULT '1.0'::text, environment text DEFAULT NULL::text, idempotency_key text DEFAULT NULL::text, ordering_key text DEFAULT NULL::text, deliver_after timestamp with time zone DEFAULT NULL::timestamp with time zone, expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone)
@@ -482,7 +486,7 @@ revoke_all_tenants(role name)
     returns void plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 ring_doorbell(shard smallint)
     returns smallint sql volatile parallel unsafe
-sample_request(event_type text, tenant_id uuid, payload_format text, payload_template text, payload_content_type text, max_payload_size_kb integer)
+sample_request(event_type text, shown_tenant uuid, payload_format text, payload_template text, payload_content_type text, max_payload_size_kb integer)
     returns TABLE(headers jsonb, body text) sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 set_setting(name text, value bigint)
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}

@@ -1,6 +1,6 @@
 //! Each `payload_format`, read by the library that its consumers use.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cloudevents::AttributesReader;
 use cloudevents::binding::http::to_event;
@@ -108,6 +108,29 @@ async fn each_format_is_signed_typed_and_previewed_as_it_is_sent() {
             Some("true"),
             "{format}"
         );
+        let preview = format!(
+            "select * from webhooks.preview_payload('{id}', '{}')",
+            sent.event
+        );
+        let preview = db.rows(&preview).await.unwrap().remove(0);
+        assert_eq!(preview["body"], body);
+        assert_eq!(preview["method"], "POST");
+        assert!(!preview.to_string().contains(&sent.secret));
+        let previewed = preview["headers"].as_object().unwrap();
+        let of_http = ["accept", "content-length", "host", "user-agent"];
+        let names: BTreeSet<_> = request.headers.keys().map(|name| name.as_str()).collect();
+        let expected: BTreeSet<_> = previewed
+            .keys()
+            .map(String::as_str)
+            .chain(of_http)
+            .collect();
+        assert_eq!(names, expected, "{format}");
+        for (name, value) in previewed {
+            // Secret, or of the attempt.
+            if value != "***" && value != "…" {
+                assert_eq!(request.header(name), value.as_str(), "{format}: {name}");
+            }
+        }
         // Attributes are headers in binary mode alone.
         let has_attributes = request
             .headers

@@ -7,6 +7,7 @@
 //! | `doorbell`, `shards`, `claim`, `ordering`, `record`, `health` | the sidecar's side of the protocol, several sessions at once |
 //! | `settings`, `partitions`, `links`, `dump_restore` | operations |
 //! | `docs` | the documents' SQL, as it stands |
+//! | `previews` | requests as SQL shows them |
 //! | `native` | the functions in Rust, called as SQL calls them |
 //! | `isolation` | tenants and roles: who may do what with whose rows |
 //! | `privileges`, `catalogue`, `plans` | what catalogues and statistics can prove about all of it |
@@ -44,6 +45,8 @@ mod ordering;
 mod partitions;
 #[cfg(test)]
 mod plans;
+#[cfg(test)]
+mod previews;
 #[cfg(test)]
 mod privileges;
 #[cfg(test)]
