@@ -9,7 +9,8 @@ declare
     is_own constant text := $$tenant_id = nullif(current_setting('webhooks.tenant_id', true), '')::uuid$$;
 begin
     foreach relation in array array[
-        'event_logs', 'webhook_subscriptions', 'subscription_routes', 'delivery_queue', 'delivery_attempts', 'idempotency_keys'
+        'event_logs', 'webhook_subscriptions', 'subscription_routes', 'delivery_queue', 'delivery_attempts', 'idempotency_keys',
+        'subscription_templates'
     ] loop
         execute format('alter table webhooks.%I enable row level security', relation);
         -- refuse_tenant(): an error that says what to do, instead of PostgreSQL's.

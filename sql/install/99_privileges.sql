@@ -26,6 +26,7 @@ grant select on
     webhooks.settings, webhooks.setting_overrides
 to webhooks_manager;
 grant select, delete on webhooks.subscription_breakers to webhooks_manager;
+grant select, insert, update, delete on webhooks.subscription_templates to webhooks_manager;
 grant execute on function
     webhooks.set_tenant(uuid, boolean),
     webhooks.current_tenant(),
@@ -46,6 +47,9 @@ grant execute on function
     webhooks.filter_mismatch(text, text, text, uuid),
     webhooks.build_payload(uuid, uuid),
     webhooks.preview_request(uuid, uuid),
+    webhooks.shipped_templates(),
+    webhooks.template_columns(),
+    webhooks.create_subscription_from_template(uuid, text, jsonb),
     webhooks.preview_payload(uuid, uuid, text),
     webhooks.sample_request(text, uuid, text, text, text, integer),
     webhooks.render_request(text, text, text, integer, uuid, uuid, text, text, text, text, bigint, text, text, uuid, uuid, text, text, text),

@@ -225,6 +225,13 @@ view subscription_settings {security_invoker=true}
     payload_template text
     payload_content_type character varying(255)
     version bigint
+table subscription_templates row level security
+    tenant_id uuid not null
+    name character varying(100) not null
+    description text
+    settings jsonb not null
+    placeholders jsonb not null default '{}'::jsonb
+    created_at timestamp with time zone not null default now()
 view webhook_delivery_logs {security_invoker=true}
     id uuid
     subscription_id uuid
@@ -310,6 +317,7 @@ CREATE UNIQUE INDEX linked_tables_pkey ON webhooks.linked_tables USING btree (ki
 CREATE UNIQUE INDEX setting_overrides_pkey ON webhooks.setting_overrides USING btree (name)
 CREATE UNIQUE INDEX subscription_breakers_pkey ON webhooks.subscription_breakers USING btree (subscription_id)
 CREATE UNIQUE INDEX subscription_routes_pkey ON webhooks.subscription_routes USING btree (tenant_id, pattern, subscription_id)
+CREATE UNIQUE INDEX subscription_templates_pkey ON webhooks.subscription_templates USING btree (tenant_id, name)
 CREATE UNIQUE INDEX webhook_subscriptions_pkey ON webhooks.webhook_subscriptions USING btree (id)
 
 -- constraints
@@ -331,6 +339,7 @@ webhooks.setting_overrides setting_overrides_pkey PRIMARY KEY (name)
 webhooks.subscription_breakers subscription_breakers_pkey PRIMARY KEY (subscription_id)
 webhooks.subscription_breakers subscription_breakers_state_check CHECK (((state)::text = ANY ((ARRAY['closed'::character varying, 'open'::character varying])::text[])))
 webhooks.subscription_routes subscription_routes_pkey PRIMARY KEY (tenant_id, pattern, subscription_id)
+webhooks.subscription_templates subscription_templates_pkey PRIMARY KEY (tenant_id, name)
 webhooks.webhook_subscriptions webhook_subscriptions_auth_type_check CHECK (((auth_type)::text = ANY ((ARRAY['none'::character varying, 'api_key'::character varying, 'signature'::character varying, 'oauth'::character varying])::text[])))
 webhooks.webhook_subscriptions webhook_subscriptions_breaker_cooldown_check CHECK (((breaker_cooldown_seconds >= 1) AND (breaker_cooldown_seconds <= 86400)))
 webhooks.webhook_subscriptions webhook_subscriptions_breaker_threshold_check CHECK (((breaker_failure_threshold >= 0) AND (breaker_failure_threshold <= 1000000)))
@@ -365,6 +374,8 @@ webhooks.subscription_breakers own_tenant for all using (EXISTS ( SELECT
   WHERE (s.id = subscription_breakers.subscription_id)))
 webhooks.subscription_routes all_tenants for all to webhooks_all_tenants using true with check true
 webhooks.subscription_routes own_tenant for all using (tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) with check ((tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) OR webhooks.refuse_tenant(tenant_id))
+webhooks.subscription_templates all_tenants for all to webhooks_all_tenants using true with check true
+webhooks.subscription_templates own_tenant for all using (tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) with check ((tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) OR webhooks.refuse_tenant(tenant_id))
 webhooks.webhook_subscriptions all_tenants for all to webhooks_all_tenants using true with check true
 webhooks.webhook_subscriptions monitor for select to webhooks_monitor using ( SELECT (NOT pg_has_role(CURRENT_USER, 'webhooks_manager'::name, 'usage'::text)))
 webhooks.webhook_subscriptions own_tenant for all using (tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) with check ((tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) OR webhooks.refuse_tenant(tenant_id))
@@ -396,6 +407,8 @@ claim_idempotency_key(tenant_id uuid, idempotency_key text, event_id uuid)
     returns uuid plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp",enable_seqscan=off}
 create_partitions(days_ahead integer DEFAULT NULL::integer)
     returns integer plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",lock_timeout=2s}
+create_subscription_from_template(tenant_id uuid, template text, overrides jsonb DEFAULT '{}'::jsonb)
+    returns uuid plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 current_tenant()
     returns uuid sql stable parallel safe
 derive_routes()
@@ -500,10 +513,14 @@ shard_count()
     returns integer sql immutable parallel safe
 shard_of(subscription_id uuid)
     returns smallint sql immutable parallel safe strict
+shipped_templates()
+    returns TABLE(name text, description text, settings jsonb, placeholders jsonb) sql immutable parallel safe
 sidecar_count()
     returns integer sql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 sidecar_settings()
     returns TABLE(extension_version text, shard_count integer, max_retry_delay_seconds bigint, max_retry_after_seconds bigint, max_response_body_bytes bigint, max_response_headers_bytes bigint, disable_after_failing_hours bigint) sql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+template_columns()
+    returns text[] sql stable parallel safe
 unlink_tenants()
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 unlink_users()
@@ -516,6 +533,8 @@ uuid_v7_time(id uuid)
     returns timestamp with time zone sql immutable parallel safe strict
 validate_subscription()
     returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+validate_template()
+    returns trigger plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 verify_signature(payload text, signature text, secret text)
     returns boolean c immutable parallel safe strict
 
@@ -525,6 +544,7 @@ CREATE TRIGGER derive_routes AFTER INSERT OR DELETE OR UPDATE ON webhooks.webhoo
 CREATE TRIGGER match_events AFTER INSERT ON webhooks.event_logs REFERENCING NEW TABLE AS new_events FOR EACH STATEMENT EXECUTE FUNCTION webhooks.match_events()
 CREATE TRIGGER own_event_type BEFORE INSERT OR UPDATE ON webhooks.event_types FOR EACH ROW EXECUTE FUNCTION webhooks.own_event_type()
 CREATE TRIGGER validate_subscription BEFORE INSERT OR UPDATE ON webhooks.webhook_subscriptions FOR EACH ROW EXECUTE FUNCTION webhooks.validate_subscription()
+CREATE TRIGGER validate_template BEFORE INSERT OR UPDATE ON webhooks.subscription_templates FOR EACH ROW EXECUTE FUNCTION webhooks.validate_template()
 
 -- event types
 document.deleted (document) 1.0

@@ -105,7 +105,7 @@ async fn every_table_with_rows_is_dumped() {
     }
     // Of a partitioned parent pg_dump has nothing to dump.
     let all = "select count(*) from unnest((select extconfig from pg_extension where extname = 'webhooks'))";
-    assert_eq!(session.text(all).await, "9");
+    assert_eq!(session.text(all).await, "10");
 }
 
 #[tokio::test]
@@ -116,7 +116,7 @@ async fn what_can_be_told_of_a_function_is_told() {
         where pronamespace = 'webhooks'::regnamespace and provolatile = 'v' and prorettype <> 'trigger'::regtype";
     assert_eq!(
         session.text(volatile).await,
-        "apply_links arm_doorbell balance_shards claim_idempotency_key create_partitions disarm_doorbell generate_api_key \
+        "apply_links arm_doorbell balance_shards claim_idempotency_key create_partitions create_subscription_from_template disarm_doorbell generate_api_key \
          generate_secret grant_all_tenants join_sidecars leave_sidecars link_table link_tenants link_users maintain notify_owner \
          promote_due publish_event record_attempts refuse_event release_shards remove_orphans renew_secret reset_breaker \
          reset_setting revoke_all_tenants ring_doorbell set_setting set_tenant sidecar_count unlink_tenants unlink_users uuid_v7"

@@ -7,7 +7,7 @@
 //! | `doorbell`, `shards`, `claim`, `ordering`, `record`, `health` | the sidecar's side of the protocol, several sessions at once |
 //! | `settings`, `partitions`, `links`, `dump_restore` | operations |
 //! | `docs` | the documents' SQL, as it stands |
-//! | `previews` | requests as SQL shows them |
+//! | `previews`, `templates` | requests as SQL shows them; ready-made settings |
 //! | `native` | the functions in Rust, called as SQL calls them |
 //! | `isolation` | tenants and roles: who may do what with whose rows |
 //! | `privileges`, `catalogue`, `plans` | what catalogues and statistics can prove about all of it |
@@ -61,5 +61,7 @@ mod settings;
 mod shards;
 #[cfg(test)]
 mod subscriptions;
+#[cfg(test)]
+mod templates;
 #[cfg(test)]
 mod two_phase;

@@ -99,6 +99,8 @@ pub async fn database(name: &str) -> (Database, Session) {
                      (delivery_id, delivery_attempt, attempted_at, subscription_id, event_log_id, tenant_id, delivery_status, response_headers, response_body, error_message)
                  select webhooks.uuid_v7(), 1, now(), subscription_id, event_log_id, tenant_id, 'failed', '{{\"x\": [\"{mark}\"]}}', '{mark}', '{mark}'
                  from webhooks.delivery_queue where tenant_id = '{id}';
+                 insert into webhooks.subscription_templates (tenant_id, name, description, settings)
+                 select '{id}', '{mark} ' || n, '{mark}', '{{\"name\": \"{mark}\"}}' from generate_series(1, {subscriptions}) n;
                  insert into webhooks.subscription_breakers (subscription_id, state, since, probe_at, failing_since, last_error)
                  select id, 'open', now(), now(), now(), '{mark}' from webhooks.webhook_subscriptions where tenant_id = '{id}'"
             ))

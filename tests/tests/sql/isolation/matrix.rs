@@ -25,6 +25,7 @@ pub const RELATIONS: &[(&str, &str, &str)] = &[
     ("subscription_health", "tenant_id", "manager: select own; monitor: select all"),
     ("subscription_routes", "tenant_id", ""),
     ("subscription_settings", "tenant_id", "manager: select own"),
+    ("subscription_templates", "tenant_id", "manager: delete own, insert own, select own, update own"),
     ("webhook_delivery_logs", "tenant_id", "manager: select own"),
     ("webhook_subscriptions", "tenant_id", "manager: delete own, insert own, select(id tenant_id name description environment webhook_url webhook_method auth_type subscribed_events event_filters retry_count retry_delay_seconds timeout_seconds max_payload_size_kb is_active is_enabled created_at updated_at created_by no_retry_statuses max_in_flight rate_limit_per_second rate_limit_burst ordering breaker_failure_threshold breaker_cooldown_seconds disabled_reason payload_format payload_template payload_content_type version) own, update own; monitor: select(id tenant_id name environment auth_type subscribed_events retry_count retry_delay_seconds timeout_seconds max_payload_size_kb is_active is_enabled created_at updated_at no_retry_statuses max_in_flight rate_limit_per_second rate_limit_burst ordering breaker_failure_threshold breaker_cooldown_seconds disabled_reason payload_format version) all"),
 ];
@@ -33,6 +34,7 @@ pub const RELATIONS: &[(&str, &str, &str)] = &[
 #[rustfmt::skip]
 pub const INSERTS: &[(&str, &str)] = &[
     ("event_logs", "insert into webhooks.event_logs (tenant_id, event_type, event_category, event_name, event_data) values ('{tenant}', 'job.created', 'job', 'x', '{}')"),
+    ("subscription_templates", "insert into webhooks.subscription_templates (tenant_id, name, settings) values ('{tenant}', 'new', '{}')"),
     ("webhook_subscriptions", "insert into webhooks.webhook_subscriptions (tenant_id, name, webhook_url, auth_type, auth_config, webhook_headers) values ('{tenant}', 'x', 'http://x.example/', 'api_key', '{\"api_key\": \"k\"}', '{\"x\": \"y\"}')"),
 ];
 
@@ -69,6 +71,7 @@ pub const FUNCTIONS: &[(&str, &str, Answer)] = &[
     ("claim_deliveries", "sidecar", Same("select webhooks.claim_deliveries('{1}', '{null}', '{}', '{}', '{}', '{}', 10, 0, 10)")),
     ("claim_idempotency_key", "", Owner),
     ("create_partitions", "", Owner),
+    ("create_subscription_from_template", "manager", Denied("select webhooks.create_subscription_from_template('{tenant}', 'plain-json', '{\"webhook_url\": \"https://x.example/\"}')")),
     ("current_tenant", "manager publisher", Same("select webhooks.current_tenant()")),
     ("derive_routes", "", Owner),
     ("disarm_doorbell", "sidecar", Same("select webhooks.disarm_doorbell('{1}')")),
@@ -121,14 +124,17 @@ pub const FUNCTIONS: &[(&str, &str, Answer)] = &[
     ("setting_definitions", "manager monitor", Same("select webhooks.setting_definitions()")),
     ("shard_count", "sidecar", Same("select webhooks.shard_count()")),
     ("shard_of", "", Owner),
+    ("shipped_templates", "manager", Same("select count(*) from webhooks.shipped_templates()")),
     ("sidecar_count", "monitor sidecar", Same("select webhooks.sidecar_count()")),
     ("sidecar_settings", "sidecar", Same("select webhooks.sidecar_settings()")),
+    ("template_columns", "manager", Same("select webhooks.template_columns()")),
     ("unlink_tenants", "", Owner),
     ("unlink_users", "", Owner),
     ("uuid_v7", "manager publisher", Same("select webhooks.uuid_v7()")),
     ("uuid_v7_floor", "manager monitor", Same("select webhooks.uuid_v7_floor(now())")),
     ("uuid_v7_time", "manager monitor", Same("select webhooks.uuid_v7_time(gen_random_uuid())")),
     ("validate_subscription", "", Owner),
+    ("validate_template", "", Owner),
     ("verify_signature", "manager", Same("select webhooks.verify_signature('a', 'b', 'c')")),
 ];
 
