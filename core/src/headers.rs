@@ -30,7 +30,7 @@ const RESERVED: [&str; 14] = [
     "upgrade",
     "user-agent",
 ];
-const RESERVED_PREFIXES: [&str; 3] = ["webhook-", "x-webhook-", "proxy-"];
+const RESERVED_PREFIXES: [&str; 4] = ["webhook-", "x-webhook-", "proxy-", "ce-"];
 
 /// What is wrong with `webhook_headers`. Shows names, never values: those may be secrets.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -191,6 +191,7 @@ mod tests {
                 json!({"X-Webhook-Signature": "x"}),
                 "header x-webhook-signature is",
             ),
+            (json!({"CE-Type": "x"}), "header ce-type is reserved"),
             (
                 json!({"Proxy-Authorization": "x"}),
                 "header proxy-authorization is",

@@ -5,7 +5,8 @@
 //!
 //! # Layout
 //! - [`filter`]: does an event pass a subscription's `event_filters`, and if not, why
-//! - [`payload`]: the request body and its hash
+//! - [`payload`]: the request body in each format, and its hash
+//! - [`template`]: a subscription's own body
 //! - [`signature`]: both signatures of a request, verifying them, new secrets
 //! - [`auth`]: a subscription's `auth_type` and `auth_config`
 //! - [`headers`]: a subscription's own request headers
@@ -24,6 +25,7 @@ pub mod headers;
 pub mod payload;
 pub mod retry;
 pub mod signature;
+pub mod template;
 pub mod url_policy;
 
 mod excerpt;

@@ -1,13 +1,21 @@
-//! The request body, from the same function that the sidecar calls.
+//! Requests, from the same functions that the sidecar calls.
 
 use crate::ids::to_uuid;
+use crate::refuse::refuse;
+use pgrx::JsonB;
+use pgrx::iter::TableIterator;
 use pgrx::prelude::*;
-use webhooks_core::payload::{Event, render_envelope};
+use webhooks_core::payload::{Event, PayloadFormat, render_envelope};
+use webhooks_core::template::{Template, TemplateError};
 
-/// The envelope for an event; null if a required part is null.
+/// Headers and body for an event in a format, or as a template makes it; no row if a required part is null.
 #[pg_extern(sql = false, immutable, parallel_safe)]
 #[allow(clippy::too_many_arguments)] // the event's columns
-fn render_payload(
+fn render_request(
+    payload_format: Option<&str>,
+    payload_template: Option<&str>,
+    payload_content_type: Option<&str>,
+    max_payload_size_kb: Option<i32>,
     event_id: Option<pgrx::Uuid>,
     tenant_id: Option<pgrx::Uuid>,
     event_type: Option<&str>,
@@ -23,22 +31,86 @@ fn render_payload(
     session_id: Option<&str>,
     request_id: Option<&str>,
     source_ip: Option<&str>,
-) -> Option<String> {
-    Some(render_envelope(&Event {
-        id: to_uuid(event_id?),
-        tenant_id: to_uuid(tenant_id?),
-        event_type: event_type?,
-        category: event_category?,
-        name: event_name?,
-        version: event_version,
-        created_at_us: created_at_us?,
-        data: event_data?,
-        resource_type,
-        resource_id: resource_id.map(to_uuid),
-        resource_data,
-        user_id: user_id.map(to_uuid),
-        session_id,
-        request_id,
-        source_ip,
-    }))
+) -> TableIterator<'static, (name!(headers, JsonB), name!(body, String))> {
+    let event = || {
+        Some(Event {
+            id: to_uuid(event_id?),
+            tenant_id: to_uuid(tenant_id?),
+            event_type: event_type?,
+            category: event_category?,
+            name: event_name?,
+            version: event_version,
+            created_at_us: created_at_us?,
+            data: event_data?,
+            resource_type,
+            resource_id: resource_id.map(to_uuid),
+            resource_data,
+            user_id: user_id.map(to_uuid),
+            session_id,
+            request_id,
+            source_ip,
+        })
+    };
+    let request = payload_format.and_then(|name| {
+        let format = name.parse().unwrap_or_else(|error| {
+            refuse(
+                format!("invalid payload_format: {error}"),
+                format!(
+                    "It takes {}.",
+                    PayloadFormat::ALL.map(PayloadFormat::name).join(", ")
+                ),
+            )
+        });
+        let template = payload_template.map(|source| compile(source, payload_content_type));
+        let event = event()?;
+        Some(match template {
+            Some(template) => {
+                render_template(&event, &template, max_payload_size_kb.unwrap_or(1024))
+            }
+            None => render(&event, format),
+        })
+    });
+    TableIterator::new(request)
+}
+
+fn render(event: &Event<'_>, format: PayloadFormat) -> (JsonB, String) {
+    let own = format.headers(event).into_iter();
+    let headers = own
+        .map(|(name, value)| (name.to_owned(), value.into()))
+        .chain([("content-type".to_owned(), format.content_type().into())])
+        .collect();
+    (
+        JsonB(serde_json::Value::Object(headers)),
+        format.render(event),
+    )
+}
+
+fn compile(source: &str, content_type: Option<&str>) -> Template {
+    Template::compile(source, content_type).unwrap_or_else(|error| refuse_template(&error, None))
+}
+
+fn render_template(event: &Event<'_>, template: &Template, max_kb: i32) -> (JsonB, String) {
+    let max_bytes = usize::try_from(max_kb).unwrap_or(0).saturating_mul(1024);
+    let body = template
+        .render(&render_envelope(event), max_bytes)
+        .unwrap_or_else(|error| refuse_template(&error, Some(event.event_type)));
+    let headers = serde_json::json!({"content-type": template.content_type()});
+    (JsonB(headers), body)
+}
+
+fn refuse_template(error: &TemplateError, event_type: Option<&str>) -> ! {
+    let setting = match error {
+        TemplateError::ContentType(_) => "payload_content_type",
+        _ => "payload_template",
+    };
+    let with = event_type.map_or(String::new(), |name| {
+        format!("with an event of type {name}: ")
+    });
+    let detail = error
+        .detail()
+        .map_or(String::new(), |detail| format!(" ({detail})"));
+    refuse(
+        format!("invalid {setting}: {with}{error}{detail}"),
+        error.hint(),
+    )
 }

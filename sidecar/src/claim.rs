@@ -1,21 +1,20 @@
 //! Claim: read ready deliveries of the owned shards. A plain read; see `sql/install/80_claim.sql`.
 
 use crate::dispatch::Failing;
+use crate::message::{Events, Message};
 use crate::owner::{Owner, Settings};
 use crate::subscriptions::{Subscription, Subscriptions};
-use bytes::Bytes;
 use futures_util::TryStreamExt;
 use std::collections::{HashMap, HashSet};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio_postgres::{Error, Row};
+use tokio_postgres::Error;
 use uuid::Uuid;
-use webhooks_core::payload::{Event, payload_sha256, render_envelope};
 
 /// Event data that one claim brings at the most, in bytes as stored, and at least one delivery.
 const MAX_STORED_BYTES: i64 = 8 << 20;
-/// The same in bytes as sent: where it compressed well, the rest is left for the next claim.
+/// The same in bytes as read: where it compressed well, the rest is left for the next claim.
 const MAX_BYTES: usize = 16 << 20;
 
 /// What to claim.
@@ -62,14 +61,6 @@ impl Delivery {
     }
 }
 
-/// An event as it is sent. Deliveries of one event that are claimed together share it.
-pub struct Message {
-    pub event_id: Uuid,
-    pub event_type: String,
-    pub body: Bytes,
-    pub sha256: [u8; 32],
-}
-
 /// What a claim brought.
 pub struct Claimed {
     pub deliveries: Vec<Delivery>,
@@ -96,7 +87,8 @@ struct Claim {
     lane: Option<i64>,
     deadline: Instant,
     subscription: (Uuid, i64),
-    message: Option<Arc<Message>>,
+    /// Among the claim's events; `None`: it is gone.
+    event: Option<usize>,
 }
 
 /// What a delivery costs beside its body, in bytes, roughly.
@@ -114,6 +106,7 @@ pub async fn claim(
 ) -> Result<Claimed, Error> {
     let Read {
         mut claims,
+        mut events,
         cut,
         more_lanes,
     } = read(owner, &request).await?;
@@ -131,12 +124,8 @@ pub async fn claim(
             .collect()
     });
     let mut taken: HashMap<(Uuid, i64), usize> = HashMap::new();
-    let mut sharers: HashMap<Uuid, usize> = HashMap::new();
     for claim in &claims {
         *taken.entry(claim.subscription).or_default() += 1;
-        if let Some(message) = &claim.message {
-            *sharers.entry(message.event_id).or_default() += 1;
-        }
     }
     let wanted: Vec<(Uuid, i64)> = taken.keys().copied().collect();
     let failing = subscriptions.load(owner, settings, &wanted).await?;
@@ -145,23 +134,35 @@ pub async fn claim(
         .filter(|(_, n)| *n >= request.per_subscription)
         .map(|((id, _), _)| id)
         .collect();
+    // Deleted since it was claimed: not there any more.
+    let with_subscription = |claim: Claim| {
+        let subscription = subscriptions.get(claim.subscription.0)?;
+        Some((claim, subscription))
+    };
+    let claims: Vec<_> = claims.into_iter().filter_map(with_subscription).collect();
+    for (claim, subscription) in &claims {
+        if let Some(event) = claim.event {
+            events.want(event, subscription);
+        }
+    }
     let deliveries = claims
         .into_iter()
-        .filter_map(|claim| {
-            let part = claim.message.as_ref().map_or(0, |message| {
-                message.body.len() / sharers.get(&message.event_id).copied().unwrap_or(1)
-            });
-            Some(Delivery {
+        .map(|(claim, subscription)| {
+            let (message, part) = match claim.event {
+                Some(event) => events.render(event, &subscription),
+                None => (None, 0),
+            };
+            Delivery {
                 id: claim.id,
                 shard: claim.shard,
                 attempt: claim.attempt,
                 is_newcomer: claim.is_newcomer,
                 lane: claim.lane,
                 deadline: claim.deadline,
-                subscription: subscriptions.get(claim.subscription.0)?,
-                message: claim.message,
+                subscription,
+                message,
                 size: part + OVERHEAD,
-            })
+            }
         })
         .collect();
     Ok(Claimed {
@@ -178,6 +179,7 @@ pub async fn claim(
 /// The rows of a claim.
 struct Read {
     claims: Vec<Claim>,
+    events: Events,
     /// It was cut short by the budget of bytes.
     cut: bool,
     /// How many subscriptions have more lanes than were looked at.
@@ -212,10 +214,10 @@ async fn read(owner: &Owner, request: &ClaimRequest) -> Result<Read, Error> {
     let mut rows = pin!(owner.client.query_raw(&owner.claim, parameters).await?);
     let mut read = Read {
         claims: Vec::new(),
+        events: Events::default(),
         cut: false,
         more_lanes: 0,
     };
-    let mut messages: HashMap<Uuid, Option<Arc<Message>>> = HashMap::new();
     let mut bytes = 0;
     while let Some(row) = rows.try_next().await? {
         let Some(id) = row.get(0) else {
@@ -226,12 +228,7 @@ async fn read(owner: &Owner, request: &ClaimRequest) -> Result<Read, Error> {
             read.cut = true;
             break;
         }
-        let message = messages.entry(row.get(9)).or_insert_with(|| {
-            let message = message(&row);
-            bytes += message.as_ref().map_or(0, |m| m.body.len());
-            message.map(Arc::new)
-        });
-        read.claims.push(Claim {
+        let mut claim = Claim {
             id,
             is_newcomer: row.get(1),
             shard: row.get(2),
@@ -239,8 +236,12 @@ async fn read(owner: &Owner, request: &ClaimRequest) -> Result<Read, Error> {
             attempt: row.get(5),
             lane: row.get(6),
             deadline: deadline(row.get(7)),
-            message: message.clone(),
-        });
+            event: None,
+        };
+        let new_bytes;
+        (claim.event, new_bytes) = read.events.take(row);
+        bytes += new_bytes;
+        read.claims.push(claim);
     }
     Ok(read)
 }
@@ -252,33 +253,4 @@ fn deadline(expires_in_ms: i64) -> Instant {
         Ok(ms) => now + Duration::from_millis(ms.min(365 * 86_400_000)),
         Err(_) => now,
     }
-}
-
-fn message(row: &Row) -> Option<Message> {
-    let tenant_id: Option<Uuid> = row.get(10);
-    let event = Event {
-        id: row.get(9),
-        tenant_id: tenant_id?,
-        event_type: row.get(11),
-        category: row.get(12),
-        name: row.get(13),
-        version: row.get(14),
-        created_at_us: row.get(15),
-        data: row.get(16),
-        resource_type: row.get(17),
-        resource_id: row.get(18),
-        resource_data: row.get(23),
-        user_id: row.get(19),
-        session_id: row.get(20),
-        request_id: row.get(21),
-        source_ip: row.get(22),
-    };
-    let body = Bytes::from(render_envelope(&event));
-    let sha256 = payload_sha256(&body);
-    Some(Message {
-        event_id: event.id,
-        event_type: event.event_type.to_owned(),
-        body,
-        sha256,
-    })
 }

@@ -1,10 +1,11 @@
 //! Deliver: one HTTP attempt, under one deadline that covers connecting, sending and the whole response.
 
 use crate::args::RunArgs;
-use crate::claim::{Delivery, Message};
+use crate::claim::Delivery;
 use crate::client::{self, Client};
 use crate::clock;
 use crate::dispatch::{BreakerChange, Verdict};
+use crate::message::Message;
 use crate::owner::Settings;
 use crate::request;
 use crate::resolve::{PolicyResolver, ResolveError};
@@ -101,6 +102,21 @@ impl Deliverer {
             );
             return attempt;
         }
+        // Here and not when it was claimed: a template takes its time, and only its own delivery's.
+        let subscription = &delivery.subscription;
+        let templated = subscription
+            .template
+            .as_ref()
+            .map(|template| message.with_template(template, subscription.max_payload_bytes));
+        let message = match &templated {
+            Some(Ok(message)) => message,
+            Some(Err(error)) => {
+                let reason = format!("payload_template: {error}; nothing was sent");
+                attempt.error = Some(error_text(&reason));
+                return attempt;
+            }
+            None => message,
+        };
         attempt.payload_size = Some(message.body.len());
         attempt.payload_sha256 = Some(message.sha256);
         let (outcome, capture, detail) = self.send(delivery, message, settings, attempted_at).await;

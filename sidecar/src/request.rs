@@ -1,6 +1,7 @@
 //! The request: the subscription's constant parts, the event's identity, and the signature of this attempt.
 
-use crate::claim::{Delivery, Message};
+use crate::claim::Delivery;
+use crate::message::Message;
 use crate::subscriptions::Endpoint;
 use bytes::Bytes;
 use http_body_util::Full;
@@ -34,6 +35,7 @@ pub fn build(
     let uri =
         Uri::try_from(endpoint.url.as_str()).map_err(|error| format!("webhook_url: {error}"))?;
     let mut headers = endpoint.headers.clone();
+    headers.extend(message.headers.iter().cloned());
     let event_id = message.event_id.hyphenated().to_string();
     match &endpoint.auth {
         Auth::None => {}

@@ -12,7 +12,9 @@ use url::Url;
 use uuid::Uuid;
 use webhooks_core::auth::Auth;
 use webhooks_core::headers::validate_headers;
+use webhooks_core::payload::PayloadFormat;
 use webhooks_core::retry::RetryPolicy;
+use webhooks_core::template::Template;
 use webhooks_core::url_policy::parse_webhook_url;
 
 /// One version of a subscription.
@@ -21,6 +23,10 @@ pub struct Subscription {
     pub version: i64,
     /// What is wrong with a stored setting that this version of the sidecar can't use, if anything is.
     pub endpoint: Result<Endpoint, String>,
+    /// How its requests say what happened.
+    pub format: PayloadFormat,
+    /// Makes its own body of the envelope.
+    pub template: Option<Template>,
     pub retry: RetryPolicy,
     pub timeout: Duration,
     pub max_payload_bytes: usize,
@@ -110,10 +116,26 @@ impl Subscriptions {
 impl Subscription {
     fn from_row(row: &Row, settings: &Settings) -> Self {
         let positive = |column: &str| u64::try_from(row.get::<_, i32>(column)).unwrap_or(0);
+        let format = row
+            .get::<_, &str>("payload_format")
+            .parse::<PayloadFormat>()
+            .map_err(|error| format!("payload_format: {error}"));
+        let template = row
+            .get::<_, Option<&str>>("payload_template")
+            .map(|source| Template::compile(source, row.get("payload_content_type")))
+            .transpose()
+            .map_err(|error| format!("payload_template: {error}"));
+        let content_type = match (&format, &template) {
+            (Err(reason), _) | (_, Err(reason)) => Err(reason.clone()),
+            (Ok(_), Ok(Some(template))) => Ok(template.content_type()),
+            (Ok(format), Ok(None)) => Ok(format.content_type()),
+        };
         Self {
             id: row.get("id"),
             version: row.get("version"),
-            endpoint: Endpoint::from_row(row),
+            endpoint: content_type.and_then(|content_type| Endpoint::from_row(row, content_type)),
+            format: format.unwrap_or_default(),
+            template: template.unwrap_or_default(),
             retry: RetryPolicy {
                 retry_count: u32::try_from(row.get::<_, i32>("retry_count")).unwrap_or(0),
                 base_delay: Duration::from_secs(positive("retry_delay_seconds")),
@@ -171,7 +193,7 @@ fn series_of_failures(row: &Row) -> Option<Failing> {
 }
 
 impl Endpoint {
-    fn from_row(row: &Row) -> Result<Self, String> {
+    fn from_row(row: &Row, content_type: &str) -> Result<Self, String> {
         let json = |column: &str| -> Result<serde_json::Value, String> {
             serde_json::from_str(row.get(column))
                 .map_err(|error| format!("{column} is not JSON: {error}"))
@@ -185,7 +207,9 @@ impl Endpoint {
         let auth = Auth::parse(row.get("auth_type"), &json("auth_config")?)
             .map_err(|error| format!("auth_config: {error}"))?;
         let mut headers = HeaderMap::new();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let content_type = HeaderValue::try_from(content_type)
+            .map_err(|_| "payload_content_type can't be sent".to_owned())?;
+        headers.insert(CONTENT_TYPE, content_type);
         for (name, value) in validate_headers(&json("webhook_headers")?)
             .map_err(|error| format!("webhook_headers: {error}"))?
         {

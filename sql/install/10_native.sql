@@ -24,16 +24,17 @@ language c stable parallel safe
 as 'MODULE_PATHNAME', 'check_subscription_wrapper';
 comment on function webhooks.check_subscription(text, jsonb, text, jsonb, jsonb) is 'Raises an error that names the first invalid setting of a subscription and says what to do.';
 
-create function webhooks.render_payload(
+create function webhooks.render_request(
+    payload_format text, payload_template text, payload_content_type text, max_payload_size_kb integer,
     event_id uuid, tenant_id uuid, event_type text, event_category text, event_name text, event_version text,
     created_at_us bigint, event_data text, resource_type text, resource_id uuid,
     resource_data text, user_id uuid, session_id text, request_id text, source_ip text
 )
-returns text
+returns table (headers jsonb, body text)
 language c immutable parallel safe
-as 'MODULE_PATHNAME', 'render_payload_wrapper';
-comment on function webhooks.render_payload(uuid, uuid, text, text, text, text, bigint, text, text, uuid, text, uuid, text, text, text) is
-    'The JSON body for an event, byte for byte as the sidecar sends it; created_at_us is in microseconds since 1970.';
+as 'MODULE_PATHNAME', 'render_request_wrapper';
+comment on function webhooks.render_request(text, text, text, integer, uuid, uuid, text, text, text, text, bigint, text, text, uuid, text, uuid, text, text, text) is
+    'The body for an event in a payload format, or as a payload_template makes it, byte for byte as the sidecar sends it, and the headers that belong to it; created_at_us is in microseconds since 1970.';
 
 create function webhooks.generate_signature(payload text, secret text)
 returns text

@@ -28,6 +28,9 @@ create table webhooks.webhook_subscriptions (
     breaker_failure_threshold integer,
     breaker_cooldown_seconds integer,
     disabled_reason text,
+    payload_format varchar(30) not null default 'envelope',
+    payload_template text,
+    payload_content_type varchar(255),
     version bigint not null default 1,
     constraint webhook_subscriptions_environment_check check (environment in ('dev', 'staging', 'production')),
     constraint webhook_subscriptions_method_check check (webhook_method in ('POST', 'PUT', 'PATCH')),
@@ -40,6 +43,7 @@ create table webhooks.webhook_subscriptions (
     constraint webhook_subscriptions_rate_limit_check check (rate_limit_per_second between 0.001 and 100000),
     constraint webhook_subscriptions_rate_limit_burst_check check (rate_limit_burst between 1 and 100000),
     constraint webhook_subscriptions_ordering_check check (ordering in ('none', 'fifo')),
+    constraint webhook_subscriptions_payload_format_check check (payload_format in ('envelope', 'standard', 'cloudevents', 'cloudevents-binary')),
     constraint webhook_subscriptions_breaker_threshold_check check (breaker_failure_threshold between 0 and 1000000),
     constraint webhook_subscriptions_breaker_cooldown_check check (breaker_cooldown_seconds between 1 and 86400),
     constraint webhook_subscriptions_no_retry_check check (300 <= all (no_retry_statuses) and 599 >= all (no_retry_statuses))
@@ -77,6 +81,9 @@ comment on column webhooks.webhook_subscriptions.ordering is 'none, or fifo: one
 comment on column webhooks.webhook_subscriptions.breaker_failure_threshold is 'Failures in a row that open the circuit breaker; 0: never; null: the setting of that name.';
 comment on column webhooks.webhook_subscriptions.breaker_cooldown_seconds is 'How long the open breaker waits before a probe, in seconds; null: the setting of that name.';
 comment on column webhooks.webhook_subscriptions.disabled_reason is 'Why the system disabled it; cleared when it is enabled again.';
+comment on column webhooks.webhook_subscriptions.payload_format is 'Format of the requests: envelope, standard (Standard Webhooks), cloudevents (CloudEvents 1.0 in structured mode) or cloudevents-binary (its attributes as ce- headers).';
+comment on column webhooks.webhook_subscriptions.payload_template is 'Jinja template of a body of its own, instead of a format; null: none.';
+comment on column webhooks.webhook_subscriptions.payload_content_type is 'What payload_template makes; null: application/json. Only JSON is checked.';
 comment on column webhooks.webhook_subscriptions.version is 'Counts changes; the sidecar reloads what it has not seen.';
 
 -- Derived: what matching reads. One row per pattern of each subscription that is active and enabled.
@@ -167,6 +174,9 @@ comment on function webhooks.jsonpath_objection(jsonpath) is
     'Why a subscription may not filter by a path; null if it may. Publishers evaluate it in their transactions: refused is what may take longer than the square of the event''s size.';
 
 create function webhooks.refuse_subscription(id uuid)
+create function webhooks.check_template(
+    payload_template text, payload_content_type text, max_payload_size_kb integer, subscribed_events jsonb
+)
 returns void
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -193,6 +203,25 @@ begin atomic
 end;
 comment on function webhooks.keep_secrets(jsonb, jsonb) is
     'An object with what is stored under its keys that are null: who may not read secrets can leave them as they are.';
+    -- Without an event: only its syntax.
+    perform webhooks.render_request(
+        'envelope', check_template.payload_template, check_template.payload_content_type, check_template.max_payload_size_kb,
+        null, null, null, null, null, null, null, null, null, null, null, null, null, null);
+    -- pg_dump and pg_restore turn it off; types and their examples may come later.
+    if current_setting('check_function_bodies')::boolean then
+        perform r.body
+        from webhooks.event_types t
+        join webhooks.event_type_versions v on v.name = t.name and v.version = t.version and v.example is not null
+        cross join lateral webhooks.sample_request(
+            t.name, '00000000-0000-7000-8000-000000000000', 'envelope', check_template.payload_template,
+            check_template.payload_content_type, check_template.max_payload_size_kb) r
+        where check_template.subscribed_events ? '*' or check_template.subscribed_events ? t.name
+           or check_template.subscribed_events ? (split_part(t.name, '.', 1) || '.*');
+    end if;
+end
+$$;
+comment on function webhooks.check_template(text, text, integer, jsonb) is
+    'Raises an error for a payload_template that can''t be compiled, or that fails with the example of a subscribed event type.';
 
 create function webhooks.validate_subscription()
 returns trigger
@@ -236,6 +265,8 @@ begin
         (coalesce(new.rate_limit_burst between 1 and 100000, true), 'rate_limit_burst', new.rate_limit_burst::text,
          '1 to 100000, or null for one second''s worth'),
         (new.ordering in ('none', 'fifo'), 'ordering', new.ordering, 'none or fifo'),
+        (new.payload_format in ('envelope', 'standard', 'cloudevents', 'cloudevents-binary'), 'payload_format', new.payload_format,
+         'envelope, standard, cloudevents or cloudevents-binary'),
         (coalesce(new.breaker_failure_threshold between 0 and 1000000, true), 'breaker_failure_threshold',
          new.breaker_failure_threshold::text, '0 (no breaker) to 1000000, or null for the setting'),
         (coalesce(new.breaker_cooldown_seconds between 1 and 86400, true), 'breaker_cooldown_seconds',
@@ -276,6 +307,14 @@ begin
             end if;
         end if;
     end if;
+    if new.payload_template is null and new.payload_content_type is not null then
+        raise exception 'invalid payload_content_type: % without a payload_template', new.payload_content_type
+            using errcode = 'invalid_parameter_value', hint = 'Formats have their own; leave it null, or write a payload_template.';
+    end if;
+    if new.payload_template is not null and new.payload_format <> 'envelope' then
+        raise exception 'invalid payload_template: payload_format is %, too', new.payload_format
+            using errcode = 'invalid_parameter_value', hint = 'A template makes the whole body: set payload_format = ''envelope'', or payload_template to null.';
+    end if;
     if jsonb_typeof(new.subscribed_events) is distinct from 'array' then
         raise exception 'subscribed_events is %, not a JSON array', coalesce(left(new.subscribed_events::text, 200), 'null')
             using errcode = 'invalid_parameter_value', hint = 'Write for example ["document.processed", "job.*"].';
@@ -295,6 +334,12 @@ begin
                       hint = 'Use a name from webhooks.event_types (or register it there), a category wildcard such as document.*, or *.';
         end if;
     end loop;
+    if new.payload_template is not null
+        and (tg_op = 'INSERT'
+             or (new.payload_template, new.payload_content_type, new.max_payload_size_kb, new.subscribed_events)
+                is distinct from (old.payload_template, old.payload_content_type, old.max_payload_size_kb, old.subscribed_events)) then
+        perform webhooks.check_template(new.payload_template, new.payload_content_type, new.max_payload_size_kb, new.subscribed_events);
+    end if;
     if tg_op = 'UPDATE' then
         if new.id <> old.id or new.tenant_id <> old.tenant_id then
             raise exception 'id and tenant_id of subscription % can''t change', old.id
@@ -331,8 +376,10 @@ begin
     -- Another receiver, or one that somebody looked after: what the old one did says nothing of it.
     if tg_op = 'DELETE'
         or tg_op = 'UPDATE' and ((new.is_active and new.is_enabled) is true and (old.is_active and old.is_enabled) is not true
-            or (new.webhook_url, new.webhook_headers, new.auth_type, new.auth_config)
-                is distinct from (old.webhook_url, old.webhook_headers, old.auth_type, old.auth_config)) then
+            or (new.webhook_url, new.webhook_headers, new.auth_type, new.auth_config, new.payload_format,
+                new.payload_template, new.payload_content_type)
+                is distinct from (old.webhook_url, old.webhook_headers, old.auth_type, old.auth_config, old.payload_format,
+                    old.payload_template, old.payload_content_type)) then
         delete from webhooks.subscription_breakers b where b.subscription_id = old.id;
     end if;
     if tg_op <> 'DELETE' and new.is_active and new.is_enabled then

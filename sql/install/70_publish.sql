@@ -86,32 +86,48 @@ $$;
 comment on function webhooks.publish_event(uuid, text, text, text, jsonb, text, uuid, uuid, text, text, inet, text, text, text, text, timestamptz, timestamptz) is
     'Publishes an event in this transaction and returns its id. The same (tenant, idempotency_key) again returns the first event''s id and publishes nothing.';
 
-create function webhooks.build_payload(event_id uuid, subscription_id uuid default null)
-returns text
+create function webhooks.preview_request(event_id uuid, subscription_id uuid default null)
+returns table (headers jsonb, body text)
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
     event record;
-    subscriber uuid;
+    subscription record;
 begin
-    select e.* into event from webhooks.event_logs e where e.id = build_payload.event_id;
+    select e.* into event from webhooks.event_logs e where e.id = preview_request.event_id;
+    select s.tenant_id, s.payload_format, s.payload_template, s.payload_content_type, s.max_payload_size_kb into subscription
+    from webhooks.webhook_subscriptions s where s.id = preview_request.subscription_id;
     if subscription_id is not null then
-        select s.tenant_id into subscriber from webhooks.webhook_subscriptions s where s.id = build_payload.subscription_id;
         if not found then
             perform webhooks.refuse_subscription(subscription_id);
         end if;
-        if subscriber <> event.tenant_id then
+        if subscription.tenant_id <> event.tenant_id then
             raise exception 'subscription % is another tenant''s than event %', subscription_id, event_id
                 using errcode = 'invalid_parameter_value',
                       hint = format('The event is of tenant %s; only that tenant''s subscriptions get it.', event.tenant_id);
         end if;
     end if;
-    return webhooks.render_payload(
+    return query
+    select r.headers, r.body from webhooks.render_request(
+        coalesce(subscription.payload_format, 'envelope'), subscription.payload_template, subscription.payload_content_type,
+        subscription.max_payload_size_kb,
         event.id, event.tenant_id, event.event_type, event.event_category, event.event_name, event.event_version,
-        (extract(epoch from coalesce(event.created_at, event.processed_at, 'epoch')) * 1000000)::bigint, event.event_data::text,
-        event.resource_type, event.resource_id, event.resource_data::text, event.user_id, event.session_id, event.request_id, host(event.source_ip));
+        -- As claim_deliveries() has it.
+        (extract(epoch from least(greatest(coalesce(event.created_at, event.processed_at, 'epoch'), 'epoch'), '9999-12-31')) * 1000000)::bigint,
+        event.event_data::text, event.resource_type, event.resource_id, event.resource_data::text, event.user_id, event.session_id, event.request_id,
+        host(event.source_ip)) r;
 end
 $$;
+comment on function webhooks.preview_request(uuid, uuid) is
+    'The body that is sent for an event and the headers that belong to it, as a subscription has them or as the envelope; no row if there is no such event. Part of build_payload() and preview_payload().';
+
+create function webhooks.build_payload(event_id uuid, subscription_id uuid default null)
+returns text
+language sql stable
+set search_path = pg_catalog, pg_temp
+begin atomic
+    select r.body from webhooks.preview_request(build_payload.event_id, build_payload.subscription_id) r;
+end;
 comment on function webhooks.build_payload(uuid, uuid) is
-    'The body that is sent for an event, byte for byte; null if there is no such event. It is the same for every subscription: one that is given must exist and be the event''s tenant''s.';
+    'The body that is sent for an event, byte for byte: as a subscription has it, which must be the event''s tenant''s, or as the envelope. Null if there is no such event.';

@@ -8,6 +8,7 @@ create table webhooks.event_type_versions (
     example jsonb,
     deprecated_at timestamptz,
     deprecation text,
+    is_builtin boolean not null default false,
     created_at timestamptz not null default now(),
     primary key (name, version)
 );
@@ -18,8 +19,60 @@ comment on column webhooks.event_type_versions.schema is 'JSON Schema that event
 comment on column webhooks.event_type_versions.example is 'Example of event_data; null: one is made from the schema.';
 comment on column webhooks.event_type_versions.deprecated_at is 'Since when it should no longer be relied upon.';
 comment on column webhooks.event_type_versions.deprecation is 'Why, and what to use instead.';
+comment on column webhooks.event_type_versions.is_builtin is 'As shipped with the extension (left out of dumps: CREATE EXTENSION brings it). A changed one is yours.';
 comment on column webhooks.event_type_versions.created_at is 'When it was registered.';
-select pg_catalog.pg_extension_config_dump('webhooks.event_type_versions', '');
+select pg_catalog.pg_extension_config_dump('webhooks.event_type_versions', 'where not is_builtin');
+
+insert into webhooks.event_type_versions (name, version, is_builtin, example) values
+    ('document.uploaded', '1.0', true,
+     '{"filename": "invoice-2026-031.pdf", "mime_type": "application/pdf", "size_bytes": 184320}'),
+    ('document.processed', '1.0', true,
+     '{"filename": "invoice-2026-031.pdf", "pages": 3, "kind": "invoice", "duration_ms": 2140}'),
+    ('document.deleted', '1.0', true,
+     '{"filename": "invoice-2026-031.pdf", "reason": "retention"}'),
+    ('extraction.started', '1.0', true,
+     '{"document_id": "5d0c2a4e-0000-4000-8000-0000000000d1", "model": "invoices-v4"}'),
+    ('extraction.completed', '1.0', true,
+     '{"document_id": "5d0c2a4e-0000-4000-8000-0000000000d1", "model": "invoices-v4", "fields": {"total": "1190.00", "currency": "EUR"}, "confidence": 0.98}'),
+    ('extraction.failed', '1.0', true,
+     '{"document_id": "5d0c2a4e-0000-4000-8000-0000000000d1", "model": "invoices-v4", "error": "page 2 is not readable"}'),
+    ('job.created', '1.0', true,
+     '{"job_type": "export", "priority": 5}'),
+    ('job.started', '1.0', true,
+     '{"job_type": "export", "worker": "worker-7"}'),
+    ('job.completed', '1.0', true,
+     '{"job_type": "export", "duration_ms": 48210, "items": 1250}'),
+    ('job.failed', '1.0', true,
+     '{"job_type": "export", "error": "the storage is full", "attempts": 3}'),
+    ('user.created', '1.0', true,
+     '{"email": "ada@example.com", "role": "editor"}'),
+    ('user.login', '1.0', true,
+     '{"email": "ada@example.com", "method": "password"}'),
+    ('user.logout', '1.0', true,
+     '{"email": "ada@example.com", "reason": "idle"}'),
+    ('system.health_check', '1.0', true,
+     '{"status": "ok", "checks": {"database": "ok", "storage": "ok"}}'),
+    ('system.error', '1.0', true,
+     '{"error": "a connection was refused", "component": "mailer", "severity": "error"}');
+
+create function webhooks.own_event_type_version()
+returns trigger
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    if tg_op = 'INSERT' then
+        delete from webhooks.event_type_versions v where v.name = new.name and v.version = new.version and v.is_builtin;
+    end if;
+    new.is_builtin := false;
+    return new;
+end
+$$;
+comment on function webhooks.own_event_type_version() is 'Trigger: a registered or changed version replaces the shipped one and is dumped.';
+
+create trigger own_event_type_version
+    before insert or update on webhooks.event_type_versions
+    for each row execute function webhooks.own_event_type_version();
 
 create function webhooks.validate_events()
 returns trigger
@@ -159,10 +212,13 @@ begin
         values (name, coalesce(category, split_part(name, '.', 1)), description, coalesce(version, '1.0'))
         returning event_types.version into current_version;
     end if;
-    insert into webhooks.event_type_versions as v (name, version, schema, example)
-    values (name, current_version, schema, example)
-    on conflict on constraint event_type_versions_pkey do update
-    set schema = coalesce(excluded.schema, v.schema), example = coalesce(excluded.example, v.example);
+    update webhooks.event_type_versions v
+    set schema = coalesce(register_event_type.schema, v.schema), example = coalesce(register_event_type.example, v.example)
+    where v.name = register_event_type.name and v.version = current_version;
+    if not found then
+        insert into webhooks.event_type_versions (name, version, schema, example)
+        values (name, current_version, schema, example);
+    end if;
 end
 $$;
 comment on function webhooks.register_event_type(text, text, text, text, json, jsonb) is
@@ -184,11 +240,13 @@ begin
         raise exception 'there is no event type "%"%', coalesce(name, 'null'), case when version is null then '' else format(' of version "%s"', version) end
             using errcode = 'undefined_object', hint = 'Types and versions are listed by: select name, version from webhooks.event_type_catalogue;';
     end if;
-    insert into webhooks.event_type_versions as v (name, version, deprecated_at, deprecation)
-    values (name, version, case when reason is not null then now() end, reason)
-    on conflict on constraint event_type_versions_pkey do update
-    set deprecated_at = case when excluded.deprecation is not null then coalesce(v.deprecated_at, excluded.deprecated_at) end,
-        deprecation = excluded.deprecation;
+    update webhooks.event_type_versions v
+    set deprecated_at = case when reason is not null then coalesce(v.deprecated_at, now()) end, deprecation = reason
+    where v.name = deprecate_event_type.name and v.version = deprecate_event_type.version;
+    if not found then
+        insert into webhooks.event_type_versions (name, version, deprecated_at, deprecation)
+        values (name, version, case when reason is not null then now() end, reason);
+    end if;
 end
 $$;
 comment on function webhooks.deprecate_event_type(text, text, text) is
@@ -204,9 +262,7 @@ select
     t.is_builtin,
     v.schema,
     v.example,
-    webhooks.render_payload(
-        '018f3c6e-5b7a-7c2d-9e4f-1a2b3c4d5e6f', '018f3c6e-0000-7000-8000-000000000001', t.name, t.category, t.name, v.version,
-        1767323045000000, v.example::text, null, null, null, null, null, null, null) as example_payload,
+    r.body as example_payload,
     v.deprecated_at,
     v.deprecation
 from webhooks.event_types t
@@ -216,7 +272,11 @@ cross join lateral (
         select t.version union select o.version from webhooks.event_type_versions o where o.name = t.name
     ) n
     left join webhooks.event_type_versions s on s.name = t.name and s.version = n.version
-) v;
+) v
+cross join lateral webhooks.render_request(
+    'envelope', null, null, null,
+    '018f3c6e-5b7a-7c2d-9e4f-1a2b3c4d5e6f', '018f3c6e-0000-7000-8000-000000000001', t.name, t.category, t.name, v.version,
+    1767323045000000, v.example::text, null, null, null, null, null, null, null) r;
 comment on view webhooks.event_type_catalogue is 'Every version of every event type, with an example of what receivers get.';
 comment on column webhooks.event_type_catalogue.name is 'The event type.';
 comment on column webhooks.event_type_catalogue.version is 'One of its versions.';

@@ -10,7 +10,7 @@ declare
 begin
     foreach relation in array array[
         'event_logs', 'webhook_subscriptions', 'subscription_routes', 'delivery_queue', 'delivery_attempts', 'idempotency_keys',
-        'redeliveries', 'audit_log'
+        'redeliveries', 'audit_log', 'subscription_templates'
     ] loop
         execute format('alter table webhooks.%I enable row level security', relation);
         -- refuse_tenant(): an error that says what to do, instead of PostgreSQL's.

@@ -17,7 +17,8 @@ grant insert, update, delete, select (
     id, tenant_id, name, description, environment, webhook_url, webhook_method, auth_type, subscribed_events, event_filters,
     retry_count, retry_delay_seconds, timeout_seconds, max_payload_size_kb, is_active, is_enabled, created_at, updated_at,
     created_by, no_retry_statuses, max_in_flight, rate_limit_per_second, rate_limit_burst, ordering,
-    breaker_failure_threshold, breaker_cooldown_seconds, disabled_reason, version
+    breaker_failure_threshold, breaker_cooldown_seconds, disabled_reason, payload_format, payload_template, payload_content_type,
+    version
 ) on webhooks.webhook_subscriptions to webhooks_manager;
 grant select on
     webhooks.subscription_settings, webhooks.subscription_health, webhooks.event_logs, webhooks.delivery_queue,
@@ -25,6 +26,7 @@ grant select on
     webhooks.settings, webhooks.setting_overrides
 to webhooks_manager;
 grant select, delete on webhooks.subscription_breakers to webhooks_manager;
+grant select, insert, update, delete on webhooks.subscription_templates to webhooks_manager;
 grant execute on function
     webhooks.set_tenant(uuid, boolean),
     webhooks.current_tenant(),
@@ -45,7 +47,12 @@ grant execute on function
     webhooks.jsonpath_matches(jsonb, jsonpath),
     webhooks.filter_mismatch(text, text, text, uuid),
     webhooks.build_payload(uuid, uuid),
-    webhooks.render_payload(uuid, uuid, text, text, text, text, bigint, text, text, uuid, text, uuid, text, text, text),
+    webhooks.preview_request(uuid, uuid),
+    webhooks.shipped_templates(),
+    webhooks.create_subscription_from_template(uuid, text, jsonb),
+    webhooks.preview_payload(uuid, uuid, text),
+    webhooks.sample_request(text, uuid, text, text, text, integer),
+    webhooks.render_request(text, text, text, integer, uuid, uuid, text, text, text, text, bigint, text, text, uuid, text, uuid, text, text, text),
     webhooks.setting_definitions()
 to webhooks_manager;
 
@@ -53,7 +60,7 @@ to webhooks_manager;
 grant select (
     id, tenant_id, name, environment, auth_type, subscribed_events, retry_count, retry_delay_seconds, timeout_seconds,
     max_payload_size_kb, is_active, is_enabled, created_at, updated_at, no_retry_statuses, max_in_flight,
-    rate_limit_per_second, rate_limit_burst, ordering, breaker_failure_threshold, breaker_cooldown_seconds, disabled_reason, version
+    rate_limit_per_second, rate_limit_burst, ordering, breaker_failure_threshold, breaker_cooldown_seconds, disabled_reason, payload_format, version
 ) on webhooks.webhook_subscriptions to webhooks_monitor;
 grant select (
     id, tenant_id, event_type, event_category, event_version, created_at, processed_at, environment, deliver_after, expires_at
@@ -117,7 +124,7 @@ grant select on webhooks.redeliveries to webhooks_monitor;
 grant execute on function
     webhooks.create_subscription(
         uuid, text, text, jsonb, text, text, text, jsonb, text, jsonb, jsonb, integer, integer, integer, integer, integer[], integer,
-        double precision, integer, text, integer, integer, boolean, boolean, uuid),
+        double precision, integer, text, integer, integer, text, text, text, boolean, boolean, uuid),
     webhooks.get_subscription(uuid),
     webhooks.list_subscriptions(text, boolean),
     webhooks.update_subscription(uuid, jsonb),
@@ -165,5 +172,5 @@ grant select on webhooks.event_type_versions, webhooks.event_type_catalogue to w
 grant execute on function
     webhooks.schema_errors(text, text),
     webhooks.schema_example(text),
-    webhooks.render_payload(uuid, uuid, text, text, text, text, bigint, text, text, uuid, text, uuid, text, text, text)
+    webhooks.render_request(text, text, text, integer, uuid, uuid, text, text, text, text, bigint, text, text, uuid, text, uuid, text, text, text)
 to webhooks_publisher, webhooks_manager, webhooks_monitor;

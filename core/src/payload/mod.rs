@@ -1,4 +1,6 @@
-//! The request body: the specification's envelope as compact JSON.
+//! The request body and what tells its format, in the formats that a subscription may choose; see [`PayloadFormat`].
+//!
+//! The default is the specification's envelope as compact JSON:
 //!
 //! ```json
 //! {"id":"…","event":{"type":"…","category":"…","name":"…","version":"1.0","timestamp":"2026-11-24T08:00:00.123456+00:00"},
@@ -7,10 +9,15 @@
 //! ```
 //!
 //! The key order is fixed, there is no white space between tokens, and `context` is there only if the event has
-//! a user: the same event always gives the same bytes, so signatures and hashes hold for every attempt.
+//! a user. In every format the same event always gives the same bytes, so signatures and hashes hold for every attempt.
 
+mod cloudevents;
 mod compact;
+mod format;
+mod standard;
 mod timestamp;
+
+pub use format::{PayloadFormat, UnknownFormat};
 
 use compact::push_compact;
 use sha2::{Digest, Sha256};

@@ -2,7 +2,7 @@ use super::*;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-fn event() -> Event<'static> {
+pub fn event() -> Event<'static> {
     Event {
         id: Uuid::from_u128(1),
         tenant_id: Uuid::from_u128(2),
@@ -56,6 +56,29 @@ fn missing_parts_are_null_and_resource_data_needs_a_resource() {
     let body: Value = serde_json::from_str(&render_envelope(&event)).unwrap();
     assert_eq!(body["event"]["version"], json!(null));
     assert_eq!(body["resource"], json!({"type": "document", "id": null}));
+}
+
+#[test]
+fn every_format_has_its_name_and_its_bytes() {
+    for format in PayloadFormat::ALL {
+        assert_eq!(format.name().parse(), Ok(format));
+        let body: Value = serde_json::from_str(&format.render(&event())).unwrap();
+        let data = match format {
+            PayloadFormat::CloudEventsBinary => &body,
+            _ => &body["data"],
+        };
+        assert_eq!(data["pages"], json!(3), "{format:?}");
+    }
+    let unknown = "Envelope\n".parse::<PayloadFormat>().unwrap_err();
+    assert_eq!(unknown.to_string(), r#""Envelope\n" is no payload format"#);
+    assert_eq!(
+        PayloadFormat::Standard.render(&event()),
+        r#"{"type":"document.processed","timestamp":"2026-11-24T08:00:00.123456+00:00","data":{"pages":3,"big":1e999999999}}"#
+    );
+    assert_eq!(
+        PayloadFormat::CloudEventsBinary.render(&event()),
+        r#"{"pages":3,"big":1e999999999}"#
+    );
 }
 
 #[test]

@@ -1,9 +1,10 @@
 use super::room::{HELD_PER_SLOT, MAX_BYTES, MAX_CLAIM};
 use super::*;
-use crate::claim::Message;
+use crate::message::Message;
 use crate::subscriptions::Subscription;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use webhooks_core::payload::PayloadFormat;
 use webhooks_core::retry::RetryPolicy;
 
 fn subscription(number: u128, max_in_flight: usize) -> Arc<Subscription> {
@@ -11,6 +12,8 @@ fn subscription(number: u128, max_in_flight: usize) -> Arc<Subscription> {
         id: Uuid::from_u128(number),
         version: 1,
         endpoint: Err("not sent in these tests".to_owned()),
+        format: PayloadFormat::Envelope,
+        template: None,
         retry: RetryPolicy {
             retry_count: 3,
             base_delay: Duration::from_secs(1),
@@ -41,6 +44,7 @@ fn delivery(id: u128, subscription: &Arc<Subscription>) -> Delivery {
         message: Some(Arc::new(Message {
             event_id: Uuid::from_u128(id),
             event_type: "document.uploaded".to_owned(),
+            headers: vec![],
             body: "{}".into(),
             sha256: [0; 32],
         })),

@@ -3,6 +3,7 @@
 //! # Layout
 //! - `scene`: what a test plays on; `tls_receiver`: a receiver with a certificate of its own
 //! - `flow`: the request and its record, as specified; `signatures`: verified by the published library; `secrets`: in no log
+//! - `formats`: each payload format, as its consumers read it; `templates`: bodies of their own
 //! - `outcomes`: whatever a receiver may do, and what becomes of the delivery
 //! - `subscriptions`: changes while deliveries are queued
 //! - `replay`: deliveries made again and cancelled by hand
@@ -24,6 +25,8 @@ mod fairness;
 #[cfg(test)]
 mod flow;
 #[cfg(test)]
+mod formats;
+#[cfg(test)]
 mod health;
 #[cfg(test)]
 mod large;
@@ -43,5 +46,7 @@ mod secrets;
 mod signatures;
 #[cfg(test)]
 mod subscriptions;
+#[cfg(test)]
+mod templates;
 #[cfg(test)]
 mod tls_receiver;

@@ -120,7 +120,7 @@ async fn every_table_with_rows_is_dumped() {
     }
     // Of a partitioned parent pg_dump has nothing to dump.
     let all = "select count(*) from unnest((select extconfig from pg_extension where extname = 'webhooks'))";
-    assert_eq!(session.text(all).await, "13");
+    assert_eq!(session.text(all).await, "14");
 }
 
 #[tokio::test]
@@ -132,7 +132,7 @@ async fn what_can_be_told_of_a_function_is_told() {
     assert_eq!(
         session.text(volatile).await,
         "apply_links arm_doorbell audit balance_shards call_resolver cancel_deliveries claim_idempotency_key \
-         copy_subscriptions create_partitions create_subscription delete_subscription deprecate_event_type disarm_doorbell generate_api_key \
+         copy_subscriptions create_partitions create_subscription create_subscription_from_template delete_subscription deprecate_event_type disarm_doorbell generate_api_key \
          generate_secret grant_all_tenants import_subscriptions insert_subscription join_sidecars leave_sidecars link_table \
          link_tenants link_users lock_tenant maintain make_resolver notify_owner promote_due publish_event record_attempts \
          redeliver refuse_event register_event_type register_resource release_shards remove_orphans renew_secret replay_events reset_breaker \

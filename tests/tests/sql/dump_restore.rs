@@ -10,7 +10,7 @@ use crate::session::Session;
 
 const TENANT: &str = "11111111-1111-4111-8111-111111111111";
 const USER: &str = "22222222-2222-4222-8222-222222222222";
-const RELATIONS: [&str; 13] = [
+const RELATIONS: [&str; 14] = [
     "event_types",
     "settings",
     "webhook_subscriptions",
@@ -24,6 +24,7 @@ const RELATIONS: [&str; 13] = [
     "subscription_breakers",
     "audit_log",
     "redeliveries",
+    "subscription_templates",
 ];
 
 /// Everything that the extension has: custom and changed types, settings, secrets, events in partitions and default,
@@ -41,6 +42,8 @@ async fn used(name: &str) -> Database {
                  ('order.paid', 'order', E'it''s\\n\\ttabs and \\\\'), ('order.gone', 'order', null);
              update webhooks.event_types set description = 'ours' where name = 'job.created';
              select webhooks.set_setting('max_retry_delay_seconds', 77);
+             insert into webhooks.subscription_templates (tenant_id, name, settings, placeholders)
+                 values ('{TENANT}', 'ours', '{{\"payload_template\": \"{{{{ <<x>> }}}}\"}}', '{{\"x\": \"what\"}}');
              do $$ begin
                  if to_regrole('analyst') is null then create role analyst; end if;
              end $$;
@@ -54,6 +57,8 @@ async fn used(name: &str) -> Database {
                "subscribed_events": ["order.paid", "order.gone", "job.*"], "created_by": USER}),
         json!({"name": "filtered", "webhook_headers": {"x": "y"},
                "event_filters": {"event_data": {"n": {"$gte": 2}}, "jsonpath": "$.n < 1e3 && $.t starts with \"ü\""}}),
+        json!({"name": "templated", "is_active": false, "payload_template": "{\"t\": \"{{ data.t | default('') }}\\n\"}", "payload_content_type": "application/x+json"}),
+        json!({"name": "events", "is_active": false, "payload_format": "cloudevents"}),
         json!({"name": "off", "is_enabled": false, "disabled_reason": "HTTP status 410", "no_retry_statuses": []}),
         json!({"name": "nulls", "is_active": null, "auth_config": null, "event_filters": null}),
     ] {

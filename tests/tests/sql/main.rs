@@ -12,6 +12,7 @@
 //! | `watch`, `resources` | changes of a watched table are published; events carry what they are about |
 //! | `event_types` | what is known of events: versions, schemas, examples |
 //! | `docs`, `examples` | the documents' and examples' SQL, as it stands |
+//! | `previews`, `templates` | requests as SQL shows them; ready-made settings |
 //! | `native` | the functions in Rust, called as SQL calls them |
 //! | `isolation` | tenants and roles: who may do what with whose rows |
 //! | `privileges`, `catalogue`, `plans` | what catalogues and statistics can prove about all of it |
@@ -62,6 +63,8 @@ mod partitions;
 #[cfg(test)]
 mod plans;
 #[cfg(test)]
+mod previews;
+#[cfg(test)]
 mod privileges;
 #[cfg(test)]
 mod publish;
@@ -79,6 +82,8 @@ mod settings;
 mod shards;
 #[cfg(test)]
 mod subscriptions;
+#[cfg(test)]
+mod templates;
 #[cfg(test)]
 mod two_phase;
 #[cfg(test)]

@@ -80,11 +80,45 @@ async fn the_payload_is_the_events() {
     let build = "select webhooks.build_payload('00000000-0000-7000-8000-000000000001')";
     let expected = r#"{"id":"00000000-0000-7000-8000-000000000001","event":{"type":"job.created","category":"job","name":"J \"1\"","version":"1.0","timestamp":"2025-01-02T03:04:05.678901+00:00"},"tenant_id":"00000000-0000-7000-8000-000000000002","data":{"a":"ü","b":1.50},"resource":{"type":"job","id":"00000000-0000-7000-8000-000000000003"},"context":{"user_id":"00000000-0000-7000-8000-000000000004","session_id":"s","request_id":"r","source_ip":"192.0.2.1"}}"#;
     assert_eq!(session.text(build).await, expected);
+    let request = |format: &str, event: &str| {
+        format!(
+            "select r.headers, r.body from webhooks.render_request({format}, null, null, null, {event}, webhooks.uuid_v7(), 'job.created', 'job', 'j', '1.0', 0, '{{\"a\": 1}}', null, null, null, null, null, null) r"
+        )
+    };
+    assert_eq!(
+        session
+            .text(&request("'standard'", "webhooks.uuid_v7()"))
+            .await,
+        r#"{"content-type": "application/json"}|{"type":"job.created","timestamp":"1970-01-01T00:00:00+00:00","data":{"a":1}}"#
+    );
+    let binary = request(
+        "'cloudevents-binary'",
+        "'00000000-0000-7000-8000-000000000001'",
+    );
+    let binary = session.text(&binary).await;
+    assert!(
+        binary.contains(r#""ce-id": "00000000-0000-7000-8000-000000000001""#),
+        "{binary}"
+    );
+    assert!(binary.ends_with(r#"|{"a":1}"#), "{binary}");
+    for (format, event) in [("null", "webhooks.uuid_v7()"), ("'envelope'", "null")] {
+        let nothing: [String; 0] = [];
+        assert_eq!(session.lines(&request(format, event)).await, nothing);
+    }
+    let refusal = session
+        .refused(&request("'xml'", "webhooks.uuid_v7()"))
+        .await;
+    assert_eq!(refusal.code, "22023", "{refusal:?}");
+    assert!(
+        refusal.message.contains("\"xml\" is no payload format"),
+        "{refusal:?}"
+    );
+    assert!(refusal.hint.contains("cloudevents-binary"), "{refusal:?}");
     for nothing in ["webhooks.uuid_v7()", "null"] {
         let nothing = format!("select webhooks.build_payload({nothing})");
         assert_eq!(session.text(&nothing).await, "null");
     }
-    // The same for whoever gets it, and for nobody else.
+    // In the format of whoever gets it, and for nobody else.
     session
         .run(
             "insert into webhooks.webhook_subscriptions (id, tenant_id, name, webhook_url) values
@@ -100,6 +134,13 @@ async fn the_payload_is_the_events() {
     let event = "'00000000-0000-7000-8000-000000000001'";
     assert_eq!(session.text(&build(event, "a")).await, expected);
     assert_eq!(session.text(&build("null", "a")).await, "null");
+    session
+        .run("update webhooks.webhook_subscriptions set payload_format = 'cloudevents-binary' where name = 'ours'")
+        .await;
+    assert_eq!(
+        session.text(&build(event, "a")).await,
+        r#"{"a":"ü","b":1.50}"#
+    );
     for (event, subscription, code, message) in [
         (
             event,

@@ -113,6 +113,8 @@ pub async fn database(name: &str) -> (Database, Session) {
                  where q.tenant_id = '{id}' and q.event_log_id = overlay('{event}' placing '2' from 36)::uuid;
                  -- For nobody.
                  insert into webhooks.event_logs (tenant_id, event_type, event_category, event_name, event_data) values ('{id}', 'job.created', '{mark}', '{mark}', '{{}}');
+                 insert into webhooks.subscription_templates (tenant_id, name, description, settings)
+                 select '{id}', '{mark} ' || n, '{mark}', '{{\"name\": \"{mark}\"}}' from generate_series(1, {subscriptions}) n;
                  insert into webhooks.subscription_breakers (subscription_id, state, since, probe_at, failing_since, last_error)
                  select id, 'open', now(), now(), now(), '{mark}' from webhooks.webhook_subscriptions where tenant_id = '{id}'"
             ))

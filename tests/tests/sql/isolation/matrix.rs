@@ -34,15 +34,17 @@ pub const RELATIONS: &[(&str, &str, &str)] = &[
     ("subscription_health", "tenant_id", "manager: select own; monitor: select all"),
     ("subscription_routes", "tenant_id", ""),
     ("subscription_settings", "tenant_id", "manager: select own"),
+    ("subscription_templates", "tenant_id", "manager: delete own, insert own, select own, update own"),
     ("watched_tables", "", "publisher: select"),
     ("webhook_delivery_logs", "tenant_id", "manager: select own"),
-    ("webhook_subscriptions", "tenant_id", "manager: delete own, insert own, select(id tenant_id name description environment webhook_url webhook_method auth_type subscribed_events event_filters retry_count retry_delay_seconds timeout_seconds max_payload_size_kb is_active is_enabled created_at updated_at created_by no_retry_statuses max_in_flight rate_limit_per_second rate_limit_burst ordering breaker_failure_threshold breaker_cooldown_seconds disabled_reason version) own, update own; monitor: select(id tenant_id name environment auth_type subscribed_events retry_count retry_delay_seconds timeout_seconds max_payload_size_kb is_active is_enabled created_at updated_at no_retry_statuses max_in_flight rate_limit_per_second rate_limit_burst ordering breaker_failure_threshold breaker_cooldown_seconds disabled_reason version) all"),
+    ("webhook_subscriptions", "tenant_id", "manager: delete own, insert own, select(id tenant_id name description environment webhook_url webhook_method auth_type subscribed_events event_filters retry_count retry_delay_seconds timeout_seconds max_payload_size_kb is_active is_enabled created_at updated_at created_by no_retry_statuses max_in_flight rate_limit_per_second rate_limit_burst ordering breaker_failure_threshold breaker_cooldown_seconds disabled_reason payload_format payload_template payload_content_type version) own, update own; monitor: select(id tenant_id name environment auth_type subscribed_events retry_count retry_delay_seconds timeout_seconds max_payload_size_kb is_active is_enabled created_at updated_at no_retry_statuses max_in_flight rate_limit_per_second rate_limit_burst ordering breaker_failure_threshold breaker_cooldown_seconds disabled_reason payload_format version) all"),
 ];
 
 /// A row of a tenant, for each relation that somebody may insert into.
 #[rustfmt::skip]
 pub const INSERTS: &[(&str, &str)] = &[
     ("event_logs", "insert into webhooks.event_logs (tenant_id, event_type, event_category, event_name, event_data) values ('{tenant}', 'job.created', 'job', 'x', '{}')"),
+    ("subscription_templates", "insert into webhooks.subscription_templates (tenant_id, name, settings) values ('{tenant}', 'new', '{}')"),
     ("webhook_subscriptions", "insert into webhooks.webhook_subscriptions (tenant_id, name, webhook_url, auth_type, auth_config, webhook_headers) values ('{tenant}', 'x', 'http://x.example/', 'api_key', '{\"api_key\": \"k\"}', '{\"x\": \"y\"}')"),
 ];
 
@@ -79,6 +81,7 @@ pub const FUNCTIONS: &[(&str, &str, Answer)] = &[
     ("cancel_outstanding", "", Owner),
     ("check_event_type_version", "", Owner),
     ("check_subscription", "", Owner),
+    ("check_template", "", Owner),
     ("check_tenant", "", Owner),
     ("check_watch_columns", "publisher", Same("select webhooks.check_watch_columns('webhooks.event_logs', '{id,tenant_id}', '{\"on_insert\": \"job.created\", \"tenant_column\": \"tenant_id\"}')")),
     ("check_watch_events", "publisher", Same("select webhooks.check_watch_events('webhooks.event_logs', '{\"on_insert\": \"job.created\"}')")),
@@ -89,6 +92,7 @@ pub const FUNCTIONS: &[(&str, &str, Answer)] = &[
     ("copy_subscriptions", "manager", Denied("select count(*) from webhooks.copy_subscriptions('{tenant}', 'production', 'dev')")),
     ("create_partitions", "", Owner),
     ("create_subscription", "manager", Denied("select webhooks.create_subscription('{tenant}', 'x', 'https://x.example/', '[]')")),
+    ("create_subscription_from_template", "manager", Denied("select webhooks.create_subscription_from_template('{tenant}', 'plain-json', '{\"webhook_url\": \"https://x.example/\"}')")),
     ("current_tenant", "manager publisher", Same("select webhooks.current_tenant()")),
     ("delete_subscription", "manager", Unknown("select webhooks.delete_subscription('{subscription}')")),
     ("deprecate_event_type", "", Owner),
@@ -133,7 +137,10 @@ pub const FUNCTIONS: &[(&str, &str, Answer)] = &[
     ("ordered_deliveries", "", Owner),
     ("outstanding_deliveries", "", Owner),
     ("own_event_type", "", Owner),
+    ("own_event_type_version", "", Owner),
     ("own_subscription", "", Owner),
+    ("preview_payload", "manager", Unknown("select webhooks.preview_payload('{subscription}')")),
+    ("preview_request", "manager", Own("select count(*) from webhooks.preview_request('{event}')")),
     ("promote_due", "sidecar", Same("select webhooks.promote_due('{1}')")),
     ("publish_event", "publisher", Denied("select webhooks.publish_event('{tenant}', 'job.created', idempotency_key => 'new')")),
     ("published_at", "manager", Same("select webhooks.published_at(gen_random_uuid(), now())")),
@@ -151,7 +158,7 @@ pub const FUNCTIONS: &[(&str, &str, Answer)] = &[
     ("register_resource", "", Owner),
     ("release_shards", "sidecar", Same("select webhooks.release_shards('{1}')")),
     ("remove_orphans", "", Owner),
-    ("render_payload", "manager monitor publisher", Same("select webhooks.render_payload('{event}', '{tenant}', '', '', '', '', 0, '{}', null, null, null, null, null, null, null)")),
+    ("render_request", "manager monitor publisher", Same("select webhooks.render_request('envelope', null, null, null, '{event}', '{tenant}', '', '', '', '', 0, '{}', null, null, null, null, null, null, null)")),
     ("renew_secret", "manager", Unknown("select webhooks.renew_secret('{subscription}')")),
     ("replay_events", "manager", Denied("select deliveries + outstanding from webhooks.replay_events('{tenant}', '-infinity', 'infinity')")),
     ("replayable", "", Owner),
@@ -162,6 +169,7 @@ pub const FUNCTIONS: &[(&str, &str, Answer)] = &[
     ("retry_failed", "manager", Unknown("select webhooks.retry_failed('{subscription}')")),
     ("revoke_all_tenants", "", Owner),
     ("ring_doorbell", "", Owner),
+    ("sample_request", "manager", Same("select webhooks.sample_request('job.created', '{tenant}', 'envelope', null, null, 1)")),
     ("schema_errors", "manager monitor publisher", Same("select webhooks.schema_errors('{}', '{}')")),
     ("schema_example", "manager monitor publisher", Same("select webhooks.schema_example('{}')")),
     ("schema_objection", "", Owner),
@@ -173,6 +181,7 @@ pub const FUNCTIONS: &[(&str, &str, Answer)] = &[
     ("setting_definitions", "manager monitor", Same("select webhooks.setting_definitions()")),
     ("shard_count", "sidecar", Same("select webhooks.shard_count()")),
     ("shard_of", "", Owner),
+    ("shipped_templates", "manager", Same("select count(*) from webhooks.shipped_templates()")),
     ("sidecar_count", "monitor sidecar", Same("select webhooks.sidecar_count()")),
     ("sidecar_settings", "sidecar", Same("select webhooks.sidecar_settings()")),
     ("snapshot_resource", "", Owner),
@@ -191,6 +200,7 @@ pub const FUNCTIONS: &[(&str, &str, Answer)] = &[
     ("uuid_v7_time", "auditor manager monitor", Same("select webhooks.uuid_v7_time(gen_random_uuid())")),
     ("validate_events", "", Owner),
     ("validate_subscription", "", Owner),
+    ("validate_template", "", Owner),
     ("verify_signature", "manager", Same("select webhooks.verify_signature('a', 'b', 'c')")),
     ("watch_definition", "publisher", Same("select webhooks.watch_definition('\\x00')")),
     ("watch_differences", "publisher", Same("select webhooks.watch_differences('webhooks.event_logs', '{id}', '%s', ' or ')")),

@@ -22,6 +22,8 @@ async fn another_tenants_things_are_not_there() {
         (&manager, "select webhooks.build_payload('{id}')".to_owned()),
         (&manager, format!("select webhooks.build_payload('{}', '{{id}}')", OURS.event)),
         (&manager, format!("select webhooks.build_payload('{{id}}', '{}')", OURS.subscription)),
+        (&manager, "select webhooks.preview_payload('{id}')".to_owned()),
+        (&manager, format!("select webhooks.preview_payload('{}', '{{id}}')", OURS.subscription)),
         (&manager, "select * from webhooks.webhook_delivery_logs where event_log_id = '{id}' or subscription_id = '{id}'".to_owned()),
         (&manager, "select * from webhooks.explain_match('{id}', 'job.created')".to_owned()),
         (&manager, "update webhooks.webhook_subscriptions set name = null where id = '{id}'".to_owned()),

@@ -43,6 +43,52 @@ async fn an_invalid_setting_is_named_and_no_secret_is_shown() {
         (json!({"environment": "prod"}), "environment: prod"),
         (json!({"environment": null}), "environment: null"),
         (json!({"webhook_method": "GET"}), "webhook_method: GET"),
+        (json!({"payload_format": "xml"}), "payload_format: xml"),
+        (json!({"payload_format": null}), "payload_format: null"),
+        (
+            json!({"webhook_headers": {"Ce-Id": SECRET}}),
+            "header ce-id is reserved",
+        ),
+        (
+            json!({"payload_template": "{\n{{ data.x"}),
+            "payload_template: line 2: syntax error",
+        ),
+        (
+            json!({"subscribed_events": ["job.created"], "payload_template": "{\"a\": {{ dtaa }}}"}),
+            "line 1: undefined value",
+        ),
+        (
+            json!({"payload_template": "{{ data.pages }}", "subscribed_events": ["document.processed", "document.deleted"]}),
+            "payload_template: with an event of type document.deleted: line 1: undefined value",
+        ),
+        (
+            json!({"subscribed_events": ["job.created"], "payload_template": "{{ id }}x"}),
+            "the result is no JSON at line 1, column 39",
+        ),
+        (
+            json!({"subscribed_events": ["job.created"], "payload_template": "{{ [data, data, data, range(400)] }}", "max_payload_size_kb": 1}),
+            "the body is larger than max_payload_size_kb (1024 bytes)",
+        ),
+        (
+            json!({"subscribed_events": ["job.created"], "payload_template": "{% for a in range(90000) %}{% for b in range(90000) %}{% endfor %}{% endfor %}"}),
+            "line 1: the template works too long",
+        ),
+        (
+            json!({"subscribed_events": ["job.created"], "payload_template": ""}),
+            "the result is no JSON",
+        ),
+        (
+            json!({"payload_template": "{}", "payload_format": "standard"}),
+            "payload_format is standard",
+        ),
+        (
+            json!({"payload_template": "{}", "payload_content_type": "plain"}),
+            "payload_content_type: content type \"plain\"",
+        ),
+        (
+            json!({"payload_content_type": "text/plain"}),
+            "payload_content_type: text/plain without",
+        ),
         (json!({"webhook_headers": [1]}), "webhook_headers"),
         (
             json!({"webhook_headers": {"Host": SECRET}}),
@@ -287,6 +333,7 @@ async fn every_constraint_has_a_refusal_of_its_own() {
         "webhook_subscriptions_method_check",
         "webhook_subscriptions_no_retry_check",
         "webhook_subscriptions_ordering_check",
+        "webhook_subscriptions_payload_format_check",
         "webhook_subscriptions_payload_size_check",
         "webhook_subscriptions_rate_limit_burst_check",
         "webhook_subscriptions_rate_limit_check",
@@ -299,7 +346,7 @@ async fn every_constraint_has_a_refusal_of_its_own() {
                     where attrelid = 'webhooks.webhook_subscriptions'::regclass and attnum > 0 and attnotnull";
     assert_eq!(
         session.text(not_null).await,
-        "environment id max_in_flight name no_retry_statuses ordering subscribed_events tenant_id version webhook_url"
+        "environment id max_in_flight name no_retry_statuses ordering payload_format subscribed_events tenant_id version webhook_url"
     );
 }
 

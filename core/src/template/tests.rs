@@ -1,0 +1,280 @@
+use super::*;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+fn envelope(data: &Value) -> String {
+    json!({
+        "id": "e", "event": {"type": "document.processed", "timestamp": "2026-11-24T08:00:00+00:00"},
+        "tenant_id": "t", "data": data, "resource": {"type": null, "id": null},
+    })
+    .to_string()
+}
+
+fn render_as(
+    content_type: Option<&str>,
+    template: &str,
+    data: &Value,
+) -> Result<String, TemplateError> {
+    Template::compile(template, content_type)?.render(&envelope(data), 100_000)
+}
+
+fn render(template: &str, data: &Value) -> Result<String, TemplateError> {
+    render_as(None, template, data)
+}
+
+#[test]
+fn values_are_written_by_where_they_go() {
+    let data = json!({
+        "text": "say \"hi\"\\\n\u{1}✓", "whole": 12_345_678_901_234_567_890_i128, "fraction": 1.5, "none": null, "yes": true,
+        "list": [1, "a\"b"], "map": {"k\"": [null]},
+    });
+    for (template, expected) in [
+        (r#"{{ data.text }}"#, r#""say \"hi\"\\\n\u0001✓""#),
+        (r#"["a {{ data.text }}"]"#, r#"["a say \"hi\"\\\n\u0001✓"]"#),
+        (
+            r#"[{{ data.whole }}, "{{ data.whole }}", {{ data.fraction * 2 }}]"#,
+            r#"[12345678901234567890, "12345678901234567890", 3.0]"#,
+        ),
+        (r#"[{{ data.none }}, "{{ data.none }}"]"#, r#"[null, ""]"#),
+        (
+            r#"[{{ data.yes }}, "{{ not data.yes }}"]"#,
+            r#"[true, "false"]"#,
+        ),
+        (
+            r#"[{{ data.list }}, "{{ data.list }}"]"#,
+            r#"[[1,"a\"b"], "[1,\"a\\\"b\"]"]"#,
+        ),
+        (r#"{{ data.map }}"#, r#"{"k\"":[null]}"#),
+        (
+            r#"[{{ data.text | tojson }}, "{{ data.map | tojson }}"]"#,
+            r#"["say \"hi\"\\\n\u0001✓", "{\"k\\\"\":[null]}"]"#,
+        ),
+        (
+            r#"{"a\"{{ data.text }}": "\\{{ data.yes }}"}"#,
+            r#"{"a\"say \"hi\"\\\n\u0001✓": "\\true"}"#,
+        ),
+        // Captured, marked as safe, told not to be escaped: escaped all the same.
+        (
+            r#"{% set x %}<{{ data.text }}>{% endset %}["{{ x }}", {{ x }}]"#,
+            r#"["<say \"hi\"\\\n\u0001✓>", "<say \"hi\"\\\n\u0001✓>"]"#,
+        ),
+        (
+            r#"["{{ data.text | safe }}"{% autoescape false %}, "{{ data.text }}"{% endautoescape %}]"#,
+            r#"["say \"hi\"\\\n\u0001✓", "say \"hi\"\\\n\u0001✓"]"#,
+        ),
+        (
+            r#"["{% for x in data.list %}{{ x }}{{ ", " if not loop.last }}{% endfor %}", {{ data.list | length }}]"#,
+            r#"["1, a\"b", 2]"#,
+        ),
+        (
+            r#"["{{ data.absent | default("-") }}{% if data.absent is defined %}!{% endif %}{{ context.user_id }}{{ resource.data }}"]"#,
+            r#"["-"]"#,
+        ),
+    ] {
+        assert_eq!(
+            render(template, &data).as_deref(),
+            Ok(expected),
+            "{template}"
+        );
+    }
+    let huge: Value =
+        serde_json::from_str(r#"{"n": 1e999, "m": 340282366920938463463374607431768211456000}"#)
+            .unwrap();
+    assert_eq!(
+        render("[{{ data.n }}, {{ data.m }}]", &huge).unwrap(),
+        "[1e+999, 340282366920938463463374607431768211456000]"
+    );
+}
+
+#[test]
+fn other_bodies_are_escaped_as_they_need() {
+    let data = json!({"text": "a<b> & \"c\""});
+    let template = "<t>{{ data.text }}</t>";
+    for (content_type, expected) in [
+        ("application/xml", "<t>a&lt;b&gt; &amp; &quot;c&quot;</t>"),
+        (
+            "text/html; charset=utf-8",
+            "<t>a&lt;b&gt; &amp; &quot;c&quot;</t>",
+        ),
+        ("text/plain", "<t>a<b> & \"c\"</t>"),
+    ] {
+        let body = render_as(Some(content_type), template, &data).unwrap();
+        assert_eq!(body, expected, "{content_type}");
+    }
+    let form = "application/x-www-form-urlencoded";
+    assert_eq!(
+        render_as(Some(form), "text={{ data.text | urlencode }}", &data).unwrap(),
+        "text=a%3Cb%3E%20%26%20%22c%22"
+    );
+    let card = "application/vnd.card+json; charset=utf-8";
+    assert_eq!(
+        Template::compile("{}", Some(card)).unwrap().content_type(),
+        card
+    );
+    assert!(matches!(
+        render_as(Some(card), "{", &data),
+        Err(TemplateError::NotJson { .. })
+    ));
+    for none in [
+        "",
+        "json",
+        "a/b/c",
+        "text/plain\r\nx: y",
+        "text/",
+        "té/x",
+        " text/plain",
+    ] {
+        let error = Template::compile("{}", Some(none)).unwrap_err();
+        assert!(
+            matches!(error, TemplateError::ContentType(_)),
+            "{none}: {error}"
+        );
+    }
+}
+
+#[test]
+fn what_is_wrong_is_said_with_its_line_and_without_values() {
+    let data = json!({"secret": "hush", "list": ["hush"]});
+    for (template, message) in [
+        ("{\n\"a\": {{ data.title }}}", "line 2: undefined value"),
+        ("\n\n{{ dtaa.title }}", "line 3: undefined value"),
+        ("{% if data.title %}{% endif %}", "line 1: undefined value"),
+        ("{\n{% if %}", "line 2: syntax error: "),
+        ("{{ data.secret", "line 1: syntax error: "),
+        ("{{ data.secret + data.list }}", "line 1: invalid operation"),
+        ("{{ data.secret | no_such }}", "line 1: unknown filter: "),
+        ("{{ data.secret() }}", "line 1: "),
+        ("{% include 'x' %}", "line 1: syntax error: "),
+        ("{% macro x() %}{% endmacro %}", "line 1: syntax error: "),
+        ("{% extends 'x' %}", "line 1: syntax error: "),
+        ("{{ namespace() }}", "line 1: unknown function: "),
+        ("{{ debug() }}", "line 1: unknown function: "),
+        (
+            "{\n\"a\": {{ data.secret }}",
+            "the result is no JSON at line 2, column ",
+        ),
+        (
+            "{\"a\": x{{ data.secret }}}",
+            "the result is no JSON at line 1, column 7: expected value",
+        ),
+        ("", "the result is no JSON at line 1, column 1: EOF"),
+        (
+            "{} {}",
+            "the result is no JSON at line 1, column 4: trailing characters",
+        ),
+    ] {
+        let error = render(template, &data).unwrap_err();
+        let text = error.to_string();
+        assert!(text.starts_with(message), "{template}: {text}");
+        assert!(!text.contains("hush"), "{template}: {text}");
+        assert!(!error.hint().is_empty());
+    }
+    let error = Template::compile(&" ".repeat(MAX_TEMPLATE_BYTES + 1), None).unwrap_err();
+    assert_eq!(error.to_string(), "16385 bytes are more than 16384");
+    let deep = format!("{{\"data\": {}1{}}}", "[".repeat(200), "]".repeat(200));
+    let template = Template::compile("1", None).unwrap();
+    assert!(matches!(
+        template.render(&deep, 100),
+        Err(TemplateError::Event(_))
+    ));
+    assert_eq!(
+        render_as(Some("text/plain"), "{{ \"a\\x00b\" }}", &data).unwrap_err(),
+        TemplateError::Nul
+    );
+}
+
+/// Each in a thread with half the stack of a sidecar's, and well under a second.
+#[test]
+fn nothing_works_long_or_takes_much_memory() {
+    let nested = |open: &str, close: &str, n: usize| {
+        format!("{{{{ {}1{} }}}}", open.repeat(n), close.repeat(n))
+    };
+    let assigned = format!("{{% set x = [1] %}}{}1", "{% set x=[x] %}".repeat(1080));
+    let doubled = format!(
+        "{{% set x = [1] %}}{}{{{{ x }}}}",
+        "{% set x=[x,x] %}".repeat(100)
+    );
+    let text_doubled = format!(
+        "{{% set x = 'ab' %}}{}{{{{ x }}}}",
+        "{% set x=x~x %}".repeat(100)
+    );
+    let loops = "{% for a in range(1000) %}".repeat(20) + &"{% endfor %}".repeat(20);
+    let templates = [
+        "{% for a in range(100000) %}{% for b in range(100000) %}{{ a }}{% endfor %}{% endfor %}"
+            .to_owned(),
+        "{% for a in range(100000) %}{% set x = data.text | tojson %}{% endfor %}".to_owned(),
+        "{% for a in range(100000) %}{% set x = data.text | upper %}{% endfor %}".to_owned(),
+        "{{ 'x' * 1000000000 }}".to_owned(),
+        "{{ [1] * 1000000000 }}".to_owned(),
+        "{{ data.text | replace('', data.text) }}".to_owned(),
+        "{{ range(100000) | list | sort | join(data.text) }}".to_owned(),
+        "{{ '%1000000000d' | format(1) }}".to_owned(),
+        "{{ data.text | indent(100000000) }}".to_owned(),
+        "{% for x in [data.list] recursive %}{{ loop([x]) }}{% endfor %}".to_owned(),
+        "{{ data.list | batch(1000000000, 0) }}".to_owned(),
+        "{{ 10 ** 100000 }}".to_owned(),
+        loops,
+        nested("[", "]", 7000),
+        nested("(", ")", 7000),
+        nested("-", "", 16000),
+        nested("not ", "", 4000),
+        nested("1+", "", 8000),
+        nested("1 if 1 else ", "", 1200),
+        format!("{{{{ data{} }}}}", ".a".repeat(8000)),
+        format!("{{{{ 1{} }}}}", "|abs".repeat(4000)),
+        format!("{{% if 0 %}}{}{{% endif %}}", "{%elif 0%}".repeat(1600)),
+        format!("{}{}", "{%if 1%}".repeat(800), "{%endif%}".repeat(800)),
+        doubled,
+        text_doubled,
+        "{{ data.text }}".repeat(1000),
+    ];
+    let data = json!({"text": "y".repeat(20_000), "list": [1, 2]});
+    let work = move || {
+        for template in templates {
+            let started = std::time::Instant::now();
+            let result = render(&template, &data);
+            assert!(result.is_err(), "{:.80}: {:.80}", template, result.unwrap());
+            let seconds = started.elapsed().as_secs_f64();
+            assert!(seconds < 1.0, "{seconds} s: {template:.80}");
+        }
+        assert_eq!(render(&assigned, &data).as_deref(), Ok("1"));
+    };
+    let thread = std::thread::Builder::new().stack_size(1 << 20).spawn(work);
+    thread.unwrap().join().unwrap();
+}
+
+#[test]
+fn all_data_of_a_large_event_can_be_written_out() {
+    let data = json!({"text": "z".repeat(5_000_000)});
+    let template = Template::compile("[{{ data }}]", None).unwrap();
+    let body = template.render(&envelope(&data), 6_000_000).unwrap();
+    assert_eq!(body.len(), 5_000_000 + r#"[{"text":""}]"#.len());
+    assert_eq!(
+        template.render(&envelope(&data), 5_000_000).unwrap_err(),
+        TemplateError::TooLarge(5_000_000)
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    /// Wherever a text goes it stays one text.
+    #[test]
+    fn no_text_breaks_out(text in any::<String>(), more in "[\"\\\\,:{}\\[\\]0-9\\x00-\\x1f ]{0,8}") {
+        let text = text + &more;
+        let template = r#"{"a": "x{{ data.t }}y", "b": {{ data.t }}, "c": "{{ [data.t] }}", "d": {{ [data.t] | tojson }},
+            "e{{ data.t }}": "{% set z %}{{ data.t }}{% endset %}{{ z }}"}"#;
+        let body = render(template, &json!({"t": text})).unwrap();
+        let body: Value = serde_json::from_str(&body).unwrap();
+        let key = format!("e{text}");
+        prop_assert_eq!(body, json!({"a": format!("x{text}y"), "b": text, "c": json!([text]).to_string(), "d": [text], key: text}));
+    }
+
+    /// Whatever is written as a template, and however a card is broken: an answer, and no panic.
+    #[test]
+    fn any_template_is_answered(source in "(\\{\\{|\\}\\}|\\{%|%\\}|[a-z .|()\\[\\]\"'0-9~+*-]|for|in|if|set|end|data|\\n|\\PC){0,40}") {
+        if let Err(error) = render(&source, &json!({"text": "x"})) {
+            prop_assert!(error.to_string().len() < 2000);
+        }
+    }
+}

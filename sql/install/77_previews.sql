@@ -1,0 +1,84 @@
+-- What a subscription's requests look like, without sending any.
+
+create function webhooks.sample_request(
+    event_type text, shown_tenant uuid, payload_format text, payload_template text, payload_content_type text, max_payload_size_kb integer
+)
+returns table (headers jsonb, body text)
+language sql stable
+set search_path = pg_catalog, pg_temp
+begin atomic
+    select r.headers, r.body
+    from webhooks.event_type_catalogue t
+    cross join lateral webhooks.render_request(
+        sample_request.payload_format, sample_request.payload_template, sample_request.payload_content_type,
+        sample_request.max_payload_size_kb,
+        '00000000-0000-7000-8000-000000000001', sample_request.shown_tenant, t.name, t.category, coalesce(t.description, t.name), t.version,
+        (extract(epoch from now()) * 1000000)::bigint, t.example::text, t.category, '00000000-0000-7000-8000-000000000002', null,
+        '00000000-0000-7000-8000-000000000003', 'sample-session', 'sample-request', '192.0.2.1') r
+    where t.is_current and t.name = sample_request.event_type;
+end;
+comment on function webhooks.sample_request(text, uuid, text, text, text, integer) is
+    'The request for a made-up event of a type, with the example of its current version as data; no row if there is no such type.';
+
+create function webhooks.preview_payload(subscription_id uuid, event_id uuid default null, event_type text default null)
+returns table (method text, url text, headers jsonb, body text)
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_column
+declare
+    subscription record;
+    request record;
+    sample_type text;
+    identity jsonb;
+begin
+    select s.tenant_id, s.webhook_method, s.webhook_url, s.auth_type, s.subscribed_events, s.payload_format, s.payload_template,
+           s.payload_content_type, s.max_payload_size_kb, webhooks.redacted_headers(s.id) as own_headers,
+           webhooks.redacted_auth_config(s.id) as auth_config
+    into subscription
+    from webhooks.webhook_subscriptions s where s.id = preview_payload.subscription_id;
+    if not found then
+        perform webhooks.refuse_subscription(subscription_id);
+    end if;
+    if preview_payload.event_id is not null then
+        select e.event_type::text, r.headers, r.body into request
+        from webhooks.event_logs e
+        cross join lateral webhooks.preview_request(e.id, preview_payload.subscription_id) r
+        where e.id = preview_payload.event_id;
+        if not found then
+            raise exception 'there is no event %', preview_payload.event_id
+                using errcode = 'undefined_object', hint = 'Without an event the preview is of a made-up one: preview_payload(subscription_id).';
+        end if;
+    else
+        select t.name into sample_type
+        from webhooks.event_type_catalogue t
+        where t.is_current
+          and (t.name = preview_payload.event_type or preview_payload.event_type is null
+              and (subscription.subscribed_events ? '*' or subscription.subscribed_events ? t.name
+                   or subscription.subscribed_events ? (split_part(t.name, '.', 1) || '.*')))
+        order by t.example = '{}', t.name limit 1;
+        if not found then
+            raise exception 'there is no event type % to make an event of', coalesce('"' || preview_payload.event_type || '"', 'among subscribed_events')
+                using errcode = 'undefined_object', hint = 'Event types are listed by: select name from webhooks.event_types;';
+        end if;
+        select sample_type as event_type, r.headers, r.body into request
+        from webhooks.sample_request(
+            sample_type, subscription.tenant_id, subscription.payload_format, subscription.payload_template,
+            subscription.payload_content_type, subscription.max_payload_size_kb) r;
+    end if;
+    -- What differs from attempt to attempt is named, and so is what is secret.
+    identity := jsonb_build_object(
+        'webhook-id', coalesce(preview_payload.event_id, '00000000-0000-7000-8000-000000000001'), 'webhook-timestamp', '…',
+        'x-webhook-delivery-id', '…', 'x-webhook-attempt', '1', 'x-webhook-event-type', request.event_type);
+    return query select
+        coalesce(subscription.webhook_method, 'POST')::text, subscription.webhook_url,
+        request.headers || coalesce(subscription.own_headers, '{}') || identity
+            || case subscription.auth_type
+                when 'signature' then '{"webhook-signature": "***", "x-webhook-signature": "***"}'
+                when 'api_key' then jsonb_build_object(lower(coalesce(subscription.auth_config ->> 'header', 'authorization')), '***')
+                else '{}' end,
+        request.body;
+end
+$$;
+comment on function webhooks.preview_payload(uuid, uuid, text) is
+    'The request that a subscription gets for an event, or, without one, for a made-up event of a type (of a subscribed one, if none is given) with the type''s example as data: the body byte for byte, and the headers, *** for secrets and … for what differs from attempt to attempt.';
