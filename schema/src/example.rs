@@ -22,7 +22,7 @@ pub fn example(schema: &Value) -> Value {
         parts_left,
     }
     .make(schema, Path::default())
-        .unwrap_or(Value::Null)
+    .unwrap_or(Value::Null)
 }
 
 struct Maker<'a> {

@@ -226,7 +226,7 @@ select
         when not pg_catalog.has_table_privilege(w.owner, 'webhooks.event_logs', 'insert')
             then pg_catalog.format('role %s may not publish: changes fail; grant webhooks_publisher to %1$s', w.owner)
         when w.owner <> w.table_owner
-            then pg_catalog.format('the table is %s''s now and its changes are still published with the rights of %s, who can read them; drop %s and call watch_table() again',
+            then pg_catalog.format('the table is %s''s now and its changes are still published with the rights of %s, who can read them; call unwatch_table(), have %s and the like dropped, and call watch_table() again',
                                    w.table_owner, w.owner, w.functions)
     end as problem
 from (
