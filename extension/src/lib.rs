@@ -11,6 +11,7 @@
 //! - `schema`: JSON Schemas of event types
 //! - `signature`: signing, verification, new secrets
 //! - `subscription`: what a valid subscription is
+//! - `transaction`: whose a row is that only this session sees
 
 mod filter;
 mod ids;
@@ -20,5 +21,6 @@ mod resource;
 mod schema;
 mod signature;
 mod subscription;
+mod transaction;
 
 pgrx::pg_module_magic!(name, version);

@@ -31,6 +31,7 @@ fn render_request(
     session_id: Option<&str>,
     request_id: Option<&str>,
     source_ip: Option<&str>,
+    is_test: Option<bool>,
 ) -> TableIterator<'static, (name!(headers, JsonB), name!(body, String))> {
     let event = || {
         Some(Event {
@@ -49,6 +50,7 @@ fn render_request(
             session_id,
             request_id,
             source_ip,
+            is_test: is_test.unwrap_or(false),
         })
     };
     let request = payload_format.and_then(|name| {

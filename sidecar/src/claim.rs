@@ -3,6 +3,7 @@
 use crate::dispatch::Failing;
 use crate::message::{Events, Message};
 use crate::owner::{Owner, Settings};
+use crate::shards::{is_of_tests, owned_for};
 use crate::subscriptions::{Subscription, Subscriptions};
 use futures_util::TryStreamExt;
 use std::collections::{HashMap, HashSet};
@@ -41,6 +42,8 @@ pub struct Delivery {
     pub shard: i16,
     /// Attempts made before.
     pub attempt: i32,
+    /// It is made to see what its receiver answers: once, and whatever may hold its subscription's others back.
+    pub is_test: bool,
     /// Published just now, and nothing else of its subscription is here.
     pub is_newcomer: bool,
     /// It goes one at a time with others of the same lane of its subscription; `None`: in any order.
@@ -55,6 +58,14 @@ pub struct Delivery {
 }
 
 impl Delivery {
+    /// In whose line it stands: its subscription's; a test in its own.
+    pub fn line(&self) -> Uuid {
+        match self.is_test {
+            true => self.id,
+            false => self.subscription.id,
+        }
+    }
+
     /// Whether a request will be made of it.
     pub fn is_sendable(&self, now: Instant) -> bool {
         self.message.is_some() && now < self.deadline
@@ -154,8 +165,9 @@ pub async fn claim(
             };
             Delivery {
                 id: claim.id,
-                shard: claim.shard,
+                shard: owned_for(claim.shard),
                 attempt: claim.attempt,
+                is_test: is_of_tests(claim.shard),
                 is_newcomer: claim.is_newcomer,
                 lane: claim.lane,
                 deadline: claim.deadline,

@@ -50,7 +50,10 @@ impl State {
 
 struct Held {
     shard: i16,
-    subscription: Uuid,
+    /// In whose line it stands: see [`Delivery::line`].
+    line: Uuid,
+    /// The subscription that it tests.
+    test_of: Option<Uuid>,
     lane: Option<i64>,
     size: usize,
     state: State,
@@ -101,6 +104,7 @@ pub struct Board {
     disabling: HashMap<Uuid, Uuid>,
     /// A line with `more` has room again.
     hungry: bool,
+    test_ended: bool,
     walks_are_slow: bool,
     /// The last line that a claim looked at, of those that do not walk.
     looked_until: Uuid,
@@ -131,6 +135,7 @@ impl Board {
             stuck: 0,
             disabling: HashMap::new(),
             hungry: false,
+            test_ended: false,
             walks_are_slow: false,
             looked_until: Uuid::nil(),
             claims: 0,
@@ -170,7 +175,7 @@ impl Board {
         self.breakers.retain(|id, _| id != subscription);
         self.heard_of.insert(subscription);
         let held = self.held.values_mut();
-        for held in held.filter(|held| held.subscription == subscription) {
+        for held in held.filter(|held| held.line == subscription) {
             held.is_outdated = true;
         }
         self.drop_waiting_of(subscription);
@@ -179,27 +184,28 @@ impl Board {
     /// Takes a claimed delivery, unless it is held already or its line takes no more. Returns whether it was new.
     pub fn offer(&mut self, delivery: Delivery, now: Instant) -> bool {
         let id = delivery.id;
-        let subscription = delivery.subscription.clone();
+        let (line_id, subscription) = (delivery.line(), delivery.subscription.clone());
         let in_order = delivery.lane.is_none() && !delivery.is_newcomer;
         if self.held.contains_key(&id) {
             return false;
         }
         let (share, free_bytes) = (self.share(), self.free_bytes());
-        let line = self.lines.entry(subscription.id).or_default();
+        let line = self.lines.entry(line_id).or_default();
         line.max_in_flight = subscription.max_in_flight;
-        let admitted = match self.breakers.admission(subscription.id, now) {
+        let admitted = match self.breakers.admission(line_id, now) {
             Admission::Free => !line.is_crowded(share, free_bytes),
             Admission::Probe => line.held == 0 || !delivery.is_sendable(now),
             Admission::Refused => false,
         };
-        if !admitted || self.disabling.contains_key(&subscription.id) {
+        if !admitted || self.disabling.contains_key(&line_id) {
             line.more = true;
-            self.unsee(subscription.id, id);
+            self.unsee(line_id, id);
             return false;
         }
         let (size, shard, lane) = (delivery.size, delivery.shard, delivery.lane);
         let is_newcomer = delivery.is_newcomer;
-        match lane.map(|lane| (subscription.id, lane)) {
+        let test_of = delivery.is_test.then_some(subscription.id);
+        match lane.map(|lane| (line_id, lane)) {
             None => line.waiting.push_back(delivery),
             Some(lane) => match self.lanes.place(lane, delivery, self.claims) {
                 Place::First(delivery) => line.waiting.push_back(delivery),
@@ -216,7 +222,8 @@ impl Board {
         self.bytes += size;
         let held = Held {
             shard,
-            subscription: subscription.id,
+            line: line_id,
+            test_of,
             lane,
             size,
             state: State::Waiting,
@@ -226,18 +233,18 @@ impl Board {
         };
         self.held.insert(id, held);
         if in_order {
-            self.see(subscription.id, id);
+            self.see(line_id, id);
         }
-        if let Some(line) = self.lines.get_mut(&subscription.id)
+        if let Some(line) = self.lines.get_mut(&line_id)
             && !line.in_ring
             && line.may_send()
         {
             line.in_ring = true;
             if is_newcomer {
                 // The newest goes first: a burst to thousands must not hide what comes after it.
-                self.newcomers.push_front(subscription.id);
+                self.newcomers.push_front(line_id);
             } else {
-                self.ring.push_back(subscription.id);
+                self.ring.push_back(line_id);
             }
         }
         true
@@ -287,6 +294,7 @@ impl Board {
             if let Some(first) = line.waiting.front()
                 && let Some(limit) = first.subscription.rate_limit
                 && first.is_sendable(now)
+                && !first.is_test
                 && let since = self.owned_since.get(&first.shard).copied()
                 && let Err(at) = self.rates.take(id, limit, since.unwrap_or(now), now)
             {
@@ -370,11 +378,12 @@ impl Board {
             return false;
         }
         held.state = State::Recording;
-        let (id, shard, lane, policy) = (held.subscription, held.shard, held.lane, held.breaker);
+        let (id, shard, lane, policy) = (held.line, held.shard, held.lane, held.breaker);
         if attempt.verdict != Verdict::Unknown {
             self.heard_of.insert(id);
         }
         attempt.breaker = match attempt.verdict {
+            _ if attempt.is_test => None,
             Verdict::Works if held.is_outdated => {
                 let known = self.breakers.succeeded(id);
                 known.or(Some(BreakerChange::Closed { was_open: false }))
@@ -424,7 +433,7 @@ impl Board {
         let Some(held) = self.held.get_mut(&id) else {
             return;
         };
-        let (subscription, lane) = (held.subscription, held.lane);
+        let (subscription, lane) = (held.line, held.lane);
         self.bytes_in_flight -= std::mem::take(&mut held.size);
         if claiming {
             held.state = State::Recorded;
@@ -441,7 +450,7 @@ impl Board {
     /// The result is not written after all: the delivery stays in the database as it was.
     pub fn void(&mut self, id: Uuid, claiming: bool) {
         if let Some(held) = self.held.get(&id) {
-            let subscription = held.subscription;
+            let subscription = held.line;
             self.recorded(id, claiming);
             self.unsee(subscription, id);
             self.hungry = true;
@@ -464,7 +473,7 @@ impl Board {
         held.state = State::Stuck;
         self.stuck += 1;
         self.bytes_in_flight -= std::mem::take(&mut held.size);
-        let subscription = held.subscription;
+        let subscription = held.line;
         if self.disabling.get(&subscription) == Some(&id) {
             self.disabling.remove(&subscription);
         }
@@ -496,11 +505,17 @@ impl Board {
         let Some(held) = self.held.remove(&id) else {
             return;
         };
-        if self.disabling.get(&held.subscription) == Some(&id) {
-            self.disabling.remove(&held.subscription);
+        if self.disabling.get(&held.line) == Some(&id) {
+            self.disabling.remove(&held.line);
             // It may have been enabled again meanwhile.
             self.hungry = true;
         }
+        self.test_ended |= held.test_of.is_some();
+    }
+
+    /// Whether a test ended since this was asked: its subscription's next one may go.
+    pub fn take_test_ended(&mut self) -> bool {
+        std::mem::take(&mut self.test_ended)
     }
 
     /// Whether a subscription that had more in the database has room again; asking resets it.

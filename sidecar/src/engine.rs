@@ -165,6 +165,8 @@ struct Engine {
     balance_at: Instant,
     promote_at: Instant,
     last_promote: Instant,
+    /// When to look for tests.
+    tests_at: Instant,
     maintain_at: Instant,
     tick_at: Instant,
     /// When the statement under way was started.
@@ -219,6 +221,7 @@ impl Engine {
             balance_at: now,
             promote_at: now,
             last_promote: now,
+            tests_at: now,
             maintain_at: now,
             tick_at: now,
             action_started: now,
@@ -258,6 +261,7 @@ impl Engine {
         self.reload_settings = true;
         self.balance_at = now;
         self.promote_at = now;
+        self.tests_at = now;
         self.lease_until = now;
         self.round_trip = Duration::MAX;
         self.announced = false;
@@ -385,6 +389,15 @@ impl Engine {
                 Ok(Reply::Promoted(owner.promote(&active).await?))
             }));
         }
+        if self.board.take_test_ended() {
+            self.tests_at = now;
+        }
+        if now >= self.tests_at {
+            self.tests_at = now + PROMOTE_INTERVAL;
+            if let Some(claim) = self.claim_tests(&owner, now) {
+                return Ok(claim);
+            }
+        }
         if self.board.take_hunger() {
             self.wake.look_again();
         }
@@ -423,7 +436,10 @@ impl Engine {
                 }))
             }
             Step::Wait(until) => {
-                let mut until = until.min(self.balance_at).min(self.promote_at);
+                let mut until = until
+                    .min(self.balance_at)
+                    .min(self.promote_at)
+                    .min(self.tests_at);
                 if now < claim_at {
                     until = until.min(claim_at);
                 }
@@ -489,6 +505,7 @@ impl Engine {
                 self.wake.rang(now);
                 self.promote_at = self.promote_at.min(self.last_promote + PROMOTE_PAUSE);
             }
+            Some(Signal::Test) => self.tests_at = now,
             Some(Signal::Subscription(id)) => {
                 self.changed.push(id);
                 self.board.changed(id);

@@ -1,5 +1,6 @@
 //! What a request says of its event: rendered once per claim for each format that its subscriptions want.
 
+use crate::shards::is_of_tests;
 use crate::subscriptions::Subscription;
 use bytes::Bytes;
 use hyper::header::{HeaderName, HeaderValue};
@@ -65,7 +66,8 @@ impl Message {
     }
 }
 
-/// The columns of `claim_deliveries()` that hold an event begin with this one.
+/// The columns of `claim_deliveries()`: the shard, and those that hold an event, which begin with this one.
+const SHARD: usize = 2;
 const FIRST_COLUMN: usize = 9;
 /// Whether there is an event.
 const TENANT_ID: usize = FIRST_COLUMN + 1;
@@ -89,6 +91,7 @@ fn event(row: &Row) -> Event<'_> {
         session_id: row.get(20),
         request_id: row.get(21),
         source_ip: row.get(22),
+        is_test: is_of_tests(row.get(SHARD)),
     }
 }
 

@@ -179,6 +179,8 @@ impl Owner {
 pub enum Signal {
     /// Something to deliver was committed.
     Doorbell,
+    /// A test was.
+    Test,
     /// A subscription was changed or deleted.
     Subscription(Uuid),
     /// Settings were changed.
@@ -189,6 +191,7 @@ impl Signal {
     /// Reads a notification; `None` if it is none of ours.
     pub fn of(notification: &Notification) -> Option<Self> {
         match (notification.channel(), notification.payload()) {
+            ("webhooks_doorbell", "test") => Some(Self::Test),
             ("webhooks_doorbell", _) => Some(Self::Doorbell),
             ("webhooks_changed", "settings") => Some(Self::Settings),
             ("webhooks_changed", id) => id.parse().ok().map(Self::Subscription),

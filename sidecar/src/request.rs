@@ -20,6 +20,8 @@ const BODY_SIGNATURE: HeaderName = HeaderName::from_static("x-webhook-signature"
 const DELIVERY: HeaderName = HeaderName::from_static("x-webhook-delivery-id");
 const ATTEMPT: HeaderName = HeaderName::from_static("x-webhook-attempt");
 const EVENT_TYPE: HeaderName = HeaderName::from_static("x-webhook-event-type");
+/// `true`, of tests alone.
+const TEST: HeaderName = HeaderName::from_static("x-webhook-test");
 
 /// Builds the request for one attempt at `timestamp` (seconds since 1970).
 ///
@@ -65,6 +67,9 @@ pub fn build(
     insert(&mut headers, DELIVERY, delivery.id.hyphenated().to_string());
     insert(&mut headers, ATTEMPT, (delivery.attempt + 1).to_string());
     insert(&mut headers, EVENT_TYPE, message.event_type.clone());
+    if delivery.is_test {
+        headers.insert(TEST, HeaderValue::from_static("true"));
+    }
     headers.insert(USER_AGENT, user_agent.clone());
     headers
         .entry(ACCEPT)

@@ -28,12 +28,12 @@ create function webhooks.render_request(
     payload_format text, payload_template text, payload_content_type text, max_payload_size_kb integer,
     event_id uuid, tenant_id uuid, event_type text, event_category text, event_name text, event_version text,
     created_at_us bigint, event_data text, resource_type text, resource_id uuid,
-    resource_data text, user_id uuid, session_id text, request_id text, source_ip text
+    resource_data text, user_id uuid, session_id text, request_id text, source_ip text, is_test boolean default null
 )
 returns table (headers jsonb, body text)
 language c immutable parallel safe
 as 'MODULE_PATHNAME', 'render_request_wrapper';
-comment on function webhooks.render_request(text, text, text, integer, uuid, uuid, text, text, text, text, bigint, text, text, uuid, text, uuid, text, text, text) is
+comment on function webhooks.render_request(text, text, text, integer, uuid, uuid, text, text, text, text, bigint, text, text, uuid, text, uuid, text, text, text, boolean) is
     'The body for an event in a payload format, or as a payload_template makes it, byte for byte as the sidecar sends it, and the headers that belong to it; created_at_us is in microseconds since 1970.';
 
 create function webhooks.generate_signature(payload text, secret text)
@@ -86,3 +86,10 @@ returns text
 language c immutable strict parallel safe
 as 'MODULE_PATHNAME', 'schema_example_wrapper';
 comment on function webhooks.schema_example(text) is 'Example data made from a JSON Schema, as JSON text.';
+
+create function webhooks.is_current_transaction(id xid)
+returns boolean
+language c stable strict
+as 'MODULE_PATHNAME', 'is_current_transaction_wrapper';
+comment on function webhooks.is_current_transaction(xid) is
+    'Whether an id, such as a row''s xmin, is this transaction''s or that of a subtransaction of it that was not rolled back: nobody else sees the row yet.';

@@ -22,7 +22,8 @@ create table webhooks.event_logs (
     ordering_key text,
     deliver_after timestamptz,
     expires_at timestamptz,
-    resource_data jsonb
+    resource_data jsonb,
+    is_test boolean
 ) partition by range (id);
 comment on table webhooks.event_logs is 'Every published event, once. INSERT fans out to the matching subscriptions in the same transaction.';
 comment on column webhooks.event_logs.id is 'Event id (UUIDv7 unless given); receivers see it as webhook-id and deduplicate on it.';
@@ -45,6 +46,7 @@ comment on column webhooks.event_logs.idempotency_key is 'As given to publish_ev
 comment on column webhooks.event_logs.ordering_key is 'Subscriptions with ordering = fifo get events of the same key in the order of publication.';
 comment on column webhooks.event_logs.deliver_after is 'No delivery before this time.';
 comment on column webhooks.event_logs.expires_at is 'Deliveries not made by then become expired.';
+comment on column webhooks.event_logs.is_test is 'True: made up by test_subscription(), for one subscription alone; nothing matches it. Null: an event.';
 comment on column webhooks.event_logs.resource_data is 'The resource as it was, shown as resource.data; filled in for types registered with register_resource().';
 
 create table webhooks.event_logs_template (

@@ -17,6 +17,7 @@ create table webhooks.delivery_attempts (
     response_headers jsonb,
     response_body text,
     error_message text,
+    is_test boolean,
     -- ::text: see event_logs.
     constraint delivery_attempts_status_check check (delivery_status::text in ('delivered', 'failed', 'retrying', 'expired', 'cancelled'))
 ) partition by range (delivery_id);
@@ -37,6 +38,7 @@ comment on column webhooks.delivery_attempts.payload_sha256 is 'SHA-256 of the b
 comment on column webhooks.delivery_attempts.response_headers is 'Response headers (capped).';
 comment on column webhooks.delivery_attempts.response_body is 'Start of the response body (capped, invalid UTF-8 replaced).';
 comment on column webhooks.delivery_attempts.error_message is 'What went wrong.';
+comment on column webhooks.delivery_attempts.is_test is 'True: made by test_subscription(). Null: a delivery of an event.';
 
 create table webhooks.delivery_attempts_template (
     like webhooks.delivery_attempts including constraints including comments,
@@ -69,7 +71,8 @@ select
     a.payload_size_bytes,
     encode(a.payload_sha256, 'hex')::varchar(64) as payload_hash,
     q.tenant_id,
-    a.duration_us
+    a.duration_us,
+    q.shard >= webhooks.shard_count() as is_test
 from webhooks.delivery_queue q
 left join webhooks.delivery_attempts a on a.delivery_id = q.id and a.delivery_attempt = q.attempt
 union all
@@ -89,7 +92,8 @@ select
     a.payload_size_bytes,
     encode(a.payload_sha256, 'hex')::varchar(64),
     a.tenant_id,
-    a.duration_us
+    a.duration_us,
+    coalesce(a.is_test, false)
 from webhooks.delivery_attempts a
 where a.delivery_status <> 'retrying';
 comment on view webhooks.webhook_delivery_logs is 'One row per delivery, outstanding or finished, as its last attempt left it.';
@@ -109,3 +113,4 @@ comment on column webhooks.webhook_delivery_logs.payload_size_bytes is 'Size of 
 comment on column webhooks.webhook_delivery_logs.payload_hash is 'SHA-256 of the body sent, hex.';
 comment on column webhooks.webhook_delivery_logs.tenant_id is 'Whose.';
 comment on column webhooks.webhook_delivery_logs.duration_us is 'Duration of the last attempt, in microseconds.';
+comment on column webhooks.webhook_delivery_logs.is_test is 'Made by test_subscription().';

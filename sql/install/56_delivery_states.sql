@@ -12,7 +12,8 @@ select
     null::timestamptz as delivered_at,
     q.next_attempt_at as next_retry_at,
     a.payload_size_bytes,
-    a.duration_us
+    a.duration_us,
+    q.shard >= webhooks.shard_count() as is_test
 from webhooks.delivery_queue q
 left join webhooks.delivery_attempts a on a.delivery_id = q.id and a.delivery_attempt = q.attempt
 union all
@@ -29,7 +30,8 @@ select
     a.delivered_at,
     a.next_retry_at,
     a.payload_size_bytes,
-    a.duration_us
+    a.duration_us,
+    coalesce(a.is_test, false)
 from webhooks.delivery_attempts a
 where a.delivery_status <> 'retrying';
 comment on view webhooks.delivery_states is 'webhook_delivery_logs without what receivers answered and without hashes of payloads: what a monitor may read.';
@@ -46,3 +48,4 @@ comment on column webhooks.delivery_states.delivered_at is 'When it was delivere
 comment on column webhooks.delivery_states.next_retry_at is 'When the next attempt is due; null: as soon as possible, or never again.';
 comment on column webhooks.delivery_states.payload_size_bytes is 'Size of the body sent.';
 comment on column webhooks.delivery_states.duration_us is 'Duration of the last attempt, in microseconds.';
+comment on column webhooks.delivery_states.is_test is 'Made by test_subscription().';

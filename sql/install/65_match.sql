@@ -79,7 +79,7 @@ begin
            case when r.fifo then webhooks.lane_of(e.ordering_key) end
     from (
         select n.id, n.tenant_id, n.event_type, n.event_data, n.resource_type, n.resource_id, n.environment,
-               n.ordering_key, n.deliver_after, n.expires_at,
+               n.ordering_key, n.deliver_after, n.expires_at, n.is_test,
                -- Volatile, and so evaluated for each event, also for those that nothing matches.
                case when t.name is null
                       or n.environment not in ('dev', 'staging', 'production')
@@ -101,6 +101,7 @@ begin
         offset 0
     ) r
     where (e.environment is null or r.environment = e.environment)
+      and e.is_test is not true
       and (r.filters is null or webhooks.filter_matches(r.filters, e.event_data::text, e.resource_type, e.resource_id))
       and (r.filter_jsonpath is null or webhooks.jsonpath_matches(e.event_data, r.filter_jsonpath));
     return null;

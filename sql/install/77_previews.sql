@@ -20,6 +20,32 @@ end;
 comment on function webhooks.sample_request(text, uuid, text, text, text, integer) is
     'The request for a made-up event of a type, with the example of its current version as data; no row if there is no such type.';
 
+create function webhooks.sample_event_type(subscribed_events jsonb, event_type text default null)
+returns text
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_column
+declare
+    sample_type text;
+begin
+    select t.name into sample_type
+    from webhooks.event_type_catalogue t
+    where t.is_current
+      and (t.name = sample_event_type.event_type or sample_event_type.event_type is null
+          and (sample_event_type.subscribed_events ? '*' or sample_event_type.subscribed_events ? t.name
+               or sample_event_type.subscribed_events ? (split_part(t.name, '.', 1) || '.*')))
+    order by t.example = '{}', t.name limit 1;
+    if not found then
+        raise exception 'there is no event type % to make an event of', coalesce('"' || sample_event_type.event_type || '"', 'among subscribed_events')
+            using errcode = 'undefined_object', hint = 'Event types are listed by: select name from webhooks.event_types;';
+    end if;
+    return sample_type;
+end
+$$;
+comment on function webhooks.sample_event_type(jsonb, text) is
+    'Of which type an event is made up: the one that is given, or else the first subscribed one, preferably with an example. An error if there is none.';
+
 create function webhooks.preview_payload(subscription_id uuid, event_id uuid default null, event_type text default null)
 returns table (method text, url text, headers jsonb, body text)
 language plpgsql stable
@@ -41,7 +67,7 @@ begin
         perform webhooks.refuse_subscription(subscription_id);
     end if;
     if preview_payload.event_id is not null then
-        select e.event_type::text, r.headers, r.body into request
+        select e.event_type::text, e.is_test, r.headers, r.body into request
         from webhooks.event_logs e
         cross join lateral webhooks.preview_request(e.id, preview_payload.subscription_id) r
         where e.id = preview_payload.event_id;
@@ -50,18 +76,8 @@ begin
                 using errcode = 'undefined_object', hint = 'Without an event the preview is of a made-up one: preview_payload(subscription_id).';
         end if;
     else
-        select t.name into sample_type
-        from webhooks.event_type_catalogue t
-        where t.is_current
-          and (t.name = preview_payload.event_type or preview_payload.event_type is null
-              and (subscription.subscribed_events ? '*' or subscription.subscribed_events ? t.name
-                   or subscription.subscribed_events ? (split_part(t.name, '.', 1) || '.*')))
-        order by t.example = '{}', t.name limit 1;
-        if not found then
-            raise exception 'there is no event type % to make an event of', coalesce('"' || preview_payload.event_type || '"', 'among subscribed_events')
-                using errcode = 'undefined_object', hint = 'Event types are listed by: select name from webhooks.event_types;';
-        end if;
-        select sample_type as event_type, r.headers, r.body into request
+        sample_type := webhooks.sample_event_type(subscription.subscribed_events, preview_payload.event_type);
+        select sample_type as event_type, false as is_test, r.headers, r.body into request
         from webhooks.sample_request(
             sample_type, subscription.tenant_id, subscription.payload_format, subscription.payload_template,
             subscription.payload_content_type, subscription.max_payload_size_kb) r;
@@ -73,6 +89,7 @@ begin
     return query select
         coalesce(subscription.webhook_method, 'POST')::text, subscription.webhook_url,
         request.headers || coalesce((select jsonb_object_agg(k, '***') from jsonb_object_keys(subscription.own_headers) k), '{}') || identity
+            || case when request.is_test then '{"x-webhook-test": "true"}'::jsonb else '{}' end
             || case subscription.auth_type
                 when 'signature' then '{"webhook-signature": "***", "x-webhook-signature": "***"}'
                 when 'api_key' then jsonb_build_object(lower(coalesce(subscription.auth_config ->> 'header', 'authorization')), '***')

@@ -61,7 +61,7 @@ begin
                 using results r
                 where q.id = any (array(select f.delivery_id from results f where f.status <> 'retrying'))
                   and q.id = r.delivery_id and q.attempt = r.attempt
-                returning q.subscription_id, q.event_log_id, q.tenant_id, null::timestamptz as next_retry_at, r.*
+                returning q.subscription_id, q.event_log_id, q.tenant_id, q.shard, null::timestamptz as next_retry_at, r.*
             ),
             rescheduled as (
                 update webhooks.delivery_queue q
@@ -70,7 +70,7 @@ begin
                 from results r
                 where q.id = any (array(select f.delivery_id from results f where f.status = 'retrying'))
                   and q.id = r.delivery_id and q.attempt = r.attempt
-                returning q.subscription_id, q.event_log_id, q.tenant_id, q.next_attempt_at as next_retry_at, r.*
+                returning q.subscription_id, q.event_log_id, q.tenant_id, q.shard, q.next_attempt_at as next_retry_at, r.*
             ),
             applied as (
                 select * from finished union all select * from rescheduled
@@ -79,7 +79,7 @@ begin
                 insert into webhooks.delivery_attempts (
                     delivery_id, delivery_attempt, http_status_code, attempted_at, delivered_at, next_retry_at, duration_us,
                     subscription_id, event_log_id, tenant_id, payload_size_bytes, delivery_status, payload_sha256,
-                    response_headers, response_body, error_message
+                    response_headers, response_body, error_message, is_test
                 )
                 select a.delivery_id,
                        case when numbered_anew then webhooks.next_attempt_number(a.delivery_id, a.attempt) else a.attempt + 1 end,
@@ -88,7 +88,8 @@ begin
                        case when a.status = 'delivered'
                             then timestamptz 'epoch' + (a.attempted_at_us + a.duration_us) * interval '1 microsecond' end,
                        a.next_retry_at, a.duration_us, a.subscription_id, a.event_log_id, a.tenant_id, a.payload_size, a.status,
-                       a.payload_hash, a.response_headers::jsonb, a.response_body, a.error_message
+                       a.payload_hash, a.response_headers::jsonb, a.response_body, a.error_message,
+                       case when a.shard >= webhooks.shard_count() then true end
                 from applied a
             ),
             disabled as (

@@ -113,6 +113,7 @@ begin
             select e.id
             from webhooks.event_logs e
             where e.tenant_id = unmatched_events.tenant_id and e.created_at >= unmatched_events.since and e.created_at < unmatched_events.until
+              and e.is_test is not true
             except
             (select q.event_log_id from webhooks.delivery_queue q
              where q.tenant_id = unmatched_events.tenant_id and q.id >= first_id
@@ -171,14 +172,14 @@ begin
         select i.n, e.*
         from unnest(found_ids) with ordinality i (id, n)
         cross join lateral (
-            select e.id, e.event_type::text as event_type, webhooks.published_at(e.id, coalesce(e.created_at, e.processed_at)) as published_at
+            select e.id, e.event_type::text as event_type, e.is_test, webhooks.published_at(e.id, coalesce(e.created_at, e.processed_at)) as published_at
             from webhooks.event_logs e
             where e.id = i.id
             limit 1
         ) e
     ),
     deliveries as materialized (
-        select e.n, e.event_type, d.*
+        select e.n, e.event_type, e.is_test, d.*
         from webhooks.event_deliveries(event_history.tenant_id, found_ids) d
         join events e on e.id = d.event_log_id
     ),
@@ -191,10 +192,10 @@ begin
         union all
         select e.n, 2, e.id, e.event_type, e.published_at, 'matched nothing', null, null, null, null, null, null, null, null, null
         from events e
-        where not exists (select from deliveries d where d.event_log_id = e.id)
+        where not exists (select from deliveries d where d.event_log_id = e.id) and e.is_test is not true
         union all
         select d.n, 3, d.event_log_id, d.event_type, webhooks.uuid_v7_time(d.delivery_id),
-               case when d.repeats is not null then 'retried' when d.is_redelivery then 'replayed' else 'queued' end,
+               case when d.repeats is not null then 'retried' when d.is_redelivery then 'replayed' when d.is_test then 'tested' else 'queued' end,
                d.subscription_id, d.delivery_id, d.repeats, null, null, null, null, null, null
         from deliveries d
         union all
@@ -223,4 +224,4 @@ begin
 end
 $$;
 comment on function webhooks.event_history(uuid, uuid, timestamptz, timestamptz, text[], text, uuid, integer) is
-    'What became of a tenant''s newest events (of one event, of a time, of a resource), each as a timeline: published, matched nothing or queued, attempted, retried, replayed, expired, cancelled, outstanding.';
+    'What became of a tenant''s newest events (of one event, of a time, of a resource), each as a timeline: published, matched nothing or queued (tested: made up by test_subscription()), attempted, retried, replayed, expired, cancelled, outstanding.';

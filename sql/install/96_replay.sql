@@ -17,7 +17,7 @@ returns setof webhooks.delivery_queue
 language sql stable
 set search_path = pg_catalog, pg_temp
 begin atomic
-    -- One query for each index.
+    -- One query for each index; the last is for tests.
     select q.* from webhooks.delivery_queue q
     where q.shard = webhooks.shard_of(outstanding_deliveries.subscription_id)
       and q.subscription_id = outstanding_deliveries.subscription_id and q.lane is not null
@@ -28,7 +28,11 @@ begin atomic
     union all
     select q.* from webhooks.delivery_queue q
     where q.shard = webhooks.shard_of(outstanding_deliveries.subscription_id)
-      and q.subscription_id = outstanding_deliveries.subscription_id and q.lane is null and q.next_attempt_at is not null;
+      and q.subscription_id = outstanding_deliveries.subscription_id and q.lane is null and q.next_attempt_at is not null
+    union all
+    select q.* from webhooks.delivery_queue q
+    where q.shard = webhooks.test_shard_of(outstanding_deliveries.subscription_id)
+      and q.subscription_id = outstanding_deliveries.subscription_id and q.lane is null and q.next_attempt_at is null;
 end;
 comment on function webhooks.outstanding_deliveries(uuid) is 'What is outstanding to a subscription.';
 
@@ -76,6 +80,19 @@ $$;
 comment on function webhooks.redeliver(uuid[], uuid[], uuid[]) is
     'Queues events once more, in the order given, and links each new delivery to the one that it repeats, if any. Left out are events that are gone, have expired or are another tenant''s. Returns the new deliveries. For functions that have checked the tenant.';
 
+create function webhooks.refuse_delivery(id uuid)
+returns void
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    raise exception 'there is no delivery %', coalesce(id::text, 'null')
+        using errcode = 'undefined_object',
+              hint = 'Deliveries are listed by: select id, delivery_status, attempted_at from webhooks.webhook_delivery_logs where subscription_id = ...;';
+end
+$$;
+comment on function webhooks.refuse_delivery(uuid) is 'Raises the error for a delivery that there is not, or not for the caller.';
+
 create function webhooks.retry_delivery(delivery_id uuid)
 returns uuid
 language plpgsql volatile security definer
@@ -90,15 +107,13 @@ begin
     from webhooks.delivery_queue q
     where q.id = retry_delivery.delivery_id;
     if not found then
-        select a.delivery_id as id, a.subscription_id, a.event_log_id, a.tenant_id, false as is_outstanding into old
+        select a.delivery_id as id, a.subscription_id, a.event_log_id, a.tenant_id, a.is_test, false as is_outstanding into old
         from webhooks.delivery_attempts a
         where a.delivery_id = retry_delivery.delivery_id
         order by a.delivery_attempt desc limit 1;
     end if;
     if not found or not webhooks.may_access_tenant(old.tenant_id) then
-        raise exception 'there is no delivery %', coalesce(delivery_id::text, 'null')
-            using errcode = 'undefined_object',
-                  hint = 'Deliveries are listed by: select id, delivery_status, attempted_at from webhooks.webhook_delivery_logs where subscription_id = ...;';
+        perform webhooks.refuse_delivery(delivery_id);
     end if;
 
     if old.is_outstanding then
@@ -117,6 +132,11 @@ begin
     end if;
 
     perform webhooks.own_subscription(old.subscription_id);
+    if old.is_test then
+        raise exception 'delivery % was a test', delivery_id
+            using errcode = 'object_not_in_prerequisite_state',
+                  hint = format('Make another one: select webhooks.test_subscription(%L);', old.subscription_id);
+    end if;
     perform webhooks.lock_tenant(old.tenant_id);
     select q.id into other from webhooks.outstanding_deliveries(old.subscription_id) q where q.event_log_id = old.event_log_id limit 1;
     if found then
@@ -167,7 +187,7 @@ begin
         ) e
         where a.subscription_id = retry_failed.subscription_id and a.tenant_id = subscription.tenant_id
           and a.attempted_at >= retry_failed.since and a.attempted_at < retry_failed.until
-          and a.delivery_status in ('failed', 'expired')
+          and a.delivery_status in ('failed', 'expired') and a.is_test is not true
           and e.expires_at > clock_timestamp() is not false
           -- What was made again since has another delivery to tell how it went.
           and not exists (
@@ -209,6 +229,7 @@ begin
           and (replayable.event_types is null
                or array[e.event_type::text, split_part(e.event_type, '.', 1) || '.*', '*'] && replayable.event_types)
           and e.expires_at > clock_timestamp() is not false
+          and e.is_test is not true
           and (replayable.after is null or (webhooks.published_at(e.id, e.created_at), e.id) > (
               select webhooks.published_at(l.id, l.created_at), l.id from webhooks.event_logs l
               where l.id = replayable.after and l.tenant_id = replayable.tenant_id))
@@ -349,8 +370,9 @@ begin
     ),
     logged as (
         insert into webhooks.delivery_attempts
-            (delivery_id, delivery_attempt, attempted_at, subscription_id, event_log_id, tenant_id, delivery_status, error_message)
-        select g.id, g.attempt + 1, clock_timestamp(), g.subscription_id, g.event_log_id, g.tenant_id, 'cancelled', 'cancelled'
+            (delivery_id, delivery_attempt, attempted_at, subscription_id, event_log_id, tenant_id, delivery_status, error_message, is_test)
+        select g.id, g.attempt + 1, clock_timestamp(), g.subscription_id, g.event_log_id, g.tenant_id, 'cancelled', 'cancelled',
+               case when g.shard >= webhooks.shard_count() then true end
         from gone g
         on conflict do nothing
     )

@@ -52,6 +52,8 @@ grant execute on function
     webhooks.create_subscription_from_template(uuid, text, jsonb),
     webhooks.preview_payload(uuid, uuid, text),
     webhooks.sample_request(text, uuid, text, text, text, integer),
+    webhooks.sample_event_type(jsonb, text),
+    webhooks.shard_count(),
     webhooks.setting_definitions()
 to webhooks_manager;
 
@@ -62,11 +64,11 @@ grant select (
     rate_limit_per_second, rate_limit_burst, ordering, breaker_failure_threshold, breaker_cooldown_seconds, disabled_reason, payload_format, version
 ) on webhooks.webhook_subscriptions to webhooks_monitor;
 grant select (
-    id, tenant_id, event_type, event_category, event_version, created_at, processed_at, environment, deliver_after, expires_at
+    id, tenant_id, event_type, event_category, event_version, created_at, processed_at, environment, deliver_after, expires_at, is_test
 ) on webhooks.event_logs to webhooks_monitor;
 grant select (
     delivery_id, delivery_attempt, http_status_code, attempted_at, delivered_at, next_retry_at, duration_us, subscription_id,
-    event_log_id, tenant_id, payload_size_bytes, delivery_status, error_message
+    event_log_id, tenant_id, payload_size_bytes, delivery_status, error_message, is_test
 ) on webhooks.delivery_attempts to webhooks_monitor;
 grant select on
     webhooks.delivery_queue, webhooks.delivery_states, webhooks.subscription_health, webhooks.subscription_breakers,
@@ -76,6 +78,7 @@ grant execute on function
     webhooks.uuid_v7_floor(timestamptz),
     webhooks.uuid_v7_time(uuid),
     webhooks.sidecar_count(),
+    webhooks.shard_count(),
     webhooks.setting_definitions()
 to webhooks_monitor;
 
@@ -114,6 +117,14 @@ grant execute on function
     webhooks.event_deliveries(uuid, uuid[]),
     webhooks.unmatched_events(uuid, timestamptz, timestamptz, integer),
     webhooks.event_history(uuid, uuid, timestamptz, timestamptz, text[], text, uuid, integer)
+to webhooks_manager;
+
+-- Managers: tests of subscriptions.
+grant execute on function
+    webhooks.test_subscription(uuid, text),
+    webhooks.wait_for_delivery(uuid, interval),
+    webhooks.is_current_transaction(xid),
+    webhooks.refuse_delivery(uuid)
 to webhooks_manager;
 
 -- Monitors: of all tenants.
@@ -173,5 +184,5 @@ grant select on webhooks.event_type_versions, webhooks.event_type_catalogue to w
 -- What the catalogue's examples are made with.
 grant execute on function
     webhooks.schema_example(text),
-    webhooks.render_request(text, text, text, integer, uuid, uuid, text, text, text, text, bigint, text, text, uuid, text, uuid, text, text, text)
+    webhooks.render_request(text, text, text, integer, uuid, uuid, text, text, text, text, bigint, text, text, uuid, text, uuid, text, text, text, boolean)
 to webhooks_publisher, webhooks_manager, webhooks_monitor;

@@ -11,13 +11,14 @@
 //! | `datacontenttype` | `application/json` |
 //! | `category`, `eventname`, `eventversion` | as in the envelope's `event` |
 //! | `userid`, `sessionid`, `requestid`, `sourceip` | as in the envelope's `context`: there only with a user |
+//! | `test` | `true`, a Boolean: there only if the event is a test's |
 //!
-//! The last two rows are extensions. An attribute without a value is left out, and so is an empty one.
+//! The last three rows are extensions. An attribute without a value is left out, and so is an empty one.
 //!
 //! <https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md> and, beside it, `formats/json-format.md` and
 //! `bindings/http-protocol-binding.md`.
 
-use super::{Event, FIXED_PART, push_compact, push_text, timestamp, variable_part};
+use super::{Event, FIXED_PART, push_compact, push_test, push_text, timestamp, variable_part};
 use std::borrow::Cow;
 use std::fmt::Write;
 
@@ -34,18 +35,21 @@ pub fn render_structured(event: &Event<'_>) -> String {
     // In binary mode this is the request's own Content-Type.
     out.push_str("\"datacontenttype\":\"application/json\",\"data\":");
     push_compact(&mut out, event.data);
+    push_test(&mut out, event);
     out.push('}');
     out
 }
 
 /// The attributes as headers in binary mode.
 pub fn headers(event: &Event<'_>) -> Vec<(&'static str, String)> {
+    let test = event.is_test.then(|| ("ce-test", "true".to_owned()));
     attributes(event)
         .map(|(_, header, value)| (header, percent_encoded(&value)))
+        .chain(test)
         .collect()
 }
 
-/// Names, their headers, and values: text that the specification's type String allows.
+/// Names, their headers, and values: text that the specification's type String allows. (`test` is a Boolean.)
 fn attributes<'e>(
     event: &'e Event<'_>,
 ) -> impl Iterator<Item = (&'static str, &'static str, Cow<'e, str>)> {
@@ -175,6 +179,17 @@ mod tests {
                 "ce-sessionid: s",
             ]
         );
+    }
+
+    #[test]
+    fn a_test_says_so_in_both_modes() {
+        let event = Event {
+            is_test: true,
+            ..event()
+        };
+        assert!(render_structured(&event).ends_with(r#","test":true}"#));
+        let last = headers(&event).pop();
+        assert_eq!(last, Some(("ce-test", "true".to_owned())));
     }
 
     proptest! {

@@ -9,7 +9,7 @@
 //! ```
 //!
 //! The key order is fixed, there is no white space between tokens, and `context` is there only if the event has
-//! a user. In every format the same event always gives the same bytes, so signatures and hashes hold for every attempt.
+//! a user. The event of a test has `"test":true` at the end. In every format the same event always gives the same bytes, so signatures and hashes hold for every attempt.
 
 mod cloudevents;
 mod compact;
@@ -56,6 +56,8 @@ pub struct Event<'a> {
     pub request_id: Option<&'a str>,
     /// Where that came from, as PostgreSQL's `inet` text.
     pub source_ip: Option<&'a str>,
+    /// It was made up to test a subscription: every format says so.
+    pub is_test: bool,
 }
 
 /// Bytes of the keys, punctuation, ids and timestamp, rounded up.
@@ -105,8 +107,16 @@ pub fn render_envelope(event: &Event<'_>) -> String {
         push_optional_text(&mut out, event.source_ip);
         out.push('}');
     }
+    push_test(&mut out, event);
     out.push('}');
     out
+}
+
+/// The last member of an object that has others: what events of tests have and no others.
+fn push_test(out: &mut String, event: &Event<'_>) {
+    if event.is_test {
+        out.push_str(",\"test\":true");
+    }
 }
 
 /// SHA-256 of a body, as the delivery log records it.

@@ -5,9 +5,9 @@
 //! ```
 //!
 //! <https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md#payload-structure>
-//! What identifies the event is the header `webhook-id`, as there.
+//! What identifies the event is the header `webhook-id`, as there. The event of a test has `"test":true` besides.
 
-use super::{Event, FIXED_PART, push_compact, push_text, timestamp};
+use super::{Event, FIXED_PART, push_compact, push_test, push_text, timestamp};
 
 /// The body.
 pub fn render(event: &Event<'_>) -> String {
@@ -18,6 +18,7 @@ pub fn render(event: &Event<'_>) -> String {
     timestamp::push_iso_format(&mut out, event.created_at_us);
     out.push_str("\",\"data\":");
     push_compact(&mut out, event.data);
+    push_test(&mut out, event);
     out.push('}');
     out
 }

@@ -19,6 +19,7 @@ pub fn event() -> Event<'static> {
         session_id: Some("never shown without a user"),
         request_id: None,
         source_ip: None,
+        is_test: false,
     }
 }
 
@@ -79,6 +80,28 @@ fn every_format_has_its_name_and_its_bytes() {
         PayloadFormat::CloudEventsBinary.render(&event()),
         r#"{"pages":3,"big":1e999999999}"#
     );
+}
+
+#[test]
+fn a_test_says_so_in_every_format() {
+    let test = Event {
+        is_test: true,
+        user_id: Some(Uuid::from_u128(4)),
+        ..event()
+    };
+    for format in PayloadFormat::ALL {
+        let without = Event {
+            is_test: false,
+            ..test
+        };
+        let (body, without) = (format.render(&test), format.render(&without));
+        if format == PayloadFormat::CloudEventsBinary {
+            assert_eq!(body, without, "its body is the data");
+        } else {
+            let end = without.strip_suffix('}').unwrap();
+            assert_eq!(body, format!("{end},\"test\":true}}"), "{format:?}");
+        }
+    }
 }
 
 #[test]

@@ -8,6 +8,8 @@
 //! | payload over the subscription's limit | fail: it will not shrink |
 //! | everything else: other statuses (3xx too, redirects are not followed), timeouts, connection, DNS, TLS … | retry until `retry_count` retries are used up, then fail |
 //!
+//! A test is another matter, [`decide_test`]: it is made once, and disables nothing.
+//!
 //! Everything else retries since a receiver's bad deploy, which may well answer 404 or 401, must not lose events.
 
 mod outcome;
@@ -78,6 +80,14 @@ pub fn decide(
             let asked = outcome.retry_after().min(policy.retry_after_cap);
             Decision::RetryAfter(backoff(policy, attempt_number, jitter).max(asked))
         }
+    }
+}
+
+/// What happens after the only attempt of a test.
+pub fn decide_test(outcome: &Outcome) -> Decision {
+    match outcome {
+        Outcome::Response { status, .. } if (200..300).contains(status) => Decision::Delivered,
+        _ => Decision::Fail(outcome.to_string()),
     }
 }
 

@@ -34,6 +34,25 @@ const TOO_LARGE: Outcome = Outcome::PayloadTooLarge {
     limit_bytes: 1024,
 };
 
+#[test]
+fn a_test_is_tried_once_and_disables_nothing() {
+    for ok in [200, 204, 299] {
+        assert_eq!(decide_test(&status(ok)), Decision::Delivered);
+    }
+    for outcome in [
+        status(199),
+        status(302),
+        status(410),
+        status_after(503, 1),
+        TOO_LARGE,
+        Outcome::Timeout,
+        Outcome::AddressRefused,
+    ] {
+        let reason = outcome.to_string();
+        assert_eq!(decide_test(&outcome), Decision::Fail(reason));
+    }
+}
+
 /// Attempt, outcome, jitter → decision: the policy of the module's documentation, row by row.
 #[test]
 fn the_policy() {

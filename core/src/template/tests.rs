@@ -23,6 +23,20 @@ fn render(template: &str, data: &Value) -> Result<String, TemplateError> {
 }
 
 #[test]
+fn a_test_is_known_as_one() {
+    let template = Template::compile(r#"{"test": {{ test }}}"#, None).unwrap();
+    let envelope = envelope(&json!({}));
+    assert_eq!(
+        template.render(&envelope, 100).unwrap(),
+        r#"{"test": false}"#
+    );
+    let mut test: Value = serde_json::from_str(&envelope).unwrap();
+    test["test"] = json!(true);
+    let rendered = template.render(&test.to_string(), 100).unwrap();
+    assert_eq!(rendered, r#"{"test": true}"#);
+}
+
+#[test]
 fn values_are_written_by_where_they_go() {
     let data = json!({
         "text": "say \"hi\"\\\n\u{1}✓", "whole": 12_345_678_901_234_567_890_i128, "fraction": 1.5, "none": null, "yes": true,

@@ -1,4 +1,5 @@
-//! The envelope as templates see it: the same names, and `context` and `resource.data` always there, null if they are not.
+//! The envelope as templates see it: the same names, and `context`, `resource.data` and `test` always there: null, and false, if
+//! they are not.
 
 use super::TemplateError;
 use super::json::{JsonText, STATE};
@@ -13,6 +14,7 @@ pub fn of(envelope: &str, state: Value) -> Result<Value, TemplateError> {
     envelope.entry("context").or_insert_with(
         || json!({"user_id": null, "session_id": null, "request_id": null, "source_ip": null}),
     );
+    envelope.entry("test").or_insert(Json::Bool(false));
     if let Some(Json::Object(resource)) = envelope.get_mut("resource") {
         resource.entry("data").or_insert(Json::Null);
     }

@@ -19,10 +19,10 @@ impl Board {
     }
 
     pub(super) fn unhold(&mut self, delivery: &Delivery) {
-        self.unsee(delivery.subscription.id, delivery.id);
+        self.unsee(delivery.line(), delivery.id);
         let size = self.held.remove(&delivery.id).map_or(0, |held| held.size);
         self.bytes -= size;
-        if let Some(line) = self.lines.get_mut(&delivery.subscription.id) {
+        if let Some(line) = self.lines.get_mut(&delivery.line()) {
             line.held -= 1;
             line.bytes = line.bytes.saturating_sub(size);
         }
@@ -42,7 +42,7 @@ impl Board {
             .iter()
             .filter(|(_, held)| matches!(held.state, State::Stuck))
             .filter(|(_, held)| shard.is_none_or(|shard| shard == held.shard))
-            .map(|(id, held)| (*id, held.subscription, held.lane))
+            .map(|(id, held)| (*id, held.line, held.lane))
             .collect();
         self.stuck -= stuck.len();
         for (id, subscription, lane) in stuck {
@@ -126,17 +126,17 @@ impl Board {
             return;
         };
         self.bytes_in_flight -= held.size;
-        self.unsee(held.subscription, id);
+        self.unsee(held.line, id);
         if let Some(lane) = held.lane {
-            let lane = (held.subscription, lane);
+            let lane = (held.line, lane);
             for behind in self.lanes.clear_behind(lane) {
                 self.unhold(&behind);
             }
             self.lanes.released(lane);
         }
-        if let Some(line) = self.lines.get_mut(&held.subscription) {
+        if let Some(line) = self.lines.get_mut(&held.line) {
             line.held = line.held.saturating_sub(1);
         }
-        self.leave_flight(held.subscription, false);
+        self.leave_flight(held.line, false);
     }
 }

@@ -20,6 +20,9 @@ pub(super) const NEWCOMERS: usize = 32;
 /// Payload bytes waiting here at the most.
 pub(super) const MAX_BYTES: usize = 16 << 20;
 
+/// Tests take this part of the slots at the most.
+const TESTS_PART: usize = 8;
+
 impl Board {
     /// How many deliveries a claim may bring, newcomers aside; 0: none now.
     pub fn room(&self) -> usize {
@@ -38,6 +41,14 @@ impl Board {
             return 0;
         }
         self.free().min(NEWCOMERS)
+    }
+
+    /// How many tests a claim may bring, and of which subscriptions none: each has its tests made one after the other.
+    /// They are few and small, so that neither what is held of others nor its size counts.
+    pub fn room_for_tests(&self) -> (usize, Vec<Uuid>) {
+        let tested: Vec<Uuid> = self.held.values().filter_map(|held| held.test_of).collect();
+        let most = (self.concurrency / TESTS_PART).max(1);
+        (most.saturating_sub(tested.len()), tested)
     }
 
     fn free(&self) -> usize {

@@ -37,6 +37,7 @@ fn delivery(id: u128, subscription: &Arc<Subscription>) -> Delivery {
         id: Uuid::from_u128(id),
         shard: (subscription.id.as_u128() & 15) as i16,
         attempt: 0,
+        is_test: false,
         is_newcomer: false,
         lane: None,
         deadline: Instant::now() + Duration::from_secs(3600),
@@ -57,6 +58,7 @@ fn attempt(id: Uuid, verdict: Verdict) -> Attempt {
     Attempt {
         delivery_id: id,
         subscription_id: Uuid::nil(),
+        is_test: false,
         attempt: 0,
         status: "delivered",
         http_status: None,
@@ -439,6 +441,58 @@ fn a_rate_is_kept_and_a_timer_set() {
     board.drop_waiting(|_| true);
     board.offer(expired, next);
     assert_eq!(sent_ids(&mut board, next), [9]);
+}
+
+#[test]
+fn a_test_goes_whatever_holds_the_others_and_says_nothing_of_them() {
+    let (mut board, now) = (Board::new(64), Instant::now());
+    let mut busy = Arc::into_inner(subscription(1, 1)).unwrap();
+    busy.rate_limit = Some(RateLimit::new(0.1, Some(1)));
+    let busy = Arc::new(busy);
+    board.acquired(&[1], now - Duration::from_secs(60));
+    board.claiming(true, now);
+    let test = |id| Delivery {
+        is_test: true,
+        ..delivery(id, &busy)
+    };
+    let end_test = |board: &mut Board, id: u128, verdict| {
+        let mut attempt = Attempt {
+            is_test: true,
+            retry_after: None,
+            ..attempt(Uuid::from_u128(id), verdict)
+        };
+        assert!(board.attempted(&mut attempt, now));
+        assert_eq!(attempt.breaker, None);
+        board.recorded(Uuid::from_u128(id), false);
+    };
+    // One is under way, and another waits in its lane: there is no room for more, and no token left.
+    for id in [1, 2] {
+        board.offer(in_lane(id, 7, &busy), now);
+    }
+    assert_eq!(sent_ids(&mut board, now), [1]);
+    assert_eq!(board.room_for_tests(), (8, vec![]));
+    assert!(board.offer(test(10), now));
+    assert_eq!(board.room_for_tests(), (7, vec![busy.id]));
+    assert_eq!(sent_ids(&mut board, now), [10]);
+    assert!(!board.take_test_ended());
+    end_test(&mut board, 10, Verdict::Fails);
+    assert!(board.take_test_ended());
+    assert_eq!(board.room_for_tests(), (8, vec![]));
+    // The breaker is open, or the subscription is about to be disabled.
+    let open = Failing::recorded(1, now, Duration::ZERO, Some(now + Duration::from_secs(60)));
+    board.adopt(busy.id, open);
+    board.disabling(Uuid::from_u128(1), busy.id);
+    for (id, verdict) in [(11, Verdict::Fails), (12, Verdict::Works)] {
+        assert!(board.offer(test(id), now));
+        assert_eq!(sent_ids(&mut board, now), [id]);
+        end_test(&mut board, id, verdict);
+    }
+    assert_eq!(board.breakers.admission(busy.id, now), Admission::Refused);
+    // What is let go can be taken again.
+    assert!(board.offer(test(13), now));
+    board.drop_waiting(|_| true);
+    assert_eq!(board.room_for_tests(), (8, vec![]));
+    assert!(board.offer(test(13), now));
 }
 
 #[test]

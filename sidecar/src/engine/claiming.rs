@@ -29,6 +29,8 @@ pub(super) enum Scope {
     Lines,
     /// All there is, beginning where the last walk ended; `true`: at the start.
     Everything(bool),
+    /// Tests, and nothing else.
+    Tests,
 }
 
 impl Engine {
@@ -66,6 +68,33 @@ impl Engine {
             max_rows: room,
         };
         self.wake.looking(now);
+        self.run_claim(owner, request, scope)
+    }
+
+    /// Looks for tests, of subscriptions that none is under way of; `None`: enough are.
+    pub(super) fn claim_tests(&mut self, owner: &Arc<Owner>, now: Instant) -> Option<Action> {
+        let (room, full) = self.board.room_for_tests();
+        if room == 0 {
+            return None;
+        }
+        self.board.claiming(false, now);
+        let shards = self.shards.of_tests();
+        let request = ClaimRequest {
+            cursors: vec![None; shards.len()],
+            shards,
+            held: Vec::new(),
+            held_ordered: Vec::new(),
+            full,
+            known: Vec::new(),
+            only: None,
+            newcomers: 0,
+            per_subscription: 1,
+            max_rows: room,
+        };
+        Some(self.run_claim(owner.clone(), request, Scope::Tests))
+    }
+
+    fn run_claim(&mut self, owner: Arc<Owner>, request: ClaimRequest, scope: Scope) -> Action {
         self.claiming = true;
         let subscriptions = self.subscriptions.clone();
         let changed = std::mem::take(&mut self.changed);
@@ -88,6 +117,10 @@ impl Engine {
 
     pub(super) fn claimed(&mut self, claimed: Claimed, scope: Scope, now: Instant) {
         self.claiming = false;
+        if scope == Scope::Tests {
+            self.took_tests(claimed, now);
+            return;
+        }
         let took = self.action_started.elapsed();
         self.pause_what_is_slow(scope, took, claimed.deliveries.len(), now);
         if scope == Scope::Lines {
@@ -141,11 +174,24 @@ impl Engine {
                 }
             }
             (Scope::Lines, Some(_)) => self.wake.look_again(),
-            (Scope::Lines, None) | (Scope::Newcomers, _) => {}
+            (Scope::Lines, None) | (Scope::Newcomers | Scope::Tests, _) => {}
         }
         if found {
             self.wake.found(now);
         }
+    }
+
+    fn took_tests(&mut self, claimed: Claimed, now: Instant) {
+        for (subscription, failing) in claimed.failing {
+            self.board.adopt(subscription, failing);
+        }
+        let active = self.shards.active();
+        for delivery in claimed.deliveries {
+            if active.contains(&delivery.shard) {
+                self.board.offer(delivery, now);
+            }
+        }
+        self.board.claim_ended();
     }
 
     fn pause_what_is_slow(&mut self, scope: Scope, took: Duration, rows: usize, now: Instant) {
@@ -154,7 +200,7 @@ impl Engine {
         let is_slow = took > usual;
         let until = now + (took * (SLOW_WALK_PART - 1)).min(SLOW_WALK_PAUSE_MAX);
         match scope {
-            Scope::Newcomers => return,
+            Scope::Newcomers | Scope::Tests => return,
             Scope::Lines => {
                 if is_slow {
                     self.lanes_at = until;

@@ -81,6 +81,7 @@ impl Engine {
         let disable_after = self.settings.as_ref().and_then(|s| s.disable_after);
         if let Some(limit) = disable_after
             && attempt.verdict == Verdict::Fails
+            && !attempt.is_test
             && attempt.disable_reason.is_none()
             && let Some(lasted) = self.board.failing_for(attempt.subscription_id, now)
             && lasted >= limit

@@ -13,6 +13,7 @@ impl Engine {
             self.reload_subscriptions = true;
             self.wake.look_again();
             self.promote_at = now;
+            self.tests_at = now;
             // The new shards' bells are not locked: start over.
             self.disarm_first = self.wake.is_armed();
         }
@@ -27,6 +28,7 @@ impl Engine {
             tracing::debug!(shards = ?fitted.kept, "keeping shards after all");
             self.wake.look_again();
             self.promote_at = now;
+            self.tests_at = now;
             self.disarm_first = self.wake.is_armed();
         }
         if !acquired.is_empty() || !self.announced {

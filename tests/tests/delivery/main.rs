@@ -6,7 +6,7 @@
 //! - `formats`: each payload format, as its consumers read it; `templates`: bodies of their own
 //! - `outcomes`: whatever a receiver may do, and what becomes of the delivery
 //! - `subscriptions`: changes while deliveries are queued
-//! - `replay`: deliveries made again and cancelled by hand
+//! - `replay`: deliveries made again and cancelled by hand; `test_subscription`: tests, and waiting for how they went
 //! - `doorbell`: nothing ever waits for the backstop poll
 //! - `crash`: kills, stalls, failpoints, faults at random, several sidecars, shutdown
 //! - `configuration`: what an operator may get wrong, and what the log says then
@@ -48,5 +48,7 @@ mod signatures;
 mod subscriptions;
 #[cfg(test)]
 mod templates;
+#[cfg(test)]
+mod test_subscription;
 #[cfg(test)]
 mod tls_receiver;

@@ -37,6 +37,7 @@ const SECURITY_DEFINER: &[&str] = &[
     "subscription_changes",
     "sync_resource_trigger",
     "sync_validation_trigger",
+    "test_subscription",
     "validate_events",
     "validate_subscription",
 ];
@@ -137,8 +138,8 @@ async fn what_can_be_told_of_a_function_is_told() {
          link_tenants link_users lock_tenant maintain make_resolver notify_owner promote_due publish_event record_attempts \
          redeliver refuse_event register_event_type register_resource release_shards remove_orphans renew_secret replay_events reset_breaker \
          reset_setting retry_delivery retry_failed revoke_all_tenants ring_doorbell set_setting set_subscriptions_enabled \
-         set_tenant sidecar_count unlink_tenants unlink_users unregister_resource unwatch_table update_subscription uuid_v7 \
-         watch_table"
+         set_tenant sidecar_count test_subscription unlink_tenants unlink_users unregister_resource unwatch_table update_subscription uuid_v7 \
+         wait_for_delivery watch_table"
     );
     // Named notation: parameters have names, and not p_ ones.
     let unnamed = "select p.oid::regprocedure from pg_proc p

@@ -7,6 +7,7 @@
 //! | `doorbell`, `shards`, `claim`, `ordering`, `record`, `health` | the sidecar's side of the protocol, several sessions at once |
 //! | `manage_subscriptions`, `move_subscriptions` | subscriptions as functions, one and many |
 //! | `replay`, `event_history` | deliveries made again and cancelled; what became of an event |
+//! | `test_subscription`, `wait_for_delivery` | tests of subscriptions, and how they went |
 //! | `audit` | who changed what |
 //! | `settings`, `partitions`, `links`, `dump_restore` | operations |
 //! | `watch`, `resources` | changes of a watched table are published; events carry what they are about |
@@ -85,6 +86,10 @@ mod subscriptions;
 #[cfg(test)]
 mod templates;
 #[cfg(test)]
+mod test_subscription;
+#[cfg(test)]
 mod two_phase;
+#[cfg(test)]
+mod wait_for_delivery;
 #[cfg(test)]
 mod watch;

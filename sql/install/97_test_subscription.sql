@@ -1,0 +1,35 @@
+create function webhooks.test_subscription(subscription_id uuid, event_type text default null)
+returns uuid
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    subscription constant webhooks.webhook_subscriptions := webhooks.own_subscription(subscription_id);
+    sample_type constant text := webhooks.sample_event_type(subscription.subscribed_events, event_type);
+    event_id constant uuid := webhooks.uuid_v7();
+    -- Somebody waits for it. One that no sidecar was there to make must not be sent days later.
+    expiry constant timestamptz := clock_timestamp() + interval '10 minutes';
+    delivery_id uuid;
+begin
+    insert into webhooks.event_logs (
+        id, tenant_id, event_type, event_category, event_name, event_version, event_data, resource_type, resource_id, environment,
+        expires_at, is_test
+    )
+    select event_id, subscription.tenant_id, t.name, t.category, left('Test: ' || coalesce(t.description, t.name), 100), t.version, t.example,
+           t.category, '00000000-0000-7000-8000-000000000002', subscription.environment, expiry, true
+    from webhooks.event_type_catalogue t
+    where t.is_current and t.name = sample_type;
+    insert into webhooks.delivery_queue (subscription_id, event_log_id, tenant_id, shard, expires_at)
+    values (subscription.id, event_id, subscription.tenant_id, webhooks.test_shard_of(subscription.id), expiry)
+    returning delivery_queue.id into delivery_id;
+    -- Always: tests are few, and sidecars look for them more often only when told.
+    if coalesce(nullif(current_setting('webhooks.notify', true), ''), 'on')::boolean then
+        perform pg_notify('webhooks_doorbell', 'test');
+    end if;
+    perform webhooks.audit('tested', 'subscription', subscription.id::text, subscription.tenant_id,
+                           after => jsonb_build_object('delivery_id', delivery_id, 'event_type', sample_type));
+    return delivery_id;
+end
+$$;
+comment on function webhooks.test_subscription(uuid, text) is
+    'Sends a made-up event of a type (of a subscribed one, if none is given) with the type''s example as data to one subscription alone, once, also while that is disabled, its breaker is open or others of its deliveries wait. Returns the delivery''s id; it is sent when this transaction is committed: see wait_for_delivery().';
