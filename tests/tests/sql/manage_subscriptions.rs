@@ -158,10 +158,7 @@ async fn secrets_can_be_kept_without_being_seen() {
         stored["webhook_headers"],
         json!({"x-a": SECRET, "x-c": "c"})
     );
-    assert_eq!(
-        stored["template_secrets"],
-        json!({"a": SECRET, "c": "c"})
-    );
+    assert_eq!(stored["template_secrets"], json!({"a": SECRET, "c": "c"}));
     session
         .run("update webhooks.webhook_subscriptions set webhook_headers = '{\"x-a\": null}'")
         .await;

@@ -88,8 +88,9 @@ async fn secrets_that_the_server_makes_and_those_that_are_copied_are_in_no_log()
         .run(&format!("set webhooks.tenant_id = '{TENANT}'; select webhooks.publish_event('{TENANT}', 'job.created')"))
         .await;
     let sidecar = Session::open_as(&db, SIDECAR_ROLE).await;
-    let load =
-        format!("select auth_config, template_secrets, webhook_headers from webhooks.load_subscriptions('{{{id}}}')");
+    let load = format!(
+        "select auth_config, template_secrets, webhook_headers from webhooks.load_subscriptions('{{{id}}}')"
+    );
     let loaded = sidecar.text(&load).await;
     assert!(loaded.contains(copied), "{loaded}");
     let (_, header) = loaded.split_once("\"x-key\": \"").unwrap();

@@ -126,10 +126,7 @@ async fn an_invalid_setting_is_named_and_no_secret_is_shown() {
             json!({"template_secrets": {"Token": SECRET}}),
             "template_secrets: \"Token\" is no name",
         ),
-        (
-            json!({"template_secrets": nested(200)}),
-            "template_secrets",
-        ),
+        (json!({"template_secrets": nested(200)}), "template_secrets"),
         (json!({"webhook_headers": [1]}), "webhook_headers"),
         (
             json!({"webhook_headers": {"Host": SECRET}}),
