@@ -6,7 +6,7 @@ use pgrx::JsonB;
 use pgrx::iter::TableIterator;
 use pgrx::prelude::*;
 use webhooks_core::payload::{Event, PayloadFormat, render_envelope};
-use webhooks_core::template::{Template, TemplateError};
+use webhooks_core::template::{Secrets, Template, TemplateError, secret_names as names_in};
 
 /// Headers and body for an event in a format, or as a template makes it; no row if a required part is null.
 #[pg_extern(sql = false, immutable, parallel_safe)]
@@ -115,4 +115,29 @@ fn refuse_template(error: &TemplateError, event_type: Option<&str>) -> ! {
         format!("invalid {setting}: {with}{error}{detail}"),
         error.hint(),
     )
+}
+
+/// Names of the secrets that a template prints.
+#[pg_extern(sql = false, immutable, strict, parallel_safe)]
+fn secret_names(payload_template: &str) -> Vec<String> {
+    match names_in(payload_template) {
+        Ok(names) => names.into_iter().collect(),
+        Err(error) => refuse_template(&error, None),
+    }
+}
+
+/// Raises an error for secrets that are none, and for a template that prints one that is not there.
+#[pg_extern(sql = false, immutable, parallel_safe)]
+fn check_template_secrets(payload_template: Option<&str>, template_secrets: Option<JsonB>) {
+    let secrets = template_secrets.map_or(serde_json::Value::Null, |column| column.0);
+    let secrets = Secrets::parse(&secrets).unwrap_or_else(|error| {
+        refuse(
+            format!("invalid template_secrets: {error}"),
+            "Give an object of names and strings, for example {\"routing_key\": \"…\"}, which the template prints with {{ secrets.routing_key }}.",
+        )
+    });
+    let asked = payload_template.map(names_in).transpose();
+    if let Err(error) = asked.and_then(|names| secrets.check(&names.unwrap_or_default())) {
+        refuse_template(&error, None);
+    }
 }

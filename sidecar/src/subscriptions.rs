@@ -14,7 +14,7 @@ use webhooks_core::auth::Auth;
 use webhooks_core::headers::validate_headers;
 use webhooks_core::payload::PayloadFormat;
 use webhooks_core::retry::RetryPolicy;
-use webhooks_core::template::Template;
+use webhooks_core::template::{Secrets, Template};
 use webhooks_core::url_policy::parse_webhook_url;
 
 /// One version of a subscription.
@@ -120,11 +120,7 @@ impl Subscription {
             .get::<_, &str>("payload_format")
             .parse::<PayloadFormat>()
             .map_err(|error| format!("payload_format: {error}"));
-        let template = row
-            .get::<_, Option<&str>>("payload_template")
-            .map(|source| Template::compile(source, row.get("payload_content_type")))
-            .transpose()
-            .map_err(|error| format!("payload_template: {error}"));
+        let template = template(row);
         let content_type = match (&format, &template) {
             (Err(reason), _) | (_, Err(reason)) => Err(reason.clone()),
             (Ok(_), Ok(Some(template))) => Ok(template.content_type()),
@@ -173,6 +169,22 @@ impl Subscription {
     }
 }
 
+fn template(row: &Row) -> Result<Option<Template>, String> {
+    let Some(source) = row.get::<_, Option<&str>>("payload_template") else {
+        return Ok(None);
+    };
+    let secrets = Secrets::parse(&json(row, "template_secrets")?)
+        .map_err(|error| format!("template_secrets: {error}"))?;
+    Template::compile(source, row.get("payload_content_type"))
+        .and_then(|template| template.with_secrets(secrets))
+        .map(Some)
+        .map_err(|error| format!("payload_template: {error}"))
+}
+
+fn json(row: &Row, column: &str) -> Result<serde_json::Value, String> {
+    serde_json::from_str(row.get(column)).map_err(|error| format!("{column} is not JSON: {error}"))
+}
+
 /// What the database knows of a receiver that fails.
 fn series_of_failures(row: &Row) -> Option<Failing> {
     let milliseconds = |column: &str| {
@@ -194,23 +206,19 @@ fn series_of_failures(row: &Row) -> Option<Failing> {
 
 impl Endpoint {
     fn from_row(row: &Row, content_type: &str) -> Result<Self, String> {
-        let json = |column: &str| -> Result<serde_json::Value, String> {
-            serde_json::from_str(row.get(column))
-                .map_err(|error| format!("{column} is not JSON: {error}"))
-        };
         let url = parse_webhook_url(row.get("webhook_url"))
             .map_err(|error| format!("webhook_url: {error}"))?;
         let method = row
             .get::<_, &str>("webhook_method")
             .parse()
             .map_err(|_| "webhook_method is no HTTP method".to_owned())?;
-        let auth = Auth::parse(row.get("auth_type"), &json("auth_config")?)
+        let auth = Auth::parse(row.get("auth_type"), &json(row, "auth_config")?)
             .map_err(|error| format!("auth_config: {error}"))?;
         let mut headers = HeaderMap::new();
         let content_type = HeaderValue::try_from(content_type)
             .map_err(|_| "payload_content_type can't be sent".to_owned())?;
         headers.insert(CONTENT_TYPE, content_type);
-        for (name, value) in validate_headers(&json("webhook_headers")?)
+        for (name, value) in validate_headers(&json(row, "webhook_headers")?)
             .map_err(|error| format!("webhook_headers: {error}"))?
         {
             let (Ok(name), Ok(value)) =

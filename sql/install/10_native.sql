@@ -34,7 +34,20 @@ returns table (headers jsonb, body text)
 language c immutable parallel safe
 as 'MODULE_PATHNAME', 'render_request_wrapper';
 comment on function webhooks.render_request(text, text, text, integer, uuid, uuid, text, text, text, text, bigint, text, text, uuid, text, uuid, text, text, text, boolean) is
-    'The body for an event in a payload format, or as a payload_template makes it, byte for byte as the sidecar sends it, and the headers that belong to it; created_at_us is in microseconds since 1970.';
+    'The body for an event in a payload format, or as a payload_template makes it, byte for byte as the sidecar sends it but with *** for its secrets, and the headers that belong to it; created_at_us is in microseconds since 1970.';
+
+create function webhooks.secret_names(payload_template text)
+returns text[]
+language c immutable strict parallel safe
+as 'MODULE_PATHNAME', 'secret_names_wrapper';
+comment on function webhooks.secret_names(text) is 'Names of the secrets that a payload_template prints with {{ secrets.name }}.';
+
+create function webhooks.check_template_secrets(payload_template text, template_secrets jsonb)
+returns void
+language c immutable parallel safe
+as 'MODULE_PATHNAME', 'check_template_secrets_wrapper';
+comment on function webhooks.check_template_secrets(text, jsonb) is
+    'Raises an error for template_secrets that are none, and for a payload_template that prints one that is not there.';
 
 create function webhooks.generate_signature(payload text, secret text)
 returns text

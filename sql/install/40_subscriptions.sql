@@ -31,6 +31,7 @@ create table webhooks.webhook_subscriptions (
     payload_format varchar(30) not null default 'envelope',
     payload_template text,
     payload_content_type varchar(255),
+    template_secrets jsonb default '{}',
     version bigint not null default 1,
     constraint webhook_subscriptions_environment_check check (environment in ('dev', 'staging', 'production')),
     constraint webhook_subscriptions_method_check check (webhook_method in ('POST', 'PUT', 'PATCH')),
@@ -84,6 +85,7 @@ comment on column webhooks.webhook_subscriptions.disabled_reason is 'Why the sys
 comment on column webhooks.webhook_subscriptions.payload_format is 'Format of the requests: envelope, standard (Standard Webhooks), cloudevents (CloudEvents 1.0 in structured mode) or cloudevents-binary (its attributes as ce- headers).';
 comment on column webhooks.webhook_subscriptions.payload_template is 'Jinja template of a body of its own, instead of a format; null: none.';
 comment on column webhooks.webhook_subscriptions.payload_content_type is 'What payload_template makes; null: application/json. Only JSON is checked.';
+comment on column webhooks.webhook_subscriptions.template_secrets is 'Secret. What payload_template prints with {{ secrets.name }}: an object of strings. In an UPDATE a null keeps the value that is there.';
 comment on column webhooks.webhook_subscriptions.version is 'Counts changes; the sidecar reloads what it has not seen.';
 
 -- Derived: what matching reads. One row per pattern of each subscription that is active and enabled.
@@ -242,6 +244,7 @@ begin
     if tg_op = 'UPDATE' then
         new.webhook_headers := webhooks.keep_secrets(new.webhook_headers, old.webhook_headers);
         new.auth_config := webhooks.keep_secrets(new.auth_config, old.auth_config);
+        new.template_secrets := webhooks.keep_secrets(new.template_secrets, old.template_secrets);
     elsif new.created_by is null then
         new.created_by := webhooks.application_user();
     end if;
@@ -277,6 +280,7 @@ begin
         -- The native functions read at most 127 levels.
         (coalesce(not jsonb_path_exists(new.webhook_headers, '$.**{64}'), true), 'webhook_headers', 'too deep', 'an object of strings'),
         (coalesce(not jsonb_path_exists(new.auth_config, '$.**{64}'), true), 'auth_config', 'too deep', 'an object of strings'),
+        (coalesce(not jsonb_path_exists(new.template_secrets, '$.**{64}'), true), 'template_secrets', 'too deep', 'an object of strings'),
         (coalesce(not jsonb_path_exists(new.event_filters, '$.**{64}'), true), 'event_filters', 'too deep', 'at most 16 levels')
     ) v (valid, setting, found, takes)
     where v.valid is not true;
@@ -334,6 +338,11 @@ begin
                       hint = 'Use a name from webhooks.event_types (or register it there), a category wildcard such as document.*, or *.';
         end if;
     end loop;
+    -- What a secret is changes nothing that could be checked: in examples it shows as ***.
+    if tg_op = 'INSERT'
+        or (new.payload_template, new.template_secrets) is distinct from (old.payload_template, old.template_secrets) then
+        perform webhooks.check_template_secrets(new.payload_template, new.template_secrets);
+    end if;
     if new.payload_template is not null
         and (tg_op = 'INSERT'
              or (new.payload_template, new.payload_content_type, new.max_payload_size_kb, new.subscribed_events)
@@ -377,9 +386,9 @@ begin
     if tg_op = 'DELETE'
         or tg_op = 'UPDATE' and ((new.is_active and new.is_enabled) is true and (old.is_active and old.is_enabled) is not true
             or (new.webhook_url, new.webhook_headers, new.auth_type, new.auth_config, new.payload_format,
-                new.payload_template, new.payload_content_type)
+                new.payload_template, new.payload_content_type, new.template_secrets)
                 is distinct from (old.webhook_url, old.webhook_headers, old.auth_type, old.auth_config, old.payload_format,
-                    old.payload_template, old.payload_content_type)) then
+                    old.payload_template, old.payload_content_type, old.template_secrets)) then
         delete from webhooks.subscription_breakers b where b.subscription_id = old.id;
     end if;
     if tg_op <> 'DELETE' and new.is_active and new.is_enabled then

@@ -1,5 +1,5 @@
--- auth_config and webhook_headers are written by managers and read by the sidecar alone: column privileges see to that
--- (99_privileges.sql). What managers see instead is which of them are there: null for each, which written back keeps it
+-- auth_config, webhook_headers and template_secrets are written by managers and read by the sidecar alone: column
+-- privileges see to that (99_privileges.sql). What managers see instead is which of them are there: null for each, which written back keeps it
 -- (keep_secrets() in 40_subscriptions.sql).
 
 create function webhooks.redact(secrets jsonb, shown text[] default '{}', instead jsonb default 'null')
@@ -28,6 +28,16 @@ begin atomic
     where s.id = subscription_id and webhooks.may_access_tenant(s.tenant_id);
 end;
 comment on function webhooks.redacted_auth_config(uuid) is 'What a subscription''s auth_config has, with null for secrets.';
+
+create function webhooks.redacted_template_secrets(subscription_id uuid)
+returns jsonb
+language sql stable security definer
+set search_path = pg_catalog, pg_temp
+begin atomic
+    select webhooks.redact(s.template_secrets) from webhooks.webhook_subscriptions s
+    where s.id = subscription_id and webhooks.may_access_tenant(s.tenant_id);
+end;
+comment on function webhooks.redacted_template_secrets(uuid) is 'The names of a subscription''s template_secrets, with null for their values.';
 
 create function webhooks.renew_secret(subscription_id uuid)
 returns text
@@ -67,11 +77,12 @@ select
     s.is_active, s.is_enabled, s.created_at, s.updated_at, s.created_by, s.no_retry_statuses, s.max_in_flight,
     s.rate_limit_per_second, s.rate_limit_burst, s.ordering, s.breaker_failure_threshold, s.breaker_cooldown_seconds,
     s.disabled_reason, s.payload_format, s.payload_template, s.payload_content_type,
+    webhooks.redacted_template_secrets(s.id) as template_secrets,
     s.version
 from webhooks.webhook_subscriptions s;
 comment on view webhooks.subscription_settings is 'webhook_subscriptions as a manager may read it: null for each secret.';
 
--- The table's comments, but for the two columns that differ.
+-- The table's comments, but for the columns that differ.
 do $comments$
 declare
     attribute record;
@@ -88,3 +99,4 @@ end
 $comments$;
 comment on column webhooks.subscription_settings.webhook_headers is 'Names of the additional request headers, with null for their values.';
 comment on column webhooks.subscription_settings.auth_config is 'What is configured, with null for secrets.';
+comment on column webhooks.subscription_settings.template_secrets is 'Names of the secrets that payload_template may print, with null for their values.';

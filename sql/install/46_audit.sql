@@ -25,7 +25,7 @@ comment on column webhooks.audit_log.tenant_id is 'Whose object; null: nobody''s
 comment on column webhooks.audit_log.action is 'For example created, updated, deleted, enabled, disabled, retried, replayed, cancelled, tested, granted, revoked.';
 comment on column webhooks.audit_log.object_type is 'For example subscription, event_type, setting, delivery, all_tenants (granted to the role that object_id names).';
 comment on column webhooks.audit_log.object_id is 'Its id or name.';
-comment on column webhooks.audit_log.before is 'Before the change: of an update what changed, of a deletion all. Secrets show as "[redacted]", and so does what follows the host in webhook_url; of webhook_headers and auth_config, too, an update has only the keys that changed.';
+comment on column webhooks.audit_log.before is 'Before the change: of an update what changed, of a deletion all. Secrets show as "[redacted]", and so does what follows the host in webhook_url; of webhook_headers, auth_config and template_secrets, too, an update has only the keys that changed.';
 comment on column webhooks.audit_log.after is 'The same after the change; what was done, where nothing was changed.';
 comment on column webhooks.audit_log.reason is 'Why, if the system did it: for example why it disabled a subscription.';
 comment on column webhooks.audit_log.session_role is 'Role that logged in.';
@@ -98,7 +98,7 @@ language sql immutable parallel safe
 set search_path = pg_catalog, pg_temp
 begin atomic
     select case when subscription is not null then coalesce(jsonb_object_agg(c.key, case
-        when c.key = 'webhook_headers' then coalesce(webhooks.redact(c.value, '{}', '"[redacted]"'), 'null')
+        when c.key in ('webhook_headers', 'template_secrets') then coalesce(webhooks.redact(c.value, '{}', '"[redacted]"'), 'null')
         when c.key = 'auth_config' then coalesce(webhooks.redact(c.value, '{header}', '"[redacted]"'), 'null')
         when c.key = 'webhook_url' and hide_path
             then to_jsonb(regexp_replace(c.value #>> '{}', '^(https?://[^/?#]*)(/.+|[?#].*)$', '\1/[redacted]', 'i'))
@@ -117,7 +117,7 @@ language sql immutable parallel safe
 set search_path = pg_catalog, pg_temp
 begin atomic
     select coalesce(jsonb_object_agg(b.key,
-        case when b.key in ('webhook_headers', 'auth_config') and jsonb_typeof(b.value) = 'object' and jsonb_typeof(after -> b.key) = 'object'
+        case when b.key in ('webhook_headers', 'auth_config', 'template_secrets') and jsonb_typeof(b.value) = 'object' and jsonb_typeof(after -> b.key) = 'object'
              then (select coalesce(jsonb_object_agg(s.key, s.value), '{}') from jsonb_each(b.value) s
                    where s.value is distinct from after #> array[b.key, s.key])
              else b.value end), '{}')

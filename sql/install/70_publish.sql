@@ -120,7 +120,7 @@ begin
 end
 $$;
 comment on function webhooks.preview_request(uuid, uuid) is
-    'The body that is sent for an event and the headers that belong to it, as a subscription has them or as the envelope; no row if there is no such event. Part of build_payload() and preview_payload().';
+    'The body that is sent for an event, with *** for what template_secrets has, and the headers that belong to it, as a subscription has them or as the envelope; no row if there is no such event. Part of build_payload() and preview_payload().';
 
 create function webhooks.build_payload(event_id uuid, subscription_id uuid default null)
 returns text
@@ -130,4 +130,4 @@ begin atomic
     select r.body from webhooks.preview_request(build_payload.event_id, build_payload.subscription_id) r;
 end;
 comment on function webhooks.build_payload(uuid, uuid) is
-    'The body that is sent for an event, byte for byte: as a subscription has it, which must be the event''s tenant''s, or as the envelope. Null if there is no such event.';
+    'The body that is sent for an event, byte for byte: as a subscription has it, which must be the event''s tenant''s, or as the envelope; *** for what template_secrets has. Null if there is no such event.';

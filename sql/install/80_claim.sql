@@ -316,7 +316,7 @@ returns table (
     retry_count integer, retry_delay_seconds integer, timeout_seconds integer, max_payload_size_kb integer,
     no_retry_statuses integer[], max_in_flight integer, rate_limit_per_second double precision, rate_limit_burst integer,
     breaker_failure_threshold bigint, breaker_cooldown_seconds bigint, payload_format text, payload_template text, payload_content_type text,
-    shard smallint, is_breaker_open boolean, probe_in_ms bigint, failing_for_ms bigint
+    template_secrets text, shard smallint, is_breaker_open boolean, probe_in_ms bigint, failing_for_ms bigint
 )
 language sql stable security definer
 set search_path = pg_catalog, pg_temp
@@ -328,7 +328,7 @@ begin atomic
            s.rate_limit_per_second, s.rate_limit_burst,
            coalesce(s.breaker_failure_threshold, d.threshold), coalesce(s.breaker_cooldown_seconds, d.cooldown),
            s.payload_format::text, s.payload_template, s.payload_content_type::text,
-           webhooks.shard_of(s.id), coalesce(b.state = 'open', false),
+           coalesce(s.template_secrets, '{}')::text, webhooks.shard_of(s.id), coalesce(b.state = 'open', false),
            (extract(epoch from b.probe_at - clock_timestamp()) * 1000)::bigint,
            (extract(epoch from clock_timestamp() - b.failing_since) * 1000)::bigint
     -- Once, not for each of thousands.

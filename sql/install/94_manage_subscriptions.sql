@@ -18,7 +18,7 @@ begin
 end
 $$;
 comment on function webhooks.get_subscription(uuid) is
-    'A subscription, or an error; of webhook_headers and auth_config the names only, with null for each secret.';
+    'A subscription, or an error; of webhook_headers, auth_config and template_secrets the names only, with null for each secret.';
 
 create function webhooks.list_subscriptions(environment text default null, is_active boolean default null)
 returns setof webhooks.subscription_settings
@@ -150,6 +150,7 @@ create function webhooks.create_subscription(
     payload_format text default null,
     payload_template text default null,
     payload_content_type text default null,
+    template_secrets jsonb default null,
     is_active boolean default null,
     is_enabled boolean default null,
     created_by uuid default null
@@ -167,11 +168,11 @@ begin atomic
         'rate_limit_per_second', rate_limit_per_second, 'rate_limit_burst', rate_limit_burst, 'ordering', ordering,
         'breaker_failure_threshold', breaker_failure_threshold, 'breaker_cooldown_seconds', breaker_cooldown_seconds,
         'payload_format', payload_format, 'payload_template', payload_template, 'payload_content_type', payload_content_type,
-        'is_active', is_active, 'is_enabled', is_enabled, 'created_by', created_by));
+        'template_secrets', template_secrets, 'is_active', is_active, 'is_enabled', is_enabled, 'created_by', created_by));
 end;
 comment on function webhooks.create_subscription(
     uuid, text, text, jsonb, text, text, text, jsonb, text, jsonb, jsonb, integer, integer, integer, integer, integer[], integer,
-    double precision, integer, text, integer, integer, text, text, text, boolean, boolean, uuid) is
+    double precision, integer, text, integer, integer, text, text, text, jsonb, boolean, boolean, uuid) is
     'Makes a subscription and returns its id. What is null has its column''s default: see \d+ webhooks.webhook_subscriptions.';
 
 create function webhooks.update_subscription(id uuid, changes jsonb)
@@ -196,7 +197,7 @@ begin
 end
 $$;
 comment on function webhooks.update_subscription(uuid, jsonb) is
-    'Changes settings of a subscription, for example {"retry_count": 5}, and returns it as get_subscription() does. In webhook_headers and auth_config a null keeps the secret that is there.';
+    'Changes settings of a subscription, for example {"retry_count": 5}, and returns it as get_subscription() does. In webhook_headers, auth_config and template_secrets a null keeps the secret that is there.';
 
 create function webhooks.delete_subscription(id uuid)
 returns void

@@ -48,7 +48,7 @@ begin
     for setting in select k.name from jsonb_object_keys(settings) k (name) loop
         wanted := wanted || jsonb_build_object(
             setting,
-            case when setting in ('webhook_headers', 'auth_config') then webhooks.keep_secrets(given -> setting, present -> setting)
+            case when setting in ('webhook_headers', 'auth_config', 'template_secrets') then webhooks.keep_secrets(given -> setting, present -> setting)
                  else given -> setting end);
     end loop;
     return query
@@ -139,7 +139,7 @@ begin
 end
 $$;
 comment on function webhooks.import_subscriptions(uuid, jsonb, boolean) is
-    'Creates and updates subscriptions, all or none, from an array of objects of settings; name and environment tell which is meant, what an object does not have stays. A null in webhook_headers or auth_config keeps the secret that is there. Returns what became of each (created, updated, unchanged); dry_run: what would (or invalid, and why).';
+    'Creates and updates subscriptions, all or none, from an array of objects of settings; name and environment tell which is meant, what an object does not have stays. A null in webhook_headers, auth_config or template_secrets keeps the secret that is there. Returns what became of each (created, updated, unchanged); dry_run: what would (or invalid, and why).';
 
 create function webhooks.copy_subscriptions(tenant_id uuid, from_environment text, to_environment text, dry_run boolean default false)
 returns table (name text, action text)

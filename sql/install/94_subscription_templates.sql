@@ -14,7 +14,7 @@ comment on table webhooks.subscription_templates is 'Templates of a tenant''s ow
 comment on column webhooks.subscription_templates.tenant_id is 'Whose template.';
 comment on column webhooks.subscription_templates.name is 'By which it is asked for; a shipped one of the same name is hidden.';
 comment on column webhooks.subscription_templates.description is 'For people.';
-comment on column webhooks.subscription_templates.settings is 'Columns of webhook_subscriptions and their values, without secrets; in texts, <<name>> is a placeholder.';
+comment on column webhooks.subscription_templates.settings is 'Columns of webhook_subscriptions and their values, without secrets. A placeholder is <<name>> in texts, or, if what is given for it is a secret, {{ secrets.name }} in payload_template.';
 comment on column webhooks.subscription_templates.placeholders is 'What must be given for each placeholder: an object of names and explanations.';
 comment on column webhooks.subscription_templates.created_at is 'When it was made.';
 select pg_catalog.pg_extension_config_dump('webhooks.subscription_templates', '');
@@ -36,18 +36,21 @@ begin
             using errcode = 'invalid_parameter_value', hint = 'Write for example {"payload_format": "standard"} and {}.';
     end if;
     select k into unknown from jsonb_object_keys(new.settings) k
-    where k <> all (webhooks.settable_columns()) or k in ('auth_config', 'webhook_headers') limit 1;
+    where k <> all (webhooks.settable_columns()) or k in ('auth_config', 'webhook_headers', 'template_secrets') limit 1;
     if found then
         raise exception 'a template can''t set "%"', left(unknown, 100)
             using errcode = 'invalid_parameter_value',
-                  hint = 'It sets columns of webhook_subscriptions, but for auth_config and webhook_headers, which hold secrets: give those when you subscribe.';
+                  hint = 'It sets columns of webhook_subscriptions, but for auth_config, webhook_headers and template_secrets, which hold secrets: give those when you subscribe.';
     end if;
     select k into unknown from jsonb_object_keys(new.placeholders) k
-    where k !~ '^[a-z][a-z0-9_]{0,62}$' or k = any (webhooks.settable_columns()) or position('<<' || k || '>>' in new.settings::text) = 0 limit 1;
+    where k !~ '^[a-z][a-z0-9_]{0,62}$' or k = any (webhooks.settable_columns())
+       -- Not both: what is a secret must not become a part of a text that can be read.
+       or (position('<<' || k || '>>' in new.settings::text) > 0)
+          = coalesce(k = any (webhooks.secret_names(new.settings ->> 'payload_template')), false) limit 1;
     if found then
         raise exception 'invalid placeholder "%"', left(unknown, 100)
             using errcode = 'invalid_parameter_value',
-                  hint = 'Its name is a lower-case word, no column''s, and stands in the settings between << and >>.';
+                  hint = 'Its name is a lower-case word, no column''s, and stands in the settings between << and >>, or for a secret as {{ secrets.name }} in payload_template.';
     end if;
     return new;
 end
@@ -83,7 +86,8 @@ $template${
     {"type": "context", "elements": [{"type": "plain_text", "text": "{{ event.type }} · {{ event.timestamp }}"}]}
   ]
 }$template$), '{}'),
-        -- Discord: 30 messages a minute and webhook; a title at most 256 characters, a description 4,096, both 6,000. No mentions.
+        -- Discord: an embed's title at most 256 characters, its description 4,096, all its texts 6,000. No mentions. 30
+        -- messages a minute and webhook is what users report.
         ('discord', 'Discord webhook',
          jsonb_build_object('rate_limit_per_second', 0.5, 'payload_template',
 $template${
@@ -95,7 +99,7 @@ $template${
   }],
   "allowed_mentions": {"parse": []}
 }$template$), '{}'),
-        -- Teams: 28 KB a message; an adaptive card in a message, as the workflow "When a webhook request is received" takes it.
+        -- Teams: 28 KB a message; an adaptive card in a message, as the trigger "When a Teams webhook request is received" takes it.
         ('microsoft-teams', 'Microsoft Teams workflow: an adaptive card',
          jsonb_build_object('rate_limit_per_second', 1, 'max_payload_size_kb', 28, 'payload_template',
 $template${
@@ -119,12 +123,14 @@ $template${
     }
   }]
 }$template$), '{}'),
-        -- PagerDuty: a summary of at most 1,024 characters, a dedup_key of 255; severity is one of four.
+        -- PagerDuty: 120 events a minute and key, of at most 512 KB; a summary of at most 1,024 characters, a dedup_key of 255;
+        -- severity is one of four. What it answers with 400 it does not want again.
         ('pagerduty', 'PagerDuty, Events API v2: an alert for each event',
          jsonb_build_object('webhook_url', 'https://events.pagerduty.com/v2/enqueue', 'rate_limit_per_second', 2, 'max_payload_size_kb', 512,
+                            'no_retry_statuses', '[400, 410]'::jsonb,
                             'subscribed_events', '["system.error", "job.failed", "extraction.failed"]'::jsonb, 'payload_template',
 $template${
-  "routing_key": "<<routing_key>>",
+  "routing_key": "{{ secrets.routing_key }}",
   "event_action": "trigger",
   "dedup_key": "{{ id }}",
   "payload": {
@@ -163,6 +169,8 @@ declare
     settings jsonb;
     placeholders jsonb;
     placeholder text;
+    secret_names text[];
+    secrets jsonb := '{}';
     unknown text;
 begin
     if jsonb_typeof(overrides) is distinct from 'object' then
@@ -187,7 +195,17 @@ begin
                   hint = 'Give columns of webhook_subscriptions'
                          || coalesce(', and ' || (select string_agg(p.key || ' (' || p.value || ')', ', ') from jsonb_each_text(placeholders) p), '') || '.';
     end if;
+    secret_names := coalesce(webhooks.secret_names(settings ->> 'payload_template'), '{}');
     for placeholder in select jsonb_object_keys(placeholders) loop
+        if placeholder = any (secret_names) then
+            if coalesce(overrides ->> placeholder, '') = '' then
+                raise exception 'template "%" needs a value for %', template, placeholder
+                    using errcode = 'invalid_parameter_value',
+                          hint = format('%s. Give it in overrides; it is kept in template_secrets.', placeholders ->> placeholder);
+            end if;
+            secrets := secrets || jsonb_build_object(placeholder, overrides -> placeholder);
+            continue;
+        end if;
         -- Nothing that JSON or a payload_template could take for its own.
         if coalesce(overrides ->> placeholder, '') !~ '^[A-Za-z0-9._:/@=+-]{1,250}$' then
             raise exception 'template "%" needs a value for %', template, placeholder
@@ -197,6 +215,9 @@ begin
         settings := replace(settings::text, '<<' || placeholder || '>>', overrides ->> placeholder)::jsonb;
     end loop;
     settings := jsonb_build_object('name', template) || settings || (overrides - array(select jsonb_object_keys(placeholders)));
+    if secrets <> '{}' then
+        settings := settings || jsonb_build_object('template_secrets', secrets || coalesce(nullif(settings -> 'template_secrets', 'null'), '{}'));
+    end if;
     if settings ->> 'auth_type' = 'signature' and not settings ? 'auth_config' then
         settings := settings || jsonb_build_object('auth_config', jsonb_build_object('secret', webhooks.generate_secret()));
     end if;
@@ -204,4 +225,4 @@ begin
 end
 $$;
 comment on function webhooks.create_subscription_from_template(uuid, text, jsonb) is
-    'Subscribes a tenant with the settings of a template, one of its own or a shipped one; overrides are columns of webhook_subscriptions and values of the template''s placeholders. A signing one without a secret gets a new one: renew_secret() tells it. Returns the subscription''s id.';
+    'Subscribes a tenant with the settings of a template, one of its own or a shipped one; overrides are columns of webhook_subscriptions and values of the template''s placeholders, of which those that are secrets go into template_secrets. A signing one without a secret gets a new one: renew_secret() tells it. Returns the subscription''s id.';

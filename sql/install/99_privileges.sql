@@ -41,6 +41,8 @@ grant execute on function
     webhooks.verify_signature(text, text, text),
     webhooks.redacted_headers(uuid),
     webhooks.redacted_auth_config(uuid),
+    webhooks.redacted_template_secrets(uuid),
+    webhooks.secret_names(text),
     webhooks.renew_secret(uuid),
     webhooks.reset_breaker(uuid),
     webhooks.explain_match(uuid, text, jsonb, text, uuid, text),
@@ -134,7 +136,7 @@ grant select on webhooks.redeliveries to webhooks_monitor;
 grant execute on function
     webhooks.create_subscription(
         uuid, text, text, jsonb, text, text, text, jsonb, text, jsonb, jsonb, integer, integer, integer, integer, integer[], integer,
-        double precision, integer, text, integer, integer, text, text, text, boolean, boolean, uuid),
+        double precision, integer, text, integer, integer, text, text, text, jsonb, boolean, boolean, uuid),
     webhooks.get_subscription(uuid),
     webhooks.list_subscriptions(text, boolean),
     webhooks.update_subscription(uuid, jsonb),

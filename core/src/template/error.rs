@@ -23,6 +23,15 @@ pub enum TemplateError {
         /// What the compiler says.
         reason: String,
     },
+    /// It does something else with a secret than to print it.
+    #[error("line {line}: a secret can only be printed, as {{{{ secrets.name }}}}")]
+    SecretUse {
+        /// In the template, from 1.
+        line: usize,
+    },
+    /// It prints a secret that there is not.
+    #[error("there is no secret \"{0}\" in template_secrets")]
+    NoSecret(String),
     /// It can't be rendered with an event.
     #[error("line {line}: {reason}")]
     Rendering {
@@ -122,8 +131,14 @@ impl TemplateError {
             Self::Syntax { .. } => {
                 "It is a Jinja template: {{ data.title }} prints, {% if … %} … {% endif %} decides. There are no macros and no includes."
             }
+            Self::SecretUse { .. } => {
+                "Write {{ secrets.name }}, or {{ secrets.name | urlencode }} in a form: no other filter, no condition, no variable of it."
+            }
+            Self::NoSecret(_) => {
+                "Set it in template_secrets, for example {\"routing_key\": \"…\"}, or don't print it."
+            }
             Self::Rendering { .. } => {
-                "Variables are id, event, tenant_id, data, resource and context. For what not every event has, write {{ data.x | default('') }} or {% if data.x is defined %}."
+                "Variables are id, event, tenant_id, data, resource, context and secrets. For what not every event has, write {{ data.x | default('') }} or {% if data.x is defined %}."
             }
             Self::TooLarge(_) => {
                 "Print less, for example with {{ data.text[:1000] }}, or raise max_payload_size_kb."

@@ -4,8 +4,9 @@
 //! is written as JSON. A text outside of strings becomes a string. What a block captures (`{% set x %}…{% endset %}`) is
 //! text, and escaped when it is printed.
 
+use super::secrets::{Secret, captured};
 use minijinja::value::{Object, ObjectRepr, ValueKind};
-use minijinja::{Error, ErrorKind, Output, State, Value};
+use minijinja::{Error, ErrorKind, Output, State, Value, escape_formatter};
 use std::fmt::{self, Write as _};
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -139,6 +140,54 @@ impl io::Write for &Writer {
 
 /// Writes a value where the template prints it.
 pub fn format(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> Result<(), Error> {
+    let limit = state.fuel_levels().map_or(0, |(_, remaining)| remaining);
+    let limit = usize::try_from(limit)
+        .unwrap_or(usize::MAX)
+        .saturating_mul(64);
+    let place = place(out, state)?;
+    let secret = secret(value, place)?;
+    let value = secret.as_ref().unwrap_or(value);
+    let text = match place {
+        // Captured: escaped when that is printed.
+        Place::Captured => plain(value, limit)?,
+        // {{ x if y }} without an else; what is not there was refused before.
+        _ if value.is_undefined() => String::new(),
+        Place::String => {
+            let mut escaped = String::new();
+            push_escaped(&mut escaped, &plain(value, limit)?);
+            escaped
+        }
+        Place::Bare => to_json(value, limit)?,
+    };
+    out.write_str(&text).map_err(Error::from)
+}
+
+/// The same in a body that is no JSON: as the engine does, but for secrets.
+pub fn format_text(
+    out: &mut Output<'_>,
+    state: &mut State<'_, '_>,
+    value: &Value,
+) -> Result<(), Error> {
+    if value.downcast_object_ref::<Secret>().is_none() {
+        return escape_formatter(out, state, value);
+    }
+    let place = place(out, state)?;
+    let secret = secret(value, place)?;
+    escape_formatter(out, state, secret.as_ref().unwrap_or(value))
+}
+
+/// Where a value is printed to.
+#[derive(Clone, Copy)]
+enum Place {
+    /// To a block that captures it.
+    Captured,
+    /// Into a JSON string of the body.
+    String,
+    /// Elsewhere in the body.
+    Bare,
+}
+
+fn place(out: &mut Output<'_>, state: &State<'_, '_>) -> Result<Place, Error> {
     let position = state.lookup(STATE);
     let position = position
         .as_ref()
@@ -151,24 +200,22 @@ pub fn format(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) ->
     };
     position.reached.store(false, Relaxed);
     out.write_str("").map_err(Error::from)?;
-    let limit = state.fuel_levels().map_or(0, |(_, remaining)| remaining);
-    let limit = usize::try_from(limit)
-        .unwrap_or(usize::MAX)
-        .saturating_mul(64);
-    let text = if !position.reached.load(Relaxed) {
-        // Captured: escaped when that is printed.
-        plain(value, limit)?
-    } else if value.is_undefined() {
-        // {{ x if y }} without an else; what is not there was refused before.
-        String::new()
+    Ok(if !position.reached.load(Relaxed) {
+        Place::Captured
     } else if position.in_string.load(Relaxed) {
-        let mut escaped = String::new();
-        push_escaped(&mut escaped, &plain(value, limit)?);
-        escaped
+        Place::String
     } else {
-        to_json(value, limit)?
-    };
-    out.write_str(&text).map_err(Error::from)
+        Place::Bare
+    })
+}
+
+/// The text of a secret, which goes into the body and nowhere else; `None`: the value is none.
+fn secret(value: &Value, place: Place) -> Result<Option<Value>, Error> {
+    match (value.downcast_object_ref::<Secret>(), place) {
+        (None, _) => Ok(None),
+        (Some(_), Place::Captured) => Err(captured()),
+        (Some(Secret(text)), _) => Ok(Some(Value::from(text.as_str()))),
+    }
 }
 
 /// As text: nothing for null, JSON for what is no text.

@@ -9,24 +9,28 @@
 //! - `content_type`: what a body is, and how text is escaped in it
 //! - `variables`: the envelope as the template sees it
 //! - `json`: values as JSON, and where in the JSON written so far a value goes
+//! - `secrets`: what it prints and nobody reads
 //! - `shape`: how deep a template may be
 //! - `error`: what is wrong, on which line, in words for who wrote it
 
 mod content_type;
 mod error;
 mod json;
+mod secrets;
 mod shape;
 #[cfg(test)]
 mod tests;
 mod variables;
 
 pub use error::TemplateError;
+pub use secrets::{Secrets, SecretsError, names as secret_names};
 
 use content_type::{Escaping, check_content_type};
 use json::{JsonText, Writer};
 use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 use serde::de::IgnoredAny;
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
 /// Longest template, in bytes. The cards of chat receivers take two to four thousand.
@@ -42,16 +46,18 @@ const NAME: &str = "payload_template";
 /// The content type unless another is given.
 const JSON: &str = "application/json";
 
-/// A compiled template.
+/// A compiled template, with the secrets that it prints. `Debug` shows none.
 #[derive(Debug)]
 pub struct Template {
     environment: Environment<'static>,
     escaping: Escaping,
     content_type: String,
+    secret_names: BTreeSet<String>,
+    secrets: Secrets,
 }
 
 impl Template {
-    /// Compiles a template whose bodies are of a content type; `None`: JSON.
+    /// Compiles a template whose bodies are of a content type; `None`: JSON. Instead of secrets it prints `***`.
     ///
     /// # Errors
     /// Its syntax, its length, a content type that is none.
@@ -66,11 +72,23 @@ impl Template {
         environment
             .add_template_owned(NAME, source.to_owned())
             .map_err(|error| TemplateError::syntax(&error))?;
+        let secret_names = secret_names(source)?;
         Ok(Self {
             environment,
             escaping,
             content_type: content_type.to_owned(),
+            secrets: Secrets::shown(&secret_names),
+            secret_names,
         })
+    }
+
+    /// The same with the secrets that it prints.
+    ///
+    /// # Errors
+    /// It asks for one that is not among them.
+    pub fn with_secrets(self, secrets: Secrets) -> Result<Self, TemplateError> {
+        secrets.check(&self.secret_names)?;
+        Ok(Self { secrets, ..self })
     }
 
     /// What its bodies are.
@@ -84,7 +102,7 @@ impl Template {
     /// What the template does not allow, a budget that is used up, a result that is no JSON where it should be.
     pub fn render(&self, envelope: &str, max_bytes: usize) -> Result<String, TemplateError> {
         let writer = Writer::new(max_bytes);
-        let variables = variables::of(envelope, writer.state())?;
+        let variables = variables::of(envelope, self.secrets.value(), writer.state())?;
         let mut environment = Cow::Borrowed(&self.environment);
         if envelope.len() > SMALL_EVENT {
             environment
@@ -134,9 +152,11 @@ fn environment(escaping: Escaping) -> Environment<'static> {
         environment.remove_global("namespace");
         environment.remove_global("debug");
         environment.add_filter("tojson", JsonText::filter);
-        if escaping == Escaping::Json {
-            environment.set_formatter(json::format);
-        }
+        environment.add_filter("urlencode", secrets::urlencode_filter);
+        environment.set_formatter(match escaping {
+            Escaping::Json => json::format,
+            Escaping::Html | Escaping::None => json::format_text,
+        });
         environment
     };
     shared.get_or_init(make).clone()

@@ -197,6 +197,167 @@ fn what_is_wrong_is_said_with_its_line_and_without_values() {
     );
 }
 
+fn with_secret(
+    content_type: Option<&str>,
+    template: &str,
+    secret: &str,
+) -> Result<String, TemplateError> {
+    let secrets = Secrets::parse(&json!({"token": secret, "unused": "u"})).unwrap();
+    let template = Template::compile(template, content_type)?.with_secrets(secrets)?;
+    assert!(!format!("{template:?}").contains(secret), "{template:?}");
+    template.render(&envelope(&json!({"a": "b"})), 100_000)
+}
+
+#[test]
+fn a_secret_is_printed_as_text_is_and_shows_as_stars_without() {
+    let secret = "s3cr3t \"\\\n<&/é";
+    let form = "application/x-www-form-urlencoded";
+    for (content_type, template, with, without) in [
+        (
+            None,
+            r#"{"a": "Bearer {{ secrets.token }}", "b": {{- secrets.token -}} }"#,
+            r#"{"a": "Bearer s3cr3t \"\\\n<&/é", "b":"s3cr3t \"\\\n<&/é"}"#,
+            r#"{"a": "Bearer ***", "b":"***"}"#,
+        ),
+        (
+            None,
+            r#"{% if data.a == "b" %}{% for x in [1] %}{{ secrets.token }}{% endfor %}{% endif %}"#,
+            r#""s3cr3t \"\\\n<&/é""#,
+            r#""***""#,
+        ),
+        (
+            Some("text/xml"),
+            "<t>{{ secrets . token }}</t>",
+            "<t>s3cr3t &quot;\\\n&lt;&amp;&#x2f;é</t>",
+            "<t>***</t>",
+        ),
+        (Some("text/plain"), "{{ secrets.token }}", secret, "***"),
+        (
+            Some(form),
+            "t={{ secrets.token | urlencode }}&u={{ 'a b' | urlencode }}",
+            "t=s3cr3t%20%22%5C%0A%3C%26/%C3%A9&u=a%20b",
+            "t=%2A%2A%2A&u=a%20b",
+        ),
+        // What is called so elsewhere is another thing.
+        (
+            None,
+            r#"["secrets.x", {{ data.secrets | default("secrets.y") }}{# {{ secrets | x }} #}]"#,
+            r#"["secrets.x", "secrets.y"]"#,
+            r#"["secrets.x", "secrets.y"]"#,
+        ),
+    ] {
+        let sent = with_secret(content_type, template, secret);
+        assert_eq!(sent.as_deref(), Ok(with), "{template}");
+        let shown = render_as(content_type, template, &json!({"a": "b"}));
+        assert_eq!(shown.as_deref(), Ok(without), "{template}");
+    }
+}
+
+#[test]
+fn nothing_else_can_be_done_with_a_secret() {
+    for template in [
+        "{{ secrets }}",
+        "{{ secrets | tojson }}",
+        "{{ secrets | list }}",
+        "{{ secrets | items }}",
+        "{{ [secrets] }}",
+        "{{ secrets['token'] }}",
+        "{{ secrets.token.x }}",
+        "{{ secrets.token[:1] }}",
+        "{{ secrets.token | upper }}",
+        "{{ secrets.token | tojson }}",
+        "{{ secrets.token | length }}",
+        "{{ secrets.token | urlencode | upper }}",
+        "{{ secrets.token ~ '' }}",
+        "{{ '' ~ secrets.token }}",
+        "{{ (secrets.token) }}",
+        "{{ secrets.token == 'a' }}",
+        "{{ secrets.token if 1 }}",
+        "{{ 1 if secrets.token else 2 }}",
+        "{{ secrets.token() }}",
+        "{{ secrets.Token }}",
+        "{% if secrets.token is defined %}1{% endif %}",
+        "{% for x in secrets %}{{ x }}{% endfor %}",
+        "{% set x = secrets %}{{ x.token }}",
+        "{% set secrets = {'token': 'mine'} %}{{ secrets.token }}",
+        "{% with secrets = data %}{{ secrets.token }}{% endwith %}",
+        "{% for secrets in [1] %}{{ secrets }}{% endfor %}",
+        "{{ data | attr(secrets.token) }}",
+        "{{ dict(secrets=1) }}",
+    ] {
+        let source = format!("\n{template}");
+        assert_eq!(
+            with_secret(Some("text/plain"), &source, "s3cr3t").unwrap_err(),
+            TemplateError::SecretUse { line: 2 },
+            "{template}"
+        );
+    }
+    // What captures what is printed could pass it on.
+    for template in [
+        "{% set x %}{{ secrets.token }}{% endset %}{{ x }}",
+        "{% set x %}{{ secrets.token | urlencode }}{% endset %}{{ x }}",
+        "{% filter upper %}{{ secrets.token }}{% endfilter %}",
+        "{% for x in [1] recursive %}{{ secrets.token }}{% if loop.depth == 1 %}{% set y = loop([1]) %}{% endif %}{% endfor %}",
+    ] {
+        for content_type in [None, Some("text/plain"), Some("text/html")] {
+            let error = with_secret(content_type, template, "s3cr3t").unwrap_err();
+            assert!(
+                matches!(error, TemplateError::Rendering { .. }),
+                "{template}: {error:?}"
+            );
+            assert!(!format!("{error:?}").contains("s3cr3t"), "{error:?}");
+        }
+    }
+}
+
+#[test]
+fn secrets_are_names_and_texts() {
+    let missing = with_secret(None, "[{{ secrets.token }}, {{ secrets.other }}]", "s3cr3t");
+    let missing = missing.unwrap_err();
+    assert_eq!(missing, TemplateError::NoSecret("other".to_owned()));
+    assert!(missing.hint().contains("template_secrets"));
+    let found = secret_names("{{ secrets.b }}{{ secrets.a }}{{ secrets.b }}").unwrap();
+    assert_eq!(found.into_iter().collect::<Vec<_>>(), ["a", "b"]);
+    assert_eq!(Secrets::parse(&Value::Null).unwrap(), Secrets::default());
+    let long = "x".repeat(64);
+    let most: Value = (0..20)
+        .map(|n| (format!("a{n}"), json!("s3cr3t")))
+        .collect::<serde_json::Map<_, _>>()
+        .into();
+    assert!(Secrets::parse(&most).is_ok());
+    let mut more = most;
+    more["b"] = json!("s3cr3t");
+    for (secrets, message) in [
+        (
+            json!("s3cr3t"),
+            "must be an object of names and strings, not a string",
+        ),
+        (more, "21 secrets; 20 at most"),
+        (json!({"": "s3cr3t"}), "\"\" is no name"),
+        (json!({"A": "s3cr3t"}), "\"A\" is no name"),
+        (json!({"1a": "s3cr3t"}), "\"1a\" is no name"),
+        (json!({"a-b": "s3cr3t"}), "\"a-b\" is no name"),
+        (json!({"é": "s3cr3t"}), "\"é\" is no name"),
+        (json!({long: "s3cr3t"}), "\"xxx"),
+        (json!({"a": null}), "\"a\" must be a string, not null"),
+        (
+            json!({"a": ["s3cr3t"]}),
+            "\"a\" must be a string, not an array",
+        ),
+        (json!({"a": ""}), "\"a\" has 0 bytes, not 1 to 4096"),
+        (
+            json!({"a": "s3cr3t".repeat(683)}),
+            "\"a\" has 4098 bytes, not 1 to 4096",
+        ),
+    ] {
+        let error = Secrets::parse(&secrets).unwrap_err().to_string();
+        assert!(error.starts_with(message), "{error}");
+        assert!(!error.contains("s3cr3t"), "{error}");
+    }
+    let secrets = Secrets::parse(&json!({"token": "s3cr3t"})).unwrap();
+    assert_eq!(format!("{secrets:?}"), r#"Secrets(["token"])"#);
+}
+
 /// Each in a thread with half the stack of a sidecar's, and well under a second.
 #[test]
 fn nothing_works_long_or_takes_much_memory() {

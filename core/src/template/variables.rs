@@ -3,12 +3,13 @@
 
 use super::TemplateError;
 use super::json::{JsonText, STATE};
+use super::secrets::VARIABLE;
 use minijinja::Value;
 use serde_json::{Map, Number, Value as Json, json};
 use std::collections::BTreeMap;
 
 /// The variables, with the state of the writer in a place that no template can name.
-pub fn of(envelope: &str, state: Value) -> Result<Value, TemplateError> {
+pub fn of(envelope: &str, secrets: Value, state: Value) -> Result<Value, TemplateError> {
     let mut envelope: Map<String, Json> =
         serde_json::from_str(envelope).map_err(|error| TemplateError::Event(error.to_string()))?;
     envelope.entry("context").or_insert_with(
@@ -22,6 +23,7 @@ pub fn of(envelope: &str, state: Value) -> Result<Value, TemplateError> {
         .into_iter()
         .map(|(name, json)| (name, value(json)))
         .collect();
+    variables.insert(VARIABLE.to_owned(), secrets);
     variables.insert(STATE.to_owned(), state);
     Ok(Value::from(variables))
 }

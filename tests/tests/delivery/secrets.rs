@@ -45,9 +45,10 @@ async fn neither_the_server_nor_the_sidecar_logs_a_secret() {
         ] {
             let insert = format!(
                 "insert into webhooks.webhook_subscriptions
-                     (tenant_id, name, webhook_url, auth_type, auth_config, webhook_headers, subscribed_events, retry_count)
+                     (tenant_id, name, webhook_url, auth_type, auth_config, webhook_headers, template_secrets, payload_template, subscribed_events, retry_count)
                  values ('{TENANT}', '{auth_type}', '{url}', '{auth_type}', {config},
-                         jsonb_build_object('x-token', webhooks.generate_api_key()), '[\"*\"]', 0)"
+                         jsonb_build_object('x-token', webhooks.generate_api_key()),
+                         jsonb_build_object('token', webhooks.generate_api_key()), '{{{{ secrets.token }}}}', '[\"*\"]', 0)"
             );
             manager.batch_execute(&insert).await.unwrap();
         }
@@ -66,9 +67,9 @@ async fn neither_the_server_nor_the_sidecar_logs_a_secret() {
         .await
         .unwrap();
 
-    let secrets = "select v.value from webhooks.webhook_subscriptions s, jsonb_each_text(s.auth_config || s.webhook_headers) v";
+    let secrets = "select v.value from webhooks.webhook_subscriptions s, jsonb_each_text(s.auth_config || s.webhook_headers || s.template_secrets) v";
     let secrets = scene.db.rows(secrets).await.unwrap();
-    assert_eq!(secrets.len(), 8);
+    assert_eq!(secrets.len(), 12);
     let requests = scene.receiver.requests();
     let (server, sidecar) = (
         scene.db.cluster().server_log(),
@@ -89,6 +90,11 @@ async fn neither_the_server_nor_the_sidecar_logs_a_secret() {
         assert!(!sidecar.contains(secret), "the sidecar's log has {secret}");
     }
     // They were of use.
+    assert!(
+        requests
+            .iter()
+            .all(|request| request.body.len() == "\"\"".len() + 43)
+    );
     let bearer = requests
         .iter()
         .find_map(|request| request.header("authorization"));

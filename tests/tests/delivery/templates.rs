@@ -117,3 +117,90 @@ async fn an_event_that_a_template_can_t_take_fails_with_the_reason() {
     scene.wait(event, "delivered").await;
     assert_eq!(scene.receiver.requests()[0].json(), json!({"text": "good"}));
 }
+
+#[tokio::test]
+async fn secrets_are_sent_and_nobody_sees_them() {
+    let scene = Scene::set("template_secrets").await;
+    let secret = "s3cr3t \"/+<é";
+    let columns = |template: &str, content_type: Option<&str>| {
+        json!({
+            "payload_template": template, "payload_content_type": content_type, "template_secrets": {"token": secret},
+            "subscribed_events": ["document.uploaded"], "retry_count": 0,
+        })
+    };
+    for (path, template, content_type, expected) in [
+        (
+            "/json",
+            r#"{"token": "{{ secrets.token }}", "bare": {{ secrets.token }}}"#,
+            None,
+            json!({"token": secret, "bare": secret}).to_string(),
+        ),
+        (
+            "/form",
+            "token={{ secrets.token | urlencode }}",
+            Some("application/x-www-form-urlencoded"),
+            "token=s3cr3t%20%22/%2B%3C%C3%A9".to_owned(),
+        ),
+        (
+            "/xml",
+            "<t>{{ secrets.token }}</t>",
+            Some("text/xml"),
+            "<t>s3cr3t &quot;&#x2f;+&lt;é</t>".to_owned(),
+        ),
+    ] {
+        let columns = columns(template, content_type);
+        let endpoint = scene.endpoint(path, Reply::ok(), columns).await;
+        let event = scene.publish(&endpoint).await;
+        scene.wait(event, "delivered").await;
+        let body = &scene.receiver.requests_to(path)[0].body;
+        match serde_json::from_str::<Value>(&expected) {
+            Ok(json) => assert_eq!(serde_json::from_slice::<Value>(body).unwrap(), json),
+            Err(_) => assert_eq!(std::str::from_utf8(body).unwrap(), expected),
+        }
+    }
+    // Another one from the next attempt on.
+    let renew = "update webhooks.webhook_subscriptions set template_secrets = '{\"token\": \"new\"}' where webhook_url like '%/json'";
+    scene.db.execute(renew).await.unwrap();
+    let publish = "select webhooks.publish_event(tenant_id, 'document.uploaded') from webhooks.webhook_subscriptions where webhook_url like '%/json'";
+    let event = scene.db.value(publish).await.unwrap().unwrap();
+    scene.wait(event.parse().unwrap(), "delivered").await;
+    let new = json!({"token": "new", "bare": "new"});
+    assert_eq!(scene.receiver.requests_to("/json")[1].json(), new);
+
+    // An event that a template fails with says nothing of them; nor does what is captured.
+    for (path, template, reason) in [
+        (
+            "/undefined",
+            "{\"t\": {{ secrets.token }}, \"x\": {{ data.not_there }}}",
+            "payload_template: line 1: undefined value; nothing was sent",
+        ),
+        (
+            "/captured",
+            "{% set t %}{{ secrets.token }}{% endset %}{{ t }}",
+            "payload_template: line 1: invalid operation; nothing was sent",
+        ),
+        (
+            "/no-json",
+            "{{ secrets.token }}{{ secrets.token }}",
+            "payload_template: the result is no JSON at line 1, column 18: trailing characters; nothing was sent",
+        ),
+    ] {
+        let mut columns = columns(template, None);
+        columns["subscribed_events"] = json!(["order.unheard_of"]);
+        scene
+            .db
+            .execute("insert into webhooks.event_types (name, category) values ('order.unheard_of', 'order') on conflict do nothing")
+            .await
+            .unwrap();
+        let endpoint = scene.endpoint(path, Reply::ok(), columns).await;
+        let publish = format!(
+            "select webhooks.publish_event(tenant_id, 'order.unheard_of') from webhooks.webhook_subscriptions where id = '{}'",
+            endpoint.subscription
+        );
+        let event = scene.db.value(&publish).await.unwrap().unwrap();
+        let (delivery, _) = scene.wait(event.parse().unwrap(), "failed").await;
+        assert_eq!(text(&delivery["error_message"]), reason);
+        assert!(!scene.sidecar.log_tail(usize::MAX).contains("s3cr3t"));
+    }
+    assert_eq!(scene.receiver.count(), 4);
+}

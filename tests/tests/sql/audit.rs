@@ -35,7 +35,8 @@ async fn each_change_shows_what_it_changed() {
     let id = db
         .subscribe(json!({
             "tenant_id": TENANT, "name": "it", "webhook_url": "https://x.example/", "auth_type": "api_key",
-            "auth_config": {"api_key": SECRET, "header": "X-Api-Key"}, "webhook_headers": {"header": SECRET, "b": SECRET}
+            "auth_config": {"api_key": SECRET, "header": "X-Api-Key"}, "webhook_headers": {"header": SECRET, "b": SECRET},
+            "template_secrets": {"header": SECRET, "b": SECRET}
         }))
         .await
         .unwrap();
@@ -46,6 +47,7 @@ async fn each_change_shows_what_it_changed() {
     assert_eq!(created[2]["auth_config"], shown);
     let headers = json!({"header": "[redacted]", "b": "[redacted]"});
     assert_eq!(created[2]["webhook_headers"], headers);
+    assert_eq!(created[2]["template_secrets"], headers);
     assert_eq!(created[2]["id"], json!(id));
     assert_eq!(created[2]["retry_count"], 3);
 
@@ -89,6 +91,13 @@ async fn each_change_shows_what_it_changed() {
                     {"auth_type": "api_key", "auth_config": {"api_key": redacted, "header": "X-Key"},
                      "webhook_headers": {"c": redacted, "header": redacted}},
                     {"auth_type": "none", "auth_config": null, "webhook_headers": null}]]),
+        ),
+        (
+            format!(
+                "template_secrets = template_secrets - 'b' || '{{\"c\": \"{SECRET}\", \"header\": \"{OTHER_SECRET}\"}}'"
+            ),
+            json!([["updated", {"template_secrets": {"b": redacted, "header": redacted}},
+                    {"template_secrets": {"c": redacted, "header": redacted}}]]),
         ),
         (
             "is_active = null".to_owned(),

@@ -28,6 +28,7 @@ const SECURITY_DEFINER: &[&str] = &[
     "record_attempts",
     "redacted_auth_config",
     "redacted_headers",
+    "redacted_template_secrets",
     "replay_events",
     "retry_delivery",
     "retry_failed",

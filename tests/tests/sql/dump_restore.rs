@@ -58,6 +58,7 @@ async fn used(name: &str) -> Database {
         json!({"name": "filtered", "webhook_headers": {"x": "y"},
                "event_filters": {"event_data": {"n": {"$gte": 2}}, "jsonpath": "$.n < 1e3 && $.t starts with \"ü\""}}),
         json!({"name": "templated", "is_active": false, "payload_template": "{\"t\": \"{{ data.t | default('') }}\\n\"}", "payload_content_type": "application/x+json"}),
+        json!({"name": "secretive", "is_active": false, "payload_template": "{{ secrets.a }}", "template_secrets": {"a": "\"b\n"}}),
         json!({"name": "events", "is_active": false, "payload_format": "cloudevents"}),
         json!({"name": "off", "is_enabled": false, "disabled_reason": "HTTP status 410", "no_retry_statuses": []}),
         json!({"name": "nulls", "is_active": null, "auth_config": null, "event_filters": null}),

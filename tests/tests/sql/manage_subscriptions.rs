@@ -22,7 +22,8 @@ async fn create(session: &Session, tenant: &str, name: &str, more: &str) -> Stri
     let create = format!(
         "select webhooks.create_subscription('{tenant}', '{name}', 'https://x.example/', '[\"job.*\"]',
              auth_type => 'signature', auth_config => '{{\"secret\": \"{SECRET}\"}}',
-             webhook_headers => '{{\"x-a\": \"{SECRET}\", \"x-b\": \"b\"}}'{more})"
+             webhook_headers => '{{\"x-a\": \"{SECRET}\", \"x-b\": \"b\"}}',
+             template_secrets => '{{\"a\": \"{SECRET}\", \"b\": \"b\"}}'{more})"
     );
     session.text(&create).await
 }
@@ -64,7 +65,8 @@ async fn what_is_given_is_stored_and_the_rest_has_its_default() {
         "description": "d", "webhook_method": "PUT", "webhook_headers": {"a": "b"}, "auth_type": "api_key",
         "auth_config": {"api_key": "k"}, "event_filters": {"event_data": {"a": null}}, "retry_count": 1,
         "retry_delay_seconds": 2, "timeout_seconds": 4, "max_payload_size_kb": 5, "no_retry_statuses": [400, 404],
-        "max_in_flight": 6, "payload_format": "envelope", "payload_template": "{}", "payload_content_type": "a/b+json", "rate_limit_per_second": 0.5, "rate_limit_burst": 7, "ordering": "fifo",
+        "max_in_flight": 6, "payload_format": "envelope", "payload_template": "{{ secrets.a }}",
+        "payload_content_type": "text/plain", "template_secrets": {"a": "b"}, "rate_limit_per_second": 0.5, "rate_limit_burst": 7, "ordering": "fifo",
         "breaker_failure_threshold": 8, "breaker_cooldown_seconds": 9, "is_active": false, "is_enabled": false,
         "created_by": USER
     });
@@ -135,7 +137,8 @@ async fn who_made_it_is_the_applications_user() {
 async fn secrets_can_be_kept_without_being_seen() {
     let (_db, session) = database("keep").await;
     let id = create(&session, TENANT, "x", "").await;
-    let keep = json!({"auth_config": {"secret": null}, "webhook_headers": {"x-a": null, "x-c": "c"}, "retry_count": 9});
+    let keep = json!({"auth_config": {"secret": null}, "webhook_headers": {"x-a": null, "x-c": "c"},
+        "template_secrets": {"a": null, "c": "c"}, "retry_count": 9});
     let seen: Value = serde_json::from_str(
         &session
             .text(&format!(
@@ -147,6 +150,7 @@ async fn secrets_can_be_kept_without_being_seen() {
     .unwrap();
     assert_eq!(seen["auth_config"], json!({"secret": null}));
     assert_eq!(seen["webhook_headers"], json!({"x-a": null, "x-c": null}));
+    assert_eq!(seen["template_secrets"], json!({"a": null, "c": null}));
     assert_eq!(seen["retry_count"], 9);
     let stored = row(&session, &id).await;
     assert_eq!(stored["auth_config"], json!({"secret": SECRET}));
@@ -154,6 +158,7 @@ async fn secrets_can_be_kept_without_being_seen() {
         stored["webhook_headers"],
         json!({"x-a": SECRET, "x-c": "c"})
     );
+    assert_eq!(stored["template_secrets"], json!({"a": SECRET, "c": "c"}));
     session
         .run("update webhooks.webhook_subscriptions set webhook_headers = '{\"x-a\": null}'")
         .await;
@@ -166,6 +171,7 @@ async fn secrets_can_be_kept_without_being_seen() {
         (json!({"webhook_headers": {"x-z": null}}), "x-z"),
         (json!({"webhook_headers": {"X-A": null}}), "x-a"),
         (json!({"auth_config": {"key": null}}), "\"key\""),
+        (json!({"template_secrets": {"z": null}}), "\"z\""),
         (
             json!({"auth_type": "api_key", "auth_config": {"api_key": null}}),
             "api_key",

@@ -19,7 +19,7 @@ async fn database(name: &str) -> (Database, Session) {
 async fn fill(db: &Database) {
     for columns in [
         json!({"name": "signed", "auth_type": "signature", "auth_config": {"secret": SECRET}, "webhook_headers": {"x-a": SECRET},
-               "retry_count": 7, "rate_limit_per_second": 0.5, "ordering": "fifo"}),
+               "template_secrets": {"a": SECRET}, "payload_template": "{{ secrets.a }}", "retry_count": 7, "rate_limit_per_second": 0.5, "ordering": "fifo"}),
         json!({"name": "it's \"odd\"", "environment": "dev", "is_active": null, "auth_config": null, "event_filters": null,
                "no_retry_statuses": []}),
         json!({"name": "off", "is_enabled": false, "disabled_reason": "HTTP status 410",
@@ -66,6 +66,7 @@ async fn to_another_database_and_back_again() {
     assert!(!text.contains(SECRET) && !text.contains(TENANT), "{text}");
     assert_eq!(exported[2]["auth_config"], json!({"secret": null}));
     assert_eq!(exported[2]["webhook_headers"], json!({"x-a": null}));
+    assert_eq!(exported[2]["template_secrets"], json!({"a": null}));
     let nobody = format!("select webhooks.export_subscriptions('{OTHER_TENANT}')");
     assert_eq!(session.text(&nobody).await, "[]");
 
@@ -101,6 +102,7 @@ async fn to_another_database_and_back_again() {
     assert_eq!(elsewhere.text(count).await, "0");
     exported[2]["webhook_headers"] = json!({"x-a": SECRET});
     exported[2]["auth_config"] = json!({"secret": SECRET});
+    exported[2]["template_secrets"] = json!({"a": SECRET});
     let created = elsewhere.lines(&import(&exported, "")).await;
     assert_eq!(created.len(), 3);
     assert!(

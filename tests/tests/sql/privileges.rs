@@ -153,6 +153,7 @@ async fn secrets_are_read_by_nobody_else() {
     let statements = [
         "select auth_config from webhooks.webhook_subscriptions",
         "select webhook_headers from webhooks.webhook_subscriptions",
+        "select template_secrets from webhooks.webhook_subscriptions",
         "select * from webhooks.load_subscriptions(array[webhooks.uuid_v7()])",
         "select * from webhooks.webhook_subscriptions",
         "table webhooks.subscription_routes",

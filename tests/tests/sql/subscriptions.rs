@@ -40,7 +40,7 @@ async fn what_the_specification_allows_is_taken() {
     let (_db, session) = database("valid").await;
     for columns in [
         json!({}),
-        json!({"auth_type": null, "auth_config": null, "webhook_headers": null, "webhook_method": null,
+        json!({"auth_type": null, "auth_config": null, "webhook_headers": null, "template_secrets": null, "webhook_method": null,
                "event_filters": null, "retry_count": null, "retry_delay_seconds": null, "timeout_seconds": null,
                "max_payload_size_kb": null, "is_active": null, "is_enabled": null}),
         json!({"retry_count": 0, "retry_delay_seconds": 0, "timeout_seconds": 1, "max_payload_size_kb": 1, "max_in_flight": 1}),
@@ -60,21 +60,21 @@ async fn what_the_specification_allows_is_taken() {
 async fn a_sidecar_loads_nulls_as_their_defaults() {
     let (_db, session) = database("load").await;
     let nulls = json!({
-        "auth_type": null, "auth_config": null, "webhook_headers": null, "webhook_method": null, "retry_count": null,
+        "auth_type": null, "auth_config": null, "webhook_headers": null, "template_secrets": null, "webhook_method": null, "retry_count": null,
         "retry_delay_seconds": null, "timeout_seconds": null, "max_payload_size_kb": null
     });
     for columns in [
-        json!({"auth_type": "none", "auth_config": {}, "webhook_headers": {}}),
+        json!({"auth_type": "none", "auth_config": {}, "webhook_headers": {}, "template_secrets": {}}),
         nulls,
     ] {
         session.run(&insert(&columns)).await;
     }
-    let load = "select distinct version, webhook_url, webhook_method, webhook_headers, auth_type, auth_config, retry_count,
+    let load = "select distinct version, webhook_url, webhook_method, webhook_headers, auth_type, auth_config, template_secrets, retry_count,
             retry_delay_seconds, timeout_seconds, max_payload_size_kb, no_retry_statuses, max_in_flight
         from webhooks.load_subscriptions(array(select id from webhooks.webhook_subscriptions union select webhooks.uuid_v7()))";
     assert_eq!(
         session.lines(load).await,
-        ["1|https://x.example/|POST|{}|none|{}|3|60|30|1024|{410}|20"]
+        ["1|https://x.example/|POST|{}|none|{}|{}|3|60|30|1024|{410}|20"]
     );
 }
 

@@ -125,7 +125,7 @@ fn assert_taken(template: &str, body: &Value) {
             }
         }
         "pagerduty" => {
-            assert_eq!(body["routing_key"].as_str().unwrap().len(), 32);
+            assert_eq!(body["routing_key"], "***");
             assert_eq!(body["event_action"], "trigger");
             text(&body["dedup_key"], 255);
             let payload = &body["payload"];
@@ -279,12 +279,40 @@ async fn overrides_and_templates_of_a_tenants_own() {
             "template \"pagerduty\" needs a value for routing_key",
         ),
         (
+            create("pagerduty", &json!({"routing_key": ["hush"]})),
+            "22023",
+            "invalid template_secrets: \"routing_key\" must be a string, not an array",
+        ),
+        (
             create(
-                "pagerduty",
-                &json!({"routing_key": "a\", \"x\": \"{{ id }}"}),
+                "rooms",
+                &json!({"room": "a\", \"x\": \"{{ id }}", "host": "x"}),
             ),
             "22023",
-            "template \"pagerduty\" needs a value for routing_key",
+            "template \"rooms\" needs a value for room",
+        ),
+        (
+            add(
+                "x",
+                json!({"payload_template": "{{ secrets.key }} <<key>>"}),
+                json!({"key": "which"}),
+            ),
+            "22023",
+            "invalid placeholder \"key\"",
+        ),
+        (
+            add(
+                "x",
+                json!({"payload_template": "{{ secrets.key | upper }}"}),
+                json!({"key": "which"}),
+            ),
+            "22023",
+            "invalid payload_template: line 1: a secret can only be printed",
+        ),
+        (
+            add("x", json!({"template_secrets": {"key": "hush"}}), json!({})),
+            "22023",
+            "a template can't set \"template_secrets\"",
         ),
         (
             create(
@@ -363,4 +391,57 @@ async fn the_audit_log_has_no_keys_of_templates() {
         "{log:?}"
     );
     assert!(log[2].contains(r#"{"description": "x"}"#), "{log:?}");
+}
+
+/// What is given for a placeholder that the template prints as a secret can be read by the sidecar alone.
+#[tokio::test]
+async fn secrets_given_for_placeholders_are_kept_as_secrets() {
+    let db = Database::fresh("template_secrets").await.unwrap();
+    let manager = manager(&db).await;
+    let hostile = "hush\"}, {{ id }} \\ <b>";
+    manager
+        .run(&format!(
+            "insert into webhooks.subscription_templates (tenant_id, name, settings, placeholders) values ('{TENANT}', 'bot', {}, {})",
+            literal(&json!({"webhook_url": "https://<<host>>/", "payload_template": "{\"token\": {{ secrets.token }}, \"also\": \"{{ secrets.also }}\"}"}).to_string()),
+            literal(&json!({"host": "Its server", "token": "The bot's token"}).to_string()),
+        ))
+        .await;
+    let pagerduty = create("pagerduty", &json!({"routing_key": "hush"}));
+    let bot = create(
+        "bot",
+        &json!({"host": "x.example", "token": hostile, "template_secrets": {"also": "hush too"}}),
+    );
+    let stored = "select template_secrets from webhooks.webhook_subscriptions where id = ";
+    let admin = Session::open(&db).await;
+    for (create, expected) in [
+        (pagerduty, json!({"routing_key": "hush"})),
+        (bot, json!({"token": hostile, "also": "hush too"})),
+    ] {
+        let id = manager.text(&create).await;
+        let found = admin.text(&format!("{stored}'{id}'")).await;
+        assert_eq!(serde_json::from_str::<Value>(&found).unwrap(), expected);
+        let seen = format!(
+            "select s::text, p::text from webhooks.subscription_settings s, webhooks.preview_payload(s.id) p where s.id = '{id}'"
+        );
+        let seen = manager.text(&seen).await;
+        assert!(seen.contains("***") && !seen.contains("hush"), "{seen}");
+    }
+    for (template, overrides, message) in [
+        (
+            "bot",
+            json!({"host": "x", "token": "hush"}),
+            "invalid payload_template: there is no secret \"also\" in template_secrets",
+        ),
+        (
+            "bot",
+            json!({"host": "x", "token": "", "template_secrets": {"also": "hush"}}),
+            "template \"bot\" needs a value for token",
+        ),
+    ] {
+        let refusal = manager.refused(&create(template, &overrides)).await;
+        assert_eq!(refusal.code, "22023", "{refusal:?}");
+        assert_eq!(refusal.message, message);
+        assert!(!refusal.hint.is_empty(), "{refusal:?}");
+        assert!(!refusal.everything.contains("hush"), "{refusal:?}");
+    }
 }

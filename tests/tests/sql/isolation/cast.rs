@@ -89,9 +89,9 @@ pub async fn database(name: &str) -> (Database, Session) {
         admin
             .run(&format!(
                 "insert into webhooks.webhook_subscriptions
-                     (id, tenant_id, name, description, webhook_url, webhook_headers, auth_type, auth_config, subscribed_events, event_filters)
+                     (id, tenant_id, name, description, webhook_url, webhook_headers, auth_type, auth_config, template_secrets, subscribed_events, event_filters)
                  select overlay('{subscription}' placing to_hex(n) from 36)::uuid, '{id}', '{mark} ' || n, '{mark}', 'https://{mark}.example/' || n,
-                        '{{\"x-team\": \"{mark}\"}}', 'signature', '{{\"secret\": \"{mark}-secret\"}}', '[\"*\"]',
+                        '{{\"x-team\": \"{mark}\"}}', 'signature', '{{\"secret\": \"{mark}-secret\"}}', '{{\"token\": \"{mark}\"}}', '[\"*\"]',
                         '{{\"event_data\": {{\"owner\": \"{mark}\"}}, \"jsonpath\": \"$.owner == \\\"{mark}\\\"\"}}'
                  from generate_series(1, {subscriptions}) n;
                  insert into webhooks.event_logs

@@ -33,9 +33,10 @@ async fn talkative() -> (Database, Session) {
 async fn secrets_that_the_server_makes_and_those_that_are_copied_are_in_no_log() {
     let (db, manager) = talkative().await;
     let insert = format!(
-        "insert into webhooks.webhook_subscriptions (tenant_id, name, webhook_url, auth_type, auth_config, webhook_headers)
+        "insert into webhooks.webhook_subscriptions (tenant_id, name, webhook_url, auth_type, auth_config, webhook_headers, template_secrets, payload_template)
          values ('{TENANT}', 'x', 'http://x.example/', 'signature',
-                 jsonb_build_object('secret', webhooks.generate_secret()), jsonb_build_object('x-key', webhooks.generate_api_key()))
+                 jsonb_build_object('secret', webhooks.generate_secret()), jsonb_build_object('x-key', webhooks.generate_api_key()),
+                 jsonb_build_object('token', webhooks.generate_api_key()), '{{{{ secrets.token }}}}')
          returning id"
     );
     let id = manager.text(&insert).await;
@@ -69,6 +70,9 @@ async fn secrets_that_the_server_makes_and_those_that_are_copied_are_in_no_log()
         "auth_type = 'signature'",
         "webhook_headers = '{\"host\": \"x\"}'",
         "name = null",
+        "template_secrets = '[1]'",
+        "payload_template = '{{ secrets.other }}'",
+        "payload_template = 'x{{ secrets.token }}'",
     ] {
         manager
             .refused(&format!(
@@ -84,8 +88,9 @@ async fn secrets_that_the_server_makes_and_those_that_are_copied_are_in_no_log()
         .run(&format!("set webhooks.tenant_id = '{TENANT}'; select webhooks.publish_event('{TENANT}', 'job.created')"))
         .await;
     let sidecar = Session::open_as(&db, SIDECAR_ROLE).await;
-    let load =
-        format!("select auth_config, webhook_headers from webhooks.load_subscriptions('{{{id}}}')");
+    let load = format!(
+        "select auth_config, template_secrets, webhook_headers from webhooks.load_subscriptions('{{{id}}}')"
+    );
     let loaded = sidecar.text(&load).await;
     assert!(loaded.contains(copied), "{loaded}");
     let (_, header) = loaded.split_once("\"x-key\": \"").unwrap();
@@ -101,7 +106,9 @@ async fn secrets_that_the_server_makes_and_those_that_are_copied_are_in_no_log()
         log.contains("webhooks.renew_secret("),
         "the statements are not in the log"
     );
-    for secret in [renewed.as_str(), copied, header] {
+    let (_, token) = loaded.split_once("\"token\": \"").unwrap();
+    let (token, _) = token.split_once('"').unwrap();
+    for secret in [renewed.as_str(), copied, header, token] {
         assert!(
             secret.len() > 10 && !log.contains(secret),
             "{secret} is in the log"

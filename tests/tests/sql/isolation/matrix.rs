@@ -45,7 +45,7 @@ pub const RELATIONS: &[(&str, &str, &str)] = &[
 pub const INSERTS: &[(&str, &str)] = &[
     ("event_logs", "insert into webhooks.event_logs (tenant_id, event_type, event_category, event_name, event_data) values ('{tenant}', 'job.created', 'job', 'x', '{}')"),
     ("subscription_templates", "insert into webhooks.subscription_templates (tenant_id, name, settings) values ('{tenant}', 'new', '{}')"),
-    ("webhook_subscriptions", "insert into webhooks.webhook_subscriptions (tenant_id, name, webhook_url, auth_type, auth_config, webhook_headers) values ('{tenant}', 'x', 'http://x.example/', 'api_key', '{\"api_key\": \"k\"}', '{\"x\": \"y\"}')"),
+    ("webhook_subscriptions", "insert into webhooks.webhook_subscriptions (tenant_id, name, webhook_url, auth_type, auth_config, webhook_headers, template_secrets) values ('{tenant}', 'x', 'http://x.example/', 'api_key', '{\"api_key\": \"k\"}', '{\"x\": \"y\"}', '{\"x\": \"y\"}')"),
 ];
 
 /// What becomes of a call for a tenant, whose `{tenant}`, `{subscription}`, `{event}` and `{delivery}` it names.
@@ -83,6 +83,7 @@ pub const FUNCTIONS: &[(&str, &str, Answer)] = &[
     ("check_event_type_version", "", Owner),
     ("check_subscription", "", Owner),
     ("check_template", "", Owner),
+    ("check_template_secrets", "", Owner),
     ("check_tenant", "", Owner),
     ("check_watch_columns", "publisher", Same("select webhooks.check_watch_columns('webhooks.event_logs', '{id,tenant_id}', '{\"on_insert\": \"job.created\", \"tenant_column\": \"tenant_id\"}')")),
     ("check_watch_events", "publisher", Same("select webhooks.check_watch_events('webhooks.event_logs', '{\"on_insert\": \"job.created\"}')")),
@@ -152,6 +153,7 @@ pub const FUNCTIONS: &[(&str, &str, Answer)] = &[
     ("redact_subscription", "manager", Same("select webhooks.redact_subscription('{}')")),
     ("redacted_auth_config", "manager", Own("select webhooks.redacted_auth_config('{subscription}')")),
     ("redacted_headers", "manager", Own("select webhooks.redacted_headers('{subscription}')")),
+    ("redacted_template_secrets", "manager", Own("select webhooks.redacted_template_secrets('{subscription}')")),
     ("redeliver", "", Owner),
     ("refuse_change", "", Owner),
     ("refuse_delivery", "manager", Raised("select webhooks.refuse_delivery('{delivery}')", "42704")),
@@ -178,6 +180,7 @@ pub const FUNCTIONS: &[(&str, &str, Answer)] = &[
     ("schema_errors", "", Owner),
     ("schema_example", "manager monitor publisher", Same("select webhooks.schema_example('{}')")),
     ("schema_objection", "", Owner),
+    ("secret_names", "manager", Same("select webhooks.secret_names('{{ secrets.x }}')")),
     ("set_setting", "", Owner),
     ("set_subscriptions_enabled", "manager", Unknown("select webhooks.set_subscriptions_enabled('{{subscription}}', false)")),
     ("set_tenant", "manager publisher", Same("select webhooks.set_tenant('{tenant}')")),

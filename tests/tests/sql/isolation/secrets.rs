@@ -7,6 +7,7 @@ use crate::session::Session;
 
 const SECRET: &str = "whsec_dG9wc2VjcmV0dG9wc2VjcmV0dG9wc2VjcmV0";
 const HEADER: &str = "top-secret-value";
+const TOKEN: &str = "token-of-the-template";
 
 /// A manager that has given its subscription secrets.
 async fn manager(name: &str) -> (webhooks_tests::database::Database, Session, Session) {
@@ -16,7 +17,8 @@ async fn manager(name: &str) -> (webhooks_tests::database::Database, Session, Se
         .run(&format!(
             "select webhooks.set_tenant('{}', for_session => true);
              update webhooks.webhook_subscriptions
-             set auth_type = 'signature', auth_config = '{{\"secret\": \"{SECRET}\"}}', webhook_headers = '{{\"x-token\": \"{HEADER}\"}}'",
+             set auth_type = 'signature', auth_config = '{{\"secret\": \"{SECRET}\"}}', webhook_headers = '{{\"x-token\": \"{HEADER}\"}}',
+                 template_secrets = '{{\"token\": \"{TOKEN}\"}}', payload_template = '{{\"token\": \"{{{{ secrets.token }}}}\"}}'",
             OURS.id
         ))
         .await;
@@ -24,13 +26,15 @@ async fn manager(name: &str) -> (webhooks_tests::database::Database, Session, Se
 }
 
 fn shows_secret(text: &str) -> bool {
-    text.contains(SECRET) || text.contains(HEADER)
+    [SECRET, HEADER, TOKEN]
+        .iter()
+        .any(|secret| text.contains(secret))
 }
 
 #[tokio::test]
 async fn a_manager_reads_no_secret_in_any_way() {
     let (_db, _admin, manager) = manager("secrets_unread").await;
-    for secret in ["auth_config", "webhook_headers"] {
+    for secret in ["auth_config", "webhook_headers", "template_secrets"] {
         for statement in [
             "select {secret} from webhooks.webhook_subscriptions",
             "select * from webhooks.webhook_subscriptions",
@@ -80,20 +84,20 @@ async fn a_manager_reads_no_secret_in_any_way() {
 #[tokio::test]
 async fn a_manager_sees_which_secrets_are_set() {
     let (_db, admin, manager) = manager("secrets_redacted").await;
-    let settings = "select auth_type, auth_config, webhook_headers from webhooks.subscription_settings order by id";
-    let signature = r#"signature|{"secret": null}|{"x-token": null}"#;
+    let settings = "select auth_type, auth_config, webhook_headers, template_secrets from webhooks.subscription_settings order by id";
+    let signature = r#"signature|{"secret": null}|{"x-token": null}|{"token": null}"#;
     assert_eq!(manager.lines(settings).await, [signature; 2]);
     manager
         .run(
             r#"update webhooks.webhook_subscriptions set auth_type = 'api_key', auth_config = '{"api_key": "k", "header": "X-Api-Key"}', webhook_headers = '{}';
-               update webhooks.webhook_subscriptions set auth_type = null, auth_config = null, webhook_headers = null where name = 'ours 2'"#,
+               update webhooks.webhook_subscriptions set auth_type = null, auth_config = null, webhook_headers = null, template_secrets = null, payload_template = null where name = 'ours 2'"#,
         )
         .await;
     assert_eq!(
         manager.lines(settings).await,
         [
-            r#"api_key|{"header": "X-Api-Key", "api_key": null}|{}"#,
-            "null|null|null"
+            r#"api_key|{"header": "X-Api-Key", "api_key": null}|{}|{"token": null}"#,
+            "null|null|null|null"
         ]
     );
     let all = manager
@@ -125,6 +129,18 @@ async fn errors_show_no_secret() {
         "auth_config = '{\"secret\": [\"whsec_dG9wc2VjcmV0dG9wc2VjcmV0dG9wc2VjcmV0\"]}'",
         "auth_config = '[\"whsec_dG9wc2VjcmV0dG9wc2VjcmV0dG9wc2VjcmV0\"]'",
         "auth_type = 'signature', auth_config = '{\"api_key\": \"whsec_dG9wc2VjcmV0dG9wc2VjcmV0dG9wc2VjcmV0\"}'",
+        "template_secrets = '[\"token-of-the-template\"]'",
+        "template_secrets = '{\"token\": [\"token-of-the-template\"]}'",
+        "template_secrets = '{\"Token\": \"token-of-the-template\"}'",
+        "template_secrets = jsonb_build_object('token', repeat('token-of-the-template', 200))",
+        "template_secrets = '{\"other\": \"token-of-the-template\"}'",
+        "template_secrets = jsonb_build_object('token', (repeat('[', 100) || '\"token-of-the-template\"' || repeat(']', 100))::jsonb)",
+        "payload_template = '{% if secrets.token == \"a\" %}1{% endif %}'",
+        "payload_template = '{{ secrets.token[:1] }}'",
+        "payload_template = '{% set x %}{{ secrets.token }}{% endset %}{{ x }}'",
+        "payload_template = 'x {{ secrets.token }}'",
+        "payload_template = '{{ secrets.other }}'",
+        "max_payload_size_kb = 1, payload_template = repeat(' ', 2000) || '{{ secrets.token }}'",
         "webhook_url = 'ftp://x.example/'",
         "timeout_seconds = 0",
         "retry_count = 1000",
@@ -145,6 +161,35 @@ async fn errors_show_no_secret() {
         let refusal = outcome.refusal();
         assert!(!shows_secret(&refusal.everything), "{change}: {refusal:?}");
     }
+}
+
+/// Nor does what a template makes of it, as it is written, previewed or explained.
+#[tokio::test]
+async fn previews_show_no_secret() {
+    let (_db, admin, manager) = manager("secrets_previews").await;
+    let preview = format!(
+        "select (webhooks.preview_payload('{0}')).body;
+         select webhooks.build_payload('{1}', '{0}');
+         select body from webhooks.preview_request('{1}', '{0}')",
+        OURS.subscription, OURS.event
+    );
+    for statement in preview.split(';') {
+        assert_eq!(manager.text(statement).await, r#"{"token": "***"}"#);
+    }
+    // Who could read it is shown no more.
+    let built = format!(
+        "select webhooks.build_payload('{}', '{}')",
+        OURS.event, OURS.subscription
+    );
+    assert_eq!(admin.text(&built).await, r#"{"token": "***"}"#);
+    let form = "update webhooks.webhook_subscriptions set payload_content_type = 'application/x-www-form-urlencoded', payload_template = 'token={{ secrets.token | urlencode }}'";
+    manager.run(form).await;
+    assert_eq!(manager.text(&built).await, "token=%2A%2A%2A");
+    let audit = admin
+        .lines("select before::text, after::text from webhooks.audit_log")
+        .await;
+    assert!(audit.iter().any(|line| line.contains("template_secrets")));
+    assert!(!shows_secret(&audit.join("\n")), "{audit:#?}");
 }
 
 #[tokio::test]

@@ -89,6 +89,44 @@ async fn an_invalid_setting_is_named_and_no_secret_is_shown() {
             json!({"payload_content_type": "text/plain"}),
             "payload_content_type: text/plain without",
         ),
+        (
+            json!({"payload_template": "{{ secrets.token }}"}),
+            "payload_template: there is no secret \"token\" in template_secrets",
+        ),
+        (
+            json!({"payload_template": "{}\n{{ secrets.token ~ '' }}", "template_secrets": {"token": SECRET}}),
+            "payload_template: line 2: a secret can only be printed, as {{ secrets.name }}",
+        ),
+        (
+            json!({"payload_template": "{% filter upper %}{{ secrets.token }}{% endfilter %}", "template_secrets": {"token": SECRET},
+                   "subscribed_events": ["job.created"]}),
+            "line 1: invalid operation (a secret can only be printed into the body)",
+        ),
+        (
+            json!({"template_secrets": [SECRET]}),
+            "template_secrets: must be an object",
+        ),
+        (
+            json!({"template_secrets": {"token": null}}),
+            "template_secrets: \"token\" must be a string, not null",
+        ),
+        (
+            json!({"template_secrets": {"token": {"a": SECRET}}}),
+            "template_secrets: \"token\" must be a string, not an object",
+        ),
+        (
+            json!({"template_secrets": {"token": ""}}),
+            "template_secrets: \"token\" has 0 bytes, not 1 to 4096",
+        ),
+        (
+            json!({"template_secrets": {"token": SECRET.repeat(200)}}),
+            "template_secrets: \"token\" has ",
+        ),
+        (
+            json!({"template_secrets": {"Token": SECRET}}),
+            "template_secrets: \"Token\" is no name",
+        ),
+        (json!({"template_secrets": nested(200)}), "template_secrets"),
         (json!({"webhook_headers": [1]}), "webhook_headers"),
         (
             json!({"webhook_headers": {"Host": SECRET}}),
