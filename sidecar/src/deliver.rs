@@ -10,6 +10,7 @@ use crate::owner::Settings;
 use crate::request;
 use crate::resolve::{PolicyResolver, ResolveError};
 use crate::response::Capture;
+use crate::templating::Templating;
 use hyper::header::HeaderValue;
 use std::error::Error;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -24,6 +25,7 @@ pub struct Deliverer {
     client: Client,
     resolver: PolicyResolver,
     user_agent: HeaderValue,
+    templating: Templating,
 }
 
 /// The result of an attempt, as it is recorded.
@@ -64,6 +66,7 @@ impl Deliverer {
             client: client::new(args, resolver.clone())?,
             resolver,
             user_agent: args.user_agent.clone(),
+            templating: Templating::new(),
         })
     }
 
@@ -106,12 +109,15 @@ impl Deliverer {
         }
         // Here and not when it was claimed: a template takes its time, and only its own delivery's.
         let subscription = &delivery.subscription;
-        let templated = subscription
-            .template
-            .as_ref()
-            .map(|template| message.with_template(template, subscription.max_payload_bytes));
+        let templated = match &subscription.template {
+            Some(template) => {
+                let most = subscription.max_payload_bytes;
+                Some(self.templating.render(message, template, most).await)
+            }
+            None => None,
+        };
         let message = match &templated {
-            Some(Ok(message)) => message,
+            Some(Ok(templated)) => &templated.message,
             Some(Err(error)) => {
                 let reason = format!("payload_template: {error}; nothing was sent");
                 attempt.error = Some(error_text(&reason));

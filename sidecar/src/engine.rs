@@ -35,6 +35,8 @@ use uuid::Uuid;
 /// How often to send a heartbeat and look at the balance of shards. Short, so that one that joins is given its share
 /// within seconds; one small statement each.
 const BALANCE_INTERVAL: Duration = Duration::from_secs(2);
+/// How often tests are looked for: sidecars are told of each, unless `webhooks.notify` is off.
+const TESTS_INTERVAL: Duration = Duration::from_secs(15);
 /// Longest time between looks at scheduled deliveries: how late one with deliver_after can be noticed.
 const PROMOTE_INTERVAL: Duration = Duration::from_secs(2);
 /// Shortest time between such looks when publishers ring.
@@ -393,7 +395,7 @@ impl Engine {
             self.tests_at = now;
         }
         if now >= self.tests_at {
-            self.tests_at = now + PROMOTE_INTERVAL;
+            self.tests_at = now + TESTS_INTERVAL;
             if let Some(claim) = self.claim_tests(&owner, now) {
                 return Ok(claim);
             }

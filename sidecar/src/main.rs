@@ -7,7 +7,8 @@
 //! - [`args`]: flags and environment; [`log`]: what is printed
 //! - [`connection_string`] and [`database`]: connections; [`owner`]: the session that owns shards, listens and claims; [`shards`]: which ones
 //! - [`wake`]: when to sleep, when to look
-//! - [`claim`]: reading ready deliveries; [`message`]: what they say; [`subscriptions`]: where they go
+//! - [`claim`]: reading ready deliveries; [`message`]: what they say, [`templating`]: in a subscription's own words;
+//!   [`subscriptions`]: where they go
 //! - [`dispatch`]: what may be sent next, fairly
 //! - [`deliver`]: one HTTP attempt; [`client`]: what makes it; [`request`] and [`response`]: its two halves;
 //!   [`resolve`]: names to addresses; [`tls`]: to receivers and the database
@@ -38,6 +39,7 @@ mod response;
 mod shards;
 mod shutdown;
 mod subscriptions;
+mod templating;
 mod tls;
 mod wake;
 

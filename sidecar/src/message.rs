@@ -32,9 +32,7 @@ impl Message {
         template: &Template,
         max_bytes: usize,
     ) -> Result<Self, TemplateError> {
-        // What was rendered is UTF-8.
-        let envelope = std::str::from_utf8(&self.body).unwrap_or_default();
-        let body = Bytes::from(template.render(envelope, max_bytes)?);
+        let body = Bytes::from(template.render(self.text(), max_bytes)?);
         Ok(Self {
             event_id: self.event_id,
             event_type: self.event_type.clone(),
@@ -42,6 +40,12 @@ impl Message {
             sha256: payload_sha256(&body),
             body,
         })
+    }
+
+    /// The body.
+    pub fn text(&self) -> &str {
+        // What was rendered is UTF-8.
+        std::str::from_utf8(&self.body).unwrap_or_default()
     }
 
     fn render(event: &Event<'_>, format: PayloadFormat) -> Self {

@@ -47,11 +47,15 @@ pub struct Endpoint {
 #[derive(Default)]
 pub struct Subscriptions {
     known: HashMap<Uuid, Arc<Subscription>>,
+    /// Bytes of templates that were compiled for them.
+    template_bytes: usize,
     longest_timeout: Duration,
 }
 
 /// Beyond so many the cache starts anew: it only saves re-reading.
 const MAX_KNOWN: usize = 20_000;
+/// … and beyond so many bytes of templates, which take some ten times as many compiled.
+const MAX_TEMPLATE_BYTES: usize = 4 * 1024 * 1024;
 
 impl Subscriptions {
     /// Loads those of `wanted` (id and version) that are not known in that version; returns what was failing of them.
@@ -73,8 +77,9 @@ impl Subscriptions {
         if missing.is_empty() {
             return Ok(failing);
         }
-        if self.known.len() + missing.len() > MAX_KNOWN {
-            self.known.clear();
+        if self.known.len() + missing.len() > MAX_KNOWN || self.template_bytes > MAX_TEMPLATE_BYTES
+        {
+            self.clear();
         }
         let wanted: Vec<Uuid> = if self.known.is_empty() {
             wanted.iter().map(|(id, _)| *id).collect()
@@ -83,6 +88,8 @@ impl Subscriptions {
         };
         for row in owner.client.query(&owner.load, &[&wanted]).await? {
             let subscription = Subscription::from_row(&row, settings);
+            let template: Option<&str> = row.get("payload_template");
+            self.template_bytes += template.map_or(0, str::len);
             self.longest_timeout = self.longest_timeout.max(subscription.timeout);
             failing.extend(series_of_failures(&row).map(|series| (subscription.id, series)));
             self.known.insert(subscription.id, Arc::new(subscription));
@@ -110,6 +117,7 @@ impl Subscriptions {
     /// Forgets everything: settings that the subscriptions carry have changed.
     pub fn clear(&mut self) {
         self.known.clear();
+        self.template_bytes = 0;
     }
 }
 

@@ -42,8 +42,10 @@ pub enum TemplateError {
         /// What the engine says of the values.
         detail: Option<String>,
     },
-    /// The body would be larger than the subscription takes.
-    #[error("the body is larger than max_payload_size_kb ({0} bytes)")]
+    /// The body would be larger than the subscription takes, or than may be made of such an event.
+    #[error(
+        "the body is larger than {0} bytes, which is max_payload_size_kb or four times the event and 256 KiB"
+    )]
     TooLarge(usize),
     /// The result is no JSON.
     #[error("the result is no JSON at line {line}, column {column}: {reason}")]

@@ -101,6 +101,7 @@ impl Template {
     /// # Errors
     /// What the template does not allow, a budget that is used up, a result that is no JSON where it should be.
     pub fn render(&self, envelope: &str, max_bytes: usize) -> Result<String, TemplateError> {
+        let max_bytes = largest_body(envelope, max_bytes);
         let writer = Writer::new(max_bytes);
         let variables = variables::of(envelope, self.secrets.value(), writer.state())?;
         let mut environment = Cow::Borrowed(&self.environment);
@@ -126,6 +127,12 @@ impl Template {
         }
         Ok(body)
     }
+}
+
+/// The most that a template may make of an event for a subscription that takes `max_bytes`: what is made of a few words must
+/// not take the memory that large events need.
+pub fn largest_body(envelope: &str, max_bytes: usize) -> usize {
+    max_bytes.min(envelope.len() * 4 + 256 * 1024)
 }
 
 /// What a template may use. The parts are shared: each template has but itself.
