@@ -97,7 +97,7 @@ async fn an_event_that_a_template_can_t_take_fails_with_the_reason() {
         ),
         (
             json!({"title": "hush".repeat(1000)}),
-            "payload_template: the body is larger than max_payload_size_kb (2048 bytes); nothing was sent",
+            "payload_template: the body is larger than 2048 bytes, which is max_payload_size_kb or four times the event and 256 KiB; nothing was sent",
         ),
         (
             json!({"title": "x", "loop": true}),

@@ -67,7 +67,7 @@ async fn an_invalid_setting_is_named_and_no_secret_is_shown() {
         ),
         (
             json!({"subscribed_events": ["job.created"], "payload_template": "{{ [data, data, data, range(400)] }}", "max_payload_size_kb": 1}),
-            "the body is larger than max_payload_size_kb (1024 bytes)",
+            "the body is larger than 1024 bytes, which is max_payload_size_kb or four times the event and 256 KiB",
         ),
         (
             json!({"subscribed_events": ["job.created"], "payload_template": "{% for a in range(90000) %}{% for b in range(90000) %}{% endfor %}{% endfor %}"}),
