@@ -61,6 +61,7 @@ partitioned table delivery_attempts (RANGE (delivery_id)) row level security
     response_headers jsonb
     response_body text
     error_message text
+    is_test boolean
 table delivery_attempts_default row level security
     delivery_id uuid not null
     delivery_attempt integer not null
@@ -78,6 +79,7 @@ table delivery_attempts_default row level security
     response_headers jsonb
     response_body text
     error_message text
+    is_test boolean
 table delivery_attempts_template row level security
     delivery_id uuid not null
     delivery_attempt integer not null
@@ -95,6 +97,7 @@ table delivery_attempts_template row level security
     response_headers jsonb
     response_body text
     error_message text
+    is_test boolean
 table delivery_queue {fillfactor=90,autovacuum_vacuum_scale_factor=0.05,autovacuum_vacuum_insert_scale_factor=0.1} row level security
     id uuid not null default webhooks.uuid_v7()
     subscription_id uuid not null
@@ -119,6 +122,7 @@ view delivery_states {security_invoker=true}
     next_retry_at timestamp with time zone
     payload_size_bytes integer
     duration_us bigint
+    is_test boolean
 partitioned table event_logs (RANGE (id)) row level security
     id uuid not null default webhooks.uuid_v7()
     tenant_id uuid not null
@@ -141,6 +145,7 @@ partitioned table event_logs (RANGE (id)) row level security
     deliver_after timestamp with time zone
     expires_at timestamp with time zone
     resource_data jsonb
+    is_test boolean
 table event_logs_default row level security
     id uuid not null default webhooks.uuid_v7()
     tenant_id uuid not null
@@ -163,6 +168,7 @@ table event_logs_default row level security
     deliver_after timestamp with time zone
     expires_at timestamp with time zone
     resource_data jsonb
+    is_test boolean
 table event_logs_template row level security
     id uuid not null default webhooks.uuid_v7()
     tenant_id uuid not null
@@ -185,6 +191,7 @@ table event_logs_template row level security
     deliver_after timestamp with time zone
     expires_at timestamp with time zone
     resource_data jsonb
+    is_test boolean
 view event_type_catalogue {security_invoker=true}
     name character varying(100)
     version text
@@ -315,6 +322,7 @@ view subscription_settings {security_invoker=true}
     payload_format character varying(30)
     payload_template text
     payload_content_type character varying(255)
+    template_secrets jsonb
     version bigint
 table subscription_templates row level security
     tenant_id uuid not null
@@ -357,6 +365,7 @@ view webhook_delivery_logs {security_invoker=true}
     payload_hash character varying(64)
     tenant_id uuid
     duration_us bigint
+    is_test boolean
 table webhook_subscriptions row level security
     id uuid not null default webhooks.uuid_v7()
     tenant_id uuid not null
@@ -390,6 +399,7 @@ table webhook_subscriptions row level security
     payload_format character varying(30) not null default 'envelope'::character varying
     payload_template text
     payload_content_type character varying(255)
+    template_secrets jsonb default '{}'::jsonb
     version bigint not null default 1
 
 -- partitions
@@ -545,6 +555,8 @@ check_subscription(webhook_url text, webhook_headers jsonb, auth_type text, auth
     returns void c stable parallel safe
 check_template(payload_template text, payload_content_type text, max_payload_size_kb integer, subscribed_events jsonb)
     returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+check_template_secrets(payload_template text, template_secrets jsonb)
+    returns void c immutable parallel safe
 check_tenant(tenant_id uuid)
     returns boolean sql stable parallel restricted
 check_watch_columns(target regclass, all_columns text[], definition jsonb)
@@ -563,7 +575,7 @@ copy_subscriptions(tenant_id uuid, from_environment text, to_environment text, d
     returns TABLE(name text, action text) plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 create_partitions(days_ahead integer DEFAULT NULL::integer)
     returns integer plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",lock_timeout=900ms}
-create_subscription(tenant_id uuid, name text, webhook_url text, subscribed_events jsonb, environment text DEFAULT NULL::text, description text DEFAULT NULL::text, webhook_method text DEFAULT NULL::text, webhook_headers jsonb DEFAULT NULL::jsonb, auth_type text DEFAULT NULL::text, auth_config jsonb DEFAULT NULL::jsonb, event_filters jsonb DEFAULT NULL::jsonb, retry_count integer DEFAULT NULL::integer, retry_delay_seconds integer DEFAULT NULL::integer, timeout_seconds integer DEFAULT NULL::integer, max_payload_size_kb integer DEFAULT NULL::integer, no_retry_statuses integer[] DEFAULT NULL::integer[], max_in_flight integer DEFAULT NULL::integer, rate_limit_per_second double precision DEFAULT NULL::double precision, rate_limit_burst integer DEFAULT NULL::integer, ordering text DEFAULT NULL::text, breaker_failure_threshold integer DEFAULT NULL::integer, breaker_cooldown_seconds integer DEFAULT NULL::integer, payload_format text DEFAULT NULL::text, payload_template text DEFAULT NULL::text, payload_content_type text DEFAULT NULL::text, is_active boolean DEFAULT NULL::boolean, is_enabled boolean DEFAULT NULL::boolean, created_by uuid DEFAULT NULL::uuid)
+create_subscription(tenant_id uuid, name text, webhook_url text, subscribed_events jsonb, environment text DEFAULT NULL::text, description text DEFAULT NULL::text, webhook_method text DEFAULT NULL::text, webhook_headers jsonb DEFAULT NULL::jsonb, auth_type text DEFAULT NULL::text, auth_config jsonb DEFAULT NULL::jsonb, event_filters jsonb DEFAULT NULL::jsonb, retry_count integer DEFAULT NULL::integer, retry_delay_seconds integer DEFAULT NULL::integer, timeout_seconds integer DEFAULT NULL::integer, max_payload_size_kb integer DEFAULT NULL::integer, no_retry_statuses integer[] DEFAULT NULL::integer[], max_in_flight integer DEFAULT NULL::integer, rate_limit_per_second double precision DEFAULT NULL::double precision, rate_limit_burst integer DEFAULT NULL::integer, ordering text DEFAULT NULL::text, breaker_failure_threshold integer DEFAULT NULL::integer, breaker_cooldown_seconds integer DEFAULT NULL::integer, payload_format text DEFAULT NULL::text, payload_template text DEFAULT NULL::text, payload_content_type text DEFAULT NULL::text, template_secrets jsonb DEFAULT NULL::jsonb, is_active boolean DEFAULT NULL::boolean, is_enabled boolean DEFAULT NULL::boolean, created_by uuid DEFAULT NULL::uuid)
     returns uuid sql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 create_subscription_from_template(tenant_id uuid, template text, overrides jsonb DEFAULT '{}'::jsonb)
     returns uuid plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
@@ -607,6 +619,8 @@ insert_subscription(tenant_id uuid, settings jsonb)
     returns uuid plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 is_comparable(type regtype)
     returns boolean sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+is_current_transaction(id xid)
+    returns boolean c stable parallel unsafe strict
 is_watch(found pg_trigger)
     returns boolean sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 join_sidecars()
@@ -630,7 +644,7 @@ link_users(users regclass, id_column name DEFAULT 'id'::name)
 list_subscriptions(environment text DEFAULT NULL::text, is_active boolean DEFAULT NULL::boolean)
     returns SETOF webhooks.subscription_settings sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 load_subscriptions(ids uuid[])
-    returns TABLE(id uuid, version bigint, webhook_url text, webhook_method text, webhook_headers text, auth_type text, auth_config text, retry_count integer, retry_delay_seconds integer, timeout_seconds integer, max_payload_size_kb integer, no_retry_statuses integer[], max_in_flight integer, rate_limit_per_second double precision, rate_limit_burst integer, breaker_failure_threshold bigint, breaker_cooldown_seconds bigint, payload_format text, payload_template text, payload_content_type text, shard smallint, is_breaker_open boolean, probe_in_ms bigint, failing_for_ms bigint) sql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+    returns TABLE(id uuid, version bigint, webhook_url text, webhook_method text, webhook_headers text, auth_type text, auth_config text, retry_count integer, retry_delay_seconds integer, timeout_seconds integer, max_payload_size_kb integer, no_retry_statuses integer[], max_in_flight integer, rate_limit_per_second double precision, rate_limit_burst integer, breaker_failure_threshold bigint, breaker_cooldown_seconds bigint, payload_format text, payload_template text, payload_content_type text, template_secrets text, shard smallint, is_breaker_open boolean, probe_in_ms bigint, failing_for_ms bigint) sql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 lock_tenant(tenant_id uuid)
     returns void plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 maintain()
@@ -681,10 +695,14 @@ redacted_auth_config(subscription_id uuid)
     returns jsonb sql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 redacted_headers(subscription_id uuid)
     returns jsonb sql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+redacted_template_secrets(subscription_id uuid)
+    returns jsonb sql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 redeliver(subscription_ids uuid[], event_log_ids uuid[], repeats uuid[])
     returns SETOF uuid plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 refuse_change()
     returns trigger plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+refuse_delivery(id uuid)
+    returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 refuse_event(event_type text, is_known boolean, environment text, created_at timestamp with time zone, processed_at timestamp with time zone, deliver_after timestamp with time zone, expires_at timestamp with time zone)
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 refuse_subscription(id uuid)
@@ -699,7 +717,7 @@ release_shards(shards smallint[])
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 remove_orphans()
     returns bigint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off,enable_bitmapscan=off,enable_hashjoin=off,enable_mergejoin=off}
-render_request(payload_format text, payload_template text, payload_content_type text, max_payload_size_kb integer, event_id uuid, tenant_id uuid, event_type text, event_category text, event_name text, event_version text, created_at_us bigint, event_data text, resource_type text, resource_id uuid, resource_data text, user_id uuid, session_id text, request_id text, source_ip text)
+render_request(payload_format text, payload_template text, payload_content_type text, max_payload_size_kb integer, event_id uuid, tenant_id uuid, event_type text, event_category text, event_name text, event_version text, created_at_us bigint, event_data text, resource_type text, resource_id uuid, resource_data text, user_id uuid, session_id text, request_id text, source_ip text, is_test boolean DEFAULT NULL::boolean)
     returns TABLE(headers jsonb, body text) c immutable parallel safe
 renew_secret(subscription_id uuid)
     returns text plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
@@ -721,6 +739,8 @@ revoke_all_tenants(role name)
     returns void plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 ring_doorbell(shard smallint)
     returns smallint sql volatile parallel unsafe
+sample_event_type(subscribed_events jsonb, event_type text DEFAULT NULL::text)
+    returns text plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 sample_request(event_type text, shown_tenant uuid, payload_format text, payload_template text, payload_content_type text, max_payload_size_kb integer)
     returns TABLE(headers jsonb, body text) sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 schema_errors(schema text, data text)
@@ -729,6 +749,8 @@ schema_example(schema text)
     returns text c immutable parallel safe strict
 schema_objection(schema text)
     returns text c immutable parallel safe strict
+secret_names(payload_template text)
+    returns text[] c immutable parallel safe strict
 set_setting(name text, value bigint)
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 set_subscriptions_enabled(ids uuid[], enabled boolean)
@@ -761,6 +783,10 @@ sync_resource_trigger()
     returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",lock_timeout=900ms}
 sync_validation_trigger()
     returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",lock_timeout=900ms}
+test_shard_of(subscription_id uuid)
+    returns smallint sql immutable parallel safe strict
+test_subscription(subscription_id uuid, event_type text DEFAULT NULL::text)
+    returns uuid plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 unlink_tenants()
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 unlink_users()
@@ -787,6 +813,8 @@ validate_template()
     returns trigger plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 verify_signature(payload text, signature text, secret text)
     returns boolean c immutable parallel safe strict
+wait_for_delivery(delivery_id uuid, timeout interval DEFAULT '00:00:30'::interval)
+    returns TABLE(is_final boolean, status text, attempts integer, http_status_code integer, response_headers jsonb, response_body text, error_message text, duration_us bigint, next_retry_at timestamp with time zone) plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
 watch_definition(arguments bytea)
     returns jsonb plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 watch_differences(target regclass, columns text[], template text, separator text)

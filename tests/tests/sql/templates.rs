@@ -402,7 +402,7 @@ async fn secrets_given_for_placeholders_are_kept_as_secrets() {
     manager
         .run(&format!(
             "insert into webhooks.subscription_templates (tenant_id, name, settings, placeholders) values ('{TENANT}', 'bot', {}, {})",
-            literal(&json!({"webhook_url": "https://<<host>>/", "payload_template": "{\"token\": {{ secrets.token }}, \"also\": \"{{ secrets.also }}\"}"}).to_string()),
+            literal(&json!({"webhook_url": "https://<<host>>/", "subscribed_events": ["*"], "payload_template": "{\"token\": {{ secrets.token }}, \"also\": \"{{ secrets.also }}\"}"}).to_string()),
             literal(&json!({"host": "Its server", "token": "The bot's token"}).to_string()),
         ))
         .await;

@@ -72,7 +72,7 @@ async fn secrets_that_the_server_makes_and_those_that_are_copied_are_in_no_log()
         "name = null",
         "template_secrets = '[1]'",
         "payload_template = '{{ secrets.other }}'",
-        "payload_template = 'x{{ secrets.token }}'",
+        "subscribed_events = '[\"*\"]', payload_template = 'x{{ secrets.token }}'",
     ] {
         manager
             .refused(&format!(
