@@ -1,27 +1,31 @@
 //! The engine: one task that owns all state and drives wake → claim → dispatch → deliver → record.
 //!
 //! On the owning session one statement runs at a time ([`Action`]), while attempts and recording go on beside it. In
-//! files of their own: `claiming`, `sharing` shards with others, taking in `results`, and the `drain` at the end.
+//! files of their own: `claiming`, `sharing` shards with others, taking in `results`, `verifying` receivers, and the `drain`
+//! at the end.
 
 mod claiming;
 mod drain;
 mod results;
 mod sharing;
+mod verifying;
 
 use crate::args::RunArgs;
 use crate::claim::Claimed;
 use crate::database::{Backoff, Database, explain};
 use crate::deliver::{Attempt, Deliverer};
 use crate::dispatch::Board;
+use crate::handshake::{Answer, News};
 use crate::maintain;
 use crate::owner::{Owner, Promoted, Settings, Signal, same_version};
 use crate::record::{self, Flushed};
 use crate::shards::Shards;
-use crate::subscriptions::Subscriptions;
+use crate::subscriptions::{Subscription, Subscriptions};
 use crate::wake::{Step, Wake};
 use anyhow::Context;
 use claiming::Scope;
 use futures_util::future::BoxFuture;
+use std::collections::HashSet;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -118,6 +122,8 @@ enum Reply {
         claimed: Claimed,
         scope: Scope,
     },
+    /// Subscriptions whose receivers may have to be asked.
+    Loaded(Vec<Arc<Subscription>>),
     Armed(bool),
     Disarmed,
 }
@@ -141,6 +147,13 @@ struct Engine {
     lost_sessions: Arc<AtomicU64>,
     attempts_sender: UnboundedSender<Attempt>,
     attempts: UnboundedReceiver<Attempt>,
+    news_sender: UnboundedSender<News>,
+    news: UnboundedReceiver<News>,
+    /// Subscriptions that are to be loaded, since their receivers may have to be asked.
+    to_verify: HashSet<Uuid>,
+    /// Answers that wait for others to be recorded.
+    answers: Vec<Answer>,
+    recording_answers: bool,
     /// A claim is under way.
     claiming: bool,
     /// The bells that are locked.
@@ -187,6 +200,7 @@ impl Engine {
     ) -> Self {
         let now = Instant::now();
         let (attempts_sender, attempts) = unbounded_channel();
+        let (news_sender, news) = unbounded_channel();
         Self {
             board: Board::new(args.concurrency as usize),
             wake: Wake::new(args.poll_interval, now),
@@ -202,6 +216,11 @@ impl Engine {
             lost_sessions,
             attempts_sender,
             attempts,
+            news_sender,
+            news,
+            to_verify: HashSet::new(),
+            answers: Vec::new(),
+            recording_answers: false,
             claiming: false,
             armed: Vec::new(),
             disarm_first: false,
@@ -291,6 +310,7 @@ impl Engine {
             let now = Instant::now();
             self.tick(now);
             self.dispatch(now);
+            self.ask(now);
             let mut wait_until = now + BALANCE_INTERVAL;
             if let Some(timer) = self.board.next_timer() {
                 wait_until = wait_until.min(timer);
@@ -385,6 +405,9 @@ impl Engine {
                 Ok(Reply::Promoted(owner.promote(&active).await?))
             }));
         }
+        if let Some(load) = self.load_unverified(&owner) {
+            return Ok(load);
+        }
         if self.board.take_hunger() {
             self.wake.look_again();
         }
@@ -442,6 +465,7 @@ impl Engine {
             Reply::Settings(settings) => {
                 same_version(&settings.extension_version)?;
                 self.reload_subscriptions = true;
+                self.verification_settings(&settings);
                 self.settings = Some(Arc::new(settings));
             }
             Reply::Balanced {
@@ -471,6 +495,7 @@ impl Engine {
                         .clamp(PROMOTE_STEP, PROMOTE_INTERVAL);
             }
             Reply::Claimed { claimed, scope } => self.claimed(claimed, scope, now),
+            Reply::Loaded(subscriptions) => self.loaded(&subscriptions, now),
             Reply::Armed(success) => {
                 if !success {
                     self.armed.clear();
@@ -489,14 +514,23 @@ impl Engine {
                 self.wake.rang(now);
                 self.promote_at = self.promote_at.min(self.last_promote + PROMOTE_PAUSE);
             }
-            Some(Signal::Subscription(id)) => {
-                self.changed.push(id);
-                self.board.changed(id);
-                self.wake.look_again();
+            Some(Signal::Subscription(id)) => self.subscription_changed(id),
+            Some(Signal::Verify(id)) => {
+                self.subscription_changed(id);
+                self.to_verify.insert(id);
             }
             Some(Signal::Settings) => self.reload_settings = true,
             None => {}
         }
+    }
+
+    fn subscription_changed(&mut self, id: Uuid) {
+        if self.board.awaits_permission(id) {
+            self.to_verify.insert(id);
+        }
+        self.changed.push(id);
+        self.board.changed(id);
+        self.wake.look_again();
     }
 
     /// Sends what may be sent, as long as the shards are certainly still ours.

@@ -31,6 +31,7 @@ create table webhooks.webhook_subscriptions (
     payload_format varchar(30) not null default 'envelope',
     payload_template text,
     payload_content_type varchar(255),
+    endpoint_verification varchar(20),
     version bigint not null default 1,
     constraint webhook_subscriptions_environment_check check (environment in ('dev', 'staging', 'production')),
     constraint webhook_subscriptions_method_check check (webhook_method in ('POST', 'PUT', 'PATCH')),
@@ -44,6 +45,7 @@ create table webhooks.webhook_subscriptions (
     constraint webhook_subscriptions_rate_limit_burst_check check (rate_limit_burst between 1 and 100000),
     constraint webhook_subscriptions_ordering_check check (ordering in ('none', 'fifo')),
     constraint webhook_subscriptions_payload_format_check check (payload_format in ('envelope', 'standard', 'cloudevents', 'cloudevents-binary')),
+    constraint webhook_subscriptions_verification_check check (endpoint_verification in ('none', 'options')),
     constraint webhook_subscriptions_breaker_threshold_check check (breaker_failure_threshold between 0 and 1000000),
     constraint webhook_subscriptions_breaker_cooldown_check check (breaker_cooldown_seconds between 1 and 86400),
     constraint webhook_subscriptions_no_retry_check check (300 <= all (no_retry_statuses) and 599 >= all (no_retry_statuses))
@@ -84,6 +86,7 @@ comment on column webhooks.webhook_subscriptions.disabled_reason is 'Why the sys
 comment on column webhooks.webhook_subscriptions.payload_format is 'Format of the requests: envelope, standard (Standard Webhooks), cloudevents (CloudEvents 1.0 in structured mode) or cloudevents-binary (its attributes as ce- headers).';
 comment on column webhooks.webhook_subscriptions.payload_template is 'Jinja template of a body of its own, instead of a format; null: none.';
 comment on column webhooks.webhook_subscriptions.payload_content_type is 'What payload_template makes; null: application/json. Only JSON is checked.';
+comment on column webhooks.webhook_subscriptions.endpoint_verification is 'options: its receiver has to agree, in answer to an OPTIONS request, before it gets anything. none: it need not. null: the setting endpoint_verification decides.';
 comment on column webhooks.webhook_subscriptions.version is 'Counts changes; the sidecar reloads what it has not seen.';
 
 -- Derived: what matching reads. One row per pattern of each subscription that is active and enabled.
@@ -174,9 +177,6 @@ comment on function webhooks.jsonpath_objection(jsonpath) is
     'Why a subscription may not filter by a path; null if it may. Publishers evaluate it in their transactions: refused is what may take longer than the square of the event''s size.';
 
 create function webhooks.refuse_subscription(id uuid)
-create function webhooks.check_template(
-    payload_template text, payload_content_type text, max_payload_size_kb integer, subscribed_events jsonb
-)
 returns void
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -203,6 +203,15 @@ begin atomic
 end;
 comment on function webhooks.keep_secrets(jsonb, jsonb) is
     'An object with what is stored under its keys that are null: who may not read secrets can leave them as they are.';
+
+create function webhooks.check_template(
+    payload_template text, payload_content_type text, max_payload_size_kb integer, subscribed_events jsonb
+)
+returns void
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
     -- Without an event: only its syntax.
     perform webhooks.render_request(
         'envelope', check_template.payload_template, check_template.payload_content_type, check_template.max_payload_size_kb,
@@ -271,6 +280,8 @@ begin
          new.breaker_failure_threshold::text, '0 (no breaker) to 1000000, or null for the setting'),
         (coalesce(new.breaker_cooldown_seconds between 1 and 86400, true), 'breaker_cooldown_seconds',
          new.breaker_cooldown_seconds::text, '1 to 86400 s, or null for the setting'),
+        (coalesce(new.endpoint_verification in ('none', 'options'), true), 'endpoint_verification', new.endpoint_verification,
+         'none or options, or null for the setting'),
         (300 <= all (new.no_retry_statuses) and 599 >= all (new.no_retry_statuses), 'no_retry_statuses', new.no_retry_statuses::text,
          'an array of HTTP statuses from 300 to 599'),
         (new.version is not null, 'version', null, 'a number'),
@@ -306,6 +317,13 @@ begin
                                  'one **, a filter in a filter at most, there without $, and one $ in each condition of a filter.';
             end if;
         end if;
+    end if;
+    -- A restore may bring the settings later.
+    if new.endpoint_verification = 'options' and (tg_op = 'INSERT' or old.endpoint_verification is distinct from 'options')
+        and current_setting('check_function_bodies')::boolean and webhooks.text_setting('verification_origin') is null then
+        raise exception 'invalid endpoint_verification: options, while the setting verification_origin is not set'
+            using errcode = 'invalid_parameter_value',
+                  hint = 'Receivers must be told who asks. Have the DBA run: select webhooks.set_setting(''verification_origin'', ''events.example.com'');';
     end if;
     if new.payload_template is null and new.payload_content_type is not null then
         raise exception 'invalid payload_content_type: % without a payload_template', new.payload_content_type
@@ -382,6 +400,7 @@ begin
                     old.payload_template, old.payload_content_type)) then
         delete from webhooks.subscription_breakers b where b.subscription_id = old.id;
     end if;
+    perform webhooks.renew_verification(old, new);
     if tg_op <> 'DELETE' and new.is_active and new.is_enabled then
         insert into webhooks.subscription_routes
             (tenant_id, pattern, subscription_id, environment, fifo, filters, filter_jsonpath)

@@ -67,7 +67,7 @@ select
     s.is_active, s.is_enabled, s.created_at, s.updated_at, s.created_by, s.no_retry_statuses, s.max_in_flight,
     s.rate_limit_per_second, s.rate_limit_burst, s.ordering, s.breaker_failure_threshold, s.breaker_cooldown_seconds,
     s.disabled_reason, s.payload_format, s.payload_template, s.payload_content_type,
-    s.version
+    s.endpoint_verification, s.version
 from webhooks.webhook_subscriptions s;
 comment on view webhooks.subscription_settings is 'webhook_subscriptions as a manager may read it: null for each secret.';
 

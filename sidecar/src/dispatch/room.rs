@@ -53,6 +53,7 @@ impl Board {
         known
             .map(|(id, _)| *id)
             .chain(self.breakers.open())
+            .chain(self.unverified.ids())
             .collect()
     }
 
@@ -143,6 +144,7 @@ impl Board {
                 full.push(id);
             }
         }
+        full.extend(self.unverified.ids());
         full
     }
 }

@@ -87,4 +87,6 @@ mod templates;
 #[cfg(test)]
 mod two_phase;
 #[cfg(test)]
+mod verifications;
+#[cfg(test)]
 mod watch;
