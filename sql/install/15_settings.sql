@@ -145,7 +145,7 @@ begin
     if webhooks.text_setting('verification_origin') is null then
         select count(*) into waiting from webhooks.webhook_subscriptions s where s.endpoint_verification = 'options';
         if waiting > 0 then
-            raise warning '% subscriptions with endpoint_verification = options get nothing while verification_origin is not set', waiting
+            raise warning 'subscriptions with endpoint_verification = options get nothing while verification_origin is not set: %', waiting
                 using hint = 'Set it again, or set their endpoint_verification to none.';
         end if;
     end if;
