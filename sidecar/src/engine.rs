@@ -160,6 +160,8 @@ struct Engine {
     armed: Vec<i16>,
     disarm_first: bool,
     reload_settings: bool,
+    /// Other settings are in force, and not known yet: what they forbid must not be sent.
+    settings_are_stale: bool,
     reload_subscriptions: bool,
     /// The longest timeout_seconds that was warned of.
     longest_timeout: Duration,
@@ -225,6 +227,7 @@ impl Engine {
             armed: Vec::new(),
             disarm_first: false,
             reload_settings: true,
+            settings_are_stale: false,
             reload_subscriptions: false,
             longest_timeout: Duration::ZERO,
             owes_a_walk: false,
@@ -327,6 +330,10 @@ impl Engine {
             tokio::select! {
                 reply = async { match action.as_mut() { Some(action) => action.await, None => std::future::pending().await } } => {
                     action = None;
+                    // What the server told before its reply comes first.
+                    while let Ok(notification) = notifications.try_recv() {
+                        self.heard(&notification);
+                    }
                     match reply {
                         Ok(reply) => {
                             self.round_trip = self.round_trip.min(self.action_started.elapsed());
@@ -465,6 +472,7 @@ impl Engine {
             Reply::Settings(settings) => {
                 same_version(&settings.extension_version)?;
                 self.reload_subscriptions = true;
+                self.settings_are_stale = self.reload_settings;
                 self.verification_settings(&settings);
                 self.settings = Some(Arc::new(settings));
             }
@@ -519,7 +527,10 @@ impl Engine {
                 self.subscription_changed(id);
                 self.to_verify.insert(id);
             }
-            Some(Signal::Settings) => self.reload_settings = true,
+            Some(Signal::Settings) => {
+                self.reload_settings = true;
+                self.settings_are_stale = true;
+            }
             None => {}
         }
     }
@@ -538,7 +549,7 @@ impl Engine {
         let Some(settings) = self.settings.clone() else {
             return;
         };
-        if now >= self.lease_until {
+        if now >= self.lease_until || self.settings_are_stale {
             return;
         }
         while let Some(delivery) = self.board.next(now) {

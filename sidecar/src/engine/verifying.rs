@@ -41,7 +41,7 @@ impl Engine {
         let Some(settings) = self.settings.clone() else {
             return;
         };
-        if now >= self.lease_until {
+        if now >= self.lease_until || self.settings_are_stale {
             return;
         }
         while let Some((subscription, permit)) = self.board.next_to_ask() {

@@ -70,7 +70,7 @@ async fn wait_state(scene: &Scene, endpoint: &Endpoint, state: &str) {
     );
     scene
         .db
-        .wait_value_within(&query, state, END)
+        .wait_value_within(END, &query, state)
         .await
         .unwrap();
 }
@@ -202,7 +202,7 @@ async fn who_does_not_agree_gets_nothing() {
         );
         scene
             .db
-            .wait_value_within(&error, "true", END)
+            .wait_value_within(END, &error, "true")
             .await
             .unwrap();
         let error = health(&scene, endpoint, "verification_error").await;
@@ -269,7 +269,7 @@ async fn days_without_agreement_disable_it() {
     );
     scene
         .db
-        .wait_value_within(&enabled, "false", END)
+        .wait_value_within(END, &enabled, "false")
         .await
         .unwrap();
     let reason = health(&scene, &endpoint, "disabled_reason").await;
@@ -495,7 +495,7 @@ async fn private_networks_are_not_asked() {
     );
     scene
         .db
-        .wait_value_within(&error, "true", END)
+        .wait_value_within(END, &error, "true")
         .await
         .unwrap();
     assert_eq!(
