@@ -22,9 +22,9 @@ use webhooks_core::url_policy::AddressPolicy;
 /// The pooled client and what guards it.
 #[derive(Clone)]
 pub struct Deliverer {
-    client: Client,
-    resolver: PolicyResolver,
-    user_agent: HeaderValue,
+    pub(crate) client: Client,
+    pub(crate) resolver: PolicyResolver,
+    pub(crate) user_agent: HeaderValue,
     templating: Templating,
 }
 
@@ -241,7 +241,7 @@ fn with_detail(reason: String, detail: &str) -> String {
 }
 
 /// What kind of failure an error is, and its words.
-fn classify(connecting: bool, error: &(dyn Error + 'static)) -> (Outcome, String) {
+pub fn classify(connecting: bool, error: &(dyn Error + 'static)) -> (Outcome, String) {
     let mut words = error.to_string();
     let mut outcome = if connecting {
         Outcome::Connect

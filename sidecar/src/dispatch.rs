@@ -2,7 +2,7 @@
 //! within its share of the slots, so that receivers that hang can't take the slots of those that answer.
 //!
 //! `room`: what a claim should bring; `seen`: where it may begin; `put_back`: what is let go; `line`: one subscription;
-//! `lanes`: order; `rate`: limits; `breaker`: failures.
+//! `lanes`: order; `rate`: limits; `breaker`: failures; `unverified`: receivers that have to agree first.
 
 mod breaker;
 mod lanes;
@@ -11,9 +11,11 @@ mod put_back;
 mod rate;
 mod room;
 mod seen;
+mod unverified;
 
 use crate::claim::Delivery;
 use crate::deliver::Attempt;
+use crate::subscriptions::Verification;
 use breaker::{Admission, Breakers};
 use lanes::{Lanes, Place};
 use line::Line;
@@ -21,6 +23,7 @@ use rate::RateLimits;
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::time::{Duration, Instant};
 use tokio::task::AbortHandle;
+use unverified::Unverified;
 use uuid::Uuid;
 
 pub use breaker::{BreakerChange, BreakerPolicy, Failing};
@@ -93,7 +96,8 @@ pub struct Board {
     /// Since when each shard is owned.
     owned_since: HashMap<i16, Instant>,
     breakers: Breakers,
-    /// When a line may send again, or a breaker lets a probe through.
+    unverified: Unverified,
+    /// When a line may send again, a breaker lets a probe through, or a receiver may be asked.
     timers: BTreeSet<(Instant, Uuid)>,
     /// Subscriptions that were changed or heard of since the last claim began: what it read of them is old.
     heard_of: HashSet<Uuid>,
@@ -129,6 +133,7 @@ impl Board {
             rates: RateLimits::default(),
             owned_since: HashMap::new(),
             breakers: Breakers::default(),
+            unverified: Unverified::default(),
             timers: BTreeSet::new(),
             heard_of: HashSet::new(),
             recorded: Vec::new(),
@@ -162,9 +167,11 @@ impl Board {
         self.unsee_all();
     }
 
-    /// Forgets the failures of shards that are no longer ours, or were another's: the database knows better.
+    /// Forgets the failures of shards that are no longer ours, or were another's, and who was being asked there: the
+    /// database knows better.
     pub fn forget_failures(&mut self, of_shard: impl Fn(i16) -> bool) {
         self.breakers.retain(|_, shard| !of_shard(shard));
+        self.unverified.retain(|_, shard| !of_shard(shard));
         for held in self.held.values_mut().filter(|held| of_shard(held.shard)) {
             held.is_outdated = true;
         }
@@ -173,6 +180,7 @@ impl Board {
     /// A subscription was changed: its failures are to be loaded again, and what waits of it too.
     pub fn changed(&mut self, subscription: Uuid) {
         self.breakers.retain(|id, _| id != subscription);
+        self.unverified.retain(|id, _| id != subscription);
         self.heard_of.insert(subscription);
         let held = self.held.values_mut();
         for held in held.filter(|held| held.line == subscription) {
@@ -189,6 +197,15 @@ impl Board {
         if self.held.contains_key(&id) {
             return false;
         }
+        let must_agree = matches!(subscription.verification, Verification::Needed { .. });
+        if must_agree {
+            // It was changed since it was read: the next claim reads it anew.
+            if self.heard_of.contains(&subscription.id) {
+                self.hungry = true;
+            } else {
+                self.await_permission(&subscription, now);
+            }
+        }
         let (share, free_bytes) = (self.share(), self.free_bytes());
         let line = self.lines.entry(line_id).or_default();
         line.max_in_flight = subscription.max_in_flight;
@@ -197,6 +214,7 @@ impl Board {
             Admission::Probe => line.held == 0 || !delivery.is_sendable(now),
             Admission::Refused => false,
         };
+        let admitted = admitted && !must_agree;
         if !admitted || self.disabling.contains_key(&line_id) {
             line.more = true;
             self.unsee(line_id, id);
@@ -342,6 +360,7 @@ impl Board {
                 self.hungry = true;
                 self.have_looked_at(id);
             }
+            self.unverified.due(id, now);
             self.enter_ring(id);
         }
     }

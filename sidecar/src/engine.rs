@@ -1,27 +1,31 @@
 //! The engine: one task that owns all state and drives wake → claim → dispatch → deliver → record.
 //!
 //! On the owning session one statement runs at a time ([`Action`]), while attempts and recording go on beside it. In
-//! files of their own: `claiming`, `sharing` shards with others, taking in `results`, and the `drain` at the end.
+//! files of their own: `claiming`, `sharing` shards with others, taking in `results`, `verifying` receivers, and the `drain`
+//! at the end.
 
 mod claiming;
 mod drain;
 mod results;
 mod sharing;
+mod verifying;
 
 use crate::args::RunArgs;
 use crate::claim::Claimed;
 use crate::database::{Backoff, Database, explain};
 use crate::deliver::{Attempt, Deliverer};
 use crate::dispatch::Board;
+use crate::handshake::{Answer, News};
 use crate::maintain;
 use crate::owner::{Owner, Promoted, Settings, Signal, same_version};
 use crate::record::{self, Flushed};
 use crate::shards::Shards;
-use crate::subscriptions::Subscriptions;
+use crate::subscriptions::{Subscription, Subscriptions};
 use crate::wake::{Step, Wake};
 use anyhow::Context;
 use claiming::Scope;
 use futures_util::future::BoxFuture;
+use std::collections::HashSet;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -120,6 +124,8 @@ enum Reply {
         claimed: Claimed,
         scope: Scope,
     },
+    /// Subscriptions whose receivers may have to be asked.
+    Loaded(Vec<Arc<Subscription>>),
     Armed(bool),
     Disarmed,
 }
@@ -143,12 +149,21 @@ struct Engine {
     lost_sessions: Arc<AtomicU64>,
     attempts_sender: UnboundedSender<Attempt>,
     attempts: UnboundedReceiver<Attempt>,
+    news_sender: UnboundedSender<News>,
+    news: UnboundedReceiver<News>,
+    /// Subscriptions that are to be loaded, since their receivers may have to be asked.
+    to_verify: HashSet<Uuid>,
+    /// Answers that wait for others to be recorded.
+    answers: Vec<Answer>,
+    recording_answers: bool,
     /// A claim is under way.
     claiming: bool,
     /// The bells that are locked.
     armed: Vec<i16>,
     disarm_first: bool,
     reload_settings: bool,
+    /// Other settings are in force, and not known yet: what they forbid must not be sent.
+    settings_are_stale: bool,
     reload_subscriptions: bool,
     /// The longest timeout_seconds that was warned of.
     longest_timeout: Duration,
@@ -191,6 +206,7 @@ impl Engine {
     ) -> Self {
         let now = Instant::now();
         let (attempts_sender, attempts) = unbounded_channel();
+        let (news_sender, news) = unbounded_channel();
         Self {
             board: Board::new(args.concurrency as usize),
             wake: Wake::new(args.poll_interval, now),
@@ -206,10 +222,16 @@ impl Engine {
             lost_sessions,
             attempts_sender,
             attempts,
+            news_sender,
+            news,
+            to_verify: HashSet::new(),
+            answers: Vec::new(),
+            recording_answers: false,
             claiming: false,
             armed: Vec::new(),
             disarm_first: false,
             reload_settings: true,
+            settings_are_stale: false,
             reload_subscriptions: false,
             longest_timeout: Duration::ZERO,
             owes_a_walk: false,
@@ -297,6 +319,7 @@ impl Engine {
             let now = Instant::now();
             self.tick(now);
             self.dispatch(now);
+            self.ask(now);
             let mut wait_until = now + BALANCE_INTERVAL;
             if let Some(timer) = self.board.next_timer() {
                 wait_until = wait_until.min(timer);
@@ -313,6 +336,10 @@ impl Engine {
             tokio::select! {
                 reply = async { match action.as_mut() { Some(action) => action.await, None => std::future::pending().await } } => {
                     action = None;
+                    // What the server told before its reply comes first.
+                    while let Ok(notification) = notifications.try_recv() {
+                        self.heard(&notification);
+                    }
                     match reply {
                         Ok(reply) => {
                             self.round_trip = self.round_trip.min(self.action_started.elapsed());
@@ -400,6 +427,9 @@ impl Engine {
                 return Ok(claim);
             }
         }
+        if let Some(load) = self.load_unverified(&owner) {
+            return Ok(load);
+        }
         if self.board.take_hunger() {
             self.wake.look_again();
         }
@@ -460,6 +490,8 @@ impl Engine {
             Reply::Settings(settings) => {
                 same_version(&settings.extension_version)?;
                 self.reload_subscriptions = true;
+                self.settings_are_stale = self.reload_settings;
+                self.verification_settings(&settings);
                 self.settings = Some(Arc::new(settings));
             }
             Reply::Balanced {
@@ -489,6 +521,7 @@ impl Engine {
                         .clamp(PROMOTE_STEP, PROMOTE_INTERVAL);
             }
             Reply::Claimed { claimed, scope } => self.claimed(claimed, scope, now),
+            Reply::Loaded(subscriptions) => self.loaded(&subscriptions, now),
             Reply::Armed(success) => {
                 if !success {
                     self.armed.clear();
@@ -508,14 +541,26 @@ impl Engine {
                 self.promote_at = self.promote_at.min(self.last_promote + PROMOTE_PAUSE);
             }
             Some(Signal::Test) => self.tests_at = now,
-            Some(Signal::Subscription(id)) => {
-                self.changed.push(id);
-                self.board.changed(id);
-                self.wake.look_again();
+            Some(Signal::Subscription(id)) => self.subscription_changed(id),
+            Some(Signal::Verify(id)) => {
+                self.subscription_changed(id);
+                self.to_verify.insert(id);
             }
-            Some(Signal::Settings) => self.reload_settings = true,
+            Some(Signal::Settings) => {
+                self.reload_settings = true;
+                self.settings_are_stale = true;
+            }
             None => {}
         }
+    }
+
+    fn subscription_changed(&mut self, id: Uuid) {
+        if self.board.awaits_permission(id) {
+            self.to_verify.insert(id);
+        }
+        self.changed.push(id);
+        self.board.changed(id);
+        self.wake.look_again();
     }
 
     /// Sends what may be sent, as long as the shards are certainly still ours.
@@ -523,7 +568,7 @@ impl Engine {
         let Some(settings) = self.settings.clone() else {
             return;
         };
-        if now >= self.lease_until {
+        if now >= self.lease_until || self.settings_are_stale {
             return;
         }
         while let Some(delivery) = self.board.next(now) {

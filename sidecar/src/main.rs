@@ -27,11 +27,13 @@ mod dispatch;
 mod engine;
 #[cfg(feature = "failpoints")]
 mod failpoint;
+mod handshake;
 mod log;
 mod maintain;
 mod message;
 mod open_files;
 mod owner;
+mod permission;
 mod record;
 mod request;
 mod resolve;

@@ -17,6 +17,9 @@ pub struct Settings {
     pub max_response_headers_bytes: usize,
     /// Nothing but failures for so long disables a subscription; `None`: never.
     pub disable_after: Option<Duration>,
+    /// Whether receivers have to agree, and for whom they are asked.
+    pub endpoint_verification: Option<String>,
+    pub verification_origin: Option<String>,
 }
 
 /// What [`Owner::promote`] did.
@@ -122,6 +125,8 @@ impl Owner {
             max_response_headers_bytes: bytes("max_response_headers_bytes"),
             disable_after: Some(seconds("disable_after_failing_hours") * 3600)
                 .filter(|after| !after.is_zero()),
+            endpoint_verification: row.get("endpoint_verification"),
+            verification_origin: row.get("verification_origin"),
         })
     }
 
@@ -183,6 +188,8 @@ pub enum Signal {
     Test,
     /// A subscription was changed or deleted.
     Subscription(Uuid),
+    /// A subscription's receiver is to be asked whether it wants deliveries.
+    Verify(Uuid),
     /// Settings were changed.
     Settings,
 }
@@ -194,7 +201,10 @@ impl Signal {
             ("webhooks_doorbell", "test") => Some(Self::Test),
             ("webhooks_doorbell", _) => Some(Self::Doorbell),
             ("webhooks_changed", "settings") => Some(Self::Settings),
-            ("webhooks_changed", id) => id.parse().ok().map(Self::Subscription),
+            ("webhooks_changed", payload) => match payload.strip_prefix("verify ") {
+                Some(id) => id.parse().ok().map(Self::Verify),
+                None => payload.parse().ok().map(Self::Subscription),
+            },
             _ => None,
         }
     }

@@ -2,6 +2,7 @@
 
 use crate::dispatch::{BreakerPolicy, Failing, RateLimit};
 use crate::owner::{Owner, Settings};
+use crate::permission::REQUEST_ORIGIN;
 use hyper::Method;
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use std::collections::HashMap;
@@ -21,6 +22,7 @@ use webhooks_core::url_policy::parse_webhook_url;
 pub struct Subscription {
     pub id: Uuid,
     pub version: i64,
+    pub shard: i16,
     /// What is wrong with a stored setting that this version of the sidecar can't use, if anything is.
     pub endpoint: Result<Endpoint, String>,
     /// How its requests say what happened.
@@ -33,6 +35,21 @@ pub struct Subscription {
     pub max_in_flight: usize,
     pub rate_limit: Option<RateLimit>,
     pub breaker: BreakerPolicy,
+    pub verification: Verification,
+}
+
+/// Whether its receiver has to agree to deliveries.
+pub enum Verification {
+    NotNeeded,
+    /// It has agreed.
+    Given,
+    /// It has not yet.
+    Needed {
+        /// Its URL as it is stored.
+        url: String,
+        /// When it may be asked; `None`: nobody knows for whom, or it is disabled.
+        ask_at: Option<Instant>,
+    },
 }
 
 /// The request's constant parts.
@@ -97,6 +114,24 @@ impl Subscriptions {
         Ok(failing)
     }
 
+    /// Loads these once more.
+    ///
+    /// # Errors
+    /// Those of the query.
+    pub async fn reload(
+        &mut self,
+        owner: &Owner,
+        settings: &Settings,
+        ids: &[Uuid],
+    ) -> Result<Vec<Arc<Subscription>>, Error> {
+        self.forget(ids);
+        let mut loaded = Vec::new();
+        for row in owner.client.query(&owner.load, &[&ids]).await? {
+            loaded.push(Arc::new(Subscription::from_row(&row, settings)));
+        }
+        Ok(loaded)
+    }
+
     /// The longest timeout_seconds seen.
     pub fn longest_timeout(&self) -> Duration {
         self.longest_timeout
@@ -134,10 +169,34 @@ impl Subscription {
             (Ok(_), Ok(Some(template))) => Ok(template.content_type()),
             (Ok(format), Ok(None)) => Ok(format.content_type()),
         };
+        let verification = Verification::from_row(row);
+        let mut endpoint =
+            content_type.and_then(|content_type| Endpoint::from_row(row, content_type));
+        let own_limit = row
+            .get::<_, Option<f64>>("rate_limit_per_second")
+            .map(|per_second| {
+                let burst: Option<i32> = row.get("rate_limit_burst");
+                RateLimit::new(
+                    per_second,
+                    burst.and_then(|burst| u32::try_from(burst).ok()),
+                )
+            });
+        let allowed_rate = row
+            .get::<_, Option<i32>>("allowed_rate_per_minute")
+            .and_then(|rate| u32::try_from(rate).ok())
+            .filter(|_| matches!(verification, Verification::Given));
+        if let (Verification::Given, Ok(endpoint)) = (&verification, &mut endpoint)
+            && let Some(origin) = &settings.verification_origin
+            && let Ok(origin) = HeaderValue::try_from(origin)
+        {
+            // What was agreed to must be recognizable.
+            endpoint.headers.insert(REQUEST_ORIGIN, origin);
+        }
         Self {
             id: row.get("id"),
             version: row.get("version"),
-            endpoint: content_type.and_then(|content_type| Endpoint::from_row(row, content_type)),
+            shard: row.get("shard"),
+            endpoint,
             format: format.unwrap_or_default(),
             template: template.unwrap_or_default(),
             retry: RetryPolicy {
@@ -157,15 +216,11 @@ impl Subscription {
             max_in_flight: usize::try_from(positive("max_in_flight"))
                 .unwrap_or(1)
                 .max(1),
-            rate_limit: row
-                .get::<_, Option<f64>>("rate_limit_per_second")
-                .map(|per_second| {
-                    let burst: Option<i32> = row.get("rate_limit_burst");
-                    RateLimit::new(
-                        per_second,
-                        burst.and_then(|burst| u32::try_from(burst).ok()),
-                    )
-                }),
+            rate_limit: match allowed_rate {
+                Some(per_minute) => Some(RateLimit::allowed(per_minute, own_limit)),
+                None => own_limit,
+            },
+            verification,
             breaker: BreakerPolicy {
                 threshold: u32::try_from(row.get::<_, i64>("breaker_failure_threshold"))
                     .unwrap_or(0),
@@ -191,6 +246,25 @@ fn template(row: &Row) -> Result<Option<Template>, String> {
 
 fn json(row: &Row, column: &str) -> Result<serde_json::Value, String> {
     serde_json::from_str(row.get(column)).map_err(|error| format!("{column} is not JSON: {error}"))
+}
+
+impl Verification {
+    fn from_row(row: &Row) -> Self {
+        if !row.get::<_, bool>("needs_verification") {
+            return Self::NotNeeded;
+        }
+        if row.get("is_verified") {
+            return Self::Given;
+        }
+        let wait = row.get::<_, Option<i64>>("verify_in_ms").unwrap_or(0);
+        let wait = Duration::from_millis(u64::try_from(wait).unwrap_or(0));
+        Self::Needed {
+            url: row.get("webhook_url"),
+            ask_at: row
+                .get::<_, bool>("may_verify")
+                .then(|| Instant::now() + wait),
+        }
+    }
 }
 
 /// What the database knows of a receiver that fails.

@@ -2,11 +2,14 @@
 -- carry exactly the changes.
 create table webhooks.setting_overrides (
     name text primary key,
-    value bigint not null
+    value bigint,
+    text_value text,
+    constraint setting_overrides_value_check check (num_nonnulls(value, text_value) = 1)
 );
 comment on table webhooks.setting_overrides is 'Settings that differ from their default. Read webhooks.settings; write with set_setting() and reset_setting().';
 comment on column webhooks.setting_overrides.name is 'Name of the setting.';
-comment on column webhooks.setting_overrides.value is 'Its value, in the unit that webhooks.settings says.';
+comment on column webhooks.setting_overrides.value is 'Its value, in the unit that webhooks.settings says; null: it is a text.';
+comment on column webhooks.setting_overrides.text_value is 'Its value, if that is a text.';
 select pg_catalog.pg_extension_config_dump('webhooks.setting_overrides', '');
 
 create function webhooks.setting_definitions()
@@ -35,7 +38,21 @@ begin atomic
         ('partition_days_ahead', 7, 'days', 1, 366,
          'For how many days maintain() keeps partitions ready; a week without a sidecar needs no default partition.');
 end;
-comment on function webhooks.setting_definitions() is 'Every setting: default, unit, range and why.';
+comment on function webhooks.setting_definitions() is 'Every setting that is a number: default, unit, range and why.';
+
+create function webhooks.text_setting_definitions()
+returns table (name text, default_text text, pattern text, takes text, description text)
+language sql immutable parallel safe
+begin atomic
+    values
+        ('endpoint_verification', 'none', '^(none|options|required)$', 'none, options or required',
+         'Whether a receiver has to agree, in answer to an OPTIONS request, before it gets its first delivery. none: where its subscription says so; options: unless its subscription says none; required: always.'),
+        ('verification_origin', null::text,
+         '^(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$',
+         'a DNS name, for example events.example.com',
+         'Who asks: the name of this system in WebHook-Request-Origin. Receivers agree to it; another one is asked for anew.');
+end;
+comment on function webhooks.text_setting_definitions() is 'Every setting that is a text: default, what it takes and why.';
 
 create function webhooks.setting(name text)
 returns bigint
@@ -47,20 +64,39 @@ begin atomic
         (select d.default_value from webhooks.setting_definitions() d where d.name = setting.name)
     );
 end;
-comment on function webhooks.setting(text) is 'The value in force of one setting.';
+comment on function webhooks.setting(text) is 'The value in force of one setting that is a number.';
+
+create function webhooks.text_setting(name text)
+returns text
+language sql stable parallel safe
+set search_path = pg_catalog, pg_temp
+begin atomic
+    select coalesce(
+        (select o.text_value from webhooks.setting_overrides o where o.name = text_setting.name),
+        (select d.default_text from webhooks.text_setting_definitions() d where d.name = text_setting.name)
+    );
+end;
+comment on function webhooks.text_setting(text) is 'The value in force of one setting that is a text; null: it is not set.';
 
 create view webhooks.settings with (security_invoker = true) as
-select d.name, coalesce(o.value, d.default_value) as value, d.unit, d.default_value, d.min_value, d.max_value, d.description
+select d.name, coalesce(o.value, d.default_value) as value, d.unit, d.default_value, d.min_value, d.max_value, d.description,
+       null::text as text_value, null::text as default_text
 from webhooks.setting_definitions() d
+left join webhooks.setting_overrides o on o.name = d.name
+union all
+select d.name, null, 'text', null, null, null, d.description, coalesce(o.text_value, d.default_text), d.default_text
+from webhooks.text_setting_definitions() d
 left join webhooks.setting_overrides o on o.name = d.name;
 comment on view webhooks.settings is 'Settings in force, with unit, default, range and meaning. Change with webhooks.set_setting(name, value).';
 comment on column webhooks.settings.name is 'Name of the setting.';
-comment on column webhooks.settings.value is 'The value in force.';
-comment on column webhooks.settings.unit is 'Unit of all its numbers.';
+comment on column webhooks.settings.value is 'The value in force; null: it is a text.';
+comment on column webhooks.settings.unit is 'Unit of all its numbers; text: it has none.';
 comment on column webhooks.settings.default_value is 'The value unless set.';
 comment on column webhooks.settings.min_value is 'Lowest value.';
 comment on column webhooks.settings.max_value is 'Highest value.';
 comment on column webhooks.settings.description is 'What it is, and why this default.';
+comment on column webhooks.settings.text_value is 'The value in force, if it is a text.';
+comment on column webhooks.settings.default_text is 'The text unless set; null: none.';
 
 create function webhooks.set_setting(name text, value bigint)
 returns void
@@ -73,6 +109,10 @@ declare
 begin
     select d.* into definition from webhooks.setting_definitions() d where d.name = set_setting.name;
     if not found then
+        if exists (select from webhooks.text_setting_definitions() d where d.name = set_setting.name) then
+            perform webhooks.set_setting(name, value::text);
+            return;
+        end if;
         raise exception 'there is no setting "%"', name
             using errcode = 'undefined_object', hint = 'Settings are listed by: select * from webhooks.settings;';
     end if;
@@ -81,19 +121,78 @@ begin
             using errcode = 'invalid_parameter_value',
                   hint = format('It takes %s to %s %s.', definition.min_value, definition.max_value, definition.unit);
     end if;
-    insert into webhooks.setting_overrides as o values (set_setting.name, set_setting.value)
+    insert into webhooks.setting_overrides as o (name, value) values (set_setting.name, set_setting.value)
     on conflict on constraint setting_overrides_pkey do update set value = excluded.value;
     perform pg_notify('webhooks_changed', 'settings');
 end
 $$;
 comment on function webhooks.set_setting(text, bigint) is 'Changes a setting; running sidecars take it over at commit.';
 
+create function webhooks.check_verification_settings()
+returns void
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    waiting bigint;
+begin
+    if webhooks.text_setting('endpoint_verification') <> 'none' and webhooks.text_setting('verification_origin') is null then
+        raise exception 'endpoint_verification is %, and verification_origin is not set', webhooks.text_setting('endpoint_verification')
+            using errcode = 'object_not_in_prerequisite_state',
+                  hint = 'Receivers must be told who asks: select webhooks.set_setting(''verification_origin'', ''events.example.com''); '
+                         'or turn verification off first: select webhooks.reset_setting(''endpoint_verification'');';
+    end if;
+    if webhooks.text_setting('verification_origin') is null then
+        select count(*) into waiting from webhooks.webhook_subscriptions s where s.endpoint_verification = 'options';
+        if waiting > 0 then
+            raise warning 'subscriptions with endpoint_verification = options get nothing while verification_origin is not set: %', waiting
+                using hint = 'Set it again, or set their endpoint_verification to none.';
+        end if;
+    end if;
+end
+$$;
+comment on function webhooks.check_verification_settings() is 'Raises an error if endpoints are to be verified and the setting is missing that says for whom; a warning if only some are.';
+
+create function webhooks.set_setting(name text, value text)
+returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_variable
+declare
+    definition record;
+begin
+    select d.* into definition from webhooks.text_setting_definitions() d where d.name = set_setting.name;
+    if not found then
+        -- A number in quotes, or nothing that there is: the error is the other one's.
+        if value is null or value ~ '^-?[0-9]{1,18}$' or not exists (select from webhooks.setting_definitions() d where d.name = set_setting.name) then
+            perform webhooks.set_setting(name, case when value ~ '^-?[0-9]{1,18}$' then value::bigint end);
+            return;
+        end if;
+        raise exception 'setting "%" can''t be "%"', name, left(value, 100)
+            using errcode = 'invalid_parameter_value', hint = 'It takes a number: see webhooks.settings.';
+    end if;
+    if value is null or value !~ definition.pattern then
+        raise exception 'setting "%" can''t be %', name, coalesce('"' || left(value, 300) || '"', 'null')
+            using errcode = 'invalid_parameter_value', hint = format('It takes %s; reset_setting() gives it its default back.', definition.takes);
+    end if;
+    insert into webhooks.setting_overrides as o (name, text_value) values (set_setting.name, set_setting.value)
+    on conflict on constraint setting_overrides_pkey do update set text_value = excluded.text_value;
+    perform webhooks.check_verification_settings();
+    perform pg_notify('webhooks_changed', 'settings');
+end
+$$;
+comment on function webhooks.set_setting(text, text) is 'Changes a setting that is a text; running sidecars take it over at commit.';
+
 create function webhooks.reset_setting(name text)
 returns void
-language sql volatile
+language plpgsql volatile
 set search_path = pg_catalog, pg_temp
-begin atomic
+as $$
+begin
     delete from webhooks.setting_overrides o where o.name = reset_setting.name;
-    select pg_notify('webhooks_changed', 'settings');
-end;
+    perform webhooks.check_verification_settings();
+    perform pg_notify('webhooks_changed', 'settings');
+end
+$$;
 comment on function webhooks.reset_setting(text) is 'Gives a setting its default back.';

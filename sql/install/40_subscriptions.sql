@@ -32,6 +32,7 @@ create table webhooks.webhook_subscriptions (
     payload_template text,
     payload_content_type varchar(255),
     template_secrets jsonb default '{}',
+    endpoint_verification varchar(20),
     version bigint not null default 1,
     constraint webhook_subscriptions_environment_check check (environment in ('dev', 'staging', 'production')),
     constraint webhook_subscriptions_method_check check (webhook_method in ('POST', 'PUT', 'PATCH')),
@@ -45,6 +46,7 @@ create table webhooks.webhook_subscriptions (
     constraint webhook_subscriptions_rate_limit_burst_check check (rate_limit_burst between 1 and 100000),
     constraint webhook_subscriptions_ordering_check check (ordering in ('none', 'fifo')),
     constraint webhook_subscriptions_payload_format_check check (payload_format in ('envelope', 'standard', 'cloudevents', 'cloudevents-binary')),
+    constraint webhook_subscriptions_verification_check check (endpoint_verification in ('none', 'options')),
     constraint webhook_subscriptions_breaker_threshold_check check (breaker_failure_threshold between 0 and 1000000),
     constraint webhook_subscriptions_breaker_cooldown_check check (breaker_cooldown_seconds between 1 and 86400),
     constraint webhook_subscriptions_no_retry_check check (300 <= all (no_retry_statuses) and 599 >= all (no_retry_statuses))
@@ -86,6 +88,7 @@ comment on column webhooks.webhook_subscriptions.payload_format is 'Format of th
 comment on column webhooks.webhook_subscriptions.payload_template is 'Jinja template of a body of its own, instead of a format; null: none.';
 comment on column webhooks.webhook_subscriptions.payload_content_type is 'What payload_template makes; null: application/json. Only JSON is checked.';
 comment on column webhooks.webhook_subscriptions.template_secrets is 'Secret. What payload_template prints with {{ secrets.name }}: an object of strings. In an UPDATE a null keeps the value that is there.';
+comment on column webhooks.webhook_subscriptions.endpoint_verification is 'options: its receiver has to agree, in answer to an OPTIONS request, before it gets anything. none: it need not. null: the setting endpoint_verification decides.';
 comment on column webhooks.webhook_subscriptions.version is 'Counts changes; the sidecar reloads what it has not seen.';
 
 -- Derived: what matching reads. One row per pattern of each subscription that is active and enabled.
@@ -274,6 +277,8 @@ begin
          new.breaker_failure_threshold::text, '0 (no breaker) to 1000000, or null for the setting'),
         (coalesce(new.breaker_cooldown_seconds between 1 and 86400, true), 'breaker_cooldown_seconds',
          new.breaker_cooldown_seconds::text, '1 to 86400 s, or null for the setting'),
+        (coalesce(new.endpoint_verification in ('none', 'options'), true), 'endpoint_verification', new.endpoint_verification,
+         'none or options, or null for the setting'),
         (300 <= all (new.no_retry_statuses) and 599 >= all (new.no_retry_statuses), 'no_retry_statuses', new.no_retry_statuses::text,
          'an array of HTTP statuses from 300 to 599'),
         (new.version is not null, 'version', null, 'a number'),
@@ -310,6 +315,13 @@ begin
                                  'one **, a filter in a filter at most, there without $, and one $ in each condition of a filter.';
             end if;
         end if;
+    end if;
+    -- A restore may bring the settings later.
+    if new.endpoint_verification = 'options' and (tg_op = 'INSERT' or old.endpoint_verification is distinct from 'options')
+        and current_setting('check_function_bodies')::boolean and webhooks.text_setting('verification_origin') is null then
+        raise exception 'invalid endpoint_verification: options, while the setting verification_origin is not set'
+            using errcode = 'invalid_parameter_value',
+                  hint = 'Receivers must be told who asks. Have the DBA run: select webhooks.set_setting(''verification_origin'', ''events.example.com'');';
     end if;
     if new.payload_template is null and new.payload_content_type is not null then
         raise exception 'invalid payload_content_type: % without a payload_template', new.payload_content_type
@@ -391,6 +403,7 @@ begin
                     old.payload_template, old.payload_content_type, old.template_secrets)) then
         delete from webhooks.subscription_breakers b where b.subscription_id = old.id;
     end if;
+    perform webhooks.renew_verification(old, new);
     if tg_op <> 'DELETE' and new.is_active and new.is_enabled then
         insert into webhooks.subscription_routes
             (tenant_id, pattern, subscription_id, environment, fifo, filters, filter_jsonpath)

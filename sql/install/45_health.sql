@@ -29,9 +29,20 @@ select
     b.probe_at,
     b.failing_since,
     b.last_error,
-    s.disabled_reason
+    s.disabled_reason,
+    case when not n.needed then 'not required' else coalesce(v.state, 'pending') end as verification_state,
+    v.since as verification_since,
+    v.allowed_rate_per_minute,
+    v.next_try_at as next_verification_at,
+    case when n.needed and g.origin is null then 'the setting verification_origin is not set' else v.last_error end as verification_error
 from webhooks.webhook_subscriptions s
-left join webhooks.subscription_breakers b on b.subscription_id = s.id;
+cross join (
+    select (select t.text_value from webhooks.settings t where t.name = 'endpoint_verification') as policy,
+           (select t.text_value from webhooks.settings t where t.name = 'verification_origin') as origin
+) g
+cross join lateral (select webhooks.needs_verification(s.endpoint_verification, g.policy) as needed) n
+left join webhooks.subscription_breakers b on b.subscription_id = s.id
+left join webhooks.subscription_verifications v on v.subscription_id = s.id and v.origin = g.origin and n.needed;
 comment on view webhooks.subscription_health is 'One row per subscription: whether its receiver works, and since when.';
 comment on column webhooks.subscription_health.subscription_id is 'The subscription.';
 comment on column webhooks.subscription_health.tenant_id is 'Whose.';
@@ -43,6 +54,12 @@ comment on column webhooks.subscription_health.probe_at is 'When the next probe 
 comment on column webhooks.subscription_health.failing_since is 'First failure since the last success; null: no series of failures.';
 comment on column webhooks.subscription_health.last_error is 'What the last failure said that changed the state.';
 comment on column webhooks.subscription_health.disabled_reason is 'Why the system disabled it.';
+comment on column webhooks.subscription_health.verification_state is
+    'verified: its receiver agreed to deliveries. pending: it was not asked yet, or did not answer. refused: it did not agree. While pending or refused, deliveries wait. not required: they go without.';
+comment on column webhooks.subscription_health.verification_since is 'Since when it is verified, refused, or without an answer; null: not asked yet.';
+comment on column webhooks.subscription_health.allowed_rate_per_minute is 'How many requests per minute its receiver allows; null: as many as the subscription does.';
+comment on column webhooks.subscription_health.next_verification_at is 'When it may be asked again.';
+comment on column webhooks.subscription_health.verification_error is 'Why it is not verified.';
 
 create function webhooks.reset_breaker(subscription_id uuid)
 returns boolean

@@ -316,7 +316,8 @@ returns table (
     retry_count integer, retry_delay_seconds integer, timeout_seconds integer, max_payload_size_kb integer,
     no_retry_statuses integer[], max_in_flight integer, rate_limit_per_second double precision, rate_limit_burst integer,
     breaker_failure_threshold bigint, breaker_cooldown_seconds bigint, payload_format text, payload_template text, payload_content_type text,
-    template_secrets text, shard smallint, is_breaker_open boolean, probe_in_ms bigint, failing_for_ms bigint
+    template_secrets text, shard smallint, is_breaker_open boolean, probe_in_ms bigint, failing_for_ms bigint,
+    needs_verification boolean, is_verified boolean, allowed_rate_per_minute integer, may_verify boolean, verify_in_ms bigint
 )
 language sql stable security definer
 set search_path = pg_catalog, pg_temp
@@ -330,11 +331,20 @@ begin atomic
            s.payload_format::text, s.payload_template, s.payload_content_type::text,
            coalesce(s.template_secrets, '{}')::text, webhooks.shard_of(s.id), coalesce(b.state = 'open', false),
            (extract(epoch from b.probe_at - clock_timestamp()) * 1000)::bigint,
-           (extract(epoch from clock_timestamp() - b.failing_since) * 1000)::bigint
+           (extract(epoch from clock_timestamp() - b.failing_since) * 1000)::bigint,
+           webhooks.needs_verification(s.endpoint_verification, d.verification), coalesce(v.state = 'verified', false),
+           v.allowed_rate_per_minute, (s.is_active and s.is_enabled) is true and d.origin is not null,
+           (extract(epoch from v.next_try_at - clock_timestamp()) * 1000)::bigint
     -- Once, not for each of thousands.
-    from (select webhooks.setting('breaker_failure_threshold') as threshold, webhooks.setting('breaker_cooldown_seconds') as cooldown offset 0) d
+    from (
+        select webhooks.setting('breaker_failure_threshold') as threshold, webhooks.setting('breaker_cooldown_seconds') as cooldown,
+               webhooks.text_setting('endpoint_verification') as verification, webhooks.text_setting('verification_origin') as origin
+        offset 0
+    ) d
     cross join webhooks.webhook_subscriptions s
     left join webhooks.subscription_breakers b on b.subscription_id = s.id
+    left join webhooks.subscription_verifications v
+        on v.subscription_id = s.id and v.webhook_url = s.webhook_url and v.origin = d.origin
     where s.id = any (ids);
 end;
 comment on function webhooks.load_subscriptions(uuid[]) is 'Where and how to deliver, secrets included; for the sidecar alone.';

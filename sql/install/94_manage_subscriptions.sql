@@ -151,6 +151,7 @@ create function webhooks.create_subscription(
     payload_template text default null,
     payload_content_type text default null,
     template_secrets jsonb default null,
+    endpoint_verification text default null,
     is_active boolean default null,
     is_enabled boolean default null,
     created_by uuid default null
@@ -168,11 +169,12 @@ begin atomic
         'rate_limit_per_second', rate_limit_per_second, 'rate_limit_burst', rate_limit_burst, 'ordering', ordering,
         'breaker_failure_threshold', breaker_failure_threshold, 'breaker_cooldown_seconds', breaker_cooldown_seconds,
         'payload_format', payload_format, 'payload_template', payload_template, 'payload_content_type', payload_content_type,
-        'template_secrets', template_secrets, 'is_active', is_active, 'is_enabled', is_enabled, 'created_by', created_by));
+        'template_secrets', template_secrets, 'endpoint_verification', endpoint_verification,
+        'is_active', is_active, 'is_enabled', is_enabled, 'created_by', created_by));
 end;
 comment on function webhooks.create_subscription(
     uuid, text, text, jsonb, text, text, text, jsonb, text, jsonb, jsonb, integer, integer, integer, integer, integer[], integer,
-    double precision, integer, text, integer, integer, text, text, text, jsonb, boolean, boolean, uuid) is
+    double precision, integer, text, integer, integer, text, text, text, jsonb, text, boolean, boolean, uuid) is
     'Makes a subscription and returns its id. What is null has its column''s default: see \d+ webhooks.webhook_subscriptions.';
 
 create function webhooks.update_subscription(id uuid, changes jsonb)

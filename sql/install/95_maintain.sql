@@ -55,6 +55,8 @@ begin
     get diagnostics removed = row_count;
     delete from webhooks.subscription_breakers b
     where not exists (select from webhooks.webhook_subscriptions s where s.id = b.subscription_id);
+    delete from webhooks.subscription_verifications v
+    where not exists (select from webhooks.webhook_subscriptions s where s.id = v.subscription_id);
     return removed;
 end
 $$;

@@ -1,14 +1,16 @@
 create function webhooks.sidecar_settings()
 returns table (
     extension_version text, shard_count integer, max_retry_delay_seconds bigint, max_retry_after_seconds bigint,
-    max_response_body_bytes bigint, max_response_headers_bytes bigint, disable_after_failing_hours bigint
+    max_response_body_bytes bigint, max_response_headers_bytes bigint, disable_after_failing_hours bigint,
+    endpoint_verification text, verification_origin text
 )
 language sql stable security definer
 set search_path = pg_catalog, pg_temp
 begin atomic
     select e.extversion, webhooks.shard_count(), webhooks.setting('max_retry_delay_seconds'),
            webhooks.setting('max_retry_after_seconds'), webhooks.setting('max_response_body_bytes'),
-           webhooks.setting('max_response_headers_bytes'), webhooks.setting('disable_after_failing_hours')
+           webhooks.setting('max_response_headers_bytes'), webhooks.setting('disable_after_failing_hours'),
+           webhooks.text_setting('endpoint_verification'), webhooks.text_setting('verification_origin')
     from pg_extension e
     where e.extname = 'webhooks';
 end;

@@ -11,6 +11,15 @@ declare
     expiry constant timestamptz := clock_timestamp() + interval '10 minutes';
     delivery_id uuid;
 begin
+    if webhooks.needs_verification(subscription.endpoint_verification, webhooks.text_setting('endpoint_verification'))
+        and not exists (
+            select from webhooks.subscription_verifications v
+            where v.subscription_id = subscription.id and v.webhook_url = subscription.webhook_url and v.state = 'verified'
+              and v.origin = webhooks.text_setting('verification_origin')) then
+        raise exception 'the receiver of subscription % has not agreed to deliveries yet', subscription.id
+            using errcode = 'object_not_in_prerequisite_state',
+                  hint = 'See verification_state and verification_error in webhooks.subscription_health; webhooks.verify_subscription() asks it once more, while the subscription is enabled.';
+    end if;
     insert into webhooks.event_logs (
         id, tenant_id, event_type, event_category, event_name, event_version, event_data, resource_type, resource_id, environment,
         expires_at, is_test

@@ -40,7 +40,10 @@ begin
 end
 $isolation$;
 
--- A breaker is seen by who sees its subscription.
+-- Breakers and verifications are seen by who sees their subscription.
 alter table webhooks.subscription_breakers enable row level security;
 create policy own_tenant on webhooks.subscription_breakers
+    using (exists (select from webhooks.webhook_subscriptions s where s.id = subscription_id));
+alter table webhooks.subscription_verifications enable row level security;
+create policy own_tenant on webhooks.subscription_verifications
     using (exists (select from webhooks.webhook_subscriptions s where s.id = subscription_id));

@@ -18,7 +18,7 @@ grant insert, update, delete, select (
     retry_count, retry_delay_seconds, timeout_seconds, max_payload_size_kb, is_active, is_enabled, created_at, updated_at,
     created_by, no_retry_statuses, max_in_flight, rate_limit_per_second, rate_limit_burst, ordering,
     breaker_failure_threshold, breaker_cooldown_seconds, disabled_reason, payload_format, payload_template, payload_content_type,
-    version
+    endpoint_verification, version
 ) on webhooks.webhook_subscriptions to webhooks_manager;
 grant select on
     webhooks.subscription_settings, webhooks.subscription_health, webhooks.event_logs, webhooks.delivery_queue,
@@ -26,6 +26,7 @@ grant select on
     webhooks.settings, webhooks.setting_overrides
 to webhooks_manager;
 grant select, delete on webhooks.subscription_breakers to webhooks_manager;
+grant select on webhooks.subscription_verifications to webhooks_manager;
 grant select, insert, update, delete on webhooks.subscription_templates to webhooks_manager;
 grant execute on function
     webhooks.set_tenant(uuid, boolean),
@@ -45,6 +46,8 @@ grant execute on function
     webhooks.secret_names(text),
     webhooks.renew_secret(uuid),
     webhooks.reset_breaker(uuid),
+    webhooks.verify_subscription(uuid),
+    webhooks.needs_verification(text, text),
     webhooks.explain_match(uuid, text, jsonb, text, uuid, text),
     webhooks.jsonpath_matches(jsonb, jsonpath),
     webhooks.filter_mismatch(text, text, text, uuid),
@@ -56,15 +59,19 @@ grant execute on function
     webhooks.sample_request(text, uuid, text, text, text, integer),
     webhooks.sample_event_type(jsonb, text),
     webhooks.shard_count(),
-    webhooks.setting_definitions()
+    webhooks.setting_definitions(),
+    webhooks.text_setting_definitions()
 to webhooks_manager;
 
 -- Monitors: of all tenants. No URL, which may be a secret, and nothing that events and receivers say.
 grant select (
     id, tenant_id, name, environment, auth_type, subscribed_events, retry_count, retry_delay_seconds, timeout_seconds,
     max_payload_size_kb, is_active, is_enabled, created_at, updated_at, no_retry_statuses, max_in_flight,
-    rate_limit_per_second, rate_limit_burst, ordering, breaker_failure_threshold, breaker_cooldown_seconds, disabled_reason, payload_format, version
+    rate_limit_per_second, rate_limit_burst, ordering, breaker_failure_threshold, breaker_cooldown_seconds, disabled_reason, payload_format, endpoint_verification, version
 ) on webhooks.webhook_subscriptions to webhooks_monitor;
+grant select (
+    subscription_id, origin, state, since, allowed_rate_per_minute, tries, failing_since, next_try_at, last_error
+) on webhooks.subscription_verifications to webhooks_monitor;
 grant select (
     id, tenant_id, event_type, event_category, event_version, created_at, processed_at, environment, deliver_after, expires_at, is_test
 ) on webhooks.event_logs to webhooks_monitor;
@@ -81,7 +88,9 @@ grant execute on function
     webhooks.uuid_v7_time(uuid),
     webhooks.sidecar_count(),
     webhooks.shard_count(),
-    webhooks.setting_definitions()
+    webhooks.setting_definitions(),
+    webhooks.text_setting_definitions(),
+    webhooks.needs_verification(text, text)
 to webhooks_monitor;
 
 grant execute on function
@@ -97,6 +106,7 @@ grant execute on function
     webhooks.claim_deliveries(smallint[], uuid[], uuid[], uuid[], uuid[], uuid[], integer, integer, integer, bigint, uuid[], uuid[]),
     webhooks.promote_due(smallint[], integer),
     webhooks.load_subscriptions(uuid[]),
+    webhooks.record_verifications(uuid[], text[], text[], text[], integer[], text[], bigint[]),
     webhooks.record_attempts(uuid[], uuid[], integer[], text[], integer[], text[], text[], text[], bigint[], bigint[], integer[], bytea[], bigint[], text[], text[], bigint[], bigint[]),
     webhooks.maintain()
 to webhooks_sidecar;
@@ -136,7 +146,7 @@ grant select on webhooks.redeliveries to webhooks_monitor;
 grant execute on function
     webhooks.create_subscription(
         uuid, text, text, jsonb, text, text, text, jsonb, text, jsonb, jsonb, integer, integer, integer, integer, integer[], integer,
-        double precision, integer, text, integer, integer, text, text, text, jsonb, boolean, boolean, uuid),
+        double precision, integer, text, integer, integer, text, text, text, jsonb, text, boolean, boolean, uuid),
     webhooks.get_subscription(uuid),
     webhooks.list_subscriptions(text, boolean),
     webhooks.update_subscription(uuid, jsonb),

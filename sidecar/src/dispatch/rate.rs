@@ -23,6 +23,30 @@ impl RateLimit {
         }
     }
 
+    /// No more than a receiver allows, and than the subscription does.
+    pub fn allowed(per_minute: u32, own: Option<Self>) -> Self {
+        let per_minute = per_minute.max(1);
+        let interval = Duration::from_secs(60) / per_minute;
+        // A tenth of a second's worth at once: timers are not exact enough for less.
+        let burst = (per_minute / 600).max(1);
+        match own {
+            // What is left of a minute may come at once.
+            Some(own) if own.interval > interval => Self {
+                burst: own
+                    .burst
+                    .min(burst.max(per_minute.saturating_sub(own.per_minute()))),
+                ..own
+            },
+            _ => Self { interval, burst },
+        }
+    }
+
+    /// Requests per minute over time, at least 1.
+    pub fn per_minute(&self) -> u32 {
+        let exact = 60.0 / self.interval.as_secs_f64().max(1e-9);
+        (exact.round().clamp(1.0, f64::from(i32::MAX))) as u32
+    }
+
     fn bucket(&self) -> Duration {
         self.interval.saturating_mul(self.burst)
     }
@@ -112,6 +136,29 @@ mod tests {
             let n = sent(&mut RateLimits::default(), limit, quiet, now, seconds);
             assert!(n.abs_diff(expected) <= 1, "{rate} {burst:?}: {n}");
         }
+    }
+
+    #[test]
+    fn what_a_receiver_allows_is_kept_within_a_minute() {
+        let now = Instant::now() + Duration::from_secs(100_000);
+        let quiet = now - Duration::from_secs(100_000);
+        for (per_minute, own, at_least) in [
+            (100, None, 99),
+            (1, None, 1),
+            (6000, None, 5990),
+            (60, Some(RateLimit::new(100.0, Some(1000))), 59),
+            (60, Some(RateLimit::new(0.5, Some(1000))), 59),
+            (60, Some(RateLimit::new(0.5, None)), 30),
+        ] {
+            let limit = RateLimit::allowed(per_minute, own);
+            let n = sent(&mut RateLimits::default(), limit, quiet, now, 60);
+            assert!(
+                n >= at_least && n <= per_minute as usize + per_minute as usize / 600 + 1,
+                "{per_minute} {own:?}: {n}"
+            );
+        }
+        assert_eq!(RateLimit::new(0.5, None).per_minute(), 30);
+        assert_eq!(RateLimit::new(0.001, None).per_minute(), 1);
     }
 
     #[test]

@@ -64,6 +64,7 @@ impl Board {
         known
             .map(|(id, _)| *id)
             .chain(self.breakers.open())
+            .chain(self.unverified.ids())
             .collect()
     }
 
@@ -154,6 +155,7 @@ impl Board {
                 full.push(id);
             }
         }
+        full.extend(self.unverified.ids());
         full
     }
 }

@@ -11,6 +11,7 @@ fn subscription(number: u128, max_in_flight: usize) -> Arc<Subscription> {
     Arc::new(Subscription {
         id: Uuid::from_u128(number),
         version: 1,
+        shard: (number & 15) as i16,
         endpoint: Err("not sent in these tests".to_owned()),
         format: PayloadFormat::Envelope,
         template: None,
@@ -29,6 +30,7 @@ fn subscription(number: u128, max_in_flight: usize) -> Arc<Subscription> {
             threshold: 3,
             cooldown: Duration::from_secs(60),
         },
+        verification: Verification::NotNeeded,
     })
 }
 
@@ -736,4 +738,99 @@ fn while_walks_are_slow_what_has_no_line_is_given_one() {
     board.due(now + Duration::from_secs(2));
     assert_eq!(board.in_turn(&[], true).0, [one, one, two, two]);
     assert_eq!(board.in_turn(&[], false).0, [one, two]);
+}
+
+/// One whose receiver has to agree, and may be asked at this time.
+fn unverified(number: u128, version: i64, ask_at: Option<Instant>) -> Arc<Subscription> {
+    let mut made = Arc::into_inner(subscription(number, 20)).unwrap();
+    made.version = version;
+    made.verification = Verification::Needed {
+        url: "http://x.example/".to_owned(),
+        ask_at,
+    };
+    Arc::new(made)
+}
+
+/// Takes those that may be asked now, as if they were being asked.
+fn asked(board: &mut Board) -> Vec<u128> {
+    let mut asked = Vec::new();
+    while let Some((subscription, permit)) = board.next_to_ask() {
+        let task = tokio::spawn(async move {
+            let _permit = permit;
+            std::future::pending::<()>().await;
+        });
+        board.asking(subscription.id, task.abort_handle());
+        asked.push(subscription.id.as_u128());
+    }
+    asked
+}
+
+#[tokio::test]
+async fn what_goes_to_who_has_not_agreed_waits_and_it_is_asked_once() {
+    let (mut board, now) = (Board::new(64), Instant::now());
+    let one = unverified(1, 1, Some(now));
+    assert_eq!(offer(&mut board, &one, 0..5), 0);
+    assert_eq!(board.full(now), [one.id]);
+    assert_eq!(asked(&mut board), [1]);
+    offer(&mut board, &one, 0..5);
+    assert_eq!(asked(&mut board), [0; 0], "under way");
+    assert!(board.answered(&one));
+    assert!(!board.answered(&one), "once");
+    // Recorded and loaded anew.
+    board.changed(one.id);
+    board.claiming(true, now);
+    assert_eq!(board.full(now), [0; 0].map(Uuid::from_u128));
+    assert_eq!(offer(&mut board, &subscription(1, 20), 0..5), 5);
+    assert_eq!(send(&mut board), [1; 5]);
+}
+
+#[tokio::test]
+async fn it_is_asked_when_its_time_has_come_and_looked_up_now_and_then() {
+    let (mut board, now) = (Board::new(64), Instant::now());
+    let (day, hour) = (Duration::from_secs(86_400), Duration::from_secs(3600));
+    board.loaded(&unverified(1, 1, Some(now + Duration::from_secs(5))), now);
+    board.loaded(&unverified(2, 1, Some(now + day)), now);
+    offer(&mut board, &unverified(3, 1, None), 0..1);
+    board.loaded(&unverified(4, 1, None), now);
+    assert!(!board.awaits_permission(Uuid::from_u128(4)));
+    assert_eq!(board.next_timer(), Some(now + Duration::from_secs(5)));
+    board.due(now + Duration::from_secs(5));
+    assert_eq!(asked(&mut board), [1]);
+    board.due(now + hour);
+    assert_eq!(board.take_stale(), [2, 3].map(Uuid::from_u128));
+    assert_eq!(asked(&mut board), [0; 0]);
+}
+
+#[tokio::test]
+async fn a_change_or_a_lost_shard_ends_the_asking() {
+    let (mut board, now) = (Board::new(64), Instant::now());
+    let old = unverified(1, 1, Some(now));
+    board.loaded(&old, now);
+    assert_eq!(asked(&mut board), [1]);
+    board.changed(old.id);
+    assert!(!board.answered(&old), "nobody waits for it");
+    // A claim that began before the change knows only the old one.
+    offer(&mut board, &old, 0..1);
+    assert_eq!(asked(&mut board), [0; 0]);
+    assert!(board.take_hunger());
+    board.claiming(true, now);
+    let new = unverified(1, 2, Some(now));
+    offer(&mut board, &new, 0..1);
+    assert_eq!(asked(&mut board), [1]);
+    assert!(!board.answered(&old), "that of the old one");
+    board.forget_failures(|shard| shard == new.shard);
+    assert!(!board.answered(&new));
+    board.loaded(&new, now);
+    board.verification_changed();
+    assert_eq!(asked(&mut board), [0; 0]);
+}
+
+#[tokio::test]
+async fn so_many_are_asked_at_once_and_no_more() {
+    let (mut board, now) = (Board::new(64), Instant::now());
+    for number in 1..=100 {
+        board.loaded(&unverified(number, 1, Some(now)), now);
+    }
+    assert_eq!(asked(&mut board).len(), 64);
+    assert_eq!(asked(&mut board), [0; 0]);
 }

@@ -33,6 +33,11 @@ impl Engine {
                 }
                 None => std::future::pending().await,
             },
+            news = self.news.recv() => {
+                if let Some(news) = news {
+                    self.heard_of_receiver(news);
+                }
+            }
         }
     }
 

@@ -11,6 +11,7 @@
 //! - `crash`: kills, stalls, failpoints, faults at random, several sidecars, shutdown
 //! - `configuration`: what an operator may get wrong, and what the log says then
 //! - `ordering`: first in, first out; `rates`: so many per second; `health`: circuit breakers and disabling
+//! - `verification`: receivers that have to agree before they get anything
 //! - `fairness`: a receiver that hangs delays nobody else; `large`: nor does a large event
 
 // `cfg(test)` tells clippy that the modules' helpers are tests too, where `unwrap` is fine.
@@ -52,3 +53,5 @@ mod templates;
 mod test_subscription;
 #[cfg(test)]
 mod tls_receiver;
+#[cfg(test)]
+mod verification;

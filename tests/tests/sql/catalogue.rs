@@ -26,6 +26,7 @@ const SECURITY_DEFINER: &[&str] = &[
     "promote_due",
     "publish_event",
     "record_attempts",
+    "record_verifications",
     "redacted_auth_config",
     "redacted_headers",
     "redacted_template_secrets",
@@ -41,6 +42,7 @@ const SECURITY_DEFINER: &[&str] = &[
     "test_subscription",
     "validate_events",
     "validate_subscription",
+    "verify_subscription",
 ];
 
 /// Tables that pg_dump needs not look into: always empty, or derived from others.
@@ -122,7 +124,7 @@ async fn every_table_with_rows_is_dumped() {
     }
     // Of a partitioned parent pg_dump has nothing to dump.
     let all = "select count(*) from unnest((select extconfig from pg_extension where extname = 'webhooks'))";
-    assert_eq!(session.text(all).await, "14");
+    assert_eq!(session.text(all).await, "15");
 }
 
 #[tokio::test]
@@ -136,11 +138,11 @@ async fn what_can_be_told_of_a_function_is_told() {
         "apply_links arm_doorbell audit balance_shards call_resolver cancel_deliveries claim_idempotency_key \
          copy_subscriptions create_partitions create_subscription create_subscription_from_template delete_subscription deprecate_event_type disarm_doorbell generate_api_key \
          generate_secret grant_all_tenants import_subscriptions insert_subscription join_sidecars leave_sidecars link_table \
-         link_tenants link_users lock_tenant maintain make_resolver notify_owner promote_due publish_event record_attempts \
-         redeliver refuse_event register_event_type register_resource release_shards remove_orphans renew_secret replay_events reset_breaker \
+         link_tenants link_users lock_tenant maintain make_resolver notify_owner promote_due publish_event record_attempts record_verifications \
+         redeliver refuse_event register_event_type register_resource release_shards remove_orphans renew_secret renew_verification replay_events reset_breaker \
          reset_setting retry_delivery retry_failed revoke_all_tenants ring_doorbell set_setting set_subscriptions_enabled \
          set_tenant sidecar_count test_subscription unlink_tenants unlink_users unregister_resource unwatch_table update_subscription uuid_v7 \
-         wait_for_delivery watch_table"
+         verify_subscription wait_for_delivery watch_table"
     );
     // Named notation: parameters have names, and not p_ ones.
     let unnamed = "select p.oid::regprocedure from pg_proc p
@@ -214,7 +216,7 @@ async fn schema(session: &Session) -> String {
         ),
         (
             "settings",
-            "select format('%s = %s %s, %s to %s', name, value, unit, min_value, max_value) from webhooks.settings order by 1",
+            "select format('%s = %s %s, %s to %s', name, coalesce(value::text, text_value, 'null'), unit, min_value, max_value) from webhooks.settings order by 1",
         ),
     ] {
         let lines = session.lines(query).await.join("\n");

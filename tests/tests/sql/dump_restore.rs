@@ -10,7 +10,7 @@ use crate::session::Session;
 
 const TENANT: &str = "11111111-1111-4111-8111-111111111111";
 const USER: &str = "22222222-2222-4222-8222-222222222222";
-const RELATIONS: [&str; 14] = [
+const RELATIONS: [&str; 15] = [
     "event_types",
     "settings",
     "webhook_subscriptions",
@@ -22,6 +22,7 @@ const RELATIONS: [&str; 14] = [
     "webhook_delivery_logs",
     "linked_tables",
     "subscription_breakers",
+    "subscription_verifications",
     "audit_log",
     "redeliveries",
     "subscription_templates",
@@ -41,7 +42,7 @@ async fn used(name: &str) -> Database {
              insert into webhooks.event_types (name, category, description) values
                  ('order.paid', 'order', E'it''s\\n\\ttabs and \\\\'), ('order.gone', 'order', null);
              update webhooks.event_types set description = 'ours' where name = 'job.created';
-             select webhooks.set_setting('max_retry_delay_seconds', 77);
+             select webhooks.set_setting('max_retry_delay_seconds', 77), webhooks.set_setting('verification_origin', 'events.example.com');
              insert into webhooks.subscription_templates (tenant_id, name, settings, placeholders)
                  values ('{TENANT}', 'ours', '{{\"payload_template\": \"{{{{ <<x>> }}}}\"}}', '{{\"x\": \"what\"}}');
              do $$ begin
@@ -61,6 +62,8 @@ async fn used(name: &str) -> Database {
         json!({"name": "secretive", "is_active": false, "payload_template": "{{ secrets.a }}", "template_secrets": {"a": "\"b\n"}}),
         json!({"name": "events", "is_active": false, "payload_format": "cloudevents"}),
         json!({"name": "off", "is_enabled": false, "disabled_reason": "HTTP status 410", "no_retry_statuses": []}),
+        json!({"name": "verified", "is_active": false, "endpoint_verification": "options"}),
+        json!({"name": "asked", "is_active": false, "endpoint_verification": "options", "webhook_url": "https://y.example/"}),
         json!({"name": "nulls", "is_active": null, "auth_config": null, "event_filters": null}),
     ] {
         let mut row = json!({"tenant_id": TENANT, "webhook_url": "http://x.example/"});
@@ -101,6 +104,10 @@ async fn used(name: &str) -> Database {
                  array_agg('open'::text), array_agg(1000::bigint), array_agg(60000::bigint))
              from (select id, subscription_id, case when row_number() over (order by id) <= 3 then 'delivered' else 'retrying' end as s
                    from webhooks.delivery_queue where next_attempt_at is null order by id limit 5) q;
+             select webhooks.record_verifications(array_agg(id), array_agg(webhook_url), array_agg('events.example.com'::text),
+                 array_agg(case name when 'verified' then 'verified' else 'refused' end),
+                 array_agg(case name when 'verified' then 100 end), array_agg('e'::text), array_agg(null::bigint))
+             from webhooks.webhook_subscriptions where endpoint_verification = 'options';
              -- Made again, in a month's partition and in none.
              select webhooks.retry_delivery(delivery_id) from webhooks.delivery_attempts where delivery_status = 'delivered' limit 1;
              insert into webhooks.redeliveries select webhooks.uuid_v7_floor('2020-01-01'), delivery_id, event_log_id, subscription_id, tenant_id from webhooks.redeliveries;
@@ -158,6 +165,10 @@ async fn assert_moved(original: &Database, restored: &Database) {
     assert_eq!(found, expected);
 
     let session = Session::open(restored).await;
+    // Who agreed need not be asked again.
+    let verified = "select needs_verification, is_verified, allowed_rate_per_minute
+                    from webhooks.load_subscriptions(array(select id from webhooks.webhook_subscriptions where name = 'verified'))";
+    assert_eq!(session.text(verified).await, "t|t|100");
     let foreign_keys = "select count(*) from pg_constraint where contype = 'f' and conparentid = 0";
     assert_eq!(session.text(foreign_keys).await, "0");
     assert_eq!(

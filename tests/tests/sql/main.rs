@@ -8,6 +8,7 @@
 //! | `manage_subscriptions`, `move_subscriptions` | subscriptions as functions, one and many |
 //! | `replay`, `event_history` | deliveries made again and cancelled; what became of an event |
 //! | `test_subscription`, `wait_for_delivery` | tests of subscriptions, and how they went |
+//! | `verifications` | receivers that agree first |
 //! | `audit` | who changed what |
 //! | `settings`, `partitions`, `links`, `dump_restore` | operations |
 //! | `watch`, `resources` | changes of a watched table are published; events carry what they are about |
@@ -89,6 +90,8 @@ mod templates;
 mod test_subscription;
 #[cfg(test)]
 mod two_phase;
+#[cfg(test)]
+mod verifications;
 #[cfg(test)]
 mod wait_for_delivery;
 #[cfg(test)]

@@ -67,7 +67,7 @@ async fn what_is_given_is_stored_and_the_rest_has_its_default() {
         "retry_delay_seconds": 2, "timeout_seconds": 4, "max_payload_size_kb": 5, "no_retry_statuses": [400, 404],
         "max_in_flight": 6, "payload_format": "envelope", "payload_template": "{{ secrets.a }}",
         "payload_content_type": "text/plain", "template_secrets": {"a": "b"}, "rate_limit_per_second": 0.5, "rate_limit_burst": 7, "ordering": "fifo",
-        "breaker_failure_threshold": 8, "breaker_cooldown_seconds": 9, "is_active": false, "is_enabled": false,
+        "breaker_failure_threshold": 8, "breaker_cooldown_seconds": 9, "endpoint_verification": "none", "is_active": false, "is_enabled": false,
         "created_by": USER
     });
     let settings = "select jsonb_agg(s order by s) from unnest(webhooks.settable_columns()) s";

@@ -312,6 +312,14 @@ async fn an_invalid_setting_is_named_and_no_secret_is_shown() {
             "breaker_cooldown_seconds: 0",
         ),
         (
+            json!({"endpoint_verification": "required"}),
+            "endpoint_verification: required",
+        ),
+        (
+            json!({"endpoint_verification": "options"}),
+            "options, while the setting verification_origin is not set",
+        ),
+        (
             json!({"no_retry_statuses": [410, 200]}),
             "no_retry_statuses: {410,200}",
         ),
@@ -378,6 +386,7 @@ async fn every_constraint_has_a_refusal_of_its_own() {
         "webhook_subscriptions_retry_count_check",
         "webhook_subscriptions_retry_delay_check",
         "webhook_subscriptions_timeout_check",
+        "webhook_subscriptions_verification_check",
     ];
     assert_eq!(session.lines(constraints).await, named);
     let not_null = "select string_agg(attname, ' ' order by attname) from pg_attribute
