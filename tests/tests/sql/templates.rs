@@ -200,10 +200,7 @@ async fn every_shipped_template_makes_what_its_receiver_takes() {
     }
     // Signed with a secret that is told on request.
     let signing = "select auth_type, auth_config from webhooks.subscription_settings where name = 'standard-webhooks'";
-    assert_eq!(
-        manager.text(signing).await,
-        r#"signature|{"secret": "***"}"#
-    );
+    assert_eq!(manager.text(signing).await, r#"signature|{"secret": null}"#);
 }
 
 #[tokio::test]
@@ -239,7 +236,7 @@ async fn overrides_and_templates_of_a_tenants_own() {
     );
     assert_eq!(
         manager.text(&made).await,
-        r#"In 17|https://chat.example.com/rooms/17|2|["job.*"]|{"room": "17", "text": "{{ event.type }}"}|{"api_key": "***"}|{"x": "***"}|30"#
+        r#"In 17|https://chat.example.com/rooms/17|2|["job.*"]|{"room": "17", "text": "{{ event.type }}"}|{"api_key": null}|{"x": null}|30"#
     );
     let plain = json!({"webhook_url": "https://x.example/"});
     manager.run(&create("plain-json", &plain)).await;
@@ -329,4 +326,41 @@ async fn overrides_and_templates_of_a_tenants_own() {
         assert!(!refusal.hint.is_empty(), "{refusal:?}");
         assert!(!refusal.everything.contains("hush"), "{refusal:?}");
     }
+}
+
+/// Templates and URLs may have keys in them, and an auditor reads the log of all tenants.
+#[tokio::test]
+async fn the_audit_log_has_no_keys_of_templates() {
+    let db = Database::fresh("audited_templates").await.unwrap();
+    let manager = manager(&db).await;
+    let settings = json!({"webhook_url": "https://chat.example.com/hush", "payload_template": "{\"key\": \"hush\"}"});
+    manager
+        .run(&format!(
+            "insert into webhooks.subscription_templates (tenant_id, name, settings) values ('{TENANT}', 'chat', {})",
+            literal(&settings.to_string())
+        ))
+        .await;
+    manager.run(&create("chat", &json!({}))).await;
+    manager
+        .run("update webhooks.subscription_templates set description = 'x';
+              update webhooks.subscription_templates set settings = jsonb_set(settings, '{payload_template}', '\"hush\"');
+              update webhooks.webhook_subscriptions set payload_template = '\"hush\"'")
+        .await;
+    let session = Session::open(&db).await;
+    let log = session
+        .lines("select object_type, action, before, after from webhooks.audit_log order by id")
+        .await;
+    assert_eq!(log.len(), 5, "{log:?}");
+    for entry in &log {
+        assert!(!entry.contains("hush"), "{entry}");
+    }
+    assert!(
+        log[1].contains(r#""payload_template": "[redacted]""#),
+        "{log:?}"
+    );
+    assert!(
+        log[0].contains("https://chat.example.com/[redacted]"),
+        "{log:?}"
+    );
+    assert!(log[2].contains(r#"{"description": "x"}"#), "{log:?}");
 }
