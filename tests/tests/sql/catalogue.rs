@@ -140,7 +140,7 @@ async fn what_can_be_told_of_a_function_is_told() {
          generate_secret grant_all_tenants import_subscriptions insert_subscription join_sidecars leave_sidecars link_table \
          link_tenants link_users lock_tenant maintain make_resolver notify_owner promote_due publish_event record_attempts record_verifications \
          redeliver refuse_event register_event_type register_resource release_shards remove_orphans renew_secret renew_verification replay_events reset_breaker \
-         reset_setting retry_delivery retry_failed revoke_all_tenants ring_doorbell set_setting set_subscriptions_enabled \
+         reset_setting retry_delivery retry_failed revoke_all_tenants ring_doorbell set_setting set_setting set_subscriptions_enabled \
          set_tenant sidecar_count test_subscription unlink_tenants unlink_users unregister_resource unwatch_table update_subscription uuid_v7 \
          verify_subscription wait_for_delivery watch_table"
     );

@@ -306,3 +306,33 @@ async fn a_test_is_previewed_as_one() {
     let build = format!("select webhooks.build_payload('{event}', '{A}')");
     assert_eq!(world.session.text(&build).await, preview["body"]);
 }
+
+/// A test is a delivery, too: who has not agreed to any gets none.
+#[tokio::test]
+async fn a_receiver_that_has_not_agreed_gets_no_test() {
+    let world = World::new("test_unverified").await;
+    let session = &world.session;
+    session
+        .run("select webhooks.set_setting('verification_origin', 'events.example.com')")
+        .await;
+    let options = json!({"endpoint_verification": "options", "is_enabled": false});
+    world.subscribe(A, options).await;
+    let answer = |state: &str| {
+        format!(
+            "select webhooks.record_verifications('{{{A}}}', '{{http://x.example/}}', '{{events.example.com}}', '{{{state}}}', '{{null}}', '{{no}}', '{{null}}')"
+        )
+    };
+    for before in ["", &answer("refused")] {
+        session.run(before).await;
+        let refusal = session.refused(TEST_A).await;
+        assert_eq!(refusal.code, "55000");
+        assert!(refusal.message.contains("has not agreed"), "{refusal:?}");
+        assert!(refusal.hint.contains("verification_error"), "{refusal:?}");
+    }
+    session.run(&answer("verified")).await;
+    session.run(TEST_A).await;
+    session
+        .run("update webhooks.webhook_subscriptions set webhook_url = 'http://y.example/'")
+        .await;
+    assert_eq!(session.refused(TEST_A).await.code, "55000");
+}
