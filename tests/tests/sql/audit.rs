@@ -134,7 +134,7 @@ async fn each_change_shows_what_it_changed() {
     for (change, expected) in [
         (
             "select webhooks.set_setting('max_retry_delay_seconds', 77)",
-            json!(["created", null, {"name": "max_retry_delay_seconds", "value": 77}]),
+            json!(["created", null, {"name": "max_retry_delay_seconds", "value": 77, "text_value": null}]),
         ),
         (
             "select webhooks.set_setting('max_retry_delay_seconds', 78)",

@@ -88,10 +88,11 @@ pub async fn database(name: &str) -> (Database, Session) {
         } = tenant;
         admin
             .run(&format!(
-                "insert into webhooks.webhook_subscriptions
-                     (id, tenant_id, name, description, webhook_url, webhook_headers, auth_type, auth_config, template_secrets, subscribed_events, event_filters)
+                "select webhooks.set_setting('verification_origin', 'events.example.com');
+                 insert into webhooks.webhook_subscriptions
+                     (id, tenant_id, name, description, webhook_url, webhook_headers, auth_type, auth_config, template_secrets, endpoint_verification, subscribed_events, event_filters)
                  select overlay('{subscription}' placing to_hex(n) from 36)::uuid, '{id}', '{mark} ' || n, '{mark}', 'https://{mark}.example/' || n,
-                        '{{\"x-team\": \"{mark}\"}}', 'signature', '{{\"secret\": \"{mark}-secret\"}}', '{{\"token\": \"{mark}\"}}', '[\"*\"]',
+                        '{{\"x-team\": \"{mark}\"}}', 'signature', '{{\"secret\": \"{mark}-secret\"}}', '{{\"token\": \"{mark}\"}}', 'options', '[\"*\"]',
                         '{{\"event_data\": {{\"owner\": \"{mark}\"}}, \"jsonpath\": \"$.owner == \\\"{mark}\\\"\"}}'
                  from generate_series(1, {subscriptions}) n;
                  insert into webhooks.event_logs
@@ -118,7 +119,7 @@ pub async fn database(name: &str) -> (Database, Session) {
                  insert into webhooks.subscription_breakers (subscription_id, state, since, probe_at, failing_since, last_error)
                  select id, 'open', now(), now(), now(), '{mark}' from webhooks.webhook_subscriptions where tenant_id = '{id}';
                  insert into webhooks.subscription_verifications (subscription_id, webhook_url, origin, state, since, tries, last_error)
-                 select id, webhook_url, '{mark}', 'refused', now(), 1, '{mark}' from webhooks.webhook_subscriptions where tenant_id = '{id}'"
+                 select id, webhook_url, 'events.example.com', 'verified', now(), 1, '{mark}' from webhooks.webhook_subscriptions where tenant_id = '{id}'"
             ))
             .await;
     }
