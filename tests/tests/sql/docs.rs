@@ -40,7 +40,13 @@ async fn executes(document: &Path) {
     // A cluster of its own: documents create roles, which belong to the cluster.
     let cluster = Cluster::start(Options::default()).await.unwrap();
     let db = Database::create_empty(&cluster, "docs").await.unwrap();
-    for block in blocks {
+    // A how-to is one session from beginning to end.
+    let scripts = if document.parent().is_some_and(|d| d.ends_with("how-to")) {
+        vec![blocks.join("\n")]
+    } else {
+        blocks
+    };
+    for block in scripts {
         db.cluster()
             .psql(db.name(), &block)
             .await

@@ -31,7 +31,7 @@ const IS_PARTITION: &str = "c.relname ~ '_[0-9]{8}$'";
 const RELATIONS: &str = "
     select c.relname as name, obj_description(c.oid, 'pg_class') as comment,
         case c.relkind when 'v' then 'View' when 'S' then 'Sequence' else 'Table' end
-            || coalesce(', ' || lower(pg_get_partkeydef(c.oid)), '') as kind,
+            || coalesce(', partitioned by ' || lower(pg_get_partkeydef(c.oid)), '') as kind,
         (select coalesce(json_agg(json_build_object(
             'name', a.attname, 'type', format_type(a.atttypid, a.atttypmod), 'comment', col_description(c.oid, a.attnum),
             'default', coalesce(pg_get_expr(d.adbin, d.adrelid), case when a.attnotnull then 'required' end),
@@ -284,14 +284,20 @@ fn callers(function: &Value) -> String {
 }
 
 fn rights(relation: &Value) -> String {
-    let roles: Vec<_> = object(relation, "rights")
-        .map(|(role, privileges)| format!("{}: {privileges}", code(role)))
-        .collect();
-    if roles.is_empty() {
-        "For the owner alone".to_owned()
-    } else {
-        roles.join(". ")
+    let mut rights: Vec<(&str, String)> = Vec::new();
+    for (role, privileges) in object(relation, "rights") {
+        match rights.iter_mut().find(|right| right.0 == privileges) {
+            Some(right) => right.1 += &format!(", {}", code(role)),
+            None => rights.push((privileges, code(role))),
+        }
     }
+    if rights.is_empty() {
+        return "For the owner alone".to_owned();
+    }
+    let rights = rights
+        .into_iter()
+        .map(|(privileges, roles)| format!("{roles}: {privileges}"));
+    rights.collect::<Vec<_>>().join(". ")
 }
 
 /// Roles that may read every column.
@@ -311,7 +317,7 @@ async fn event_types(db: &Database) -> String {
     let mut table = "\n".to_owned() + &head(&["event type", ""]);
     for row in db.rows(query).await.unwrap() {
         table.push_str(&line(&[
-            &code(text(&row, "name")),
+            code(text(&row, "name")).as_str(),
             text(&row, "description"),
         ]));
     }
@@ -355,7 +361,7 @@ async fn settings(db: &Database) -> String {
     table.push_str("\nSettings of a session or transaction (`set webhooks.notify = off`, `set local webhooks.user_id = '…'`):\n\n");
     table.push_str(&head(&["setting", "default", "meaning"]));
     for (name, default, meaning) in SESSION_SETTINGS {
-        table.push_str(&line(&[&code(name), *default, *meaning]));
+        table.push_str(&line(&[code(name).as_str(), default, meaning]));
     }
     table
 }
