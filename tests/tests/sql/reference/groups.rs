@@ -156,6 +156,7 @@ pub const GROUPS: &[Group] = &[
 
 /// Parts of the above: in a table at the end, by name.
 pub const INTERNALS: &[&str] = &[
+    "application_user()",
     "apply_links()",
     "audit()",
     "audit_change()",
@@ -185,6 +186,7 @@ pub const INTERNALS: &[&str] = &[
     "idempotency_keys",
     "insert_subscription()",
     "is_comparable()",
+    "is_watch()",
     "jsonpath_matches()",
     "jsonpath_objection()",
     "keep_secrets()",
