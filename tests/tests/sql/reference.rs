@@ -361,7 +361,7 @@ async fn settings(db: &Database) -> String {
     table.push_str("\nSettings of a session or transaction (`set webhooks.notify = off`, `set local webhooks.user_id = '…'`):\n\n");
     table.push_str(&head(&["setting", "default", "meaning"]));
     for (name, default, meaning) in SESSION_SETTINGS {
-        table.push_str(&line(&[code(name).as_str(), default, meaning]));
+        table.push_str(&line::<&str>(&[&code(name), default, meaning]));
     }
     table
 }

@@ -70,7 +70,7 @@ fn code(text: &str) -> usize {
     if text.starts_with("{\"") {
         return text.find('}').map_or(0, |end| end + 1);
     }
-    let word = text.find(|c| !is_word(c)).unwrap_or(text.len());
+    let word = text.find(|c: char| !is_word(c)).unwrap_or(text.len());
     let name = text[..word].trim_end_matches('.');
     if name.is_empty() {
         return 0;
