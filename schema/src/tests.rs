@@ -2,7 +2,7 @@ use std::time::{Duration, Instant};
 
 use super::*;
 use proptest::prelude::*;
-use serde_json::json;
+use serde_json::{Map, json};
 
 fn errors(schema: &Value, data: &str) -> Vec<String> {
     Schema::parse(&schema.to_string()).unwrap().errors(data)
@@ -250,6 +250,27 @@ fn any_json() -> impl Strategy<Value = Value> {
                 .prop_map(|members| Value::Object(members.into_iter().collect())),
         ]
     })
+}
+
+/// Six levels of twenty properties each: 64 million values.
+#[test]
+fn a_schema_that_is_wide_and_deep_has_a_small_example() {
+    let level = |n: usize| {
+        let properties: Map<String, Value> = (0..20)
+            .map(|p| {
+                (
+                    format!("p{p}"),
+                    json!({"$ref": format!("#/$defs/l{}", n + 1)}),
+                )
+            })
+            .collect();
+        (format!("l{n}"), json!({"properties": properties}))
+    };
+    let mut levels: Map<String, Value> = (0..6).map(level).collect();
+    levels.insert("l6".to_owned(), json!({"const": 1}));
+    let schema = json!({"$ref": "#/$defs/l0", "$defs": levels});
+    let made = example(&schema).to_string();
+    assert!((100..100_000).contains(&made.len()), "{}", made.len());
 }
 
 proptest! {

@@ -618,3 +618,59 @@ async fn run(cluster: &Cluster, mut command: Command) {
         cluster.server_log_tail(20)
     );
 }
+
+/// Publishers queue behind who waits for a lock on event_logs.
+#[tokio::test]
+async fn registering_again_waits_for_nobody_and_the_rest_not_long() {
+    let (db, session) = session("resources_locks").await;
+    session.run(REGISTER).await;
+    let reader = Session::open(&db).await;
+    reader
+        .run("begin; select count(*) from webhooks.event_logs")
+        .await;
+    session
+        .run("select webhooks.register_resource('document', 'public.documents', columns => '{title}')")
+        .await;
+    assert_eq!(
+        snapshot(&session, TENANT, "document", ONE).await,
+        r#"{"title": "ours"}"#
+    );
+    let refusal = session
+        .refused("select webhooks.unregister_resource('document')")
+        .await;
+    assert_eq!(refusal.code, "55P03");
+    assert_eq!(
+        refusal.message,
+        "event_logs is in use by a long transaction"
+    );
+    assert!(refusal.hint.contains("pg_stat_activity"), "{refusal:?}");
+    reader.run("commit").await;
+    session
+        .run("select webhooks.unregister_resource('document')")
+        .await;
+    assert_eq!(session.text(TRIGGERS).await, "0");
+}
+
+/// A resolver that was tried with its author's search_path would fail for each publisher.
+#[tokio::test]
+async fn a_resolver_without_a_search_path_is_noticed() {
+    let (db, session) = session("resources_search_path").await;
+    for (setting, told) in [("", 1), ("set search_path = public", 0)] {
+        session
+            .run(&format!(
+                "create or replace function snapshot(tenant uuid, id uuid) returns jsonb language plpgsql stable {setting}
+                 as 'begin return (select to_jsonb(d) from public.documents d where d.id = $2); end'"
+            ))
+            .await;
+        let mut psql = db.cluster().client_program("psql", db.name());
+        psql.args(["-c", "select webhooks.register_resource('document', resolver => 'public.snapshot(uuid, uuid)')"]);
+        let output = tokio::task::spawn_blocking(move || psql.output());
+        let output = output.await.unwrap().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        let output = String::from_utf8_lossy(&output.stderr);
+        let notices = output
+            .matches("function public.snapshot(uuid,uuid) will run with search_path = pg_catalog, pg_temp")
+            .count();
+        assert_eq!(notices, told, "{output}");
+    }
+}

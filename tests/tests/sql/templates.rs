@@ -327,3 +327,40 @@ async fn overrides_and_templates_of_a_tenants_own() {
         assert!(!refusal.everything.contains("hush"), "{refusal:?}");
     }
 }
+
+/// Templates and URLs may have keys in them, and an auditor reads the log of all tenants.
+#[tokio::test]
+async fn the_audit_log_has_no_keys_of_templates() {
+    let db = Database::fresh("audited_templates").await.unwrap();
+    let manager = manager(&db).await;
+    let settings = json!({"webhook_url": "https://chat.example.com/hush", "payload_template": "{\"key\": \"hush\"}"});
+    manager
+        .run(&format!(
+            "insert into webhooks.subscription_templates (tenant_id, name, settings) values ('{TENANT}', 'chat', {})",
+            literal(&settings.to_string())
+        ))
+        .await;
+    manager.run(&create("chat", &json!({}))).await;
+    manager
+        .run("update webhooks.subscription_templates set description = 'x';
+              update webhooks.subscription_templates set settings = jsonb_set(settings, '{payload_template}', '\"hush\"');
+              update webhooks.webhook_subscriptions set payload_template = '\"hush\"'")
+        .await;
+    let session = Session::open(&db).await;
+    let log = session
+        .lines("select object_type, action, before, after from webhooks.audit_log order by id")
+        .await;
+    assert_eq!(log.len(), 5, "{log:?}");
+    for entry in &log {
+        assert!(!entry.contains("hush"), "{entry}");
+    }
+    assert!(
+        log[1].contains(r#""payload_template": "[redacted]""#),
+        "{log:?}"
+    );
+    assert!(
+        log[0].contains("https://chat.example.com/[redacted]"),
+        "{log:?}"
+    );
+    assert!(log[2].contains(r#"{"description": "x"}"#), "{log:?}");
+}
