@@ -1,20 +1,20 @@
 -- Group roles (cluster-wide, NOLOGIN): granted to login roles by the DBA. Nothing is granted to PUBLIC.
---
---   webhooks_publisher    publishes
---   webhooks_manager      manages subscriptions and reads events and logs
---   webhooks_monitor      reads states of all tenants: no payloads, no secrets
---   webhooks_auditor      reads the audit log
---   webhooks_sidecar      does what the sidecar does
---   webhooks_all_tenants  nothing by itself: its members publish and manage for every tenant. See grant_all_tenants()
 do $roles$
 declare
     role_name text;
+    meaning text;
 begin
-    foreach role_name in array array[
-        'webhooks_publisher', 'webhooks_manager', 'webhooks_monitor', 'webhooks_auditor', 'webhooks_sidecar', 'webhooks_all_tenants'
-    ] loop
+    for role_name, meaning in values
+        ('webhooks_publisher', 'Publishes events for the tenant that is set, and watches tables of its own; reads no events.'),
+        ('webhooks_manager', 'Manages subscriptions of the tenant that is set, and reads its events and deliveries; reads no secrets.'),
+        ('webhooks_monitor', 'Reads states of all tenants: no payloads, nothing that receivers answered, no URLs, no secrets.'),
+        ('webhooks_auditor', 'Reads the audit log of all tenants.'),
+        ('webhooks_sidecar', 'Does what the sidecar does, by its functions alone.'),
+        ('webhooks_all_tenants', 'Nothing by itself: publishers and managers that are its members work for every tenant. See grant_all_tenants().')
+    loop
         if not exists (select from pg_catalog.pg_roles where rolname = role_name) then
             execute pg_catalog.format('create role %I nologin', role_name);
+            execute pg_catalog.format('comment on role %I is %L', role_name, meaning);
         end if;
     end loop;
 end

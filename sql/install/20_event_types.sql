@@ -8,7 +8,7 @@ create table webhooks.event_types (
     constraint event_types_name_check check (name ~ '^[a-z0-9_]+(\.[a-z0-9_]+)+$'),
     constraint event_types_category_check check (category ~ '^[a-z0-9_]+$')
 );
-comment on table webhooks.event_types is 'Catalogue of event types. Publishing an unknown type is an error; register yours with INSERT.';
+comment on table webhooks.event_types is 'Catalogue of event types. Publishing an unknown type is an error; register yours with register_event_type().';
 comment on column webhooks.event_types.name is 'For example document.uploaded: lower-case words joined by dots.';
 comment on column webhooks.event_types.category is 'Default of event_logs.event_category.';
 comment on column webhooks.event_types.description is 'For people.';

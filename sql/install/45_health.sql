@@ -47,7 +47,7 @@ comment on view webhooks.subscription_health is 'One row per subscription: wheth
 comment on column webhooks.subscription_health.subscription_id is 'The subscription.';
 comment on column webhooks.subscription_health.tenant_id is 'Whose.';
 comment on column webhooks.subscription_health.name is 'Its name.';
-comment on column webhooks.subscription_health.is_delivered_to is 'False: inactive or disabled, its deliveries are held.';
+comment on column webhooks.subscription_health.is_delivered_to is 'False: inactive or disabled. It matches no new events, and what is queued for it is held.';
 comment on column webhooks.subscription_health.breaker_state is 'closed: deliveries go. open: they wait. half_open: one of them probes the receiver.';
 comment on column webhooks.subscription_health.breaker_since is 'Since when it is in that state.';
 comment on column webhooks.subscription_health.probe_at is 'When the next probe may be made, or might have been; null while closed.';

@@ -35,8 +35,8 @@ comment on column webhooks.delivery_attempts.tenant_id is 'Whose.';
 comment on column webhooks.delivery_attempts.payload_size_bytes is 'Size of the body sent.';
 comment on column webhooks.delivery_attempts.delivery_status is 'delivered, failed, retrying, expired or cancelled (no request was made for these two).';
 comment on column webhooks.delivery_attempts.payload_sha256 is 'SHA-256 of the body sent.';
-comment on column webhooks.delivery_attempts.response_headers is 'Response headers (capped).';
-comment on column webhooks.delivery_attempts.response_body is 'Start of the response body (capped, invalid UTF-8 replaced).';
+comment on column webhooks.delivery_attempts.response_headers is 'Response headers, as many as the setting max_response_headers_bytes allows.';
+comment on column webhooks.delivery_attempts.response_body is 'Start of the response body, as much as the setting max_response_body_bytes allows; invalid UTF-8 is replaced.';
 comment on column webhooks.delivery_attempts.error_message is 'What went wrong.';
 comment on column webhooks.delivery_attempts.is_test is 'True: made by test_subscription(). Null: a delivery of an event.';
 

@@ -84,7 +84,7 @@ begin
 end
 $$;
 comment on function webhooks.publish_event(uuid, text, text, text, jsonb, text, uuid, uuid, text, text, inet, text, text, text, text, timestamptz, timestamptz) is
-    'Publishes an event in this transaction and returns its id. The same (tenant, idempotency_key) again returns the first event''s id and publishes nothing.';
+    'Publishes an event in this transaction and returns its id. The parameters are described as columns of event_logs. The same (tenant, idempotency_key) again returns the first event''s id and publishes nothing.';
 
 create function webhooks.preview_request(event_id uuid, subscription_id uuid default null)
 returns table (headers jsonb, body text)

@@ -197,7 +197,7 @@ begin
 end
 $$;
 comment on function webhooks.watch_table(regclass, text, text, text, jsonb, name, uuid, name, text, name[], text, name[], name[]) is
-    'Publishes an event for each row of a table that is inserted, updated or deleted, in the same transaction. Replaces an earlier watch of the table. For its owner, with whose rights it publishes.';
+    'Publishes an event for each row of a table that is inserted, updated or deleted, in the same transaction. Replaces an earlier watch of the table. The parameters are described as columns of watched_tables. For the table''s owner, with whose rights it publishes.';
 
 create view webhooks.watched_tables with (security_invoker = true) as
 select

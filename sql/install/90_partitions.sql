@@ -2,7 +2,7 @@ create function webhooks.uuid_v7_floor(at timestamptz)
 returns uuid
 language sql immutable strict parallel safe
 return (lpad(to_hex((extract(epoch from at) * 1000)::bigint), 12, '0') || '00000000000000000000')::uuid;
-comment on function webhooks.uuid_v7_floor(timestamptz) is 'The lowest UUIDv7 of that millisecond: a partition bound.';
+comment on function webhooks.uuid_v7_floor(timestamptz) is 'The lowest UUIDv7 of that millisecond. Ids tell when something was made: id >= uuid_v7_floor(now() - interval ''1 hour'') finds what is newer, and opens the partitions of that time alone.';
 
 create function webhooks.create_partitions(days_ahead integer default null)
 returns integer

@@ -175,7 +175,7 @@ end;
 comment on function webhooks.create_subscription(
     uuid, text, text, jsonb, text, text, text, jsonb, text, jsonb, jsonb, integer, integer, integer, integer, integer[], integer,
     double precision, integer, text, integer, integer, text, text, text, jsonb, text, boolean, boolean, uuid) is
-    'Makes a subscription and returns its id. What is null has its column''s default: see \d+ webhooks.webhook_subscriptions.';
+    'Makes a subscription and returns its id. The parameters are described as columns of webhook_subscriptions; one that is null has that column''s default.';
 
 create function webhooks.update_subscription(id uuid, changes jsonb)
 returns webhooks.subscription_settings
@@ -239,4 +239,4 @@ begin
 end
 $$;
 comment on function webhooks.set_subscriptions_enabled(uuid[], boolean) is
-    'Enables or disables subscriptions, all or none, and returns how many that changed. What is queued for a disabled one is held.';
+    'Enables or disables subscriptions, all or none, and returns how many that changed. A disabled one matches no new events; what is queued for it is held.';

@@ -1,10 +1,10 @@
 //! What the catalogues say of the whole schema.
 
 use std::path::Path;
-use std::process::Command;
 
 use webhooks_tests::database::Database;
 
+use crate::golden::assert_golden;
 use crate::session::Session;
 
 /// Functions that run as the extension's owner. Each addition deserves a thought about who may call it with what.
@@ -227,23 +227,9 @@ async fn schema(session: &Session) -> String {
     schema
 }
 
-/// Every change of the schema is visible in review: `UPDATE_GOLDEN=1 cargo test …` writes it down.
 #[tokio::test]
 async fn the_schema_is_the_golden_one() {
     let (db, session) = session("golden").await;
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/schema.sql");
-    let found = schema(&session).await;
-    if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        std::fs::write(&golden, &found).unwrap();
-    }
-    if std::fs::read_to_string(&golden).unwrap() != found {
-        let new = db.cluster().directory().join("schema.sql");
-        std::fs::write(&new, &found).unwrap();
-        let diff = Command::new("diff")
-            .arg("-u")
-            .args([&golden, &new])
-            .output();
-        let diff = diff.map_or(found, |d| String::from_utf8_lossy(&d.stdout).into_owned());
-        panic!("the schema changed; if that is right, run again with UPDATE_GOLDEN=1\n{diff}");
-    }
+    assert_golden(&db, &golden, &schema(&session).await);
 }

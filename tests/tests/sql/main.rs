@@ -14,6 +14,7 @@
 //! | `watch`, `resources` | changes of a watched table are published; events carry what they are about |
 //! | `event_types` | what is known of events: versions, schemas, examples |
 //! | `docs`, `examples` | the documents' and examples' SQL, as it stands |
+//! | `reference` | `docs/sql-reference.md` is what the catalogues say |
 //! | `previews`, `templates` | requests as SQL shows them; ready-made settings |
 //! | `native` | the functions in Rust, called as SQL calls them |
 //! | `isolation` | tenants and roles: who may do what with whose rows |
@@ -40,6 +41,8 @@ mod event_history;
 mod event_types;
 #[cfg(test)]
 mod examples;
+#[cfg(test)]
+mod golden;
 #[cfg(test)]
 mod health;
 #[cfg(test)]
@@ -72,6 +75,8 @@ mod privileges;
 mod publish;
 #[cfg(test)]
 mod record;
+#[cfg(test)]
+mod reference;
 #[cfg(test)]
 mod replay;
 #[cfg(test)]
