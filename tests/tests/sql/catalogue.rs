@@ -18,6 +18,8 @@ const SECURITY_DEFINER: &[&str] = &[
     "derive_routes",
     "forget_tenants",
     "grant_all_tenants",
+    "limit_events",
+    "limit_subscriptions",
     "load_subscriptions",
     "lock_tenant",
     "maintain",
@@ -32,11 +34,14 @@ const SECURITY_DEFINER: &[&str] = &[
     "retry_delivery",
     "retry_failed",
     "revoke_all_tenants",
+    "set_tenant_limits",
     "sidecar_settings",
     "snapshot_resource",
     "subscription_changes",
+    "sync_limit_trigger",
     "sync_resource_trigger",
     "sync_validation_trigger",
+    "tenant_usage",
     "validate_events",
     "validate_subscription",
 ];
@@ -48,6 +53,8 @@ const NOT_DUMPED: &[&str] = &[
     "delivery_attempts_template",
     "event_logs_template",
     "subscription_routes",
+    // Of memory that another server has not.
+    "meters_handle",
 ];
 
 async fn session(name: &str) -> (Database, Session) {
@@ -131,14 +138,17 @@ async fn what_can_be_told_of_a_function_is_told() {
         where pronamespace = 'webhooks'::regnamespace and provolatile = 'v' and prorettype <> 'trigger'::regtype";
     assert_eq!(
         session.text(volatile).await,
-        "apply_links arm_doorbell audit balance_shards call_resolver cancel_deliveries claim_idempotency_key \
-         copy_subscriptions create_partitions create_subscription create_subscription_from_template delete_subscription deprecate_event_type disarm_doorbell generate_api_key \
-         generate_secret grant_all_tenants import_subscriptions insert_subscription join_sidecars leave_sidecars link_table \
-         link_tenants link_users lock_tenant maintain make_resolver notify_owner promote_due publish_event record_attempts \
-         redeliver refuse_event register_event_type register_resource release_shards remove_orphans renew_secret replay_events reset_breaker \
-         reset_setting retry_delivery retry_failed revoke_all_tenants ring_doorbell set_setting set_subscriptions_enabled \
-         set_tenant sidecar_count unlink_tenants unlink_users unregister_resource unwatch_table update_subscription uuid_v7 \
-         watch_table"
+        "apply_limits apply_links arm_doorbell attach_meters audit balance_shards call_resolver cancel_deliveries \
+         check_outstanding claim_idempotency_key copy_subscriptions create_meters create_partitions \
+         create_subscription create_subscription_from_template delete_subscription deprecate_event_type \
+         disarm_doorbell generate_api_key generate_secret grant_all_tenants import_subscriptions insert_subscription \
+         join_sidecars leave_sidecars link_table link_tenants link_users lock_tenant maintain make_resolver \
+         meter_events meter_outstanding metered_events notify_owner open_meters promote_due publish_event \
+         record_attempts redeliver refuse_event refuse_outstanding register_event_type register_resource \
+         release_shards remove_orphans renew_secret replay_events reset_breaker reset_setting retry_delivery \
+         retry_failed revoke_all_tenants ring_doorbell set_setting set_subscriptions_enabled set_tenant \
+         set_tenant_limits sidecar_count tenant_usage unlink_tenants unlink_users unregister_resource unwatch_table \
+         update_subscription uuid_v7 watch_table"
     );
     // Named notation: parameters have names, and not p_ ones.
     let unnamed = "select p.oid::regprocedure from pg_proc p

@@ -7,6 +7,7 @@
 //! | `doorbell`, `shards`, `claim`, `ordering`, `record`, `health` | the sidecar's side of the protocol, several sessions at once |
 //! | `manage_subscriptions`, `move_subscriptions` | subscriptions as functions, one and many |
 //! | `replay`, `event_history` | deliveries made again and cancelled; what became of an event |
+//! | `limits` | what a tenant may have at the most |
 //! | `audit` | who changed what |
 //! | `settings`, `partitions`, `links`, `dump_restore` | operations |
 //! | `watch`, `resources` | changes of a watched table are published; events carry what they are about |
@@ -44,6 +45,8 @@ mod health;
 mod idempotency;
 #[cfg(test)]
 mod isolation;
+#[cfg(test)]
+mod limits;
 #[cfg(test)]
 mod links;
 #[cfg(test)]
