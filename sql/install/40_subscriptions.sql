@@ -174,9 +174,6 @@ comment on function webhooks.jsonpath_objection(jsonpath) is
     'Why a subscription may not filter by a path; null if it may. Publishers evaluate it in their transactions: refused is what may take longer than the square of the event''s size.';
 
 create function webhooks.refuse_subscription(id uuid)
-create function webhooks.check_template(
-    payload_template text, payload_content_type text, max_payload_size_kb integer, subscribed_events jsonb
-)
 returns void
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -203,10 +200,19 @@ begin atomic
 end;
 comment on function webhooks.keep_secrets(jsonb, jsonb) is
     'An object with what is stored under its keys that are null: who may not read secrets can leave them as they are.';
+
+create function webhooks.check_template(
+    payload_template text, payload_content_type text, max_payload_size_kb integer, subscribed_events jsonb
+)
+returns void
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
     -- Without an event: only its syntax.
     perform webhooks.render_request(
         'envelope', check_template.payload_template, check_template.payload_content_type, check_template.max_payload_size_kb,
-        null, null, null, null, null, null, null, null, null, null, null, null, null, null);
+        null, null, null, null, null, null, null, null, null, null, null, null, null, null, null);
     -- pg_dump and pg_restore turn it off; types and their examples may come later.
     if current_setting('check_function_bodies')::boolean then
         perform r.body

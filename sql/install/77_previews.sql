@@ -72,7 +72,7 @@ begin
         'x-webhook-delivery-id', '…', 'x-webhook-attempt', '1', 'x-webhook-event-type', request.event_type);
     return query select
         coalesce(subscription.webhook_method, 'POST')::text, subscription.webhook_url,
-        request.headers || coalesce(subscription.own_headers, '{}') || identity
+        request.headers || coalesce((select jsonb_object_agg(k, '***') from jsonb_object_keys(subscription.own_headers) k), '{}') || identity
             || case subscription.auth_type
                 when 'signature' then '{"webhook-signature": "***", "x-webhook-signature": "***"}'
                 when 'api_key' then jsonb_build_object(lower(coalesce(subscription.auth_config ->> 'header', 'authorization')), '***')
