@@ -1,9 +1,13 @@
 //! Data made from a schema: the schema's own words where it has some, else the simplest that fits.
 
 use serde_json::{Map, Value, json};
+use std::cell::Cell;
 
 /// How deep an example goes: schemas may be recursive.
 const DEPTH: usize = 12;
+
+/// How many parts it has: a schema of a few lines can have billions.
+const PARTS: usize = 2_000;
 
 /// How many items an array gets at the most, whatever `minItems` says.
 const ITEMS: u64 = 10;
@@ -12,13 +16,18 @@ const ITEMS: u64 = 10;
 /// tell is left to the author, who can put an example into the schema.
 #[must_use]
 pub fn example(schema: &Value) -> Value {
-    Maker { root: schema }
-        .make(schema, Path::default())
-        .unwrap_or(Value::Null)
+    let parts_left = Cell::new(PARTS);
+    Maker {
+        root: schema,
+        parts_left,
+    }
+    .make(schema, Path::default())
+    .unwrap_or(Value::Null)
 }
 
 struct Maker<'a> {
     root: &'a Value,
+    parts_left: Cell<usize>,
 }
 
 /// The way to a part of the schema.
@@ -46,6 +55,7 @@ impl Path<'_> {
 impl Maker<'_> {
     /// `None`: there is no end to it.
     fn make(&self, schema: &Value, path: Path<'_>) -> Option<Value> {
+        self.parts_left.set(self.parts_left.get().checked_sub(1)?);
         let Value::Object(words) = schema else {
             // true: anything.
             return Some(json!({}));

@@ -120,3 +120,17 @@ begin
 end
 $$;
 comment on function webhooks.revoke_all_tenants(name) is 'Undoes grant_all_tenants().';
+
+create function webhooks.application_user()
+returns uuid
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    return nullif(current_setting('webhooks.user_id', true), '')::uuid;
+exception when invalid_text_representation then
+    raise exception 'webhooks.user_id is "%", not a UUID', left(current_setting('webhooks.user_id'), 100)
+        using errcode = 'invalid_parameter_value', hint = 'Set it to the id of the application''s user, or to nothing.';
+end
+$$;
+comment on function webhooks.application_user() is 'The application''s user, as the setting webhooks.user_id says; null if it is not set.';

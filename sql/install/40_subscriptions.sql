@@ -243,13 +243,7 @@ begin
         new.webhook_headers := webhooks.keep_secrets(new.webhook_headers, old.webhook_headers);
         new.auth_config := webhooks.keep_secrets(new.auth_config, old.auth_config);
     elsif new.created_by is null then
-        begin
-            new.created_by := nullif(current_setting('webhooks.user_id', true), '')::uuid;
-        exception when invalid_text_representation then
-            raise exception 'webhooks.user_id is "%", not a UUID', left(current_setting('webhooks.user_id'), 100)
-                using errcode = 'invalid_parameter_value',
-                      hint = 'It becomes created_by. Set it to the id of the application''s user, or to nothing.';
-        end;
+        new.created_by := webhooks.application_user();
     end if;
 
     -- Also what the constraints say: when one of those fails, PostgreSQL shows the whole row, secrets included.

@@ -102,6 +102,8 @@ begin atomic
         when c.key = 'auth_config' then coalesce(webhooks.redact(c.value, '{header}', '"[redacted]"'), 'null')
         when c.key = 'webhook_url' and hide_path
             then to_jsonb(regexp_replace(c.value #>> '{}', '^(https?://[^/?#]*)(/.+|[?#].*)$', '\1/[redacted]', 'i'))
+        -- Some have a key in them.
+        when c.key = 'payload_template' and hide_path and c.value <> 'null' then '"[redacted]"'
         else c.value
     end), '{}') end
     from jsonb_each(subscription) c;
@@ -157,6 +159,10 @@ begin
                 action := case when is_on then 'enabled' else 'disabled' end;
             end if;
         end if;
+    end if;
+    if tg_argv[0] = 'subscription_template' then
+        before := coalesce(jsonb_set(before, '{settings}', webhooks.redact_subscription(before -> 'settings', hide_path => true), false), before);
+        after := coalesce(jsonb_set(after, '{settings}', webhooks.redact_subscription(after -> 'settings', hide_path => true), false), after);
     end if;
     perform webhooks.audit(
         action, tg_argv[0], coalesce(new_row, old_row) ->> tg_argv[1], (coalesce(new_row, old_row) ->> 'tenant_id')::uuid,

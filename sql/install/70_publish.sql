@@ -42,7 +42,7 @@ create function webhooks.publish_event(
     session_id text default null,
     request_id text default null,
     source_ip inet default null,
-    event_version text default '1.0',
+    event_version text default null,
     environment text default null,
     idempotency_key text default null,
     ordering_key text default null,
@@ -70,16 +70,16 @@ begin
     insert into webhooks.event_logs (
         id, tenant_id, event_type, event_category, event_name, event_version, event_data, resource_type, resource_id,
         user_id, session_id, request_id, source_ip, environment, idempotency_key, ordering_key, deliver_after, expires_at
-    ) values (
+    )
+    select
         new_id, publish_event.tenant_id, publish_event.event_type,
         -- An unknown type is refused by match_events(), whatever stands here.
-        coalesce(publish_event.event_category,
-                 (select t.category from webhooks.event_types t where t.name = publish_event.event_type), ''),
-        coalesce(publish_event.event_name, publish_event.event_type), publish_event.event_version,
+        coalesce(publish_event.event_category, t.category, ''),
+        coalesce(publish_event.event_name, publish_event.event_type), coalesce(publish_event.event_version, t.version, '1.0'),
         publish_event.event_data, publish_event.resource_type, publish_event.resource_id, publish_event.user_id,
         publish_event.session_id, publish_event.request_id, publish_event.source_ip, publish_event.environment,
         publish_event.idempotency_key, publish_event.ordering_key, publish_event.deliver_after, publish_event.expires_at
-    );
+    from (select) one left join webhooks.event_types t on t.name = publish_event.event_type;
     return new_id;
 end
 $$;

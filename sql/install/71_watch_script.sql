@@ -54,7 +54,10 @@ set search_path = pg_catalog, pg_temp
 begin atomic
     select string_agg(
         format(watch_differences.template,
-               format(case when webhooks.is_comparable(a.atttypid) then 'old.%1$I is distinct from new.%1$I'
+               format(case when webhooks.is_comparable(a.atttypid)
+                                -- Values that are the same to "=", and different to who reads them: 30 days and 1 month, a and A.
+                                and a.atttypid <> 'interval'::regtype
+                                and coalesce((select l.collisdeterministic from pg_collation l where l.oid = a.attcollation), true) then 'old.%1$I is distinct from new.%1$I'
                            else 'to_jsonb(old.%1$I) is distinct from to_jsonb(new.%1$I)' end, a.attname),
                a.attname),
         watch_differences.separator order by c.n)
@@ -194,12 +197,14 @@ declare
         -- Inserting nothing would cost as much as inserting something.
         if exists (select from %1$s cross join lateral %2$s(%3$s)) then
             insert into webhooks.event_logs
-                (tenant_id, event_type, event_category, event_name, event_data, resource_type, resource_id, ordering_key,
+                (tenant_id, event_type, event_category, event_name, event_version, event_data, resource_type, resource_id, ordering_key,
                  user_id, session_id, request_id)
-            select e.tenant_id, e.event_type, e.event_category, e.event_type, e.event_data, e.resource_type, e.resource_id, e.ordering_key,
-                   nullif(current_setting(''webhooks.user_id'', true), '''')::uuid,
-                   nullif(current_setting(''webhooks.session_id'', true), ''''),
-                   nullif(current_setting(''webhooks.request_id'', true), '''')
+            select e.tenant_id, e.event_type, e.event_category, e.event_type,
+                   coalesce((select t.version from webhooks.event_types t where t.name = e.event_type), ''1.0''),
+                   e.event_data, e.resource_type, e.resource_id, e.ordering_key,
+                   (select webhooks.application_user()),
+                   left(nullif(current_setting(''webhooks.session_id'', true), ''''), 255),
+                   left(nullif(current_setting(''webhooks.request_id'', true), ''''), 255)
             from %1$s cross join lateral %2$s(%3$s) e;
         end if;';
 begin
@@ -219,9 +224,10 @@ begin
     if not current_setting(''check_function_bodies'')::boolean and not current_setting(''row_security'')::boolean then
         return null;
     end if;', format('
-    if to_regproc(%L) is null then
-        perform webhooks.report_broken_watch(tg_relid, tg_argv[0]);
-    end if;', functions[2]), '
+    -- Null if there are two of a name, also: then which one is called might be anybody''s choice.
+    if to_regproc(%L) is null or tg_op = ''UPDATE'' and to_regproc(%L) is null then
+        perform webhooks.report_broken_watch(tg_relid, tg_argv[0], array[%1$L, %2$L]);
+    end if;', functions[2], functions[3]), '
     case tg_op
     when ''INSERT'' then', format(publish, 'new_rows new_row_of_webhooks', functions[2], '''insert'', null, new_row_of_webhooks'), '
     when ''DELETE'' then', format(publish, 'old_rows old_row_of_webhooks', functions[2], '''delete'', old_row_of_webhooks, null'), '

@@ -54,6 +54,8 @@ create function webhooks.sync_resource_trigger()
 returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
+-- Publishers wait behind who waits for this lock.
+set lock_timeout = '900ms'
 as $$
 declare
     wanted constant boolean := exists (select from webhooks.resources);
@@ -74,6 +76,10 @@ begin
         drop trigger snapshot_resource on webhooks.event_logs;
     end if;
     return null;
+exception when lock_not_available then
+    raise exception 'event_logs is in use by a long transaction'
+        using errcode = 'lock_not_available',
+              hint = 'The first type that is registered and the last one that ends change its triggers. See pg_stat_activity for who holds it, and try again when that is done.';
 end
 $$;
 comment on function webhooks.sync_resource_trigger() is
@@ -171,6 +177,7 @@ as $$
 #variable_conflict use_variable
 declare
     name text;
+    former text;
 begin
     -- First of all, as create_partitions() does: both go on to lock event_logs and audit_log.
     perform pg_advisory_xact_lock(1464156751, 0);
@@ -187,10 +194,19 @@ begin
         raise exception 'function % can''t resolve resources', resolver
             using errcode = 'datatype_mismatch', hint = 'A resolver takes a tenant''s id and a resource''s, both uuid, and returns jsonb.';
     end if;
-    perform webhooks.unregister_resource(resource_type);
+    if exists (select from pg_proc p where p.oid = resolver and p.prosqlbody is null and not coalesce(p.proconfig::text ~ 'search_path', false)) then
+        raise notice 'function % will run with search_path = pg_catalog, pg_temp', resolver
+            using hint = format('Qualify every name in it, or give it a setting of its own: alter function %s set search_path = …;', resolver);
+    end if;
+    select r.resolver into former from webhooks.resources r where r.resource_type = register_resource.resource_type and r.is_generated;
+    if found then
+        execute format('drop function if exists %s', former);
+    end if;
     -- Quoted and qualified, since search_path is what it is here.
     name := coalesce(resolver::text, webhooks.make_resolver(resource_type, target, id_column, tenant_column, columns, except_columns));
-    insert into webhooks.resources (resource_type, resolver, is_generated) values (resource_type, name, resolver is null);
+    -- Not deleted and inserted: without a type the trigger would go, and come back.
+    insert into webhooks.resources as r (resource_type, resolver, is_generated) values (resource_type, name, resolver is null)
+    on conflict on constraint resources_pkey do update set resolver = excluded.resolver, is_generated = excluded.is_generated;
 end
 $$;
 comment on function webhooks.register_resource(text, regclass, name, name[], name[], name, regprocedure) is

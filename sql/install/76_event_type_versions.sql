@@ -114,6 +114,8 @@ create function webhooks.sync_validation_trigger()
 returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
+-- Publishers wait behind who waits for this lock.
+set lock_timeout = '900ms'
 as $$
 declare
     wanted constant boolean := exists (select from webhooks.event_type_versions v where v.schema is not null);
@@ -129,6 +131,10 @@ begin
         drop trigger validate_events on webhooks.event_logs;
     end if;
     return null;
+exception when lock_not_available then
+    raise exception 'event_logs is in use by a long transaction'
+        using errcode = 'lock_not_available',
+              hint = 'The first schema that is registered and the last one that goes change its triggers. See pg_stat_activity for who holds it, and try again when that is done.';
 end
 $$;
 comment on function webhooks.sync_validation_trigger() is
@@ -147,6 +153,10 @@ declare
     objection text;
     errors text[];
 begin
+    -- A restore brings what was accepted once.
+    if not current_setting('check_function_bodies')::boolean then
+        return new;
+    end if;
     objection := webhooks.schema_objection(new.schema::text);
     if objection is not null then
         raise exception 'invalid schema of % (version %): %', new.name, new.version, objection
@@ -181,7 +191,8 @@ create function webhooks.register_event_type(
     description text default null,
     version text default null,
     schema json default null,
-    example jsonb default null
+    example jsonb default null,
+    is_current boolean default true
 )
 returns void
 language plpgsql volatile
@@ -189,7 +200,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_variable
 declare
-    current_version text;
+    known record;
 begin
     -- First of all, as create_partitions() does: both go on to lock event_logs and audit_log.
     perform pg_advisory_xact_lock(1464156751, 0);
@@ -201,28 +212,34 @@ begin
         raise exception 'invalid version "%" of %', version, name
             using errcode = 'invalid_parameter_value', hint = 'Versions have at most 20 characters: 1.0.';
     end if;
-    update webhooks.event_types t
-    set category = coalesce(register_event_type.category, t.category),
-        description = coalesce(register_event_type.description, t.description),
-        version = coalesce(register_event_type.version, t.version)
-    where t.name = register_event_type.name
-    returning t.version into current_version;
+    select t.* into known from webhooks.event_types t where t.name = register_event_type.name for update;
     if not found then
         insert into webhooks.event_types (name, category, description, version)
         values (name, coalesce(category, split_part(name, '.', 1)), description, coalesce(version, '1.0'))
-        returning event_types.version into current_version;
+        returning * into known;
+    elsif (coalesce(category, known.category), coalesce(description, known.description), coalesce(case when is_current then version end, known.version))
+        is distinct from (known.category, known.description, known.version) then
+        update webhooks.event_types t
+        set category = coalesce(register_event_type.category, t.category),
+            description = coalesce(register_event_type.description, t.description),
+            version = coalesce(case when is_current then register_event_type.version end, t.version)
+        where t.name = register_event_type.name
+        returning * into known;
     end if;
+    version := coalesce(version, known.version);
     update webhooks.event_type_versions v
-    set schema = coalesce(register_event_type.schema, v.schema), example = coalesce(register_event_type.example, v.example)
-    where v.name = register_event_type.name and v.version = current_version;
+    -- JSON's null takes away what is there, SQL's leaves it.
+    set schema = case when register_event_type.schema is null then v.schema when json_typeof(register_event_type.schema) <> 'null' then register_event_type.schema end,
+        example = case when register_event_type.example is null then v.example else nullif(register_event_type.example, 'null') end
+    where v.name = register_event_type.name and v.version = register_event_type.version;
     if not found then
         insert into webhooks.event_type_versions (name, version, schema, example)
-        values (name, current_version, schema, example);
+        values (name, version, case when json_typeof(schema) <> 'null' then schema end, nullif(example, 'null'));
     end if;
 end
 $$;
-comment on function webhooks.register_event_type(text, text, text, text, json, jsonb) is
-    'Registers an event type, or changes what is given of one. A version that is given becomes the current one; schema and example are that version''s. Events of a version with a schema must fit it.';
+comment on function webhooks.register_event_type(text, text, text, text, json, jsonb, boolean) is
+    'Registers an event type, or changes what is given of one. A version that is given becomes the current one, which publish_event() and watched tables publish, unless is_current is false; schema and example are that version''s, and the JSON value null takes them away. Events of a version with a schema must fit it.';
 
 create function webhooks.deprecate_event_type(name text, reason text, version text default null)
 returns void

@@ -52,7 +52,6 @@ grant execute on function
     webhooks.create_subscription_from_template(uuid, text, jsonb),
     webhooks.preview_payload(uuid, uuid, text),
     webhooks.sample_request(text, uuid, text, text, text, integer),
-    webhooks.render_request(text, text, text, integer, uuid, uuid, text, text, text, text, bigint, text, text, uuid, text, uuid, text, text, text),
     webhooks.setting_definitions()
 to webhooks_manager;
 
@@ -163,14 +162,16 @@ grant execute on function
     webhooks.watch_same_script(regclass, jsonb),
     webhooks.watch_trigger_script(regclass),
     webhooks.missing_tenant(text, text),
-    webhooks.report_broken_watch(regclass, text)
+    webhooks.report_broken_watch(regclass, text, text[]),
+    webhooks.is_watch(pg_trigger),
+    webhooks.application_user()
 to webhooks_publisher;
 grant select on webhooks.watched_tables, webhooks.event_types to webhooks_publisher;
 
 -- What events there are and how they look is no secret to who publishes them, subscribes to them or watches over it.
 grant select on webhooks.event_type_versions, webhooks.event_type_catalogue to webhooks_publisher, webhooks_manager, webhooks_monitor;
+-- What the catalogue's examples are made with.
 grant execute on function
-    webhooks.schema_errors(text, text),
     webhooks.schema_example(text),
     webhooks.render_request(text, text, text, integer, uuid, uuid, text, text, text, text, bigint, text, text, uuid, text, uuid, text, text, text)
 to webhooks_publisher, webhooks_manager, webhooks_monitor;

@@ -1,4 +1,49 @@
 -- relations and their columns
+partitioned table audit_log (RANGE (id)) row level security
+    id uuid not null default webhooks.uuid_v7()
+    occurred_at timestamp with time zone not null default clock_timestamp()
+    tenant_id uuid
+    action text not null
+    object_type text not null
+    object_id text not null
+    before jsonb
+    after jsonb
+    reason text
+    session_role name not null
+    acting_role name not null
+    user_id text
+    request_id text
+    client_address inet
+table audit_log_default row level security
+    id uuid not null default webhooks.uuid_v7()
+    occurred_at timestamp with time zone not null default clock_timestamp()
+    tenant_id uuid
+    action text not null
+    object_type text not null
+    object_id text not null
+    before jsonb
+    after jsonb
+    reason text
+    session_role name not null
+    acting_role name not null
+    user_id text
+    request_id text
+    client_address inet
+table audit_log_template row level security
+    id uuid not null default webhooks.uuid_v7()
+    occurred_at timestamp with time zone not null default clock_timestamp()
+    tenant_id uuid
+    action text not null
+    object_type text not null
+    object_id text not null
+    before jsonb
+    after jsonb
+    reason text
+    session_role name not null
+    acting_role name not null
+    user_id text
+    request_id text
+    client_address inet
 partitioned table delivery_attempts (RANGE (delivery_id)) row level security
     delivery_id uuid not null
     delivery_attempt integer not null
@@ -95,6 +140,7 @@ partitioned table event_logs (RANGE (id)) row level security
     ordering_key text
     deliver_after timestamp with time zone
     expires_at timestamp with time zone
+    resource_data jsonb
 table event_logs_default row level security
     id uuid not null default webhooks.uuid_v7()
     tenant_id uuid not null
@@ -116,6 +162,7 @@ table event_logs_default row level security
     ordering_key text
     deliver_after timestamp with time zone
     expires_at timestamp with time zone
+    resource_data jsonb
 table event_logs_template row level security
     id uuid not null default webhooks.uuid_v7()
     tenant_id uuid not null
@@ -137,12 +184,33 @@ table event_logs_template row level security
     ordering_key text
     deliver_after timestamp with time zone
     expires_at timestamp with time zone
+    resource_data jsonb
+view event_type_catalogue {security_invoker=true}
+    name character varying(100)
+    version text
+    is_current boolean
+    category character varying(50)
+    description text
+    is_builtin boolean
+    schema json
+    example jsonb
+    example_payload text
+    deprecated_at timestamp with time zone
+    deprecation text
+table event_type_versions
+    name character varying(100) not null
+    version character varying(20) not null
+    schema json
+    example jsonb
+    deprecated_at timestamp with time zone
+    deprecation text
+    is_builtin boolean not null default false
+    created_at timestamp with time zone not null default now()
 table event_types
     name character varying(100) not null
     category character varying(50) not null
     description text
     version character varying(20) not null default '1.0'::character varying
-    example jsonb
     is_builtin boolean not null default false
     created_at timestamp with time zone not null default now()
 table idempotency_keys row level security
@@ -154,6 +222,29 @@ table linked_tables
     kind text not null
     table_name text not null
     id_column text not null
+partitioned table redeliveries (RANGE (delivery_id)) row level security
+    delivery_id uuid not null
+    repeats uuid
+    event_log_id uuid not null
+    subscription_id uuid not null
+    tenant_id uuid not null
+table redeliveries_default row level security
+    delivery_id uuid not null
+    repeats uuid
+    event_log_id uuid not null
+    subscription_id uuid not null
+    tenant_id uuid not null
+table redeliveries_template row level security
+    delivery_id uuid not null
+    repeats uuid
+    event_log_id uuid not null
+    subscription_id uuid not null
+    tenant_id uuid not null
+table resources
+    resource_type character varying(50) not null
+    resolver text not null
+    is_generated boolean not null default false
+    created_at timestamp with time zone not null default now()
 table setting_overrides
     name text not null
     value bigint not null
@@ -232,6 +323,23 @@ table subscription_templates row level security
     settings jsonb not null
     placeholders jsonb not null default '{}'::jsonb
     created_at timestamp with time zone not null default now()
+view watched_tables {security_invoker=true}
+    table_name regclass
+    owner regrole
+    on_insert text
+    on_update text
+    on_delete text
+    on_change jsonb
+    tenant_column text
+    tenant_id uuid
+    id_columns jsonb
+    resource_type text
+    watch_columns jsonb
+    condition text
+    columns jsonb
+    new_columns jsonb
+    is_enabled boolean
+    problem text
 view webhook_delivery_logs {security_invoker=true}
     id uuid
     subscription_id uuid
@@ -285,10 +393,16 @@ table webhook_subscriptions row level security
     version bigint not null default 1
 
 -- partitions
+webhooks.audit_log_default of webhooks.audit_log DEFAULT
 webhooks.delivery_attempts_default of webhooks.delivery_attempts DEFAULT
 webhooks.event_logs_default of webhooks.event_logs DEFAULT
+webhooks.redeliveries_default of webhooks.redeliveries DEFAULT
 
 -- indexes
+CREATE INDEX audit_log_default_object_id_object_type_id_idx ON webhooks.audit_log_default USING btree (object_id, object_type, id)
+CREATE INDEX audit_log_default_tenant_id_id_idx ON webhooks.audit_log_default USING btree (tenant_id, id)
+CREATE INDEX audit_log_template_object ON webhooks.audit_log_template USING btree (object_id, object_type, id)
+CREATE INDEX audit_log_template_tenant ON webhooks.audit_log_template USING btree (tenant_id, id)
 CREATE INDEX delivery_attempts_default_delivery_status_attempted_at_idx ON webhooks.delivery_attempts_default USING btree (delivery_status, attempted_at) WHERE ((delivery_status)::text <> 'delivered'::text)
 CREATE INDEX delivery_attempts_default_subscription_id_attempted_at_idx ON webhooks.delivery_attempts_default USING btree (subscription_id, attempted_at DESC)
 CREATE INDEX delivery_attempts_template_subscription ON webhooks.delivery_attempts_template USING btree (subscription_id, attempted_at DESC)
@@ -303,17 +417,25 @@ CREATE INDEX event_logs_template_resource ON webhooks.event_logs_template USING 
 CREATE INDEX event_logs_template_tenant_created ON webhooks.event_logs_template USING btree (tenant_id, created_at DESC)
 CREATE INDEX event_logs_template_type_created ON webhooks.event_logs_template USING btree (event_type, created_at DESC)
 CREATE INDEX idempotency_keys_created ON webhooks.idempotency_keys USING btree (created_at)
+CREATE INDEX redeliveries_default_event_log_id_idx ON webhooks.redeliveries_default USING btree (event_log_id)
+CREATE INDEX redeliveries_template_event ON webhooks.redeliveries_template USING btree (event_log_id)
 CREATE INDEX subscription_routes_subscription ON webhooks.subscription_routes USING btree (subscription_id)
 CREATE INDEX webhook_subscriptions_events ON webhooks.webhook_subscriptions USING gin (subscribed_events)
 CREATE INDEX webhook_subscriptions_tenant_active ON webhooks.webhook_subscriptions USING btree (tenant_id, is_active, is_enabled)
+CREATE UNIQUE INDEX audit_log_default_pkey ON webhooks.audit_log_default USING btree (id)
+CREATE UNIQUE INDEX audit_log_template_pkey ON webhooks.audit_log_template USING btree (id)
 CREATE UNIQUE INDEX delivery_attempts_default_pkey ON webhooks.delivery_attempts_default USING btree (delivery_id, delivery_attempt)
 CREATE UNIQUE INDEX delivery_attempts_template_pkey ON webhooks.delivery_attempts_template USING btree (delivery_id, delivery_attempt)
 CREATE UNIQUE INDEX delivery_queue_pkey ON webhooks.delivery_queue USING btree (id)
 CREATE UNIQUE INDEX event_logs_default_pkey ON webhooks.event_logs_default USING btree (id)
 CREATE UNIQUE INDEX event_logs_template_pkey ON webhooks.event_logs_template USING btree (id)
+CREATE UNIQUE INDEX event_type_versions_pkey ON webhooks.event_type_versions USING btree (name, version)
 CREATE UNIQUE INDEX event_types_pkey ON webhooks.event_types USING btree (name)
 CREATE UNIQUE INDEX idempotency_keys_pkey ON webhooks.idempotency_keys USING btree (tenant_id, idempotency_key)
 CREATE UNIQUE INDEX linked_tables_pkey ON webhooks.linked_tables USING btree (kind)
+CREATE UNIQUE INDEX redeliveries_default_pkey ON webhooks.redeliveries_default USING btree (delivery_id)
+CREATE UNIQUE INDEX redeliveries_template_pkey ON webhooks.redeliveries_template USING btree (delivery_id)
+CREATE UNIQUE INDEX resources_pkey ON webhooks.resources USING btree (resource_type)
 CREATE UNIQUE INDEX setting_overrides_pkey ON webhooks.setting_overrides USING btree (name)
 CREATE UNIQUE INDEX subscription_breakers_pkey ON webhooks.subscription_breakers USING btree (subscription_id)
 CREATE UNIQUE INDEX subscription_routes_pkey ON webhooks.subscription_routes USING btree (tenant_id, pattern, subscription_id)
@@ -321,20 +443,26 @@ CREATE UNIQUE INDEX subscription_templates_pkey ON webhooks.subscription_templat
 CREATE UNIQUE INDEX webhook_subscriptions_pkey ON webhooks.webhook_subscriptions USING btree (id)
 
 -- constraints
-webhooks.delivery_attempts delivery_attempts_status_check CHECK (((delivery_status)::text = ANY (ARRAY['delivered'::text, 'failed'::text, 'retrying'::text, 'expired'::text])))
+webhooks.audit_log_default audit_log_default_pkey PRIMARY KEY (id)
+webhooks.audit_log_template audit_log_template_pkey PRIMARY KEY (id)
+webhooks.delivery_attempts delivery_attempts_status_check CHECK (((delivery_status)::text = ANY (ARRAY['delivered'::text, 'failed'::text, 'retrying'::text, 'expired'::text, 'cancelled'::text])))
 webhooks.delivery_attempts_default delivery_attempts_default_pkey PRIMARY KEY (delivery_id, delivery_attempt)
-webhooks.delivery_attempts_default delivery_attempts_status_check CHECK (((delivery_status)::text = ANY (ARRAY['delivered'::text, 'failed'::text, 'retrying'::text, 'expired'::text])))
-webhooks.delivery_attempts_template delivery_attempts_status_check CHECK (((delivery_status)::text = ANY (ARRAY['delivered'::text, 'failed'::text, 'retrying'::text, 'expired'::text])))
+webhooks.delivery_attempts_default delivery_attempts_status_check CHECK (((delivery_status)::text = ANY (ARRAY['delivered'::text, 'failed'::text, 'retrying'::text, 'expired'::text, 'cancelled'::text])))
+webhooks.delivery_attempts_template delivery_attempts_status_check CHECK (((delivery_status)::text = ANY (ARRAY['delivered'::text, 'failed'::text, 'retrying'::text, 'expired'::text, 'cancelled'::text])))
 webhooks.delivery_attempts_template delivery_attempts_template_pkey PRIMARY KEY (delivery_id, delivery_attempt)
 webhooks.delivery_queue delivery_queue_pkey PRIMARY KEY (id)
 webhooks.event_logs_default event_logs_default_pkey PRIMARY KEY (id)
 webhooks.event_logs_template event_logs_template_pkey PRIMARY KEY (id)
+webhooks.event_type_versions event_type_versions_pkey PRIMARY KEY (name, version)
 webhooks.event_types event_types_category_check CHECK (((category)::text ~ '^[a-z0-9_]+$'::text))
 webhooks.event_types event_types_name_check CHECK (((name)::text ~ '^[a-z0-9_]+(\.[a-z0-9_]+)+$'::text))
 webhooks.event_types event_types_pkey PRIMARY KEY (name)
 webhooks.idempotency_keys idempotency_keys_pkey PRIMARY KEY (tenant_id, idempotency_key)
 webhooks.linked_tables linked_tables_kind_check CHECK ((kind = ANY (ARRAY['tenants'::text, 'users'::text])))
 webhooks.linked_tables linked_tables_pkey PRIMARY KEY (kind)
+webhooks.redeliveries_default redeliveries_default_pkey PRIMARY KEY (delivery_id)
+webhooks.redeliveries_template redeliveries_template_pkey PRIMARY KEY (delivery_id)
+webhooks.resources resources_pkey PRIMARY KEY (resource_type)
 webhooks.setting_overrides setting_overrides_pkey PRIMARY KEY (name)
 webhooks.subscription_breakers subscription_breakers_pkey PRIMARY KEY (subscription_id)
 webhooks.subscription_breakers subscription_breakers_state_check CHECK (((state)::text = ANY ((ARRAY['closed'::character varying, 'open'::character varying])::text[])))
@@ -358,6 +486,9 @@ webhooks.webhook_subscriptions webhook_subscriptions_retry_delay_check CHECK (((
 webhooks.webhook_subscriptions webhook_subscriptions_timeout_check CHECK (((timeout_seconds >= 1) AND (timeout_seconds <= 300)))
 
 -- policies
+webhooks.audit_log all_tenants for all to webhooks_all_tenants using true with check true
+webhooks.audit_log auditor for select to webhooks_auditor using true
+webhooks.audit_log own_tenant for all using (tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) with check ((tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) OR webhooks.refuse_tenant(tenant_id))
 webhooks.delivery_attempts all_tenants for all to webhooks_all_tenants using true with check true
 webhooks.delivery_attempts monitor for select to webhooks_monitor using ( SELECT (NOT pg_has_role(CURRENT_USER, 'webhooks_manager'::name, 'usage'::text)))
 webhooks.delivery_attempts own_tenant for all using (tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) with check ((tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) OR webhooks.refuse_tenant(tenant_id))
@@ -369,6 +500,9 @@ webhooks.event_logs monitor for select to webhooks_monitor using ( SELECT (NOT p
 webhooks.event_logs own_tenant for all using (tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) with check ((tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) OR webhooks.refuse_tenant(tenant_id))
 webhooks.idempotency_keys all_tenants for all to webhooks_all_tenants using true with check true
 webhooks.idempotency_keys own_tenant for all using (tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) with check ((tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) OR webhooks.refuse_tenant(tenant_id))
+webhooks.redeliveries all_tenants for all to webhooks_all_tenants using true with check true
+webhooks.redeliveries monitor for select to webhooks_monitor using ( SELECT (NOT pg_has_role(CURRENT_USER, 'webhooks_manager'::name, 'usage'::text)))
+webhooks.redeliveries own_tenant for all using (tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) with check ((tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) OR webhooks.refuse_tenant(tenant_id))
 webhooks.subscription_breakers own_tenant for all using (EXISTS ( SELECT
    FROM webhooks.webhook_subscriptions s
   WHERE (s.id = subscription_breakers.subscription_id)))
@@ -381,42 +515,76 @@ webhooks.webhook_subscriptions monitor for select to webhooks_monitor using ( SE
 webhooks.webhook_subscriptions own_tenant for all using (tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) with check ((tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) OR webhooks.refuse_tenant(tenant_id))
 
 -- functions
+application_user()
+    returns uuid plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 apply_links()
     returns bigint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp",lock_timeout=2s}
 arm_doorbell(shards smallint[])
     returns boolean plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+audit(action text, object_type text, object_id text, tenant_id uuid DEFAULT NULL::uuid, before jsonb DEFAULT NULL::jsonb, after jsonb DEFAULT NULL::jsonb, reason text DEFAULT NULL::text)
+    returns void sql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+audit_change()
+    returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 balance_shards(owned smallint[])
     returns TABLE(fair_share integer, acquired smallint[]) plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 build_payload(event_id uuid, subscription_id uuid DEFAULT NULL::uuid)
     returns text sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 bypasses_isolation(role name)
     returns boolean sql stable parallel safe
+call_resolver(resolver oid, tenant_id uuid, resource_id uuid)
+    returns jsonb c volatile parallel unsafe strict
 caller()
     returns name sql stable parallel restricted
+cancel_deliveries(subscription_id uuid)
+    returns bigint plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 cancel_outstanding()
     returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+check_event_type_version()
+    returns trigger plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 check_subscription(webhook_url text, webhook_headers jsonb, auth_type text, auth_config jsonb, event_filters jsonb)
     returns void c stable parallel safe
 check_template(payload_template text, payload_content_type text, max_payload_size_kb integer, subscribed_events jsonb)
     returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 check_tenant(tenant_id uuid)
     returns boolean sql stable parallel restricted
+check_watch_columns(target regclass, all_columns text[], definition jsonb)
+    returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+check_watch_events(target regclass, definition jsonb)
+    returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+check_watchable(target regclass)
+    returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 claim_deliveries(shards smallint[], cursors uuid[], held uuid[], held_ordered uuid[], full_subscriptions uuid[], known_subscriptions uuid[], per_subscription integer, newcomers integer, max_rows integer, max_bytes bigint DEFAULT 8388608, only_subscriptions uuid[] DEFAULT NULL::uuid[], after_ids uuid[] DEFAULT NULL::uuid[])
-    returns TABLE(delivery_id uuid, is_newcomer boolean, shard smallint, subscription_id uuid, subscription_version bigint, attempt integer, lane bigint, expires_in_ms bigint, over_budget boolean, event_id uuid, tenant_id uuid, event_type text, event_category text, event_name text, event_version text, created_at_us bigint, event_data text, resource_type text, resource_id uuid, user_id uuid, session_id text, request_id text, source_ip text) plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_generic_plan,enable_seqscan=off,enable_bitmapscan=off,enable_hashjoin=off,enable_mergejoin=off,jit=off}
+    returns TABLE(delivery_id uuid, is_newcomer boolean, shard smallint, subscription_id uuid, subscription_version bigint, attempt integer, lane bigint, expires_in_ms bigint, over_budget boolean, event_id uuid, tenant_id uuid, event_type text, event_category text, event_name text, event_version text, created_at_us bigint, event_data text, resource_type text, resource_id uuid, user_id uuid, session_id text, request_id text, source_ip text, resource_data text) plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_generic_plan,enable_seqscan=off,enable_bitmapscan=off,enable_hashjoin=off,enable_mergejoin=off,jit=off}
 claim_idempotency_key(tenant_id uuid, idempotency_key text, event_id uuid)
     returns uuid plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp",enable_seqscan=off}
+complete_watch(target regclass, given jsonb)
+    returns jsonb plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+copy_subscriptions(tenant_id uuid, from_environment text, to_environment text, dry_run boolean DEFAULT false)
+    returns TABLE(name text, action text) plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 create_partitions(days_ahead integer DEFAULT NULL::integer)
-    returns integer plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",lock_timeout=2s}
+    returns integer plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",lock_timeout=900ms}
+create_subscription(tenant_id uuid, name text, webhook_url text, subscribed_events jsonb, environment text DEFAULT NULL::text, description text DEFAULT NULL::text, webhook_method text DEFAULT NULL::text, webhook_headers jsonb DEFAULT NULL::jsonb, auth_type text DEFAULT NULL::text, auth_config jsonb DEFAULT NULL::jsonb, event_filters jsonb DEFAULT NULL::jsonb, retry_count integer DEFAULT NULL::integer, retry_delay_seconds integer DEFAULT NULL::integer, timeout_seconds integer DEFAULT NULL::integer, max_payload_size_kb integer DEFAULT NULL::integer, no_retry_statuses integer[] DEFAULT NULL::integer[], max_in_flight integer DEFAULT NULL::integer, rate_limit_per_second double precision DEFAULT NULL::double precision, rate_limit_burst integer DEFAULT NULL::integer, ordering text DEFAULT NULL::text, breaker_failure_threshold integer DEFAULT NULL::integer, breaker_cooldown_seconds integer DEFAULT NULL::integer, payload_format text DEFAULT NULL::text, payload_template text DEFAULT NULL::text, payload_content_type text DEFAULT NULL::text, is_active boolean DEFAULT NULL::boolean, is_enabled boolean DEFAULT NULL::boolean, created_by uuid DEFAULT NULL::uuid)
+    returns uuid sql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 create_subscription_from_template(tenant_id uuid, template text, overrides jsonb DEFAULT '{}'::jsonb)
     returns uuid plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 current_tenant()
     returns uuid sql stable parallel safe
+delete_subscription(id uuid)
+    returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+deprecate_event_type(name text, reason text, version text DEFAULT NULL::text)
+    returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 derive_routes()
     returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 disarm_doorbell(shards smallint[])
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+event_deliveries(tenant_id uuid, event_ids uuid[])
+    returns TABLE(event_log_id uuid, delivery_id uuid, subscription_id uuid, is_redelivery boolean, repeats uuid) plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
+event_history(tenant_id uuid, event_id uuid DEFAULT NULL::uuid, since timestamp with time zone DEFAULT NULL::timestamp with time zone, until timestamp with time zone DEFAULT NULL::timestamp with time zone, event_types text[] DEFAULT NULL::text[], resource_type text DEFAULT NULL::text, resource_id uuid DEFAULT NULL::uuid, max_events integer DEFAULT 20)
+    returns TABLE(event_log_id uuid, event_type text, at timestamp with time zone, what text, subscription_id uuid, subscription_name text, delivery_id uuid, repeats uuid, attempt integer, status text, http_status_code integer, duration_us bigint, next_attempt_at timestamp with time zone, error_message text) plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
 explain_match(tenant_id uuid, event_type text, event_data jsonb DEFAULT '{}'::jsonb, resource_type text DEFAULT NULL::text, resource_id uuid DEFAULT NULL::uuid, environment text DEFAULT NULL::text)
     returns TABLE(subscription_id uuid, subscription_name text, matched boolean, reason text) sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+export_subscriptions(tenant_id uuid)
+    returns jsonb sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 filter_matches(event_filters text, event_data text, resource_type text, resource_id uuid)
     returns boolean c immutable parallel safe
 filter_mismatch(event_filters text, event_data text, resource_type text, resource_id uuid)
@@ -429,14 +597,26 @@ generate_secret()
     returns text c volatile parallel safe strict
 generate_signature(payload text, secret text)
     returns text c immutable parallel safe strict
+get_subscription(id uuid)
+    returns webhooks.subscription_settings plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 grant_all_tenants(role name)
     returns void plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+import_subscriptions(tenant_id uuid, subscriptions jsonb, dry_run boolean DEFAULT false)
+    returns TABLE(name text, environment text, action text, subscription_id uuid, before jsonb, after jsonb, error text, hint text) plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+insert_subscription(tenant_id uuid, settings jsonb)
+    returns uuid plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+is_comparable(type regtype)
+    returns boolean sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+is_watch(found pg_trigger)
+    returns boolean sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 join_sidecars()
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 jsonpath_matches(event_data jsonb, path jsonpath)
     returns boolean plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 jsonpath_objection(path jsonpath)
     returns text plpgsql immutable parallel safe strict {"search_path=pg_catalog, pg_temp"}
+keep_secrets(given jsonb, stored jsonb)
+    returns jsonb sql immutable parallel safe {"search_path=pg_catalog, pg_temp"}
 lane_of(ordering_key text)
     returns bigint sql immutable parallel safe
 leave_sidecars()
@@ -447,64 +627,116 @@ link_tenants(tenants regclass, id_column name DEFAULT 'id'::name)
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 link_users(users regclass, id_column name DEFAULT 'id'::name)
     returns void sql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+list_subscriptions(environment text DEFAULT NULL::text, is_active boolean DEFAULT NULL::boolean)
+    returns SETOF webhooks.subscription_settings sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 load_subscriptions(ids uuid[])
     returns TABLE(id uuid, version bigint, webhook_url text, webhook_method text, webhook_headers text, auth_type text, auth_config text, retry_count integer, retry_delay_seconds integer, timeout_seconds integer, max_payload_size_kb integer, no_retry_statuses integer[], max_in_flight integer, rate_limit_per_second double precision, rate_limit_burst integer, breaker_failure_threshold bigint, breaker_cooldown_seconds bigint, payload_format text, payload_template text, payload_content_type text, shard smallint, is_breaker_open boolean, probe_in_ms bigint, failing_for_ms bigint) sql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+lock_tenant(tenant_id uuid)
+    returns void plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 maintain()
     returns TABLE(task text, done bigint) plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+make_resolver(resource_type text, target regclass, id_column name, tenant_column name, columns name[], except_columns name[])
+    returns text plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 match_events()
     returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",enable_seqscan=off}
 may_access_tenant(tenant_id uuid)
     returns boolean sql stable parallel restricted
+missing_tenant(table_name text, column_name text)
+    returns uuid plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 next_attempt_number(delivery_id uuid, attempt integer)
     returns integer plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+notice_deprecation()
+    returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 notify_owner(shard smallint)
     returns smallint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+only_changes(before jsonb, after jsonb)
+    returns jsonb sql immutable parallel safe {"search_path=pg_catalog, pg_temp"}
 ordered_deliveries(shard smallint, subscription_id uuid, held uuid[], from_lane bigint, max_rows integer)
     returns TABLE(delivery_id uuid, attempt integer, lane bigint, event_log_id uuid, expires_at timestamp with time zone) sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+outstanding_deliveries(subscription_id uuid)
+    returns SETOF webhooks.delivery_queue sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 own_event_type()
     returns trigger plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+own_event_type_version()
+    returns trigger plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+own_subscription(subscription_id uuid)
+    returns webhooks.webhook_subscriptions plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 preview_payload(subscription_id uuid, event_id uuid DEFAULT NULL::uuid, event_type text DEFAULT NULL::text)
     returns TABLE(method text, url text, headers jsonb, body text) plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 preview_request(event_id uuid, subscription_id uuid DEFAULT NULL::uuid)
     returns TABLE(headers jsonb, body text) plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 promote_due(shards smallint[], max_rows integer DEFAULT 1000)
     returns TABLE(delivery_ids uuid[], subscription_ids uuid[], next_due_in_ms bigint) plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_generic_plan,enable_seqscan=off,enable_bitmapscan=off}
-publish_event(tenant_id uuid, event_type text, event_category text DEFAULT NULL::text, event_name text DEFAULT NULL::text, event_data jsonb DEFAULT '{}'::jsonb, resource_type text DEFAULT NULL::text, resource_id uuid DEFAULT NULL::uuid, user_id uuid DEFAULT NULL::uuid, session_id text DEFAULT NULL::text, request_id text DEFAULT NULL::text, source_ip inet DEFAULT NULL::inet, event_version text DEFAULT '1.0'::text, environment text DEFAULT NULL::text, idempotency_key text DEFAULT NULL::text, ordering_key text DEFAULT NULL::text, deliver_after timestamp with time zone DEFAULT NULL::timestamp with time zone, expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone)
+publish_event(tenant_id uuid, event_type text, event_category text DEFAULT NULL::text, event_name text DEFAULT NULL::text, event_data jsonb DEFAULT '{}'::jsonb, resource_type text DEFAULT NULL::text, resource_id uuid DEFAULT NULL::uuid, user_id uuid DEFAULT NULL::uuid, session_id text DEFAULT NULL::text, request_id text DEFAULT NULL::text, source_ip inet DEFAULT NULL::inet, event_version text DEFAULT NULL::text, environment text DEFAULT NULL::text, idempotency_key text DEFAULT NULL::text, ordering_key text DEFAULT NULL::text, deliver_after timestamp with time zone DEFAULT NULL::timestamp with time zone, expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone)
     returns uuid plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+published_at(id uuid, created_at timestamp with time zone)
+    returns timestamp with time zone sql stable parallel safe
 record_attempts(delivery_ids uuid[], subscription_ids uuid[], attempts integer[], statuses text[], http_status_codes integer[], response_headers text[], response_bodies text[], error_messages text[], attempted_at_us bigint[], durations_us bigint[], payload_sizes integer[], payload_hashes bytea[], retry_after_ms bigint[], disable_reasons text[], breakers text[], failing_for_ms bigint[], probe_in_ms bigint[])
     returns SETOF uuid plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_generic_plan,enable_seqscan=off,enable_nestloop=off,enable_mergejoin=off,jit=off}
-redact(secrets jsonb, shown text[] DEFAULT '{}'::text[])
+redact(secrets jsonb, shown text[] DEFAULT '{}'::text[], instead jsonb DEFAULT 'null'::jsonb)
     returns jsonb sql immutable parallel safe
+redact_subscription(subscription jsonb, hide_path boolean DEFAULT false)
+    returns jsonb sql immutable parallel safe {"search_path=pg_catalog, pg_temp"}
 redacted_auth_config(subscription_id uuid)
     returns jsonb sql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 redacted_headers(subscription_id uuid)
     returns jsonb sql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+redeliver(subscription_ids uuid[], event_log_ids uuid[], repeats uuid[])
+    returns SETOF uuid plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+refuse_change()
+    returns trigger plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 refuse_event(event_type text, is_known boolean, environment text, created_at timestamp with time zone, processed_at timestamp with time zone, deliver_after timestamp with time zone, expires_at timestamp with time zone)
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+refuse_subscription(id uuid)
+    returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 refuse_tenant(tenant_id uuid)
     returns boolean plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+register_event_type(name text, category text DEFAULT NULL::text, description text DEFAULT NULL::text, version text DEFAULT NULL::text, schema json DEFAULT NULL::json, example jsonb DEFAULT NULL::jsonb, is_current boolean DEFAULT true)
+    returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+register_resource(resource_type text, target regclass DEFAULT NULL::regclass, id_column name DEFAULT 'id'::name, columns name[] DEFAULT NULL::name[], except_columns name[] DEFAULT NULL::name[], tenant_column name DEFAULT 'tenant_id'::name, resolver regprocedure DEFAULT NULL::regprocedure)
+    returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 release_shards(shards smallint[])
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 remove_orphans()
     returns bigint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off,enable_bitmapscan=off,enable_hashjoin=off,enable_mergejoin=off}
-render_request(payload_format text, payload_template text, payload_content_type text, max_payload_size_kb integer, event_id uuid, tenant_id uuid, event_type text, event_category text, event_name text, event_version text, created_at_us bigint, event_data text, resource_type text, resource_id uuid, user_id uuid, session_id text, request_id text, source_ip text)
+render_request(payload_format text, payload_template text, payload_content_type text, max_payload_size_kb integer, event_id uuid, tenant_id uuid, event_type text, event_category text, event_name text, event_version text, created_at_us bigint, event_data text, resource_type text, resource_id uuid, resource_data text, user_id uuid, session_id text, request_id text, source_ip text)
     returns TABLE(headers jsonb, body text) c immutable parallel safe
 renew_secret(subscription_id uuid)
     returns text plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+replay_events(tenant_id uuid, since timestamp with time zone, until timestamp with time zone, event_types text[] DEFAULT NULL::text[], subscription_id uuid DEFAULT NULL::uuid, dry_run boolean DEFAULT false, max_events integer DEFAULT 10000, after uuid DEFAULT NULL::uuid)
+    returns TABLE(events bigint, deliveries bigint, outstanding bigint, resume_after uuid) plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+replayable(tenant_id uuid, since timestamp with time zone, until timestamp with time zone, event_types text[], subscription_id uuid, after uuid, max_events integer)
+    returns TABLE(n bigint, event_log_id uuid, matched_id uuid, is_outstanding boolean) plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
+report_broken_watch(target regclass, definition text, functions text[])
+    returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 reset_breaker(subscription_id uuid)
     returns boolean plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 reset_setting(name text)
     returns void sql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+retry_delivery(delivery_id uuid)
+    returns uuid plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+retry_failed(subscription_id uuid, since timestamp with time zone DEFAULT '-infinity'::timestamp with time zone, until timestamp with time zone DEFAULT 'infinity'::timestamp with time zone, max_deliveries integer DEFAULT 10000, dry_run boolean DEFAULT false)
+    returns bigint plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
 revoke_all_tenants(role name)
     returns void plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 ring_doorbell(shard smallint)
     returns smallint sql volatile parallel unsafe
 sample_request(event_type text, shown_tenant uuid, payload_format text, payload_template text, payload_content_type text, max_payload_size_kb integer)
     returns TABLE(headers jsonb, body text) sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+schema_errors(schema text, data text)
+    returns text[] c immutable parallel safe strict
+schema_example(schema text)
+    returns text c immutable parallel safe strict
+schema_objection(schema text)
+    returns text c immutable parallel safe strict
 set_setting(name text, value bigint)
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+set_subscriptions_enabled(ids uuid[], enabled boolean)
+    returns bigint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 set_tenant(tenant_id uuid, for_session boolean DEFAULT false)
     returns void sql volatile parallel unsafe
+settable_columns()
+    returns text[] sql stable parallel safe {"search_path=pg_catalog, pg_temp"}
 setting(name text)
     returns bigint sql stable parallel safe {"search_path=pg_catalog, pg_temp"}
 setting_definitions()
@@ -519,30 +751,83 @@ sidecar_count()
     returns integer sql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 sidecar_settings()
     returns TABLE(extension_version text, shard_count integer, max_retry_delay_seconds bigint, max_retry_after_seconds bigint, max_response_body_bytes bigint, max_response_headers_bytes bigint, disable_after_failing_hours bigint) sql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
-template_columns()
-    returns text[] sql stable parallel safe
+snapshot_resource()
+    returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",enable_seqscan=off,TimeZone=UTC,DateStyle=ISO,IntervalStyle=iso_8601,bytea_output=hex,extra_float_digits=1}
+subscription_changes(id uuid, settings jsonb)
+    returns TABLE(before jsonb, after jsonb) plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+subscription_row(settings jsonb)
+    returns webhooks.webhook_subscriptions plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+sync_resource_trigger()
+    returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",lock_timeout=900ms}
+sync_validation_trigger()
+    returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",lock_timeout=900ms}
 unlink_tenants()
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 unlink_users()
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+unmatched_events(tenant_id uuid, since timestamp with time zone, until timestamp with time zone DEFAULT 'infinity'::timestamp with time zone, max_events integer DEFAULT 100)
+    returns TABLE(event_log_id uuid, event_type text, created_at timestamp with time zone, environment text, resource_type text, resource_id uuid) plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
+unregister_resource(resource_type text)
+    returns boolean plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+unwatch_table(target regclass)
+    returns boolean plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+update_subscription(id uuid, changes jsonb)
+    returns webhooks.subscription_settings plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 uuid_v7()
     returns uuid c volatile parallel safe strict
 uuid_v7_floor(at timestamp with time zone)
     returns uuid sql immutable parallel safe strict
 uuid_v7_time(id uuid)
     returns timestamp with time zone sql immutable parallel safe strict
+validate_events()
+    returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",enable_seqscan=off}
 validate_subscription()
     returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 validate_template()
     returns trigger plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 verify_signature(payload text, signature text, secret text)
     returns boolean c immutable parallel safe strict
+watch_definition(arguments bytea)
+    returns jsonb plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+watch_differences(target regclass, columns text[], template text, separator text)
+    returns text sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+watch_event_types(definition jsonb)
+    returns text[] sql immutable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+watch_events_script(target regclass, definition jsonb)
+    returns text plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+watch_functions(target regclass)
+    returns text[] sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+watch_ids(target regclass, definition jsonb)
+    returns text[] sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+watch_ids_objection(target regclass, id_columns text[], tenant_column text)
+    returns text sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+watch_object(row_name text, columns text[])
+    returns text sql immutable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+watch_same_script(target regclass, definition jsonb)
+    returns text sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+watch_table(target regclass, on_insert text DEFAULT NULL::text, on_update text DEFAULT NULL::text, on_delete text DEFAULT NULL::text, on_change jsonb DEFAULT NULL::jsonb, tenant_column name DEFAULT 'tenant_id'::name, tenant_id uuid DEFAULT NULL::uuid, id_column name DEFAULT NULL::name, resource_type text DEFAULT NULL::text, watch_columns name[] DEFAULT NULL::name[], condition text DEFAULT NULL::text, columns name[] DEFAULT NULL::name[], except_columns name[] DEFAULT NULL::name[])
+    returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+watch_trigger_script(target regclass)
+    returns text plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 
 -- triggers
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON webhooks.audit_log FOR EACH STATEMENT EXECUTE FUNCTION webhooks.refuse_change()
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON webhooks.audit_log_default FOR EACH STATEMENT EXECUTE FUNCTION webhooks.refuse_change()
+CREATE TRIGGER audit_change AFTER INSERT OR DELETE OR UPDATE ON webhooks.event_type_versions FOR EACH ROW EXECUTE FUNCTION webhooks.audit_change('event_type', 'name')
+CREATE TRIGGER audit_change AFTER INSERT OR DELETE OR UPDATE ON webhooks.event_types FOR EACH ROW EXECUTE FUNCTION webhooks.audit_change('event_type', 'name')
+CREATE TRIGGER audit_change AFTER INSERT OR DELETE OR UPDATE ON webhooks.resources FOR EACH ROW EXECUTE FUNCTION webhooks.audit_change('resource', 'resource_type')
+CREATE TRIGGER audit_change AFTER INSERT OR DELETE OR UPDATE ON webhooks.setting_overrides FOR EACH ROW EXECUTE FUNCTION webhooks.audit_change('setting', 'name')
+CREATE TRIGGER audit_change AFTER INSERT OR DELETE OR UPDATE ON webhooks.subscription_templates FOR EACH ROW EXECUTE FUNCTION webhooks.audit_change('subscription_template', 'name')
+CREATE TRIGGER audit_change AFTER INSERT OR DELETE OR UPDATE ON webhooks.webhook_subscriptions FOR EACH ROW EXECUTE FUNCTION webhooks.audit_change('subscription', 'id')
 CREATE TRIGGER cancel_outstanding AFTER DELETE ON webhooks.webhook_subscriptions FOR EACH ROW EXECUTE FUNCTION webhooks.cancel_outstanding()
+CREATE TRIGGER check_event_type_version BEFORE INSERT OR UPDATE ON webhooks.event_type_versions FOR EACH ROW EXECUTE FUNCTION webhooks.check_event_type_version()
 CREATE TRIGGER derive_routes AFTER INSERT OR DELETE OR UPDATE ON webhooks.webhook_subscriptions FOR EACH ROW EXECUTE FUNCTION webhooks.derive_routes()
 CREATE TRIGGER match_events AFTER INSERT ON webhooks.event_logs REFERENCING NEW TABLE AS new_events FOR EACH STATEMENT EXECUTE FUNCTION webhooks.match_events()
+CREATE TRIGGER notice_deprecation AFTER INSERT OR UPDATE OF subscribed_events ON webhooks.webhook_subscriptions FOR EACH ROW EXECUTE FUNCTION webhooks.notice_deprecation()
 CREATE TRIGGER own_event_type BEFORE INSERT OR UPDATE ON webhooks.event_types FOR EACH ROW EXECUTE FUNCTION webhooks.own_event_type()
+CREATE TRIGGER own_event_type_version BEFORE INSERT OR UPDATE ON webhooks.event_type_versions FOR EACH ROW EXECUTE FUNCTION webhooks.own_event_type_version()
+CREATE TRIGGER sync_resource_trigger AFTER INSERT OR DELETE OR UPDATE OR TRUNCATE ON webhooks.resources FOR EACH STATEMENT EXECUTE FUNCTION webhooks.sync_resource_trigger()
+CREATE TRIGGER sync_validation_trigger AFTER INSERT OR DELETE OR UPDATE OR TRUNCATE ON webhooks.event_type_versions FOR EACH STATEMENT EXECUTE FUNCTION webhooks.sync_validation_trigger()
 CREATE TRIGGER validate_subscription BEFORE INSERT OR UPDATE ON webhooks.webhook_subscriptions FOR EACH ROW EXECUTE FUNCTION webhooks.validate_subscription()
 CREATE TRIGGER validate_template BEFORE INSERT OR UPDATE ON webhooks.subscription_templates FOR EACH ROW EXECUTE FUNCTION webhooks.validate_template()
 

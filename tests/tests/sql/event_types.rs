@@ -99,9 +99,6 @@ async fn events_of_a_version_with_a_schema_fit_it() {
         .run(&publish("{}", ", event_version => '2.0'"))
         .await;
     publisher
-        .run(&publish("{}", ", event_version => null"))
-        .await;
-    publisher
         .run(&format!(
             "select webhooks.publish_event('{TENANT}', 'job.created')"
         ))
@@ -153,10 +150,21 @@ async fn versions_come_and_go() {
             r#"2.0|t|money|All of it|f|f|{"total": 7}|f|null"#
         ]
     );
-    // Deprecated is not gone.
-    assert_eq!(session.refused(&publish("{}", "")).await.code, "23514");
-    session.run(&publish("{\"amount\": 1}", "")).await;
-    let since = "select deprecated_at from webhooks.event_type_versions where version = '1.0'";
+    // Deprecated is not gone; without a version, what is published is of the current one.
+    let old = ", event_version => '1.0'";
+    assert_eq!(session.refused(&publish("{}", old)).await.code, "23514");
+    session.run(&publish("{\"amount\": 1}", old)).await;
+    session.run(&publish("{}", "")).await;
+    session
+        .run(&format!(
+            "create table paid (tenant_id uuid);
+             select webhooks.watch_table('paid', on_insert => 'invoice.paid');
+             insert into paid values ('{TENANT}')"
+        ))
+        .await;
+    let versions = "select event_version from webhooks.event_logs where event_type = 'invoice.paid' order by id";
+    assert_eq!(session.lines(versions).await, ["1.0", "2.0", "2.0"]);
+    let since = "select deprecated_at from webhooks.event_type_versions where name = 'invoice.paid' and version = '1.0'";
     let first = session.text(since).await;
     session
         .run("select webhooks.deprecate_event_type('invoice.paid', 'Use 2.0, really.', '1.0')")
@@ -170,12 +178,32 @@ async fn versions_come_and_go() {
     let audited = "select action, count(*) from webhooks.audit_log where object_type = 'event_type' and object_id = 'invoice.paid'
         and coalesce(after, before) ? 'deprecation' group by 1 order by 1";
     assert_eq!(session.lines(audited).await, ["created|2", "updated|3"]);
-    // A shipped type that is changed is the DBA's.
+    // A version that is not the current one, and what is taken away again.
+    session
+        .run(
+            "select webhooks.register_event_type('invoice.paid', version => '1.0', schema => 'null', example => '{\"b\": 1}', is_current => false);
+             select webhooks.register_event_type('invoice.paid', example => 'null')",
+        )
+        .await;
+    let changed = "select version, is_current, schema is not null, example from webhooks.event_type_catalogue where name = 'invoice.paid' order by 1";
+    assert_eq!(
+        session.lines(changed).await,
+        [r#"1.0|f|f|{"b": 1}"#, "2.0|t|f|{}"]
+    );
+    assert_eq!(session.text(TRIGGERS).await, "0");
+    session.run(&publish("{}", old)).await;
+    // Of a shipped type, what is changed is the DBA's.
     session
         .run("select webhooks.register_event_type('job.created', schema => '{}')")
         .await;
-    let builtin = "select is_builtin, category, description from webhooks.event_types where name = 'job.created'";
-    assert_eq!(session.text(builtin).await, "f|job|A job was created");
+    let builtin =
+        "select t.is_builtin, v.is_builtin, v.example is not null from webhooks.event_types t
+        join webhooks.event_type_versions v using (name, version) where name = 'job.created'";
+    assert_eq!(session.text(builtin).await, "t|f|t");
+    session
+        .run("select webhooks.register_event_type('job.created', description => 'A job')")
+        .await;
+    assert_eq!(session.text(builtin).await, "f|f|t");
     assert_eq!(
         session
             .text("select count(*), count(distinct name) from webhooks.event_type_catalogue")

@@ -64,7 +64,7 @@ async fn what_is_given_is_stored_and_the_rest_has_its_default() {
         "description": "d", "webhook_method": "PUT", "webhook_headers": {"a": "b"}, "auth_type": "api_key",
         "auth_config": {"api_key": "k"}, "event_filters": {"event_data": {"a": null}}, "retry_count": 1,
         "retry_delay_seconds": 2, "timeout_seconds": 4, "max_payload_size_kb": 5, "no_retry_statuses": [400, 404],
-        "max_in_flight": 6, "rate_limit_per_second": 0.5, "rate_limit_burst": 7, "ordering": "fifo",
+        "max_in_flight": 6, "payload_format": "envelope", "payload_template": "{}", "payload_content_type": "a/b+json", "rate_limit_per_second": 0.5, "rate_limit_burst": 7, "ordering": "fifo",
         "breaker_failure_threshold": 8, "breaker_cooldown_seconds": 9, "is_active": false, "is_enabled": false,
         "created_by": USER
     });

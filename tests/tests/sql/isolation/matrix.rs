@@ -70,6 +70,7 @@ pub enum Answer {
 /// Functions: name, roles that may call it, and what becomes of such a call.
 #[rustfmt::skip]
 pub const FUNCTIONS: &[(&str, &str, Answer)] = &[
+    ("application_user", "publisher", Same("select webhooks.application_user()")),
     ("apply_limits", "", Owner),
     ("apply_links", "", Owner),
     ("arm_doorbell", "sidecar", Same("select webhooks.arm_doorbell('{1}')")),
@@ -120,6 +121,7 @@ pub const FUNCTIONS: &[(&str, &str, Answer)] = &[
     ("import_subscriptions", "manager", Denied("select count(*) from webhooks.import_subscriptions('{tenant}', '[{\"name\": \"x\", \"webhook_url\": \"https://x.example/\"}]')")),
     ("insert_subscription", "manager", Denied("select webhooks.insert_subscription('{tenant}', '{\"name\": \"x\", \"webhook_url\": \"https://x.example/\"}')")),
     ("is_comparable", "publisher", Same("select webhooks.is_comparable('uuid')")),
+    ("is_watch", "publisher", Same("select count(*) from pg_trigger t where webhooks.is_watch(t)")),
     ("join_sidecars", "sidecar", Same("select webhooks.join_sidecars()")),
     ("jsonpath_matches", "manager", Same("select webhooks.jsonpath_matches('{}', '$.a')")),
     ("jsonpath_objection", "", Owner),
@@ -177,7 +179,7 @@ pub const FUNCTIONS: &[(&str, &str, Answer)] = &[
     ("renew_secret", "manager", Unknown("select webhooks.renew_secret('{subscription}')")),
     ("replay_events", "manager", Denied("select deliveries + outstanding from webhooks.replay_events('{tenant}', '-infinity', 'infinity')")),
     ("replayable", "", Owner),
-    ("report_broken_watch", "publisher", Raised("select webhooks.report_broken_watch('webhooks.event_logs', '{}')", "55000")),
+    ("report_broken_watch", "publisher", Raised("select webhooks.report_broken_watch('webhooks.event_logs', '{}', '{}')", "55000")),
     ("reset_breaker", "manager", Unknown("select webhooks.reset_breaker('{subscription}')")),
     ("reset_setting", "", Owner),
     ("retry_delivery", "manager", Unknown("select webhooks.retry_delivery('{delivery}')")),
@@ -185,7 +187,7 @@ pub const FUNCTIONS: &[(&str, &str, Answer)] = &[
     ("revoke_all_tenants", "", Owner),
     ("ring_doorbell", "", Owner),
     ("sample_request", "manager", Same("select webhooks.sample_request('job.created', '{tenant}', 'envelope', null, null, 1)")),
-    ("schema_errors", "manager monitor publisher", Same("select webhooks.schema_errors('{}', '{}')")),
+    ("schema_errors", "", Owner),
     ("schema_example", "manager monitor publisher", Same("select webhooks.schema_example('{}')")),
     ("schema_objection", "", Owner),
     ("set_setting", "", Owner),

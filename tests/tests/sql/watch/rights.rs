@@ -207,16 +207,45 @@ async fn who_may_watch_what() {
     let owners =
         "select distinct proowner::regrole from pg_proc where proname like 'ours_webhook%'";
     assert_eq!(session.text(owners).await, "watch_owner");
-    // Who may no longer publish is told so, and the view knows.
+    // Another owner: what was made stays the former one's, who still publishes, and the view knows.
     session
-        .run("alter table app.ours owner to watch_stranger")
+        .run("alter table app.ours owner to watch_tenant_owner")
         .await;
-    let problem =
-        "select problem from webhooks.watched_tables where table_name = 'app.ours'::regclass";
+    let problem = "select owner, problem from webhooks.watched_tables where table_name = 'app.ours'::regclass";
     assert_eq!(
         session.text(problem).await,
-        "role watch_stranger may not publish: changes fail; grant webhooks_publisher to watch_stranger"
+        "watch_owner|the table is watch_tenant_owner's now and its changes are still published with the rights of watch_owner, who can read them; \
+         call unwatch_table(), have app.ours_webhooks and the like dropped, and call watch_table() again"
     );
+    let insert = format!("insert into app.ours values ('{TENANT}')");
+    assert_eq!(session.publishes(&insert).await.len(), 1);
+    // The new one can end it, though not drop what is not its own.
+    Session::open_as(&db, "watch_tenant_owner")
+        .await
+        .run("select webhooks.unwatch_table('app.ours')")
+        .await;
+    assert_eq!(session.publishes(&insert).await.len(), 0);
+    assert_eq!(session.text(owners).await, "watch_owner");
+
+    // Who may no longer publish is told so, and the view knows.
+    session
+        .run(
+            "create role watch_former in role webhooks_publisher;
+             create table app.former (tenant_id uuid);
+             alter table app.former owner to watch_former;
+             grant create on schema app to watch_former;
+             select webhooks.watch_table('app.former', on_insert => 'job.created');
+             revoke webhooks_publisher from watch_former",
+        )
+        .await;
+    let problem =
+        "select problem from webhooks.watched_tables where table_name = 'app.former'::regclass";
+    assert_eq!(
+        session.text(problem).await,
+        "role watch_former may not publish: changes fail; grant webhooks_publisher to watch_former"
+    );
+    let insert = format!("insert into app.former values ('{TENANT}')");
+    assert_eq!(session.refused(&insert).await.code, "42501");
 }
 
 /// No search_path of a writer reaches what the owner's functions call.

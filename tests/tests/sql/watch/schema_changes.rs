@@ -179,6 +179,60 @@ async fn a_table_that_is_dropped_leaves_nothing_in_the_way() {
     assert_eq!(session.publishes(&insert).await.len(), 1);
 }
 
+/// What bears the name of what was made could be called instead of it, and be given its owner and its rights.
+#[tokio::test]
+async fn functions_of_the_same_names_get_no_rights() {
+    let (_db, session) = watched("watch_overloads").await;
+    let insert = format!("insert into documents (tenant_id) values ('{TENANT}')");
+    for overload in [
+        "documents_webhook_events(text, text, documents) returns integer",
+        "documents_webhook_same(text, documents) returns boolean",
+    ] {
+        session
+            .run(&format!(
+                "create function {overload} language plpgsql as 'begin return null; end'"
+            ))
+            .await;
+        let (name, _) = overload.split_once('(').unwrap();
+        for statement in [&insert, "update documents set title = 'y'"] {
+            // An insert has no old row to compare.
+            if name.ends_with("_same") && statement.starts_with("insert") {
+                continue;
+            }
+            let refusal = session.refused(statement).await;
+            assert_eq!(refusal.code, "42725");
+            assert_eq!(
+                refusal.message,
+                format!(
+                    "changes of table public.documents can't be published: there is another function public.{name}"
+                )
+            );
+        }
+        // Nor is it made anybody's by watching again.
+        let refusal = session.refused(WATCH).await;
+        assert_eq!(refusal.code, "42723");
+        let (signature, _) = overload.split_once(" returns").unwrap();
+        session.run(&format!("drop function {signature}")).await;
+    }
+    assert_eq!(session.publishes(&insert).await.len(), 1);
+
+    // A trigger that only looks like a watch's is nobody's business.
+    session
+        .run(
+            "create function precious() returns trigger language plpgsql as 'begin return null; end';
+             create table decoy (id integer);
+             create trigger webhooks_insert after insert on decoy for each statement
+                 execute function precious('{\"webhooks\": {\"tenant_id\": \"x\"}}')",
+        )
+        .await;
+    let watched = "select string_agg(table_name::text, ' ') from webhooks.watched_tables";
+    assert_eq!(session.text(watched).await, "documents");
+    let unwatch = "select webhooks.unwatch_table('decoy')";
+    assert_eq!(session.text(unwatch).await, "f");
+    let kept = "select count(*) from pg_trigger where tgrelid = 'decoy'::regclass";
+    assert_eq!(session.text(kept).await, "1");
+}
+
 /// The application must not stop because its webhooks are gone.
 #[tokio::test]
 async fn dropping_the_extension_ends_all_watches() {
