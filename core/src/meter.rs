@@ -73,8 +73,7 @@ impl Meter {
         if owner == key {
             return true;
         }
-        let idle =
-            self.full_at.load(Relaxed) <= now && self.counted_until.load(Relaxed) <= now;
+        let idle = self.full_at.load(Relaxed) <= now && self.counted_until.load(Relaxed) <= now;
         if owner != 0 && !idle {
             return false;
         }

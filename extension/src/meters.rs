@@ -96,7 +96,9 @@ fn attach_meters(handle: i64) -> bool {
 /// In nanoseconds since 1970.
 fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
+    since.map_or(0, |since| {
+        i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+    })
 }
 
 fn meter_of(tenant_id: pgrx::Uuid, now: i64) -> Option<&'static Meter> {

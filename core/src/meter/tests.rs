@@ -66,7 +66,10 @@ fn a_clock_that_is_set_back_locks_nobody_out() {
     assert_eq!(taken(&meter, 5, 5, noon), 5);
     assert_eq!(taken(&meter, 9, 5, noon - 60 * MINUTE), 5);
     meter.know(5, 5, 0, noon);
-    assert_eq!(meter.outstanding(5, noon - 60 * MINUTE), Outstanding::Unknown);
+    assert_eq!(
+        meter.outstanding(5, noon - 60 * MINUTE),
+        Outstanding::Unknown
+    );
 }
 
 #[test]
@@ -106,7 +109,11 @@ fn tenants_have_meters_of_their_own_while_they_are_busy() {
             assert!(meter.take(3, 3, 0).is_ok(), "{tenant} has another's meter");
         }
     }
-    assert!(crowd.clone().any(|tenant| meters.meter(tenant, 0).is_none()));
+    assert!(
+        crowd
+            .clone()
+            .any(|tenant| meters.meter(tenant, 0).is_none())
+    );
     for tenant in crowd {
         let meter = meters.meter(tenant, 2 * MINUTE).unwrap();
         assert_eq!(taken(meter, 4, 3, 2 * MINUTE), 3);
@@ -132,7 +139,10 @@ fn one_counts_for_all() {
     assert_eq!(meter.outstanding(1000, until + SECOND), Unknown);
     // Far below: for as long as it takes to get there.
     meter.know(200, 1000, 0, now);
-    assert_eq!(meter.outstanding(1000, now + 40 * MILLISECOND - 1), Known(200));
+    assert_eq!(
+        meter.outstanding(1000, now + 40 * MILLISECOND - 1),
+        Known(200)
+    );
     assert_eq!(meter.outstanding(1000, now + 40 * MILLISECOND), Unknown);
     meter.know(0, i64::MAX, i64::MAX, now);
     assert_eq!(meter.outstanding(i64::MAX, now + MINUTE - 1), Known(0));

@@ -70,7 +70,10 @@ async fn all_or_none() {
         &format!("select '{TENANT}'"),
         &format!("select t::uuid from unnest('{{{TENANT},{OTHER}}}'::text[]) t cross join lateral (select t.t"),
     );
-    let both = both.replace("from generate_series(1, 3) n", "from generate_series(1, 3) n) s");
+    let both = both.replace(
+        "from generate_series(1, 3) n",
+        "from generate_series(1, 3) n) s",
+    );
     let both = both.replace(
         "select t::uuid from unnest",
         "select s.t::uuid, s.e, s.c, s.n, s.d::jsonb from unnest",

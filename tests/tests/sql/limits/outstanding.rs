@@ -79,7 +79,9 @@ async fn everything_outstanding_counts() {
             insert(OTHER, 7)
         ))
         .await;
-    let all = format!("select count(*), webhooks.count_outstanding('{TENANT}') from webhooks.delivery_queue where tenant_id = '{TENANT}'");
+    let all = format!(
+        "select count(*), webhooks.count_outstanding('{TENANT}') from webhooks.delivery_queue where tenant_id = '{TENANT}'"
+    );
     assert_eq!(session.text(&all).await, "15|15");
     let some = format!("select webhooks.count_outstanding('{TENANT}', 6)");
     assert_eq!(session.text(&some).await, "6");

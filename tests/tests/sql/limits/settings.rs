@@ -12,16 +12,43 @@ async fn who_has_no_limit_pays_for_none() {
     let (_db, session) = database("limit_none").await;
     assert_eq!(session.text(TRIGGERS).await, "0");
     for (statement, expected) in [
-        ("select webhooks.set_tenant_limits('{TENANT}', max_subscriptions => 5)", "0"),
-        ("select webhooks.set_tenant_limits('{TENANT}', max_events_per_minute => 0)", "0"),
-        ("select webhooks.set_tenant_limits('{TENANT}', max_events_per_minute => 5)", "1"),
-        ("select webhooks.set_tenant_limits('{TENANT}', max_outstanding_deliveries => 5)", "1"),
-        ("select webhooks.set_setting('tenant_max_events_per_minute', 5)", "1"),
+        (
+            "select webhooks.set_tenant_limits('{TENANT}', max_subscriptions => 5)",
+            "0",
+        ),
+        (
+            "select webhooks.set_tenant_limits('{TENANT}', max_events_per_minute => 0)",
+            "0",
+        ),
+        (
+            "select webhooks.set_tenant_limits('{TENANT}', max_events_per_minute => 5)",
+            "1",
+        ),
+        (
+            "select webhooks.set_tenant_limits('{TENANT}', max_outstanding_deliveries => 5)",
+            "1",
+        ),
+        (
+            "select webhooks.set_setting('tenant_max_events_per_minute', 5)",
+            "1",
+        ),
         ("select webhooks.set_tenant_limits('{TENANT}')", "1"),
-        ("select webhooks.set_setting('tenant_max_events_per_minute', 0)", "0"),
-        ("select webhooks.set_setting('tenant_max_outstanding_deliveries', 5)", "1"),
-        ("select webhooks.reset_setting('tenant_max_outstanding_deliveries')", "0"),
-        ("insert into webhooks.tenant_limits values ('{TENANT}', null, 1, null)", "1"),
+        (
+            "select webhooks.set_setting('tenant_max_events_per_minute', 0)",
+            "0",
+        ),
+        (
+            "select webhooks.set_setting('tenant_max_outstanding_deliveries', 5)",
+            "1",
+        ),
+        (
+            "select webhooks.reset_setting('tenant_max_outstanding_deliveries')",
+            "0",
+        ),
+        (
+            "insert into webhooks.tenant_limits values ('{TENANT}', null, 1, null)",
+            "1",
+        ),
         ("truncate webhooks.tenant_limits", "0"),
     ] {
         session.run(&statement.replace("{TENANT}", TENANT)).await;
@@ -49,7 +76,9 @@ async fn the_settings_are_for_tenants_without_limits_of_their_own() {
     attempt(&session, &publish(OTHER)).await.unwrap_err();
     limit(&session, "max_events_per_minute", 0).await;
     session.run(&insert(TENANT, 50)).await;
-    let subscribe = format!("insert into webhooks.webhook_subscriptions (tenant_id, name, webhook_url) values ('{TENANT}', 'x', 'http://x.example/')");
+    let subscribe = format!(
+        "insert into webhooks.webhook_subscriptions (tenant_id, name, webhook_url) values ('{TENANT}', 'x', 'http://x.example/')"
+    );
     attempt(&session, &subscribe).await.unwrap_err();
     limit(&session, "max_subscriptions", 0).await;
     session.run(&subscribe).await;
@@ -75,7 +104,9 @@ async fn invalid_limits_are_refused() {
         assert_eq!(refusal.message, format!("invalid {limit}: {n}"));
         assert_eq!(
             refusal.hint,
-            format!("It takes 1 to {highest}, 0 for no limit, or null for the setting tenant_{limit}.")
+            format!(
+                "It takes 1 to {highest}, 0 for no limit, or null for the setting tenant_{limit}."
+            )
         );
     }
     assert_eq!(count(&session, "tenant_limits").await, 0);
@@ -108,7 +139,11 @@ async fn a_tenant_sees_its_own_and_sets_none() {
         let limits = "select tenant_id, max_subscriptions from webhooks.tenant_limits order by 1";
         let own = format!("{TENANT}|7");
         let all = [own.clone(), format!("{OTHER}|70")];
-        let seen: &[String] = if role == MANAGER_ROLE { &all[..1] } else { &all };
+        let seen: &[String] = if role == MANAGER_ROLE {
+            &all[..1]
+        } else {
+            &all
+        };
         assert_eq!(session.lines(limits).await, seen, "{role}");
         for change in [
             format!("select webhooks.set_tenant_limits('{TENANT}', 1000)"),
@@ -134,8 +169,10 @@ async fn a_tenant_sees_its_own_and_sets_none() {
     );
     // Whom the DBA trusts with it, and for the tenants that are its own.
     session
-        .run("create role limits_operator login; grant usage on schema webhooks to limits_operator;
-              grant execute on function webhooks.set_tenant_limits to limits_operator")
+        .run(
+            "create role limits_operator login; grant usage on schema webhooks to limits_operator;
+              grant execute on function webhooks.set_tenant_limits to limits_operator",
+        )
         .await;
     let operator = Session::open_as(&db, "limits_operator").await;
     let set = format!("select webhooks.set_tenant_limits('{TENANT}', 1, 1, 1)");
@@ -161,7 +198,8 @@ async fn setting_limits_is_no_deadlock() {
     let watcher = Session::open(&db).await;
     session.run(&format!("begin; {}", publish(TENANT))).await;
     let (mut set, mut kept) = (false, false);
-    let limits = format!("select webhooks.set_tenant_limits('{TENANT}', max_events_per_minute => 5)");
+    let limits =
+        format!("select webhooks.set_tenant_limits('{TENANT}', max_events_per_minute => 5)");
     tokio::join!(
         async {
             operator.run(&limits).await;
@@ -182,7 +220,9 @@ async fn setting_limits_is_no_deadlock() {
     assert!(set && kept);
     assert_eq!(session.text(TRIGGERS).await, "1");
     // Two at once, either of which would make the trigger.
-    session.run("select webhooks.set_tenant_limits(tenant_id) from webhooks.tenant_limits").await;
+    session
+        .run("select webhooks.set_tenant_limits(tenant_id) from webhooks.tenant_limits")
+        .await;
     operator.run(&format!("begin; {limits}")).await;
     let default = "select webhooks.set_setting('tenant_max_outstanding_deliveries', 1000)";
     tokio::join!(session.run(default), async {
@@ -214,6 +254,8 @@ async fn a_deleted_tenants_limits_are_forgotten() {
     publisher.run("commit").await;
     assert_eq!(count(&session, "tenant_limits").await, 0);
     session.run(&insert(OTHER, 100)).await;
-    session.run("select webhooks.set_setting('tenant_max_subscriptions', 5)").await;
+    session
+        .run("select webhooks.set_setting('tenant_max_subscriptions', 5)")
+        .await;
     assert_eq!(session.text(TRIGGERS).await, "0");
 }

@@ -17,7 +17,8 @@ async fn no_more_than_the_limit() {
     session.run(&subscribe(TENANT, 1)).await;
     attempt(&session, &subscribe(TENANT, 2)).await.unwrap_err();
     session.run(&subscribe(TENANT, 1)).await;
-    let create = format!("select webhooks.create_subscription('{TENANT}', 'x', 'http://x.example/', '[]')");
+    let create =
+        format!("select webhooks.create_subscription('{TENANT}', 'x', 'http://x.example/', '[]')");
     let import = format!(
         "select webhooks.import_subscriptions('{TENANT}', '[{{\"name\": \"x\", \"webhook_url\": \"http://x.example/\"}}]')"
     );
@@ -36,7 +37,9 @@ async fn no_more_than_the_limit() {
     session
         .run("update webhooks.webhook_subscriptions set is_active = not is_active, name = name || '.'")
         .await;
-    let delete = format!("delete from webhooks.webhook_subscriptions where tenant_id = '{TENANT}' and name <> 'test.'");
+    let delete = format!(
+        "delete from webhooks.webhook_subscriptions where tenant_id = '{TENANT}' and name <> 'test.'"
+    );
     session.run(&delete).await;
     session.run(&subscribe(TENANT, 1)).await;
     attempt(&session, &subscribe(TENANT, 1)).await.unwrap_err();
