@@ -19,17 +19,24 @@ async fn no_more_than_the_limit() {
     session.run(&subscribe(TENANT, 1)).await;
     let create =
         format!("select webhooks.create_subscription('{TENANT}', 'x', 'http://x.example/', '[]')");
-    let import = format!(
-        "select webhooks.import_subscriptions('{TENANT}', '[{{\"name\": \"x\", \"webhook_url\": \"http://x.example/\"}}]')"
-    );
-    for statement in [subscribe(TENANT, 1), create, import] {
+    let message = format!("tenant {TENANT} has reached its limit of 3 subscriptions");
+    for statement in [subscribe(TENANT, 1), create] {
         let refusal = attempt(&session, &statement).await.unwrap_err();
-        assert_eq!(
-            refusal.message,
-            format!("tenant {TENANT} has reached its limit of 3 subscriptions")
-        );
+        assert_eq!(refusal.message, message);
         assert!(refusal.hint.contains("max_subscriptions => ..."));
     }
+    // An import tells which ones there is no room for, before and after.
+    let import = format!(
+        "select action, error from webhooks.import_subscriptions('{TENANT}', '[
+             {{\"name\": \"test\", \"retry_count\": 5}}, {{\"name\": \"x\", \"webhook_url\": \"http://x.example/\"}}]', $dry)"
+    );
+    assert_eq!(
+        session.lines(&import.replace("$dry", "true")).await,
+        ["updated|null".to_owned(), format!("invalid|{message}")]
+    );
+    let refusal = session.refused(&import.replace("$dry", "false")).await;
+    assert_eq!(refusal.code, "22023");
+    assert!(refusal.everything.contains(&message), "{refusal:?}");
     assert_eq!(count(&session, "webhook_subscriptions").await, 4);
     session.run(&subscribe(OTHER, 10)).await;
     // Fewer than there are: they stay and can be changed, and those that go make room.
