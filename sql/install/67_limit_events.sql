@@ -50,34 +50,39 @@ comment on function webhooks.open_meters() is
 
 create function webhooks.count_outstanding(tenant_id uuid, up_to bigint default null)
 returns bigint
-language sql stable
+language plpgsql stable
 set search_path = pg_catalog, pg_temp
--- Look-ups for each subscription, whatever the statistics say of the queue.
+-- Planned once: look-ups for each subscription, whatever the statistics say of the queue.
+set plan_cache_mode = force_generic_plan
 set enable_seqscan = off
 set enable_bitmapscan = off
 set enable_hashjoin = off
 set enable_mergejoin = off
 set jit = off
-begin atomic
-    select count(*)
-    from (
-        select
-        from webhooks.webhook_subscriptions s
-        cross join lateral (
-            -- One query for each index, as in outstanding_deliveries().
-            select from webhooks.delivery_queue q
-            where q.shard = webhooks.shard_of(s.id) and q.subscription_id = s.id and q.lane is null and q.next_attempt_at is null
-            union all
-            select from webhooks.delivery_queue q
-            where q.shard = webhooks.shard_of(s.id) and q.subscription_id = s.id and q.lane is null and q.next_attempt_at is not null
-            union all
-            select from webhooks.delivery_queue q
-            where q.shard = webhooks.shard_of(s.id) and q.subscription_id = s.id and q.lane is not null
+as $$
+begin
+    return (
+        select count(*)
+        from (
+            select
+            from webhooks.webhook_subscriptions s
+            cross join lateral (
+                -- One query for each index, as in outstanding_deliveries().
+                select from webhooks.delivery_queue q
+                where q.shard = webhooks.shard_of(s.id) and q.subscription_id = s.id and q.lane is null and q.next_attempt_at is null
+                union all
+                select from webhooks.delivery_queue q
+                where q.shard = webhooks.shard_of(s.id) and q.subscription_id = s.id and q.lane is null and q.next_attempt_at is not null
+                union all
+                select from webhooks.delivery_queue q
+                where q.shard = webhooks.shard_of(s.id) and q.subscription_id = s.id and q.lane is not null
+            ) q
+            where s.tenant_id = count_outstanding.tenant_id
+            limit count_outstanding.up_to
         ) q
-        where s.tenant_id = count_outstanding.tenant_id
-        limit count_outstanding.up_to
-    ) q;
-end;
+    );
+end
+$$;
 comment on function webhooks.count_outstanding(uuid, bigint) is 'How many deliveries of a tenant are outstanding; beyond up_to it does not go on counting.';
 
 create function webhooks.refuse_outstanding(tenant_id uuid, maximum bigint)
