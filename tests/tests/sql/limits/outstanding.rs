@@ -136,10 +136,10 @@ async fn replays_and_retries_wait_for_room() {
     session.run(&insert(TENANT, 3)).await;
     session
         .run(
-            "select count(*) from webhooks.record_attempts(array_agg(id), array_agg(subscription_id), array_agg(0), array_agg('failed'::text),
+            "select webhooks.record_attempts(array_agg(id), array_agg(subscription_id), array_agg(0), array_agg('failed'::text),
                  array_agg(500), array_agg(null::text), array_agg(null::text), array_agg('e'::text), array_agg(0::bigint), array_agg(0::bigint), array_agg(0),
                  array_agg(null::bytea), array_agg(null::bigint), array_agg(null::text), array_agg(null::text), array_agg(null::bigint), array_agg(null::bigint))
-             from (select * from webhooks.delivery_queue order by id limit 1)",
+             from (select * from webhooks.delivery_queue order by id limit 1) q",
         )
         .await;
     let replay = format!(
