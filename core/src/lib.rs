@@ -12,6 +12,7 @@
 //! - [`headers`]: a subscription's own request headers
 //! - [`url_policy`]: which URLs may be subscribed, which addresses may be connected to
 //! - [`retry`]: from an attempt's outcome to what happens next
+//! - [`meter`]: what tenants with limits publish and have outstanding
 //! - [`capture`]: from a hostile response to text that PostgreSQL can store
 //!
 //! Everything here is total: no input makes it panic (but [`signature::generate_secret`] and
@@ -22,6 +23,7 @@ pub mod auth;
 pub mod capture;
 pub mod filter;
 pub mod headers;
+pub mod meter;
 pub mod payload;
 pub mod retry;
 pub mod signature;

@@ -6,6 +6,7 @@
 //! # Layout
 //! - `ids`: UUIDv7
 //! - `filter`: event filters
+//! - `meters`: what tenants with limits use, in memory shared by all sessions of the database
 //! - `payload`: the request body
 //! - `resource`: calling a resolver of resources
 //! - `schema`: JSON Schemas of event types
@@ -15,6 +16,7 @@
 
 mod filter;
 mod ids;
+mod meters;
 mod payload;
 mod refuse;
 mod resource;

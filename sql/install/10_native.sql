@@ -80,6 +80,39 @@ as 'MODULE_PATHNAME', 'call_resolver_wrapper';
 comment on function webhooks.call_resolver(oid, uuid, uuid) is
     'What a resolver returns; it runs with its owner''s rights. Part of snapshot_resource().';
 
+create function webhooks.create_meters()
+returns bigint
+language c volatile strict
+as 'MODULE_PATHNAME', 'create_meters_wrapper';
+comment on function webhooks.create_meters() is
+    'Makes the shared memory with the meters of tenants; its handle, or null if the server has no more segments. Part of open_meters().';
+
+create function webhooks.attach_meters(handle bigint)
+returns boolean
+language c volatile strict
+as 'MODULE_PATHNAME', 'attach_meters_wrapper';
+comment on function webhooks.attach_meters(bigint) is 'Whether this session has the meters in shared memory with this handle. Part of open_meters().';
+
+create function webhooks.meter_events(tenant_id uuid, events bigint, per_minute bigint, max_outstanding bigint)
+returns text
+language c volatile strict
+as 'MODULE_PATHNAME', 'meter_events_wrapper';
+comment on function webhooks.meter_events(uuid, bigint, bigint, bigint) is
+    'Null: so many events may be published within these limits (0: none), and are counted. "events" or "outstanding": that limit is reached. "closed": open_meters() first. "unknown": meter_outstanding() first. Part of limit_events().';
+
+create function webhooks.metered_events(tenant_id uuid, per_minute bigint)
+returns bigint
+language c volatile strict
+as 'MODULE_PATHNAME', 'metered_events_wrapper';
+comment on function webhooks.metered_events(uuid, bigint) is 'How many events a tenant has used up of those that it may publish at once; null before open_meters().';
+
+create function webhooks.meter_outstanding(tenant_id uuid, outstanding bigint, max_outstanding bigint, took_us bigint)
+returns void
+language c volatile strict
+as 'MODULE_PATHNAME', 'meter_outstanding_wrapper';
+comment on function webhooks.meter_outstanding(uuid, bigint, bigint, bigint) is
+    'Tells all sessions how many deliveries of a tenant are outstanding, and how many microseconds counting took. Part of limit_events().';
+
 create function webhooks.schema_errors(schema text, data text)
 returns text[]
 language c immutable strict parallel safe

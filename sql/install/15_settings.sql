@@ -36,7 +36,13 @@ begin atomic
         ('disable_after_failing_hours', 120, 'h', 0, 8760,
          'A subscription that had nothing but failures for so long is disabled at the next one; 0: never. 5 days span a long weekend.'),
         ('partition_days_ahead', 7, 'days', 1, 366,
-         'For how many days maintain() keeps partitions ready; a week without a sidecar needs no default partition.');
+         'For how many days maintain() keeps partitions ready; a week without a sidecar needs no default partition.'),
+        ('tenant_max_subscriptions', 0, 'subscriptions', 0, 1000000,
+         'How many subscriptions a tenant may have that has no limit of its own in tenant_limits; 0: no limit.'),
+        ('tenant_max_events_per_minute', 0, 'events', 0, 1000000000,
+         'How many events such a tenant may publish: so many at once, and so many a minute over time; 0: no limit.'),
+        ('tenant_max_outstanding_deliveries', 0, 'deliveries', 0, 1000000000,
+         'With how many outstanding deliveries such a tenant can''t publish any more; 0: no limit.');
 end;
 comment on function webhooks.setting_definitions() is 'Every setting that is a number: default, unit, range and why.';
 
@@ -121,6 +127,10 @@ begin
             using errcode = 'invalid_parameter_value',
                   hint = format('It takes %s to %s %s.', definition.min_value, definition.max_value, definition.unit);
     end if;
+    -- Limits go on to lock event_logs: first of all then, as create_partitions() does.
+    if starts_with(name, 'tenant_max_') then
+        perform pg_advisory_xact_lock(1464156751, 0);
+    end if;
     insert into webhooks.setting_overrides as o (name, value) values (set_setting.name, set_setting.value)
     on conflict on constraint setting_overrides_pkey do update set value = excluded.value;
     perform pg_notify('webhooks_changed', 'settings');
@@ -190,6 +200,10 @@ language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+    -- As in set_setting().
+    if starts_with(name, 'tenant_max_') then
+        perform pg_advisory_xact_lock(1464156751, 0);
+    end if;
     delete from webhooks.setting_overrides o where o.name = reset_setting.name;
     perform webhooks.check_verification_settings();
     perform pg_notify('webhooks_changed', 'settings');

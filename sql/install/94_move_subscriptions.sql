@@ -112,7 +112,7 @@ begin
                         raise exception 'there are % subscriptions of this name and environment', cardinality(present)
                             using errcode = 'invalid_parameter_value', hint = 'Rename all but one of them.';
                 end case;
-            exception when data_exception or integrity_constraint_violation then
+            exception when data_exception or integrity_constraint_violation or configuration_limit_exceeded then
                 action := 'invalid';
                 subscription_id := null;
                 before := null;

@@ -177,6 +177,7 @@ begin
     end if;
     if not dry_run then
         perform webhooks.lock_tenant(subscription.tenant_id);
+        perform webhooks.check_outstanding(subscription.tenant_id);
     end if;
     select array_agg(f.delivery_id order by f.delivery_id), array_agg(f.event_log_id order by f.delivery_id) into failed, events
     from (
@@ -318,6 +319,7 @@ begin
 
     if not dry_run then
         perform webhooks.lock_tenant(tenant_id);
+        perform webhooks.check_outstanding(tenant_id);
     end if;
     select count(distinct r.event_log_id),
            count(r.matched_id) filter (where not r.is_outstanding),

@@ -198,3 +198,7 @@ grant execute on function
     webhooks.schema_example(text),
     webhooks.render_request(text, text, text, integer, uuid, uuid, text, text, text, text, bigint, text, text, uuid, text, uuid, text, text, text, boolean)
 to webhooks_publisher, webhooks_manager, webhooks_monitor;
+
+-- A tenant's limits are set by the owner, or by whom the DBA grants set_tenant_limits(); what is used of them is no secret.
+grant select on webhooks.tenant_limits to webhooks_manager, webhooks_monitor;
+grant execute on function webhooks.tenant_usage(uuid) to webhooks_manager, webhooks_monitor;

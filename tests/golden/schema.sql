@@ -229,6 +229,10 @@ table linked_tables
     kind text not null
     table_name text not null
     id_column text not null
+S meters_handle
+    last_value bigint not null
+    log_cnt bigint not null
+    is_called boolean not null
 partitioned table redeliveries (RANGE (delivery_id)) row level security
     delivery_id uuid not null
     repeats uuid
@@ -351,6 +355,11 @@ table subscription_verifications row level security
     failing_since timestamp with time zone
     next_try_at timestamp with time zone
     last_error text
+table tenant_limits row level security
+    tenant_id uuid not null
+    max_subscriptions bigint
+    max_events_per_minute bigint
+    max_outstanding_deliveries bigint
 view watched_tables {security_invoker=true}
     table_name regclass
     owner regrole
@@ -441,6 +450,7 @@ CREATE INDEX delivery_attempts_template_unsuccessful ON webhooks.delivery_attemp
 CREATE INDEX delivery_queue_ordered ON webhooks.delivery_queue USING btree (shard, subscription_id, lane, id) WHERE (lane IS NOT NULL)
 CREATE INDEX delivery_queue_ready ON webhooks.delivery_queue USING btree (shard, subscription_id, id) WHERE ((next_attempt_at IS NULL) AND (lane IS NULL))
 CREATE INDEX delivery_queue_scheduled ON webhooks.delivery_queue USING btree (shard, next_attempt_at) WHERE (next_attempt_at IS NOT NULL)
+CREATE INDEX delivery_queue_waiting ON webhooks.delivery_queue USING btree (shard, subscription_id) WHERE ((next_attempt_at IS NOT NULL) AND (lane IS NULL))
 CREATE INDEX event_logs_default_event_type_created_at_idx ON webhooks.event_logs_default USING btree (event_type, created_at DESC)
 CREATE INDEX event_logs_default_resource_type_resource_id_idx ON webhooks.event_logs_default USING btree (resource_type, resource_id) WHERE (resource_id IS NOT NULL)
 CREATE INDEX event_logs_default_tenant_id_created_at_idx ON webhooks.event_logs_default USING btree (tenant_id, created_at DESC)
@@ -472,6 +482,7 @@ CREATE UNIQUE INDEX subscription_breakers_pkey ON webhooks.subscription_breakers
 CREATE UNIQUE INDEX subscription_routes_pkey ON webhooks.subscription_routes USING btree (tenant_id, pattern, subscription_id)
 CREATE UNIQUE INDEX subscription_templates_pkey ON webhooks.subscription_templates USING btree (tenant_id, name)
 CREATE UNIQUE INDEX subscription_verifications_pkey ON webhooks.subscription_verifications USING btree (subscription_id)
+CREATE UNIQUE INDEX tenant_limits_pkey ON webhooks.tenant_limits USING btree (tenant_id)
 CREATE UNIQUE INDEX webhook_subscriptions_pkey ON webhooks.webhook_subscriptions USING btree (id)
 
 -- constraints
@@ -504,6 +515,10 @@ webhooks.subscription_templates subscription_templates_pkey PRIMARY KEY (tenant_
 webhooks.subscription_verifications subscription_verifications_pkey PRIMARY KEY (subscription_id)
 webhooks.subscription_verifications subscription_verifications_rate_check CHECK ((allowed_rate_per_minute > 0))
 webhooks.subscription_verifications subscription_verifications_state_check CHECK (((state)::text = ANY ((ARRAY['pending'::character varying, 'verified'::character varying, 'refused'::character varying])::text[])))
+webhooks.tenant_limits tenant_limits_events_check CHECK (((max_events_per_minute >= 0) AND (max_events_per_minute <= 1000000000)))
+webhooks.tenant_limits tenant_limits_outstanding_check CHECK (((max_outstanding_deliveries >= 0) AND (max_outstanding_deliveries <= 1000000000)))
+webhooks.tenant_limits tenant_limits_pkey PRIMARY KEY (tenant_id)
+webhooks.tenant_limits tenant_limits_subscriptions_check CHECK (((max_subscriptions >= 0) AND (max_subscriptions <= 1000000)))
 webhooks.webhook_subscriptions webhook_subscriptions_auth_type_check CHECK (((auth_type)::text = ANY ((ARRAY['none'::character varying, 'api_key'::character varying, 'signature'::character varying, 'oauth'::character varying])::text[])))
 webhooks.webhook_subscriptions webhook_subscriptions_breaker_cooldown_check CHECK (((breaker_cooldown_seconds >= 1) AND (breaker_cooldown_seconds <= 86400)))
 webhooks.webhook_subscriptions webhook_subscriptions_breaker_threshold_check CHECK (((breaker_failure_threshold >= 0) AND (breaker_failure_threshold <= 1000000)))
@@ -550,6 +565,9 @@ webhooks.subscription_templates own_tenant for all using (tenant_id = (NULLIF(cu
 webhooks.subscription_verifications own_tenant for all using (EXISTS ( SELECT
    FROM webhooks.webhook_subscriptions s
   WHERE (s.id = subscription_verifications.subscription_id)))
+webhooks.tenant_limits all_tenants for all to webhooks_all_tenants using true with check true
+webhooks.tenant_limits monitor for select to webhooks_monitor using ( SELECT (NOT pg_has_role(CURRENT_USER, 'webhooks_manager'::name, 'usage'::text)))
+webhooks.tenant_limits own_tenant for all using (tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) with check ((tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) OR webhooks.refuse_tenant(tenant_id))
 webhooks.webhook_subscriptions all_tenants for all to webhooks_all_tenants using true with check true
 webhooks.webhook_subscriptions monitor for select to webhooks_monitor using ( SELECT (NOT pg_has_role(CURRENT_USER, 'webhooks_manager'::name, 'usage'::text)))
 webhooks.webhook_subscriptions own_tenant for all using (tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) with check ((tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) OR webhooks.refuse_tenant(tenant_id))
@@ -557,10 +575,14 @@ webhooks.webhook_subscriptions own_tenant for all using (tenant_id = (NULLIF(cur
 -- functions
 application_user()
     returns uuid plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+apply_limits(tenant_id uuid, events bigint, per_minute bigint, max_outstanding bigint, verdict text)
+    returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 apply_links()
     returns bigint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp",lock_timeout=2s}
 arm_doorbell(shards smallint[])
     returns boolean plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+attach_meters(handle bigint)
+    returns boolean c volatile parallel unsafe strict
 audit(action text, object_type text, object_id text, tenant_id uuid DEFAULT NULL::uuid, before jsonb DEFAULT NULL::jsonb, after jsonb DEFAULT NULL::jsonb, reason text DEFAULT NULL::text)
     returns void sql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 audit_change()
@@ -581,6 +603,8 @@ cancel_outstanding()
     returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 check_event_type_version()
     returns trigger plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+check_outstanding(tenant_id uuid)
+    returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 check_subscription(webhook_url text, webhook_headers jsonb, auth_type text, auth_config jsonb, event_filters jsonb)
     returns void c stable parallel safe
 check_template(payload_template text, payload_content_type text, max_payload_size_kb integer, subscribed_events jsonb)
@@ -605,6 +629,10 @@ complete_watch(target regclass, given jsonb)
     returns jsonb plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 copy_subscriptions(tenant_id uuid, from_environment text, to_environment text, dry_run boolean DEFAULT false)
     returns TABLE(name text, action text) plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+count_outstanding(tenant_id uuid, up_to bigint DEFAULT NULL::bigint)
+    returns bigint plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_generic_plan,enable_seqscan=off,enable_bitmapscan=off,enable_hashjoin=off,enable_mergejoin=off,jit=off}
+create_meters()
+    returns bigint c volatile parallel unsafe strict
 create_partitions(days_ahead integer DEFAULT NULL::integer)
     returns integer plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",lock_timeout=900ms}
 create_subscription(tenant_id uuid, name text, webhook_url text, subscribed_events jsonb, environment text DEFAULT NULL::text, description text DEFAULT NULL::text, webhook_method text DEFAULT NULL::text, webhook_headers jsonb DEFAULT NULL::jsonb, auth_type text DEFAULT NULL::text, auth_config jsonb DEFAULT NULL::jsonb, event_filters jsonb DEFAULT NULL::jsonb, retry_count integer DEFAULT NULL::integer, retry_delay_seconds integer DEFAULT NULL::integer, timeout_seconds integer DEFAULT NULL::integer, max_payload_size_kb integer DEFAULT NULL::integer, no_retry_statuses integer[] DEFAULT NULL::integer[], max_in_flight integer DEFAULT NULL::integer, rate_limit_per_second double precision DEFAULT NULL::double precision, rate_limit_burst integer DEFAULT NULL::integer, ordering text DEFAULT NULL::text, breaker_failure_threshold integer DEFAULT NULL::integer, breaker_cooldown_seconds integer DEFAULT NULL::integer, payload_format text DEFAULT NULL::text, payload_template text DEFAULT NULL::text, payload_content_type text DEFAULT NULL::text, template_secrets jsonb DEFAULT NULL::jsonb, endpoint_verification text DEFAULT NULL::text, is_active boolean DEFAULT NULL::boolean, is_enabled boolean DEFAULT NULL::boolean, created_by uuid DEFAULT NULL::uuid)
@@ -667,6 +695,12 @@ lane_of(ordering_key text)
     returns bigint sql immutable parallel safe
 leave_sidecars()
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+limit_events()
+    returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",enable_seqscan=off}
+limit_subscriptions()
+    returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+limits_of(tenant_id uuid)
+    returns webhooks.tenant_limits sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 link_table(kind text, target regclass, id_column name)
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 link_tenants(tenants regclass, id_column name DEFAULT 'id'::name)
@@ -687,6 +721,12 @@ match_events()
     returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",enable_seqscan=off}
 may_access_tenant(tenant_id uuid)
     returns boolean sql stable parallel restricted
+meter_events(tenant_id uuid, events bigint, per_minute bigint, max_outstanding bigint)
+    returns text c volatile parallel unsafe strict
+meter_outstanding(tenant_id uuid, outstanding bigint, max_outstanding bigint, took_us bigint)
+    returns void c volatile parallel unsafe strict
+metered_events(tenant_id uuid, per_minute bigint)
+    returns bigint c volatile parallel unsafe strict
 missing_tenant(table_name text, column_name text)
     returns uuid plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 needs_verification(own text, general text)
@@ -699,6 +739,8 @@ notify_owner(shard smallint)
     returns smallint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 only_changes(before jsonb, after jsonb)
     returns jsonb sql immutable parallel safe {"search_path=pg_catalog, pg_temp"}
+open_meters()
+    returns boolean plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 ordered_deliveries(shard smallint, subscription_id uuid, held uuid[], from_lane bigint, max_rows integer)
     returns TABLE(delivery_id uuid, attempt integer, lane bigint, event_log_id uuid, expires_at timestamp with time zone) sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 outstanding_deliveries(subscription_id uuid)
@@ -740,6 +782,8 @@ refuse_change()
 refuse_delivery(id uuid)
     returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 refuse_event(event_type text, is_known boolean, environment text, created_at timestamp with time zone, processed_at timestamp with time zone, deliver_after timestamp with time zone, expires_at timestamp with time zone)
+    returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+refuse_outstanding(tenant_id uuid, maximum bigint)
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 refuse_subscription(id uuid)
     returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
@@ -797,6 +841,8 @@ set_subscriptions_enabled(ids uuid[], enabled boolean)
     returns bigint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 set_tenant(tenant_id uuid, for_session boolean DEFAULT false)
     returns void sql volatile parallel unsafe
+set_tenant_limits(tenant_id uuid, max_subscriptions bigint DEFAULT NULL::bigint, max_events_per_minute bigint DEFAULT NULL::bigint, max_outstanding_deliveries bigint DEFAULT NULL::bigint)
+    returns void plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 settable_columns()
     returns text[] sql stable parallel safe {"search_path=pg_catalog, pg_temp"}
 setting(name text)
@@ -819,6 +865,8 @@ subscription_changes(id uuid, settings jsonb)
     returns TABLE(before jsonb, after jsonb) plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 subscription_row(settings jsonb)
     returns webhooks.webhook_subscriptions plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+sync_limit_trigger()
+    returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 sync_resource_trigger()
     returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",lock_timeout=900ms}
 sync_validation_trigger()
@@ -831,6 +879,8 @@ text_setting(name text)
     returns text sql stable parallel safe {"search_path=pg_catalog, pg_temp"}
 text_setting_definitions()
     returns TABLE(name text, default_text text, pattern text, takes text, description text) sql immutable parallel safe
+tenant_usage(tenant_id uuid)
+    returns TABLE(name text, used bigint, maximum bigint, is_own boolean) plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 unlink_tenants()
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 unlink_users()
@@ -892,14 +942,18 @@ CREATE TRIGGER audit_change AFTER INSERT OR DELETE OR UPDATE ON webhooks.event_t
 CREATE TRIGGER audit_change AFTER INSERT OR DELETE OR UPDATE ON webhooks.resources FOR EACH ROW EXECUTE FUNCTION webhooks.audit_change('resource', 'resource_type')
 CREATE TRIGGER audit_change AFTER INSERT OR DELETE OR UPDATE ON webhooks.setting_overrides FOR EACH ROW EXECUTE FUNCTION webhooks.audit_change('setting', 'name')
 CREATE TRIGGER audit_change AFTER INSERT OR DELETE OR UPDATE ON webhooks.subscription_templates FOR EACH ROW EXECUTE FUNCTION webhooks.audit_change('subscription_template', 'name')
+CREATE TRIGGER audit_change AFTER INSERT OR DELETE OR UPDATE ON webhooks.tenant_limits FOR EACH ROW EXECUTE FUNCTION webhooks.audit_change('limits', 'tenant_id')
 CREATE TRIGGER audit_change AFTER INSERT OR DELETE OR UPDATE ON webhooks.webhook_subscriptions FOR EACH ROW EXECUTE FUNCTION webhooks.audit_change('subscription', 'id')
 CREATE TRIGGER cancel_outstanding AFTER DELETE ON webhooks.webhook_subscriptions FOR EACH ROW EXECUTE FUNCTION webhooks.cancel_outstanding()
 CREATE TRIGGER check_event_type_version BEFORE INSERT OR UPDATE ON webhooks.event_type_versions FOR EACH ROW EXECUTE FUNCTION webhooks.check_event_type_version()
 CREATE TRIGGER derive_routes AFTER INSERT OR DELETE OR UPDATE ON webhooks.webhook_subscriptions FOR EACH ROW EXECUTE FUNCTION webhooks.derive_routes()
+CREATE TRIGGER limit_subscriptions AFTER INSERT ON webhooks.webhook_subscriptions REFERENCING NEW TABLE AS new_subscriptions FOR EACH STATEMENT EXECUTE FUNCTION webhooks.limit_subscriptions()
 CREATE TRIGGER match_events AFTER INSERT ON webhooks.event_logs REFERENCING NEW TABLE AS new_events FOR EACH STATEMENT EXECUTE FUNCTION webhooks.match_events()
 CREATE TRIGGER notice_deprecation AFTER INSERT OR UPDATE OF subscribed_events ON webhooks.webhook_subscriptions FOR EACH ROW EXECUTE FUNCTION webhooks.notice_deprecation()
 CREATE TRIGGER own_event_type BEFORE INSERT OR UPDATE ON webhooks.event_types FOR EACH ROW EXECUTE FUNCTION webhooks.own_event_type()
 CREATE TRIGGER own_event_type_version BEFORE INSERT OR UPDATE ON webhooks.event_type_versions FOR EACH ROW EXECUTE FUNCTION webhooks.own_event_type_version()
+CREATE TRIGGER sync_limit_trigger AFTER INSERT OR DELETE OR UPDATE OR TRUNCATE ON webhooks.setting_overrides FOR EACH STATEMENT EXECUTE FUNCTION webhooks.sync_limit_trigger()
+CREATE TRIGGER sync_limit_trigger AFTER INSERT OR DELETE OR UPDATE OR TRUNCATE ON webhooks.tenant_limits FOR EACH STATEMENT EXECUTE FUNCTION webhooks.sync_limit_trigger()
 CREATE TRIGGER sync_resource_trigger AFTER INSERT OR DELETE OR UPDATE OR TRUNCATE ON webhooks.resources FOR EACH STATEMENT EXECUTE FUNCTION webhooks.sync_resource_trigger()
 CREATE TRIGGER sync_validation_trigger AFTER INSERT OR DELETE OR UPDATE OR TRUNCATE ON webhooks.event_type_versions FOR EACH STATEMENT EXECUTE FUNCTION webhooks.sync_validation_trigger()
 CREATE TRIGGER validate_subscription BEFORE INSERT OR UPDATE ON webhooks.webhook_subscriptions FOR EACH ROW EXECUTE FUNCTION webhooks.validate_subscription()
@@ -935,3 +989,6 @@ max_retry_after_seconds = 86400 s, 0 to 604800
 max_retry_delay_seconds = 21600 s, 1 to 604800
 partition_days_ahead = 7 days, 1 to 366
 verification_origin = null text,  to
+tenant_max_events_per_minute = 0 events, 0 to 1000000000
+tenant_max_outstanding_deliveries = 0 deliveries, 0 to 1000000000
+tenant_max_subscriptions = 0 subscriptions, 0 to 1000000

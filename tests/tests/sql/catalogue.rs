@@ -18,6 +18,8 @@ const SECURITY_DEFINER: &[&str] = &[
     "derive_routes",
     "forget_tenants",
     "grant_all_tenants",
+    "limit_events",
+    "limit_subscriptions",
     "load_subscriptions",
     "lock_tenant",
     "maintain",
@@ -34,11 +36,14 @@ const SECURITY_DEFINER: &[&str] = &[
     "retry_delivery",
     "retry_failed",
     "revoke_all_tenants",
+    "set_tenant_limits",
     "sidecar_settings",
     "snapshot_resource",
     "subscription_changes",
+    "sync_limit_trigger",
     "sync_resource_trigger",
     "sync_validation_trigger",
+    "tenant_usage",
     "test_subscription",
     "validate_events",
     "validate_subscription",
@@ -52,6 +57,8 @@ const NOT_DUMPED: &[&str] = &[
     "delivery_attempts_template",
     "event_logs_template",
     "subscription_routes",
+    // Of memory that another server has not.
+    "meters_handle",
 ];
 
 async fn session(name: &str) -> (Database, Session) {
@@ -124,7 +131,7 @@ async fn every_table_with_rows_is_dumped() {
     }
     // Of a partitioned parent pg_dump has nothing to dump.
     let all = "select count(*) from unnest((select extconfig from pg_extension where extname = 'webhooks'))";
-    assert_eq!(session.text(all).await, "15");
+    assert_eq!(session.text(all).await, "16");
 }
 
 #[tokio::test]
@@ -135,14 +142,17 @@ async fn what_can_be_told_of_a_function_is_told() {
         where pronamespace = 'webhooks'::regnamespace and provolatile = 'v' and prorettype <> 'trigger'::regtype";
     assert_eq!(
         session.text(volatile).await,
-        "apply_links arm_doorbell audit balance_shards call_resolver cancel_deliveries claim_idempotency_key \
-         copy_subscriptions create_partitions create_subscription create_subscription_from_template delete_subscription deprecate_event_type disarm_doorbell generate_api_key \
-         generate_secret grant_all_tenants import_subscriptions insert_subscription join_sidecars leave_sidecars link_table \
-         link_tenants link_users lock_tenant maintain make_resolver notify_owner promote_due publish_event record_attempts record_verifications \
-         redeliver refuse_event register_event_type register_resource release_shards remove_orphans renew_secret renew_verification replay_events reset_breaker \
-         reset_setting retry_delivery retry_failed revoke_all_tenants ring_doorbell set_setting set_setting set_subscriptions_enabled \
-         set_tenant sidecar_count test_subscription unlink_tenants unlink_users unregister_resource unwatch_table update_subscription uuid_v7 \
-         verify_subscription wait_for_delivery watch_table"
+        "apply_limits apply_links arm_doorbell attach_meters audit balance_shards call_resolver cancel_deliveries \
+         check_outstanding claim_idempotency_key copy_subscriptions create_meters create_partitions create_subscription \
+         create_subscription_from_template delete_subscription deprecate_event_type disarm_doorbell generate_api_key \
+         generate_secret grant_all_tenants import_subscriptions insert_subscription join_sidecars leave_sidecars \
+         link_table link_tenants link_users lock_tenant maintain make_resolver meter_events meter_outstanding \
+         metered_events notify_owner open_meters promote_due publish_event record_attempts record_verifications \
+         redeliver refuse_event refuse_outstanding register_event_type register_resource release_shards remove_orphans \
+         renew_secret renew_verification replay_events reset_breaker reset_setting retry_delivery retry_failed \
+         revoke_all_tenants ring_doorbell set_setting set_setting set_subscriptions_enabled set_tenant \
+         set_tenant_limits sidecar_count tenant_usage test_subscription unlink_tenants unlink_users unregister_resource \
+         unwatch_table update_subscription uuid_v7 verify_subscription wait_for_delivery watch_table"
     );
     // Named notation: parameters have names, and not p_ ones.
     let unnamed = "select p.oid::regprocedure from pg_proc p

@@ -10,7 +10,7 @@ use crate::session::Session;
 
 const TENANT: &str = "11111111-1111-4111-8111-111111111111";
 const USER: &str = "22222222-2222-4222-8222-222222222222";
-const RELATIONS: [&str; 15] = [
+const RELATIONS: [&str; 16] = [
     "event_types",
     "settings",
     "webhook_subscriptions",
@@ -26,6 +26,7 @@ const RELATIONS: [&str; 15] = [
     "audit_log",
     "redeliveries",
     "subscription_templates",
+    "tenant_limits",
 ];
 
 /// Everything that the extension has: custom and changed types, settings, secrets, events in partitions and default,
@@ -43,6 +44,7 @@ async fn used(name: &str) -> Database {
                  ('order.paid', 'order', E'it''s\\n\\ttabs and \\\\'), ('order.gone', 'order', null);
              update webhooks.event_types set description = 'ours' where name = 'job.created';
              select webhooks.set_setting('max_retry_delay_seconds', 77), webhooks.set_setting('verification_origin', 'events.example.com');
+             select webhooks.set_tenant_limits('{TENANT}', 100, 10000, null);
              insert into webhooks.subscription_templates (tenant_id, name, settings, placeholders)
                  values ('{TENANT}', 'ours', '{{\"payload_template\": \"{{{{ <<x>> }}}}\"}}', '{{\"x\": \"what\"}}');
              do $$ begin

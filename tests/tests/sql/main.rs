@@ -9,6 +9,7 @@
 //! | `replay`, `event_history` | deliveries made again and cancelled; what became of an event |
 //! | `test_subscription`, `wait_for_delivery` | tests of subscriptions, and how they went |
 //! | `verifications` | receivers that agree first |
+//! | `limits` | what a tenant may have at the most |
 //! | `audit` | who changed what |
 //! | `settings`, `partitions`, `links`, `dump_restore` | operations |
 //! | `watch`, `resources` | changes of a watched table are published; events carry what they are about |
@@ -49,6 +50,8 @@ mod health;
 mod idempotency;
 #[cfg(test)]
 mod isolation;
+#[cfg(test)]
+mod limits;
 #[cfg(test)]
 mod links;
 #[cfg(test)]

@@ -5,7 +5,7 @@
 //!
 //! # Layout
 //! - `figure`: what is printed and written; `stage`: clusters, subscriptions, events
-//! - one module a benchmark: `drain`, `publish`, `latency`, `fairness`, `scale`, `cost`, `xmin`, `watch`, `event_data`
+//! - one module a benchmark: `drain`, `publish`, `latency`, `fairness`, `scale`, `cost`, `xmin`, `watch`, `event_data`, `limits`
 //! - `bare`: the baseline of deliveries, a loop of requests without any database
 
 mod bare;
@@ -15,6 +15,7 @@ mod event_data;
 mod fairness;
 mod figure;
 mod latency;
+mod limits;
 mod publish;
 mod scale;
 mod stage;
@@ -67,6 +68,8 @@ enum Benchmark {
     Watch,
     /// Events with a schema, and with a snapshot of their resource
     EventData,
+    /// Publishing with limits of tenants
+    Limits,
 }
 
 /// How much to do.
@@ -132,6 +135,7 @@ async fn run(arguments: &Arguments) -> Result<Report> {
             Benchmark::Xmin => xmin::run(size).await,
             Benchmark::Watch => watch::run(size).await,
             Benchmark::EventData => event_data::run(size).await,
+            Benchmark::Limits => limits::run(size).await,
         };
         for figure in figures.with_context(|| name)? {
             println!("   {}", figure.line());

@@ -1,0 +1,221 @@
+-- Limits on what is published. Counting in a table would make the publishers of a tenant wait for each other until they
+-- commit, or leave a dead row for each event; counting event_logs costs as much as the limit is high. So events are counted
+-- in shared memory, by native functions (core/src/meter.rs): nobody waits, no row is written, and it holds for all sessions at
+-- once, with or without a sidecar. Two things follow. What is rolled back has counted. And a restart of the server gives
+-- everybody a full minute's events.
+--
+-- Outstanding deliveries are counted in delivery_queue itself, by one publisher for all, and the count is used until the limit
+-- could be near or, near it, for 50 times as long as it took: what is queued meanwhile can exceed the limit.
+--
+-- While no limit is set for anybody there is no trigger (sync_limit_trigger()).
+
+-- Of the memory that the meters are in, unlogged like it. Not transactional, and visible to all at once.
+create unlogged sequence webhooks.meters_handle minvalue 0 start 0;
+comment on sequence webhooks.meters_handle is 'Where sessions find the shared memory with the meters of tenants that have limits; 0: it is not there yet.';
+
+create function webhooks.open_meters()
+returns boolean
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    handle bigint;
+begin
+    if webhooks.attach_meters((select s.last_value from webhooks.meters_handle s)) then
+        return true;
+    end if;
+    -- It is not there, or from before a restart: one session makes it. The others don't wait for that.
+    if not pg_try_advisory_xact_lock(1464156753, 0) then
+        return false;
+    end if;
+    if webhooks.attach_meters((select s.last_value from webhooks.meters_handle s)) then
+        return true;
+    end if;
+    begin
+        handle := webhooks.create_meters();
+        if handle is not null then
+            perform setval('webhooks.meters_handle', handle);
+            return true;
+        end if;
+        raise warning 'limits of tenants are not enforced: there is no shared memory for them'
+            using hint = 'The server has no more segments of dynamic shared memory; a higher max_connections gives it more.';
+    exception when others then
+        raise warning 'limits of tenants are not enforced: %', sqlerrm;
+    end;
+    return false;
+end
+$$;
+comment on function webhooks.open_meters() is
+    'Finds the shared memory with the meters, or makes it; false if it can''t be had: then events are not limited. Part of limit_events().';
+
+create function webhooks.count_outstanding(tenant_id uuid, up_to bigint default null)
+returns bigint
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+-- Planned once: look-ups for each subscription, whatever the statistics say of the queue.
+set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
+set enable_bitmapscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
+set jit = off
+as $$
+begin
+    return (
+        select count(*)
+        from (
+            select
+            from webhooks.webhook_subscriptions s
+            cross join lateral (
+                -- One query for each index, as in outstanding_deliveries().
+                select from webhooks.delivery_queue q
+                where q.shard = webhooks.shard_of(s.id) and q.subscription_id = s.id and q.lane is null and q.next_attempt_at is null
+                union all
+                select from webhooks.delivery_queue q
+                where q.shard = webhooks.shard_of(s.id) and q.subscription_id = s.id and q.lane is null and q.next_attempt_at is not null
+                union all
+                select from webhooks.delivery_queue q
+                where q.shard = webhooks.shard_of(s.id) and q.subscription_id = s.id and q.lane is not null
+            ) q
+            where s.tenant_id = count_outstanding.tenant_id
+            limit count_outstanding.up_to
+        ) q
+    );
+end
+$$;
+comment on function webhooks.count_outstanding(uuid, bigint) is 'How many deliveries of a tenant are outstanding; beyond up_to it does not go on counting.';
+
+create function webhooks.refuse_outstanding(tenant_id uuid, maximum bigint)
+returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    raise exception 'tenant % has reached its limit of % outstanding deliveries', tenant_id, maximum
+        using errcode = 'configuration_limit_exceeded',
+              hint = format('Try again when some have been made, or cancel what is of no use (webhooks.subscription_health says which receivers don''t work); '
+                            'or have an operator raise the limit: select webhooks.set_tenant_limits(%L, max_outstanding_deliveries => ...);', tenant_id);
+end
+$$;
+comment on function webhooks.refuse_outstanding(uuid, bigint) is 'Raises the error for a tenant with too many outstanding deliveries.';
+
+create function webhooks.check_outstanding(tenant_id uuid)
+returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    maximum constant bigint := (webhooks.limits_of(tenant_id)).max_outstanding_deliveries;
+begin
+    if maximum > 0 and webhooks.count_outstanding(tenant_id, maximum) >= maximum then
+        perform webhooks.refuse_outstanding(tenant_id, maximum);
+    end if;
+end
+$$;
+comment on function webhooks.check_outstanding(uuid) is
+    'An error if a tenant has too many outstanding deliveries for more to be made again. Part of replay_events() and retry_failed().';
+
+create function webhooks.apply_limits(
+    tenant_id uuid, events bigint, per_minute bigint, max_outstanding bigint, verdict text
+)
+returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    answer text := verdict;
+    begun timestamptz;
+    outstanding bigint;
+begin
+    -- Rare: events that may be published don't get here, but for the first ones of a session and who counts for the others.
+    for attempt in 1 .. 10 loop
+        if answer = 'closed' then
+            if not webhooks.open_meters() then
+                return;
+            end if;
+        elsif answer = 'unknown' then
+            begun := clock_timestamp();
+            outstanding := webhooks.count_outstanding(tenant_id, max_outstanding);
+            perform webhooks.meter_outstanding(
+                tenant_id, outstanding, max_outstanding, (extract(epoch from clock_timestamp() - begun) * 1000000)::bigint);
+            if outstanding >= max_outstanding then
+                perform webhooks.refuse_outstanding(tenant_id, max_outstanding);
+            end if;
+        elsif answer = 'outstanding' then
+            perform webhooks.refuse_outstanding(tenant_id, max_outstanding);
+        elsif events > per_minute then
+            raise exception '% events at once are more than the limit of tenant %, % per minute', events, tenant_id, per_minute
+                using errcode = 'configuration_limit_exceeded',
+                      hint = format('Publish fewer in a statement, or have an operator raise the limit: select webhooks.set_tenant_limits(%L, max_events_per_minute => ...);', tenant_id);
+        else
+            raise exception 'tenant % has reached its limit of % events per minute', tenant_id, per_minute
+                using errcode = 'configuration_limit_exceeded',
+                      hint = format('%s more can be published in about %s s. Or have an operator raise the limit: select webhooks.set_tenant_limits(%L, max_events_per_minute => ...);',
+                                    events, greatest(ceil((webhooks.metered_events(tenant_id, per_minute) + events - per_minute) * 60.0 / per_minute), 1), tenant_id);
+        end if;
+        answer := webhooks.meter_events(tenant_id, events, per_minute, max_outstanding);
+        exit when answer is null;
+    end loop;
+end
+$$;
+comment on function webhooks.apply_limits(uuid, bigint, bigint, bigint, text) is
+    'Does what meter_events() asks for before it can say whether events may be published, or raises the error that they may not. Part of limit_events().';
+
+create function webhooks.limit_events()
+returns trigger
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+-- As in match_events(): plans are cached per session, and only index look-ups are right.
+set enable_seqscan = off
+as $$
+declare
+    answer text;
+begin
+    if not current_setting('check_function_bodies')::boolean and not current_setting('row_security')::boolean then
+        return null;
+    end if;
+    -- A single event, the usual case, without counting: starting an aggregate costs more than all of this.
+    select case
+        when exists (select from new_events m offset 1) then 'many'
+        else webhooks.meter_events(
+            n.tenant_id, 1,
+            coalesce(l.max_events_per_minute,
+                     (select o.value from webhooks.setting_overrides o where o.name = 'tenant_max_events_per_minute'), 0),
+            coalesce(l.max_outstanding_deliveries,
+                     (select o.value from webhooks.setting_overrides o where o.name = 'tenant_max_outstanding_deliveries'), 0))
+        end
+    into answer
+    from new_events n
+    left join lateral (
+        select l.max_events_per_minute, l.max_outstanding_deliveries
+        from webhooks.tenant_limits l where l.tenant_id = n.tenant_id offset 0
+    ) l on true;
+    if answer is null then
+        return null;
+    end if;
+    perform webhooks.apply_limits(e.tenant_id, e.events, e.per_minute, e.max_outstanding, e.verdict)
+    from (
+        select e.*,
+               -- What is known by now is not asked again: some answers are given once.
+               case when answer <> 'many' then answer
+                    else webhooks.meter_events(e.tenant_id, e.events, e.per_minute, e.max_outstanding) end as verdict
+        from (
+            select n.tenant_id, n.events,
+                   coalesce(l.max_events_per_minute,
+                            (select o.value from webhooks.setting_overrides o where o.name = 'tenant_max_events_per_minute'), 0) as per_minute,
+                   coalesce(l.max_outstanding_deliveries,
+                            (select o.value from webhooks.setting_overrides o where o.name = 'tenant_max_outstanding_deliveries'), 0) as max_outstanding
+            from (select n.tenant_id, count(*) as events from new_events n group by n.tenant_id) n
+            left join lateral (
+                select l.max_events_per_minute, l.max_outstanding_deliveries
+                from webhooks.tenant_limits l where l.tenant_id = n.tenant_id offset 0
+            ) l on true
+            offset 0
+        ) e
+        offset 0
+    ) e
+    where e.verdict is not null;
+    return null;
+end
+$$;
+comment on function webhooks.limit_events() is 'Trigger, while limits are set: refuses events beyond the limits of their tenant.';
