@@ -142,7 +142,7 @@ async fn each_change_shows_what_it_changed() {
         ),
         (
             "select webhooks.reset_setting('max_retry_delay_seconds')",
-            json!(["deleted", {"name": "max_retry_delay_seconds", "value": 78}, null]),
+            json!(["deleted", {"name": "max_retry_delay_seconds", "value": 78, "text_value": null}, null]),
         ),
         (
             "update webhooks.event_types set description = 'ours' where name = 'job.created'",
