@@ -182,7 +182,7 @@ async fn secrets_are_sent_and_nobody_sees_them() {
         (
             "/no-json",
             "{{ secrets.token }}{{ secrets.token }}",
-            "payload_template: the result is no JSON at line 1, column 18: trailing characters; nothing was sent",
+            "payload_template: the result is no JSON at line 1, column 17: trailing characters; nothing was sent",
         ),
     ] {
         let mut columns = columns(template, None);

@@ -92,7 +92,7 @@ async fn a_test_is_sent_to_one_alone_and_its_answer_is_seen() {
         Some("delivered"),
         Some("1"),
         Some("202"),
-        Some(r#"["42"]"#),
+        Some("42"),
         Some("taken"),
         None,
         Some("t"),
