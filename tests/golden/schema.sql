@@ -871,6 +871,8 @@ sync_resource_trigger()
     returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",lock_timeout=900ms}
 sync_validation_trigger()
     returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",lock_timeout=900ms}
+tenant_usage(tenant_id uuid)
+    returns TABLE(name text, used bigint, maximum bigint, is_own boolean) plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 test_shard_of(subscription_id uuid)
     returns smallint sql immutable parallel safe strict
 test_subscription(subscription_id uuid, event_type text DEFAULT NULL::text)
@@ -879,8 +881,6 @@ text_setting(name text)
     returns text sql stable parallel safe {"search_path=pg_catalog, pg_temp"}
 text_setting_definitions()
     returns TABLE(name text, default_text text, pattern text, takes text, description text) sql immutable parallel safe
-tenant_usage(tenant_id uuid)
-    returns TABLE(name text, used bigint, maximum bigint, is_own boolean) plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 unlink_tenants()
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 unlink_users()
@@ -988,7 +988,7 @@ max_response_headers_bytes = 4096 bytes, 0 to 65536
 max_retry_after_seconds = 86400 s, 0 to 604800
 max_retry_delay_seconds = 21600 s, 1 to 604800
 partition_days_ahead = 7 days, 1 to 366
-verification_origin = null text,  to
 tenant_max_events_per_minute = 0 events, 0 to 1000000000
 tenant_max_outstanding_deliveries = 0 deliveries, 0 to 1000000000
 tenant_max_subscriptions = 0 subscriptions, 0 to 1000000
+verification_origin = null text,  to

@@ -62,7 +62,8 @@ const FUNCTIONS: &str = "
     from pg_proc p where p.pronamespace = 'webhooks'::regnamespace";
 
 struct Reference {
-    objects: BTreeMap<String, Value>,
+    /// Functions of one name together.
+    objects: BTreeMap<String, Vec<Value>>,
     linked: BTreeSet<String>,
 }
 
@@ -118,12 +119,12 @@ impl Reference {
             .await
             .unwrap();
         rows.extend(db.rows(FUNCTIONS).await.unwrap());
-        let count = rows.len();
-        let objects: BTreeMap<_, _> = rows
-            .into_iter()
-            .map(|row| (text(&row, "name").to_owned(), row))
-            .collect();
-        assert_eq!(objects.len(), count, "two functions have the same name");
+        rows.sort_by_cached_key(|row| row["arguments"].to_string());
+        let mut objects: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+        for row in rows {
+            let same = objects.entry(text(&row, "name").to_owned()).or_default();
+            same.push(row);
+        }
 
         let shown = GROUPS.iter().flat_map(|group| group.objects);
         let all: Vec<_> = shown
@@ -152,26 +153,28 @@ impl Reference {
 
     /// An object with a heading of its own.
     fn entry(&self, name: &str) -> String {
-        let object = &self.objects[name];
-        let comment = prose(text(object, "comment"), &self.linked, name);
-        let mut entry = format!("\n### {name}\n\n{comment}\n\n");
-        if name.ends_with(')') {
-            write!(
-                entry,
-                "```plpgsql\n{}\n```\n\nFor {}.\n",
-                signature(object),
-                callers(object)
-            )
-            .unwrap();
-        } else {
-            write!(
-                entry,
-                "{}. {}.\n\n{}",
-                text(object, "kind"),
-                rights(object),
-                self.columns(object, name)
-            )
-            .unwrap();
+        let mut entry = format!("\n### {name}\n");
+        for object in &self.objects[name] {
+            let comment = prose(text(object, "comment"), &self.linked, name);
+            write!(entry, "\n{comment}\n\n").unwrap();
+            if name.ends_with(')') {
+                write!(
+                    entry,
+                    "```plpgsql\n{}\n```\n\nFor {}.\n",
+                    signature(object),
+                    callers(object)
+                )
+                .unwrap();
+            } else {
+                write!(
+                    entry,
+                    "{}. {}.\n\n{}",
+                    text(object, "kind"),
+                    rights(object),
+                    self.columns(object, name)
+                )
+                .unwrap();
+            }
         }
         entry
     }
@@ -211,18 +214,22 @@ impl Reference {
     }
 
     fn internal(&self, name: &str) -> String {
-        let object = &self.objects[name];
-        let shown = match name.strip_suffix("()") {
-            None => code(name),
-            Some(function) => {
-                let types = list(object, "arguments")
-                    .iter()
-                    .filter(|a| a["is_result"] == false);
-                let types: Vec<_> = types.map(|a| text(a, "type")).collect();
-                code(&format!("{function}({})", types.join(", ")))
-            }
-        };
-        line(&[shown, prose(text(object, "comment"), &self.linked, name)])
+        let mut lines = String::new();
+        for object in &self.objects[name] {
+            let shown = match name.strip_suffix("()") {
+                None => code(name),
+                Some(function) => {
+                    let types = list(object, "arguments")
+                        .iter()
+                        .filter(|a| a["is_result"] == false);
+                    let types: Vec<_> = types.map(|a| text(a, "type")).collect();
+                    code(&format!("{function}({})", types.join(", ")))
+                }
+            };
+            let comment = prose(text(object, "comment"), &self.linked, name);
+            lines.push_str(&line(&[shown, comment]));
+        }
+        lines
     }
 }
 

@@ -38,8 +38,7 @@ async fn samples_of_tenants_rows_are_not_shown() {
         );
     }
     // What would count how many others there are. This one tells where shared memory is.
-    let sequences =
-        "select relname from pg_class where relnamespace = 'webhooks'::regnamespace and relkind = 'S'";
+    let sequences = "select relname from pg_class where relnamespace = 'webhooks'::regnamespace and relkind = 'S'";
     assert_eq!(admin.lines(sequences).await, ["meters_handle"]);
 }
 
