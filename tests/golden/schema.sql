@@ -247,7 +247,8 @@ table resources
     created_at timestamp with time zone not null default now()
 table setting_overrides
     name text not null
-    value bigint not null
+    value bigint
+    text_value text
 view settings {security_invoker=true}
     name text
     value bigint
@@ -256,6 +257,8 @@ view settings {security_invoker=true}
     min_value bigint
     max_value bigint
     description text
+    text_value text
+    default_text text
 table subscription_breakers row level security
     subscription_id uuid not null
     state character varying(10) not null
@@ -274,6 +277,11 @@ view subscription_health {security_invoker=true}
     failing_since timestamp with time zone
     last_error text
     disabled_reason text
+    verification_state character varying
+    verification_since timestamp with time zone
+    allowed_rate_per_minute integer
+    next_verification_at timestamp with time zone
+    verification_error text
 table subscription_routes row level security
     tenant_id uuid not null
     pattern character varying(100) not null
@@ -315,6 +323,7 @@ view subscription_settings {security_invoker=true}
     payload_format character varying(30)
     payload_template text
     payload_content_type character varying(255)
+    endpoint_verification character varying(20)
     version bigint
 table subscription_templates row level security
     tenant_id uuid not null
@@ -323,6 +332,17 @@ table subscription_templates row level security
     settings jsonb not null
     placeholders jsonb not null default '{}'::jsonb
     created_at timestamp with time zone not null default now()
+table subscription_verifications row level security
+    subscription_id uuid not null
+    webhook_url text not null
+    origin text not null
+    state character varying(10) not null
+    since timestamp with time zone not null
+    allowed_rate_per_minute integer
+    tries integer not null
+    failing_since timestamp with time zone
+    next_try_at timestamp with time zone
+    last_error text
 view watched_tables {security_invoker=true}
     table_name regclass
     owner regrole
@@ -390,6 +410,7 @@ table webhook_subscriptions row level security
     payload_format character varying(30) not null default 'envelope'::character varying
     payload_template text
     payload_content_type character varying(255)
+    endpoint_verification character varying(20)
     version bigint not null default 1
 
 -- partitions
@@ -440,6 +461,7 @@ CREATE UNIQUE INDEX setting_overrides_pkey ON webhooks.setting_overrides USING b
 CREATE UNIQUE INDEX subscription_breakers_pkey ON webhooks.subscription_breakers USING btree (subscription_id)
 CREATE UNIQUE INDEX subscription_routes_pkey ON webhooks.subscription_routes USING btree (tenant_id, pattern, subscription_id)
 CREATE UNIQUE INDEX subscription_templates_pkey ON webhooks.subscription_templates USING btree (tenant_id, name)
+CREATE UNIQUE INDEX subscription_verifications_pkey ON webhooks.subscription_verifications USING btree (subscription_id)
 CREATE UNIQUE INDEX webhook_subscriptions_pkey ON webhooks.webhook_subscriptions USING btree (id)
 
 -- constraints
@@ -464,10 +486,14 @@ webhooks.redeliveries_default redeliveries_default_pkey PRIMARY KEY (delivery_id
 webhooks.redeliveries_template redeliveries_template_pkey PRIMARY KEY (delivery_id)
 webhooks.resources resources_pkey PRIMARY KEY (resource_type)
 webhooks.setting_overrides setting_overrides_pkey PRIMARY KEY (name)
+webhooks.setting_overrides setting_overrides_value_check CHECK ((num_nonnulls(value, text_value) = 1))
 webhooks.subscription_breakers subscription_breakers_pkey PRIMARY KEY (subscription_id)
 webhooks.subscription_breakers subscription_breakers_state_check CHECK (((state)::text = ANY ((ARRAY['closed'::character varying, 'open'::character varying])::text[])))
 webhooks.subscription_routes subscription_routes_pkey PRIMARY KEY (tenant_id, pattern, subscription_id)
 webhooks.subscription_templates subscription_templates_pkey PRIMARY KEY (tenant_id, name)
+webhooks.subscription_verifications subscription_verifications_pkey PRIMARY KEY (subscription_id)
+webhooks.subscription_verifications subscription_verifications_rate_check CHECK ((allowed_rate_per_minute > 0))
+webhooks.subscription_verifications subscription_verifications_state_check CHECK (((state)::text = ANY ((ARRAY['pending'::character varying, 'verified'::character varying, 'refused'::character varying])::text[])))
 webhooks.webhook_subscriptions webhook_subscriptions_auth_type_check CHECK (((auth_type)::text = ANY ((ARRAY['none'::character varying, 'api_key'::character varying, 'signature'::character varying, 'oauth'::character varying])::text[])))
 webhooks.webhook_subscriptions webhook_subscriptions_breaker_cooldown_check CHECK (((breaker_cooldown_seconds >= 1) AND (breaker_cooldown_seconds <= 86400)))
 webhooks.webhook_subscriptions webhook_subscriptions_breaker_threshold_check CHECK (((breaker_failure_threshold >= 0) AND (breaker_failure_threshold <= 1000000)))
@@ -484,6 +510,7 @@ webhooks.webhook_subscriptions webhook_subscriptions_rate_limit_check CHECK (((r
 webhooks.webhook_subscriptions webhook_subscriptions_retry_count_check CHECK (((retry_count >= 0) AND (retry_count <= 100)))
 webhooks.webhook_subscriptions webhook_subscriptions_retry_delay_check CHECK (((retry_delay_seconds >= 0) AND (retry_delay_seconds <= 86400)))
 webhooks.webhook_subscriptions webhook_subscriptions_timeout_check CHECK (((timeout_seconds >= 1) AND (timeout_seconds <= 300)))
+webhooks.webhook_subscriptions webhook_subscriptions_verification_check CHECK (((endpoint_verification)::text = ANY ((ARRAY['none'::character varying, 'options'::character varying])::text[])))
 
 -- policies
 webhooks.audit_log all_tenants for all to webhooks_all_tenants using true with check true
@@ -510,6 +537,9 @@ webhooks.subscription_routes all_tenants for all to webhooks_all_tenants using t
 webhooks.subscription_routes own_tenant for all using (tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) with check ((tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) OR webhooks.refuse_tenant(tenant_id))
 webhooks.subscription_templates all_tenants for all to webhooks_all_tenants using true with check true
 webhooks.subscription_templates own_tenant for all using (tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) with check ((tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) OR webhooks.refuse_tenant(tenant_id))
+webhooks.subscription_verifications own_tenant for all using (EXISTS ( SELECT
+   FROM webhooks.webhook_subscriptions s
+  WHERE (s.id = subscription_verifications.subscription_id)))
 webhooks.webhook_subscriptions all_tenants for all to webhooks_all_tenants using true with check true
 webhooks.webhook_subscriptions monitor for select to webhooks_monitor using ( SELECT (NOT pg_has_role(CURRENT_USER, 'webhooks_manager'::name, 'usage'::text)))
 webhooks.webhook_subscriptions own_tenant for all using (tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) with check ((tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) OR webhooks.refuse_tenant(tenant_id))
@@ -547,6 +577,8 @@ check_template(payload_template text, payload_content_type text, max_payload_siz
     returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 check_tenant(tenant_id uuid)
     returns boolean sql stable parallel restricted
+check_verification_settings()
+    returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 check_watch_columns(target regclass, all_columns text[], definition jsonb)
     returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 check_watch_events(target regclass, definition jsonb)
@@ -563,7 +595,7 @@ copy_subscriptions(tenant_id uuid, from_environment text, to_environment text, d
     returns TABLE(name text, action text) plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 create_partitions(days_ahead integer DEFAULT NULL::integer)
     returns integer plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",lock_timeout=900ms}
-create_subscription(tenant_id uuid, name text, webhook_url text, subscribed_events jsonb, environment text DEFAULT NULL::text, description text DEFAULT NULL::text, webhook_method text DEFAULT NULL::text, webhook_headers jsonb DEFAULT NULL::jsonb, auth_type text DEFAULT NULL::text, auth_config jsonb DEFAULT NULL::jsonb, event_filters jsonb DEFAULT NULL::jsonb, retry_count integer DEFAULT NULL::integer, retry_delay_seconds integer DEFAULT NULL::integer, timeout_seconds integer DEFAULT NULL::integer, max_payload_size_kb integer DEFAULT NULL::integer, no_retry_statuses integer[] DEFAULT NULL::integer[], max_in_flight integer DEFAULT NULL::integer, rate_limit_per_second double precision DEFAULT NULL::double precision, rate_limit_burst integer DEFAULT NULL::integer, ordering text DEFAULT NULL::text, breaker_failure_threshold integer DEFAULT NULL::integer, breaker_cooldown_seconds integer DEFAULT NULL::integer, payload_format text DEFAULT NULL::text, payload_template text DEFAULT NULL::text, payload_content_type text DEFAULT NULL::text, is_active boolean DEFAULT NULL::boolean, is_enabled boolean DEFAULT NULL::boolean, created_by uuid DEFAULT NULL::uuid)
+create_subscription(tenant_id uuid, name text, webhook_url text, subscribed_events jsonb, environment text DEFAULT NULL::text, description text DEFAULT NULL::text, webhook_method text DEFAULT NULL::text, webhook_headers jsonb DEFAULT NULL::jsonb, auth_type text DEFAULT NULL::text, auth_config jsonb DEFAULT NULL::jsonb, event_filters jsonb DEFAULT NULL::jsonb, retry_count integer DEFAULT NULL::integer, retry_delay_seconds integer DEFAULT NULL::integer, timeout_seconds integer DEFAULT NULL::integer, max_payload_size_kb integer DEFAULT NULL::integer, no_retry_statuses integer[] DEFAULT NULL::integer[], max_in_flight integer DEFAULT NULL::integer, rate_limit_per_second double precision DEFAULT NULL::double precision, rate_limit_burst integer DEFAULT NULL::integer, ordering text DEFAULT NULL::text, breaker_failure_threshold integer DEFAULT NULL::integer, breaker_cooldown_seconds integer DEFAULT NULL::integer, payload_format text DEFAULT NULL::text, payload_template text DEFAULT NULL::text, payload_content_type text DEFAULT NULL::text, endpoint_verification text DEFAULT NULL::text, is_active boolean DEFAULT NULL::boolean, is_enabled boolean DEFAULT NULL::boolean, created_by uuid DEFAULT NULL::uuid)
     returns uuid sql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 create_subscription_from_template(tenant_id uuid, template text, overrides jsonb DEFAULT '{}'::jsonb)
     returns uuid plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
@@ -630,7 +662,7 @@ link_users(users regclass, id_column name DEFAULT 'id'::name)
 list_subscriptions(environment text DEFAULT NULL::text, is_active boolean DEFAULT NULL::boolean)
     returns SETOF webhooks.subscription_settings sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 load_subscriptions(ids uuid[])
-    returns TABLE(id uuid, version bigint, webhook_url text, webhook_method text, webhook_headers text, auth_type text, auth_config text, retry_count integer, retry_delay_seconds integer, timeout_seconds integer, max_payload_size_kb integer, no_retry_statuses integer[], max_in_flight integer, rate_limit_per_second double precision, rate_limit_burst integer, breaker_failure_threshold bigint, breaker_cooldown_seconds bigint, payload_format text, payload_template text, payload_content_type text, shard smallint, is_breaker_open boolean, probe_in_ms bigint, failing_for_ms bigint) sql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+    returns TABLE(id uuid, version bigint, webhook_url text, webhook_method text, webhook_headers text, auth_type text, auth_config text, retry_count integer, retry_delay_seconds integer, timeout_seconds integer, max_payload_size_kb integer, no_retry_statuses integer[], max_in_flight integer, rate_limit_per_second double precision, rate_limit_burst integer, breaker_failure_threshold bigint, breaker_cooldown_seconds bigint, payload_format text, payload_template text, payload_content_type text, shard smallint, is_breaker_open boolean, probe_in_ms bigint, failing_for_ms bigint, needs_verification boolean, is_verified boolean, allowed_rate_per_minute integer, may_verify boolean, verify_in_ms bigint) sql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 lock_tenant(tenant_id uuid)
     returns void plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 maintain()
@@ -643,6 +675,8 @@ may_access_tenant(tenant_id uuid)
     returns boolean sql stable parallel restricted
 missing_tenant(table_name text, column_name text)
     returns uuid plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+needs_verification(own text, general text)
+    returns boolean sql immutable parallel safe
 next_attempt_number(delivery_id uuid, attempt integer)
     returns integer plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 notice_deprecation()
@@ -673,6 +707,8 @@ published_at(id uuid, created_at timestamp with time zone)
     returns timestamp with time zone sql stable parallel safe
 record_attempts(delivery_ids uuid[], subscription_ids uuid[], attempts integer[], statuses text[], http_status_codes integer[], response_headers text[], response_bodies text[], error_messages text[], attempted_at_us bigint[], durations_us bigint[], payload_sizes integer[], payload_hashes bytea[], retry_after_ms bigint[], disable_reasons text[], breakers text[], failing_for_ms bigint[], probe_in_ms bigint[])
     returns SETOF uuid plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_generic_plan,enable_seqscan=off,enable_nestloop=off,enable_mergejoin=off,jit=off}
+record_verifications(subscription_ids uuid[], webhook_urls text[], origins text[], states text[], allowed_rates integer[], errors text[], retry_after_ms bigint[])
+    returns void plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 redact(secrets jsonb, shown text[] DEFAULT '{}'::text[], instead jsonb DEFAULT 'null'::jsonb)
     returns jsonb sql immutable parallel safe
 redact_subscription(subscription jsonb, hide_path boolean DEFAULT false)
@@ -703,6 +739,8 @@ render_request(payload_format text, payload_template text, payload_content_type 
     returns TABLE(headers jsonb, body text) c immutable parallel safe
 renew_secret(subscription_id uuid)
     returns text plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+renew_verification(before webhooks.webhook_subscriptions, after webhooks.webhook_subscriptions)
+    returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 replay_events(tenant_id uuid, since timestamp with time zone, until timestamp with time zone, event_types text[] DEFAULT NULL::text[], subscription_id uuid DEFAULT NULL::uuid, dry_run boolean DEFAULT false, max_events integer DEFAULT 10000, after uuid DEFAULT NULL::uuid)
     returns TABLE(events bigint, deliveries bigint, outstanding bigint, resume_after uuid) plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 replayable(tenant_id uuid, since timestamp with time zone, until timestamp with time zone, event_types text[], subscription_id uuid, after uuid, max_events integer)
@@ -712,7 +750,7 @@ report_broken_watch(target regclass, definition text, functions text[])
 reset_breaker(subscription_id uuid)
     returns boolean plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 reset_setting(name text)
-    returns void sql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+    returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 retry_delivery(delivery_id uuid)
     returns uuid plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 retry_failed(subscription_id uuid, since timestamp with time zone DEFAULT '-infinity'::timestamp with time zone, until timestamp with time zone DEFAULT 'infinity'::timestamp with time zone, max_deliveries integer DEFAULT 10000, dry_run boolean DEFAULT false)
@@ -730,6 +768,8 @@ schema_example(schema text)
 schema_objection(schema text)
     returns text c immutable parallel safe strict
 set_setting(name text, value bigint)
+    returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+set_setting(name text, value text)
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 set_subscriptions_enabled(ids uuid[], enabled boolean)
     returns bigint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
@@ -750,7 +790,7 @@ shipped_templates()
 sidecar_count()
     returns integer sql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 sidecar_settings()
-    returns TABLE(extension_version text, shard_count integer, max_retry_delay_seconds bigint, max_retry_after_seconds bigint, max_response_body_bytes bigint, max_response_headers_bytes bigint, disable_after_failing_hours bigint) sql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+    returns TABLE(extension_version text, shard_count integer, max_retry_delay_seconds bigint, max_retry_after_seconds bigint, max_response_body_bytes bigint, max_response_headers_bytes bigint, disable_after_failing_hours bigint, endpoint_verification text, verification_origin text) sql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 snapshot_resource()
     returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",enable_seqscan=off,TimeZone=UTC,DateStyle=ISO,IntervalStyle=iso_8601,bytea_output=hex,extra_float_digits=1}
 subscription_changes(id uuid, settings jsonb)
@@ -761,6 +801,10 @@ sync_resource_trigger()
     returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",lock_timeout=900ms}
 sync_validation_trigger()
     returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",lock_timeout=900ms}
+text_setting(name text)
+    returns text sql stable parallel safe {"search_path=pg_catalog, pg_temp"}
+text_setting_definitions()
+    returns TABLE(name text, default_text text, pattern text, takes text, description text) sql immutable parallel safe
 unlink_tenants()
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 unlink_users()
@@ -787,6 +831,8 @@ validate_template()
     returns trigger plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 verify_signature(payload text, signature text, secret text)
     returns boolean c immutable parallel safe strict
+verify_subscription(subscription_id uuid)
+    returns void plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 watch_definition(arguments bytea)
     returns jsonb plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 watch_differences(target regclass, columns text[], template text, separator text)
@@ -852,6 +898,7 @@ user.logout (user) 1.0
 breaker_cooldown_seconds = 60 s, 1 to 86400
 breaker_failure_threshold = 10 failures, 0 to 1000000
 disable_after_failing_hours = 120 h, 0 to 8760
+endpoint_verification = none text,  to 
 idempotency_retention_hours = 168 h, 1 to 8760
 max_delivery_age_seconds = 604800 s, 60 to 31536000
 max_response_body_bytes = 4096 bytes, 0 to 1048576
@@ -859,3 +906,4 @@ max_response_headers_bytes = 4096 bytes, 0 to 65536
 max_retry_after_seconds = 86400 s, 0 to 604800
 max_retry_delay_seconds = 21600 s, 1 to 604800
 partition_days_ahead = 7 days, 1 to 366
+verification_origin = null text,  to

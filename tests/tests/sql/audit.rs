@@ -125,7 +125,7 @@ async fn each_change_shows_what_it_changed() {
     for (change, expected) in [
         (
             "select webhooks.set_setting('max_retry_delay_seconds', 77)",
-            json!(["created", null, {"name": "max_retry_delay_seconds", "value": 77}]),
+            json!(["created", null, {"name": "max_retry_delay_seconds", "value": 77, "text_value": null}]),
         ),
         (
             "select webhooks.set_setting('max_retry_delay_seconds', 78)",
@@ -133,7 +133,7 @@ async fn each_change_shows_what_it_changed() {
         ),
         (
             "select webhooks.reset_setting('max_retry_delay_seconds')",
-            json!(["deleted", {"name": "max_retry_delay_seconds", "value": 78}, null]),
+            json!(["deleted", {"name": "max_retry_delay_seconds", "value": 78, "text_value": null}, null]),
         ),
         (
             "update webhooks.event_types set description = 'ours' where name = 'job.created'",

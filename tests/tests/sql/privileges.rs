@@ -18,7 +18,7 @@ async fn nothing_is_granted_but_what_is_written_here() {
     session.run("select webhooks.create_partitions(1)").await;
 
     let functions = format!(
-        "select p.proname || coalesce(' ' || string_agg(replace({GRANTEE}, 'webhooks_', ''), ' ' order by {GRANTEE}), '')
+        "select distinct p.proname || coalesce(' ' || string_agg(replace({GRANTEE}, 'webhooks_', ''), ' ' order by {GRANTEE}), '')
          from pg_proc p
          left join aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a on a.grantee <> p.proowner
          where p.pronamespace = 'webhooks'::regnamespace

@@ -134,7 +134,7 @@ pub const FUNCTIONS: &[(&str, &str, Answer)] = &[
     ("match_events", "", Owner),
     ("may_access_tenant", "", Owner),
     ("missing_tenant", "publisher", Raised("select webhooks.missing_tenant('a', 'b')", "23502")),
-    ("needs_verification", "manager monitor", Same("select webhooks.needs_verification(null, 'none')")),
+    ("needs_verification", "", Owner),
     ("next_attempt_number", "", Owner),
     ("notice_deprecation", "", Owner),
     ("notify_owner", "", Owner),
