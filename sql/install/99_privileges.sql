@@ -47,7 +47,6 @@ grant execute on function
     webhooks.renew_secret(uuid),
     webhooks.reset_breaker(uuid),
     webhooks.verify_subscription(uuid),
-    webhooks.needs_verification(text, text),
     webhooks.explain_match(uuid, text, jsonb, text, uuid, text),
     webhooks.jsonpath_matches(jsonb, jsonpath),
     webhooks.filter_mismatch(text, text, text, uuid),
@@ -89,8 +88,7 @@ grant execute on function
     webhooks.sidecar_count(),
     webhooks.shard_count(),
     webhooks.setting_definitions(),
-    webhooks.text_setting_definitions(),
-    webhooks.needs_verification(text, text)
+    webhooks.text_setting_definitions()
 to webhooks_monitor;
 
 grant execute on function

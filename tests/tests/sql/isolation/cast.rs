@@ -77,6 +77,9 @@ pub async fn database(name: &str) -> (Database, Session) {
     let db = Database::fresh(name).await.unwrap();
     let admin = Session::open(&db).await;
     admin.run("select webhooks.create_partitions(1)").await;
+    admin
+        .run("select webhooks.set_setting('verification_origin', 'events.example.com'), webhooks.set_setting('endpoint_verification', 'options')")
+        .await;
     // Not as many rows of the one as of the other.
     for (tenant, subscriptions, events) in [(OURS, 2, 2), (THEIRS, 3, 4)] {
         let Tenant {

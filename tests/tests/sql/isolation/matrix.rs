@@ -149,7 +149,7 @@ pub const FUNCTIONS: &[(&str, &str, Answer)] = &[
     ("meter_outstanding", "", Owner),
     ("metered_events", "", Owner),
     ("missing_tenant", "publisher", Raised("select webhooks.missing_tenant('a', 'b')", "23502")),
-    ("needs_verification", "manager monitor", Same("select webhooks.needs_verification(null, 'none')")),
+    ("needs_verification", "", Owner),
     ("next_attempt_number", "", Owner),
     ("notice_deprecation", "", Owner),
     ("notify_owner", "", Owner),
