@@ -115,6 +115,11 @@ impl Meter {
         }
     }
 
+    /// Gives back events that were taken within this limit.
+    pub fn give_back(&self, events: i64, per_minute: i64) {
+        self.full_at.fetch_sub(cost(events, per_minute), Relaxed);
+    }
+
     /// How many events the bucket lacks.
     #[must_use]
     pub fn taken(&self, per_minute: i64, now: i64) -> i64 {
@@ -158,6 +163,11 @@ impl Meter {
             return Outstanding::Unknown;
         }
         Outstanding::Known(self.outstanding.load(Relaxed))
+    }
+
+    /// Lets another one count whose turn it was.
+    pub fn pass(&self) {
+        self.counted_until.store(0, Relaxed);
     }
 
     /// Says how many deliveries are outstanding, and how long it took to count them.

@@ -5,6 +5,7 @@
 use crate::ids::to_uuid;
 use pgrx::pg_sys;
 use pgrx::prelude::*;
+use std::cell::RefCell;
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -21,6 +22,36 @@ struct Segment {
 
 /// Where this session has mapped it; null: nowhere yet. Once mapped it stays so.
 static SEGMENT: AtomicPtr<Segment> = AtomicPtr::new(ptr::null_mut());
+
+thread_local! {
+    /// What the statement has taken so far.
+    static TAKEN: RefCell<Vec<Taken>> = const { RefCell::new(Vec::new()) };
+}
+
+struct Taken {
+    meter: &'static Meter,
+    per_minute: i64,
+    /// 0: the turn to count what is outstanding.
+    events: i64,
+}
+
+/// Adds to what the statement has taken.
+fn note(meter: &'static Meter, per_minute: i64, events: i64) {
+    TAKEN.with_borrow_mut(|taken| match taken.last_mut() {
+        Some(last)
+            if ptr::eq(last.meter, meter)
+                && last.per_minute == per_minute
+                && (last.events == 0) == (events == 0) =>
+        {
+            last.events += events;
+        }
+        _ => taken.push(Taken {
+            meter,
+            per_minute,
+            events,
+        }),
+    });
+}
 
 fn meters() -> Option<Meters<'static>> {
     let segment = NonNull::new(SEGMENT.load(Ordering::Relaxed))?;
@@ -105,6 +136,26 @@ fn meter_of(tenant_id: pgrx::Uuid, now: i64) -> Option<&'static Meter> {
     meters()?.meter(to_uuid(tenant_id).as_u128(), now)
 }
 
+/// A statement begins: nothing is taken so far.
+#[pg_extern(sql = false, volatile)]
+fn begin_metering() -> bool {
+    TAKEN.with_borrow_mut(Vec::clear);
+    true
+}
+
+/// Gives back what was taken since [`begin_metering`].
+#[pg_extern(sql = false, volatile)]
+fn undo_metering() -> bool {
+    for taken in TAKEN.take() {
+        if taken.events == 0 {
+            taken.meter.pass();
+        } else {
+            taken.meter.give_back(taken.events, taken.per_minute);
+        }
+    }
+    true
+}
+
 /// Takes events out of a tenant's bucket, unless too much is outstanding. Limits of 0 are none.
 ///
 /// Returns: `None` if that is all right, else what must be done first or is at its limit.
@@ -125,13 +176,19 @@ fn meter_events(
     let meter = meters.meter(to_uuid(tenant_id).as_u128(), now)?;
     if max_outstanding > 0 {
         match meter.outstanding(max_outstanding, now) {
-            Outstanding::Unknown => return Some("unknown"),
+            Outstanding::Unknown => {
+                note(meter, per_minute, 0);
+                return Some("unknown");
+            }
             Outstanding::Known(known) if known >= max_outstanding => return Some("outstanding"),
             Outstanding::Known(_) => {}
         }
     }
-    if per_minute > 0 && meter.take(events, per_minute, now).is_err() {
-        return Some("events");
+    if per_minute > 0 {
+        if meter.take(events, per_minute, now).is_err() {
+            return Some("events");
+        }
+        note(meter, per_minute, events);
     }
     None
 }
@@ -148,6 +205,8 @@ fn metered_events(tenant_id: pgrx::Uuid, per_minute: i64) -> Option<i64> {
 fn meter_outstanding(tenant_id: pgrx::Uuid, outstanding: i64, max_outstanding: i64, took_us: i64) {
     let now = now();
     if let Some(meter) = meter_of(tenant_id, now) {
+        // It was this statement's turn, and is no more.
+        TAKEN.with_borrow_mut(|taken| taken.retain(|t| t.events > 0 || !ptr::eq(t.meter, meter)));
         meter.know(
             outstanding,
             max_outstanding,

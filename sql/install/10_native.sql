@@ -100,6 +100,18 @@ as 'MODULE_PATHNAME', 'meter_events_wrapper';
 comment on function webhooks.meter_events(uuid, bigint, bigint, bigint) is
     'Null: so many events may be published within these limits (0: none), and are counted. "events" or "outstanding": that limit is reached. "closed": open_meters() first. "unknown": meter_outstanding() first. Part of limit_events().';
 
+create function webhooks.begin_metering()
+returns boolean
+language c volatile strict
+as 'MODULE_PATHNAME', 'begin_metering_wrapper';
+comment on function webhooks.begin_metering() is 'A statement begins: undo_metering() gives back what is taken from now on. True. Part of limit_events().';
+
+create function webhooks.undo_metering()
+returns boolean
+language c volatile strict
+as 'MODULE_PATHNAME', 'undo_metering_wrapper';
+comment on function webhooks.undo_metering() is 'Gives back what meter_events() has taken for this statement. True. Part of limit_events().';
+
 create function webhooks.metered_events(tenant_id uuid, per_minute bigint)
 returns bigint
 language c volatile strict

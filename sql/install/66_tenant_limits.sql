@@ -42,21 +42,25 @@ language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-    wanted constant boolean :=
-        exists (select from webhooks.tenant_limits l where l.max_events_per_minute > 0 or l.max_outstanding_deliveries > 0)
-        or exists (select from webhooks.setting_overrides o
-                   where o.name in ('tenant_max_events_per_minute', 'tenant_max_outstanding_deliveries') and o.value > 0);
-    found_one constant boolean := exists (
-        select from pg_trigger t where t.tgrelid = 'webhooks.event_logs'::regclass and t.tgname = 'limit_events');
+    default_events constant bigint := coalesce(
+        (select o.value from webhooks.setting_overrides o where o.name = 'tenant_max_events_per_minute'), 0);
+    default_outstanding constant bigint := coalesce(
+        (select o.value from webhooks.setting_overrides o where o.name = 'tenant_max_outstanding_deliveries'), 0);
+    wanted constant boolean := default_events > 0 or default_outstanding > 0 or exists (
+        select from webhooks.tenant_limits l where l.max_events_per_minute > 0 or l.max_outstanding_deliveries > 0);
+    arguments constant text := format('%L, %L', default_events, default_outstanding);
+    found_one constant text := (
+        select pg_get_triggerdef(t.oid) from pg_trigger t
+        where t.tgrelid = 'webhooks.event_logs'::regclass and t.tgname = 'limit_events');
 begin
-    if wanted and not found_one then
+    if wanted and (found_one like '%limit_events(' || arguments || ')') is not true then
         -- Before match_events, by its name.
-        create trigger limit_events
-            after insert on webhooks.event_logs
-            referencing new table as new_events
-            for each statement execute function webhooks.limit_events();
+        execute format('create or replace trigger limit_events
+                        after insert on webhooks.event_logs
+                        referencing new table as new_events
+                        for each statement execute function webhooks.limit_events(%s)', arguments);
     -- That a tenant is deleted (forget_tenants()) is no time to lock out the publishers.
-    elsif found_one and not wanted and pg_trigger_depth() = 1 then
+    elsif found_one is not null and not wanted and pg_trigger_depth() = 1 then
         drop trigger limit_events on webhooks.event_logs;
     end if;
     return null;

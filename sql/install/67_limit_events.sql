@@ -139,15 +139,19 @@ begin
             perform webhooks.meter_outstanding(
                 tenant_id, outstanding, max_outstanding, (extract(epoch from clock_timestamp() - begun) * 1000000)::bigint);
             if outstanding >= max_outstanding then
+                perform webhooks.undo_metering();
                 perform webhooks.refuse_outstanding(tenant_id, max_outstanding);
             end if;
         elsif answer = 'outstanding' then
+            perform webhooks.undo_metering();
             perform webhooks.refuse_outstanding(tenant_id, max_outstanding);
         elsif events > per_minute then
+            perform webhooks.undo_metering();
             raise exception '% events at once are more than the limit of tenant %, % per minute', events, tenant_id, per_minute
                 using errcode = 'configuration_limit_exceeded',
                       hint = format('Publish fewer in a statement, or have an operator raise the limit: select webhooks.set_tenant_limits(%L, max_events_per_minute => ...);', tenant_id);
         else
+            perform webhooks.undo_metering();
             raise exception 'tenant % has reached its limit of % events per minute', tenant_id, per_minute
                 using errcode = 'configuration_limit_exceeded',
                       hint = format('%s more can be published in about %s s. Or have an operator raise the limit: select webhooks.set_tenant_limits(%L, max_events_per_minute => ...);',
@@ -169,47 +173,37 @@ set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 as $$
 declare
-    answer text;
+    -- Settings, of who has no limits of its own: looking them up would cost more than all of this.
+    default_events constant bigint := tg_argv[0];
+    default_outstanding constant bigint := tg_argv[1];
+    done boolean;
 begin
-    if not current_setting('check_function_bodies')::boolean and not current_setting('row_security')::boolean then
-        return null;
-    end if;
-    -- A single event, the usual case, without counting: starting an aggregate costs more than all of this.
-    select case
-        when exists (select from new_events m offset 1) then 'many'
-        else webhooks.meter_events(
-            n.tenant_id, 1,
-            coalesce(l.max_events_per_minute,
-                     (select o.value from webhooks.setting_overrides o where o.name = 'tenant_max_events_per_minute'), 0),
-            coalesce(l.max_outstanding_deliveries,
-                     (select o.value from webhooks.setting_overrides o where o.name = 'tenant_max_outstanding_deliveries'), 0))
-        end
-    into answer
+    -- One by one, since starting an aggregate costs a publisher more than this does. An assignment is no query.
+    done := webhooks.begin_metering();
+    perform
     from new_events n
     left join lateral (
         select l.max_events_per_minute, l.max_outstanding_deliveries
         from webhooks.tenant_limits l where l.tenant_id = n.tenant_id offset 0
-    ) l on true;
-    if answer is null then
+    ) l on true
+    where webhooks.meter_events(n.tenant_id, 1, coalesce(l.max_events_per_minute, default_events),
+                                coalesce(l.max_outstanding_deliveries, default_outstanding)) is not null;
+    if not found then
+        return null;
+    end if;
+    -- Not so simple: all or none of each tenant's. But restored events were within their limits.
+    done := webhooks.undo_metering();
+    if not current_setting('check_function_bodies')::boolean and not current_setting('row_security')::boolean then
         return null;
     end if;
     perform webhooks.apply_limits(e.tenant_id, e.events, e.per_minute, e.max_outstanding, e.verdict)
     from (
-        select e.*,
-               -- What is known by now is not asked again: some answers are given once.
-               case when answer <> 'many' then answer
-                    else webhooks.meter_events(e.tenant_id, e.events, e.per_minute, e.max_outstanding) end as verdict
+        select e.*, webhooks.meter_events(e.tenant_id, e.events, e.per_minute, e.max_outstanding) as verdict
         from (
-            select n.tenant_id, n.events,
-                   coalesce(l.max_events_per_minute,
-                            (select o.value from webhooks.setting_overrides o where o.name = 'tenant_max_events_per_minute'), 0) as per_minute,
-                   coalesce(l.max_outstanding_deliveries,
-                            (select o.value from webhooks.setting_overrides o where o.name = 'tenant_max_outstanding_deliveries'), 0) as max_outstanding
+            select n.tenant_id, n.events, coalesce(l.max_events_per_minute, default_events) as per_minute,
+                   coalesce(l.max_outstanding_deliveries, default_outstanding) as max_outstanding
             from (select n.tenant_id, count(*) as events from new_events n group by n.tenant_id) n
-            left join lateral (
-                select l.max_events_per_minute, l.max_outstanding_deliveries
-                from webhooks.tenant_limits l where l.tenant_id = n.tenant_id offset 0
-            ) l on true
+            left join webhooks.tenant_limits l on l.tenant_id = n.tenant_id
             offset 0
         ) e
         offset 0
@@ -218,4 +212,5 @@ begin
     return null;
 end
 $$;
-comment on function webhooks.limit_events() is 'Trigger, while limits are set: refuses events beyond the limits of their tenant.';
+comment on function webhooks.limit_events() is
+    'Trigger, while limits are set: refuses events beyond the limits of their tenant. Its arguments: the limits of who has none of its own.';

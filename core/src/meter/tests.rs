@@ -45,6 +45,11 @@ fn all_or_none() {
     assert_eq!(meter.take(6, 10, 0), Ok(()));
     assert_eq!(meter.take(6, 10, 0), Err(Some(2 * MINUTE / 10)));
     assert_eq!(meter.take(4, 10, 0), Ok(()));
+    // As if it had not been.
+    assert!(meter.take(1, 10, 0).is_err());
+    meter.give_back(3, 10);
+    assert_eq!(meter.take(4, 10, 0), Err(Some(MINUTE / 10)));
+    assert_eq!(meter.take(3, 10, 0), Ok(()));
 }
 
 #[test]
@@ -135,6 +140,8 @@ fn one_counts_for_all() {
     assert_eq!(meter.outstanding(1000, until - 1), Known(1000));
     assert_eq!(meter.outstanding(1000, until), Unknown);
     assert_eq!(meter.outstanding(1000, until), Known(1000));
+    meter.pass();
+    assert_eq!(meter.outstanding(1000, until), Unknown);
     // Who was to count and did not is not waited for.
     assert_eq!(meter.outstanding(1000, until + SECOND), Unknown);
     // Far below: for as long as it takes to get there.

@@ -139,7 +139,7 @@ async fn partitions_have_the_templates_indexes() {
     session.run("select webhooks.create_partitions(1)").await;
     let shapes = "
         select regexp_replace(c.relname, '_(default|template|[0-9]{8})$', ''),
-               (select string_agg(regexp_replace(pg_get_indexdef(x.indexrelid), '^.* USING', x.indisprimary::text), '; ' order by 1)
+               (select string_agg(regexp_replace(pg_get_indexdef(x.indexrelid), '^.* USING', x.indisprimary::text), '; ' order by x.indkey::text)
                 from pg_index x where x.indrelid = c.oid),
                count(*)
         from pg_class c join pg_namespace n on n.oid = c.relnamespace
