@@ -589,6 +589,8 @@ audit_change()
     returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 balance_shards(owned smallint[])
     returns TABLE(fair_share integer, acquired smallint[]) plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+begin_metering()
+    returns boolean c volatile parallel unsafe strict
 build_payload(event_id uuid, subscription_id uuid DEFAULT NULL::uuid)
     returns text sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 bypasses_isolation(role name)
@@ -881,6 +883,8 @@ text_setting(name text)
     returns text sql stable parallel safe {"search_path=pg_catalog, pg_temp"}
 text_setting_definitions()
     returns TABLE(name text, default_text text, pattern text, takes text, description text) sql immutable parallel safe
+undo_metering()
+    returns boolean c volatile parallel unsafe strict
 unlink_tenants()
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 unlink_users()
