@@ -10,7 +10,7 @@ use crate::owner::Settings;
 use crate::request;
 use crate::resolve::{PolicyResolver, ResolveError};
 use crate::response::Capture;
-use crate::templating::Templating;
+use crate::templating::{NotTemplated, Templating};
 use hyper::header::HeaderValue;
 use std::error::Error;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -72,6 +72,15 @@ impl Deliverer {
 
     /// Makes one attempt.
     pub async fn attempt(&self, delivery: &Delivery, settings: &Settings) -> Attempt {
+        let subscription = &delivery.subscription;
+        // Here and not when it was claimed: a template takes its time, and only its own delivery's.
+        let templated = match (&delivery.message, &subscription.template) {
+            (Some(message), Some(template)) if Instant::now() < delivery.deadline => {
+                let (most, part) = (subscription.max_payload_bytes, &subscription.template_part);
+                Some(self.templating.render(message, template, most, part).await)
+            }
+            _ => None,
+        };
         let attempted_at = clock::now();
         let started = Instant::now();
         let mut attempt = Attempt {
@@ -107,18 +116,14 @@ impl Deliverer {
             );
             return attempt;
         }
-        // Here and not when it was claimed: a template takes its time, and only its own delivery's.
-        let subscription = &delivery.subscription;
-        let templated = match &subscription.template {
-            Some(template) => {
-                let most = subscription.max_payload_bytes;
-                Some(self.templating.render(message, template, most).await)
-            }
-            None => None,
-        };
         let message = match &templated {
             Some(Ok(templated)) => &templated.message,
-            Some(Err(error)) => {
+            Some(Err(NotTemplated::NoRoom)) => {
+                // It stays in the queue as it was.
+                attempt.is_void = true;
+                return attempt;
+            }
+            Some(Err(NotTemplated::Failed(error))) => {
                 let reason = format!("payload_template: {error}; nothing was sent");
                 attempt.error = Some(error_text(&reason));
                 return attempt;

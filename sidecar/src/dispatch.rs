@@ -214,7 +214,8 @@ impl Board {
             Admission::Probe => line.held == 0 || !delivery.is_sendable(now),
             Admission::Refused => false,
         };
-        let admitted = admitted && !must_agree;
+        // What can't be sent any more is only recorded.
+        let admitted = admitted && !(must_agree && delivery.is_sendable(now));
         if !admitted || self.disabling.contains_key(&line_id) {
             line.more = true;
             self.unsee(line_id, id);

@@ -3,6 +3,7 @@
 use crate::dispatch::{BreakerPolicy, Failing, RateLimit};
 use crate::owner::{Owner, Settings};
 use crate::permission::REQUEST_ORIGIN;
+use crate::templating::Part;
 use hyper::Method;
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use std::collections::HashMap;
@@ -29,6 +30,7 @@ pub struct Subscription {
     pub format: PayloadFormat,
     /// Makes its own body of the envelope.
     pub template: Option<Template>,
+    pub template_part: Part,
     pub retry: RetryPolicy,
     pub timeout: Duration,
     pub max_payload_bytes: usize,
@@ -199,6 +201,7 @@ impl Subscription {
             endpoint,
             format: format.unwrap_or_default(),
             template: template.unwrap_or_default(),
+            template_part: Part::default(),
             retry: RetryPolicy {
                 retry_count: u32::try_from(row.get::<_, i32>("retry_count")).unwrap_or(0),
                 base_delay: Duration::from_secs(positive("retry_delay_seconds")),

@@ -2,11 +2,17 @@
 
 use crate::message::Message;
 use std::sync::Arc;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use std::time::Duration;
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
 use webhooks_core::template::{Template, TemplateError, largest_body};
 
 /// KiB of such bodies that there are at once, of all subscriptions together.
 const ROOM_KIB: u32 = 64 * 1024;
+/// … and of one subscription: a receiver that hangs must not have all of it.
+const PART_KIB: u32 = ROOM_KIB / 8;
+/// How long to wait for room: then the slot is better another delivery's.
+const ROOM_TIMEOUT: Duration = Duration::from_secs(2);
 /// Events of more bytes may keep a thread busy for long.
 const SMALL_EVENT: usize = 100_000;
 
@@ -16,10 +22,27 @@ pub struct Templating {
     room: Arc<Semaphore>,
 }
 
+/// What bodies of one subscription may take of the room.
+pub struct Part(Arc<Semaphore>);
+
+impl Default for Part {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(PART_KIB as usize)))
+    }
+}
+
 /// A message of its own, whose room is free again when it is dropped.
 pub struct Templated {
     pub message: Message,
-    _room: Option<OwnedSemaphorePermit>,
+    _room: [OwnedSemaphorePermit; 2],
+}
+
+/// Why there is no such message.
+#[derive(Debug)]
+pub enum NotTemplated {
+    /// There was no room: try again later.
+    NoRoom,
+    Failed(TemplateError),
 }
 
 impl Templating {
@@ -32,23 +55,33 @@ impl Templating {
     /// The event as a template has it, when there is room for the largest body that it may make.
     ///
     /// # Errors
-    /// Those of the template.
+    /// Those of the template; that there is no room for long.
     pub async fn render(
         &self,
         message: &Message,
         template: &Template,
         max_bytes: usize,
-    ) -> Result<Templated, TemplateError> {
+        part: &Part,
+    ) -> Result<Templated, NotTemplated> {
         let reserved = kib(largest_body(message.text(), max_bytes));
-        // It is never closed.
-        let mut room = self.room.clone().acquire_many_owned(reserved).await.ok();
+        let of_part = reserved.min(PART_KIB);
+        let room = timeout(ROOM_TIMEOUT, async {
+            let part = part.0.clone().acquire_many_owned(of_part).await?;
+            Ok::<_, AcquireError>([part, self.room.clone().acquire_many_owned(reserved).await?])
+        });
+        let Ok(Ok(mut room)) = room.await else {
+            return Err(NotTemplated::NoRoom);
+        };
         let message = if message.body.len() > SMALL_EVENT {
             tokio::task::block_in_place(|| message.with_template(template, max_bytes))
         } else {
             message.with_template(template, max_bytes)
-        }?;
-        let surplus = reserved.saturating_sub(kib(message.body.len()));
-        drop(room.as_mut().and_then(|room| room.split(surplus as usize)));
+        }
+        .map_err(NotTemplated::Failed)?;
+        let made = kib(message.body.len());
+        for (room, reserved) in room.iter_mut().zip([of_part, reserved]) {
+            drop(room.split(reserved.saturating_sub(made) as usize));
+        }
         Ok(Templated {
             message,
             _room: room,
@@ -85,15 +118,43 @@ mod tests {
         let all = free();
         let template = Template::compile(r#"{"x": "{{ data.x }}"}"#, None).unwrap();
         let large = message(&"x".repeat(200_000));
-        let one = templating.render(&large, &template, usize::MAX).await;
-        let one = one.unwrap_or_else(|error| panic!("{error}"));
+        let part = Part::default();
+        let one = templating
+            .render(&large, &template, usize::MAX, &part)
+            .await;
+        let one = one.unwrap_or_else(|error| panic!("{error:?}"));
         assert_eq!(one.message.body.len(), 200_009);
         assert_eq!(all - free(), 196);
         // What fails leaves nothing.
-        let failed = templating.render(&large, &template, 1000).await;
-        assert!(failed.is_err());
+        let failed = templating.render(&large, &template, 1000, &part).await;
+        assert!(matches!(failed, Err(NotTemplated::Failed(_))));
         drop(one);
         assert_eq!(free(), all);
+        assert_eq!(part.0.available_permits(), PART_KIB as usize);
+    }
+
+    #[tokio::test]
+    async fn one_subscription_does_not_take_all_the_room() {
+        let templating = Templating::new();
+        let template = Template::compile(r#""{{ data.x }}""#, None).unwrap();
+        let small = message(&"x".repeat(60_000));
+        let (hanging, other) = (Part::default(), Part::default());
+        let mut bodies = Vec::new();
+        let no_room = loop {
+            match templating
+                .render(&small, &template, usize::MAX, &hanging)
+                .await
+            {
+                Ok(made) => bodies.push(made),
+                Err(error) => break error,
+            }
+        };
+        assert!(matches!(no_room, NotTemplated::NoRoom));
+        assert!(!bodies.is_empty() && templating.room.available_permits() > ROOM_KIB as usize / 2);
+        let made = templating
+            .render(&small, &template, usize::MAX, &other)
+            .await;
+        assert!(made.is_ok());
     }
 
     #[tokio::test]
@@ -101,7 +162,10 @@ mod tests {
         let templating = Templating::new();
         let template = r#""{% for n in range(9) %}{% for n in range(9000) %}0123456789{% endfor %}{% endfor %}""#;
         let template = Template::compile(template, None).unwrap();
-        let made = templating.render(&message(""), &template, usize::MAX).await;
+        let part = Part::default();
+        let made = templating
+            .render(&message(""), &template, usize::MAX, &part)
+            .await;
         assert!(made.is_err());
         assert_eq!(templating.room.available_permits(), ROOM_KIB as usize);
     }

@@ -24,6 +24,10 @@ begin
     if webhooks.attach_meters((select s.last_value from webhooks.meters_handle s)) then
         return true;
     end if;
+    -- Where the handle can't be written down no memory is made, which nobody else would find.
+    if current_setting('transaction_read_only')::boolean then
+        return false;
+    end if;
     -- It is not there, or from before a restart: one session makes it. The others don't wait for that.
     if not pg_try_advisory_xact_lock(1464156753, 0) then
         return false;

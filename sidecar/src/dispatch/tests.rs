@@ -15,6 +15,7 @@ fn subscription(number: u128, max_in_flight: usize) -> Arc<Subscription> {
         endpoint: Err("not sent in these tests".to_owned()),
         format: PayloadFormat::Envelope,
         template: None,
+        template_part: Default::default(),
         retry: RetryPolicy {
             retry_count: 3,
             base_delay: Duration::from_secs(1),

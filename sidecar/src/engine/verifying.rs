@@ -67,6 +67,9 @@ impl Engine {
             News::Answered(answer) => {
                 if self.board.answered(&answer.subscription) {
                     log(&answer);
+                    // One of each in a batch: an older one is of an older version.
+                    let id = answer.subscription.id;
+                    self.answers.retain(|older| older.subscription.id != id);
                     self.answers.push(answer);
                 }
             }

@@ -206,3 +206,18 @@ async fn without_its_memory_nobody_is_refused() {
     attempt(&other, &publish(TENANT)).await.unwrap_err();
     attempt(&session, &publish(TENANT)).await.unwrap_err();
 }
+
+/// Memory whose handle can't be written down would be this session's alone.
+#[tokio::test]
+async fn a_look_at_what_is_used_makes_no_memory_of_its_own() {
+    let (db, session) = database("limit_read_only").await;
+    limit(&session, EVENTS, 1).await;
+    session
+        .run(&format!(
+            "begin read only; select * from webhooks.tenant_usage('{TENANT}'); commit"
+        ))
+        .await;
+    let other = Session::open(&db).await;
+    other.run(&publish(TENANT)).await;
+    attempt(&session, &publish(TENANT)).await.unwrap_err();
+}

@@ -1,3 +1,5 @@
+use webhooks_tests::database::MANAGER_ROLE;
+
 use super::{OTHER, TENANT, attempt, count, database, limit};
 use crate::session::Session;
 
@@ -81,4 +83,23 @@ async fn two_sessions_can_not_both_take_the_last_place() {
             .run("delete from webhooks.webhook_subscriptions where name ~ 'more'")
             .await;
     }
+}
+
+/// What a restore is known by, anybody can set.
+#[tokio::test]
+async fn who_is_no_superuser_can_not_pass_for_a_restore() {
+    let (db, session) = database("limit_restore").await;
+    limit(&session, SUBSCRIPTIONS, 1).await;
+    let manager = Session::open_as(&db, MANAGER_ROLE).await;
+    manager
+        .run(&format!(
+            "select webhooks.set_tenant('{TENANT}', for_session => true); set check_function_bodies = off; set row_security = off"
+        ))
+        .await;
+    let copy = format!("select webhooks.copy_subscriptions('{TENANT}', 'production', 'staging')");
+    let refusal = attempt(&manager, &copy).await.unwrap_err();
+    assert_eq!(
+        refusal.message,
+        format!("tenant {TENANT} has reached its limit of 1 subscriptions")
+    );
 }
