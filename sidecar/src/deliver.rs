@@ -51,7 +51,7 @@ pub struct Attempt {
     pub breaker: Option<BreakerChange>,
     /// How many sessions had been lost when it was handed over to be recorded.
     pub session: u64,
-    /// It is not to be recorded.
+    /// It is not to be recorded: it was not made, or its session was lost before.
     pub is_void: bool,
 }
 

@@ -392,9 +392,8 @@ impl Board {
             return false;
         };
         if held.is_disowned && attempt.verdict != Verdict::Works {
-            self.give_up(attempt.delivery_id);
             // The next owner may be this process.
-            self.hungry = true;
+            self.not_attempted(attempt.delivery_id);
             return false;
         }
         held.state = State::Recording;
@@ -435,6 +434,12 @@ impl Board {
             Some(BreakerChange::Failing { .. }) | None => {}
         }
         true
+    }
+
+    /// The attempt was not made after all: the delivery, and what is behind it in its lane, stays in the database.
+    pub fn not_attempted(&mut self, id: Uuid) {
+        self.give_up(id);
+        self.hungry = true;
     }
 
     /// For how long the subscription had nothing but failures.

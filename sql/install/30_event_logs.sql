@@ -79,3 +79,17 @@ comment on column webhooks.idempotency_keys.created_at is 'When.';
 
 select pg_catalog.pg_extension_config_dump('webhooks.event_logs_default', '');
 select pg_catalog.pg_extension_config_dump('webhooks.idempotency_keys', '');
+
+create function webhooks.refuse_busy_log()
+returns void
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    raise exception 'event_logs is in use by a long transaction'
+        using errcode = 'lock_not_available',
+              hint = 'What is registered or limited first, and what is the last to go, changes the triggers of event_logs. See pg_stat_activity for who holds it, and try again when that is done.';
+end
+$$;
+comment on function webhooks.refuse_busy_log() is
+    'Raises the error of who would have to wait for a lock on event_logs for long: publishers would wait behind. Part of the triggers that make and drop triggers of it.';

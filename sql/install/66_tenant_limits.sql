@@ -40,6 +40,8 @@ create function webhooks.sync_limit_trigger()
 returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
+-- Publishers wait behind who waits for this lock.
+set lock_timeout = '900ms'
 as $$
 declare
     default_events constant bigint := coalesce(
@@ -63,6 +65,9 @@ begin
     elsif found_one is not null and not wanted and pg_trigger_depth() = 1 then
         drop trigger limit_events on webhooks.event_logs;
     end if;
+    return null;
+exception when lock_not_available then
+    perform webhooks.refuse_busy_log();
     return null;
 end
 $$;

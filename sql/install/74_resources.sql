@@ -79,9 +79,8 @@ begin
     end if;
     return null;
 exception when lock_not_available then
-    raise exception 'event_logs is in use by a long transaction'
-        using errcode = 'lock_not_available',
-              hint = 'The first type that is registered and the last one that ends change its triggers. See pg_stat_activity for who holds it, and try again when that is done.';
+    perform webhooks.refuse_busy_log();
+    return null;
 end
 $$;
 comment on function webhooks.sync_resource_trigger() is

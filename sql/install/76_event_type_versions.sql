@@ -132,9 +132,8 @@ begin
     end if;
     return null;
 exception when lock_not_available then
-    raise exception 'event_logs is in use by a long transaction'
-        using errcode = 'lock_not_available',
-              hint = 'The first schema that is registered and the last one that goes change its triggers. See pg_stat_activity for who holds it, and try again when that is done.';
+    perform webhooks.refuse_busy_log();
+    return null;
 end
 $$;
 comment on function webhooks.sync_validation_trigger() is

@@ -664,6 +664,27 @@ fn a_failure_counts_no_more_when_the_shard_is_lost() {
     assert!(board.attempted(&mut attempt(Uuid::from_u128(1), Verdict::Fails), now));
 }
 
+/// What no room was found for is not made, and what comes after it in its lane must not overtake it.
+#[test]
+fn what_was_not_attempted_keeps_its_place() {
+    let (mut board, now) = (Board::new(8), Instant::now());
+    let fifo = subscription(1, 20);
+    board.claiming(true, now);
+    for id in [1, 2] {
+        assert!(board.offer(in_lane(id, 7, &fifo), now));
+    }
+    assert_eq!(sent_ids(&mut board, now), [1]);
+    board.not_attempted(Uuid::from_u128(1));
+    assert_eq!(sent_ids(&mut board, now), [0; 0]);
+    assert!(board.take_hunger());
+    // As if nothing had been claimed.
+    board.claiming(true, now);
+    for id in [1, 2] {
+        assert!(board.offer(in_lane(id, 7, &fifo), now));
+    }
+    assert_eq!(sent_ids(&mut board, now), [1]);
+}
+
 #[test]
 fn claims_look_behind_what_is_here_and_at_what_is_not() {
     let (mut board, now) = (Board::new(64), Instant::now());

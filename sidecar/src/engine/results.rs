@@ -53,6 +53,10 @@ impl Engine {
             delivery_id = %attempt.delivery_id, subscription_id = %attempt.subscription_id, attempt = attempt.attempt + 1,
             status = attempt.status, http_status = attempt.http_status, "attempted"
         );
+        if attempt.is_void {
+            self.board.not_attempted(attempt.delivery_id);
+            return;
+        }
         if now >= self.lease_until
             && attempt.verdict != Verdict::Works
             && !self.shards.owned().is_empty()

@@ -174,6 +174,7 @@ pub const FUNCTIONS: &[(&str, &str, Answer)] = &[
     ("redacted_headers", "manager", Own("select webhooks.redacted_headers('{subscription}')")),
     ("redacted_template_secrets", "manager", Own("select webhooks.redacted_template_secrets('{subscription}')")),
     ("redeliver", "", Owner),
+    ("refuse_busy_log", "", Owner),
     ("refuse_change", "", Owner),
     ("refuse_delivery", "manager", Raised("select webhooks.refuse_delivery('{delivery}')", "42704")),
     ("refuse_event", "", Owner),

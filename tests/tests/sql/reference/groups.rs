@@ -242,6 +242,7 @@ pub const INTERNALS: &[&str] = &[
     "redeliver()",
     "redeliveries_default",
     "redeliveries_template",
+    "refuse_busy_log()",
     "refuse_change()",
     "refuse_delivery()",
     "refuse_event()",
