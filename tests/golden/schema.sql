@@ -779,6 +779,8 @@ redacted_template_secrets(subscription_id uuid)
     returns jsonb sql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 redeliver(subscription_ids uuid[], event_log_ids uuid[], repeats uuid[])
     returns SETOF uuid plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+refuse_busy_log()
+    returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 refuse_change()
     returns trigger plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 refuse_delivery(id uuid)
@@ -868,7 +870,7 @@ subscription_changes(id uuid, settings jsonb)
 subscription_row(settings jsonb)
     returns webhooks.webhook_subscriptions plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 sync_limit_trigger()
-    returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+    returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",lock_timeout=900ms}
 sync_resource_trigger()
     returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",lock_timeout=900ms}
 sync_validation_trigger()
