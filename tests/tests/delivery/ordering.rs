@@ -89,12 +89,9 @@ async fn a_retrying_head_blocks_its_key_alone() {
     scene
         .receiver
         .on_sequence("/slow", [Reply::status(503), Reply::ok()]);
+    let before = scene.receiver.count();
     publish(&scene, &endpoint, [Some("k".to_owned())]).await;
-    scene
-        .receiver
-        .wait_for(scene.receiver.count() + 1)
-        .await
-        .unwrap();
+    scene.receiver.wait_for(before + 1).await.unwrap();
     let keys = ["k", "k", "l", "l", "m"].map(|key| Some(key.to_owned()));
     publish(&scene, &endpoint, keys).await;
     let delivered = format!(
