@@ -87,6 +87,8 @@ pub struct Claimed {
     pub failing: Vec<(Uuid, Failing)>,
     /// The longest timeout_seconds of the subscriptions seen so far.
     pub longest_timeout: Duration,
+    /// How long the server took to find all this, without reading the events; `None`: it found nothing.
+    pub walk: Option<Duration>,
 }
 
 /// A row of the claim.
@@ -120,6 +122,7 @@ pub async fn claim(
         mut events,
         cut,
         more_lanes,
+        walk,
     } = read(owner, &request).await?;
     // Newcomers come first; the newest is to be offered last.
     let newcomers = claims.iter().take_while(|claim| claim.is_newcomer).count();
@@ -185,6 +188,7 @@ pub async fn claim(
         looked_at: request.only.map_or_else(Vec::new, |(ids, _)| ids),
         failing,
         longest_timeout: subscriptions.longest_timeout(),
+        walk,
     })
 }
 
@@ -196,6 +200,7 @@ struct Read {
     cut: bool,
     /// How many subscriptions have more lanes than were looked at.
     more_lanes: usize,
+    walk: Option<Duration>,
 }
 
 /// Reads the claim's rows. The stream of rows ends here, also where it was not read to its end: nothing else could be
@@ -229,9 +234,12 @@ async fn read(owner: &Owner, request: &ClaimRequest) -> Result<Read, Error> {
         events: Events::default(),
         cut: false,
         more_lanes: 0,
+        walk: None,
     };
     let mut bytes = 0;
     while let Some(row) = rows.try_next().await? {
+        let walk_us = u64::try_from(row.get::<_, i64>(24)).unwrap_or_default();
+        read.walk = Some(Duration::from_micros(walk_us));
         let Some(id) = row.get(0) else {
             read.more_lanes += 1;
             continue;

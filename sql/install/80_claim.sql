@@ -83,7 +83,7 @@ returns table (
     delivery_id uuid, is_newcomer boolean, shard smallint, subscription_id uuid, subscription_version bigint, attempt integer, lane bigint,
     expires_in_ms bigint, over_budget boolean, event_id uuid, tenant_id uuid, event_type text, event_category text, event_name text, event_version text,
     created_at_us bigint, event_data text, resource_type text, resource_id uuid, user_id uuid,
-    session_id text, request_id text, source_ip text, resource_data text
+    session_id text, request_id text, source_ip text, resource_data text, walk_us bigint
 )
 language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
@@ -114,6 +114,8 @@ declare
     nowhere constant uuid := '00000000-0000-0000-0000-000000000000';
     -- What was committed a little later than its id says is still looked at.
     settled constant uuid := webhooks.uuid_v7_floor(clock_timestamp() - interval '0.1 s');
+    began constant timestamptz := clock_timestamp();
+    took_us bigint;
     any_lane constant bigint := ('x' || encode(uuid_send(gen_random_uuid()), 'hex'))::bit(64)::bigint;
 begin
     with recursive walk as (
@@ -224,10 +226,12 @@ begin
     if ids is null then
         return;
     end if;
+    took_us := extract(epoch from clock_timestamp() - began) * 1000000;
 
-    -- Known before the statement begins, they keep it from opening every partition there is.
-    select e.id into first_event from unnest(events) e (id) order by e.id limit 1;
-    select e.id into last_event from unnest(events) e (id) order by e.id desc limit 1;
+    -- Known before the statement begins, they keep it from opening every partition there is. A row that only says that there
+    -- are more lanes has no event.
+    select e.id into first_event from unnest(events) e (id) where e.id is not null order by e.id limit 1;
+    select e.id into last_event from unnest(events) e (id) where e.id is not null order by e.id desc limit 1;
     return query
     -- Bodies are stored compressed at most: their stored size is a fair price, and what is over the budget is not read.
     with priced as (
@@ -255,12 +259,12 @@ begin
            (extract(epoch from least(greatest(p.created_at, 'epoch'), '9999-12-31')) * 1000000)::bigint,
            case when p.over_budget then null else p.event_data::text end, p.resource_type::text, p.resource_id,
            p.user_id, p.session_id::text, p.request_id::text, host(p.source_ip),
-           case when p.over_budget then null else p.resource_data::text end
+           case when p.over_budget then null else p.resource_data::text end, took_us
     from priced p;
 end
 $$;
 comment on function webhooks.claim_deliveries(smallint[], uuid[], uuid[], uuid[], uuid[], uuid[], integer, integer, integer, bigint, uuid[], uuid[]) is
-    'Ready deliveries of these shards: first one each of the newest of up to so many newcomers (subscriptions not known), then up to per_subscription of each subscription after each shard''s cursor, without those held and without full subscriptions; of lanes, what comes first. With only_subscriptions it does not walk but looks at these, each after the id in after_ids (null: at its lanes). A row without delivery_id: the subscription has more lanes than were looked at. Shards from shard_count() on are those of tests, which come also of subscriptions that are not active and enabled. Beyond max_bytes of event data, rows come without it (over_budget). An event that is gone, or not of the subscription''s tenant, comes with null columns.';
+    'Ready deliveries of these shards: first one each of the newest of up to so many newcomers (subscriptions not known), then up to per_subscription of each subscription after each shard''s cursor, without those held and without full subscriptions; of lanes, what comes first. With only_subscriptions it does not walk but looks at these, each after the id in after_ids (null: at its lanes). A row without delivery_id: the subscription has more lanes than were looked at. Shards from shard_count() on are those of tests, which come also of subscriptions that are not active and enabled. Beyond max_bytes of event data, rows come without it (over_budget). An event that is gone, or not of the subscription''s tenant, comes with null columns. walk_us: how long it took to find these deliveries, in microseconds, without their events.';
 
 create function webhooks.promote_due(shards smallint[], max_rows integer default 1000)
 returns table (delivery_ids uuid[], subscription_ids uuid[], next_due_in_ms bigint)

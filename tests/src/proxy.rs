@@ -101,6 +101,10 @@ async fn relay(
     let relayed = async {
         network.wait_for(|state| *state == Network::Up).await.ok()?;
         let server = TcpStream::connect(target).await.ok()?;
+        // Each side decides itself what to send at once. Held back here until the last part is acknowledged, what comes in
+        // parts would take 40 ms.
+        client.set_nodelay(true).ok()?;
+        server.set_nodelay(true).ok()?;
         let (mut from_client, mut to_client) = client.into_split();
         let (mut from_server, mut to_server) = server.into_split();
         tokio::select! {

@@ -6,10 +6,10 @@ use crate::owner::Owner;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// A walk that takes longer, beside the way to the server and [`SLOW_ROW`] for each row it brings, goes over many dead
-/// rows, which some transaction keeps from being removed.
+/// A walk that takes the server longer, beside [`SLOW_ROW`] for each row it finds, goes over many dead rows, which some
+/// transaction keeps from being removed.
 const SLOW_WALK: Duration = Duration::from_millis(20);
-const SLOW_ROW: Duration = Duration::from_micros(100);
+const SLOW_ROW: Duration = Duration::from_micros(50);
 /// Slow walks take one part in so many of the time; claims between them look behind what was seen. What is committed
 /// long after its id was made, and what is not among the newest, waits for the next walk. So do looks at lanes, which begin
 /// at the beginning of each.
@@ -122,7 +122,11 @@ impl Engine {
             return;
         }
         let took = self.action_started.elapsed();
-        self.pause_what_is_slow(scope, took, claimed.deliveries.len(), now);
+        // Nothing found: nothing but the walk and the way to the server took time.
+        let walk = claimed
+            .walk
+            .unwrap_or_else(|| took.saturating_sub(self.round_trip));
+        self.pause_what_is_slow(scope, walk, claimed.deliveries.len(), now);
         if scope == Scope::Lines {
             let cut = claimed.stopped_at.is_some();
             let last = claimed.deliveries.last().filter(|_| cut);
@@ -132,6 +136,7 @@ impl Engine {
         tracing::debug!(
             rows = claimed.deliveries.len(),
             took_us = took.as_micros(),
+            walk_us = walk.as_micros(),
             cut = claimed.stopped_at.is_some(),
             "claimed"
         );
@@ -196,8 +201,7 @@ impl Engine {
 
     fn pause_what_is_slow(&mut self, scope: Scope, took: Duration, rows: usize, now: Instant) {
         let rows = u32::try_from(rows).unwrap_or(u32::MAX);
-        let usual = SLOW_WALK + SLOW_ROW * rows + self.round_trip.min(took) * 2;
-        let is_slow = took > usual;
+        let is_slow = took > SLOW_WALK + SLOW_ROW * rows;
         let until = now + (took * (SLOW_WALK_PART - 1)).min(SLOW_WALK_PAUSE_MAX);
         match scope {
             Scope::Newcomers | Scope::Tests => return,

@@ -60,6 +60,29 @@ async fn one_at_a_time_in_the_order_of_publication() {
     assert_eq!(scene.receiver.peak_in_flight("/hook"), 1);
 }
 
+/// More keys than one claim looks at, each with a few events.
+#[tokio::test]
+async fn thousands_of_keys_are_all_delivered_in_their_order() {
+    let scene = Scene::set("fifo_many_keys").await;
+    let columns = json!({"ordering": "fifo"});
+    let endpoint = scene.endpoint("/hook", Reply::ok(), columns).await;
+    publish(
+        &scene,
+        &endpoint,
+        (0..3_000).map(|n| Some(format!("key {}", n % 1_000))),
+    )
+    .await;
+    scene.db.wait_drained(END).await.unwrap();
+    let expected: HashMap<u64, Vec<u64>> = (0..1_000)
+        .map(|key| (key, vec![key, key + 1_000, key + 2_000]))
+        .collect();
+    assert_eq!(first_receipts(&scene.receiver, 1_000), expected);
+    assert_eq!(scene.receiver.count(), 3_000);
+    let failed =
+        "select count(*) from webhooks.delivery_attempts where delivery_status <> 'delivered'";
+    scene.db.wait_value(failed, "0").await.unwrap();
+}
+
 /// Every third request fails: its key waits for it, and no other.
 #[tokio::test]
 async fn a_retrying_head_blocks_its_key_alone() {

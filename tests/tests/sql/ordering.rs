@@ -114,6 +114,10 @@ async fn blocked_lanes_hide_no_others_however_many() {
     }
     assert!(found.contains(""), "a row says that there are more lanes");
     assert!(claims > 4, "each looks at some of the lanes only");
+    // That row has no event, and keeps none of the others from having theirs.
+    let without_event = "select count(*) from webhooks.claim_deliveries('{0}', '{null}', '{}', '{}', '{}', '{}', 10, 0, 1000)
+                         where delivery_id is not null and tenant_id is null";
+    assert_eq!(session.text(without_event).await, "0");
 }
 
 /// Two transactions, one after the other, in sessions of their own: so close that a millisecond can't tell them apart.

@@ -6,11 +6,11 @@ use std::time::Instant;
 
 use anyhow::Result;
 
-/// Requests under way at once.
-const CONCURRENCY: usize = 64;
+/// As many requests under way at once as a sidecar would have.
+pub const CONCURRENCY: usize = 64;
 
-/// Sends `n` bodies of 1 KB; returns requests per second.
-pub async fn requests_per_second(url: &str, n: u64) -> Result<f64> {
+/// Sends `n` bodies of 1 KB, so many at once; returns requests per second.
+pub async fn requests_per_second(url: &str, n: u64, at_once: usize) -> Result<f64> {
     // Two users of TLS in one process; whoever installs first wins, and both want the same.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = reqwest::Client::builder()
@@ -21,7 +21,7 @@ pub async fn requests_per_second(url: &str, n: u64) -> Result<f64> {
     let body = bytes::Bytes::from(vec![b'x'; 1300]);
     let left = Arc::new(AtomicU64::new(n));
     let started = Instant::now();
-    let tasks: Vec<_> = (0..CONCURRENCY)
+    let tasks: Vec<_> = (0..at_once)
         .map(|_| {
             let (client, url, body, left) = (
                 client.clone(),

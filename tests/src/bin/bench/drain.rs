@@ -23,7 +23,7 @@ pub async fn run(size: Size) -> Result<Vec<Figure>> {
     autovacuum(&client, false).await?;
     stage::subscribe(&client, SUBSCRIPTIONS, &url).await?;
     let sidecar = stage::sidecar(&fresh).await?;
-    let baseline = bare::requests_per_second(&url, 20_000).await?;
+    let baseline = bare::requests_per_second(&url, 20_000, bare::CONCURRENCY).await?;
     let started = Instant::now();
     stage::publish(&client, 20_000, SUBSCRIPTIONS).await?;
     let committed = Instant::now();
@@ -41,16 +41,12 @@ pub async fn run(size: Size) -> Result<Vec<Figure>> {
     stage::subscribe(&client, SUBSCRIPTIONS, &url).await?;
     let (mut baselines, mut drains) = (Vec::new(), Vec::new());
     for _ in 0..rounds {
-        baselines.push(bare::requests_per_second(&url, u64::from(events.unsigned_abs())).await?);
+        let requests = u64::from(events.unsigned_abs());
+        let baseline = bare::requests_per_second(&url, requests, bare::CONCURRENCY);
+        baselines.push(baseline.await?);
         stage::publish(&client, events, SUBSCRIPTIONS).await?;
         client.batch_execute("checkpoint").await?;
-        let before = receiver.count();
-        let mut sidecar = stage::sidecar(&database).await?;
-        receiver.wait_for(before + 1).await?;
-        let started = Instant::now();
-        let end = stage::drained(&client, Duration::from_secs(300)).await?;
-        drains.push(f64::from(events) / end.duration_since(started).as_secs_f64());
-        sidecar.sigterm()?;
+        drains.push(stage::drain_rate(&database, &client, &receiver, requests).await?);
         println!(
             "   round: bare {:.0}/s, drain {:.0}/s",
             baselines[baselines.len() - 1],

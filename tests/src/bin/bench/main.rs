@@ -5,7 +5,7 @@
 //!
 //! # Layout
 //! - `figure`: what is printed and written; `stage`: clusters, subscriptions, events
-//! - one module a benchmark: `drain`, `publish`, `latency`, `fairness`, `scale`, `cost`, `xmin`, `watch`, `event_data`, `limits`
+//! - one module a benchmark: `drain`, `ordered`, `publish`, `latency`, `fairness`, `scale`, `cost`, `xmin`, `watch`, `event_data`, `limits`
 //! - `bare`: the baseline of deliveries, a loop of requests without any database
 
 mod bare;
@@ -16,6 +16,7 @@ mod fairness;
 mod figure;
 mod latency;
 mod limits;
+mod ordered;
 mod publish;
 mod scale;
 mod stage;
@@ -52,6 +53,8 @@ struct Arguments {
 enum Benchmark {
     /// Queued deliveries to a fast receiver
     Drain,
+    /// Deliveries that go one at a time
+    Ordered,
     /// Transactions that publish
     Publish,
     /// From commit to receipt
@@ -127,6 +130,7 @@ async fn run(arguments: &Arguments) -> Result<Report> {
         );
         let figures = match benchmark {
             Benchmark::Drain => drain::run(size).await,
+            Benchmark::Ordered => ordered::run(size).await,
             Benchmark::Publish => publish::run(size).await,
             Benchmark::Latency => latency::run(size).await,
             Benchmark::Fairness => fairness::run(size).await,

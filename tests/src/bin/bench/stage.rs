@@ -9,6 +9,7 @@ use tokio_postgres::Client;
 use uuid::Uuid;
 use webhooks_tests::cluster::{Cluster, Options};
 use webhooks_tests::database::Database;
+use webhooks_tests::receiver::Receiver;
 use webhooks_tests::sidecar::{self, Sidecar};
 
 /// A new cluster. Durability is PostgreSQL's default; memory is what a small server has.
@@ -86,6 +87,25 @@ pub async fn publish(client: &Client, n: i32, tenants: i32) -> Result<()> {
 /// Starts a sidecar that logs little.
 pub async fn sidecar(database: &Database) -> Result<Sidecar> {
     Sidecar::start_with(database, sidecar::Options::default().quiet()).await
+}
+
+/// Starts a sidecar on `n` queued deliveries; returns how many a second it makes, from the first until all are recorded.
+pub async fn drain_rate(
+    database: &Database,
+    client: &Client,
+    receiver: &Receiver,
+    n: u64,
+) -> Result<f64> {
+    let before = receiver.count();
+    // That it is ready is logged when it has begun already.
+    let mut sidecar = Sidecar::spawn(database, sidecar::Options::default().quiet())?;
+    receiver.wait_for(before + 1).await?;
+    let (started, already) = (Instant::now(), receiver.count() - before);
+    let end = drained(client, Duration::from_secs(300)).await?;
+    let made = receiver.count() - before;
+    anyhow::ensure!(made == n, "{made} requests instead of {n}");
+    sidecar.sigterm()?;
+    Ok((n - already) as f64 / end.duration_since(started).as_secs_f64())
 }
 
 /// Waits until nothing is queued; returns when that was seen.
