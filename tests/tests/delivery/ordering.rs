@@ -62,7 +62,7 @@ async fn one_at_a_time_in_the_order_of_publication() {
 
 /// More keys than one claim looks at, each with a few events.
 #[tokio::test]
-async fn thousands_of_keys_are_all_delivered_in_their_order() {
+async fn a_thousand_keys_are_all_delivered_in_their_order() {
     let scene = Scene::set("fifo_many_keys").await;
     let columns = json!({"ordering": "fifo"});
     let endpoint = scene.endpoint("/hook", Reply::ok(), columns).await;

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 
-/// As many requests under way at once as a sidecar would have.
+/// Requests under way at once: enough to keep both sides busy.
 pub const CONCURRENCY: usize = 64;
 
 /// Sends `n` bodies of 1 KB, so many at once; returns requests per second.
