@@ -22,13 +22,13 @@ const MAX_BYTES: usize = 16 << 20;
 pub struct ClaimRequest {
     pub shards: Vec<i16>,
     pub cursors: Vec<Option<Uuid>>,
-    /// Deliveries that are here already: those that go in any order, and those in lanes.
-    pub held: Vec<Uuid>,
-    pub held_ordered: Vec<Uuid>,
     /// Subscriptions that take no more.
     pub full: Vec<Uuid>,
-    /// Subscriptions that something is here of: those of the newest rows that are not known are newcomers.
+    /// Others that something is here of: those of the newest rows that are neither are newcomers.
     pub known: Vec<Uuid>,
+    /// What is here of these: deliveries that go in any order, and those in lanes.
+    pub held: Vec<Uuid>,
+    pub held_ordered: Vec<Uuid>,
     /// `None`: walk over everything. Otherwise look at these subscriptions alone, each after this id; `None`: its lanes.
     pub only: Option<(Vec<Uuid>, Vec<Option<Uuid>>)>,
     pub per_subscription: usize,

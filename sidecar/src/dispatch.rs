@@ -28,6 +28,7 @@ use uuid::Uuid;
 
 pub use breaker::{BreakerChange, BreakerPolicy, Failing};
 pub use rate::RateLimit;
+pub use room::{MAX_CLAIM, MIN_CLAIM};
 
 /// This part of the slots is left to newcomers.
 const NEWCOMERS_PART: usize = 8;
@@ -81,6 +82,8 @@ pub enum Verdict {
 pub struct Board {
     concurrency: usize,
     in_flight: usize,
+    /// Attempts that ended within about the last second or two.
+    pace: usize,
     /// The size of what waits, and of what is in flight or being recorded.
     bytes: usize,
     bytes_in_flight: usize,
@@ -122,6 +125,7 @@ impl Board {
         Self {
             concurrency,
             in_flight: 0,
+            pace: 0,
             bytes: 0,
             bytes_in_flight: 0,
             held: HashMap::new(),
@@ -550,6 +554,7 @@ impl Board {
 
     fn leave_flight(&mut self, subscription: Uuid, counts: bool) {
         self.in_flight = self.in_flight.saturating_sub(1);
+        self.pace += usize::from(counts);
         if let Some(line) = self.lines.get_mut(&subscription) {
             line.in_flight = line.in_flight.saturating_sub(1);
             line.pace += usize::from(counts);
@@ -559,6 +564,7 @@ impl Board {
 
     /// Once a second: paces fade, and lines with nothing to remember go.
     pub fn tick(&mut self, now: Instant) {
+        self.pace /= 2;
         self.lines.retain(|_, line| {
             line.pace /= 2;
             line.held > 0 || line.pace > 0

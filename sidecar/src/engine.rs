@@ -23,7 +23,7 @@ use crate::shards::Shards;
 use crate::subscriptions::{Subscription, Subscriptions};
 use crate::wake::{Step, Wake};
 use anyhow::Context;
-use claiming::Scope;
+use claiming::{ClaimSize, Scope};
 use futures_util::future::BoxFuture;
 use std::collections::HashSet;
 use std::future::Future;
@@ -169,6 +169,9 @@ struct Engine {
     longest_timeout: Duration,
     /// Not all there is was looked at since it was last heard of work.
     owes_a_walk: bool,
+    claim_size: ClaimSize,
+    /// Between claims, no look for newcomers before this time.
+    newcomers_at: Instant,
     /// No walk before this time, between walks no look at lanes, and no warning that these are slow.
     walk_at: Instant,
     lanes_at: Instant,
@@ -235,6 +238,8 @@ impl Engine {
             reload_subscriptions: false,
             longest_timeout: Duration::ZERO,
             owes_a_walk: false,
+            claim_size: ClaimSize::new(),
+            newcomers_at: now,
             walk_at: now,
             lanes_at: now,
             warn_at: now,
@@ -430,16 +435,19 @@ impl Engine {
         if let Some(load) = self.load_unverified(&owner) {
             return Ok(load);
         }
-        if self.board.take_hunger() {
-            self.wake.look_again();
-        }
-        let claim_at = self.board.claim_at().unwrap_or(now);
-        let (room, newcomers) = match now < claim_at {
-            true => (0, 0),
-            false => {
-                self.board.make_room();
-                (self.board.room(), self.board.newcomers(false))
+        let is_worth_it = self.board.room() >= self.claim_size.rows();
+        let claim_at = self.board.claim_at().filter(|_| !is_worth_it);
+        let claim_at = claim_at.unwrap_or(now);
+        let (room, newcomers) = if now >= claim_at {
+            if self.board.take_hunger() {
+                self.wake.look_again();
             }
+            self.board.make_room();
+            (self.board.room(), self.board.newcomers(false))
+        } else if now >= self.newcomers_at {
+            (0, self.board.newcomers(true))
+        } else {
+            (0, 0)
         };
         let may_walk = room > 0 && now >= self.walk_at;
         if may_walk && std::mem::take(&mut self.owes_a_walk) {
@@ -474,6 +482,9 @@ impl Engine {
                     .min(self.tests_at);
                 if now < claim_at {
                     until = until.min(claim_at);
+                    if now < self.newcomers_at {
+                        until = until.min(self.newcomers_at);
+                    }
                 }
                 if self.owes_a_walk && now < self.walk_at {
                     until = until.min(self.walk_at);

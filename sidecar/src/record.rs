@@ -9,12 +9,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, UNIX_EPOCH};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::time::Instant;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Statement};
 use uuid::Uuid;
 
 /// Most results in one statement.
 const MAX_BATCH: usize = 512;
+/// Statements keep this distance: each costs the server as much as a dozen results do.
+const DISTANCE: Duration = Duration::from_millis(5);
 /// Results since the start that came too late to change anything.
 static LATE: AtomicU64 = AtomicU64::new(0);
 /// A statement that takes longer counts as a lost connection.
@@ -47,7 +50,15 @@ pub async fn run(
 ) {
     let mut session = None;
     let mut batch = Vec::with_capacity(MAX_BATCH);
+    let mut last = Instant::now();
     while results.recv_many(&mut batch, MAX_BATCH).await > 0 {
+        tokio::time::sleep_until(last + DISTANCE).await;
+        last = Instant::now();
+        while batch.len() < MAX_BATCH
+            && let Ok(attempt) = results.try_recv()
+        {
+            batch.push(attempt);
+        }
         #[cfg(feature = "failpoints")]
         crate::failpoint::pass(crate::failpoint::Point::BeforeRecord, batch.len()).await;
         let refused = record(&database, &mut session, &mut batch, &lost_sessions).await;

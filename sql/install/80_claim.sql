@@ -161,6 +161,7 @@ begin
               and q.next_attempt_at is null
               and q.shard = any (claim_deliveries.shards)
               and q.subscription_id not in (select k.id from unnest(claim_deliveries.known_subscriptions) k (id))
+              and q.subscription_id not in (select f.id from unnest(claim_deliveries.full_subscriptions) f (id))
               and (q.lane is null or not exists (
                   select from webhooks.delivery_queue b
                   where (b.shard, b.subscription_id, b.lane) >= (q.shard, q.subscription_id, q.lane)
@@ -323,32 +324,47 @@ returns table (
     template_secrets text, shard smallint, is_breaker_open boolean, probe_in_ms bigint, failing_for_ms bigint,
     needs_verification boolean, is_verified boolean, allowed_rate_per_minute integer, may_verify boolean, verify_in_ms bigint
 )
-language sql stable security definer
+language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
-begin atomic
+-- As claim_deliveries(): a plan that was made when there were a few subscriptions must do when there are thousands.
+set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
+set enable_bitmapscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
+set jit = off
+as $$
+declare
+    threshold constant bigint := webhooks.setting('breaker_failure_threshold');
+    cooldown constant bigint := webhooks.setting('breaker_cooldown_seconds');
+    verification constant text := webhooks.text_setting('endpoint_verification');
+    verification_origin constant text := webhooks.text_setting('verification_origin');
+begin
+    return query
     select s.id, s.version, s.webhook_url, coalesce(s.webhook_method, 'POST')::text,
            coalesce(s.webhook_headers, '{}')::text, coalesce(s.auth_type, 'none')::text,
            coalesce(s.auth_config, '{}')::text, coalesce(s.retry_count, 3), coalesce(s.retry_delay_seconds, 60),
            coalesce(s.timeout_seconds, 30), coalesce(s.max_payload_size_kb, 1024), s.no_retry_statuses, s.max_in_flight,
            s.rate_limit_per_second, s.rate_limit_burst,
-           coalesce(s.breaker_failure_threshold, d.threshold), coalesce(s.breaker_cooldown_seconds, d.cooldown),
+           coalesce(s.breaker_failure_threshold, threshold), coalesce(s.breaker_cooldown_seconds, cooldown),
            s.payload_format::text, s.payload_template, s.payload_content_type::text,
            coalesce(s.template_secrets, '{}')::text, webhooks.shard_of(s.id), coalesce(b.state = 'open', false),
            (extract(epoch from b.probe_at - clock_timestamp()) * 1000)::bigint,
            (extract(epoch from clock_timestamp() - b.failing_since) * 1000)::bigint,
-           webhooks.needs_verification(s.endpoint_verification, d.verification), coalesce(v.state = 'verified', false),
-           v.allowed_rate_per_minute, (s.is_active and s.is_enabled) is true and d.origin is not null,
+           webhooks.needs_verification(s.endpoint_verification, verification), coalesce(v.state = 'verified', false),
+           v.allowed_rate_per_minute, (s.is_active and s.is_enabled) is true and verification_origin is not null,
            (extract(epoch from v.next_try_at - clock_timestamp()) * 1000)::bigint
-    -- Once, not for each of thousands.
-    from (
-        select webhooks.setting('breaker_failure_threshold') as threshold, webhooks.setting('breaker_cooldown_seconds') as cooldown,
-               webhooks.text_setting('endpoint_verification') as verification, webhooks.text_setting('verification_origin') as origin
-        offset 0
-    ) d
-    cross join webhooks.webhook_subscriptions s
-    left join webhooks.subscription_breakers b on b.subscription_id = s.id
-    left join webhooks.subscription_verifications v
-        on v.subscription_id = s.id and v.webhook_url = s.webhook_url and v.origin = d.origin
-    where s.id = any (ids);
-end;
+    from unnest(ids) o (id)
+    cross join lateral (
+        select * from webhooks.webhook_subscriptions s where s.id = o.id limit 1
+    ) s
+    left join lateral (
+        select * from webhooks.subscription_breakers b where b.subscription_id = s.id limit 1
+    ) b on true
+    left join lateral (
+        select * from webhooks.subscription_verifications v
+        where v.subscription_id = s.id and v.webhook_url = s.webhook_url and v.origin = verification_origin limit 1
+    ) v on true;
+end
+$$;
 comment on function webhooks.load_subscriptions(uuid[]) is 'Where and how to deliver, secrets included; for the sidecar alone.';

@@ -3,22 +3,27 @@
 use super::Board;
 use super::breaker::Admission;
 use super::line::Line;
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 /// Deliveries held (waiting, in flight, or being recorded) per slot of concurrency.
 pub(super) const HELD_PER_SLOT: usize = 12;
 /// Fewest rows worth a claim.
-const MIN_CLAIM: usize = 32;
+pub const MIN_CLAIM: usize = 32;
 /// While there is work for every slot, claims keep this distance, so that each brings many rows: walking over the
 /// subscriptions costs as much as reading some dozens.
 const CLAIM_DISTANCE: Duration = Duration::from_millis(10);
-/// Most rows of one claim: reading them keeps the next one waiting.
-pub(super) const MAX_CLAIM: usize = 512;
+/// Most rows of one claim.
+pub const MAX_CLAIM: usize = 512;
 /// Most newcomers that a claim brings ahead of the walk.
 pub(super) const NEWCOMERS: usize = 32;
 /// Payload bytes waiting here at the most.
 pub(super) const MAX_BYTES: usize = 16 << 20;
+
+/// As many subscriptions as there are slots may wait for one, and as many as are served within this part of a second or
+/// two. More would only have to be walked around.
+const AHEAD_PART: usize = 8;
 
 /// Tests take this part of the slots at the most.
 const TESTS_PART: usize = 8;
@@ -26,6 +31,14 @@ const TESTS_PART: usize = 8;
 impl Board {
     /// How many deliveries a claim may bring, newcomers aside; 0: none now.
     pub fn room(&self) -> usize {
+        if self.ring.len() > self.concurrency + self.pace / AHEAD_PART {
+            return 0;
+        }
+        self.space()
+    }
+
+    /// How many more may be held.
+    pub(super) fn space(&self) -> usize {
         let room = self.free().saturating_sub(NEWCOMERS.min(self.concurrency));
         if room < MIN_CLAIM.min(self.concurrency) {
             0
@@ -58,13 +71,13 @@ impl Board {
         (self.capacity() + self.stuck).saturating_sub(self.held.len())
     }
 
-    /// Subscriptions that something is here of.
-    pub fn known(&self) -> Vec<Uuid> {
+    /// Subscriptions that something is here of, without those that are full.
+    pub fn known(&self, full: &HashSet<Uuid>) -> Vec<Uuid> {
         let known = self.lines.iter().filter(|(_, line)| line.held > 0);
         known
             .map(|(id, _)| *id)
             .chain(self.breakers.open())
-            .chain(self.unverified.ids())
+            .filter(|id| !full.contains(id))
             .collect()
     }
 
@@ -88,7 +101,7 @@ impl Board {
     /// When lines have become so many that there is no room: puts back what waits in those that hold more than their
     /// share has become. Receivers that hang must not keep others' deliveries from being claimed.
     pub fn make_room(&mut self) {
-        if self.room() > 0 {
+        if self.space() > 0 {
             return;
         }
         let share = (self.capacity() / 2 / self.lines.len().max(1)).max(1);
@@ -121,10 +134,14 @@ impl Board {
         (useful / 2).max(MIN_CLAIM).min(self.share().div_ceil(2))
     }
 
-    /// Ids of all that is held and not to be claimed again: what goes in any order, and what is in lanes.
-    pub fn held_ids(&self) -> (Vec<Uuid>, Vec<Uuid>) {
+    /// Ids of what is held and not to be claimed again: what goes in any order, and what is in lanes. Of what is full
+    /// nothing is claimed.
+    pub fn held_ids(&self, full: &HashSet<Uuid>) -> (Vec<Uuid>, Vec<Uuid>) {
         let (mut unordered, mut ordered) = (Vec::new(), Vec::new());
         for (id, held) in &self.held {
+            if full.contains(&held.line) {
+                continue;
+            }
             match held.lane {
                 None => unordered.push(*id),
                 Some(_) => ordered.push(*id),
@@ -134,10 +151,10 @@ impl Board {
     }
 
     /// Subscriptions that take no more for now; each is asked for again when it has room.
-    pub fn full(&mut self, now: Instant) -> Vec<Uuid> {
+    pub fn full(&mut self, now: Instant) -> HashSet<Uuid> {
         let (share, free_bytes) = (self.share(), self.free_bytes());
         let disabling = &self.disabling;
-        let mut full: Vec<Uuid> = self
+        let mut full: HashSet<Uuid> = self
             .lines
             .iter_mut()
             .filter(|(id, line)| line.is_full(share, free_bytes) || disabling.contains_key(id))
@@ -149,10 +166,10 @@ impl Board {
         for id in self.breakers.open() {
             let probing = self.lines.get_mut(&id).filter(|line| line.held > 0);
             if self.breakers.admission(id, now) == Admission::Refused {
-                full.push(id);
+                full.insert(id);
             } else if let Some(line) = probing {
                 line.more = true;
-                full.push(id);
+                full.insert(id);
             }
         }
         full.extend(self.unverified.ids());

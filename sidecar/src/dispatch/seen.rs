@@ -58,8 +58,7 @@ impl Board {
 
     /// The lines that a claim should look at if it does not walk, and after which id; `None`: at their lanes, if they
     /// are wanted. They take turns.
-    pub fn in_turn(&self, full: &[Uuid], lanes: bool) -> (Vec<Uuid>, Vec<Option<Uuid>>) {
-        let full: HashSet<&Uuid> = full.iter().collect();
+    pub fn in_turn(&self, full: &HashSet<Uuid>, lanes: bool) -> (Vec<Uuid>, Vec<Option<Uuid>>) {
         let mut ids: Vec<Uuid> = self.lines.keys().copied().collect();
         ids.retain(|id| !full.contains(id));
         ids.sort_unstable();

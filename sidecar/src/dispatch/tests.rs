@@ -1,4 +1,4 @@
-use super::room::{HELD_PER_SLOT, MAX_BYTES, MAX_CLAIM};
+use super::room::{HELD_PER_SLOT, MAX_BYTES, MAX_CLAIM, NEWCOMERS};
 use super::*;
 use crate::message::Message;
 use crate::subscriptions::Subscription;
@@ -115,7 +115,7 @@ fn no_more_is_taken_than_the_limit_until_the_receiver_shows_its_pace() {
     let mut board = Board::new(256);
     let slow = subscription(1, 20);
     assert_eq!(offer(&mut board, &slow, 0..100), 40);
-    assert_eq!(board.full(Instant::now()), [slow.id]);
+    assert_eq!(board.full(Instant::now()), [slow.id].into());
     assert_eq!(send(&mut board).len(), 20);
     assert!(!board.take_hunger());
     for id in 0..20 {
@@ -124,7 +124,7 @@ fn no_more_is_taken_than_the_limit_until_the_receiver_shows_its_pace() {
     }
     assert!(board.take_hunger(), "what was refused is asked for again");
     assert!(!board.take_hunger());
-    assert_eq!(board.full(Instant::now()), [] as [Uuid; 0]);
+    assert_eq!(board.full(Instant::now()), HashSet::new());
     assert_eq!(
         offer(&mut board, &slow, 100..300),
         40,
@@ -180,7 +180,7 @@ fn dropping_returns_what_waits_and_keeps_what_flies() {
     offer(&mut board, &one, 0..2);
     board.next(Instant::now());
     board.drop_waiting(|_| true);
-    assert_eq!(board.held_ids().0, [Uuid::from_u128(0)]);
+    assert_eq!(board.held_ids(&HashSet::new()).0, [Uuid::from_u128(0)]);
     assert_eq!(send(&mut board), [] as [u128; 0]);
     assert_eq!(offer(&mut board, &one, 1..2), 1);
     assert_eq!(send(&mut board), [1]);
@@ -203,6 +203,52 @@ async fn aborting_a_shard_frees_its_slots_and_forgets_its_results() {
     assert!(!board.is_quiet());
     board.abort(None);
     assert!(board.is_quiet());
+}
+
+#[test]
+fn no_more_subscriptions_wait_for_a_slot_than_will_soon_have_one() {
+    let (mut board, now) = (Board::new(8), Instant::now());
+    for number in 0..8 + 8 {
+        offer(&mut board, &subscription(number, 20), number..number + 1);
+    }
+    // One slot is left to newcomers.
+    assert_eq!(send(&mut board).len(), 7);
+    offer(&mut board, &subscription(16, 20), 16..17);
+    assert_eq!(board.ring.len(), 10);
+    assert_eq!((board.room(), board.newcomers(true)), (0, NEWCOMERS));
+    for number in 17..24 {
+        offer(&mut board, &subscription(number, 20), number..number + 1);
+    }
+    // Half of the pace within a second, in two rounds: the more are served, the more may wait.
+    for round in 0..2 {
+        for id in round * 7..(round + 1) * 7 {
+            assert!(attempted(&mut board, Uuid::from_u128(id)));
+            board.recorded(Uuid::from_u128(id), false);
+        }
+        send(&mut board);
+    }
+    assert_eq!((board.ring.len(), board.pace), (3, 14));
+    for number in 24..30 {
+        offer(&mut board, &subscription(number, 20), number..number + 1);
+    }
+    assert_eq!(board.ring.len(), 8 + 14 / 8);
+    assert!(board.room() > 0);
+    board.tick(now);
+    assert_eq!(board.room(), 0, "nothing ended lately");
+}
+
+#[test]
+fn claims_are_told_what_is_held_of_those_that_they_look_at() {
+    let (mut board, now) = (Board::new(256), Instant::now());
+    let (full, other) = (subscription(1, 2), subscription(2, 20));
+    offer(&mut board, &full, 0..4);
+    offer(&mut board, &other, 10..12);
+    let told = board.full(now);
+    assert_eq!(told, [full.id].into());
+    assert_eq!(board.known(&told), [other.id]);
+    let mut held = board.held_ids(&told).0;
+    held.sort_unstable();
+    assert_eq!(held, [10, 11].map(Uuid::from_u128));
 }
 
 #[test]
@@ -321,7 +367,7 @@ fn a_subscription_that_is_being_disabled_gets_nothing_until_that_is_recorded() {
     attempted(&mut board, last);
     board.disabling(last, gone.id);
     assert_eq!(send(&mut board), [] as [u128; 0]);
-    assert_eq!(board.full(Instant::now()), [gone.id]);
+    assert_eq!(board.full(Instant::now()), [gone.id].into());
     // A claim that began before the record may bring more.
     board.recorded(last, true);
     assert_eq!(offer(&mut board, &gone, 1..10), 0);
@@ -521,7 +567,7 @@ fn an_open_breaker_holds_all_but_a_probe() {
     });
     assert_eq!(changes, [None, None, opened, None]);
     assert_eq!(board.held.len(), 1, "what waited is put back");
-    assert_eq!(board.full(now), [failing.id]);
+    assert_eq!(board.full(now), [failing.id].into());
     assert_eq!(offer(&mut board, &failing, 5..10), 0);
     assert_eq!(offer(&mut board, &healthy, 20..22), 2);
 
@@ -552,7 +598,7 @@ fn newcomers_take_turns_with_all_others() {
     }
     board.claiming(true, now);
     assert!(board.newcomers(false) > 0, "it is busy");
-    assert_eq!(board.known().len(), 20);
+    assert_eq!(board.known(&HashSet::new()).len(), 20);
     for number in 100..103 {
         let mut newcomer = delivery(number, &subscription(number, 20));
         newcomer.is_newcomer = true;
@@ -575,7 +621,7 @@ fn a_probe_that_was_not_sent_lets_the_next_one_go() {
     assert!(!board.offer(delivery(2, &failing), later));
     assert_eq!(sent_ids(&mut board, later), [1]);
     board.claiming(true, later);
-    assert_eq!(board.full(later), [failing.id]);
+    assert_eq!(board.full(later), [failing.id].into());
     board.attempted(&mut attempt(Uuid::from_u128(1), Verdict::Unknown), later);
     board.recorded(Uuid::from_u128(1), false);
     assert!(board.take_hunger());
@@ -630,10 +676,10 @@ fn a_line_that_was_put_back_whole_is_asked_for_again() {
     for number in 100..124 {
         offer(&mut board, &subscription(number, 20), number..number + 1);
     }
-    assert_eq!((board.room(), board.take_hunger()), (0, false));
+    assert_eq!((board.space(), board.take_hunger()), (0, false));
     board.make_room();
     assert_eq!(board.lines[&fifo.id].held, 0);
-    assert!(board.take_hunger() && board.room() > 0);
+    assert!(board.take_hunger() && board.space() > 0);
 }
 
 /// Who lost its shards can't say any more that an attempt failed: the next owner makes the same one.
@@ -690,7 +736,7 @@ fn claims_look_behind_what_is_here_and_at_what_is_not() {
     let (mut board, now) = (Board::new(64), Instant::now());
     let one = subscription(1, 20);
     let seen = |board: &mut Board| -> Vec<Option<u128>> {
-        let (ids, after) = board.in_turn(&[], true);
+        let (ids, after) = board.in_turn(&HashSet::new(), true);
         assert!(ids.iter().all(|id| *id == one.id));
         after.iter().map(|id| id.map(|id| id.as_u128())).collect()
     };
@@ -731,7 +777,7 @@ fn full_lines_are_not_looked_at_and_the_others_take_turns() {
     for number in 1..=3000 {
         offer(&mut board, &subscription(number, 20), number..number + 1);
     }
-    let full = [Uuid::from_u128(5)];
+    let full = HashSet::from([Uuid::from_u128(5)]);
     let mut looked_at = HashSet::new();
     for _ in 0..3 {
         let (ids, _) = board.in_turn(&full, true);
@@ -740,11 +786,11 @@ fn full_lines_are_not_looked_at_and_the_others_take_turns() {
         looked_at.extend(ids);
     }
     assert_eq!(looked_at.len(), 2999);
-    assert!(!looked_at.contains(&full[0]));
+    assert!(full.is_disjoint(&looked_at));
     // Cut short: the others' turn is next.
-    let (ids, _) = board.in_turn(&[], true);
+    let (ids, _) = board.in_turn(&HashSet::new(), true);
     board.looked_at(&ids, Some(ids[3]));
-    assert_eq!(board.in_turn(&[], true).0[0], ids[4]);
+    assert_eq!(board.in_turn(&HashSet::new(), true).0[0], ids[4]);
 }
 
 #[test]
@@ -752,14 +798,14 @@ fn while_walks_are_slow_what_has_no_line_is_given_one() {
     let (mut board, now) = (Board::new(64), Instant::now());
     let [one, two] = [1, 2].map(Uuid::from_u128);
     board.promoted(one, Uuid::from_u128(10));
-    assert!(board.in_turn(&[], true).0.is_empty());
+    assert!(board.in_turn(&HashSet::new(), true).0.is_empty());
     board.walks_are_slow(true);
     board.promoted(one, Uuid::from_u128(10));
     let open = Failing::recorded(9, now, Duration::ZERO, Some(now + Duration::from_secs(1)));
     board.adopt(two, open);
     board.due(now + Duration::from_secs(2));
-    assert_eq!(board.in_turn(&[], true).0, [one, one, two, two]);
-    assert_eq!(board.in_turn(&[], false).0, [one, two]);
+    assert_eq!(board.in_turn(&HashSet::new(), true).0, [one, one, two, two]);
+    assert_eq!(board.in_turn(&HashSet::new(), false).0, [one, two]);
 }
 
 /// One whose receiver has to agree, and may be asked at this time.
@@ -792,7 +838,7 @@ async fn what_goes_to_who_has_not_agreed_waits_and_it_is_asked_once() {
     let (mut board, now) = (Board::new(64), Instant::now());
     let one = unverified(1, 1, Some(now));
     assert_eq!(offer(&mut board, &one, 0..5), 0);
-    assert_eq!(board.full(now), [one.id]);
+    assert_eq!(board.full(now), [one.id].into());
     assert_eq!(asked(&mut board), [1]);
     offer(&mut board, &one, 0..5);
     assert_eq!(asked(&mut board), [0; 0], "under way");
@@ -801,7 +847,7 @@ async fn what_goes_to_who_has_not_agreed_waits_and_it_is_asked_once() {
     // Recorded and loaded anew.
     board.changed(one.id);
     board.claiming(true, now);
-    assert_eq!(board.full(now), [0; 0].map(Uuid::from_u128));
+    assert_eq!(board.full(now), HashSet::new());
     assert_eq!(offer(&mut board, &subscription(1, 20), 0..5), 5);
     assert_eq!(send(&mut board), [1; 5]);
 }

@@ -2,6 +2,7 @@
 
 use super::{Action, Engine, PROMOTE_PAUSE, Reply};
 use crate::claim::{ClaimRequest, Claimed, claim};
+use crate::dispatch::{MAX_CLAIM, MIN_CLAIM};
 use crate::owner::Owner;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,6 +20,40 @@ const SLOW_WALK_PAUSE_MAX: Duration = Duration::from_secs(10);
 /// A walk that takes so long is worth a warning, once in [`WARNING_INTERVAL`].
 const VERY_SLOW_WALK: Duration = Duration::from_millis(100);
 const WARNING_INTERVAL: Duration = Duration::from_secs(60);
+
+/// A claim should take no longer: what is published meanwhile waits for the next one. Subscriptions that are met for the first
+/// time have to be read, so that how many rows this is good for differs a lot.
+const CLAIM_TIME: Duration = Duration::from_millis(4);
+/// Between claims newcomers are looked for, with this pause, and [`NEWCOMERS_PART`] times what it took.
+const NEWCOMERS_PAUSE: Duration = Duration::from_millis(2);
+const NEWCOMERS_PART: u32 = 2;
+
+/// How many rows a claim asks for.
+pub(super) struct ClaimSize(usize);
+
+impl ClaimSize {
+    pub(super) fn new() -> Self {
+        Self(2 * MIN_CLAIM)
+    }
+
+    pub(super) fn rows(&self) -> usize {
+        self.0
+    }
+
+    /// A claim of so many rows took so long.
+    fn took(&mut self, rows: usize, took: Duration) {
+        let good_for = rows as f64 * CLAIM_TIME.as_secs_f64() / took.as_secs_f64().max(1e-6);
+        let (least, most) = match took > CLAIM_TIME {
+            true => (self.0 / 2, self.0),
+            false if rows >= self.0 => (self.0, self.0 * 2),
+            // It brought all there was.
+            false => return,
+        };
+        self.0 = (good_for as usize)
+            .clamp(least, most)
+            .clamp(MIN_CLAIM, MAX_CLAIM);
+    }
+}
 
 /// What a claim looks at.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -52,20 +87,23 @@ impl Engine {
         let newcomers = self.board.newcomers(scope == Scope::Lines);
         let known = match newcomers {
             0 => Vec::new(),
-            _ => self.board.known(),
+            _ => self.board.known(&full),
         };
-        let (held, held_ordered) = self.board.held_ids();
+        let (held, held_ordered) = match scope {
+            Scope::Newcomers => (Vec::new(), Vec::new()),
+            _ => self.board.held_ids(&full),
+        };
         let request = ClaimRequest {
             shards,
             cursors,
             held,
             held_ordered,
-            full,
+            full: full.into_iter().collect(),
             known,
             only,
             newcomers,
             per_subscription: self.board.per_subscription(),
-            max_rows: room,
+            max_rows: room.min(self.claim_size.rows()),
         };
         self.wake.looking(now);
         self.run_claim(owner, request, scope)
@@ -126,7 +164,15 @@ impl Engine {
         let walk = claimed
             .walk
             .unwrap_or_else(|| took.saturating_sub(self.round_trip));
-        self.pause_what_is_slow(scope, walk, claimed.deliveries.len(), now);
+        self.newcomers_at = now + NEWCOMERS_PAUSE;
+        let is_slow = self.pause_what_is_slow(scope, walk, claimed.deliveries.len(), now);
+        match scope {
+            Scope::Newcomers => {
+                self.newcomers_at = now + NEWCOMERS_PAUSE.max(took * NEWCOMERS_PART)
+            }
+            _ if is_slow => {}
+            _ => self.claim_size.took(claimed.deliveries.len(), took),
+        }
         if scope == Scope::Lines {
             let cut = claimed.stopped_at.is_some();
             let last = claimed.deliveries.last().filter(|_| cut);
@@ -199,17 +245,23 @@ impl Engine {
         self.board.claim_ended();
     }
 
-    fn pause_what_is_slow(&mut self, scope: Scope, took: Duration, rows: usize, now: Instant) {
+    fn pause_what_is_slow(
+        &mut self,
+        scope: Scope,
+        took: Duration,
+        rows: usize,
+        now: Instant,
+    ) -> bool {
         let rows = u32::try_from(rows).unwrap_or(u32::MAX);
         let is_slow = took > SLOW_WALK + SLOW_ROW * rows;
         let until = now + (took * (SLOW_WALK_PART - 1)).min(SLOW_WALK_PAUSE_MAX);
         match scope {
-            Scope::Newcomers | Scope::Tests => return,
+            Scope::Newcomers | Scope::Tests => return is_slow,
             Scope::Lines => {
                 if is_slow {
                     self.lanes_at = until;
                 }
-                return;
+                return is_slow;
             }
             Scope::Everything(_) => {}
         }
@@ -218,7 +270,7 @@ impl Engine {
         self.was_slow = is_slow;
         self.board.walks_are_slow(walks_are_slow);
         if !walks_are_slow {
-            return;
+            return is_slow;
         }
         self.walk_at = until;
         if took > VERY_SLOW_WALK && now >= self.warn_at {
@@ -228,5 +280,34 @@ impl Engine {
                 "a walk over webhooks.delivery_queue takes long: look for what keeps vacuum from removing its dead rows (a long transaction: pg_stat_activity.backend_xmin; pg_replication_slots.xmin; pg_prepared_xacts), or whether tens of thousands of subscriptions have deliveries waiting"
             );
         }
+        is_slow
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    #[test]
+    fn claims_grow_while_they_are_quick_and_shrink_when_they_are_slow() {
+        let mut size = ClaimSize::new();
+        assert_eq!(size.rows(), 2 * MIN_CLAIM);
+        for _ in 0..8 {
+            size.took(size.rows(), MS);
+        }
+        assert_eq!(size.rows(), MAX_CLAIM);
+        size.took(MAX_CLAIM, 2 * CLAIM_TIME);
+        assert_eq!(size.rows(), MAX_CLAIM / 2);
+        size.took(MAX_CLAIM / 2, CLAIM_TIME * 5 / 4);
+        assert_eq!(size.rows(), MAX_CLAIM * 2 / 5, "as many as it has time for");
+        // There was no more: whatever it took says little of a row.
+        size.took(1, MS);
+        assert_eq!(size.rows(), MAX_CLAIM * 2 / 5);
+        for _ in 0..8 {
+            size.took(size.rows(), 20 * CLAIM_TIME);
+        }
+        assert_eq!(size.rows(), MIN_CLAIM);
     }
 }

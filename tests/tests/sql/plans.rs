@@ -234,6 +234,42 @@ async fn the_queue_was_analysed_when_one_lane_had_all_of_it() {
 }
 
 #[tokio::test]
+async fn subscriptions_are_loaded_by_index_however_many_there_are() {
+    let (db, session) = database("load_plan").await;
+    subscribe(&db, 1).await;
+    let load = "select count(*) from webhooks.load_subscriptions(array(
+        select id from webhooks.webhook_subscriptions order by id limit 40))";
+    let check = async |loaded: &str, when: &str| {
+        for round in 0..8 {
+            for table in ["subscription_breakers", "subscription_verifications"] {
+                let (seq_scans, _) = reads(&session, load, loaded, table).await;
+                assert_eq!(seq_scans, 0, "{table}, {when}, round {round}");
+            }
+            let ids = "select array_agg(id) from (select id from webhooks.webhook_subscriptions order by id limit 40) s";
+            let ids = session.text(ids).await;
+            let load = format!("select count(*) from webhooks.load_subscriptions('{ids}')");
+            let table = "webhook_subscriptions";
+            let (seq_scans, fetched) = reads(&session, &load, loaded, table).await;
+            assert_eq!(seq_scans, 0, "{when}, round {round}");
+            assert!(fetched <= 40, "fetched {fetched}, {when}");
+        }
+    };
+    check("1", "one").await;
+    // Of a table this small the planner would rather read all, and a session keep that plan.
+    session.run("analyze webhooks.webhook_subscriptions").await;
+    check("1", "one, analysed").await;
+    session
+        .run(
+            "insert into webhooks.webhook_subscriptions (tenant_id, name, webhook_url, subscribed_events)
+             select gen_random_uuid(), 'x', 'http://x.example/', '[\"*\"]' from generate_series(1, 5000)",
+        )
+        .await;
+    check("40", "thousands").await;
+    session.run("analyze webhooks.webhook_subscriptions").await;
+    check("40", "thousands, analysed").await;
+}
+
+#[tokio::test]
 async fn a_known_key_is_looked_up_however_many_there_are() {
     let (_db, session) = database("keys_plan").await;
     let publish = format!(
