@@ -24,9 +24,9 @@ pub struct ClaimRequest {
     pub cursors: Vec<Option<Uuid>>,
     /// Subscriptions that take no more.
     pub full: Vec<Uuid>,
-    /// Others that something is here of: those of the newest rows that are neither are newcomers.
+    /// Others that something is here of: those of the newest rows that are neither full nor known are newcomers.
     pub known: Vec<Uuid>,
-    /// What is here of these: deliveries that go in any order, and those in lanes.
+    /// What is here of those that are not full: deliveries that go in any order, and those in lanes.
     pub held: Vec<Uuid>,
     pub held_ordered: Vec<Uuid>,
     /// `None`: walk over everything. Otherwise look at these subscriptions alone, each after this id; `None`: its lanes.

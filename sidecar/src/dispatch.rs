@@ -115,7 +115,7 @@ pub struct Board {
     walks_are_slow: bool,
     /// The last line that a claim looked at, of those that do not walk.
     looked_until: Uuid,
-    /// Claims so far, and when the last one began.
+    /// Claims so far, and when the last one began that was of more than newcomers or tests.
     claims: u64,
     last_claim: Option<Instant>,
 }
@@ -511,8 +511,7 @@ impl Board {
 
     /// A claim is about to be made. `everything`: what was left behind will be seen.
     pub fn claiming(&mut self, everything: bool, now: Instant) {
-        self.claims += 1;
-        self.heard_of.clear();
+        self.claiming_few();
         self.last_claim = Some(now);
         if everything {
             self.hungry = false;
@@ -520,6 +519,12 @@ impl Board {
                 line.more = false;
             }
         }
+    }
+
+    /// A claim is about to be made of nothing but newcomers or tests.
+    pub fn claiming_few(&mut self) {
+        self.claims += 1;
+        self.heard_of.clear();
     }
 
     /// The claim that was under way has been taken in.

@@ -169,8 +169,13 @@ struct Engine {
     longest_timeout: Duration,
     /// Not all there is was looked at since it was last heard of work.
     owes_a_walk: bool,
+    /// Nothing but newcomers was looked for since.
+    owes_a_look: bool,
     claim_size: ClaimSize,
-    /// Between claims, no look for newcomers before this time.
+    /// The last claim was cut short: there is more to bring.
+    was_cut: bool,
+    /// When newcomers were last found, and while nothing else may be claimed, no look for more before this time.
+    last_newcomer: Option<Instant>,
     newcomers_at: Instant,
     /// No walk before this time, between walks no look at lanes, and no warning that these are slow.
     walk_at: Instant,
@@ -238,7 +243,10 @@ impl Engine {
             reload_subscriptions: false,
             longest_timeout: Duration::ZERO,
             owes_a_walk: false,
+            owes_a_look: false,
             claim_size: ClaimSize::new(),
+            was_cut: false,
+            last_newcomer: None,
             newcomers_at: now,
             walk_at: now,
             lanes_at: now,
@@ -428,35 +436,37 @@ impl Engine {
         }
         if now >= self.tests_at {
             self.tests_at = now + TESTS_INTERVAL;
-            if let Some(claim) = self.claim_tests(&owner, now) {
+            if let Some(claim) = self.claim_tests(&owner) {
                 return Ok(claim);
             }
         }
         if let Some(load) = self.load_unverified(&owner) {
             return Ok(load);
         }
-        let is_worth_it = self.board.room() >= self.claim_size.rows();
-        let claim_at = self.board.claim_at().filter(|_| !is_worth_it);
-        let claim_at = claim_at.unwrap_or(now);
-        let (room, newcomers) = if now >= claim_at {
-            if self.board.take_hunger() {
+        let claim_at = self.board.claim_at(self.was_cut).unwrap_or(now);
+        let mut room = 0;
+        if now >= claim_at {
+            self.board.make_room();
+            room = self.board.room();
+        }
+        if room > 0 {
+            let owed = std::mem::take(&mut self.owes_a_look)
+                | self.board.take_hunger()
+                | (now >= self.walk_at && std::mem::take(&mut self.owes_a_walk));
+            if owed {
                 self.wake.look_again();
             }
-            self.board.make_room();
-            (self.board.room(), self.board.newcomers(false))
-        } else if now >= self.newcomers_at {
-            (0, self.board.newcomers(true))
-        } else {
-            (0, 0)
-        };
-        let may_walk = room > 0 && now >= self.walk_at;
-        if may_walk && std::mem::take(&mut self.owes_a_walk) {
-            self.wake.look_again();
         }
+        let newcomers = match room {
+            0 if now < self.newcomers_at => 0,
+            0 => self.board.newcomers(true),
+            _ => self.board.newcomers(false),
+        };
         let step = if self.disarm_first {
             Step::Disarm
         } else {
-            let may_sleep = !self.owes_a_walk || room == 0;
+            let owes_more = self.owes_a_walk || self.owes_a_look;
+            let may_sleep = !owes_more || self.board.room() == 0;
             self.wake.next(now, room > 0 || newcomers > 0, may_sleep)
         };
         match step {
@@ -482,9 +492,9 @@ impl Engine {
                     .min(self.tests_at);
                 if now < claim_at {
                     until = until.min(claim_at);
-                    if now < self.newcomers_at {
-                        until = until.min(self.newcomers_at);
-                    }
+                }
+                if room == 0 && now < self.newcomers_at {
+                    until = until.min(self.newcomers_at);
                 }
                 if self.owes_a_walk && now < self.walk_at {
                     until = until.min(self.walk_at);

@@ -59,6 +59,7 @@ pub async fn run(
         {
             batch.push(attempt);
         }
+        void_failures(&mut batch, lost_sessions.load(Ordering::Relaxed));
         #[cfg(feature = "failpoints")]
         crate::failpoint::pass(crate::failpoint::Point::BeforeRecord, batch.len()).await;
         let refused = record(&database, &mut session, &mut batch, &lost_sessions).await;

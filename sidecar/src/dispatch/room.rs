@@ -71,7 +71,7 @@ impl Board {
         (self.capacity() + self.stuck).saturating_sub(self.held.len())
     }
 
-    /// Subscriptions that something is here of, without those that are full.
+    /// Subscriptions that something is here of, or whose breaker is open, without those that are full.
     pub fn known(&self, full: &HashSet<Uuid>) -> Vec<Uuid> {
         let known = self.lines.iter().filter(|(_, line)| line.held > 0);
         known
@@ -81,9 +81,11 @@ impl Board {
             .collect()
     }
 
-    /// When the next claim is worth its while.
-    pub fn claim_at(&self) -> Option<Instant> {
-        let busy = self.held.len() - self.stuck >= self.concurrency;
+    /// When the next claim is worth its while. `was_cut`: the last one left something behind, and what is here had better
+    /// last until the next.
+    pub fn claim_at(&self, was_cut: bool) -> Option<Instant> {
+        let enough = self.concurrency * if was_cut { 2 } else { 1 };
+        let busy = self.held.len() - self.stuck >= enough;
         self.last_claim
             .filter(|_| busy)
             .map(|at| at + CLAIM_DISTANCE)

@@ -598,6 +598,12 @@ fn newcomers_take_turns_with_all_others() {
     }
     board.claiming(true, now);
     assert!(board.newcomers(false) > 0, "it is busy");
+    let next = board.claim_at(false);
+    board.claiming_few();
+    assert!(
+        next > Some(now) && board.claim_at(false) == next,
+        "they put no claim off"
+    );
     assert_eq!(board.known(&HashSet::new()).len(), 20);
     for number in 100..103 {
         let mut newcomer = delivery(number, &subscription(number, 20));

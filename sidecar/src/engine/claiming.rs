@@ -21,12 +21,16 @@ const SLOW_WALK_PAUSE_MAX: Duration = Duration::from_secs(10);
 const VERY_SLOW_WALK: Duration = Duration::from_millis(100);
 const WARNING_INTERVAL: Duration = Duration::from_secs(60);
 
-/// A claim should take no longer: what is published meanwhile waits for the next one. Subscriptions that are met for the first
-/// time have to be read, so that how many rows this is good for differs a lot.
+/// While there are newcomers a claim should take no longer, the network aside: they wait for the next one. Subscriptions that
+/// are met for the first time have to be read, so that how many rows this is good for differs a lot.
 const CLAIM_TIME: Duration = Duration::from_millis(4);
-/// Between claims newcomers are looked for, with this pause, and [`NEWCOMERS_PART`] times what it took.
+/// While newcomers were found within [`LATELY`], they are looked for between claims, with this pause, or so many times what a
+/// look took if that is longer.
 const NEWCOMERS_PAUSE: Duration = Duration::from_millis(2);
-const NEWCOMERS_PART: u32 = 2;
+const NEWCOMERS_PART: u32 = 4;
+/// While there were none: they come with claims, and with this pause if there is room for nothing else.
+const NO_NEWCOMERS_PAUSE: Duration = Duration::from_millis(10);
+const LATELY: Duration = Duration::from_millis(250);
 
 /// How many rows a claim asks for.
 pub(super) struct ClaimSize(usize);
@@ -43,11 +47,13 @@ impl ClaimSize {
     /// A claim of so many rows took so long.
     fn took(&mut self, rows: usize, took: Duration) {
         let good_for = rows as f64 * CLAIM_TIME.as_secs_f64() / took.as_secs_f64().max(1e-6);
-        let (least, most) = match took > CLAIM_TIME {
-            true => (self.0 / 2, self.0),
-            false if rows >= self.0 => (self.0, self.0 * 2),
-            // It brought all there was.
-            false => return,
+        let (least, most) = if rows >= self.0 && took <= CLAIM_TIME {
+            (self.0, self.0 * 2)
+        } else if rows * 2 >= self.0 && took > CLAIM_TIME {
+            (self.0 / 2, self.0)
+        } else {
+            // So few rows say little of a row.
+            return;
         };
         self.0 = (good_for as usize)
             .clamp(least, most)
@@ -58,7 +64,7 @@ impl ClaimSize {
 /// What a claim looks at.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Scope {
-    /// There is no room for more.
+    /// There is no room for more, or the last claim was just now.
     Newcomers,
     /// The subscriptions that something is here of, behind what was seen of them, and newcomers.
     Lines,
@@ -77,14 +83,22 @@ impl Engine {
             _ => Scope::Everything(self.shards.at_start()),
         };
         // What it does not look at it will when it may.
-        self.owes_a_walk |= !matches!(scope, Scope::Everything(_));
-        self.board.claiming(scope == Scope::Everything(true), now);
+        match scope {
+            Scope::Newcomers | Scope::Tests => {
+                self.owes_a_look = true;
+                self.board.claiming_few();
+            }
+            Scope::Lines | Scope::Everything(_) => {
+                self.owes_a_walk |= scope == Scope::Lines;
+                self.board.claiming(scope == Scope::Everything(true), now);
+            }
+        }
         let full = self.board.full(now);
         let only = (scope == Scope::Lines).then(|| {
             let lanes = now >= self.lanes_at;
             self.board.in_turn(&full, lanes)
         });
-        let newcomers = self.board.newcomers(scope == Scope::Lines);
+        let newcomers = self.board.newcomers(!matches!(scope, Scope::Everything(_)));
         let known = match newcomers {
             0 => Vec::new(),
             _ => self.board.known(&full),
@@ -103,19 +117,22 @@ impl Engine {
             only,
             newcomers,
             per_subscription: self.board.per_subscription(),
-            max_rows: room.min(self.claim_size.rows()),
+            max_rows: match self.newcomers_lately(now) {
+                true => room.min(self.claim_size.rows()),
+                false => room,
+            },
         };
         self.wake.looking(now);
         self.run_claim(owner, request, scope)
     }
 
     /// Looks for tests, of subscriptions that none is under way of; `None`: enough are.
-    pub(super) fn claim_tests(&mut self, owner: &Arc<Owner>, now: Instant) -> Option<Action> {
+    pub(super) fn claim_tests(&mut self, owner: &Arc<Owner>) -> Option<Action> {
         let (room, full) = self.board.room_for_tests();
         if room == 0 {
             return None;
         }
-        self.board.claiming(false, now);
+        self.board.claiming_few();
         let shards = self.shards.of_tests();
         let request = ClaimRequest {
             cursors: vec![None; shards.len()],
@@ -164,14 +181,28 @@ impl Engine {
         let walk = claimed
             .walk
             .unwrap_or_else(|| took.saturating_sub(self.round_trip));
-        self.newcomers_at = now + NEWCOMERS_PAUSE;
+        if claimed.deliveries.iter().any(|d| d.is_newcomer) {
+            self.last_newcomer = Some(now);
+        }
+        let any_lately = self.newcomers_lately(now);
+        self.newcomers_at = now
+            + if any_lately {
+                NEWCOMERS_PAUSE
+            } else {
+                NO_NEWCOMERS_PAUSE
+            };
         let is_slow = self.pause_what_is_slow(scope, walk, claimed.deliveries.len(), now);
         match scope {
             Scope::Newcomers => {
-                self.newcomers_at = now + NEWCOMERS_PAUSE.max(took * NEWCOMERS_PART)
+                self.newcomers_at = self.newcomers_at.max(now + took * NEWCOMERS_PART)
             }
-            _ if is_slow => {}
-            _ => self.claim_size.took(claimed.deliveries.len(), took),
+            _ if is_slow => self.was_cut = false,
+            _ => {
+                self.was_cut = claimed.stopped_at.is_some();
+                // To claim, and to read subscriptions.
+                let took = took.saturating_sub(self.round_trip * 2);
+                self.claim_size.took(claimed.deliveries.len(), took);
+            }
         }
         if scope == Scope::Lines {
             let cut = claimed.stopped_at.is_some();
@@ -245,6 +276,10 @@ impl Engine {
         self.board.claim_ended();
     }
 
+    fn newcomers_lately(&self, now: Instant) -> bool {
+        self.last_newcomer.is_some_and(|at| now < at + LATELY)
+    }
+
     fn pause_what_is_slow(
         &mut self,
         scope: Scope,
@@ -302,8 +337,8 @@ mod tests {
         assert_eq!(size.rows(), MAX_CLAIM / 2);
         size.took(MAX_CLAIM / 2, CLAIM_TIME * 5 / 4);
         assert_eq!(size.rows(), MAX_CLAIM * 2 / 5, "as many as it has time for");
-        // There was no more: whatever it took says little of a row.
         size.took(1, MS);
+        size.took(1, 2 * CLAIM_TIME);
         assert_eq!(size.rows(), MAX_CLAIM * 2 / 5);
         for _ in 0..8 {
             size.took(size.rows(), 20 * CLAIM_TIME);
