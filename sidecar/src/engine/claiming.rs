@@ -32,7 +32,7 @@ const NEWCOMERS_PART: u32 = 4;
 const NO_NEWCOMERS_PAUSE: Duration = Duration::from_millis(10);
 const LATELY: Duration = Duration::from_millis(250);
 
-/// How many rows a claim asks for.
+/// How many rows a claim asks for while there are newcomers.
 pub(super) struct ClaimSize(usize);
 
 impl ClaimSize {
@@ -280,6 +280,7 @@ impl Engine {
         self.last_newcomer.is_some_and(|at| now < at + LATELY)
     }
 
+    /// Walks, or looks at lanes, that are slow are made less often. Returns whether this one was.
     fn pause_what_is_slow(
         &mut self,
         scope: Scope,
