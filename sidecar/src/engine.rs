@@ -124,6 +124,7 @@ enum Reply {
         claimed: Claimed,
         scope: Scope,
     },
+    ClaimedTests(Claimed),
     /// Subscriptions whose receivers may have to be asked.
     Loaded(Vec<Arc<Subscription>>),
     Armed(bool),
@@ -542,6 +543,7 @@ impl Engine {
                         .clamp(PROMOTE_STEP, PROMOTE_INTERVAL);
             }
             Reply::Claimed { claimed, scope } => self.claimed(claimed, scope, now),
+            Reply::ClaimedTests(claimed) => self.claimed_tests(claimed, now),
             Reply::Loaded(subscriptions) => self.loaded(&subscriptions, now),
             Reply::Armed(success) => {
                 if !success {

@@ -70,8 +70,6 @@ pub(super) enum Scope {
     Lines,
     /// All there is, beginning where the last walk ended; `true`: at the start.
     Everything(bool),
-    /// Tests, and nothing else.
-    Tests,
 }
 
 impl Engine {
@@ -84,7 +82,7 @@ impl Engine {
         };
         // What it does not look at it will when it may.
         match scope {
-            Scope::Newcomers | Scope::Tests => {
+            Scope::Newcomers => {
                 self.owes_a_look = true;
                 self.board.claiming_few();
             }
@@ -123,7 +121,10 @@ impl Engine {
             },
         };
         self.wake.looking(now);
-        self.run_claim(owner, request, scope)
+        self.run_claim(owner, request, move |claimed| Reply::Claimed {
+            claimed,
+            scope,
+        })
     }
 
     /// Looks for tests, of subscriptions that none is under way of; `None`: enough are.
@@ -146,10 +147,15 @@ impl Engine {
             per_subscription: 1,
             max_rows: room,
         };
-        Some(self.run_claim(owner.clone(), request, Scope::Tests))
+        Some(self.run_claim(owner.clone(), request, Reply::ClaimedTests))
     }
 
-    fn run_claim(&mut self, owner: Arc<Owner>, request: ClaimRequest, scope: Scope) -> Action {
+    fn run_claim(
+        &mut self,
+        owner: Arc<Owner>,
+        request: ClaimRequest,
+        reply: impl FnOnce(Claimed) -> Reply + Send + 'static,
+    ) -> Action {
         self.claiming = true;
         let subscriptions = self.subscriptions.clone();
         let changed = std::mem::take(&mut self.changed);
@@ -165,17 +171,14 @@ impl Engine {
                 subscriptions.clear();
             }
             subscriptions.forget(&changed);
-            let claimed = claim(&owner, &settings, &mut subscriptions, request).await?;
-            Ok(Reply::Claimed { claimed, scope })
+            Ok(reply(
+                claim(&owner, &settings, &mut subscriptions, request).await?,
+            ))
         })
     }
 
     pub(super) fn claimed(&mut self, claimed: Claimed, scope: Scope, now: Instant) {
         self.claiming = false;
-        if scope == Scope::Tests {
-            self.took_tests(claimed, now);
-            return;
-        }
         let took = self.action_started.elapsed();
         // Nothing found: nothing but the walk and the way to the server took time.
         let walk = claimed
@@ -256,14 +259,15 @@ impl Engine {
                 }
             }
             (Scope::Lines, Some(_)) => self.wake.look_again(),
-            (Scope::Lines, None) | (Scope::Newcomers | Scope::Tests, _) => {}
+            (Scope::Lines, None) | (Scope::Newcomers, _) => {}
         }
         if found {
             self.wake.found(now);
         }
     }
 
-    fn took_tests(&mut self, claimed: Claimed, now: Instant) {
+    pub(super) fn claimed_tests(&mut self, claimed: Claimed, now: Instant) {
+        self.claiming = false;
         for (subscription, failing) in claimed.failing {
             self.board.adopt(subscription, failing);
         }
@@ -292,7 +296,7 @@ impl Engine {
         let is_slow = took > SLOW_WALK + SLOW_ROW * rows;
         let until = now + (took * (SLOW_WALK_PART - 1)).min(SLOW_WALK_PAUSE_MAX);
         match scope {
-            Scope::Newcomers | Scope::Tests => return is_slow,
+            Scope::Newcomers => return is_slow,
             Scope::Lines => {
                 if is_slow {
                     self.lanes_at = until;
