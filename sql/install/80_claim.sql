@@ -16,33 +16,36 @@ language sql stable
 set search_path = pg_catalog, pg_temp
 begin atomic
     -- A loose index scan over the lanes, round once from from_lane: wherever it begins, blocked lanes can't hide the rest.
+    -- Each with its first row: while dead rows can't be removed, those before it are gone over once.
     with recursive lanes as (
-        select l.lane, l.lane as first_lane, 1 as n
+        select f.lane, f.id, f.lane as first_lane, 1 as n
         from (
-            select coalesce(
-                (select q.lane from webhooks.delivery_queue q
-                 where q.shard = ordered_deliveries.shard and q.subscription_id = ordered_deliveries.subscription_id
-                   and q.lane >= ordered_deliveries.from_lane order by q.lane limit 1),
-                (select q.lane from webhooks.delivery_queue q
-                 where q.shard = ordered_deliveries.shard and q.subscription_id = ordered_deliveries.subscription_id
-                   and q.lane is not null order by q.lane limit 1)
-            ) as lane
-        ) l
-        where l.lane is not null
+            (select q.lane, q.id from webhooks.delivery_queue q
+             where q.shard = ordered_deliveries.shard and q.subscription_id = ordered_deliveries.subscription_id
+               and q.lane >= ordered_deliveries.from_lane order by q.lane, q.id limit 1)
+            union all
+            (select q.lane, q.id from webhooks.delivery_queue q
+             where q.shard = ordered_deliveries.shard and q.subscription_id = ordered_deliveries.subscription_id
+               and q.lane < ordered_deliveries.from_lane order by q.lane, q.id limit 1)
+            limit 1
+        ) f
         union all
-        select f.lane, l.first_lane, l.n + 1
+        select f.lane, f.id, l.first_lane, l.n + 1
         from lanes l
         cross join lateral (
-            select coalesce(
-                (select q.lane from webhooks.delivery_queue q
-                 where q.shard = ordered_deliveries.shard and q.subscription_id = ordered_deliveries.subscription_id
-                   and q.lane > l.lane order by q.lane limit 1),
-                (select q.lane from webhooks.delivery_queue q
-                 where q.shard = ordered_deliveries.shard and q.subscription_id = ordered_deliveries.subscription_id
-                   and q.lane is not null order by q.lane limit 1)
-            ) as lane
+            -- Up to the end, and then from the beginning up to the first one.
+            (select q.lane, q.id from webhooks.delivery_queue q
+             where q.shard = ordered_deliveries.shard and q.subscription_id = ordered_deliveries.subscription_id
+               and q.lane > l.lane and q.lane <= case when l.lane < l.first_lane then l.first_lane - 1 else 9223372036854775807 end
+             order by q.lane, q.id limit 1)
+            union all
+            (select q.lane, q.id from webhooks.delivery_queue q
+             where q.shard = ordered_deliveries.shard and q.subscription_id = ordered_deliveries.subscription_id
+               and q.lane < case when l.lane >= l.first_lane then l.first_lane end
+             order by q.lane, q.id limit 1)
+            limit 1
         ) f
-        where f.lane <> l.first_lane and l.n < greatest(ordered_deliveries.max_rows, 256)
+        where l.n < greatest(ordered_deliveries.max_rows, 256)
     ),
     walked as (
         select max(l.n) as n from lanes l
@@ -57,7 +60,7 @@ begin atomic
             select q.id, q.attempt, q.event_log_id, q.expires_at, q.next_attempt_at
             from webhooks.delivery_queue q
             -- Rows compared, not columns: see claim_deliveries().
-            where (q.shard, q.subscription_id, q.lane) >= (ordered_deliveries.shard, ordered_deliveries.subscription_id, l.lane)
+            where (q.shard, q.subscription_id, q.lane, q.id) >= (ordered_deliveries.shard, ordered_deliveries.subscription_id, l.lane, l.id)
               and (q.shard, q.subscription_id, q.lane) <= (ordered_deliveries.shard, ordered_deliveries.subscription_id, l.lane)
               and q.lane is not null
               -- What is meant for later takes its place when its time has come.
