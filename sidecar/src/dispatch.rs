@@ -91,8 +91,8 @@ pub struct Board {
     lines: HashMap<Uuid, Line>,
     /// Lines with something waiting and room in flight.
     ring: VecDeque<Uuid>,
-    /// Newcomers: they take turns with the ring.
-    newcomers: VecDeque<Uuid>,
+    /// Newcomers, each a delivery and its line, the last published last: they take turns with the ring.
+    newcomers: BTreeSet<(Uuid, Uuid)>,
     newcomer_was_last: bool,
     lanes: Lanes,
     rates: RateLimits,
@@ -131,7 +131,7 @@ impl Board {
             held: HashMap::new(),
             lines: HashMap::new(),
             ring: VecDeque::new(),
-            newcomers: VecDeque::new(),
+            newcomers: BTreeSet::new(),
             newcomer_was_last: false,
             lanes: Lanes::default(),
             rates: RateLimits::default(),
@@ -264,8 +264,8 @@ impl Board {
         {
             line.in_ring = true;
             if is_newcomer {
-                // The newest goes first: a burst to thousands must not hide what comes after it.
-                self.newcomers.push_front(line_id);
+                // The newest goes first: a burst to thousands must not hide what comes after it, whichever is claimed first.
+                self.newcomers.insert((id, line_id));
             } else {
                 self.ring.push_back(line_id);
             }
@@ -343,9 +343,9 @@ impl Board {
     /// Newcomers and the others take turns. True: a newcomer.
     fn next_in_turn(&mut self) -> Option<(Uuid, bool)> {
         self.newcomer_was_last = !self.newcomer_was_last || self.ring.is_empty();
-        let newcomer = self.newcomer_was_last.then(|| self.newcomers.pop_front());
+        let newcomer = self.newcomer_was_last.then(|| self.newcomers.pop_last());
         match newcomer.flatten() {
-            Some(id) => Some((id, true)),
+            Some((_, id)) => Some((id, true)),
             None => self.ring.pop_front().map(|id| (id, false)),
         }
     }
@@ -576,7 +576,7 @@ impl Board {
         });
         let lines = &self.lines;
         self.ring.retain(|id| lines.contains_key(id));
-        self.newcomers.retain(|id| lines.contains_key(id));
+        self.newcomers.retain(|(_, id)| lines.contains_key(id));
         self.rates.tick(now);
     }
 

@@ -23,7 +23,9 @@ const WARNING_INTERVAL: Duration = Duration::from_secs(60);
 
 /// While there are newcomers a claim should take no longer, the network aside: they wait for the next one. Subscriptions that
 /// are met for the first time have to be read, so that how many rows this is good for differs a lot.
-const CLAIM_TIME: Duration = Duration::from_millis(4);
+const CLAIM_TIME: Duration = Duration::from_millis(2);
+/// Fewest rows that a claim asks for, however slow it is.
+const LEAST_ROWS: usize = MIN_CLAIM / 2;
 /// While newcomers were found within [`LATELY`], they are looked for between claims, with this pause, or so many times what a
 /// look took if that is longer.
 const NEWCOMERS_PAUSE: Duration = Duration::from_millis(2);
@@ -57,7 +59,7 @@ impl ClaimSize {
         };
         self.0 = (good_for as usize)
             .clamp(least, most)
-            .clamp(MIN_CLAIM, MAX_CLAIM);
+            .clamp(LEAST_ROWS, MAX_CLAIM);
     }
 }
 
@@ -348,6 +350,6 @@ mod tests {
         for _ in 0..8 {
             size.took(size.rows(), 20 * CLAIM_TIME);
         }
-        assert_eq!(size.rows(), MIN_CLAIM);
+        assert_eq!(size.rows(), LEAST_ROWS);
     }
 }
