@@ -118,15 +118,13 @@ pub async fn claim(
     request: ClaimRequest,
 ) -> Result<Claimed, Error> {
     let Read {
-        mut claims,
+        claims,
         mut events,
         cut,
         more_lanes,
         walk,
     } = read(owner, &request).await?;
-    // Newcomers come first; the newest is to be offered last.
-    let newcomers = claims.iter().take_while(|claim| claim.is_newcomer).count();
-    claims[..newcomers].sort_unstable_by_key(|claim| claim.id);
+    let newcomers = claims.iter().filter(|claim| claim.is_newcomer).count();
     #[cfg(feature = "failpoints")]
     crate::failpoint::pass(crate::failpoint::Point::AfterClaim, claims.len()).await;
     let walked = claims.len() - newcomers + more_lanes;

@@ -91,7 +91,8 @@ pub struct Board {
     lines: HashMap<Uuid, Line>,
     /// Lines with something waiting and room in flight.
     ring: VecDeque<Uuid>,
-    /// Newcomers, each a delivery and its line, the last published last: they take turns with the ring.
+    /// Newcomers' lines, each behind the id of the delivery that it came with, so that the last published is last: they take
+    /// turns with the ring.
     newcomers: BTreeSet<(Uuid, Uuid)>,
     newcomer_was_last: bool,
     lanes: Lanes,

@@ -18,7 +18,7 @@ begin atomic
     -- A loose index scan over the lanes, round once from from_lane: wherever it begins, blocked lanes can't hide the rest.
     -- Each with its first row: while dead rows can't be removed, those before it are gone over once.
     with recursive lanes as (
-        select f.lane, f.id, f.lane as first_lane, 1 as n
+        select f.lane, f.id, 1 as n
         from (
             (select q.lane, q.id from webhooks.delivery_queue q
              where q.shard = ordered_deliveries.shard and q.subscription_id = ordered_deliveries.subscription_id
@@ -30,18 +30,21 @@ begin atomic
             limit 1
         ) f
         union all
-        select f.lane, f.id, l.first_lane, l.n + 1
+        select f.lane, f.id, l.n + 1
         from lanes l
         cross join lateral (
-            -- Up to the end, and then from the beginning up to the first one.
+            -- Up to the end, and then from the beginning up to from_lane. (Of an Append the first row comes first.)
             (select q.lane, q.id from webhooks.delivery_queue q
              where q.shard = ordered_deliveries.shard and q.subscription_id = ordered_deliveries.subscription_id
-               and q.lane > l.lane and q.lane <= case when l.lane < l.first_lane then l.first_lane - 1 else 9223372036854775807 end
+               and q.lane > l.lane
+               -- (Never below the least bigint, also when it is folded though no lane is below from_lane.)
+               and q.lane <= case when l.lane < ordered_deliveries.from_lane then greatest(ordered_deliveries.from_lane, -9223372036854775807) - 1
+                                  else 9223372036854775807 end
              order by q.lane, q.id limit 1)
             union all
             (select q.lane, q.id from webhooks.delivery_queue q
              where q.shard = ordered_deliveries.shard and q.subscription_id = ordered_deliveries.subscription_id
-               and q.lane < case when l.lane >= l.first_lane then l.first_lane end
+               and q.lane < case when l.lane >= ordered_deliveries.from_lane then ordered_deliveries.from_lane end
              order by q.lane, q.id limit 1)
             limit 1
         ) f

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 /// Deliveries held (waiting, in flight, or being recorded) per slot of concurrency.
 pub(super) const HELD_PER_SLOT: usize = 12;
-/// Fewest rows worth a claim.
+/// Least room that is worth a claim.
 pub const MIN_CLAIM: usize = 32;
 /// While there is work for every slot, claims keep this distance, so that each brings many rows: walking over the
 /// subscriptions costs as much as reading some dozens.

@@ -34,7 +34,7 @@ const NEWCOMERS_PART: u32 = 4;
 const NO_NEWCOMERS_PAUSE: Duration = Duration::from_millis(10);
 const LATELY: Duration = Duration::from_millis(250);
 
-/// How many rows a claim asks for while there are newcomers.
+/// How many rows a claim asks for while there are newcomers, beside these.
 pub(super) struct ClaimSize(usize);
 
 impl ClaimSize {
@@ -186,7 +186,8 @@ impl Engine {
         let walk = claimed
             .walk
             .unwrap_or_else(|| took.saturating_sub(self.round_trip));
-        if claimed.deliveries.iter().any(|d| d.is_newcomer) {
+        let newcomers = claimed.deliveries.iter().filter(|d| d.is_newcomer).count();
+        if newcomers > 0 {
             self.last_newcomer = Some(now);
         }
         let any_lately = self.newcomers_lately(now);
@@ -206,7 +207,8 @@ impl Engine {
                 self.was_cut = claimed.stopped_at.is_some();
                 // To claim, and to read subscriptions.
                 let took = took.saturating_sub(self.round_trip * 2);
-                self.claim_size.took(claimed.deliveries.len(), took);
+                self.claim_size
+                    .took(claimed.deliveries.len() - newcomers, took);
             }
         }
         if scope == Scope::Lines {

@@ -16,7 +16,7 @@ use crate::ALONE;
 const FLOOR_MS: f64 = 100.0;
 /// As [`FLOOR_MS`], beside ten thousand: while their events are published and their subscriptions read for the first time,
 /// both processors are busy for some tenths of a second. Waiting for the others' backlog would take more than ten seconds.
-const CROWDED_FLOOR_MS: f64 = 400.0;
+const CROWDED_FLOOR_MS: f64 = 250.0;
 const GOOD: u32 = 20;
 const RATE: u32 = 50;
 

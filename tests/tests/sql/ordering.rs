@@ -50,6 +50,34 @@ async fn claim(session: &Session, held: &str, per_subscription: u32) -> String {
 }
 
 #[tokio::test]
+async fn lanes_are_gone_round_once_from_anywhere() {
+    let (_db, session) = fifo("lanes_round").await;
+    let lanes = [i64::MIN, -1, 0, i64::MAX];
+    for lane in lanes {
+        session
+            .run(&format!(
+                "insert into webhooks.delivery_queue (subscription_id, event_log_id, tenant_id, shard, lane)
+                 select '{FIFO}', gen_random_uuid(), '{TENANT}', 0, '{lane}' from generate_series(1, 2)"
+            ))
+            .await;
+    }
+    for from in [i64::MIN, i64::MIN + 1, -1, 0, 1, i64::MAX - 1, i64::MAX] {
+        let visited = session
+            .text(&format!(
+                "select string_agg(lane::text, ' ') from webhooks.ordered_deliveries(0::smallint, '{FIFO}', '{{}}', '{from}', 1000)"
+            ))
+            .await;
+        let mut expected = lanes.to_vec();
+        expected.rotate_left(lanes.partition_point(|lane| *lane < from));
+        let expected: Vec<String> = expected
+            .iter()
+            .flat_map(|lane| [lane.to_string(), lane.to_string()])
+            .collect();
+        assert_eq!(visited, expected.join(" "), "from {from}");
+    }
+}
+
+#[tokio::test]
 async fn a_lane_is_claimed_in_order_and_from_its_beginning() {
     let (_db, session) = fifo("lanes").await;
     publish(&session, "a1 b1 a2 -1 b2 a3 -2").await;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use tokio_postgres::Client;
 use webhooks_tests::cluster::Cluster;
 use webhooks_tests::latency::{Latencies, Steady};
 use webhooks_tests::receiver::{Receiver, Recording, Reply};
@@ -36,9 +37,10 @@ pub async fn run(size: Size) -> Result<Vec<Figure>> {
         one("fails", Reply::status(500)),
         one("takes 5 s", Reply::ok().after(Duration::from_secs(5))),
         Crowd {
-            name: format!("{many} that take 0.1 s, 3 rows each"),
+            name: format!("{many} that take 0.1 s, 5 rows each"),
             subscriptions: many,
-            rows_each: 3,
+            // More than can be delivered meanwhile.
+            rows_each: 5,
             reply: Reply::ok().after(Duration::from_millis(100)),
         },
     ];
@@ -89,6 +91,7 @@ async fn round(cluster: &Arc<Cluster>, crowd: &Crowd, seconds: u32) -> Result<[L
     };
     // Connections, caches.
     steady.run(1).await?;
+    settle(&client).await?;
     let without = steady.run(seconds).await?;
     let gather = format!(
         "insert into webhooks.webhook_subscriptions
@@ -113,7 +116,20 @@ async fn round(cluster: &Arc<Cluster>, crowd: &Crowd, seconds: u32) -> Result<[L
         .batch_execute(&publish)
         .await
         .context("publishing for the crowd")?;
-    // What so many rows at once leave behind is PostgreSQL's to clear, whoever receives them: not to be measured here.
+    settle(&client).await?;
+    let with = steady.run(seconds).await?;
+    let left = client
+        .query_one("select exists (select from webhooks.delivery_queue)", &[])
+        .await?;
+    anyhow::ensure!(
+        left.get::<_, bool>(0),
+        "the crowd was served before the end"
+    );
+    Ok([without, with])
+}
+
+/// What many rows at once leave behind is PostgreSQL's to clear, whoever receives them: it is not measured.
+async fn settle(client: &Client) -> Result<()> {
     for statement in [
         "vacuum (analyze) webhooks.event_logs",
         "vacuum (analyze) webhooks.delivery_queue",
@@ -121,6 +137,5 @@ async fn round(cluster: &Arc<Cluster>, crowd: &Crowd, seconds: u32) -> Result<[L
     ] {
         client.batch_execute(statement).await.context(statement)?;
     }
-    let with = steady.run(seconds).await?;
-    Ok([without, with])
+    Ok(())
 }
