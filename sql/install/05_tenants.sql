@@ -38,6 +38,29 @@ begin atomic
 end;
 comment on function webhooks.bypasses_isolation(name) is 'Whether row-level security does not bind a role: a superuser, one with BYPASSRLS, the owner.';
 
+create function webhooks.owns_extension(role name)
+returns boolean
+language sql stable parallel safe
+begin atomic
+    -- Never null, which would be neither yes nor no.
+    select exists (
+        select from pg_roles r
+        where r.rolname = owns_extension.role
+          and (r.rolsuper
+               or pg_has_role(r.oid, (select n.nspowner from pg_namespace n where n.nspname = 'webhooks'), 'usage'))
+    );
+end;
+comment on function webhooks.owns_extension(name) is 'Whether a role is a superuser, or the owner of the extension or a member of it.';
+
+-- Every form of pg_dump and pg_restore turns check_function_bodies off first. Others can do that, too, so only a role that
+-- can restore is taken to do so. Inlined: where the setting is on, as usual, nothing else is looked at.
+create function webhooks.is_restoring()
+returns boolean
+language sql stable parallel restricted
+return not current_setting('check_function_bodies')::boolean and webhooks.owns_extension(webhooks.caller());
+comment on function webhooks.is_restoring() is
+    'Whether this session restores a dump: a superuser or the owner, with check_function_bodies off. Restored rows publish nothing and are not checked again.';
+
 -- For each event published: these two are inlined, and the usual case is the first one.
 create function webhooks.may_access_tenant(tenant_id uuid)
 returns boolean

@@ -218,8 +218,8 @@ begin
     perform webhooks.render_request(
         'envelope', check_template.payload_template, check_template.payload_content_type, check_template.max_payload_size_kb,
         null, null, null, null, null, null, null, null, null, null, null, null, null, null, null);
-    -- pg_dump and pg_restore turn it off; types and their examples may come later.
-    if current_setting('check_function_bodies')::boolean then
+    -- In a restore types and their examples may come later.
+    if not webhooks.is_restoring() then
         perform r.body
         from webhooks.event_types t
         join webhooks.event_type_versions v on v.name = t.name and v.version = t.version and v.example is not null
@@ -318,7 +318,7 @@ begin
     end if;
     -- A restore may bring the settings later.
     if new.endpoint_verification = 'options' and (tg_op = 'INSERT' or old.endpoint_verification is distinct from 'options')
-        and current_setting('check_function_bodies')::boolean and webhooks.text_setting('verification_origin') is null then
+        and not webhooks.is_restoring() and webhooks.text_setting('verification_origin') is null then
         raise exception 'invalid endpoint_verification: options, while the setting verification_origin is not set'
             using errcode = 'invalid_parameter_value',
                   hint = 'Receivers must be told who asks. Have the DBA run: select webhooks.set_setting(''verification_origin'', ''events.example.com'');';
@@ -338,8 +338,8 @@ begin
     for pattern in select jsonb_array_elements_text(new.subscribed_events) loop
         exit when tg_op = 'UPDATE' and new.subscribed_events = old.subscribed_events;
         continue when pattern = '*';
-        -- pg_dump and pg_restore turn check_function_bodies off; a parallel restore may bring event_types later.
-        continue when pattern ~ '^[a-z0-9_]+(\.[a-z0-9_]+)*(\.\*)?$' and not current_setting('check_function_bodies')::boolean;
+        -- A parallel restore may bring event_types later.
+        continue when pattern ~ '^[a-z0-9_]+(\.[a-z0-9_]+)*(\.\*)?$' and webhooks.is_restoring();
         if pattern is null
             or pattern ~ '^[a-z0-9_]+\.\*$'
                 and not exists (select from webhooks.event_types t where starts_with(t.name, left(pattern, -1)))

@@ -197,7 +197,7 @@ begin
     end if;
     -- Not so simple: all or none of each tenant's. But restored events were within their limits.
     done := webhooks.undo_metering();
-    if not current_setting('check_function_bodies')::boolean and not current_setting('row_security')::boolean then
+    if webhooks.is_restoring() then
         return null;
     end if;
     perform webhooks.apply_limits(e.tenant_id, e.events, e.per_minute, e.max_outstanding, e.verdict)

@@ -221,7 +221,7 @@ set extra_float_digits = 1
 as %L', functions[1], concat('
 begin
     -- Rows that a restore brings: their events are in the dump.
-    if not current_setting(''check_function_bodies'')::boolean and not current_setting(''row_security'')::boolean then
+    if webhooks.is_restoring() then
         return null;
     end if;', format('
     -- Null if there are two of a name, also: then which one is called might be anybody''s choice.

@@ -32,7 +32,7 @@ declare
     function oid;
 begin
     -- Restored events have theirs.
-    if not current_setting('check_function_bodies')::boolean and not current_setting('row_security')::boolean then
+    if webhooks.is_restoring() then
         return new;
     end if;
     select r.resolver into resolver from webhooks.resources r where r.resource_type = new.resource_type;

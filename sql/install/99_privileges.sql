@@ -7,7 +7,11 @@ grant execute on function
     webhooks.uuid_v7(),
     webhooks.set_tenant(uuid, boolean),
     webhooks.current_tenant(),
-    webhooks.refuse_tenant(uuid)
+    webhooks.refuse_tenant(uuid),
+    -- Triggers of watched tables ask it as the table's owner.
+    webhooks.is_restoring(),
+    webhooks.owns_extension(name),
+    webhooks.caller()
 to webhooks_publisher;
 -- The id for INSERT ... RETURNING id, which ORMs write.
 grant insert, select (id) on webhooks.event_logs to webhooks_publisher;
@@ -159,7 +163,10 @@ grant execute on function
     webhooks.subscription_changes(uuid, jsonb),
     webhooks.lock_tenant(uuid),
     webhooks.redact(jsonb, text[], jsonb),
-    webhooks.redact_subscription(jsonb, boolean)
+    webhooks.redact_subscription(jsonb, boolean),
+    webhooks.is_restoring(),
+    webhooks.owns_extension(name),
+    webhooks.caller()
 to webhooks_manager;
 
 -- Watching a table of one's own is a way to publish: all of these run with the caller's rights, and what they make with
