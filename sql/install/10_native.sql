@@ -151,3 +151,39 @@ language c stable strict
 as 'MODULE_PATHNAME', 'is_current_transaction_wrapper';
 comment on function webhooks.is_current_transaction(xid) is
     'Whether an id, such as a row''s xmin, is this transaction''s or that of a subtransaction of it that was not rolled back: nobody else sees the row yet.';
+
+create function webhooks.json_text_size(data jsonb, max_bytes bigint)
+returns bigint
+language c immutable parallel safe
+as 'MODULE_PATHNAME', 'json_text_size_wrapper';
+comment on function webhooks.json_text_size(jsonb, bigint) is
+    'Bytes of a JSON value as text, without making the text; null if they are more than max_bytes: it does not count further.';
+
+create function webhooks.json_fits(event_data jsonb, resource_data jsonb, max_bytes bigint)
+returns boolean
+language c immutable parallel safe
+as 'MODULE_PATHNAME', 'json_fits_wrapper';
+comment on function webhooks.json_fits(jsonb, jsonb, bigint) is
+    'Whether neither value is larger than max_bytes as text or nested more than 512 levels deep. Part of match_events().';
+
+create function webhooks.json_objection(data jsonb, max_bytes bigint)
+returns text
+language c immutable parallel safe
+as 'MODULE_PATHNAME', 'json_objection_wrapper';
+comment on function webhooks.json_objection(jsonb, bigint) is
+    'Why a JSON value may not be published: it is larger than max_bytes as text, or nested more than 512 levels deep; null if it may.';
+
+create function webhooks.add_text_size(so_far bigint, event_data jsonb, resource_data jsonb, max_bytes bigint)
+returns bigint
+language c immutable parallel safe
+as 'MODULE_PATHNAME', 'add_text_size_wrapper';
+comment on function webhooks.add_text_size(bigint, jsonb, jsonb, bigint) is 'The step of the aggregate sum_text_size().';
+
+create aggregate webhooks.sum_text_size(event_data jsonb, resource_data jsonb, max_bytes bigint) (
+    sfunc = webhooks.add_text_size,
+    stype = bigint,
+    initcond = '0',
+    parallel = safe
+);
+comment on aggregate webhooks.sum_text_size(jsonb, jsonb, bigint) is
+    'Bytes of events'' data as text, as a running sum in a window: beyond max_bytes it reads no more data. Not above zero: the last event has a value larger than 64 MiB as text, and was not added. Part of claim_deliveries().';

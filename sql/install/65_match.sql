@@ -86,7 +86,10 @@ begin
                       or greatest(n.created_at, n.processed_at, n.deliver_after) >= timestamptz '10000-01-01 00:00Z'
                       or n.expires_at <= n.deliver_after
                     then webhooks.refuse_event(n.event_type, t.name is not null, n.environment, n.created_at, n.processed_at,
-                                               n.deliver_after, n.expires_at) end
+                                               n.deliver_after, n.expires_at)
+                    -- Before any of it is made text. What is so small is never refused: it costs no look at the setting.
+                    when not webhooks.json_fits(n.event_data, n.resource_data, 65536)
+                    then webhooks.check_event_size(n.event_data, n.resource_data) end
         from new_events n
         -- Fenced, both: joined, another plan could change the order of events, or read all routes for each.
         left join lateral (select t.name from webhooks.event_types t where t.name = n.event_type offset 0) t on true

@@ -153,6 +153,7 @@ as $$
 declare
     found_ids uuid[];
 begin
+    perform webhooks.check_count('event_types', cardinality(event_types), 1000);
     found_ids := array(
         select e.id
         from webhooks.event_logs e
