@@ -24,23 +24,47 @@ fn size(
     let Some(stored) = argument(fcinfo, n) else {
         return TextSize::Bytes(0);
     };
-    // SAFETY: a varlena in any form, valid for the call. Its size before compression is in its header.
-    let raw_bytes = unsafe { pg_sys::toast_raw_datum_size(pg_sys::Datum::from(stored)) };
-    if is_surely_larger(raw_bytes, max_bytes) {
-        return TextSize::TooLarge;
+    // SAFETY: a varlena in any form, which nothing changes during the call.
+    unsafe {
+        if is_plain(stored) {
+            return size_of_plain(stored, max_bytes, max_depth);
+        }
+        // Its size before compression is in its header.
+        let raw_bytes = pg_sys::toast_raw_datum_size(pg_sys::Datum::from(stored));
+        if is_surely_larger(raw_bytes, max_bytes) {
+            return TextSize::TooLarge;
+        }
+        let copy = pg_sys::pg_detoast_datum_packed(stored);
+        let size = size_of_plain(copy, max_bytes, max_depth);
+        pg_sys::pfree(copy.cast());
+        size
     }
-    // SAFETY: it returns its argument, or a copy in the memory context of the call, which is plain; neither is changed while
-    // it is borrowed.
-    let (plain, size) = unsafe {
-        let plain = pg_sys::pg_detoast_datum_packed(stored);
-        let value = varlena::varlena_to_byte_slice(plain);
-        (plain, measure(value, max_bytes, max_depth, || check_for_interrupts!()))
-    };
-    if plain != stored {
-        // SAFETY: then it is a copy, which nobody else knows of.
-        unsafe { pg_sys::pfree(plain.cast()) };
+}
+
+/// Whether a value is here, and not compressed.
+///
+/// # Safety
+/// A varlena.
+unsafe fn is_plain(value: *const pg_sys::varlena) -> bool {
+    // SAFETY: the caller's.
+    unsafe {
+        varlena::varatt_is_4b_u(value)
+            || varlena::varatt_is_1b(value) && !varlena::varatt_is_1b_e(value)
     }
-    size
+}
+
+/// # Safety
+/// A varlena that [`is_plain`].
+unsafe fn size_of_plain(
+    value: *const pg_sys::varlena,
+    max_bytes: usize,
+    max_depth: usize,
+) -> TextSize {
+    // SAFETY: the caller's.
+    let bytes = unsafe { varlena::varlena_to_byte_slice(value) };
+    measure(bytes, max_bytes, max_depth, || {
+        check_for_interrupts!();
+    })
 }
 
 fn bound(max_bytes: i64) -> usize {
@@ -82,11 +106,10 @@ fn json_objection(fcinfo: pg_sys::FunctionCallInfo) -> Option<String> {
     }
 }
 
-/// `add_text_size(so_far bigint, event_data jsonb, resource_data jsonb, max_bytes bigint)`: part of an aggregate, see its
-/// declaration.
+/// `add_text_size(so_far bigint, event_data jsonb, resource_data jsonb, max_bytes bigint)`: the step of an aggregate. Its
+/// state is negated after what can't be added.
 #[pg_extern(sql = false, immutable, parallel_safe)]
 fn add_text_size(fcinfo: pg_sys::FunctionCallInfo) -> i64 {
-    // SAFETY: the SQL declaration says so.
     let so_far = number(fcinfo, 0).unwrap_or(0).saturating_abs();
     let max_bytes = number(fcinfo, 3).unwrap_or(0);
     if so_far > max_bytes {

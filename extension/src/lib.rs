@@ -6,6 +6,7 @@
 //! # Layout
 //! - `ids`: UUIDv7
 //! - `filter`: event filters
+//! - `json_size`: how large JSON values are as text
 //! - `meters`: what tenants with limits use, in memory shared by all sessions of the database
 //! - `payload`: the request body
 //! - `resource`: calling a resolver of resources
@@ -16,6 +17,7 @@
 
 mod filter;
 mod ids;
+mod json_size;
 mod meters;
 mod payload;
 mod refuse;

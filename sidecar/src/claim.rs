@@ -204,10 +204,7 @@ struct Read {
 
 /// Reads the claim's rows. One that can't be read must not keep the others here: after an error about data the server reads
 /// row by row, and says which ones these are.
-async fn read_whatever_there_is(
-    owner: &Owner,
-    request: &mut ClaimRequest,
-) -> Result<Read, Error> {
+async fn read_whatever_there_is(owner: &Owner, request: &mut ClaimRequest) -> Result<Read, Error> {
     let error = match read(owner, request, false).await {
         Ok(read) => return Ok(read),
         Err(error) => error,

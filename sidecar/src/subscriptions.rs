@@ -187,8 +187,7 @@ async fn rows(owner: &Owner, ids: &[Uuid]) -> Result<(Vec<Row>, Vec<(Uuid, Strin
     }
     let (mut rows, mut unreadable) = (Vec::new(), Vec::new());
     for id in ids {
-        let loaded = owner.client.query_opt(&owner.load, &[&[*id].as_slice()]);
-        match loaded.await {
+        match owner.client.query_opt(&owner.load, &[&vec![*id]]).await {
             Ok(row) => rows.extend(row),
             Err(error) => {
                 let state = data_error(&error).ok_or(error)?;

@@ -38,7 +38,7 @@ begin atomic
         ('partition_days_ahead', 7, 'days', 1, 366,
          'For how many days maintain() keeps partitions ready; a week without a sidecar needs no default partition.'),
         ('max_event_data_bytes', 16777216, 'bytes', 65536, 67108864,
-         'Largest event_data of an event, and largest resource_data, as text. 16 MiB: sixteen times what a subscription takes by default (max_payload_size_kb), and still read and filtered in a fraction of a second; none takes more than 64 MiB.'),
+         'Largest event_data of an event, and largest resource_data, as text. 16 MiB: sixteen times what a subscription takes by default (max_payload_size_kb), and what filters and schemas read in seconds at worst. No subscription takes more than 64 MiB.'),
         ('tenant_max_subscriptions', 0, 'subscriptions', 0, 1000000,
          'How many subscriptions a tenant may have that has no limit of its own in tenant_limits; 0: no limit.'),
         ('tenant_max_events_per_minute', 0, 'events', 0, 1000000000,

@@ -248,25 +248,23 @@ begin
                e.resource_id, e.resource_data, e.user_id, e.session_id, e.request_id, e.source_ip, e.deliver_after,
                coalesce(e.created_at, e.processed_at, 'epoch') as created_at,
                x.damage,
-               webhooks.sum_text_size(case when x.damage is null then e.event_data end,
-                                      case when x.damage is null then e.resource_data end,
-                                      claim_deliveries.max_bytes) over (rows unbounded preceding) as bytes,
+               webhooks.sum_text_size(e.event_data, e.resource_data, claim_deliveries.max_bytes) over (rows unbounded preceding) as bytes,
                row_number() over (rows unbounded preceding) as n
         from unnest(ids, are_newcomers, their_shards, attempts, lanes, subscriptions, events, expiries, versions, tenants)
             as c (id, is_newcomer, shard, attempt, lane, subscription_id, event_log_id, expires_at, version, tenant_id)
+        cross join lateral (
+            select case when claim_deliveries.careful then webhooks.read_objection(c.event_log_id) end as damage
+        ) x
         left join lateral (
             select * from webhooks.event_logs e
-            where e.id = c.event_log_id and e.id between first_event and last_event limit 1
+            where e.id = c.event_log_id and e.id between first_event and last_event and x.damage is null limit 1
         -- A deleted subscription's id may be another tenant's by now: what was left for the old one is not sent to it.
         ) e on e.tenant_id = c.tenant_id
-        cross join lateral (
-            select case when claim_deliveries.careful then webhooks.read_objection(e.event_data, e.resource_data) end as damage
-        ) x
     ),
     judged as (
         select p.*, p.bytes > claim_deliveries.max_bytes and p.n > 1 as over_budget,
                coalesce(p.damage, case when p.bytes <= 0 and p.tenant_id is not null
-                                          then 'its data is larger than 64 MiB as text' end) as objection
+                                          then 'its data is larger than 64 MiB as text, or damaged' end) as objection
         from priced p
     )
     select p.id, p.is_newcomer, p.shard, p.subscription_id, p.version, p.attempt, p.lane,

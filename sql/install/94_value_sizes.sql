@@ -2,13 +2,13 @@
 -- filters and schemas, everybody reads descriptions. These triggers come first, by their name: what checks the values themselves
 -- may take long on large ones. A value that is there and does not change stays, and so does what a restore brings.
 
-create function webhooks.refuse_size(name text, found text, most text)
+create function webhooks.refuse_size(name text, size text, most text)
 returns void
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-    raise exception '% is too large: %', refuse_size.name, found
+    raise exception '% is too large: %', refuse_size.name, size
         using errcode = 'invalid_parameter_value', hint = format('It takes at most %s.', most);
 end
 $$;
@@ -43,14 +43,14 @@ $$;
 comment on function webhooks.check_size(text, jsonb, jsonb, integer) is
     'Raises an error for a JSON value that is new and has more than max_bytes bytes as text. Part of triggers.';
 
-create function webhooks.check_count(name text, found bigint, most integer)
+create function webhooks.check_count(name text, entries bigint, most integer)
 returns void
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-    if found > most then
-        perform webhooks.refuse_size(check_count.name, found || ' entries', most || ' entries');
+    if entries > most then
+        perform webhooks.refuse_size(check_count.name, entries || ' entries', most || ' entries');
     end if;
 end
 $$;

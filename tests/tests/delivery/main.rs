@@ -18,6 +18,8 @@
 #[cfg(test)]
 mod configuration;
 #[cfg(test)]
+mod contents;
+#[cfg(test)]
 mod crash;
 #[cfg(test)]
 mod doorbell;

@@ -39,6 +39,8 @@ mod dump_restore;
 #[cfg(test)]
 mod event_history;
 #[cfg(test)]
+mod event_size;
+#[cfg(test)]
 mod event_types;
 #[cfg(test)]
 mod examples;
@@ -98,6 +100,8 @@ mod templates;
 mod test_subscription;
 #[cfg(test)]
 mod two_phase;
+#[cfg(test)]
+mod value_sizes;
 #[cfg(test)]
 mod verifications;
 #[cfg(test)]
