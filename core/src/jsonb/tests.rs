@@ -49,9 +49,18 @@ fn escapes_are_counted_as_they_are_printed() {
     for byte in 0..=127_u8 {
         let printed = serde_json::to_string(&char::from(byte).to_string()).unwrap();
         for (before, after) in [(0, 0), (3, 2), (7, 0), (8, 8), (13, 30)] {
-            let text = ["x".repeat(before), char::from(byte).into(), "é".repeat(after)].concat();
+            let text = [
+                "x".repeat(before),
+                char::from(byte).into(),
+                "é".repeat(after),
+            ]
+            .concat();
             let expected = before + printed.len() + 2 * after;
-            assert_eq!(string(text.as_bytes()), expected, "byte {byte} after {before}");
+            assert_eq!(
+                string(text.as_bytes()),
+                expected,
+                "byte {byte} after {before}"
+            );
         }
     }
     assert_eq!(string("é".as_bytes()), 4);

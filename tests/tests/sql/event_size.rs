@@ -232,7 +232,7 @@ async fn a_claim_outlives_what_it_cant_read() {
     let claim = |careful: bool| {
         format!(
             "select event_name, event_data, objection
-             from webhooks.claim_deliveries('{{10}}', '{{null}}', '{{}}', '{{}}', '{{}}', '{{}}', 10, 0, 100, careful => {careful}) order by 1"
+             from webhooks.claim_deliveries('{{10}}', '{{null}}', '{{}}', '{{}}', '{{}}', '{{}}', 10, 0, 100, careful => {careful}) order by event_name"
         )
     };
     let large = "its data is larger than 64 MiB as text, or damaged";
@@ -255,9 +255,12 @@ async fn a_claim_outlives_what_it_cant_read() {
     session.run(&spoil("4", "event_data", damage)).await;
     assert_eq!(session.refused(&claim(false)).await.code, "XX000");
     let lines = session.lines(&claim(true)).await;
-    assert_eq!(lines[3], "4|null|its data can't be read (SQLSTATE XX000)");
-    assert_eq!(lines[4], "5|{}|null");
-    assert_eq!(lines[0], expected[0]);
+    assert_eq!(lines[..3], expected[..3]);
+    assert_eq!(lines[3], expected[4]);
+    assert_eq!(
+        lines[4],
+        "null|null|its data can't be read (SQLSTATE XX000)"
+    );
 }
 
 /// The text is what costs: small as it is stored, only the first one fits.
