@@ -84,7 +84,7 @@ as $$
 declare
     event record;
 begin
-    if webhooks.is_restoring() then
+    if webhooks.copies_events() then
         return null;
     end if;
     select e.event_type, e.event_version, x.errors
@@ -127,6 +127,7 @@ begin
             after insert on webhooks.event_logs
             referencing new table as new_events
             for each statement execute function webhooks.validate_events();
+        alter table webhooks.event_logs enable always trigger validate_events;
     elsif found_one and not wanted then
         drop trigger validate_events on webhooks.event_logs;
     end if;
