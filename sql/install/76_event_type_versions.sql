@@ -239,7 +239,7 @@ begin
 end
 $$;
 comment on function webhooks.register_event_type(text, text, text, text, json, jsonb, boolean) is
-    'Registers an event type, or changes what is given of one. A version that is given becomes the current one, which publish_event() and watched tables publish, unless is_current is false; schema and example are that version''s, and the JSON value null takes them away. Events of a version with a schema must fit it.';
+    'Registers an event type, or changes what is given of one. A version that is given becomes the current one, which publish_event() and watched tables publish, unless is_current is false; schema and example are that version''s, and the JSON value null takes them away. Events of a version with a schema must fit it. A schema of type jsonb needs a cast: schema => value::json.';
 
 create function webhooks.deprecate_event_type(name text, reason text, version text default null)
 returns void

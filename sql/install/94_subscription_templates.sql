@@ -31,6 +31,11 @@ begin
     if webhooks.is_restoring() then
         return new;
     end if;
+    -- PostgreSQL's own error would show the whole row.
+    if new.tenant_id is null or new.name is null then
+        raise exception 'tenant_id or name of a template is null'
+            using errcode = 'not_null_violation', hint = 'A template is a tenant''s, and has a name of its own there.';
+    end if;
     if jsonb_typeof(new.settings) is distinct from 'object' or jsonb_typeof(new.placeholders) is distinct from 'object' then
         raise exception 'settings and placeholders of a template are JSON objects'
             using errcode = 'invalid_parameter_value', hint = 'Write for example {"payload_format": "standard"} and {}.';
