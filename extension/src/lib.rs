@@ -8,6 +8,7 @@
 //! - `filter`: event filters
 //! - `meters`: what tenants with limits use, in memory shared by all sessions of the database
 //! - `payload`: the request body
+//! - `publishing`: whether events were matched
 //! - `resource`: calling a resolver of resources
 //! - `schema`: JSON Schemas of event types
 //! - `signature`: signing, verification, new secrets
@@ -18,6 +19,7 @@ mod filter;
 mod ids;
 mod meters;
 mod payload;
+mod publishing;
 mod refuse;
 mod resource;
 mod schema;

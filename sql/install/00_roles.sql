@@ -1,3 +1,15 @@
+-- JSON, payloads and answers are UTF-8; in another encoding some could be neither published nor recorded.
+do $encoding$
+begin
+    if pg_catalog.current_setting('server_encoding') <> 'UTF8' then
+        raise exception 'extension webhooks needs a database with the encoding UTF8; that of "%" is %',
+            pg_catalog.current_database(), pg_catalog.current_setting('server_encoding')
+            using errcode = 'feature_not_supported',
+                  hint = 'Make a database of that encoding: create database ... encoding ''UTF8'' template template0; clients may use any client_encoding.';
+    end if;
+end
+$encoding$;
+
 -- Group roles (cluster-wide, NOLOGIN): granted to login roles by the DBA. Nothing is granted to PUBLIC.
 do $roles$
 declare

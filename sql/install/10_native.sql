@@ -73,6 +73,18 @@ language c volatile strict parallel safe
 as 'MODULE_PATHNAME', 'generate_api_key_wrapper';
 comment on function webhooks.generate_api_key() is 'A new random API key: 32 bytes, base64url.';
 
+create function webhooks.count_match()
+returns bigint
+language c volatile strict
+as 'MODULE_PATHNAME', 'count_match_wrapper';
+comment on function webhooks.count_match() is 'Counts a run of match_events() in this session; how many there were. Part of match_events().';
+
+create function webhooks.counted_matches()
+returns bigint
+language c volatile strict
+as 'MODULE_PATHNAME', 'counted_matches_wrapper';
+comment on function webhooks.counted_matches() is 'How often match_events() ran in this session. Part of publish_event().';
+
 create function webhooks.call_resolver(resolver oid, tenant_id uuid, resource_id uuid)
 returns jsonb
 language c volatile strict

@@ -64,7 +64,7 @@ comment on column webhooks.webhook_subscriptions.webhook_url is 'http or https U
 comment on column webhooks.webhook_subscriptions.webhook_method is 'POST, PUT or PATCH.';
 comment on column webhooks.webhook_subscriptions.webhook_headers is 'Secret. Additional request headers: an object of strings. Reserved names are refused. In an UPDATE a null keeps the value that is there.';
 comment on column webhooks.webhook_subscriptions.auth_type is 'none, api_key or signature.';
-comment on column webhooks.webhook_subscriptions.auth_config is 'Secret. {"api_key": …, "header": …} or {"secret": "whsec_…"}. In an UPDATE a null keeps the value that is there.';
+comment on column webhooks.webhook_subscriptions.auth_config is 'Secret. {"api_key": ..., "header": ...} or {"secret": "whsec_..."}. In an UPDATE a null keeps the value that is there.';
 comment on column webhooks.webhook_subscriptions.subscribed_events is 'JSON array of event types, category wildcards (document.*) or "*".';
 comment on column webhooks.webhook_subscriptions.event_filters is 'An object of further conditions, all of which must hold: resource_type, resource_id, event_data (values, or operators such as {"$gt": 100}), jsonpath.';
 comment on column webhooks.webhook_subscriptions.retry_count is 'Retries after the first attempt, 0 to 100.';

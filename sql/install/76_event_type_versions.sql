@@ -84,7 +84,7 @@ as $$
 declare
     event record;
 begin
-    if webhooks.is_restoring() then
+    if webhooks.copies_events() then
         return null;
     end if;
     select e.event_type, e.event_version, x.errors
@@ -127,6 +127,7 @@ begin
             after insert on webhooks.event_logs
             referencing new table as new_events
             for each statement execute function webhooks.validate_events();
+        alter table webhooks.event_logs enable always trigger validate_events;
     elsif found_one and not wanted then
         drop trigger validate_events on webhooks.event_logs;
     end if;
@@ -238,7 +239,7 @@ begin
 end
 $$;
 comment on function webhooks.register_event_type(text, text, text, text, json, jsonb, boolean) is
-    'Registers an event type, or changes what is given of one. A version that is given becomes the current one, which publish_event() and watched tables publish, unless is_current is false; schema and example are that version''s, and the JSON value null takes them away. Events of a version with a schema must fit it.';
+    'Registers an event type, or changes what is given of one. A version that is given becomes the current one, which publish_event() and watched tables publish, unless is_current is false; schema and example are that version''s, and the JSON value null takes them away. Events of a version with a schema must fit it. A schema of type jsonb needs a cast: schema => value::json.';
 
 create function webhooks.deprecate_event_type(name text, reason text, version text default null)
 returns void

@@ -372,8 +372,8 @@ begin
     ),
     logged as (
         insert into webhooks.delivery_attempts
-            (delivery_id, delivery_attempt, attempted_at, subscription_id, event_log_id, tenant_id, delivery_status, error_message, is_test)
-        select g.id, g.attempt + 1, clock_timestamp(), g.subscription_id, g.event_log_id, g.tenant_id, 'cancelled', 'cancelled',
+            (delivery_id, delivery_attempt, attempted_at, subscription_id, event_log_id, tenant_id, delivery_status, error_message, failure, is_test)
+        select g.id, g.attempt + 1, clock_timestamp(), g.subscription_id, g.event_log_id, g.tenant_id, 'cancelled', 'cancelled', 'cancelled',
                case when g.shard >= webhooks.shard_count() then true end
         from gone g
         on conflict do nothing

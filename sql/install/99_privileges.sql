@@ -27,7 +27,7 @@ grant insert, update, delete, select (
 grant select on
     webhooks.subscription_settings, webhooks.subscription_health, webhooks.event_logs, webhooks.delivery_queue,
     webhooks.delivery_attempts, webhooks.webhook_delivery_logs, webhooks.delivery_states, webhooks.event_types,
-    webhooks.settings, webhooks.setting_overrides
+    webhooks.settings, webhooks.setting_overrides, webhooks.restored_events
 to webhooks_manager;
 grant select, delete on webhooks.subscription_breakers to webhooks_manager;
 grant select on webhooks.subscription_verifications to webhooks_manager;
@@ -50,6 +50,7 @@ grant execute on function
     webhooks.secret_names(text),
     webhooks.renew_secret(uuid),
     webhooks.reset_breaker(uuid),
+    webhooks.subscription_messages(uuid),
     webhooks.verify_subscription(uuid),
     webhooks.explain_match(uuid, text, jsonb, text, uuid, text),
     webhooks.jsonpath_matches(jsonb, jsonpath),
@@ -70,25 +71,27 @@ to webhooks_manager;
 grant select (
     id, tenant_id, name, environment, auth_type, subscribed_events, retry_count, retry_delay_seconds, timeout_seconds,
     max_payload_size_kb, is_active, is_enabled, created_at, updated_at, no_retry_statuses, max_in_flight,
-    rate_limit_per_second, rate_limit_burst, ordering, breaker_failure_threshold, breaker_cooldown_seconds, disabled_reason, payload_format, endpoint_verification, version
+    rate_limit_per_second, rate_limit_burst, ordering, breaker_failure_threshold, breaker_cooldown_seconds, payload_format, endpoint_verification, version
 ) on webhooks.webhook_subscriptions to webhooks_monitor;
 grant select (
-    subscription_id, origin, state, since, allowed_rate_per_minute, tries, failing_since, next_try_at, last_error
+    subscription_id, origin, state, since, allowed_rate_per_minute, tries, failing_since, next_try_at
 ) on webhooks.subscription_verifications to webhooks_monitor;
 grant select (
     id, tenant_id, event_type, event_category, event_version, created_at, processed_at, environment, deliver_after, expires_at, is_test
 ) on webhooks.event_logs to webhooks_monitor;
 grant select (
     delivery_id, delivery_attempt, http_status_code, attempted_at, delivered_at, next_retry_at, duration_us, subscription_id,
-    event_log_id, tenant_id, payload_size_bytes, delivery_status, error_message, is_test
+    event_log_id, tenant_id, payload_size_bytes, delivery_status, failure, is_test
 ) on webhooks.delivery_attempts to webhooks_monitor;
+grant select (subscription_id, state, since, probe_at, failing_since) on webhooks.subscription_breakers to webhooks_monitor;
 grant select on
-    webhooks.delivery_queue, webhooks.delivery_states, webhooks.subscription_health, webhooks.subscription_breakers,
+    webhooks.delivery_queue, webhooks.delivery_states, webhooks.subscription_health, webhooks.restored_events,
     webhooks.event_types, webhooks.settings, webhooks.setting_overrides
 to webhooks_monitor;
 grant execute on function
     webhooks.uuid_v7_floor(timestamptz),
     webhooks.uuid_v7_time(uuid),
+    webhooks.subscription_messages(uuid),
     webhooks.sidecar_count(),
     webhooks.shard_count(),
     webhooks.setting_definitions(),

@@ -281,6 +281,148 @@ async fn drop_extension_leaves_nothing() {
     assert_eq!(session.text(partitions).await, "0");
 }
 
+/// Events whose deliveries are done: whatever way they are restored, nothing is sent for them again.
+async fn delivered(name: &str) -> Database {
+    let db = Database::fresh(name).await.unwrap();
+    db.subscribe(json!({"tenant_id": TENANT, "webhook_url": "http://x.example/"}))
+        .await
+        .unwrap();
+    let session = Session::open(&db).await;
+    let publish = format!(
+        "select webhooks.publish_event('{TENANT}', 'job.created') from generate_series(1, 5)"
+    );
+    session.run(&publish).await;
+    session.run("select webhooks.create_partitions(1)").await;
+    session.run(&publish).await;
+    session.run("delete from webhooks.delivery_queue").await;
+    db
+}
+
+/// The events, those that are queued, and those that are told to be restored.
+async fn published(db: &Database) -> String {
+    let session = Session::open(db).await;
+    session
+        .text(
+            "select (select count(*) from webhooks.event_logs), (select count(*) from webhooks.delivery_queue),
+                    (select coalesce(sum(events), 0) from webhooks.restored_events)",
+        )
+        .await
+}
+
+#[tokio::test]
+async fn restores_of_any_form_publish_nothing() {
+    let original = delivered("forms").await;
+    let cluster = original.cluster();
+    let root = "--load-via-partition-root";
+    for (arguments, counted) in [
+        (&[][..], "0"),
+        (&["--inserts"], "0"),
+        (&["--rows-per-insert=2"], "0"),
+        (&["--column-inserts"], "0"),
+        (&["--enable-row-security"], "0"),
+        (&["--enable-row-security", "--inserts"], "0"),
+        (&[root], "10"),
+        (&[root, "--inserts"], "10"),
+        (&[root, "--rows-per-insert=2"], "10"),
+        (&[root, "--enable-row-security", "--inserts"], "10"),
+    ] {
+        let dump = cluster.dump(original.name(), arguments).await.unwrap();
+        for single in [false, true] {
+            let restored = empty(&original).await;
+            let dump = if single {
+                format!("begin;\n{dump}\ncommit;")
+            } else {
+                dump.clone()
+            };
+            cluster.restore(restored.name(), &dump).await.unwrap();
+            let expected = format!("10|0|{counted}");
+            assert_eq!(published(&restored).await, expected, "{arguments:?}");
+        }
+    }
+}
+
+/// Into a database that has the extension already, as a superuser and as an owner that is none.
+#[tokio::test]
+async fn restores_of_data_alone_publish_nothing() {
+    let original = delivered("data_only").await;
+    let cluster = original.cluster();
+    let admin = Session::open(&original).await;
+    admin
+        .run("do $$ begin if to_regrole('extension_owner') is null then create role extension_owner login superuser; end if; end $$")
+        .await;
+    let root = "--load-via-partition-root";
+    for (arguments, counted) in [
+        (&["--data-only"][..], "0"),
+        (&["--data-only", "--inserts"], "0"),
+        (&["--data-only", "--enable-row-security"], "0"),
+        (&["--data-only", "--disable-triggers"], "0"),
+        (&["--data-only", root], "10"),
+        (
+            &["--data-only", root, "--enable-row-security", "--inserts"],
+            "10",
+        ),
+        (&["--data-only", root, "--disable-triggers"], "10"),
+        // Some tables alone.
+        (&["--data-only", "-t", "webhooks.event_logs*"], "0"),
+    ] {
+        let archive = cluster.directory().join("data_only.archive");
+        let mut pg_dump = cluster.client_program("pg_dump", original.name());
+        pg_dump
+            .args(["-Fc", "-e", "webhooks", "-f"])
+            .arg(&archive)
+            .args(arguments);
+        run(cluster, pg_dump).await;
+        for owner in ["postgres", "extension_owner"] {
+            // Its triggers are disabled by a superuser alone.
+            if owner != "postgres" && arguments.contains(&"--disable-triggers") {
+                continue;
+            }
+            let restored = empty(&original).await;
+            let session = Session::open(&restored).await;
+            session.run("alter role extension_owner superuser").await;
+            Session::open_as(&restored, "extension_owner")
+                .await
+                .run("create extension webhooks; select webhooks.create_partitions(1)")
+                .await;
+            session.run("alter role extension_owner nosuperuser").await;
+            let mut pg_restore = cluster.client_program("pg_restore", restored.name());
+            pg_restore.args(["-U", owner, "--exit-on-error", "--data-only"]);
+            if arguments.contains(&"--enable-row-security") {
+                pg_restore.arg("--enable-row-security");
+            }
+            if arguments.contains(&"--disable-triggers") {
+                pg_restore.arg("--disable-triggers");
+            }
+            pg_restore.arg(&archive);
+            run(cluster, pg_restore).await;
+            let expected = format!("10|0|{counted}");
+            assert_eq!(
+                published(&restored).await,
+                expected,
+                "{owner} {arguments:?}"
+            );
+            // As before: what is published there is.
+            let publish = format!("select webhooks.publish_event('{TENANT}', 'job.created')");
+            session.run(&publish).await;
+            session
+                .run(&format!(
+                    "set session_replication_role = replica; {publish}"
+                ))
+                .await;
+            let expected = if arguments.contains(&"-t") {
+                "12|0"
+            } else {
+                "12|2"
+            };
+            assert_eq!(
+                published(&restored).await,
+                format!("{expected}|{counted}"),
+                "{owner} {arguments:?}"
+            );
+        }
+    }
+}
+
 async fn run(cluster: &Cluster, mut command: Command) {
     let output = tokio::task::spawn_blocking(move || command.output());
     let output = output.await.unwrap().unwrap();

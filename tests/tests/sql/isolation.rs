@@ -4,6 +4,7 @@
 //! object as every role, with the own tenant set, another one, and none.
 
 mod cast;
+mod failures;
 mod filters;
 mod functions;
 mod logs;

@@ -37,6 +37,8 @@ mod doorbell;
 #[cfg(test)]
 mod dump_restore;
 #[cfg(test)]
+mod encodings;
+#[cfg(test)]
 mod event_history;
 #[cfg(test)]
 mod event_types;
@@ -77,6 +79,8 @@ mod privileges;
 #[cfg(test)]
 mod publish;
 #[cfg(test)]
+mod publish_arguments;
+#[cfg(test)]
 mod record;
 #[cfg(test)]
 mod reference;
@@ -84,6 +88,8 @@ mod reference;
 mod replay;
 #[cfg(test)]
 mod resources;
+#[cfg(test)]
+mod restored_events;
 #[cfg(test)]
 mod session;
 #[cfg(test)]

@@ -439,6 +439,6 @@ async fn restored_events_are_not_fanned_out_and_it_is_said() {
     assert_eq!(session.text(queued).await, "0");
     let database = world.db.name();
     let log = world.db.cluster().server_log();
-    let said = log.matches("restored events are not fanned out").count();
+    let said = log.matches("restored events are not published").count();
     assert_eq!(said, 1, "{database}");
 }
