@@ -14,6 +14,7 @@
 //! - `signature`: signing, verification, new secrets
 //! - `subscription`: what a valid subscription is
 //! - `transaction`: whose a row is that only this session sees
+//! - `watch`: how large a value of a watched table is
 
 mod filter;
 mod ids;
@@ -26,5 +27,6 @@ mod schema;
 mod signature;
 mod subscription;
 mod transaction;
+mod watch;
 
 pgrx::pg_module_magic!(name, version);

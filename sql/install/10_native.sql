@@ -163,3 +163,10 @@ language c stable strict
 as 'MODULE_PATHNAME', 'is_current_transaction_wrapper';
 comment on function webhooks.is_current_transaction(xid) is
     'Whether an id, such as a row''s xmin, is this transaction''s or that of a subtransaction of it that was not rolled back: nobody else sees the row yet.';
+
+create function webhooks.value_bytes(value anyelement)
+returns bigint
+language c immutable strict parallel safe
+as 'MODULE_PATHNAME', 'value_bytes_wrapper';
+comment on function webhooks.value_bytes(anyelement) is
+    'Bytes of a value, decompressed, without decompressing it. Part of watch_table().';
