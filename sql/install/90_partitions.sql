@@ -93,8 +93,8 @@ begin
     select t.key, t.span, date_trunc(t.span, now() at time zone 'UTC')::date into key, span, today
     from webhooks.partitioned_tables() t where t.parent = late_days.parent;
     while next_id is not null loop
-        -- Only of UUIDv7: a random id is no reason to make a partition for a day that was dropped long ago.
-        execute format('select %1$I from webhooks.%2$I where %1$I >= %3$L and %1$I < %4$L and substr(%1$I::text, 15, 1) = ''7'' order by 1 limit 1',
+        -- Not of UUIDv4: a random id is no reason to make a partition for a day that was dropped long ago.
+        execute format('select %1$I from webhooks.%2$I where %1$I >= %3$L and %1$I < %4$L and substr(%1$I::text, 15, 1) <> ''4'' order by 1 limit 1',
                        key, parent || '_default', next_id, webhooks.uuid_v7_floor(today::timestamp at time zone 'UTC'))
         into found_id;
         exit when found_id is null;

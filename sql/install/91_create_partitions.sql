@@ -113,6 +113,16 @@ $$;
 comment on function webhooks.prepare_default(text, text[]) is
     'First of the two steps of making partitions beside a large default partition: adds the constraint that the second one validates. True if an earlier call did so.';
 
+create function webhooks.prepared_tables()
+returns bigint
+language sql stable
+set search_path = pg_catalog, pg_temp
+begin atomic
+    select count(*) from pg_constraint c
+    where c.connamespace = 'webhooks'::regnamespace and c.conname = 'no_row_of_new_partitions';
+end;
+comment on function webhooks.prepared_tables() is 'Of how many tables prepare_default() has prepared partitions that the next call of create_partitions() makes.';
+
 create function webhooks.partition_now(parent text)
 returns text
 language sql stable
@@ -198,6 +208,10 @@ declare
     in_an_hour constant uuid := webhooks.uuid_v7_floor(now() + interval '1 hour');
 begin
     if is_large then
+        if now_partition = any (partitions) then
+            raise warning 'partition % is not made until its time is over: % is large and rows of today are in it', now_partition, default_table
+                using hint = 'maintain() moves them then. The coming days get their partitions now.';
+        end if;
         -- Not those whose rows are being written: until the next call, default would refuse them.
         partitions := array(
             select p.partition
