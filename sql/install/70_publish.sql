@@ -86,6 +86,8 @@ create function webhooks.preview_request(event_id uuid, subscription_id uuid def
 returns table (headers jsonb, body text)
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
+-- The id decides which partition is opened.
+set plan_cache_mode = force_custom_plan
 as $$
 declare
     event record;

@@ -50,6 +50,8 @@ create function webhooks.preview_payload(subscription_id uuid, event_id uuid def
 returns table (method text, url text, headers jsonb, body text)
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
+-- The id decides which partition is opened.
+set plan_cache_mode = force_custom_plan
 as $$
 #variable_conflict use_column
 declare

@@ -2,6 +2,7 @@ create function webhooks.next_attempt_number(delivery_id uuid, attempt integer)
 returns integer
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_custom_plan
 as $$
 begin
     return (

@@ -131,6 +131,7 @@ grant execute on function
     webhooks.replay_events(uuid, timestamptz, timestamptz, text[], uuid, boolean, integer, uuid),
     webhooks.cancel_deliveries(uuid),
     webhooks.published_at(uuid, timestamptz),
+    webhooks.event_id_range(uuid, timestamptz, timestamptz),
     webhooks.event_deliveries(uuid, uuid[]),
     webhooks.unmatched_events(uuid, timestamptz, timestamptz, integer),
     webhooks.event_history(uuid, uuid, timestamptz, timestamptz, text[], text, uuid, integer)

@@ -316,6 +316,12 @@ async fn publishers_are_not_refused_while_partitions_are_made() {
     let mut maintainer = db.connect().await.unwrap();
     let publisher = db.connect().await.unwrap();
     let tenant = db.tenant();
+    let drop = db
+        .value("select format('drop table webhooks.event_logs_%s', to_char(now() at time zone 'utc', 'YYYYMMDD'))")
+        .await
+        .unwrap()
+        .unwrap();
+    maintainer.batch_execute(&drop).await.unwrap();
     let making = maintainer.transaction().await.unwrap();
     making
         .execute("select webhooks.create_partitions()", &[])

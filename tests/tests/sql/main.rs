@@ -6,7 +6,7 @@
 //! | `matching`, `subscriptions` | who gets it; what a subscription may say |
 //! | `doorbell`, `shards`, `claim`, `ordering`, `record`, `health` | the sidecar's side of the protocol, several sessions at once |
 //! | `manage_subscriptions`, `move_subscriptions` | subscriptions as functions, one and many |
-//! | `replay`, `event_history` | deliveries made again and cancelled; what became of an event |
+//! | `replay`, `event_history`, `expiry` | deliveries made again, cancelled, expired; what became of an event |
 //! | `test_subscription`, `wait_for_delivery` | tests of subscriptions, and how they went |
 //! | `verifications` | receivers that agree first |
 //! | `limits` | what a tenant may have at the most |
@@ -20,6 +20,7 @@
 //! | `native` | the functions in Rust, called as SQL calls them |
 //! | `isolation` | tenants and roles: who may do what with whose rows |
 //! | `privileges`, `catalogue`, `plans` | what catalogues and statistics can prove about all of it |
+//! | `look_ups` | how many partitions a look-up opens |
 
 // `cfg(test)` tells clippy that the modules' helpers are tests too, where `unwrap` is fine.
 #[cfg(test)]
@@ -45,6 +46,8 @@ mod event_types;
 #[cfg(test)]
 mod examples;
 #[cfg(test)]
+mod expiry;
+#[cfg(test)]
 mod golden;
 #[cfg(test)]
 mod health;
@@ -58,6 +61,8 @@ mod limits;
 mod links;
 #[cfg(test)]
 mod listener;
+#[cfg(test)]
+mod look_ups;
 #[cfg(test)]
 mod manage_subscriptions;
 #[cfg(test)]
