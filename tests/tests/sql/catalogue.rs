@@ -9,15 +9,19 @@ use crate::session::Session;
 
 /// Functions that run as the extension's owner. Each addition deserves a thought about who may call it with what.
 const SECURITY_DEFINER: &[&str] = &[
+    "adopt_database",
+    "adopt_if_empty",
     "audit_change",
     "cancel_deliveries",
     "cancel_outstanding",
+    "check_adopted",
     "claim_deliveries",
     "copy_subscriptions",
     "create_partitions",
     "derive_routes",
     "forget_tenants",
     "grant_all_tenants",
+    "is_adopted",
     "limit_events",
     "limit_subscriptions",
     "load_subscriptions",
@@ -32,6 +36,8 @@ const SECURITY_DEFINER: &[&str] = &[
     "redacted_auth_config",
     "redacted_headers",
     "redacted_template_secrets",
+    "release_database",
+    "release_restored",
     "replay_events",
     "retry_delivery",
     "retry_failed",
@@ -131,7 +137,7 @@ async fn every_table_with_rows_is_dumped() {
     }
     // Of a partitioned parent pg_dump has nothing to dump.
     let all = "select count(*) from unnest((select extconfig from pg_extension where extname = 'webhooks'))";
-    assert_eq!(session.text(all).await, "16");
+    assert_eq!(session.text(all).await, "17");
 }
 
 #[tokio::test]
@@ -142,14 +148,14 @@ async fn what_can_be_told_of_a_function_is_told() {
         where pronamespace = 'webhooks'::regnamespace and provolatile = 'v' and prorettype <> 'trigger'::regtype";
     assert_eq!(
         session.text(volatile).await,
-        "apply_limits apply_links arm_doorbell attach_meters audit balance_shards begin_metering call_resolver \
-         cancel_deliveries check_outstanding claim_idempotency_key copy_subscriptions create_meters create_partitions \
+        "adopt_database adopt_if_empty apply_limits apply_links arm_doorbell attach_meters audit balance_shards \
+         begin_metering bind_database call_resolver cancel_all_outstanding cancel_deliveries check_outstanding claim_idempotency_key copy_subscriptions create_meters create_partitions \
          create_subscription create_subscription_from_template delete_subscription deprecate_event_type disarm_doorbell \
          generate_api_key generate_secret grant_all_tenants import_subscriptions insert_subscription join_sidecars \
          leave_sidecars link_table link_tenants link_users lock_tenant maintain make_resolver meter_events \
          meter_outstanding metered_events notify_owner open_meters promote_due publish_event record_attempts \
          record_verifications redeliver refuse_event refuse_outstanding register_event_type register_resource \
-         release_shards remove_orphans renew_secret renew_verification replay_events reset_breaker reset_setting \
+         release_database release_shards remove_orphans renew_secret renew_verification replay_events reset_breaker reset_setting \
          retry_delivery retry_failed revoke_all_tenants ring_doorbell set_setting set_setting set_subscriptions_enabled \
          set_tenant set_tenant_limits sidecar_count tenant_usage test_subscription undo_metering unlink_tenants \
          unlink_users unregister_resource unwatch_table update_subscription uuid_v7 verify_subscription \

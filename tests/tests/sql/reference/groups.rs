@@ -122,7 +122,7 @@ pub const GROUPS: &[Group] = &[
     },
     Group {
         title: "Settings and operation",
-        about: "Settings of the whole system:",
+        about: "How to: [copies of a database](how-to/copy-a-database.md). Settings of the whole system:",
         objects: &[
             "settings",
             "set_setting()",
@@ -133,6 +133,9 @@ pub const GROUPS: &[Group] = &[
             "maintain()",
             "create_partitions()",
             "sidecar_count()",
+            "is_adopted()",
+            "adopt_database()",
+            "release_database()",
         ],
     },
     Group {
@@ -164,6 +167,7 @@ pub const GROUPS: &[Group] = &[
 
 /// Parts of the above: in a table at the end, by name.
 pub const INTERNALS: &[&str] = &[
+    "adopt_if_empty()",
     "application_user()",
     "apply_limits()",
     "apply_links()",
@@ -173,9 +177,12 @@ pub const INTERNALS: &[&str] = &[
     "audit_log_default",
     "audit_log_template",
     "begin_metering()",
+    "bind_database()",
     "call_resolver()",
     "caller()",
+    "cancel_all_outstanding()",
     "cancel_outstanding()",
+    "check_adopted()",
     "check_event_type_version()",
     "check_outstanding()",
     "check_subscription()",
@@ -190,6 +197,7 @@ pub const INTERNALS: &[&str] = &[
     "complete_watch()",
     "count_outstanding()",
     "create_meters()",
+    "database_bindings",
     "delivery_attempts_default",
     "delivery_attempts_template",
     "derive_routes()",
@@ -249,6 +257,7 @@ pub const INTERNALS: &[&str] = &[
     "refuse_outstanding()",
     "refuse_subscription()",
     "refuse_tenant()",
+    "release_restored()",
     "remove_orphans()",
     "render_request()",
     "renew_verification()",
