@@ -133,7 +133,7 @@ pub const FUNCTIONS: &[(&str, &str, Answer)] = &[
     ("is_adopted", "manager monitor", Same("select webhooks.is_adopted()")),
     ("is_comparable", "publisher", Same("select webhooks.is_comparable('uuid')")),
     ("is_current_transaction", "manager", Same("select webhooks.is_current_transaction('3')")),
-    ("is_watch", "publisher", Same("select count(*) from pg_trigger t where webhooks.is_watch(t)")),
+    ("is_watch", "publisher", Same("select count(*) from pg_catalog.pg_trigger t where webhooks.is_watch(t)")),
     ("join_sidecars", "sidecar", Same("select webhooks.join_sidecars()")),
     ("jsonpath_matches", "manager", Same("select webhooks.jsonpath_matches('{}', '$.a')")),
     ("jsonpath_objection", "", Owner),
