@@ -8,10 +8,13 @@ language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+    perform webhooks.adopt_if_empty();
+    perform webhooks.check_adopted();
     perform pg_advisory_lock_shared(1464156750, 0);
 end
 $$;
-comment on function webhooks.join_sidecars() is 'Marks this session as a living sidecar until it ends.';
+comment on function webhooks.join_sidecars() is
+    'Marks this session as a living sidecar until it ends; refused in a copy of a database that is not adopted (see adopt_database()).';
 
 create function webhooks.leave_sidecars()
 returns void
@@ -48,6 +51,7 @@ declare
     candidate smallint;
     intruders text;
 begin
+    perform webhooks.check_adopted();
     fair_share := ceil(webhooks.shard_count()::numeric / greatest(webhooks.sidecar_count(), 1))::integer;
     acquired := '{}';
     if cardinality(owned) < fair_share then
@@ -79,7 +83,7 @@ begin
 end
 $$;
 comment on function webhooks.balance_shards(smallint[]) is
-    'Takes free shards for this session up to its fair share. Returns the share (a sidecar that owns more gives the rest back) and what was taken. Doubles as the heartbeat.';
+    'Takes free shards for this session up to its fair share. Returns the share (a sidecar that owns more gives the rest back) and what was taken. Doubles as the heartbeat. Refused in a copy of a database that is not adopted.';
 
 create function webhooks.release_shards(shards smallint[])
 returns void

@@ -346,6 +346,8 @@ declare
     verification constant text := webhooks.text_setting('endpoint_verification');
     verification_origin constant text := webhooks.text_setting('verification_origin');
 begin
+    -- Subscriptions that were restored a moment ago are not delivered to.
+    perform webhooks.check_adopted();
     return query
     select s.id, s.version, s.webhook_url, coalesce(s.webhook_method, 'POST')::text,
            coalesce(s.webhook_headers, '{}')::text, coalesce(s.auth_type, 'none')::text,

@@ -34,7 +34,9 @@ begin
     ),
     gone as materialized (
         select w.shard, w.subscription_id, w.ordered from walk w
-        where not exists (select from webhooks.webhook_subscriptions s where s.id = w.subscription_id)
+        -- Of a dump that is being restored, the deliveries may be there before the subscriptions.
+        where (select webhooks.is_adopted())
+          and not exists (select from webhooks.webhook_subscriptions s where s.id = w.subscription_id)
     )
     -- An array: joined, the whole queue might be read instead of looked up.
     delete from webhooks.delivery_queue q
@@ -54,14 +56,16 @@ begin
     ));
     get diagnostics removed = row_count;
     delete from webhooks.subscription_breakers b
-    where not exists (select from webhooks.webhook_subscriptions s where s.id = b.subscription_id);
+    where (select webhooks.is_adopted())
+      and not exists (select from webhooks.webhook_subscriptions s where s.id = b.subscription_id);
     delete from webhooks.subscription_verifications v
-    where not exists (select from webhooks.webhook_subscriptions s where s.id = v.subscription_id);
+    where (select webhooks.is_adopted())
+      and not exists (select from webhooks.webhook_subscriptions s where s.id = v.subscription_id);
     return removed;
 end
 $$;
 comment on function webhooks.remove_orphans() is
-    'Removes deliveries whose subscription is gone: a publisher may have matched it while it was being deleted.';
+    'Removes deliveries whose subscription is gone: a publisher may have matched it while it was being deleted. Not in a copy of a database that is not adopted.';
 
 create function webhooks.maintain()
 returns table (task text, done bigint)

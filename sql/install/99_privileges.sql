@@ -93,6 +93,7 @@ grant execute on function
     webhooks.uuid_v7_time(uuid),
     webhooks.subscription_messages(uuid),
     webhooks.sidecar_count(),
+    webhooks.is_adopted(),
     webhooks.shard_count(),
     webhooks.setting_definitions(),
     webhooks.text_setting_definitions()
@@ -101,6 +102,8 @@ to webhooks_monitor;
 grant execute on function
     webhooks.sidecar_settings(),
     webhooks.join_sidecars(),
+    webhooks.adopt_if_empty(),
+    webhooks.check_adopted(),
     webhooks.leave_sidecars(),
     webhooks.sidecar_count(),
     webhooks.shard_count(),
@@ -141,6 +144,7 @@ to webhooks_manager;
 grant execute on function
     webhooks.test_subscription(uuid, text),
     webhooks.wait_for_delivery(uuid, interval),
+    webhooks.is_adopted(),
     webhooks.is_current_transaction(xid),
     webhooks.refuse_delivery(uuid)
 to webhooks_manager;

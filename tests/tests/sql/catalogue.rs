@@ -9,15 +9,19 @@ use crate::session::Session;
 
 /// Functions that run as the extension's owner. Each addition deserves a thought about who may call it with what.
 const SECURITY_DEFINER: &[&str] = &[
+    "adopt_database",
+    "adopt_if_empty",
     "audit_change",
     "cancel_deliveries",
     "cancel_outstanding",
+    "check_adopted",
     "claim_deliveries",
     "copy_subscriptions",
     "create_partitions",
     "derive_routes",
     "forget_tenants",
     "grant_all_tenants",
+    "is_adopted",
     "limit_events",
     "limit_subscriptions",
     "load_subscriptions",
@@ -33,6 +37,8 @@ const SECURITY_DEFINER: &[&str] = &[
     "redacted_headers",
     "redacted_template_secrets",
     "refuse_future_id",
+    "release_database",
+    "release_restored",
     "replay_events",
     "retry_delivery",
     "retry_failed",
@@ -136,7 +142,7 @@ async fn every_table_with_rows_is_dumped() {
     }
     // Of a partitioned parent pg_dump has nothing to dump.
     let all = "select count(*) from unnest((select extconfig from pg_extension where extname = 'webhooks'))";
-    assert_eq!(session.text(all).await, "16");
+    assert_eq!(session.text(all).await, "17");
 }
 
 #[tokio::test]
@@ -154,7 +160,7 @@ async fn what_can_be_told_of_a_function_is_told() {
          leave_sidecars link_table link_tenants link_users lock_tenant maintain make_partitions make_resolver meter_events \
          meter_outstanding metered_events move_from_default notify_owner open_meters prepare_default promote_due publish_event record_attempts \
          record_verifications redeliver refuse_event refuse_outstanding register_event_type register_resource \
-         release_shards remove_orphans renew_secret renew_verification replay_events reset_breaker reset_setting \
+         release_database release_shards remove_orphans renew_secret renew_verification replay_events reset_breaker reset_setting \
          retry_delivery retry_failed revoke_all_tenants ring_doorbell set_setting set_setting set_subscriptions_enabled \
          set_tenant set_tenant_limits sidecar_count tenant_usage test_subscription undo_metering unlink_tenants \
          unlink_users unregister_resource unwatch_table update_subscription uuid_v7 verify_subscription \

@@ -11,7 +11,7 @@
 //! | `verifications` | receivers that agree first |
 //! | `limits` | what a tenant may have at the most |
 //! | `audit` | who changed what |
-//! | `settings`, `partitions`, `links`, `dump_restore` | operations |
+//! | `settings`, `partitions`, `links`, `dump_restore`, `adopt_database` | operations |
 //! | `watch`, `resources` | changes of a watched table are published; events carry what they are about |
 //! | `event_types` | what is known of events: versions, schemas, examples |
 //! | `docs`, `examples` | the documents' and examples' SQL, as it stands |
@@ -19,10 +19,13 @@
 //! | `previews`, `templates` | requests as SQL shows them; ready-made settings |
 //! | `native` | the functions in Rust, called as SQL calls them |
 //! | `isolation` | tenants and roles: who may do what with whose rows |
+//! | `hostile_schema` | nothing of another schema is called, whatever `search_path` is |
 //! | `privileges`, `catalogue`, `plans` | what catalogues and statistics can prove about all of it |
 //! | `look_ups` | how many partitions a look-up opens |
 
 // `cfg(test)` tells clippy that the modules' helpers are tests too, where `unwrap` is fine.
+#[cfg(test)]
+mod adopt_database;
 #[cfg(test)]
 mod audit;
 #[cfg(test)]
@@ -51,6 +54,8 @@ mod expiry;
 mod golden;
 #[cfg(test)]
 mod health;
+#[cfg(test)]
+mod hostile_schema;
 #[cfg(test)]
 mod idempotency;
 #[cfg(test)]

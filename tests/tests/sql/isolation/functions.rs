@@ -4,7 +4,7 @@ use super::cast::{self, ACTORS, OURS, Outcome, THEIRS, attempt};
 use super::matrix::{Answer, FUNCTIONS};
 use crate::session::{Refusal, Session};
 
-fn call_for(call: &str) -> String {
+pub fn call_for(call: &str) -> String {
     call.replace("{tenant}", OURS.id)
         .replace("{subscription}", OURS.subscription)
         .replace("{event}", OURS.event)

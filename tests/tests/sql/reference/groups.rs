@@ -122,7 +122,7 @@ pub const GROUPS: &[Group] = &[
     },
     Group {
         title: "Settings and operation",
-        about: "Settings of the whole system:",
+        about: "How to: [copies of a database](how-to/copy-a-database.md). Settings of the whole system:",
         objects: &[
             "settings",
             "set_setting()",
@@ -133,6 +133,9 @@ pub const GROUPS: &[Group] = &[
             "maintain()",
             "create_partitions()",
             "sidecar_count()",
+            "is_adopted()",
+            "adopt_database()",
+            "release_database()",
         ],
     },
     Group {
@@ -164,6 +167,7 @@ pub const GROUPS: &[Group] = &[
 
 /// Parts of the above: in a table at the end, by name.
 pub const INTERNALS: &[&str] = &[
+    "adopt_if_empty()",
     "application_user()",
     "apply_limits()",
     "apply_links()",
@@ -174,9 +178,12 @@ pub const INTERNALS: &[&str] = &[
     "audit_log_default",
     "audit_log_template",
     "begin_metering()",
+    "bind_database()",
     "call_resolver()",
     "caller()",
+    "cancel_all_outstanding()",
     "cancel_outstanding()",
+    "check_adopted()",
     "check_event_type_version()",
     "check_outstanding()",
     "check_subscription()",
@@ -193,6 +200,7 @@ pub const INTERNALS: &[&str] = &[
     "create_meters()",
     "create_partition_table()",
     "default_check()",
+    "database_bindings",
     "delivery_attempts_default",
     "delivery_attempts_template",
     "derive_routes()",
@@ -269,6 +277,7 @@ pub const INTERNALS: &[&str] = &[
     "refuse_outstanding()",
     "refuse_subscription()",
     "refuse_tenant()",
+    "release_restored()",
     "remove_orphans()",
     "render_request()",
     "renew_verification()",
