@@ -381,8 +381,9 @@ begin
     select count(*) into cancelled from gone;
     if cancelled > 0 then
         -- Sidecars drop what they hold of it.
-        if coalesce(nullif(current_setting('webhooks.notify', true), ''), 'on')::boolean then
-            perform pg_notify('webhooks_changed', cancel_deliveries.subscription_id::text);
+        if not webhooks.notify_change(cancel_deliveries.subscription_id::text) then
+            -- Another version of it they find by themselves.
+            update webhooks.webhook_subscriptions s set version = s.version where s.id = cancel_deliveries.subscription_id;
         end if;
         perform webhooks.audit('cancelled', 'subscription', subscription.id::text, subscription.tenant_id,
                                after => jsonb_build_object('deliveries', cancelled));

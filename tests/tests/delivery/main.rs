@@ -32,6 +32,8 @@ mod health;
 #[cfg(test)]
 mod large;
 #[cfg(test)]
+mod locks;
+#[cfg(test)]
 mod ordering;
 #[cfg(test)]
 mod outcomes;

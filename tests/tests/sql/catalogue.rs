@@ -9,19 +9,29 @@ use crate::session::Session;
 
 /// Functions that run as the extension's owner. Each addition deserves a thought about who may call it with what.
 const SECURITY_DEFINER: &[&str] = &[
+    "arm_doorbell",
     "audit_change",
+    "balance_shards",
+    "blockers",
     "cancel_deliveries",
     "cancel_outstanding",
+    "changed_subscriptions",
     "claim_deliveries",
     "copy_subscriptions",
     "create_partitions",
+    "delete_subscription",
+    "delete_subscription_template",
     "derive_routes",
+    "disarm_doorbell",
     "forget_tenants",
     "grant_all_tenants",
+    "join_sidecars",
+    "leave_sidecars",
     "limit_events",
     "limit_subscriptions",
     "load_subscriptions",
     "lock_tenant",
+    "locked_deliveries",
     "maintain",
     "match_events",
     "notice_deprecation",
@@ -32,11 +42,14 @@ const SECURITY_DEFINER: &[&str] = &[
     "redacted_auth_config",
     "redacted_headers",
     "redacted_template_secrets",
+    "release_shards",
     "replay_events",
+    "reset_breaker",
     "retry_delivery",
     "retry_failed",
     "revoke_all_tenants",
     "set_tenant_limits",
+    "sidecar_count",
     "sidecar_settings",
     "snapshot_resource",
     "subscription_changes",
@@ -142,18 +155,19 @@ async fn what_can_be_told_of_a_function_is_told() {
         where pronamespace = 'webhooks'::regnamespace and provolatile = 'v' and prorettype <> 'trigger'::regtype";
     assert_eq!(
         session.text(volatile).await,
-        "apply_limits apply_links arm_doorbell attach_meters audit balance_shards begin_metering call_resolver \
-         cancel_deliveries check_outstanding claim_idempotency_key copy_subscriptions create_meters create_partitions \
-         create_subscription create_subscription_from_template delete_subscription deprecate_event_type disarm_doorbell \
-         generate_api_key generate_secret grant_all_tenants import_subscriptions insert_subscription join_sidecars \
-         leave_sidecars link_table link_tenants link_users lock_tenant maintain make_resolver meter_events \
-         meter_outstanding metered_events notify_owner open_meters promote_due publish_event record_attempts \
-         record_verifications redeliver refuse_event refuse_outstanding register_event_type register_resource \
-         release_shards remove_orphans renew_secret renew_verification replay_events reset_breaker reset_setting \
-         retry_delivery retry_failed revoke_all_tenants ring_doorbell set_setting set_setting set_subscriptions_enabled \
-         set_tenant set_tenant_limits sidecar_count tenant_usage test_subscription undo_metering unlink_tenants \
-         unlink_users unregister_resource unwatch_table update_subscription uuid_v7 verify_subscription \
-         wait_for_delivery watch_table"
+        "apply_limits apply_links arm_doorbell attach_meters audit balance_shards begin_metering blockers call_resolver \
+         cancel_deliveries check_outstanding claim_idempotency_key copy_subscriptions count_notification create_meters \
+         create_partitions create_subscription create_subscription_from_template delete_subscription \
+         delete_subscription_template deprecate_event_type disarm_doorbell generate_api_key generate_secret \
+         grant_all_tenants import_subscriptions insert_subscription join_sidecars leave_sidecars link_table link_tenants \
+         link_users lock_holders lock_tenant lock_xact locked_deliveries maintain make_resolver meter_events \
+         meter_outstanding metered_events notify notify_change notify_owner notify_queue_is_full open_meters promote_due \
+         publish_event record_attempts record_verifications redeliver refuse_event refuse_outstanding register_event_type \
+         register_resource release_shards remove_orphans renew_secret renew_verification replay_events reset_breaker \
+         reset_setting retry_delivery retry_failed revoke_all_tenants ring_doorbell set_setting set_setting \
+         set_subscriptions_enabled set_tenant set_tenant_limits sidecar_count tenant_usage test_subscription try_lock \
+         try_lock_xact undo_metering unlink_tenants unlink_users unlock unregister_resource unwatch_table \
+         update_subscription uuid_v7 verify_subscription wait_for_delivery watch_table"
     );
     // Named notation: parameters have names, and not p_ ones.
     let unnamed = "select p.oid::regprocedure from pg_proc p

@@ -57,6 +57,8 @@ mod links;
 #[cfg(test)]
 mod listener;
 #[cfg(test)]
+mod locks;
+#[cfg(test)]
 mod manage_subscriptions;
 #[cfg(test)]
 mod matching;
@@ -64,6 +66,8 @@ mod matching;
 mod move_subscriptions;
 #[cfg(test)]
 mod native;
+#[cfg(test)]
+mod notify_queue;
 #[cfg(test)]
 mod ordering;
 #[cfg(test)]
@@ -84,6 +88,8 @@ mod reference;
 mod replay;
 #[cfg(test)]
 mod resources;
+#[cfg(test)]
+mod row_locks;
 #[cfg(test)]
 mod session;
 #[cfg(test)]
