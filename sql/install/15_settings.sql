@@ -129,7 +129,7 @@ begin
     end if;
     -- Limits go on to lock event_logs: first of all then, as create_partitions() does.
     if starts_with(name, 'tenant_max_') then
-        perform pg_advisory_xact_lock(1464156751, 0);
+        perform webhooks.lock_xact(webhooks.change_lock(), 0);
     end if;
     insert into webhooks.setting_overrides as o (name, value) values (set_setting.name, set_setting.value)
     on conflict on constraint setting_overrides_pkey do update set value = excluded.value;
@@ -202,7 +202,7 @@ as $$
 begin
     -- As in set_setting().
     if starts_with(name, 'tenant_max_') then
-        perform pg_advisory_xact_lock(1464156751, 0);
+        perform webhooks.lock_xact(webhooks.change_lock(), 0);
     end if;
     delete from webhooks.setting_overrides o where o.name = reset_setting.name;
     perform webhooks.check_verification_settings();

@@ -30,7 +30,7 @@ begin
         raise exception 'days_ahead is %, not between 1 and 366', days
             using errcode = 'invalid_parameter_value', hint = 'Call webhooks.create_partitions() for the setting partition_days_ahead.';
     end if;
-    perform pg_advisory_xact_lock(1464156751, 0);
+    perform webhooks.lock_xact(webhooks.change_lock(), 0);
     for parent, key, span in values
         ('event_logs', 'id', 'day'), ('delivery_attempts', 'delivery_id', 'day'),
         -- Few rows, kept for years: by the day they would be thousands of tables.
