@@ -101,6 +101,9 @@ pub fn warn(waits: &str, blockers: &Result<Vec<Blocker>, Error>) {
                 );
             }
         }
-        Err(error) => tracing::warn!("{waits}: who is in the way can't be seen: {}", explain(error)),
+        Err(error) => tracing::warn!(
+            "{waits}: who is in the way can't be seen: {}",
+            explain(error)
+        ),
     }
 }

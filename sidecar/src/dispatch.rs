@@ -248,9 +248,7 @@ impl Board {
         };
         // What can't be sent any more is only recorded.
         let admitted = admitted && !(must_agree && delivery.is_sendable(now));
-        if !admitted
-            || self.disabling.contains_key(&line_id)
-            || self.parked.contains_key(&line_id)
+        if !admitted || self.disabling.contains_key(&line_id) || self.parked.contains_key(&line_id)
         {
             line.more = true;
             self.unsee(line_id, id);

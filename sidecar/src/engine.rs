@@ -609,7 +609,11 @@ impl Engine {
                 settings,
                 subscriptions,
             } => {
-                if self.settings.as_ref().is_some_and(|s| s.digest != settings.digest) {
+                if self
+                    .settings
+                    .as_ref()
+                    .is_some_and(|s| s.digest != settings.digest)
+                {
                     self.settings_changed();
                 }
                 for id in subscriptions {

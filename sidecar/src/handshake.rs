@@ -166,7 +166,10 @@ async fn open(database: &Database) -> Result<Client, tokio_postgres::Error> {
     let settings = [
         ("lock_timeout", LOCK_TIMEOUT.to_owned()),
         ("statement_timeout", SERVER_TIMEOUT.to_owned()),
-        ("idle_in_transaction_session_timeout", SERVER_TIMEOUT.to_owned()),
+        (
+            "idle_in_transaction_session_timeout",
+            SERVER_TIMEOUT.to_owned(),
+        ),
     ];
     database
         .connect("webhooks-sidecar verify", &settings, sender)

@@ -96,7 +96,10 @@ impl Owner {
             ("tcp_keepalives_count", "3".to_owned()),
             ("tcp_user_timeout", lease_ms),
             // Earlier than this process gives up: a statement that took too long is tried again on the same session.
-            ("statement_timeout", (lease * 9 / 10).as_millis().to_string()),
+            (
+                "statement_timeout",
+                (lease * 9 / 10).as_millis().to_string(),
+            ),
             // The session does nothing else while it waits, not even say that it is alive.
             ("lock_timeout", LOCK_TIMEOUT.to_owned()),
         ];

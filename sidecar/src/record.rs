@@ -211,7 +211,8 @@ impl Recorder {
             "results of {} subscriptions can't be recorded while their rows are locked, and nothing more is sent to these",
             subscriptions.len()
         );
-        self.name_blockers(&waits, &deliveries, &subscriptions).await;
+        self.name_blockers(&waits, &deliveries, &subscriptions)
+            .await;
     }
 
     async fn name_blockers(&self, waits: &str, deliveries: &[Uuid], subscriptions: &[Uuid]) {
@@ -377,7 +378,10 @@ async fn open(database: &Database) -> Result<Session, tokio_postgres::Error> {
         ("synchronous_commit", "off".to_owned()),
         ("statement_timeout", SERVER_TIMEOUT.to_owned()),
         ("lock_timeout", LOCK_TIMEOUT.to_owned()),
-        ("idle_in_transaction_session_timeout", SERVER_TIMEOUT.to_owned()),
+        (
+            "idle_in_transaction_session_timeout",
+            SERVER_TIMEOUT.to_owned(),
+        ),
     ];
     let (sender, _) = unbounded_channel();
     let client = database

@@ -65,6 +65,21 @@ $$;
 comment on function webhooks.renew_verification(webhooks.webhook_subscriptions, webhooks.webhook_subscriptions) is
     'What a change of a subscription means for its verification. Part of derive_routes().';
 
+create function webhooks.tell_of_change(subscription_id uuid)
+returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    if not webhooks.notify_change(subscription_id::text) then
+        -- Another version of it they find by themselves. (Before anything else of it is locked, as everybody does.)
+        update webhooks.webhook_subscriptions s set version = s.version where s.id = tell_of_change.subscription_id;
+    end if;
+end
+$$;
+comment on function webhooks.tell_of_change(uuid) is
+    'Has sidecars drop what they hold and know of a subscription, whether they can be notified or not.';
+
 create function webhooks.verify_subscription(subscription_id uuid)
 returns void
 language plpgsql volatile security definer

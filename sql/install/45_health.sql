@@ -71,13 +71,10 @@ declare
     closed integer;
 begin
     perform webhooks.own_subscription(subscription_id);
+    -- The sidecar drops what it knows of the receiver and begins anew.
+    perform webhooks.tell_of_change(subscription_id);
     delete from webhooks.subscription_breakers b where b.subscription_id = reset_breaker.subscription_id;
     get diagnostics closed = row_count;
-    -- The sidecar drops what it knows of the receiver and begins anew.
-    if not webhooks.notify_change(subscription_id::text) then
-        -- Another version of it they find by themselves.
-        update webhooks.webhook_subscriptions s set version = s.version where s.id = reset_breaker.subscription_id;
-    end if;
     return closed > 0;
 end
 $$;

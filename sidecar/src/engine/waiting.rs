@@ -65,7 +65,10 @@ impl Engine {
         if !matches!(purpose, Purpose::Other) && self.warnings.is_due(now) {
             let reason = error.as_db_error().map_or("", |error| error.message());
             self.to_name = Some((
-                format!("deliveries wait: {} failed ({reason}) and is tried again", purpose.name()),
+                format!(
+                    "deliveries wait: {} failed ({reason}) and is tried again",
+                    purpose.name()
+                ),
                 Vec::new(),
             ));
         }

@@ -158,3 +158,73 @@ pub(super) async fn find(client: &Client, batch: &[Attempt]) -> Result<HashSet<U
         .map(|a| a.subscription_id)
         .collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dispatch::Verdict;
+
+    fn attempt(delivery: u128, subscription: u128) -> Attempt {
+        Attempt {
+            delivery_id: Uuid::from_u128(delivery),
+            subscription_id: Uuid::from_u128(subscription),
+            is_test: false,
+            attempt: 0,
+            status: "delivered",
+            http_status: None,
+            response_headers: None,
+            response_body: None,
+            error: None,
+            attempted_at: std::time::UNIX_EPOCH,
+            duration: Duration::ZERO,
+            payload_size: None,
+            payload_sha256: None,
+            retry_after: None,
+            disable_reason: None,
+            verdict: Verdict::Works,
+            breaker: None,
+            session: 0,
+            is_void: false,
+        }
+    }
+
+    fn deliveries(batch: &[Attempt]) -> Vec<u128> {
+        batch.iter().map(|a| a.delivery_id.as_u128()).collect()
+    }
+
+    #[test]
+    fn what_is_locked_waits_by_itself_longer_and_longer() {
+        let start = Instant::now();
+        let mut locked = Locked::default();
+        assert!(locked.is_empty() && locked.next_try().is_none());
+        let mut batch = vec![attempt(1, 7), attempt(2, 8), attempt(3, 7)];
+        let seven = HashSet::from([Uuid::from_u128(7)]);
+        assert_eq!(locked.park(&mut batch, &seven, start).len(), 2);
+        assert_eq!(deliveries(&batch), [2]);
+        // What comes meanwhile joins it, in order.
+        let mut more = vec![attempt(4, 7), attempt(5, 9)];
+        assert_eq!(locked.hold(&mut more, start), [Uuid::from_u128(4)]);
+        assert_eq!(deliveries(&more), [5]);
+        let mut now = start;
+        for pause in [100, 200, 400, 800, 1600, 2000, 2000] {
+            let pause = Duration::from_millis(pause);
+            assert_eq!(locked.next_try(), Some(now + pause));
+            assert!(locked.take_due(now + pause / 2, 100).is_empty());
+            now += pause;
+            let mut due = locked.take_due(now, 100);
+            assert_eq!(deliveries(&due), [1, 3, 4]);
+            locked.park(&mut due, &seven, now);
+        }
+        assert_eq!(locked.locked_for(Duration::from_secs(1), now).0.len(), 1);
+        let due = locked.take_due(now + LONGEST_PAUSE, 100);
+        locked.written(&due, now + LONGEST_PAUSE);
+        assert!(locked.is_empty());
+        // It is looked at for a while, and then like any other.
+        let mut next = vec![attempt(6, 7)];
+        assert_eq!(locked.hold(&mut next, now + SUSPECTED / 2).len(), 1);
+        assert_eq!(locked.next_try(), Some(now + SUSPECTED / 2));
+        locked.take_due(now + SUSPECTED / 2, 100);
+        let mut next = vec![attempt(8, 7)];
+        assert!(locked.hold(&mut next, now + SUSPECTED * 2).is_empty());
+    }
+}

@@ -45,7 +45,9 @@ async fn wait_named(scene: &Scene, session: &Client, what: &str) {
 }
 
 fn assert_no_session_was_lost(scene: &Scene) {
-    let lost = |line: &webhooks_tests::sidecar::LogLine| line.message().contains("no session with the database");
+    let lost = |line: &webhooks_tests::sidecar::LogLine| {
+        line.message().contains("no session with the database")
+    };
     assert!(!scene.sidecar.log().iter().any(lost));
 }
 
@@ -64,7 +66,10 @@ async fn a_retry_that_is_locked_stops_nobody_else() {
     scene.db.wait_value(tried, "20").await.unwrap();
     let manager = scene.db.connect().await.unwrap();
     // Most of them are between two attempts; those just being recorded are left.
-    let cancel = format!("begin; select webhooks.cancel_deliveries('{}')", locked.subscription);
+    let cancel = format!(
+        "begin; select webhooks.cancel_deliveries('{}')",
+        locked.subscription
+    );
     manager.batch_execute(&cancel).await.unwrap();
     others_go_on(&scene, &other, 20).await;
     wait_named(&scene, &manager, "their rows are locked").await;
@@ -98,7 +103,12 @@ async fn results_that_are_locked_wait_alone() {
         locked.subscription
     );
     manager.batch_execute(&lock).await.unwrap();
-    wait_named(&scene, &manager, "can't be recorded while their rows are locked").await;
+    wait_named(
+        &scene,
+        &manager,
+        "can't be recorded while their rows are locked",
+    )
+    .await;
     let sent = scene.receiver.requests_to("/locked").len();
     others_go_on(&scene, &other, 30).await;
     // Nothing more is sent to it than was under way.
@@ -182,7 +192,10 @@ async fn a_session_that_holds_shards_is_named() {
     let free = scene.endpoint("/free", Reply::ok(), free).await;
     let event = scene.publish(&held).await;
     others_go_on(&scene, &free, 3).await;
-    let named = format!("shard 15 by pid {} of role {SIDECAR_ROLE}", pid_of(&holder).await);
+    let named = format!(
+        "shard 15 by pid {} of role {SIDECAR_ROLE}",
+        pid_of(&holder).await
+    );
     scene
         .sidecar
         .wait_log(PATIENCE, |line| line.message().contains(&named))
@@ -219,11 +232,17 @@ async fn changes_are_noticed_without_a_notification() {
     scene.db.execute(&change).await.unwrap();
     scene
         .receiver
-        .wait_until(PATIENCE, |requests| requests.iter().any(|r| r.path == "/new"))
+        .wait_until(PATIENCE, |requests| {
+            requests.iter().any(|r| r.path == "/new")
+        })
         .await
         .unwrap();
     let short = "select count(*) > 0 from webhooks.delivery_attempts where response_body = '01234'";
-    scene.db.wait_value_within(PATIENCE, short, "true").await.unwrap();
+    scene
+        .db
+        .wait_value_within(PATIENCE, short, "true")
+        .await
+        .unwrap();
 }
 
 /// With the notification queue full nobody wakes a sidecar: it finds its work by itself, and soon.
@@ -252,7 +271,11 @@ async fn a_full_notification_queue_is_no_outage() {
     others_go_on(&scene, &endpoint, 1).await;
     let began = std::time::Instant::now();
     others_go_on(&scene, &endpoint, 20).await;
-    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    assert!(
+        began.elapsed() < Duration::from_secs(10),
+        "{:?}",
+        began.elapsed()
+    );
     let another = scene.endpoint("/another", Reply::ok(), json!({})).await;
     others_go_on(&scene, &another, 1).await;
     idle.batch_execute("rollback").await.unwrap();

@@ -165,7 +165,7 @@ async fn what_can_be_told_of_a_function_is_told() {
          publish_event record_attempts record_verifications redeliver refuse_event refuse_outstanding register_event_type \
          register_resource release_shards remove_orphans renew_secret renew_verification replay_events reset_breaker \
          reset_setting retry_delivery retry_failed revoke_all_tenants ring_doorbell set_setting set_setting \
-         set_subscriptions_enabled set_tenant set_tenant_limits sidecar_count tenant_usage test_subscription try_lock \
+         set_subscriptions_enabled set_tenant set_tenant_limits sidecar_count tell_of_change tenant_usage test_subscription try_lock \
          try_lock_xact undo_metering unlink_tenants unlink_users unlock unregister_resource unwatch_table \
          update_subscription uuid_v7 verify_subscription wait_for_delivery watch_table"
     );

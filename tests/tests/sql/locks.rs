@@ -40,7 +40,9 @@ async fn outsiders_are_in_nobodys_way() {
         ))
         .await;
     let refused = admin
-        .refused(&format!("select webhooks.publish_event('{tenant}', 'job.created')"))
+        .refused(&format!(
+            "select webhooks.publish_event('{tenant}', 'job.created')"
+        ))
         .await;
     assert_eq!(refused.code, "53400", "limits are on: {refused:?}");
 }
@@ -49,9 +51,21 @@ async fn outsiders_are_in_nobodys_way() {
 #[tokio::test]
 async fn nobody_is_granted_the_locks_themselves() {
     let db = Database::fresh("granted_locks").await.unwrap();
-    for role in [PUBLISHER_ROLE, MANAGER_ROLE, MONITOR_ROLE, AUDITOR_ROLE, SIDECAR_ROLE, STRANGER_ROLE] {
+    for role in [
+        PUBLISHER_ROLE,
+        MANAGER_ROLE,
+        MONITOR_ROLE,
+        AUDITOR_ROLE,
+        SIDECAR_ROLE,
+        STRANGER_ROLE,
+    ] {
         let session = Session::open_as(&db, role).await;
-        for call in ["lock_xact(1, 2)", "try_lock_xact(1, 2, true)", "try_lock(1, 2, false)", "unlock(1, 2, false)"] {
+        for call in [
+            "lock_xact(1, 2)",
+            "try_lock_xact(1, 2, true)",
+            "try_lock(1, 2, false)",
+            "unlock(1, 2, false)",
+        ] {
             let refused = session.refused(&format!("select webhooks.{call}")).await;
             assert_eq!(refused.code, "42501", "{role}: {call}");
         }
@@ -82,7 +96,9 @@ async fn a_session_has_each_lock_once_however_often_it_takes_it() {
     sidecar.run("select webhooks.balance_shards('{4,5}')").await;
     let all = "select cardinality(acquired) from webhooks.balance_shards('{}')";
     assert_eq!(other.text(all).await, "0");
-    sidecar.run("select webhooks.release_shards(array(select generate_series(0, 15)::smallint))").await;
+    sidecar
+        .run("select webhooks.release_shards(array(select generate_series(0, 15)::smallint))")
+        .await;
     assert_eq!(sidecar.text(HELD).await, "0");
     assert_eq!(other.text(all).await, "16");
 }
@@ -94,13 +110,19 @@ async fn they_end_with_the_transaction_the_savepoint_or_the_session() {
     let take = "select webhooks.try_lock_xact(7, -1, false)";
     assert_eq!(one.text(&format!("begin; {take}")).await, "t");
     assert_eq!(other.text(take).await, "f");
-    assert_eq!(other.text("select webhooks.try_lock_xact(8, -1, false)").await, "t");
+    assert_eq!(
+        other
+            .text("select webhooks.try_lock_xact(8, -1, false)")
+            .await,
+        "t"
+    );
     one.run("commit").await;
     assert_eq!(other.text(take).await, "t");
     assert_eq!(one.text(&format!("begin; savepoint s; {take}")).await, "t");
     one.run("rollback to s").await;
     assert_eq!(other.text(take).await, "t");
-    one.run("commit; select webhooks.try_lock(7, -1, false)").await;
+    one.run("commit; select webhooks.try_lock(7, -1, false)")
+        .await;
     assert_eq!(other.text(take).await, "f");
     let end = format!("select pg_terminate_backend({}, 10000)", one.pid());
     assert_eq!(other.text(&end).await, "t");
@@ -129,11 +151,23 @@ async fn no_role_may_lock_a_table() {
         )
         .await;
     assert!(relations.len() > 30, "{relations:?}");
-    for role in ["manager", "manager_backend", "manager_monitor", PUBLISHER_ROLE, MONITOR_ROLE, AUDITOR_ROLE, SIDECAR_ROLE] {
+    for role in [
+        "manager",
+        "manager_backend",
+        "manager_monitor",
+        PUBLISHER_ROLE,
+        MONITOR_ROLE,
+        AUDITOR_ROLE,
+        SIDECAR_ROLE,
+    ] {
         let session = Session::open_as(&db, role).await;
         for relation in &relations {
             for mode in [
-                "share update exclusive", "share", "share row exclusive", "exclusive", "access exclusive",
+                "share update exclusive",
+                "share",
+                "share row exclusive",
+                "exclusive",
+                "access exclusive",
             ] {
                 let lock = format!("begin; lock table {relation} in {mode} mode nowait");
                 let refused = session.refused(&lock).await;
@@ -159,8 +193,14 @@ async fn managers_delete_by_functions() {
              select from webhooks.webhook_subscriptions for update",
         )
         .await;
-    for table in ["webhook_subscriptions", "subscription_templates", "subscription_breakers"] {
-        let refused = manager.refused(&format!("delete from webhooks.{table}")).await;
+    for table in [
+        "webhook_subscriptions",
+        "subscription_templates",
+        "subscription_breakers",
+    ] {
+        let refused = manager
+            .refused(&format!("delete from webhooks.{table}"))
+            .await;
         assert_eq!(refused.code, "42501", "{table}");
     }
     let delete = "select webhooks.delete_subscription_template('11111111-1111-4111-8111-111111111111', 'mine')";

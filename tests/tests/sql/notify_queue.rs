@@ -77,9 +77,14 @@ async fn a_full_queue_fails_no_commit() {
     // Full to the brim for everybody else.
     fuller("0.97").await;
     let refused = admin.refused(fill).await;
-    assert!(refused.message.contains("too many notifications"), "{refused:?}");
+    assert!(
+        refused.message.contains("too many notifications"),
+        "{refused:?}"
+    );
 
-    publisher.run(&format!("begin; {PUBLISH}; {PUBLISH}; {PUBLISH}; commit")).await;
+    publisher
+        .run(&format!("begin; {PUBLISH}; {PUBLISH}; {PUBLISH}; commit"))
+        .await;
     manager
         .run(&format!(
             "select webhooks.update_subscription('{SUBSCRIPTION}', '{{\"name\": \"x\"}}');
@@ -98,7 +103,9 @@ async fn a_full_queue_fails_no_commit() {
         .await;
     // Once for each transaction that would have notified, and with a way out.
     let log = cluster.server_log();
-    let warnings = log.matches("sidecars are not notified: the server's notification queue is").count();
+    let warnings = log
+        .matches("sidecars are not notified: the server's notification queue is")
+        .count();
     assert!((3..=8).contains(&warnings), "{warnings} warnings");
     assert!(log.contains("pg_terminate_backend(pid)"));
 

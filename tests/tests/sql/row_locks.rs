@@ -11,8 +11,7 @@ const U: &str = "22222222-2222-4222-8222-222222222222";
 /// Of T and of U, in the same shard.
 const T_SUBSCRIPTION: &str = "00000000-0000-7000-8000-000000000001";
 const U_SUBSCRIPTION: &str = "00000000-0000-7000-8000-000000000011";
-const PROMOTE: &str =
-    "select array_to_string(subscription_ids, ' '), next_due_in_ms, cardinality(locked_ids) from webhooks.promote_due('{1}')";
+const PROMOTE: &str = "select array_to_string(subscription_ids, ' '), next_due_in_ms, cardinality(locked_ids) from webhooks.promote_due('{1}')";
 
 struct Scene {
     db: Database,
@@ -27,9 +26,12 @@ impl Scene {
     async fn set(name: &str) -> Self {
         let db = Database::fresh(name).await.unwrap();
         let admin = Session::open(&db).await;
-        admin.run("select webhooks.set_setting('verification_origin', 'events.example.com')").await;
+        admin
+            .run("select webhooks.set_setting('verification_origin', 'events.example.com')")
+            .await;
         for (tenant, id) in [(T, T_SUBSCRIPTION), (U, U_SUBSCRIPTION)] {
-            let columns = json!({"id": id, "tenant_id": tenant, "webhook_url": "http://x.example/"});
+            let columns =
+                json!({"id": id, "tenant_id": tenant, "webhook_url": "http://x.example/"});
             db.subscribe(columns).await.unwrap();
             db.publish_many(tenant.parse().unwrap(), "job.created", 1)
                 .await
@@ -76,7 +78,9 @@ async fn due_deliveries_that_are_locked_are_left_for_later() {
     for lock in [
         format!("select webhooks.cancel_deliveries('{T_SUBSCRIPTION}')"),
         format!("select webhooks.delete_subscription('{T_SUBSCRIPTION}')"),
-        format!("select webhooks.cancel_deliveries('{T_SUBSCRIPTION}'); savepoint s; select webhooks.delete_subscription('{T_SUBSCRIPTION}')"),
+        format!(
+            "select webhooks.cancel_deliveries('{T_SUBSCRIPTION}'); savepoint s; select webhooks.delete_subscription('{T_SUBSCRIPTION}')"
+        ),
     ] {
         let scene = Scene::set("promote_locked").await;
         scene.manager.run(&format!("begin; {lock}")).await;
@@ -92,14 +96,21 @@ async fn due_deliveries_that_are_locked_are_left_for_later() {
                 scene.delivery_of(T_SUBSCRIPTION).await
             ))
             .await;
-        let named = format!("{}|{MANAGER_ROLE}|webhooks.delivery_queue|row|t", scene.manager.pid());
+        let named = format!(
+            "{}|{MANAGER_ROLE}|webhooks.delivery_queue|row|t",
+            scene.manager.pid()
+        );
         assert_eq!(blockers, [named.clone()], "{lock}");
         // Also without a word of which.
         let monitor = Session::open_as(&scene.db, MONITOR_ROLE).await;
         let overdue = "select pid, role, relation, mode, since <= now() from webhooks.blockers()";
         assert_eq!(monitor.lines(overdue).await, [named], "{lock}");
         scene.manager.run("rollback").await;
-        assert_eq!(scene.sidecar.text(PROMOTE).await, format!("{T_SUBSCRIPTION}|null|0"), "{lock}");
+        assert_eq!(
+            scene.sidecar.text(PROMOTE).await,
+            format!("{T_SUBSCRIPTION}|null|0"),
+            "{lock}"
+        );
         assert!(monitor.lines(overdue).await.is_empty());
     }
 }
@@ -108,17 +119,26 @@ async fn due_deliveries_that_are_locked_are_left_for_later() {
 #[tokio::test]
 async fn many_locked_ones_hide_nobody_elses() {
     let scene = Scene::set("promote_many").await;
-    scene.db.publish_many(T.parse().unwrap(), "job.created", 50).await.unwrap();
+    scene
+        .db
+        .publish_many(T.parse().unwrap(), "job.created", 50)
+        .await
+        .unwrap();
     scene
         .admin
         .run(&format!("update webhooks.delivery_queue set attempt = 1, next_attempt_at = now() - interval '1 h' where tenant_id = '{T}'"))
         .await;
     scene
         .manager
-        .run(&format!("begin; select webhooks.cancel_deliveries('{T_SUBSCRIPTION}')"))
+        .run(&format!(
+            "begin; select webhooks.cancel_deliveries('{T_SUBSCRIPTION}')"
+        ))
         .await;
     let promote = "select array_to_string(subscription_ids, ' '), next_due_in_ms from webhooks.promote_due('{1}', 10)";
-    assert_eq!(scene.sidecar.text(promote).await, format!("{U_SUBSCRIPTION}|250"));
+    assert_eq!(
+        scene.sidecar.text(promote).await,
+        format!("{U_SUBSCRIPTION}|250")
+    );
 }
 
 /// A transaction that is prepared has no session, and lasts.
@@ -130,11 +150,23 @@ async fn a_prepared_transaction_is_named() {
         .manager
         .run(&format!("set webhooks.notify = off; begin; select webhooks.cancel_deliveries('{T_SUBSCRIPTION}'); prepare transaction '{gid}'"))
         .await;
-    assert_eq!(scene.sidecar.text(PROMOTE).await, format!("{U_SUBSCRIPTION}|250|1"));
+    assert_eq!(
+        scene.sidecar.text(PROMOTE).await,
+        format!("{U_SUBSCRIPTION}|250|1")
+    );
     let blockers = "select pid, prepared_transaction, role from webhooks.blockers()";
-    assert_eq!(scene.sidecar.lines(blockers).await, [format!("null|{gid}|{MANAGER_ROLE}")]);
-    scene.manager.run(&format!("rollback prepared '{gid}'")).await;
-    assert_eq!(scene.sidecar.text(PROMOTE).await, format!("{T_SUBSCRIPTION}|null|0"));
+    assert_eq!(
+        scene.sidecar.lines(blockers).await,
+        [format!("null|{gid}|{MANAGER_ROLE}")]
+    );
+    scene
+        .manager
+        .run(&format!("rollback prepared '{gid}'"))
+        .await;
+    assert_eq!(
+        scene.sidecar.text(PROMOTE).await,
+        format!("{T_SUBSCRIPTION}|null|0")
+    );
 }
 
 #[tokio::test]
@@ -148,14 +180,32 @@ async fn results_of_what_is_locked_are_told_from_the_others() {
         .await;
     // What is locked; whether it matters to results that change neither subscription nor breaker, one, the other.
     for (lock, locked) in [
-        (format!("select webhooks.cancel_deliveries('{T_SUBSCRIPTION}')"), [true, true, true]),
-        (format!("select webhooks.update_subscription('{T_SUBSCRIPTION}', '{{\"name\": \"y\"}}')"), [false, true, false]),
-        (format!("select webhooks.reset_breaker('{T_SUBSCRIPTION}')"), [false, false, true]),
+        (
+            format!("select webhooks.cancel_deliveries('{T_SUBSCRIPTION}')"),
+            [true, true, true],
+        ),
+        (
+            format!(
+                "select webhooks.update_subscription('{T_SUBSCRIPTION}', '{{\"name\": \"y\"}}')"
+            ),
+            [false, true, false],
+        ),
+        (
+            format!("select webhooks.reset_breaker('{T_SUBSCRIPTION}')"),
+            [false, false, true],
+        ),
     ] {
         scene.manager.run(&format!("begin; {lock}")).await;
-        for (n, (disables, breaker)) in [(false, false), (true, false), (false, true)].into_iter().enumerate() {
+        for (n, (disables, breaker)) in [(false, false), (true, false), (false, true)]
+            .into_iter()
+            .enumerate()
+        {
             let found = scene.locked(disables, breaker).await;
-            let expected = if locked[n] { vec![delivery.clone()] } else { vec![] };
+            let expected = if locked[n] {
+                vec![delivery.clone()]
+            } else {
+                vec![]
+            };
             assert_eq!(found, expected, "{lock}, {n}");
         }
         scene.manager.run("rollback").await;
@@ -168,7 +218,9 @@ async fn answers_of_locked_subscriptions_are_given_back() {
     let scene = Scene::set("verify_locked").await;
     scene
         .manager
-        .run(&format!("begin; select webhooks.update_subscription('{T_SUBSCRIPTION}', '{{\"name\": \"y\"}}')"))
+        .run(&format!(
+            "begin; select webhooks.update_subscription('{T_SUBSCRIPTION}', '{{\"name\": \"y\"}}')"
+        ))
         .await;
     let record = format!(
         "select webhooks.record_verifications('{{{T_SUBSCRIPTION},{U_SUBSCRIPTION}}}', '{{http://x.example/,http://x.example/}}', '{{o,o}}', '{{verified,verified}}', '{{null,null}}', '{{null,null}}', '{{null,null}}')"
@@ -220,7 +272,10 @@ async fn upkeep_leaves_what_is_locked() {
 #[tokio::test]
 async fn who_locks_a_table_is_named() {
     let scene = Scene::set("table_locked").await;
-    scene.admin.run("select webhooks.create_partitions(1)").await;
+    scene
+        .admin
+        .run("select webhooks.create_partitions(1)")
+        .await;
     let tables = scene
         .admin
         .lines("select c.oid::regclass from pg_class c where c.relnamespace = 'webhooks'::regnamespace and c.relkind in ('r', 'p') and c.relname !~ '_template$' order by 1")
@@ -259,9 +314,16 @@ async fn other_versions_are_found() {
         scene.manager.run(&format!("begin; {change}")).await;
         assert!(scene.sidecar.lines(&changed).await.is_empty(), "{change}");
         scene.manager.run("commit").await;
-        assert_eq!(scene.sidecar.lines(&changed).await, [T_SUBSCRIPTION], "{change}");
+        assert_eq!(
+            scene.sidecar.lines(&changed).await,
+            [T_SUBSCRIPTION],
+            "{change}"
+        );
     }
     assert_eq!(scene.sidecar.text(digest).await, before);
-    scene.admin.run("select webhooks.set_setting('breaker_cooldown_seconds', 7)").await;
+    scene
+        .admin
+        .run("select webhooks.set_setting('breaker_cooldown_seconds', 7)")
+        .await;
     assert_ne!(scene.sidecar.text(digest).await, before);
 }

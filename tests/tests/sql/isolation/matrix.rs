@@ -237,6 +237,7 @@ pub const FUNCTIONS: &[(&str, &str, Answer)] = &[
     ("sync_limit_trigger", "", Owner),
     ("sync_resource_trigger", "", Owner),
     ("sync_validation_trigger", "", Owner),
+    ("tell_of_change", "", Owner),
     ("tenant_lock", "", Owner),
     ("tenant_usage", "manager monitor", Denied("select used from webhooks.tenant_usage('{tenant}') where name = 'subscriptions'")),
     ("test_shard_of", "", Owner),

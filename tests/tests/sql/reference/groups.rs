@@ -286,6 +286,7 @@ pub const INTERNALS: &[&str] = &[
     "sync_limit_trigger()",
     "sync_resource_trigger()",
     "sync_validation_trigger()",
+    "tell_of_change()",
     "tenant_lock()",
     "test_shard_of()",
     "text_setting()",
