@@ -6,6 +6,8 @@
 //! # Layout
 //! - `ids`: UUIDv7
 //! - `filter`: event filters
+//! - `locks`: locks that nobody else can take
+//! - `notifications`: how many a transaction sends
 //! - `meters`: what tenants with limits use, in memory shared by all sessions of the database
 //! - `payload`: the request body
 //! - `publishing`: whether events were matched
@@ -18,7 +20,9 @@
 
 mod filter;
 mod ids;
+mod locks;
 mod meters;
+mod notifications;
 mod payload;
 mod publishing;
 mod refuse;

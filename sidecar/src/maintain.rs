@@ -18,7 +18,11 @@ async fn maintain(database: &Database) -> Result<(), tokio_postgres::Error> {
     let client = database
         .connect(
             "webhooks-sidecar maintain",
-            &[("statement_timeout", "10min".to_owned())],
+            &[
+                ("statement_timeout", "10min".to_owned()),
+                ("lock_timeout", "5s".to_owned()),
+                ("idle_in_transaction_session_timeout", "1min".to_owned()),
+            ],
             sender,
         )
         .await?;

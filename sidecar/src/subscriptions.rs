@@ -144,6 +144,11 @@ impl Subscriptions {
         self.known.get(&id).cloned()
     }
 
+    /// Those of some that are known.
+    pub fn all_of(&self, ids: &[Uuid]) -> impl Iterator<Item = &Arc<Subscription>> {
+        ids.iter().filter_map(|id| self.known.get(id))
+    }
+
     /// Forgets some: one that was deleted and made again under the same id starts at the same version.
     pub fn forget(&mut self, changed: &[Uuid]) {
         for id in changed {

@@ -390,9 +390,7 @@ begin
     if tg_op <> 'INSERT' then
         delete from webhooks.subscription_routes r where r.subscription_id = old.id;
         -- Sidecars drop what they hold for the old version; what was held back may go.
-        if coalesce(nullif(current_setting('webhooks.notify', true), ''), 'on')::boolean then
-            perform pg_notify('webhooks_changed', old.id::text);
-        end if;
+        perform webhooks.notify_change(old.id::text);
     end if;
     -- Another receiver, or one that somebody looked after: what the old one did says nothing of it.
     if tg_op = 'DELETE'

@@ -89,22 +89,17 @@ comment on column webhooks.subscription_health.verification_error is 'Why it is 
 
 create function webhooks.reset_breaker(subscription_id uuid)
 returns boolean
-language plpgsql volatile
+language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
     closed integer;
 begin
-    if not exists (select from webhooks.webhook_subscriptions s where s.id = reset_breaker.subscription_id) then
-        raise exception 'there is no subscription %', coalesce(subscription_id::text, 'null')
-            using errcode = 'undefined_object', hint = 'Open breakers are listed by: select * from webhooks.subscription_health where breaker_state <> ''closed'';';
-    end if;
+    perform webhooks.own_subscription(subscription_id);
+    -- The sidecar drops what it knows of the receiver and begins anew.
+    perform webhooks.tell_of_change(subscription_id);
     delete from webhooks.subscription_breakers b where b.subscription_id = reset_breaker.subscription_id;
     get diagnostics closed = row_count;
-    -- The sidecar drops what it knows of the receiver and begins anew.
-    if coalesce(nullif(current_setting('webhooks.notify', true), ''), 'on')::boolean then
-        perform pg_notify('webhooks_changed', reset_breaker.subscription_id::text);
-    end if;
     return closed > 0;
 end
 $$;

@@ -182,7 +182,7 @@ declare
     former text;
 begin
     -- First of all, as create_partitions() does: both go on to lock event_logs and audit_log.
-    perform pg_advisory_xact_lock(1464156751, 0);
+    perform webhooks.lock_xact(webhooks.change_lock(), 0);
     if coalesce(resource_type, '') = '' or num_nonnulls(target, resolver) <> 1 then
         raise exception 'a resource type needs a name, and either a table or a resolver'
             using errcode = 'invalid_parameter_value',
@@ -224,7 +224,7 @@ declare
     ended webhooks.resources;
 begin
     -- First of all, as create_partitions() does: both go on to lock event_logs and audit_log.
-    perform pg_advisory_xact_lock(1464156751, 0);
+    perform webhooks.lock_xact(webhooks.change_lock(), 0);
     delete from webhooks.resources r where r.resource_type = unregister_resource.resource_type returning * into ended;
     if not found then
         return false;

@@ -203,7 +203,7 @@ declare
     known record;
 begin
     -- First of all, as create_partitions() does: both go on to lock event_logs and audit_log.
-    perform pg_advisory_xact_lock(1464156751, 0);
+    perform webhooks.lock_xact(webhooks.change_lock(), 0);
     if (name ~ '^[a-z0-9_]+(\.[a-z0-9_]+)+$' and length(name) <= 100) is not true then
         raise exception 'invalid event type "%"', coalesce(name, 'null')
             using errcode = 'invalid_parameter_value', hint = 'Types are lower-case words joined by dots, at most 100 characters: document.uploaded.';
@@ -249,7 +249,7 @@ as $$
 #variable_conflict use_variable
 begin
     -- First of all, as create_partitions() does: both go on to lock event_logs and audit_log.
-    perform pg_advisory_xact_lock(1464156751, 0);
+    perform webhooks.lock_xact(webhooks.change_lock(), 0);
     version := coalesce(version, (select t.version from webhooks.event_types t where t.name = deprecate_event_type.name));
     if not exists (
         select from webhooks.event_type_catalogue c where c.name = deprecate_event_type.name and c.version = deprecate_event_type.version

@@ -274,7 +274,7 @@ begin
         raise exception 'move_rows is %', coalesce(move_rows::text, 'null')
             using errcode = 'invalid_parameter_value', hint = 'Give 0 or more: 100000 take about five seconds.';
     end if;
-    perform pg_advisory_xact_lock(1464156751, 0);
+    perform webhooks.lock_xact(webhooks.change_lock(), 0);
     -- Publishers and claims need the default partition of event_logs: it is locked last.
     foreach parent in array array['audit_log', 'redeliveries', 'delivery_attempts', 'event_logs'] loop
         begin

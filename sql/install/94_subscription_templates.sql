@@ -70,6 +70,21 @@ create trigger audit_change
     after insert or update or delete on webhooks.subscription_templates
     for each row execute function webhooks.audit_change('subscription_template', 'name');
 
+create function webhooks.delete_subscription_template(tenant_id uuid, name text)
+returns boolean
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    perform webhooks.check_tenant(tenant_id);
+    delete from webhooks.subscription_templates t
+    where t.tenant_id = delete_subscription_template.tenant_id and t.name = delete_subscription_template.name;
+    return found;
+end
+$$;
+comment on function webhooks.delete_subscription_template(uuid, text) is
+    'Deletes a template of a tenant''s own; false if there is none of that name. Subscriptions made from it stay as they are.';
+
 create function webhooks.shipped_templates()
 returns table (name text, description text, settings jsonb, placeholders jsonb)
 language sql immutable parallel safe

@@ -53,14 +53,22 @@ begin
              where g.ordered and q.lane is not null and q.shard = g.shard and q.subscription_id = g.subscription_id
              order by q.lane, q.id limit 10000)
         ) d
+        -- What somebody has locked is left for the next time.
+        cross join lateral (select k.id from webhooks.delivery_queue k where k.id = d.id for update skip locked) k
     ));
     get diagnostics removed = row_count;
     delete from webhooks.subscription_breakers b
-    where (select webhooks.is_adopted())
-      and not exists (select from webhooks.webhook_subscriptions s where s.id = b.subscription_id);
+    where b.subscription_id = any (array(
+        select o.subscription_id from webhooks.subscription_breakers o
+        where (select webhooks.is_adopted())
+          and not exists (select from webhooks.webhook_subscriptions s where s.id = o.subscription_id)
+        for update of o skip locked));
     delete from webhooks.subscription_verifications v
-    where (select webhooks.is_adopted())
-      and not exists (select from webhooks.webhook_subscriptions s where s.id = v.subscription_id);
+    where v.subscription_id = any (array(
+        select o.subscription_id from webhooks.subscription_verifications o
+        where (select webhooks.is_adopted())
+          and not exists (select from webhooks.webhook_subscriptions s where s.id = o.subscription_id)
+        for update of o skip locked));
     return removed;
 end
 $$;
@@ -71,6 +79,8 @@ create function webhooks.maintain()
 returns table (task text, done bigint)
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
+-- What somebody has locked is left for the next time.
+set lock_timeout = '5s'
 as $$
 begin
     -- Each task by itself: one that can't be done now must not keep the others from being done.
@@ -81,7 +91,10 @@ begin
             case task
                 when 'forget_idempotency_keys' then
                     delete from webhooks.idempotency_keys k
-                    where k.created_at < now() - make_interval(hours => webhooks.setting('idempotency_retention_hours')::integer);
+                    where k.ctid = any (array(
+                        select o.ctid from webhooks.idempotency_keys o
+                        where o.created_at < now() - make_interval(hours => webhooks.setting('idempotency_retention_hours')::integer)
+                        for update skip locked));
                     get diagnostics done = row_count;
                 when 'remove_orphans' then
                     done := webhooks.remove_orphans();

@@ -382,6 +382,8 @@ declare
     subscription constant webhooks.webhook_subscriptions := webhooks.own_subscription(subscription_id);
     cancelled bigint;
 begin
+    -- Sidecars drop what they hold of it.
+    perform webhooks.tell_of_change(subscription_id);
     with locked as materialized (
         -- Those whose result is being written are done, or to be retried: waiting for a sidecar that may wait for us in
         -- turn would be a deadlock.
@@ -408,10 +410,6 @@ begin
     )
     select count(*) into cancelled from gone;
     if cancelled > 0 then
-        -- Sidecars drop what they hold of it.
-        if coalesce(nullif(current_setting('webhooks.notify', true), ''), 'on')::boolean then
-            perform pg_notify('webhooks_changed', cancel_deliveries.subscription_id::text);
-        end if;
         perform webhooks.audit('cancelled', 'subscription', subscription.id::text, subscription.tenant_id,
                                after => jsonb_build_object('deliveries', cancelled));
     end if;

@@ -17,7 +17,9 @@ to webhooks_publisher;
 grant insert, select (id) on webhooks.event_logs to webhooks_publisher;
 
 -- Managers: of their tenant, by row-level security. What is secret they may write, so columns are named one by one.
-grant insert, update, delete, select (
+-- Never UPDATE, DELETE or TRUNCATE of a whole table: whoever has one of these may LOCK the table, and stop all tenants'
+-- deliveries with it. UPDATE is granted column by column; to delete there are functions.
+grant insert, select (
     id, tenant_id, name, description, environment, webhook_url, webhook_method, auth_type, subscribed_events, event_filters,
     retry_count, retry_delay_seconds, timeout_seconds, max_payload_size_kb, is_active, is_enabled, created_at, updated_at,
     created_by, no_retry_statuses, max_in_flight, rate_limit_per_second, rate_limit_burst, ordering,
@@ -29,9 +31,21 @@ grant select on
     webhooks.delivery_attempts, webhooks.webhook_delivery_logs, webhooks.delivery_states, webhooks.event_types,
     webhooks.settings, webhooks.setting_overrides, webhooks.restored_events
 to webhooks_manager;
-grant select, delete on webhooks.subscription_breakers to webhooks_manager;
+grant select on webhooks.subscription_breakers to webhooks_manager;
 grant select on webhooks.subscription_verifications to webhooks_manager;
-grant select, insert, update, delete on webhooks.subscription_templates to webhooks_manager;
+grant select, insert on webhooks.subscription_templates to webhooks_manager;
+do $updates$
+declare
+    relation regclass;
+begin
+    foreach relation in array array['webhooks.webhook_subscriptions', 'webhooks.subscription_templates']::regclass[] loop
+        execute (
+            select pg_catalog.format('grant update (%s) on %s to webhooks_manager', pg_catalog.string_agg(pg_catalog.quote_ident(a.attname), ', ' order by a.attnum), relation)
+            from pg_catalog.pg_attribute a
+            where a.attrelid = relation and a.attnum > 0 and not a.attisdropped);
+    end loop;
+end
+$updates$;
 grant execute on function
     webhooks.set_tenant(uuid, boolean),
     webhooks.current_tenant(),
@@ -59,6 +73,7 @@ grant execute on function
     webhooks.preview_request(uuid, uuid),
     webhooks.shipped_templates(),
     webhooks.create_subscription_from_template(uuid, text, jsonb),
+    webhooks.delete_subscription_template(uuid, text),
     webhooks.preview_payload(uuid, uuid, text),
     webhooks.sample_request(text, uuid, text, text, text, integer),
     webhooks.sample_event_type(jsonb, text),
@@ -94,6 +109,7 @@ grant execute on function
     webhooks.subscription_messages(uuid),
     webhooks.sidecar_count(),
     webhooks.is_adopted(),
+    webhooks.blockers(uuid[], uuid[]),
     webhooks.shard_count(),
     webhooks.setting_definitions(),
     webhooks.text_setting_definitions()
@@ -114,6 +130,9 @@ grant execute on function
     webhooks.claim_deliveries(smallint[], uuid[], uuid[], uuid[], uuid[], uuid[], integer, integer, integer, bigint, uuid[], uuid[]),
     webhooks.promote_due(smallint[], integer),
     webhooks.load_subscriptions(uuid[]),
+    webhooks.changed_subscriptions(uuid[], bigint[]),
+    webhooks.locked_deliveries(uuid[], uuid[], boolean[], boolean[]),
+    webhooks.blockers(uuid[], uuid[]),
     webhooks.record_verifications(uuid[], text[], text[], text[], integer[], text[], bigint[]),
     webhooks.record_attempts(uuid[], uuid[], integer[], text[], integer[], text[], text[], text[], bigint[], bigint[], integer[], bytea[], bigint[], text[], text[], bigint[], bigint[]),
     webhooks.maintain()

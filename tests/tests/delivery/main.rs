@@ -37,6 +37,8 @@ mod hostile_settings;
 #[cfg(test)]
 mod large;
 #[cfg(test)]
+mod locks;
+#[cfg(test)]
 mod ordering;
 #[cfg(test)]
 mod outcomes;

@@ -68,6 +68,7 @@ mod links;
 mod listener;
 #[cfg(test)]
 mod look_ups;
+mod locks;
 #[cfg(test)]
 mod manage_subscriptions;
 #[cfg(test)]
@@ -76,6 +77,8 @@ mod matching;
 mod move_subscriptions;
 #[cfg(test)]
 mod native;
+#[cfg(test)]
+mod notify_queue;
 #[cfg(test)]
 mod ordering;
 #[cfg(test)]
@@ -100,6 +103,7 @@ mod replay;
 mod resources;
 #[cfg(test)]
 mod restored_events;
+mod row_locks;
 #[cfg(test)]
 mod session;
 #[cfg(test)]

@@ -213,7 +213,7 @@ async fn a_callers_search_path_changes_nothing() {
         .run(
             "create function evil.now() returns timestamptz language plpgsql as $$ begin raise exception 'caught'; end $$;
              create function evil.split_part(text, text, integer) returns text language plpgsql as $$ begin raise exception 'caught'; end $$;
-             create function evil.pg_try_advisory_xact_lock_shared(integer, integer) returns boolean language plpgsql as $$ begin raise exception 'caught'; end $$;
+             create function evil.try_lock_xact(integer, integer, boolean) returns boolean language plpgsql as $$ begin raise exception 'caught'; end $$;
              create function evil.jsonb_typeof(jsonb) returns text language plpgsql as $$ begin raise exception 'caught'; end $$;
              set search_path = evil, pg_catalog",
         )

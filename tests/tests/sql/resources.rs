@@ -547,7 +547,7 @@ async fn registering_waits_its_turn_with_partitions_being_made() {
         "select webhooks.deprecate_event_type('invoice.paid', 'x')",
     ] {
         maker
-            .run("begin; select pg_advisory_xact_lock(1464156751, 0); lock table webhooks.event_logs in share row exclusive mode")
+            .run("begin; select webhooks.lock_xact(webhooks.change_lock(), 0); lock table webhooks.event_logs in share row exclusive mode")
             .await;
         let make = async {
             maker.wait_until_blocked(&session).await;
