@@ -12,6 +12,7 @@
 //! - [`headers`]: a subscription's own request headers
 //! - [`url_policy`]: which URLs may be subscribed, which addresses may be connected to
 //! - [`retry`]: from an attempt's outcome to what happens next
+//! - [`jsonb`]: how large a `jsonb` value is as text
 //! - [`meter`]: what tenants with limits publish and have outstanding
 //! - [`capture`]: from a hostile response to text that PostgreSQL can store
 //!
@@ -23,6 +24,7 @@ pub mod auth;
 pub mod capture;
 pub mod filter;
 pub mod headers;
+pub mod jsonb;
 pub mod meter;
 pub mod payload;
 pub mod retry;

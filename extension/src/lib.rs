@@ -8,6 +8,7 @@
 //! - `filter`: event filters
 //! - `locks`: locks that nobody else can take
 //! - `notifications`: how many a transaction sends
+//! - `json_size`: how large JSON values are as text
 //! - `meters`: what tenants with limits use, in memory shared by all sessions of the database
 //! - `payload`: the request body
 //! - `publishing`: whether events were matched
@@ -21,6 +22,7 @@
 mod filter;
 mod ids;
 mod locks;
+mod json_size;
 mod meters;
 mod notifications;
 mod payload;

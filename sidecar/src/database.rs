@@ -161,6 +161,16 @@ impl Backoff {
 /// The SQLSTATE of `webhooks.check_adopted()`.
 const NOT_ADOPTED: &str = "WHCPY";
 
+/// The SQLSTATE of a statement that failed over what is in a row: others may be read nevertheless. Without the server's words,
+/// which may show it.
+pub fn data_error(error: &tokio_postgres::Error) -> Option<String> {
+    use tokio_postgres::error::SqlState;
+    let code = error.code()?;
+    let is_about_data =
+        *code == SqlState::OUT_OF_MEMORY || matches!(&code.code()[..2], "22" | "54" | "XX");
+    is_about_data.then(|| format!("SQLSTATE {}", code.code()))
+}
+
 /// What an operator can do about an error, with the server's own words but no connection string.
 pub fn explain(error: &tokio_postgres::Error) -> String {
     use tokio_postgres::error::SqlState;

@@ -78,7 +78,7 @@ impl Deliverer {
         let subscription = &delivery.subscription;
         // Here and not when it was claimed: a template takes its time, and only its own delivery's.
         let templated = match (&delivery.message, &subscription.template) {
-            (Some(message), Some(template)) if Instant::now() < delivery.deadline => {
+            (Ok(message), Some(template)) if Instant::now() < delivery.deadline => {
                 let (most, part) = (subscription.max_payload_bytes, &subscription.template_part);
                 Some(self.templating.render(message, template, most, part).await)
             }
@@ -107,10 +107,12 @@ impl Deliverer {
             session: 0,
             is_void: false,
         };
-        let Some(message) = &delivery.message else {
-            attempt.error =
-                Some("the event is no longer in event_logs; nothing was sent".to_owned());
-            return attempt;
+        let message = match &delivery.message {
+            Ok(message) => message,
+            Err(reason) => {
+                attempt.error = Some(format!("{reason}; nothing was sent"));
+                return attempt;
+            }
         };
         if started >= delivery.deadline {
             attempt.status = "expired";

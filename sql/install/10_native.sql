@@ -170,3 +170,39 @@ language c immutable strict parallel safe
 as 'MODULE_PATHNAME', 'value_bytes_wrapper';
 comment on function webhooks.value_bytes(anyelement) is
     'Bytes of a value, decompressed, without decompressing it. Part of watch_table().';
+
+create function webhooks.json_text_size(data jsonb, max_bytes bigint)
+returns bigint
+language c immutable parallel safe
+as 'MODULE_PATHNAME', 'json_text_size_wrapper';
+comment on function webhooks.json_text_size(jsonb, bigint) is
+    'Bytes of a JSON value as text, without making the text; null if they are more than max_bytes: it does not count further.';
+
+create function webhooks.json_fits(event_data jsonb, resource_data jsonb, max_bytes bigint)
+returns boolean
+language c immutable parallel safe
+as 'MODULE_PATHNAME', 'json_fits_wrapper';
+comment on function webhooks.json_fits(jsonb, jsonb, bigint) is
+    'Whether neither value is larger than max_bytes as text or nested more than 512 levels deep. Part of match_events().';
+
+create function webhooks.json_objection(data jsonb, max_bytes bigint)
+returns text
+language c immutable parallel safe
+as 'MODULE_PATHNAME', 'json_objection_wrapper';
+comment on function webhooks.json_objection(jsonb, bigint) is
+    'Why a JSON value may not be published: it is larger than max_bytes as text, or nested more than 512 levels deep; null if it may.';
+
+create function webhooks.add_text_size(so_far bigint, event_data jsonb, resource_data jsonb, max_bytes bigint)
+returns bigint
+language c immutable parallel safe
+as 'MODULE_PATHNAME', 'add_text_size_wrapper';
+comment on function webhooks.add_text_size(bigint, jsonb, jsonb, bigint) is 'The step of the aggregate sum_text_size().';
+
+create aggregate webhooks.sum_text_size(event_data jsonb, resource_data jsonb, max_bytes bigint) (
+    sfunc = webhooks.add_text_size,
+    stype = bigint,
+    initcond = '0',
+    parallel = safe
+);
+comment on aggregate webhooks.sum_text_size(jsonb, jsonb, bigint) is
+    'Bytes of events'' data as text, as a running sum in a window: beyond max_bytes it reads no more data. Not above zero: the last event has a value larger than 64 MiB as text, and was not added. Part of claim_deliveries().';

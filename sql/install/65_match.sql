@@ -128,7 +128,10 @@ begin
                       or greatest(n.created_at, n.processed_at, n.deliver_after) >= timestamptz '10000-01-01 00:00Z'
                       or n.expires_at <= n.deliver_after
                     then webhooks.refuse_event(n.event_type, t.category, n.event_category, n.environment, n.created_at,
-                                               n.processed_at, n.deliver_after, n.expires_at, n.idempotency_key, n.ordering_key) end
+                                               n.processed_at, n.deliver_after, n.expires_at, n.idempotency_key, n.ordering_key)
+                    -- Before any of it is made text. What is so small is never refused: it costs no look at the setting.
+                    when not webhooks.json_fits(n.event_data, n.resource_data, 65536)
+                    then webhooks.check_event_size(n.event_data, n.resource_data) end
         from new_events n
         -- Fenced, both: joined, another plan could change the order of events, or read all routes for each.
         left join lateral (select t.name, t.category from webhooks.event_types t where t.name = n.event_type offset 0) t on true

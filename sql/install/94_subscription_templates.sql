@@ -13,9 +13,9 @@ create table webhooks.subscription_templates (
 comment on table webhooks.subscription_templates is 'Templates of a tenant''s own for create_subscription_from_template(). Those that are shipped: select * from webhooks.shipped_templates().';
 comment on column webhooks.subscription_templates.tenant_id is 'Whose template.';
 comment on column webhooks.subscription_templates.name is 'By which it is asked for; a shipped one of the same name is hidden.';
-comment on column webhooks.subscription_templates.description is 'For people.';
-comment on column webhooks.subscription_templates.settings is 'Columns of webhook_subscriptions and their values, without secrets. A placeholder is <<name>> in texts, or, if what is given for it is a secret, {{ secrets.name }} in payload_template.';
-comment on column webhooks.subscription_templates.placeholders is 'What must be given for each placeholder: an object of names and explanations.';
+comment on column webhooks.subscription_templates.description is 'For people; at most 10,000 bytes.';
+comment on column webhooks.subscription_templates.settings is 'Columns of webhook_subscriptions and their values, without secrets. A placeholder is <<name>> in texts, or, if what is given for it is a secret, {{ secrets.name }} in payload_template. At most 64 KiB as text.';
+comment on column webhooks.subscription_templates.placeholders is 'What must be given for each placeholder: an object of names and explanations, at most 16 KiB as text.';
 comment on column webhooks.subscription_templates.created_at is 'When it was made.';
 select pg_catalog.pg_extension_config_dump('webhooks.subscription_templates', '');
 
@@ -204,7 +204,7 @@ begin
           select s.settings, s.placeholders, 2 from webhooks.shipped_templates() s where s.name = template) t
     order by t.preference limit 1;
     if not found then
-        raise exception 'there is no template %', coalesce('"' || template || '"', 'null')
+        raise exception 'there is no template %', coalesce('"' || left(template, 100) || '"', 'null')
             using errcode = 'undefined_object',
                   hint = 'Templates are listed by: select name, description from webhooks.shipped_templates(); and your own are in webhooks.subscription_templates.';
     end if;

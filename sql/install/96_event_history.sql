@@ -221,6 +221,7 @@ declare
     redeliveries boolean[];
     repeated uuid[];
 begin
+    perform webhooks.check_count('event_types', cardinality(event_types), 1000);
     if event_id is null then
         ids := webhooks.event_id_range(tenant_id, first_time, coalesce(until, 'infinity'));
     else

@@ -318,6 +318,7 @@ begin
         raise exception 'max_events is %', coalesce(max_events::text, 'null')
             using errcode = 'invalid_parameter_value', hint = 'Give 1 or more: 10000 take about a second.';
     end if;
+    perform webhooks.check_count('event_types', cardinality(event_types), 1000);
     if subscription_id is not null then
         subscription := webhooks.own_subscription(subscription_id);
         if subscription.tenant_id <> replay_events.tenant_id then

@@ -127,7 +127,7 @@ grant execute on function
     webhooks.release_shards(smallint[]),
     webhooks.arm_doorbell(smallint[]),
     webhooks.disarm_doorbell(smallint[]),
-    webhooks.claim_deliveries(smallint[], uuid[], uuid[], uuid[], uuid[], uuid[], integer, integer, integer, bigint, uuid[], uuid[]),
+    webhooks.claim_deliveries(smallint[], uuid[], uuid[], uuid[], uuid[], uuid[], integer, integer, integer, bigint, uuid[], uuid[], boolean),
     webhooks.promote_due(smallint[], integer),
     webhooks.load_subscriptions(uuid[]),
     webhooks.changed_subscriptions(uuid[], bigint[]),
@@ -191,6 +191,8 @@ grant execute on function
     webhooks.lock_tenant(uuid),
     webhooks.redact(jsonb, text[], jsonb),
     webhooks.redact_subscription(jsonb, boolean),
+    webhooks.check_count(text, bigint, integer),
+    webhooks.refuse_size(text, text, text),
     webhooks.is_restoring(),
     webhooks.owns_extension(name),
     webhooks.caller()

@@ -20,6 +20,7 @@
 mod configuration;
 #[cfg(test)]
 mod copies;
+mod contents;
 #[cfg(test)]
 mod crash;
 #[cfg(test)]

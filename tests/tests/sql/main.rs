@@ -45,6 +45,8 @@ mod encodings;
 #[cfg(test)]
 mod event_history;
 #[cfg(test)]
+mod event_size;
+#[cfg(test)]
 mod event_types;
 #[cfg(test)]
 mod examples;
@@ -118,6 +120,8 @@ mod templates;
 mod test_subscription;
 #[cfg(test)]
 mod two_phase;
+#[cfg(test)]
+mod value_sizes;
 #[cfg(test)]
 mod verifications;
 #[cfg(test)]
