@@ -64,7 +64,12 @@ async fn a_restore_is_not_delivered_by_the_sidecar_that_runs() {
     let cluster = production.cluster();
     let staging = Database::create(cluster, "live_staging").await.unwrap();
     let mut sidecar = Sidecar::start(&staging).await.unwrap();
-    let dump = cluster.dump(production.name(), &["--data-only"]).await;
+    let dump = cluster
+        .dump(
+            production.name(),
+            &["--data-only", "--load-via-partition-root"],
+        )
+        .await;
     cluster
         .restore(staging.name(), &dump.unwrap())
         .await

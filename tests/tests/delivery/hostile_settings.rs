@@ -12,7 +12,7 @@ async fn works(db: &Database, options: Options) {
     let receiver = Receiver::start().unwrap();
     receiver.on("/", Reply::status(200));
     receiver.on("/fails", Reply::status(503));
-    let _sidecar = Sidecar::start_with(db, options.arg("--maintain-interval=1s"))
+    let _sidecar = Sidecar::start_with(db, options.arg("--maintain-interval=1"))
         .await
         .unwrap();
     let columns = json!({"auth_type": "api_key", "auth_config": {"api_key": "k3y"}});

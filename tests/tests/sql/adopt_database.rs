@@ -15,10 +15,10 @@ async fn production(name: &str) -> Database {
     let session = Session::open(&db).await;
     session
         .run(&format!(
-            "insert into webhooks.webhook_subscriptions (id, tenant_id, name, webhook_url) values
-                 ('{SUBSCRIPTION}', '{TENANT}', 'a', 'https://customer.example/');
-             insert into webhooks.webhook_subscriptions (tenant_id, name, webhook_url, ordering) values
-                 ('{TENANT}', 'b', 'https://customer.example/', 'fifo');
+            "insert into webhooks.webhook_subscriptions (id, tenant_id, name, webhook_url, subscribed_events) values
+                 ('{SUBSCRIPTION}', '{TENANT}', 'a', 'https://customer.example/', '[\"*\"]');
+             insert into webhooks.webhook_subscriptions (tenant_id, name, webhook_url, subscribed_events, ordering) values
+                 ('{TENANT}', 'b', 'https://customer.example/', '[\"*\"]', 'fifo');
              select webhooks.publish_event('{TENANT}', 'job.created');
              select webhooks.publish_event('{TENANT}', 'job.created', deliver_after => '2100-01-01');
              update webhooks.delivery_queue set attempt = 2, next_attempt_at = '2100-01-01' where next_attempt_at is null and lane is null;
