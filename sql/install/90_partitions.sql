@@ -144,11 +144,21 @@ begin
             using errcode = 'check_violation', schema = 'webhooks', table = 'event_logs', column = 'id',
                   hint = 'A UUIDv7 tells when it was made: check the clock of whoever made it, or leave the id out. Ids of the past and of other versions are accepted.';
     end if;
+    -- The constraint itself would refuse it, too, with all of the event in its error.
+    if exists (
+        select from pg_constraint c
+        where c.conrelid = tg_relid and c.conname = 'no_row_of_new_partitions'
+          and strpos(obj_description(c.oid, 'pg_constraint'), 'event_logs_' || to_char(webhooks.uuid_v7_time(new.id) at time zone 'UTC', 'YYYYMMDD')) > 0
+    ) then
+        raise exception 'the partition for event id % is being made', new.id
+            using errcode = 'serialization_failure',
+                  hint = 'Publish again in a moment. If this goes on, complete it: select webhooks.maintain();';
+    end if;
     return new;
 end
 $$;
 comment on function webhooks.refuse_future_id() is
-    'Trigger on the partitions of event_logs that are of no day: refuses a UUIDv7 of a day that is still to come and has no partition yet, which it would keep from being made.';
+    'Trigger on the partitions of event_logs that are of no day: refuses a UUIDv7 of a day that is still to come and has no partition yet, which it would keep from being made, and any id of a partition that is being made.';
 
 create trigger refuse_future_id before insert on webhooks.event_logs_default
     for each row execute function webhooks.refuse_future_id();

@@ -293,7 +293,10 @@ async fn beside_a_large_default_partition_it_takes_two_calls() {
     assert!(first.ends_with(", prepare_partitions 1"), "{first}");
     // Others write there meanwhile. What would go to a new partition is refused, for this moment.
     session.run(&event(200)).await;
-    assert_eq!(session.refused(&event(9)).await.code, "23514");
+    let refusal = session.refused(&event(9)).await;
+    assert_eq!(refusal.code, "40001");
+    assert!(refusal.hint.contains("again"), "{refusal:?}");
+    assert!(!refusal.everything.contains(TENANT), "{refusal:?}");
     assert_eq!(session.text(tasks).await, "create_partitions 2");
     assert_eq!(session.text(tasks).await, "create_partitions 0");
     assert_eq!(session.text(PLACES).await, "day 8 1, default 9001");
@@ -312,7 +315,7 @@ async fn what_was_prepared_in_vain_is_undone() {
         )
         .await;
     assert_eq!(session.text("select webhooks.prepared_tables()").await, "1");
-    assert_eq!(session.refused(&event(8)).await.code, "23514");
+    assert_eq!(session.refused(&event(8)).await.code, "40001");
     session.run("select * from webhooks.maintain()").await;
     assert_eq!(session.text("select webhooks.prepared_tables()").await, "0");
     session.run(&event(8)).await;
