@@ -72,7 +72,7 @@ begin
     -- Each task by itself: one that can't be done now must not keep the others from being done.
     -- Those that lock tables come last, since their locks are held to the end, and publishers wait for them:
     -- apply_links, which normally finds nothing to do, and then create_partitions.
-    foreach task in array array['forget_idempotency_keys', 'remove_orphans', 'apply_links', 'create_partitions'] loop
+    foreach task in array array['forget_idempotency_keys', 'remove_orphans', 'repair_routes', 'apply_links', 'create_partitions'] loop
         begin
             case task
                 when 'forget_idempotency_keys' then
@@ -81,6 +81,8 @@ begin
                     get diagnostics done = row_count;
                 when 'remove_orphans' then
                     done := webhooks.remove_orphans();
+                when 'repair_routes' then
+                    done := webhooks.repair_routes();
                 when 'apply_links' then
                     done := webhooks.apply_links();
                 when 'create_partitions' then
@@ -94,4 +96,4 @@ begin
 end
 $$;
 comment on function webhooks.maintain() is
-    'Regular upkeep: partitions, old idempotency keys, deliveries to nobody, foreign keys after a restore. A sidecar calls it every few minutes; harmless to call at any time.';
+    'Regular upkeep: partitions, old idempotency keys, deliveries to nobody, routes of subscriptions and foreign keys after a restore. A sidecar calls it every few minutes; harmless to call at any time.';

@@ -40,6 +40,7 @@ const SECURITY_DEFINER: &[&str] = &[
     "sidecar_settings",
     "snapshot_resource",
     "subscription_changes",
+    "subscription_messages",
     "sync_limit_trigger",
     "sync_resource_trigger",
     "sync_validation_trigger",
@@ -59,6 +60,8 @@ const NOT_DUMPED: &[&str] = &[
     "subscription_routes",
     // Of memory that another server has not.
     "meters_handle",
+    // What became of this database's rows.
+    "restored_events",
 ];
 
 async fn session(name: &str) -> (Database, Session) {
@@ -142,18 +145,19 @@ async fn what_can_be_told_of_a_function_is_told() {
         where pronamespace = 'webhooks'::regnamespace and provolatile = 'v' and prorettype <> 'trigger'::regtype";
     assert_eq!(
         session.text(volatile).await,
-        "apply_limits apply_links arm_doorbell attach_meters audit balance_shards begin_metering call_resolver \
-         cancel_deliveries check_outstanding claim_idempotency_key copy_subscriptions create_meters create_partitions \
-         create_subscription create_subscription_from_template delete_subscription deprecate_event_type disarm_doorbell \
-         generate_api_key generate_secret grant_all_tenants import_subscriptions insert_subscription join_sidecars \
-         leave_sidecars link_table link_tenants link_users lock_tenant maintain make_resolver meter_events \
-         meter_outstanding metered_events notify_owner open_meters promote_due publish_event record_attempts \
-         record_verifications redeliver refuse_event refuse_outstanding register_event_type register_resource \
-         release_shards remove_orphans renew_secret renew_verification replay_events reset_breaker reset_setting \
-         retry_delivery retry_failed revoke_all_tenants ring_doorbell set_setting set_setting set_subscriptions_enabled \
-         set_tenant set_tenant_limits sidecar_count tenant_usage test_subscription undo_metering unlink_tenants \
-         unlink_users unregister_resource unwatch_table update_subscription uuid_v7 verify_subscription \
-         wait_for_delivery watch_table"
+        "add_routes apply_limits apply_links arm_doorbell attach_meters audit balance_shards begin_metering \
+         call_resolver cancel_deliveries check_arguments check_outstanding claim_idempotency_key copy_subscriptions \
+         count_match counted_matches create_meters create_partitions create_subscription \
+         create_subscription_from_template delete_subscription deprecate_event_type disarm_doorbell generate_api_key \
+         generate_secret grant_all_tenants import_subscriptions insert_subscription join_sidecars leave_sidecars \
+         link_table link_tenants link_users lock_tenant maintain make_resolver meter_events meter_outstanding \
+         metered_events notify_owner open_meters promote_due publish_event record_attempts record_verifications \
+         redeliver refuse_event refuse_event_type refuse_outstanding refuse_publication register_event_type \
+         register_resource release_shards remove_orphans renew_secret renew_verification repair_routes replay_events \
+         reset_breaker reset_setting retry_delivery retry_failed revoke_all_tenants ring_doorbell set_setting \
+         set_setting set_subscriptions_enabled set_tenant set_tenant_limits sidecar_count tenant_usage \
+         test_subscription undo_metering unlink_tenants unlink_users unregister_resource unwatch_table \
+         update_subscription uuid_v7 verify_subscription wait_for_delivery watch_table"
     );
     // Named notation: parameters have names, and not p_ ones.
     let unnamed = "select p.oid::regprocedure from pg_proc p

@@ -72,6 +72,7 @@ pub enum Answer {
 /// Functions: name, roles that may call it, and what becomes of such a call.
 #[rustfmt::skip]
 pub const FUNCTIONS: &[(&str, &str, Answer)] = &[
+    ("add_routes", "", Owner),
     ("application_user", "publisher", Same("select webhooks.application_user()")),
     ("apply_limits", "", Owner),
     ("apply_links", "", Owner),
@@ -202,6 +203,7 @@ pub const FUNCTIONS: &[(&str, &str, Answer)] = &[
     ("render_request", "manager monitor publisher", Same("select webhooks.render_request('envelope', null, null, null, '{event}', '{tenant}', '', '', '', '', 0, '{}', null, null, null, null, null, null, null)")),
     ("renew_secret", "manager", Unknown("select webhooks.renew_secret('{subscription}')")),
     ("renew_verification", "", Owner),
+    ("repair_routes", "", Owner),
     ("replay_events", "manager", Denied("select deliveries + outstanding from webhooks.replay_events('{tenant}', '-infinity', 'infinity')")),
     ("replayable", "", Owner),
     ("report_broken_watch", "publisher", Raised("select webhooks.report_broken_watch('webhooks.event_logs', '{}', '{}')", "55000")),
