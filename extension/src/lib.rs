@@ -4,6 +4,7 @@
 //! `sql/install/10_native.sql`. State changes are all in SQL.
 //!
 //! # Layout
+//! - `context`: short CONTEXT of errors
 //! - `ids`: UUIDv7
 //! - `filter`: event filters
 //! - `meters`: what tenants with limits use, in memory shared by all sessions of the database
@@ -15,6 +16,7 @@
 //! - `subscription`: what a valid subscription is
 //! - `transaction`: whose a row is that only this session sees
 
+mod context;
 mod filter;
 mod ids;
 mod meters;

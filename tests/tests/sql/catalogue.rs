@@ -151,7 +151,7 @@ async fn what_can_be_told_of_a_function_is_told() {
          create_subscription_from_template delete_subscription deprecate_event_type disarm_doorbell generate_api_key \
          generate_secret grant_all_tenants import_subscriptions insert_subscription join_sidecars leave_sidecars \
          link_table link_tenants link_users lock_tenant maintain make_resolver meter_events meter_outstanding \
-         metered_events notify_owner open_meters promote_due publish_event record_attempts record_verifications \
+         metered_events notify_owner omit_context open_meters promote_due publish_event record_attempts record_verifications \
          redeliver refuse_event refuse_event_type refuse_outstanding refuse_publication register_event_type \
          register_resource release_shards remove_orphans renew_secret renew_verification repair_routes replay_events \
          reset_breaker reset_setting retry_delivery retry_failed revoke_all_tenants ring_doorbell set_setting \

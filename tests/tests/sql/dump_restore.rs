@@ -185,7 +185,7 @@ async fn assert_moved(original: &Database, restored: &Database) {
     );
     // Who published this key before the dump is not told twice.
     let again = format!(
-        "select webhooks.publish_event('{TENANT}', 'job.created', idempotency_key => 'k')
+        "select webhooks.publish_event('{TENANT}', 'job.created', idempotency_key => 'k', ordering_key => 'o')
                 = (select event_id from webhooks.idempotency_keys)"
     );
     assert_eq!(session.text(&again).await, "t");

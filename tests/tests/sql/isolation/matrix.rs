@@ -165,6 +165,7 @@ pub const FUNCTIONS: &[(&str, &str, Answer)] = &[
     ("next_attempt_number", "", Owner),
     ("notice_deprecation", "", Owner),
     ("notify_owner", "", Owner),
+    ("omit_context", "", Owner),
     ("only_changes", "", Owner),
     ("open_meters", "", Owner),
     ("ordered_deliveries", "", Owner),

@@ -236,6 +236,7 @@ pub const INTERNALS: &[&str] = &[
     "next_attempt_number()",
     "notice_deprecation()",
     "notify_owner()",
+    "omit_context()",
     "only_changes()",
     "open_meters()",
     "ordered_deliveries()",
