@@ -4,6 +4,7 @@
 //! `sql/install/10_native.sql`. State changes are all in SQL.
 //!
 //! # Layout
+//! - `context`: short CONTEXT of errors
 //! - `ids`: UUIDv7
 //! - `filter`: event filters
 //! - `locks`: locks that nobody else can take
@@ -19,6 +20,7 @@
 //! - `transaction`: whose a row is that only this session sees
 //! - `watch`: how large a value of a watched table is
 
+mod context;
 mod filter;
 mod ids;
 mod locks;

@@ -73,6 +73,13 @@ language c volatile strict parallel safe
 as 'MODULE_PATHNAME', 'generate_api_key_wrapper';
 comment on function webhooks.generate_api_key() is 'A new random API key: 32 bytes, base64url.';
 
+create function webhooks.omit_context(frames integer)
+returns boolean
+language c volatile strict
+as 'MODULE_PATHNAME', 'omit_context_wrapper';
+comment on function webhooks.omit_context(integer) is
+    'Leaves so many of the innermost lines out of the CONTEXT of the error that its caller raises next, of which the caller itself is one. True.';
+
 create function webhooks.count_match()
 returns bigint
 language c volatile strict

@@ -86,7 +86,7 @@ begin
     -- Each task by itself: one that can't be done now must not keep the others from being done.
     -- Those that lock tables come last, since their locks are held to the end, and publishers wait for them:
     -- apply_links, which normally finds nothing to do, and then create_partitions.
-    foreach task in array array['forget_idempotency_keys', 'remove_orphans', 'expire_deliveries', 'apply_links', 'create_partitions'] loop
+    foreach task in array array['forget_idempotency_keys', 'remove_orphans', 'repair_routes', 'expire_deliveries', 'apply_links', 'create_partitions'] loop
         begin
             case task
                 when 'forget_idempotency_keys' then
@@ -100,6 +100,8 @@ begin
                     done := webhooks.remove_orphans();
                 when 'expire_deliveries' then
                     done := webhooks.expire_deliveries();
+                when 'repair_routes' then
+                    done := webhooks.repair_routes();
                 when 'apply_links' then
                     done := webhooks.apply_links();
                 when 'create_partitions' then
@@ -118,4 +120,4 @@ begin
 end
 $$;
 comment on function webhooks.maintain() is
-    'Regular upkeep: partitions, old idempotency keys, deliveries to nobody or too late, foreign keys after a restore. A sidecar calls it every few minutes; harmless to call at any time. A row prepare_partitions says that partitions beside a large default partition are half made: call it again at once.';
+    'Regular upkeep: partitions, old idempotency keys, deliveries to nobody or too late, routes of subscriptions and foreign keys after a restore. A sidecar calls it every few minutes; harmless to call at any time. A row prepare_partitions says that partitions beside a large default partition are half made: call it again at once.';

@@ -64,6 +64,7 @@ const SECURITY_DEFINER: &[&str] = &[
     "sidecar_settings",
     "snapshot_resource",
     "subscription_changes",
+    "subscription_messages",
     "sync_limit_trigger",
     "sync_resource_trigger",
     "sync_validation_trigger",
@@ -86,6 +87,8 @@ const NOT_DUMPED: &[&str] = &[
     "subscription_routes",
     // Of memory that another server has not.
     "meters_handle",
+    // What became of this database's rows.
+    "restored_events",
 ];
 
 async fn session(name: &str) -> (Database, Session) {

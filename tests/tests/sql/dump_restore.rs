@@ -194,7 +194,7 @@ async fn assert_moved(original: &Database, restored: &Database) {
     );
     // Who published this key before the dump is not told twice.
     let again = format!(
-        "select webhooks.publish_event('{TENANT}', 'job.created', idempotency_key => 'k')
+        "select webhooks.publish_event('{TENANT}', 'job.created', idempotency_key => 'k', ordering_key => 'o')
                 = (select event_id from webhooks.idempotency_keys)"
     );
     assert_eq!(session.text(&again).await, "t");
@@ -381,15 +381,15 @@ async fn drop_extension_leaves_nothing() {
 /// Events whose deliveries are done: whatever way they are restored, nothing is sent for them again.
 async fn delivered(name: &str) -> Database {
     let db = Database::fresh(name).await.unwrap();
+    let session = Session::open(&db).await;
+    // First: rows lie in the same partitions as in a database that is restored into.
+    session.run("select webhooks.create_partitions(1)").await;
     db.subscribe(json!({"tenant_id": TENANT, "webhook_url": "http://x.example/"}))
         .await
         .unwrap();
-    let session = Session::open(&db).await;
     let publish = format!(
-        "select webhooks.publish_event('{TENANT}', 'job.created') from generate_series(1, 5)"
+        "select webhooks.publish_event('{TENANT}', 'job.created') from generate_series(1, 10)"
     );
-    session.run(&publish).await;
-    session.run("select webhooks.create_partitions(1)").await;
     session.run(&publish).await;
     session.run("delete from webhooks.delivery_queue").await;
     db
@@ -464,16 +464,9 @@ async fn restores_of_data_alone_publish_nothing() {
     ] {
         let archive = cluster.directory().join("data_only.archive");
         let mut pg_dump = cluster.client_program("pg_dump", original.name());
-        pg_dump
-            .args(["-Fc", "-e", "webhooks", "-f"])
-            .arg(&archive)
-            .args(arguments);
+        pg_dump.args(["-Fc", "-f"]).arg(&archive).args(arguments);
         run(cluster, pg_dump).await;
         for owner in ["postgres", "extension_owner"] {
-            // Its triggers are disabled by a superuser alone.
-            if owner != "postgres" && arguments.contains(&"--disable-triggers") {
-                continue;
-            }
             let restored = empty(&original).await;
             let session = Session::open(&restored).await;
             session.run("alter role extension_owner superuser").await;
@@ -498,7 +491,14 @@ async fn restores_of_data_alone_publish_nothing() {
                 expected,
                 "{owner} {arguments:?}"
             );
-            // As before: what is published there is.
+            // What is published there then is. Routes are no rows of a dump: where triggers were disabled, maintain() derives them.
+            let repair = "select done from webhooks.maintain() where task = 'repair_routes'";
+            let repaired = arguments.contains(&"--disable-triggers");
+            assert_eq!(
+                session.text(repair).await,
+                u8::from(repaired).to_string(),
+                "{arguments:?}"
+            );
             let publish = format!("select webhooks.publish_event('{TENANT}', 'job.created')");
             session.run(&publish).await;
             session

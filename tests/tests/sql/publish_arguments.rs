@@ -193,6 +193,22 @@ async fn errors_show_no_data_and_little_context() {
     );
     let refusal = refused(&publisher, &format!("null, 'job.created', {data}")).await;
     assert_eq!(refusal.message, "tenant_id is null");
+    // Also where an INSERT finds it out, in the middle of a long statement of ours.
+    for (values, code) in [
+        ("'no.such', 'no'", "23503"),
+        ("'job.created', 'J'", "23514"),
+    ] {
+        let insert = format!(
+            "insert into webhooks.event_logs (tenant_id, event_type, event_category, event_name, event_data)
+             values ('{TENANT}', {values}, 'x', '{{\"a\": \"{SECRET}\"}}')"
+        );
+        let refusal = session.refused(&insert).await;
+        assert_eq!(refusal.code, code, "{refusal:?}");
+        assert!(!refusal.everything.contains(SECRET), "{refusal:?}");
+        let context = &refusal.context;
+        assert!(context.lines().count() <= 4, "{context}");
+        assert!(context.contains("match_events()"), "{context}");
+    }
     // A publisher's INSERT: row-level security keeps the row out of PostgreSQL's own errors.
     for column in ["event_type", "event_category", "event_name"] {
         let values = ["event_type", "event_category", "event_name"]
