@@ -222,7 +222,9 @@ struct Engine {
     patience: Option<Backoff>,
     /// Since when due deliveries are locked.
     locked_since: Option<Instant>,
+    /// Of statements that had to give up, and of due deliveries that are locked.
     warnings: Warnings,
+    row_warnings: Warnings,
     /// What waits, and deliveries that do: who is in the way is to be logged.
     to_name: Option<(String, Vec<Uuid>)>,
     changes_at: Instant,
@@ -295,6 +297,7 @@ impl Engine {
             patience: None,
             locked_since: None,
             warnings: Warnings::default(),
+            row_warnings: Warnings::default(),
             to_name: None,
             changes_at: now,
         }

@@ -78,6 +78,7 @@ pub async fn run(
         lost_sessions,
         locked: Locked::default(),
         warnings: Warnings::default(),
+        row_warnings: Warnings::default(),
     };
     let mut batch = Vec::with_capacity(MAX_BATCH);
     let mut last = Instant::now();
@@ -121,7 +122,9 @@ struct Recorder {
     session: Option<Session>,
     lost_sessions: Arc<AtomicU64>,
     locked: Locked,
+    /// Of tables that are locked, and of rows.
     warnings: Warnings,
+    row_warnings: Warnings,
 }
 
 enum Failure {
@@ -204,7 +207,7 @@ impl Recorder {
     /// Says who has locked what, once that lasts.
     async fn warn(&mut self) {
         let (deliveries, subscriptions) = self.locked.locked_for(WORTH_WARNING, Instant::now());
-        if deliveries.is_empty() || !self.warnings.is_due(std::time::Instant::now()) {
+        if deliveries.is_empty() || !self.row_warnings.is_due(std::time::Instant::now()) {
             return;
         }
         let waits = format!(

@@ -16,29 +16,33 @@ language sql volatile
 return pg_notification_queue_usage() >= 0.5;
 comment on function webhooks.notify_queue_is_full() is 'Whether the server''s notification queue is half full or more: then nothing is added to it.';
 
-create function webhooks.notify(channel text, payload text)
+create function webhooks.notify(channel text, payload text, of_many text default null)
 returns boolean
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+    sent bigint;
 begin
     if not coalesce(nullif(current_setting('webhooks.notify', true), ''), 'on')::boolean then
         return false;
     end if;
+    sent := webhooks.count_notification();
     if webhooks.notify_queue_is_full() then
         -- Once a transaction.
-        if webhooks.count_notification() = 1 then
+        if sent = 1 then
             raise warning 'sidecars are not notified: the server''s notification queue is % %% full', floor(100 * pg_notification_queue_usage())
                 using hint = 'Nothing is lost: they find it within seconds. A session that listens on some channel does not end its transaction: find it with select pid, usename, application_name, xact_start from pg_stat_activity order by xact_start; and end it with pg_terminate_backend(pid).';
         end if;
         return false;
     end if;
-    perform pg_notify(channel, payload);
+    -- A transaction that changes thousands of subscriptions must not fill the queue by itself.
+    perform pg_notify(channel, case when sent > 256 then coalesce(of_many, payload) else payload end);
     return true;
 end
 $$;
-comment on function webhooks.notify(text, text) is
-    'Notifies sidecars at commit; false, and nothing is sent, if webhooks.notify is off or the notification queue is nearly full.';
+comment on function webhooks.notify(text, text, text) is
+    'Notifies sidecars at commit; false, and nothing is sent, if webhooks.notify is off or the notification queue is nearly full. of_many: what to send instead of the payload where the transaction has sent very many.';
 
 create function webhooks.notify_change(payload text)
 returns boolean
@@ -46,8 +50,7 @@ language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-    -- A transaction that changes thousands of subscriptions must not fill the queue by itself.
-    return webhooks.notify('webhooks_changed', case when webhooks.count_notification() <= 256 then payload else 'subscriptions' end);
+    return webhooks.notify('webhooks_changed', payload, of_many => 'subscriptions');
 end
 $$;
 comment on function webhooks.notify_change(text) is

@@ -116,7 +116,7 @@ impl Engine {
             return;
         }
         let since = *self.locked_since.get_or_insert(now);
-        if now >= since + WORTH_WARNING && self.warnings.is_due(now) {
+        if now >= since + WORTH_WARNING && self.row_warnings.is_due(now) {
             let waits = "due deliveries wait, since their rows are locked".to_owned();
             self.to_name = Some((waits, deliveries));
         }

@@ -299,26 +299,35 @@ async fn who_locks_a_table_is_named() {
 #[tokio::test]
 async fn other_versions_are_found() {
     let scene = Scene::set("changed_versions").await;
-    let changed = format!(
-        "select c from webhooks.changed_subscriptions('{{{T_SUBSCRIPTION},{U_SUBSCRIPTION}}}', '{{1,1}}') c"
-    );
-    assert!(scene.sidecar.lines(&changed).await.is_empty());
+    let changed = async |version: &str| {
+        scene
+            .sidecar
+            .lines(&format!(
+                "select c from webhooks.changed_subscriptions('{{{T_SUBSCRIPTION},{U_SUBSCRIPTION}}}', '{{{version},1}}') c"
+            ))
+            .await
+    };
     let digest = "select digest from webhooks.sidecar_settings()";
     let before = scene.sidecar.text(digest).await;
     scene.manager.run("set webhooks.notify = off").await;
-    for change in [
-        format!("select webhooks.cancel_deliveries('{T_SUBSCRIPTION}')"),
-        format!("select webhooks.reset_breaker('{T_SUBSCRIPTION}')"),
-        format!("select webhooks.delete_subscription('{T_SUBSCRIPTION}')"),
+    for (version, change) in [
+        (
+            "1",
+            format!("select webhooks.cancel_deliveries('{T_SUBSCRIPTION}')"),
+        ),
+        (
+            "2",
+            format!("select webhooks.reset_breaker('{T_SUBSCRIPTION}')"),
+        ),
+        (
+            "3",
+            format!("select webhooks.delete_subscription('{T_SUBSCRIPTION}')"),
+        ),
     ] {
         scene.manager.run(&format!("begin; {change}")).await;
-        assert!(scene.sidecar.lines(&changed).await.is_empty(), "{change}");
+        assert!(changed(version).await.is_empty(), "{change}");
         scene.manager.run("commit").await;
-        assert_eq!(
-            scene.sidecar.lines(&changed).await,
-            [T_SUBSCRIPTION],
-            "{change}"
-        );
+        assert_eq!(changed(version).await, [T_SUBSCRIPTION], "{change}");
     }
     assert_eq!(scene.sidecar.text(digest).await, before);
     scene
