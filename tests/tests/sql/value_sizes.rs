@@ -44,7 +44,8 @@ async fn a_subscriptions_values_are_bounded() {
         .await
         .unwrap();
     let object = format!("jsonb_build_object('secret', {HUGE})");
-    let many = "(select jsonb_agg('job.created') from generate_series(1, 1000000))".to_owned();
+    let many =
+        "(select jsonb_agg('job.created'::text) from generate_series(1, 1000000))".to_owned();
     let statuses = "array_fill(500, array[5000000])".to_owned();
     let huge = HUGE.to_owned();
     let digits = DIGITS.to_owned();
@@ -68,7 +69,7 @@ async fn a_subscriptions_values_are_bounded() {
         ("subscribed_events", &many),
         (
             "subscribed_events",
-            &"(select jsonb_agg('job.created') from generate_series(1, 1001))".to_owned(),
+            &"(select jsonb_agg('job.created'::text) from generate_series(1, 1001))".to_owned(),
         ),
         ("no_retry_statuses", &statuses),
         (
@@ -106,7 +107,7 @@ async fn a_subscriptions_values_are_bounded() {
     session
         .run(&format!(
             "update webhooks.webhook_subscriptions
-             set subscribed_events = (select jsonb_agg('job.created') from generate_series(1, 1000)),
+             set subscribed_events = (select jsonb_agg('job.created'::text) from generate_series(1, 1000)),
                  no_retry_statuses = array_fill(500, array[300]), description = repeat('x', 10000)
              where id = '{id}'"
         ))
@@ -133,7 +134,7 @@ async fn what_is_there_stays() {
         .unwrap();
     let enlarge = format!(
         "update webhooks.webhook_subscriptions set description = repeat('x', 10001),
-             subscribed_events = (select jsonb_agg('job.created') from generate_series(1, 1001)) where id = '{id}'"
+             subscribed_events = (select jsonb_agg('job.created'::text) from generate_series(1, 1001)) where id = '{id}'"
     );
     session.refused(&enlarge).await;
     session
