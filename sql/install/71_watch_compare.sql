@@ -46,22 +46,26 @@ end;
 comment on function webhooks.is_comparable(regtype) is
     'Whether "=" tells values of a type apart that read differently (of json, xml, interval and geometric types it doesn''t, and those of other extensions it may not find). Part of watch_table().';
 
-create function webhooks.watch_operand(target regclass, name text)
-returns text
+create function webhooks.watch_operands(target regclass)
+returns table (name text, operand text)
 language sql stable
 set search_path = pg_catalog, pg_temp
 begin atomic
-    select case
-        when webhooks.is_comparable(a.atttypid)
-             -- a and A may be the same to a collation.
-             and coalesce((select l.collisdeterministic from pg_collation l where l.oid = a.attcollation), true) then '%s'
-        else 'to_jsonb(%s)'
-    end
+    with types as materialized (
+        select t.atttypid, t.attcollation,
+               -- a and A may be the same to a collation.
+               webhooks.is_comparable(t.atttypid)
+               and coalesce((select l.collisdeterministic from pg_collation l where l.oid = t.attcollation), true) as is_comparable
+        from (select distinct a.atttypid, a.attcollation from pg_attribute a
+              where a.attrelid = watch_operands.target and a.attnum > 0 and not a.attisdropped) t
+    )
+    select a.attname, case when t.is_comparable then '%s' else 'to_jsonb(%s)' end
     from pg_attribute a
-    where a.attrelid = watch_operand.target and a.attname = watch_operand.name;
+    join types t on t.atttypid = a.atttypid and t.attcollation = a.attcollation
+    where a.attrelid = watch_operands.target and a.attnum > 0 and not a.attisdropped;
 end;
-comment on function webhooks.watch_operand(regclass, text) is
-    'The expression by which values of a column are compared, with %s for the value. Part of watch_table().';
+comment on function webhooks.watch_operands(regclass) is
+    'For each column the expression by which its values are compared, with %s for the value. Part of watch_table().';
 
 create function webhooks.watch_differences(target regclass, columns text[], template text, separator text)
 returns text
@@ -74,7 +78,29 @@ begin atomic
                c.name, to_json(c.name) || ':'),
         watch_differences.separator order by c.n)
     from (select u.name, min(u.n) as n from unnest(watch_differences.columns) with ordinality u (name, n) group by u.name) c
-    cross join lateral webhooks.watch_operand(watch_differences.target, c.name) o (operand);
+    join webhooks.watch_operands(watch_differences.target) o on o.name = c.name;
 end;
 comment on function webhooks.watch_differences(regclass, text[], text, text) is
-    'For each column a template filled in with the condition that an UPDATE changed it (%s), its name (%2$L) and how it begins a member of a JSON object (%3$L). Part of watch_table().';
+    'For each column a template filled in with the condition that an UPDATE changed it (%s), its name (%2$L), and how it begins a member of a JSON object (%3$L). Part of watch_table().';
+
+create function webhooks.has_money(target regclass)
+returns boolean
+language sql stable
+set search_path = pg_catalog, pg_temp
+begin atomic
+    with recursive types as (
+        select a.atttypid as oid from pg_attribute a where a.attrelid = has_money.target and a.attnum > 0 and not a.attisdropped
+        union
+        select i.oid
+        from types y
+        join pg_type t on t.oid = y.oid
+        cross join lateral (
+            select t.typbasetype where t.typtype = 'd'
+            union all select t.typelem where t.typcategory = 'A'
+            union all select r.rngsubtype from pg_range r where y.oid in (r.rngtypid, r.rngmultitypid)
+            union all select a.atttypid from pg_attribute a where a.attrelid = t.typrelid and t.typtype = 'c' and a.attnum > 0 and not a.attisdropped
+        ) i (oid)
+    )
+    select exists (select from types y where y.oid = 'money'::regtype);
+end;
+comment on function webhooks.has_money(regclass) is 'Whether a table has amounts of type money, also inside of other types. Part of watch_table().';

@@ -11,7 +11,8 @@ begin atomic
     select array[format('%I.%I', c.schema, c.name || '_webhooks'),
                  format('%I.%I', c.schema, c.name || '_webhook_events'),
                  format('%I.%I', c.schema, c.name || '_webhook_same'),
-                 format('%I.%I', c.schema, c.name || '_webhook_row')]
+                 format('%I.%I', c.schema, c.name || '_webhook_row'),
+                 format('%I.%I', c.schema, c.name || '_webhook_values')]
     from (
         -- A name has at most 63 bytes.
         select n.nspname as schema,
@@ -21,7 +22,7 @@ begin atomic
     ) c;
 end;
 comment on function webhooks.watch_functions(regclass) is
-    'Names of the functions that watch_table() makes for a table: the trigger''s, what it publishes, whether two rows are the same one, and a row with what identifies it. Part of watch_table().';
+    'Names of the functions that watch_table() makes for a table: the trigger''s, what it publishes, whether two rows are the same one, a row with what identifies it, and a row as JSON. Part of watch_table().';
 
 create function webhooks.watch_object(row_name text, columns text[])
 returns text
@@ -57,6 +58,59 @@ end;
 comment on function webhooks.watch_large_values(regclass, text[], text[]) is
     'The condition that refuses a row with a value too large to be sent, and else is not true. Part of watch_table().';
 
+create function webhooks.watch_values_script(target regclass, definition jsonb)
+returns text
+language sql stable
+set search_path = pg_catalog, pg_temp
+begin atomic
+    -- Each column is taken out of the row once: PostgreSQL copies the row's description for it. All at once it does not.
+    select format(E'create function %1$s(changed %2$s)\nreturns table (content jsonb)\nlanguage sql stable\nbegin atomic\nselect case when %3$s then null else %4$s end\nfrom (select %5$s) r;\nend',
+                  (webhooks.watch_functions(target))[5], target,
+                  webhooks.watch_large_values(target, c.names, '{r}'), webhooks.watch_object('r', c.names),
+                  case when c.names @> a.names and not exists (
+                           select from pg_attribute v where v.attrelid = target and v.attgenerated = 'v') then '(changed).*'
+                       else (select string_agg(format('u.%1$I', n), ', ') from unnest(c.names) n) || ' from unnest(array[changed]) u' end)
+    from (select array(select jsonb_array_elements_text(definition -> 'used'))) c (names),
+         (select array(select jsonb_array_elements_text(definition -> 'all_columns'))) a (names);
+end;
+comment on function webhooks.watch_values_script(regclass, jsonb) is
+    'CREATE FUNCTION for the columns of a row that are sent or watched as one JSON object, which is how a table of many columns is published. Part of watch_table().';
+
+create function webhooks.watch_row_changes(target regclass, definition jsonb)
+returns jsonb
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    sent constant text[] := array(select jsonb_array_elements_text(definition -> 'columns'));
+    watched constant text[] := array(select jsonb_array_elements_text(definition -> 'watch_columns'));
+    used constant text[] := array(select jsonb_array_elements_text(definition -> 'used'));
+    unsent constant text[] := array(select u.name from unnest(used) u (name) where u.name <> all (sent));
+    is_different constant text := 'old_values -> c.name is distinct from new_values -> c.name';
+    object constant text := case when unsent = '{}' then '%s_values' else format('(%%s_values - %L::text[])', unsent) end;
+begin
+    if (definition -> 'is_wide')::boolean then
+        return jsonb_build_object(
+            'old', format(object, 'old'),
+            'new', format(object, 'new'),
+            'changed', format('array(select c.name from unnest(%L::text[]) with ordinality c (name, n) where %s order by c.n)', used, is_different),
+            'before', format('(select coalesce(jsonb_object_agg(c.name, c.value), ''{}'') from jsonb_each(%s) c (name, value) where %s)',
+                             format(object, 'old'), is_different),
+            'is_changed', format('exists (select from unnest(%L::text[]) c (name) where %s)', watched, is_different));
+    end if;
+    return jsonb_build_object(
+        'old', webhooks.watch_object('old', sent),
+        'new', webhooks.watch_object('new', sent),
+        'changed', format('array_remove(array[%s]::text[], null)', webhooks.watch_differences(target, used, 'case when %s then %2$L end', ', ')),
+        -- One text, parsed once: to add members one by one would copy the object for each.
+        'before', format('(''{'' || array_to_string(array[%s]::text[], '','') || ''}'')::jsonb',
+                         webhooks.watch_differences(target, sent, 'case when %s then %3$L || coalesce(to_json(old.%2$I)::text, ''null'') end', ', ')),
+        'is_changed', '(' || webhooks.watch_differences(target, watched, '%s', ' or ') || ')');
+end
+$$;
+comment on function webhooks.watch_row_changes(regclass, jsonb) is
+    'The expressions for what is sent of the old and the new row, the names of changed columns, what they were before, and whether a watched one changed. Part of watch_table().';
+
 create function webhooks.watch_value_types(target regclass, column_name text, event_types jsonb)
 returns text
 language sql stable
@@ -67,7 +121,7 @@ begin atomic
                -- Not of the domain, whose checks may be others one day.
                format(o.operand, format('%L::%s', v.key, format_type(webhooks.base_type(a.atttypid), -1))), v.value), ' ' order by v.key))
     from pg_attribute a
-    cross join lateral webhooks.watch_operand(watch_value_types.target, a.attname) o (operand)
+    join webhooks.watch_operands(watch_value_types.target) o on o.name = a.attname
     cross join jsonb_each_text(watch_value_types.event_types) v
     where a.attrelid = watch_value_types.target and a.attname = watch_value_types.column_name;
 end;
@@ -80,8 +134,7 @@ language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-    sent constant text[] := array(select jsonb_array_elements_text(definition -> 'columns'));
-    watched constant text[] := array(select jsonb_array_elements_text(definition -> 'watch_columns'));
+    changes constant jsonb := webhooks.watch_row_changes(target, definition);
     ids constant text[] := array(select jsonb_array_elements_text(definition -> 'id_columns'));
     of_row constant text := 'case when %s then %s else %s end';
     rows_sent constant text[] := array(
@@ -118,7 +171,7 @@ begin
     end if;
     event_types := format('(case when %s then %L when %s then %L when %s then %L end)',
         is_gone, definition ->> 'on_delete', is_new, definition ->> 'on_insert',
-        case when definition ->> 'on_update' is null then 'false' else webhooks.watch_differences(target, watched, '%s', ' or ') end,
+        case when definition ->> 'on_update' is null then 'false' else changes ->> 'is_changed' end,
         definition ->> 'on_update');
     event_types := concat_ws(', ', event_types, (
         select string_agg(
@@ -130,7 +183,8 @@ begin
         from jsonb_each(definition -> 'on_change') c));
 
     return concat_ws(E'\n',
-        format('create function %s(operation text, old %s, new %2$s)', (webhooks.watch_functions(target))[2], target),
+        format('create function %1$s(operation text, old %2$s, new %2$s%3$s)', (webhooks.watch_functions(target))[2], target,
+               case when (definition -> 'is_wide')::boolean then ', old_values jsonb, new_values jsonb' end),
         'returns table (tenant_id uuid, event_type text, event_category text, event_data jsonb,',
         '               resource_type text, resource_id uuid, ordering_key text)',
         'language sql stable',
@@ -141,18 +195,12 @@ begin
         format('case t.event_type %s end as event_category,',
                (select string_agg(format('when %L then %L', c.key, c.value), ' ' order by c.key)
                 from jsonb_each_text(definition -> 'categories') c)),
-        format('case when %s then null', webhooks.watch_large_values(target, sent, rows_sent)),
-        format('when %s then jsonb_build_object(''operation'', ''delete'', %s''old'', %s)',
-               is_gone, id_member, webhooks.watch_object('old', sent)),
-        format('when %s then jsonb_build_object(''operation'', ''insert'', %s''new'', %s)',
-               is_new, id_member, webhooks.watch_object('new', sent)),
-        format('else jsonb_build_object(''operation'', ''update'', %s''changed'', array_remove(array[%s]::text[], null),',
-               id_member, webhooks.watch_differences(target, sent || watched, 'case when %s then %2$L end', ', ')),
-        format('''old'', %s, ''new'', %s) end as event_data,',
-               -- One text, parsed once: to add members one by one would copy the object for each.
-               format('(''{'' || array_to_string(array[%s]::text[], '','') || ''}'')::jsonb',
-                      webhooks.watch_differences(target, sent, 'case when %s then %3$L || coalesce(to_json(old.%2$I)::text, ''null'') end', ', ')),
-               webhooks.watch_object('new', sent)),
+        format('case when %s then null', case when (definition -> 'is_wide')::boolean then 'false'
+                                              else webhooks.watch_large_values(target, array(select jsonb_array_elements_text(definition -> 'columns')), rows_sent) end),
+        format('when %s then jsonb_build_object(''operation'', ''delete'', %s''old'', %s)', is_gone, id_member, changes ->> 'old'),
+        format('when %s then jsonb_build_object(''operation'', ''insert'', %s''new'', %s)', is_new, id_member, changes ->> 'new'),
+        format('else jsonb_build_object(''operation'', ''update'', %s''changed'', %s, ''old'', %s, ''new'', %s) end as event_data,',
+               id_member, changes ->> 'changed', changes ->> 'before', changes ->> 'new'),
         format('%L::text as resource_type,', definition ->> 'resource_type'),
         resource_id || ' as resource_id,',
         ordering_key || ' as ordering_key',
@@ -190,7 +238,7 @@ begin atomic
                   (webhooks.watch_functions(target))[3], target,
                   string_agg(format('%s = %s', format(o.operand, format('old.%I', c.name)), format(o.operand, format('new.%I', c.name))), ' and ' order by c.n))
     from webhooks.watch_key(definition) c
-    cross join lateral webhooks.watch_operand(target, c.name) o (operand);
+    join webhooks.watch_operands(target) o on o.name = c.name;
 end;
 comment on function webhooks.watch_same_script(regclass, jsonb) is
     'CREATE FUNCTION for whether an old and a new row of a watched table are the same resource of the same tenant. Part of watch_table().';
@@ -206,7 +254,7 @@ begin atomic
                   string_agg(format(o.operand, format('changed.%I', c.name)) || ', ', '' order by c.n))
     from webhooks.watch_key(definition) c
     join pg_attribute a on a.attrelid = target and a.attname = c.name
-    cross join lateral webhooks.watch_operand(target, c.name) o (operand);
+    join webhooks.watch_operands(target) o on o.name = c.name;
 end;
 comment on function webhooks.watch_row_script(regclass, jsonb) is
     'CREATE FUNCTION for a row of a watched table as one value, and the values that identify it. Part of watch_table().';

@@ -54,7 +54,7 @@ declare
     declared text;
     base text;
     category "char";
-    operand constant text := webhooks.watch_operand(target, column_name);
+    operand constant text := (select o.operand from webhooks.watch_operands(target) o where o.name = column_name);
     canonical text;
     is_itself boolean;
 begin

@@ -257,6 +257,14 @@ begin
             select jsonb_object_agg(t.name, t.category) from webhooks.event_types t
             where t.name = any (webhooks.watch_event_types(definition))));
     definition := jsonb_build_object('watch_columns', definition -> 'columns') || definition;
+    definition := definition || (
+        select jsonb_build_object(
+            'used', coalesce(jsonb_agg(u.name order by u.n), '[]'),
+            -- Written out column by column, plans grow with the product of the two numbers.
+            'is_wide', count(*) * cardinality(all_columns) > 1000)
+        from (select c.name, min(c.n) as n
+              from jsonb_array_elements_text(definition -> 'columns' || (definition -> 'watch_columns')) with ordinality c (name, n)
+              group by c.name) u);
     if definition ? 'on_update' and definition -> 'watch_columns' = '[]' then
         raise exception 'no columns to watch of table %', target
             using errcode = 'invalid_parameter_value', hint = 'Name in watch_columns those whose change is to publish on_update.';

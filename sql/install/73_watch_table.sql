@@ -119,7 +119,7 @@ begin
             select p.oid::regprocedure as signature
             from pg_proc p
             where p.pronamespace = watch.pronamespace and p.proowner = watch.proowner
-              and p.proname in (watch.name || '_webhooks', watch.name || '_webhook_events', watch.name || '_webhook_same', watch.name || '_webhook_row')
+              and p.proname in (watch.name || '_webhooks', watch.name || '_webhook_events', watch.name || '_webhook_same', watch.name || '_webhook_row', watch.name || '_webhook_values')
               and exists (select from pg_depend d where d.classid = 'pg_proc'::regclass and d.objid = p.oid and d.deptype = 'x')
         loop
             -- Those of a former owner stay, and are of no use to anybody.
@@ -241,7 +241,9 @@ begin
 
     perform webhooks.unwatch_table(target);
     names := webhooks.watch_functions(target);
-    signatures := array[names[1] || '()', format('%s(text,%s,%2$s)', names[2], target), format('%s(%s,%2$s)', names[3], target), format('%s(%s)', names[4], target)];
+    signatures := array[names[1] || '()',
+                        format('%1$s(text,%2$s,%2$s%3$s)', names[2], target, case when (definition -> 'is_wide')::boolean then ',jsonb,jsonb' end),
+                        format('%s(%s,%2$s)', names[3], target), format('%s(%s)', names[4], target), format('%s(%s)', names[5], target)];
     for leftover in
         select f.name, p.oid::regprocedure as signature, p.proowner::regrole as owner,
                exists (select from pg_depend d where d.classid = 'pg_proc'::regclass and d.objid = p.oid and d.deptype = 'x')
@@ -274,6 +276,9 @@ begin
         execute webhooks.watch_same_script(target, definition);
     end if;
     execute webhooks.watch_row_script(target, definition);
+    if (definition -> 'is_wide')::boolean then
+        execute webhooks.watch_values_script(target, definition);
+    end if;
     -- By their signatures: another one's of the same name may have come in between.
     foreach made in array signatures loop
         continue when to_regprocedure(made) is null;
@@ -282,7 +287,7 @@ begin
         execute format('alter function %s depends on extension webhooks', made);
         execute format('comment on function %s is %L', made, format('Made by webhooks.watch_table(%L).', target::text));
     end loop;
-    perform webhooks.make_watch_triggers(target, names[1], definition - array['categories', 'has_resource_id', 'values']);
+    perform webhooks.make_watch_triggers(target, names[1], definition - array['categories', 'has_resource_id', 'values', 'used', 'is_wide']);
     perform webhooks.warn_of_unwatched_changes(target, definition);
 end
 $$;

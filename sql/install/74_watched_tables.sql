@@ -21,7 +21,7 @@ begin atomic
     where not exists (select from known k where k.name = c.name)
       and not exists (
           select from pg_depend d
-          where d.classid = 'pg_proc'::regclass and d.objid = to_regproc(columns_since.events_function)
+          where d.classid = 'pg_proc'::regclass and d.objid in (to_regproc(columns_since.events_function), to_regproc(regexp_replace(columns_since.events_function, '_webhook_events("?)$', '_webhook_values\1')))
             and d.refclassid = 'pg_class'::regclass and d.refobjid = columns_since.target and d.refobjsubid = c.attnum)
       and not exists (
           select from known k
