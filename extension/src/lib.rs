@@ -6,6 +6,8 @@
 //! # Layout
 //! - `ids`: UUIDv7
 //! - `filter`: event filters
+//! - `init`: when a session loads the library
+//! - `jsonpath`: which paths a filter may have
 //! - `meters`: what tenants with limits use, in memory shared by all sessions of the database
 //! - `payload`: the request body
 //! - `resource`: calling a resolver of resources
@@ -16,6 +18,8 @@
 
 mod filter;
 mod ids;
+mod init;
+mod jsonpath;
 mod meters;
 mod payload;
 mod refuse;

@@ -129,7 +129,7 @@ pub const FUNCTIONS: &[(&str, &str, Answer)] = &[
     ("is_watch", "publisher", Same("select count(*) from pg_trigger t where webhooks.is_watch(t)")),
     ("join_sidecars", "sidecar", Same("select webhooks.join_sidecars()")),
     ("jsonpath_matches", "manager", Same("select webhooks.jsonpath_matches('{}', '$.a')")),
-    ("jsonpath_objection", "", Owner),
+    ("jsonpath_objection", "manager", Same("select webhooks.jsonpath_objection('$.\"a\"')")),
     ("keep_secrets", "", Owner),
     ("lane_of", "", Owner),
     ("leave_sidecars", "sidecar", Same("select webhooks.leave_sidecars()")),
