@@ -47,9 +47,7 @@ pub fn parse(text: &str) -> Result<Value, JsonError> {
 
 fn value(levels: usize, next: u8, lexer: &mut SliceLexer<'_>) -> Result<Value, Error> {
     match next {
-        b'"' => Ok(Value::String(
-            lexer.discarded().str_string()?.into_owned(),
-        )),
+        b'"' => Ok(Value::String(lexer.discarded().str_string()?.into_owned())),
         b'0'..=b'9' | b'-' => number(lexer),
         b'[' => array(levels.checked_sub(1).ok_or(Error::Depth)?, lexer),
         b'{' => object(levels.checked_sub(1).ok_or(Error::Depth)?, lexer),
@@ -133,8 +131,32 @@ mod tests {
     #[test]
     fn what_is_no_json_is_refused_without_showing_it() {
         for text in [
-            "", " ", "{", "[1,]", "01", "1.", "-", "+1", ".5", "1e", "\"\\ud800\"", "\"a\u{1}\"", "\"\\x\"", "1 2",
-            "[1 2]", "{\"a\" 1}", "{1:2}", "{,}", "[}", "nul", "truer", "\u{feff}1", "\u{b}1", "1//x", "'a'", "NaN",
+            "",
+            " ",
+            "{",
+            "[1,]",
+            "01",
+            "1.",
+            "-",
+            "+1",
+            ".5",
+            "1e",
+            "\"\\ud800\"",
+            "\"a\u{1}\"",
+            "\"\\x\"",
+            "1 2",
+            "[1 2]",
+            "{\"a\" 1}",
+            "{1:2}",
+            "{,}",
+            "[}",
+            "nul",
+            "truer",
+            "\u{feff}1",
+            "\u{b}1",
+            "1//x",
+            "'a'",
+            "NaN",
             "\"secret",
         ] {
             let error = parse(text).unwrap_err().to_string();
@@ -144,7 +166,13 @@ mod tests {
 
     #[test]
     fn numbers_keep_their_digits() {
-        for text in ["19.90", "12345678901234567.89", "-0.0", "0", "1000000000000000000000000000000000000000"] {
+        for text in [
+            "19.90",
+            "12345678901234567.89",
+            "-0.0",
+            "0",
+            "1000000000000000000000000000000000000000",
+        ] {
             assert_eq!(parse(text).unwrap().to_string(), text);
         }
         let tiny = format!("0.{}1", "0".repeat(399));

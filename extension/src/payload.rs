@@ -130,7 +130,8 @@ fn secret_names(payload_template: &str) -> Vec<String> {
 /// Raises an error for secrets that are none, and for a template that prints one that is not there.
 #[pg_extern(sql = false, immutable, parallel_safe)]
 fn check_template_secrets(payload_template: Option<&str>, template_secrets: Option<&str>) {
-    let secrets = json::parse(template_secrets.unwrap_or("null")).map_err(|error| error.to_string());
+    let secrets =
+        json::parse(template_secrets.unwrap_or("null")).map_err(|error| error.to_string());
     let secrets = secrets.and_then(|secrets| Secrets::parse(&secrets).map_err(|e| e.to_string()));
     let secrets = secrets.unwrap_or_else(|error| {
         refuse(

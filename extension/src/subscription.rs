@@ -34,8 +34,11 @@ fn check_subscription(
             "Give an object of header names and string values, without the names that the sidecar sets itself.",
         ),
     };
-    if let Err(error) = Auth::parse(auth_type.unwrap_or("none"), &object("auth_config", auth_config))
-        .and_then(|auth| auth.check_headers(&headers))
+    if let Err(error) = Auth::parse(
+        auth_type.unwrap_or("none"),
+        &object("auth_config", auth_config),
+    )
+    .and_then(|auth| auth.check_headers(&headers))
     {
         refuse(
             format!("invalid auth_config: {error}"),

@@ -7,8 +7,8 @@
 mod graph;
 mod references;
 
-use graph::Node;
 pub use graph::Graph;
+use graph::Node;
 use serde_json::Value;
 
 /// Most sub-schemas that look at one value.
@@ -41,26 +41,46 @@ impl Graph {
         !self.is_recursive && self.whole.saturating_mul(values) <= MAX_STEPS
     }
 
-    fn walk(&self, node: usize, data: &Value, weight: u64, nested: usize, left: &mut u64) -> Result<(), TooMuch> {
+    fn walk(
+        &self,
+        node: usize,
+        data: &Value,
+        weight: u64,
+        nested: usize,
+        left: &mut u64,
+    ) -> Result<(), TooMuch> {
         let Some(node) = self.nodes.get(node) else {
             return Ok(());
         };
         if nested > MAX_NESTED {
             return Err(TooMuch);
         }
-        *left = left.checked_sub(node.own.saturating_mul(weight)).ok_or(TooMuch)?;
-        let below = if node.has_unevaluated { weight.saturating_mul(UNEVALUATED) } else { weight };
+        *left = left
+            .checked_sub(node.own.saturating_mul(weight))
+            .ok_or(TooMuch)?;
+        let below = if node.has_unevaluated {
+            weight.saturating_mul(UNEVALUATED)
+        } else {
+            weight
+        };
         for here in &node.here {
             self.walk(*here, data, below, nested + 1, left)?;
         }
         match data {
             Value::Object(fields) => {
                 for (name, value) in fields {
-                    for child in node.properties.get(name).into_iter().chain(&node.any_property) {
+                    for child in node
+                        .properties
+                        .get(name)
+                        .into_iter()
+                        .chain(&node.any_property)
+                    {
                         self.walk(*child, value, weight, nested + 1, left)?;
                     }
                     // Names are strings: no more than the sub-schemas of the schema for them.
-                    *left = left.checked_sub(self.names_cost(node).saturating_mul(weight)).ok_or(TooMuch)?;
+                    *left = left
+                        .checked_sub(self.names_cost(node).saturating_mul(weight))
+                        .ok_or(TooMuch)?;
                 }
             }
             Value::Array(items) => {

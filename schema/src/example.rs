@@ -70,7 +70,8 @@ impl Maker<'_> {
         let own = own.or_else(|| first(words, "examples"));
         if let Some(own) = own.or_else(|| first(words, "enum")) {
             let parts = own.to_string().len() / PART_BYTES;
-            self.parts_left.set(self.parts_left.get().checked_sub(parts)?);
+            self.parts_left
+                .set(self.parts_left.get().checked_sub(parts)?);
             return Some(own.clone());
         }
         if let Some(reference) = words.get("$ref").and_then(Value::as_str) {

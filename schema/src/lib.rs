@@ -96,7 +96,8 @@ fn patterns(schema: &Value) -> usize {
         Value::Object(fields) => {
             let own = fields.get("pattern").map_or(0, |_| 1);
             let named = fields.get("patternProperties").and_then(Value::as_object);
-            own + named.map_or(0, serde_json::Map::len) + fields.values().map(patterns).sum::<usize>()
+            own + named.map_or(0, serde_json::Map::len)
+                + fields.values().map(patterns).sum::<usize>()
         }
         Value::Array(items) => items.iter().map(patterns).sum(),
         _ => 0,

@@ -122,7 +122,10 @@ fn what_is_no_schema_is_refused() {
 #[test]
 fn data_that_is_too_deep_does_not_fit() {
     let deep = |levels| "[".repeat(levels) + &"]".repeat(levels);
-    assert_eq!(errors(&json!({"items": {"type": "array"}}), &deep(512)), [""; 0]);
+    assert_eq!(
+        errors(&json!({"items": {"type": "array"}}), &deep(512)),
+        [""; 0]
+    );
     let too_deep = errors(&json!({}), &deep(1000));
     assert!(too_deep[0].contains("nested more than"), "{too_deep:?}");
 }

@@ -248,7 +248,8 @@ fn template(row: &Row) -> Result<Option<Template>, String> {
 }
 
 fn json(row: &Row, column: &str) -> Result<serde_json::Value, String> {
-    webhooks_core::json::parse(row.get(column)).map_err(|error| format!("{column} is not JSON: {error}"))
+    webhooks_core::json::parse(row.get(column))
+        .map_err(|error| format!("{column} is not JSON: {error}"))
 }
 
 impl Verification {

@@ -1,9 +1,7 @@
 //! The grammar of a path, and how many values each part of it may have.
 
 use super::scan::{Token, tokens};
-use super::{
-    MAX_ATOMS, MAX_PRODUCTS, MAX_SUBSCRIPTS, MAX_WILDCARDS, PathError, RegexError, regex,
-};
+use super::{MAX_ATOMS, MAX_PRODUCTS, MAX_SUBSCRIPTS, MAX_WILDCARDS, PathError, RegexError, regex};
 
 /// What is known of the values of a part.
 #[derive(Debug, Clone, Copy)]
@@ -14,9 +12,18 @@ struct Values {
     is_scalar: bool,
 }
 
-const MANY: Values = Values { is_one: false, is_scalar: false };
-const ONE: Values = Values { is_one: true, is_scalar: false };
-const ONE_SCALAR: Values = Values { is_one: true, is_scalar: true };
+const MANY: Values = Values {
+    is_one: false,
+    is_scalar: false,
+};
+const ONE: Values = Values {
+    is_one: true,
+    is_scalar: false,
+};
+const ONE_SCALAR: Values = Values {
+    is_one: true,
+    is_scalar: true,
+};
 
 struct Checker {
     tokens: Vec<(usize, Token)>,
@@ -96,7 +103,11 @@ impl Checker {
     }
 
     fn expect(&mut self, sign: &str) -> Result<(), PathError> {
-        if self.takes(sign) { Ok(()) } else { Err(self.unreadable()) }
+        if self.takes(sign) {
+            Ok(())
+        } else {
+            Err(self.unreadable())
+        }
     }
 
     fn unreadable(&self) -> PathError {
@@ -198,7 +209,9 @@ impl Checker {
         let token = self.peek().cloned().ok_or_else(|| self.unreadable())?;
         self.at += 1;
         match token {
-            Token::Sign("$") if matches!(self.peek(), Some(Token::Text(_))) => Err(PathError::Variable),
+            Token::Sign("$") if matches!(self.peek(), Some(Token::Text(_))) => {
+                Err(PathError::Variable)
+            }
             Token::Sign("$" | "@") => Ok(ONE),
             Token::Sign("(") => {
                 let values = self.expression()?;
@@ -262,7 +275,10 @@ impl Checker {
             // In lax mode, of each element of an array.
             Some(Token::Text(_)) => {
                 self.at += 1;
-                Ok(Values { is_one: from.is_one && self.is_strict, is_scalar: false })
+                Ok(Values {
+                    is_one: from.is_one && self.is_strict,
+                    is_scalar: false,
+                })
             }
             Some(Token::Sign("*")) => {
                 self.at += 1;
@@ -297,14 +313,23 @@ impl Checker {
 
     fn method(&mut self, name: &str, from: Values) -> Values {
         match name {
-            "size" | "type" => Values { is_scalar: true, ..from },
+            "size" | "type" => Values {
+                is_scalar: true,
+                ..from
+            },
             "keyvalue" => {
                 self.key_values += 1;
                 MANY
             }
             // Others, too, take arrays apart in lax mode.
-            _ if self.is_strict || from.is_scalar => Values { is_scalar: true, ..from },
-            _ => Values { is_one: false, is_scalar: true },
+            _ if self.is_strict || from.is_scalar => Values {
+                is_scalar: true,
+                ..from
+            },
+            _ => Values {
+                is_one: false,
+                is_scalar: true,
+            },
         }
     }
 
@@ -321,7 +346,10 @@ impl Checker {
             self.expect("]")?;
             return self.wildcard();
         }
-        let mut values = Values { is_scalar: false, ..from };
+        let mut values = Values {
+            is_scalar: false,
+            ..from
+        };
         let mut count = 1;
         loop {
             match self.peek() {

@@ -77,8 +77,15 @@ fn atom(first: char, rest: &mut Peekable<Chars<'_>>, depth: usize) -> Result<Par
 /// The part with the quantifiers that follow it.
 fn repeated(mut part: Part, rest: &mut Peekable<Chars<'_>>) -> Result<Part, RegexError> {
     while let Some((least, most)) = quantifier(rest)? {
-        let weight = if part.may_be_empty && most > 1 { EMPTY } else { 1 };
-        part.atoms = part.atoms.saturating_mul(most.max(1)).saturating_mul(weight);
+        let weight = if part.may_be_empty && most > 1 {
+            EMPTY
+        } else {
+            1
+        };
+        part.atoms = part
+            .atoms
+            .saturating_mul(most.max(1))
+            .saturating_mul(weight);
         part.may_be_empty |= least == 0;
     }
     Ok(part)

@@ -18,8 +18,8 @@ pub enum Token {
 }
 
 const SIGNS: [&str; 30] = [
-    "**", "&&", "||", "==", "!=", "<>", "<=", ">=", "?(", "$", "@", ".", "*", "(", ")", "[", "]", "{", "}", ",", "+",
-    "-", "/", "%", "<", ">", "!", "?", ":", ";",
+    "**", "&&", "||", "==", "!=", "<>", "<=", ">=", "?(", "$", "@", ".", "*", "(", ")", "[", "]",
+    "{", "}", ",", "+", "-", "/", "%", "<", ">", "!", "?", ":", ";",
 ];
 
 /// The path's words and signs, each with where it begins, in bytes.
@@ -34,14 +34,19 @@ pub fn tokens(path: &str) -> Result<Vec<(usize, Token)>, PathError> {
                 continue;
             }
             '"' => string_length(rest).ok_or(PathError::Unreadable(at))?,
-            '0'..='9' => rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len()),
-            'a'..='z' | '_' => {
-                rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len())
-            }
+            '0'..='9' => rest
+                .find(|c: char| !c.is_ascii_digit() && c != '.')
+                .unwrap_or(rest.len()),
+            'a'..='z' | '_' => rest
+                .find(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+                .unwrap_or(rest.len()),
             _ => 0,
         };
         let (length, token) = match first {
-            '"' => (length, Token::Text(text(&rest[..length]).ok_or(PathError::Unreadable(at))?)),
+            '"' => (
+                length,
+                Token::Text(text(&rest[..length]).ok_or(PathError::Unreadable(at))?),
+            ),
             '0'..='9' => (length, Token::Number(rest[..length].to_owned())),
             'a'..='z' | '_' => (length, Token::Word(rest[..length].to_owned())),
             _ => {

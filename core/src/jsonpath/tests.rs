@@ -72,7 +72,10 @@ fn paths_that_may_take_long_are_refused() {
         ("$.\"a\"[*]?(@[@.\"i\"] == 1)", E::ComputedSubscript),
         ("($.\"a\" == $\"x\")", E::Variable),
         ("$?(@ starts with $\"x y\")", E::Variable),
-        ("($.\"a\" * $.\"a\" * $.\"a\" / $.\"a\" % 2 > 1)", E::Products),
+        (
+            "($.\"a\" * $.\"a\" * $.\"a\" / $.\"a\" % 2 > 1)",
+            E::Products,
+        ),
         (wildcards.as_str(), E::Wildcards),
         (long.as_str(), E::TooLong(1013)),
         ("$.\"a\".", E::Unreadable(6)),

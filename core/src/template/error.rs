@@ -153,7 +153,9 @@ impl TemplateError {
                 "Values are escaped by themselves: write {\"text\": \"New: {{ data.title }}\", \"pages\": {{ data.pages }}}. For anything but JSON set payload_content_type."
             }
             Self::Nul => "Remove it from the template.",
-            Self::Event(_) => "Nest event_data and resource_data at most 512 levels deep, or use no template.",
+            Self::Event(_) => {
+                "Nest event_data and resource_data at most 512 levels deep, or use no template."
+            }
         }
     }
 }

@@ -145,7 +145,8 @@ impl Template {
     /// The first name, of those that it uses as variables, that no event has.
     fn unknown_variable(&self) -> Option<String> {
         let template = self.environment.get_template(NAME).ok()?;
-        let is_global = |name: &String| self.environment.globals().any(|(global, _)| global == name);
+        let is_global =
+            |name: &String| self.environment.globals().any(|(global, _)| global == name);
         let names = template.undeclared_variables(false).into_iter();
         names
             .filter(|name| !variables::NAMES.contains(&name.as_str()) && !is_global(name))

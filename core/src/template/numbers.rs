@@ -39,7 +39,10 @@ impl Object for Exact {
     }
 
     fn is_true(self: &Arc<Self>) -> bool {
-        self.text().bytes().take_while(|b| !matches!(b, b'e' | b'E')).any(|b| (b'1'..=b'9').contains(&b))
+        self.text()
+            .bytes()
+            .take_while(|b| !matches!(b, b'e' | b'E'))
+            .any(|b| (b'1'..=b'9').contains(&b))
     }
 
     fn custom_cmp(self: &Arc<Self>, other: &DynObject) -> Option<Ordering> {
@@ -58,7 +61,11 @@ pub fn value(number: Number) -> Value {
     let native = whole
         .or_else(|_| text.parse::<i128>().map(Value::from))
         .ok()
-        .or_else(|| Some(Value::from(text.parse::<f64>().ok().filter(|n| n.is_finite())?)));
+        .or_else(|| {
+            Some(Value::from(
+                text.parse::<f64>().ok().filter(|n| n.is_finite())?,
+            ))
+        });
     match native {
         Some(native) if native.to_string() == text => native,
         _ => Value::from_object(Exact(number)),
@@ -67,7 +74,9 @@ pub fn value(number: Number) -> Value {
 
 /// Teaches an environment to take [`Exact`] numbers wherever its own filters and tests take numbers.
 pub fn install(environment: &mut Environment<'_>) {
-    environment.add_filter(FILTER, |state: &State<'_, '_>, value: Value| to_doubles(state, value));
+    environment.add_filter(FILTER, |state: &State<'_, '_>, value: Value| {
+        to_doubles(state, value)
+    });
     for (name, builtin) in [
         ("abs", Value::from_function(filters::abs)),
         ("float", Value::from_function(filters::float)),
@@ -76,28 +85,43 @@ pub fn install(environment: &mut Environment<'_>) {
         ("round", Value::from_function(filters::round)),
         ("sum", Value::from_function(filters::sum)),
     ] {
-        environment.add_filter(name, move |state: &mut State<'_, '_>, args: Rest<ValueOrKwargs>| {
-            let args = args.into_values().into_iter().map(|arg| to_doubles(state, arg));
-            let args = args.collect::<Result<Vec<_>, _>>()?;
-            builtin.call(state, &args)
-        });
+        environment.add_filter(
+            name,
+            move |state: &mut State<'_, '_>, args: Rest<ValueOrKwargs>| {
+                let args = args
+                    .into_values()
+                    .into_iter()
+                    .map(|arg| to_doubles(state, arg));
+                let args = args.collect::<Result<Vec<_>, _>>()?;
+                builtin.call(state, &args)
+            },
+        );
     }
     for (name, builtin) in [
         ("max", Value::from_function(filters::max)),
         ("min", Value::from_function(filters::min)),
         ("sort", Value::from_function(filters::sort)),
     ] {
-        environment.add_filter(name, move |state: &mut State<'_, '_>, items: Value, options: Kwargs| {
-            ordered(state, &builtin, items, options)
-        });
+        environment.add_filter(
+            name,
+            move |state: &mut State<'_, '_>, items: Value, options: Kwargs| {
+                ordered(state, &builtin, items, options)
+            },
+        );
     }
     for (names, builtin) in [
-        (&["divisibleby"][..], Value::from_function(tests::is_divisibleby)),
+        (
+            &["divisibleby"][..],
+            Value::from_function(tests::is_divisibleby),
+        ),
         (&["eq", "equalto", "=="], Value::from_function(tests::is_eq)),
         (&["ne", "!="], Value::from_function(tests::is_ne)),
         (&["lt", "lessthan", "<"], Value::from_function(tests::is_lt)),
         (&["le", "<="], Value::from_function(tests::is_le)),
-        (&["gt", "greaterthan", ">"], Value::from_function(tests::is_gt)),
+        (
+            &["gt", "greaterthan", ">"],
+            Value::from_function(tests::is_gt),
+        ),
         (&["ge", ">="], Value::from_function(tests::is_ge)),
         (&["in"], Value::from_function(tests::is_in)),
         (&["number"], Value::from_function(tests::is_number)),
@@ -105,11 +129,14 @@ pub fn install(environment: &mut Environment<'_>) {
     ] {
         for name in names {
             let builtin = builtin.clone();
-            environment.add_test(*name, move |state: &mut State<'_, '_>, args: Rest<Value>| {
-                let args = args.iter().map(|arg| to_doubles(state, arg.clone()));
-                let args = args.collect::<Result<Vec<_>, _>>()?;
-                builtin.call(state, &args).map(|answer| answer.is_true())
-            });
+            environment.add_test(
+                *name,
+                move |state: &mut State<'_, '_>, args: Rest<Value>| {
+                    let args = args.iter().map(|arg| to_doubles(state, arg.clone()));
+                    let args = args.collect::<Result<Vec<_>, _>>()?;
+                    builtin.call(state, &args).map(|answer| answer.is_true())
+                },
+            );
         }
     }
 }
@@ -127,7 +154,9 @@ fn to_doubles(state: &State<'_, '_>, value: Value) -> Result<Value, Error> {
             let field = to_doubles(state, value.get_item(&key)?)?;
             Ok((key, field))
         });
-        return Ok(Value::from(fields.collect::<Result<BTreeMap<_, _>, Error>>()?));
+        return Ok(Value::from(
+            fields.collect::<Result<BTreeMap<_, _>, Error>>()?,
+        ));
     }
     let items = value.try_iter()?.map(|item| to_doubles(state, item));
     Ok(Value::from(items.collect::<Result<Vec<_>, _>>()?))
@@ -154,7 +183,12 @@ fn has_exact(state: &State<'_, '_>, value: &Value) -> Result<bool, Error> {
 }
 
 /// `min`, `max` and `sort`, which compare: by doubles, while what they return is as it was.
-fn ordered(state: &mut State<'_, '_>, builtin: &Value, items: Value, options: Kwargs) -> Result<Value, Error> {
+fn ordered(
+    state: &mut State<'_, '_>,
+    builtin: &Value,
+    items: Value,
+    options: Kwargs,
+) -> Result<Value, Error> {
     let is_list = matches!(items.kind(), ValueKind::Seq | ValueKind::Iterable);
     if !is_list || !has_exact(state, &items)? {
         return builtin.call(state, &[items, options.into()]);
@@ -166,7 +200,9 @@ fn ordered(state: &mut State<'_, '_>, builtin: &Value, items: Value, options: Kw
     let keyed = Value::from(keyed.collect::<Result<Vec<_>, Error>>()?);
     let attribute: Option<String> = options.get("attribute")?;
     let attribute = attribute.map_or("key".to_owned(), |attributes| {
-        let keys = attributes.split(',').map(|name| format!("key.{}", name.trim()));
+        let keys = attributes
+            .split(',')
+            .map(|name| format!("key.{}", name.trim()));
         keys.collect::<Vec<_>>().join(",")
     });
     let mut by_key = vec![("attribute".to_owned(), Value::from(attribute))];
@@ -183,6 +219,9 @@ fn ordered(state: &mut State<'_, '_>, builtin: &Value, items: Value, options: Kw
             let items = found.try_iter()?.map(|keyed| keyed.get_attr("item"));
             Ok(Value::from(items.collect::<Result<Vec<_>, _>>()?))
         }
-        _ => Err(Error::new(ErrorKind::InvalidOperation, "these can't be ordered")),
+        _ => Err(Error::new(
+            ErrorKind::InvalidOperation,
+            "these can't be ordered",
+        )),
     }
 }

@@ -11,7 +11,16 @@ use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
 
 /// What there is at the top.
-pub const NAMES: [&str; 8] = ["id", "event", "tenant_id", "data", "resource", "context", "test", VARIABLE];
+pub const NAMES: [&str; 8] = [
+    "id",
+    "event",
+    "tenant_id",
+    "data",
+    "resource",
+    "context",
+    "test",
+    VARIABLE,
+];
 
 /// The variables, with the state of the writer in a place that no template can name.
 pub fn of(envelope: &str, secrets: Value, state: Value) -> Result<Value, TemplateError> {

@@ -5,7 +5,13 @@ pub fn allowed(text: String) -> String {
     if text.chars().all(is_allowed) {
         return text;
     }
-    let replaced = |c| if is_allowed(c) { c } else { char::REPLACEMENT_CHARACTER };
+    let replaced = |c| {
+        if is_allowed(c) {
+            c
+        } else {
+            char::REPLACEMENT_CHARACTER
+        }
+    };
     text.chars().map(replaced).collect()
 }
 
@@ -19,7 +25,8 @@ mod tests {
 
     #[test]
     fn what_is_no_char_is_replaced() {
-        let text = "a\u{1}\u{8}\t\n\r\u{b}\u{c}\u{1f} \u{7f}\u{85}\u{fffd}\u{fffe}\u{ffff}\u{1ffff}é✓";
+        let text =
+            "a\u{1}\u{8}\t\n\r\u{b}\u{c}\u{1f} \u{7f}\u{85}\u{fffd}\u{fffe}\u{ffff}\u{1ffff}é✓";
         let expected = "a\u{fffd}\u{fffd}\t\n\r\u{fffd}\u{fffd}\u{fffd} \u{7f}\u{85}\u{fffd}\u{fffd}\u{fffd}\u{1ffff}é✓";
         assert_eq!(allowed(text.to_owned()), expected);
         assert_eq!(allowed("<a/>".to_owned()), "<a/>");

@@ -23,8 +23,17 @@ pub struct Node {
 
 impl Node {
     fn children(&self) -> impl Iterator<Item = usize> {
-        let lists = [&self.any_property, &self.names, &self.prefix, &self.any_item];
-        lists.into_iter().flatten().chain(self.properties.values()).copied()
+        let lists = [
+            &self.any_property,
+            &self.names,
+            &self.prefix,
+            &self.any_item,
+        ];
+        lists
+            .into_iter()
+            .flatten()
+            .chain(self.properties.values())
+            .copied()
     }
 }
 
@@ -77,7 +86,9 @@ impl Graph {
         let order = self.here_first()?;
         self.here = vec![0; self.nodes.len()];
         for id in order {
-            let Some(node) = self.nodes.get(id) else { continue };
+            let Some(node) = self.nodes.get(id) else {
+                continue;
+            };
             let below = node.here.iter().filter_map(|id| self.here.get(*id));
             let below = below.fold(0_u64, |sum, cost| sum.saturating_add(*cost));
             let weight = if node.has_unevaluated { UNEVALUATED } else { 1 };
@@ -100,7 +111,11 @@ impl Graph {
     /// All nodes, each after those that look at the same value for it.
     fn here_first(&self) -> Result<Vec<usize>, String> {
         let mut order = Vec::with_capacity(self.nodes.len());
-        let cycle = depth_first(self.nodes.len(), |id| self.nodes[id].here.clone(), |id| order.push(id));
+        let cycle = depth_first(
+            self.nodes.len(),
+            |id| self.nodes[id].here.clone(),
+            |id| order.push(id),
+        );
         if cycle {
             return Err("a schema refers to itself without a step into the data".to_owned());
         }
@@ -116,16 +131,28 @@ impl Graph {
         let mut order = Vec::with_capacity(self.nodes.len());
         let is_recursive = depth_first(self.nodes.len(), next, |id| order.push(id));
         for id in order {
-            let below = next(id).into_iter().fold(0_u64, |sum, id| sum.saturating_add(costs[id]));
-            let weight = if self.nodes[id].has_unevaluated { UNEVALUATED } else { 1 };
-            costs[id] = self.nodes[id].own.saturating_add(below.saturating_mul(weight));
+            let below = next(id)
+                .into_iter()
+                .fold(0_u64, |sum, id| sum.saturating_add(costs[id]));
+            let weight = if self.nodes[id].has_unevaluated {
+                UNEVALUATED
+            } else {
+                1
+            };
+            costs[id] = self.nodes[id]
+                .own
+                .saturating_add(below.saturating_mul(weight));
         }
         (costs.first().copied().unwrap_or(0), is_recursive)
     }
 }
 
 /// Visits each node after those that it leads to, without recursion. Returns: whether there is a cycle.
-fn depth_first(nodes: usize, next: impl Fn(usize) -> Vec<usize>, mut done: impl FnMut(usize)) -> bool {
+fn depth_first(
+    nodes: usize,
+    next: impl Fn(usize) -> Vec<usize>,
+    mut done: impl FnMut(usize),
+) -> bool {
     const NEW: u8 = 0;
     const OPEN: u8 = 1;
     const DONE: u8 = 2;
@@ -172,27 +199,60 @@ impl<'s> Reader<'s> {
         }
         let id = self.graph.nodes.len();
         self.known.insert(schema, id);
-        self.graph.nodes.push(Node { own: 1, ..Node::default() });
+        self.graph.nodes.push(Node {
+            own: 1,
+            ..Node::default()
+        });
         if let Value::Object(words) = schema {
             self.waiting.push((id, words, scope.within(schema)));
         }
         Ok(id)
     }
 
-    fn each(&mut self, schemas: impl IntoIterator<Item = &'s Value>, scope: Scope<'s>) -> Result<Vec<usize>, String> {
-        let schemas = schemas.into_iter().filter(|value| value.is_object() || value.is_boolean());
+    fn each(
+        &mut self,
+        schemas: impl IntoIterator<Item = &'s Value>,
+        scope: Scope<'s>,
+    ) -> Result<Vec<usize>, String> {
+        let schemas = schemas
+            .into_iter()
+            .filter(|value| value.is_object() || value.is_boolean());
         schemas.map(|schema| self.node(schema, scope)).collect()
     }
 
-    fn read(&mut self, id: usize, words: &'s Map<String, Value>, scope: Scope<'s>) -> Result<(), String> {
-        let mut node = Node { own: 1, ..Node::default() };
+    fn read(
+        &mut self,
+        id: usize,
+        words: &'s Map<String, Value>,
+        scope: Scope<'s>,
+    ) -> Result<(), String> {
+        let mut node = Node {
+            own: 1,
+            ..Node::default()
+        };
         for word in LISTS {
-            let entries = words.get(word).and_then(Value::as_array).map_or(0, Vec::len);
+            let entries = words
+                .get(word)
+                .and_then(Value::as_array)
+                .map_or(0, Vec::len);
             node.own += entries as u64 / 8;
         }
-        let listed = |word: &str| words.get(word).and_then(Value::as_array).into_iter().flatten();
-        let named = |word: &str| words.get(word).and_then(Value::as_object).into_iter().flat_map(Map::values);
-        let direct = |list: &'static [&'static str]| list.iter().filter_map(|word| words.get(*word));
+        let listed = |word: &str| {
+            words
+                .get(word)
+                .and_then(Value::as_array)
+                .into_iter()
+                .flatten()
+        };
+        let named = |word: &str| {
+            words
+                .get(word)
+                .and_then(Value::as_object)
+                .into_iter()
+                .flat_map(Map::values)
+        };
+        let direct =
+            |list: &'static [&'static str]| list.iter().filter_map(|word| words.get(*word));
         node.here.extend(self.each(direct(&HERE), scope)?);
         for word in HERE_EACH {
             node.here.extend(self.each(listed(word), scope)?);
@@ -201,19 +261,34 @@ impl<'s> Reader<'s> {
             node.here.extend(self.each(named(word), scope)?);
         }
         for word in REFERENCES {
-            let Some(reference) = words.get(word).and_then(Value::as_str) else { continue };
+            let Some(reference) = words.get(word).and_then(Value::as_str) else {
+                continue;
+            };
             for (target, scope) in self.index.targets(scope, word, reference)? {
                 node.here.push(self.node(target, scope)?);
             }
         }
-        node.has_unevaluated = ["unevaluatedProperties", "unevaluatedItems"].iter().any(|word| words.contains_key(*word));
-        for (name, schema) in words.get("properties").and_then(Value::as_object).into_iter().flatten() {
-            node.properties.insert(name.clone(), self.node(schema, scope)?);
+        node.has_unevaluated = ["unevaluatedProperties", "unevaluatedItems"]
+            .iter()
+            .any(|word| words.contains_key(*word));
+        for (name, schema) in words
+            .get("properties")
+            .and_then(Value::as_object)
+            .into_iter()
+            .flatten()
+        {
+            node.properties
+                .insert(name.clone(), self.node(schema, scope)?);
         }
-        node.any_property.extend(self.each(named("patternProperties").chain(direct(&ANY_PROPERTY)), scope)?);
-        node.names.extend(self.each(direct(&["propertyNames"]), scope)?);
+        node.any_property.extend(self.each(
+            named("patternProperties").chain(direct(&ANY_PROPERTY)),
+            scope,
+        )?);
+        node.names
+            .extend(self.each(direct(&["propertyNames"]), scope)?);
         // Before 2020-12 "items" can be a list.
-        node.prefix.extend(self.each(listed("prefixItems").chain(listed("items")), scope)?);
+        node.prefix
+            .extend(self.each(listed("prefixItems").chain(listed("items")), scope)?);
         node.any_item.extend(self.each(direct(&ANY_ITEM), scope)?);
         if let Some(empty) = self.graph.nodes.get_mut(id) {
             *empty = node;

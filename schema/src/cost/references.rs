@@ -14,12 +14,19 @@ impl<'s> Scope<'s> {
 
     /// That of a schema in this one.
     pub fn within(self, schema: &'s Value) -> Self {
-        if id(schema).is_some_and(|id| !id.starts_with('#')) { Self(schema) } else { self }
+        if id(schema).is_some_and(|id| !id.starts_with('#')) {
+            Self(schema)
+        } else {
+            self
+        }
     }
 }
 
 fn id(schema: &Value) -> Option<&str> {
-    schema.get("$id").or_else(|| schema.get("id")).and_then(Value::as_str)
+    schema
+        .get("$id")
+        .or_else(|| schema.get("id"))
+        .and_then(Value::as_str)
 }
 
 /// What in a document has a name.
@@ -38,7 +45,11 @@ impl<'s> Index<'s> {
         };
         for value in all(document) {
             let name = |word: &str| value.get(word).and_then(Value::as_str);
-            let names = [name("$anchor"), name("$dynamicAnchor"), id(value).and_then(|id| id.strip_prefix('#'))];
+            let names = [
+                name("$anchor"),
+                name("$dynamicAnchor"),
+                id(value).and_then(|id| id.strip_prefix('#')),
+            ];
             for name in names.into_iter().flatten() {
                 index.named.entry(name).or_default().push(value);
             }
@@ -66,7 +77,10 @@ impl<'s> Index<'s> {
         let scopes = match resource {
             "" => vec![scope],
             resource => {
-                let found = self.resources.iter().filter(|schema| has_id(schema, resource));
+                let found = self
+                    .resources
+                    .iter()
+                    .filter(|schema| has_id(schema, resource));
                 found.map(|schema| Scope(schema)).collect()
             }
         };
@@ -76,7 +90,9 @@ impl<'s> Index<'s> {
         let by_path = scopes.into_iter().filter(|_| is_path).filter_map(target);
         let named = self.named.get(fragment.as_str()).into_iter().flatten();
         let dynamic = self.recursive.iter().filter(|_| word == "$recursiveRef");
-        let by_name = named.chain(dynamic).map(|schema| (*schema, scope.within(schema)));
+        let by_name = named
+            .chain(dynamic)
+            .map(|schema| (*schema, scope.within(schema)));
         let targets: Vec<_> = by_path.chain(by_name).collect();
         if targets.is_empty() {
             return Err(format!(
@@ -90,7 +106,12 @@ impl<'s> Index<'s> {
 
 /// `https://example.com/a.json`, or its last part, which is enough relative to that of the document.
 fn has_id(schema: &Value, resource: &str) -> bool {
-    let last = |uri: &str| uri.trim_end_matches('#').rsplit('/').next().map(str::to_owned);
+    let last = |uri: &str| {
+        uri.trim_end_matches('#')
+            .rsplit('/')
+            .next()
+            .map(str::to_owned)
+    };
     id(schema).is_some_and(|id| id.trim_end_matches('#') == resource || last(id) == last(resource))
 }
 
@@ -114,7 +135,9 @@ fn percent_decoded(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let [first, after @ ..] = rest {
-        let digits = after.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
+        let digits = after
+            .get(..2)
+            .and_then(|digits| std::str::from_utf8(digits).ok());
         match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
             Some(byte) if *first == b'%' => {
                 bytes.push(byte);

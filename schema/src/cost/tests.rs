@@ -37,16 +37,24 @@ fn schemas_that_double_are_refused() {
         doubling(30, |next| json!({"oneOf": [next, next]})),
         doubling(30, |next| json!({"allOf": [next, {"not": next}]})),
         doubling(30, |next| json!({"if": next, "then": next})),
-        doubling(30, |next| json!({"dependentSchemas": {"a": next, "b": next}})),
+        doubling(
+            30,
+            |next| json!({"dependentSchemas": {"a": next, "b": next}}),
+        ),
         doubling(20, |next| json!({"anyOf": [next, next, next]})),
         unevaluated,
         json!({"allOf": wide, "$defs": {"a": {"allOf": vec![true; 101]}}}),
     ] {
         let refused = Schema::parse(&schema.to_string()).unwrap_err();
-        assert!(refused.contains("sub-schemas look at one value"), "{refused}");
+        assert!(
+            refused.contains("sub-schemas look at one value"),
+            "{refused}"
+        );
     }
     assert!(Schema::parse(&doubling(8, |next| json!({"anyOf": [next, next]})).to_string()).is_ok());
-    let itself = Schema::parse(r##"{"$ref": "#/$defs/a", "$defs": {"a": {"anyOf": [{"$ref": "#/$defs/a"}]}}}"##);
+    let itself = Schema::parse(
+        r##"{"$ref": "#/$defs/a", "$defs": {"a": {"anyOf": [{"$ref": "#/$defs/a"}]}}}"##,
+    );
     assert!(itself.unwrap_err().contains("refers to itself"));
 }
 
@@ -60,7 +68,10 @@ fn data_that_makes_a_schema_double_does_not_fit() {
         json!({"patternProperties": {"c": here}, "type": "object"}),
         json!({"properties": {"c": {"$ref": "#"}}, "additionalProperties": here, "patternProperties": {"c": {"$ref": "#"}}}),
         json!({"$dynamicAnchor": "a", "properties": {"c": {"anyOf": [{"$dynamicRef": "#a"}, {"$dynamicRef": "#a"}]}}, "type": "object"}),
-        doubling(25, |next| json!({"anyOf": [{"properties": {"c": next}}, {"properties": {"c": next}}]})),
+        doubling(
+            25,
+            |next| json!({"anyOf": [{"properties": {"c": next}}, {"properties": {"c": next}}]}),
+        ),
     ] {
         let errors = errors(&schema, &nested(60));
         assert!(errors[0].contains("steps"), "{schema}: {errors:?}");
@@ -72,23 +83,42 @@ fn ordinary_schemas_cost_little() {
     let tree = json!({"type": "object", "required": ["name"], "properties": {
         "name": {"type": "string"}, "c": {"$ref": "#"}, "children": {"type": "array", "items": {"$ref": "#"}}}});
     let leaf = r#"{"name": "x", "children": []}"#;
-    let data = format!("{{\"name\": \"x\", \"children\": [{}]}}", vec![leaf; 20_000].join(","));
+    let data = format!(
+        "{{\"name\": \"x\", \"children\": [{}]}}",
+        vec![leaf; 20_000].join(",")
+    );
     assert_eq!(errors(&tree, &data), [""; 0]);
     let deep = "{\"name\": \"x\", \"c\":".repeat(500) + leaf + &"}".repeat(500);
     assert_eq!(errors(&tree, &deep), [""; 0]);
-    let list = json!({"items": {"anyOf": (0..50).map(|n| json!({"const": n})).collect::<Vec<_>>()}});
+    let list =
+        json!({"items": {"anyOf": (0..50).map(|n| json!({"const": n})).collect::<Vec<_>>()}});
     let numbers = |count: usize| Value::from(vec![100; count]).to_string();
     assert_eq!(errors(&list, &numbers(1000)).len(), 10);
-    assert_eq!(errors(&list, &numbers(50_000)), ["it is too large to tell where"]);
+    assert_eq!(
+        errors(&list, &numbers(50_000)),
+        ["it is too large to tell where"]
+    );
     assert!(errors(&list, &numbers(200_000))[0].contains("steps"));
 }
 
 #[test]
 fn references_of_all_kinds_are_followed() {
     for (schema, fits, fails) in [
-        (json!({"$ref": "#/$defs/a%20b", "$defs": {"a b": {"type": "string"}}}), "\"x\"", "1"),
-        (json!({"$ref": "#x", "$defs": {"a": {"$anchor": "x", "type": "string"}}}), "\"x\"", "1"),
-        (json!({"$ref": "item", "$defs": {"a": {"$id": "item", "type": "string"}}}), "\"x\"", "1"),
+        (
+            json!({"$ref": "#/$defs/a%20b", "$defs": {"a b": {"type": "string"}}}),
+            "\"x\"",
+            "1",
+        ),
+        (
+            json!({"$ref": "#x", "$defs": {"a": {"$anchor": "x", "type": "string"}}}),
+            "\"x\"",
+            "1",
+        ),
+        (
+            json!({"$ref": "item", "$defs": {"a": {"$id": "item", "type": "string"}}}),
+            "\"x\"",
+            "1",
+        ),
         (
             json!({"$id": "https://example.com/root", "$ref": "item", "$defs": {
                 "a": {"$id": "item", "$ref": "#/$defs/b", "$defs": {"b": {"type": "string"}}}}}),
@@ -117,5 +147,8 @@ fn patterns_have_a_size() {
         let refused = Schema::parse(&schema.to_string()).unwrap_err();
         assert!(refused.contains("pattern"), "{refused}");
     }
-    assert_eq!(errors(&json!({"pattern": "^\\w{1,100}$"}), "\"é\""), [""; 0]);
+    assert_eq!(
+        errors(&json!({"pattern": "^\\w{1,100}$"}), "\"é\""),
+        [""; 0]
+    );
 }

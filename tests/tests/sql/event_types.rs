@@ -450,15 +450,22 @@ async fn a_schema_that_doubles_is_refused_or_refuses() {
     session.run("set statement_timeout = '20s'").await;
     let refusal = session.refused(&register(&doubling)).await;
     assert_eq!(refusal.code, "22023", "{refusal:?}");
-    assert!(refusal.message.contains("sub-schemas look at one value"), "{refusal:?}");
+    assert!(
+        refusal.message.contains("sub-schemas look at one value"),
+        "{refusal:?}"
+    );
     // This one doubles with each level of the data.
-    let recursive = json!({"type": "object", "properties": {"c": {"anyOf": [{"$ref": "#"}, {"$ref": "#"}]}}});
+    let recursive =
+        json!({"type": "object", "properties": {"c": {"anyOf": [{"$ref": "#"}, {"$ref": "#"}]}}});
     session.run(&register(&recursive)).await;
     session.run(&publish(r#"{"c": {"c": {}}}"#, "")).await;
     let deep = format!("{}1{}", "{\"c\":".repeat(100), "}".repeat(100));
     let refusal = session.refused(&publish(&deep, "")).await;
     assert_eq!(refusal.code, "23514", "{refusal:?}");
-    assert!(refusal.message.contains("takes more than 5000000 steps"), "{refusal:?}");
+    assert!(
+        refusal.message.contains("takes more than 5000000 steps"),
+        "{refusal:?}"
+    );
     // A restore brings what was accepted once: it refuses events, and takes neither time nor memory.
     session.run("set check_function_bodies = off").await;
     session
@@ -469,7 +476,12 @@ async fn a_schema_that_doubles_is_refused_or_refuses() {
         .await;
     session.run("reset check_function_bodies").await;
     let refusal = session.refused(&publish("{}", "")).await;
-    assert!(refusal.message.contains("invalid JSON Schema: more than 10000"), "{refusal:?}");
+    assert!(
+        refusal
+            .message
+            .contains("invalid JSON Schema: more than 10000"),
+        "{refusal:?}"
+    );
 }
 
 #[tokio::test]
@@ -483,7 +495,10 @@ async fn a_key_of_serde_json_s_forges_no_property() {
     ] {
         let refusal = session.refused(&publish(data, "")).await;
         assert_eq!(refusal.code, "23514", "{data}: {refusal:?}");
-        assert!(!refusal.everything.contains("backtrace") && refusal.everything.len() < 1000, "{refusal:?}");
+        assert!(
+            !refusal.everything.contains("backtrace") && refusal.everything.len() < 1000,
+            "{refusal:?}"
+        );
     }
     let odd = r#"{"$serde_json::private::Number": "x", "amount": 1}"#;
     session
@@ -491,7 +506,12 @@ async fn a_key_of_serde_json_s_forges_no_property() {
         .await;
     session.run(&publish(odd, "")).await;
     // Nor do secrets and settings with such keys make anything but plain errors.
-    for column in ["webhook_headers", "auth_config", "template_secrets", "event_filters"] {
+    for column in [
+        "webhook_headers",
+        "auth_config",
+        "template_secrets",
+        "event_filters",
+    ] {
         let refusal = session
             .refused(&format!(
                 "insert into webhooks.webhook_subscriptions (tenant_id, name, webhook_url, auth_type, {column})
@@ -499,6 +519,9 @@ async fn a_key_of_serde_json_s_forges_no_property() {
             ))
             .await;
         assert_eq!(refusal.code, "22023", "{column}: {refusal:?}");
-        assert!(!refusal.everything.contains("stack backtrace") && refusal.everything.len() < 2000, "{refusal:?}");
+        assert!(
+            !refusal.everything.contains("stack backtrace") && refusal.everything.len() < 2000,
+            "{refusal:?}"
+        );
     }
 }

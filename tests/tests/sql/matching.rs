@@ -388,11 +388,19 @@ async fn any_event_meets_any_filter() {
 async fn a_match_does_not_depend_on_the_session() {
     let world = World::new("session_settings").await;
     for (name, path) in [
-        ("before", r#"$.due.datetime() < "2026-01-01T00:00:00+00:00".datetime()"#),
-        ("date", r#"$.due.datetime() >= "2026-01-01T00:00:00+00:00".datetime()"#),
+        (
+            "before",
+            r#"$.due.datetime() < "2026-01-01T00:00:00+00:00".datetime()"#,
+        ),
+        (
+            "date",
+            r#"$.due.datetime() >= "2026-01-01T00:00:00+00:00".datetime()"#,
+        ),
         ("time", r#"$.at.datetime() == "12:00:00+00:00".datetime()"#),
     ] {
-        world.subscribe(name, json!({"event_filters": {"jsonpath": path}})).await;
+        world
+            .subscribe(name, json!({"event_filters": {"jsonpath": path}}))
+            .await;
     }
     for settings in [
         "set timezone = 'UTC'",
@@ -424,15 +432,32 @@ async fn no_key_of_an_event_has_a_meaning_of_its_own() {
         ("literal", json!({"a": {"$eq": number}})),
         ("not twelve", json!({"a": {"$ne": 12}})),
     ] {
-        world.subscribe(name, json!({"event_filters": {"event_data": event_data}})).await;
+        world
+            .subscribe(name, json!({"event_filters": {"event_data": event_data}}))
+            .await;
     }
     for (data, expected) in [
         (r#"{"a": 12}"#, &["twelve"][..]),
-        (r#"{"a": {"$serde_json::private::Number": "12"}}"#, &["literal", "not twelve"]),
-        (r#"{"a": {"$serde_json::private::Number": "x"}}"#, &["not twelve"]),
-        (r#"{"$serde_json::private::RawValue": "{\"a\": 12}"}"#, &["not twelve"]),
-        (r#"{"$serde_json::private::Number": {}, "a": 12}"#, &["twelve"]),
-        (r#"{"b": [{"$serde_json::private::RawValue": 1}], "a": 12}"#, &["twelve"]),
+        (
+            r#"{"a": {"$serde_json::private::Number": "12"}}"#,
+            &["literal", "not twelve"],
+        ),
+        (
+            r#"{"a": {"$serde_json::private::Number": "x"}}"#,
+            &["not twelve"],
+        ),
+        (
+            r#"{"$serde_json::private::RawValue": "{\"a\": 12}"}"#,
+            &["not twelve"],
+        ),
+        (
+            r#"{"$serde_json::private::Number": {}, "a": 12}"#,
+            &["twelve"],
+        ),
+        (
+            r#"{"b": [{"$serde_json::private::RawValue": 1}], "a": 12}"#,
+            &["twelve"],
+        ),
     ] {
         let matched = world.matched(&Event::with_data(data)).await;
         assert_eq!(matched, expected, "{data}");

@@ -416,8 +416,14 @@ async fn a_path_that_could_stall_publishers_is_refused() {
             "filters are nested more than two deep",
         ),
         ("$.**.**", "** is there more than once"),
-        ("$.**{1 to 5}.a ? (exists(@.**{2}))", "** is there more than once"),
-        ("$.keyvalue().keyvalue().keyvalue()", ".keyvalue() is there more than once"),
+        (
+            "$.**{1 to 5}.a ? (exists(@.**{2}))",
+            "** is there more than once",
+        ),
+        (
+            "$.keyvalue().keyvalue().keyvalue()",
+            ".keyvalue() is there more than once",
+        ),
         ("$[0, 0][0, 0][0, 0][0, 0][0, 0]", "lists of subscripts"),
         ("$[*][*][*][*][*][*][*][*][*][*][*]", "more than 10 of [*]"),
         ("$.a[$.i]", "a subscript is something else"),
@@ -426,15 +432,27 @@ async fn a_path_that_could_stall_publishers_is_refused() {
             r#"$.t like_regex "^(a+)(a+)(a+)(a+)(a+)b\\1\\2\\3\\4\\5c$""#,
             "like_regex has a back-reference",
         ),
-        (r#"$.t like_regex "^((a?){35}){35}$""#, "like_regex repeats too much"),
-        (r#"$.t ? (@ like_regex "a(?=.*b)" flag "i")"#, "like_regex looks ahead or behind"),
-        (r#"$.t like_regex "***:(a)" "#, "like_regex has embedded options"),
+        (
+            r#"$.t like_regex "^((a?){35}){35}$""#,
+            "like_regex repeats too much",
+        ),
+        (
+            r#"$.t ? (@ like_regex "a(?=.*b)" flag "i")"#,
+            "like_regex looks ahead or behind",
+        ),
+        (
+            r#"$.t like_regex "***:(a)" "#,
+            "like_regex has embedded options",
+        ),
         (long.as_str(), "1013 characters are more than 1000"),
     ] {
         let refusal = session.refused(&path(refused)).await;
         assert_eq!(refusal.code, "22023", "{refused}: {refusal:?}");
         assert!(refusal.message.contains(reason), "{refused}: {refusal:?}");
-        assert!(refusal.hint.contains("begin the path with strict"), "{refusal:?}");
+        assert!(
+            refusal.hint.contains("begin the path with strict"),
+            "{refusal:?}"
+        );
         assert!(refusal.everything.len() < 5000, "{refused}: {refusal:?}");
     }
     for taken in [
@@ -462,11 +480,15 @@ async fn a_restored_path_that_is_refused_matches_nothing() {
     let (_db, session) = database("restored_path").await;
     session.run("set check_function_bodies = off").await;
     session
-        .run(&insert(&json!({"name": "slow", "event_filters": {"jsonpath": "$.a[*] ? (@ == $.a[*])"}})))
+        .run(&insert(
+            &json!({"name": "slow", "event_filters": {"jsonpath": "$.a[*] ? (@ == $.a[*])"}}),
+        ))
         .await;
     session.run("reset check_function_bodies").await;
     assert_eq!(
-        session.text("select count(*) from webhooks.subscription_routes").await,
+        session
+            .text("select count(*) from webhooks.subscription_routes")
+            .await,
         "0"
     );
     let reason = session
@@ -475,11 +497,18 @@ async fn a_restored_path_that_is_refused_matches_nothing() {
             "document.processed"
         ))
         .await;
-    assert!(reason.contains("is refused: a filter's condition refers to $"), "{reason}");
+    assert!(
+        reason.contains("is refused: a filter's condition refers to $"),
+        "{reason}"
+    );
     // Nor does a change of something else bring it back.
-    session.run("update webhooks.webhook_subscriptions set description = 'x'").await;
+    session
+        .run("update webhooks.webhook_subscriptions set description = 'x'")
+        .await;
     assert_eq!(
-        session.text("select count(*) from webhooks.subscription_routes").await,
+        session
+            .text("select count(*) from webhooks.subscription_routes")
+            .await,
         "0"
     );
 }
@@ -489,7 +518,9 @@ async fn a_restored_path_that_is_refused_matches_nothing() {
 async fn a_template_is_held_against_registered_examples() {
     let (_db, session) = database("template_examples").await;
     let template = |events: &str| {
-        insert(&json!({"subscribed_events": [events], "payload_template": "{\"id\": \"{{ data.new.id }}\"}"}))
+        insert(
+            &json!({"subscribed_events": [events], "payload_template": "{\"id\": \"{{ data.new.id }}\"}"}),
+        )
     };
     session.run(&template("document.processed")).await;
     session.run(&template("document.*")).await;
@@ -503,7 +534,9 @@ async fn a_template_is_held_against_registered_examples() {
     let refusal = session.refused(&template("document.processed")).await;
     assert_eq!(refusal.code, "22023", "{refusal:?}");
     assert!(
-        refusal.message.contains("with an event of type document.processed: line 1: undefined value"),
+        refusal
+            .message
+            .contains("with an event of type document.processed: line 1: undefined value"),
         "{refusal:?}"
     );
 }
