@@ -10,6 +10,8 @@
 //! - `locks`: locks that nobody else can take
 //! - `notifications`: how many a transaction sends
 //! - `json_size`: how large JSON values are as text
+//! - `init`: when a session loads the library
+//! - `jsonpath`: which paths a filter may have
 //! - `meters`: what tenants with limits use, in memory shared by all sessions of the database
 //! - `payload`: the request body
 //! - `publishing`: whether events were matched
@@ -23,8 +25,10 @@
 mod context;
 mod filter;
 mod ids;
-mod locks;
+mod init;
 mod json_size;
+mod jsonpath;
+mod locks;
 mod meters;
 mod notifications;
 mod payload;

@@ -325,7 +325,8 @@ fn template(row: &Row) -> Result<Option<Template>, String> {
 }
 
 fn json(row: &Row, column: &str) -> Result<serde_json::Value, String> {
-    serde_json::from_str(row.get(column)).map_err(|error| format!("{column} is not JSON: {error}"))
+    webhooks_core::json::parse(row.get(column))
+        .map_err(|error| format!("{column} is not JSON: {error}"))
 }
 
 impl Verification {

@@ -2,6 +2,10 @@ create function webhooks.jsonpath_matches(event_data jsonb, path jsonpath)
 returns boolean
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
+-- What a path makes of dates and times depends on these: the same for every publisher, and for explain_match().
+set timezone = 'UTC'
+set datestyle = 'ISO, MDY'
+set lc_time = 'C'
 as $$
 begin
     return coalesce((
@@ -13,7 +17,7 @@ exception when others then
     return false;
 end
 $$;
-comment on function webhooks.jsonpath_matches(jsonb, jsonpath) is 'True if a predicate path holds or any other path finds something. Errors in the path count as false: a subscriber can''t make a publisher fail. How long it may take is bounded where the path is written: see jsonpath_objection().';
+comment on function webhooks.jsonpath_matches(jsonb, jsonpath) is 'True if a predicate path holds or any other path finds something. Errors in the path count as false: a subscriber can''t make a publisher fail. Dates and times without a time zone are in UTC, whatever the session''s settings are. How long it may take is bounded where the path is written: see jsonpath_objection().';
 
 create function webhooks.refuse_event_type(event_type text)
 returns void
@@ -183,6 +187,9 @@ begin atomic
                     then format('subscribed_events %s does not cover %s', s.subscribed_events, explain_match.event_type)
                 when explain_match.environment is not null and s.environment <> explain_match.environment
                     then format('environment is %s, the event''s is %s', s.environment, explain_match.environment)
+                when webhooks.jsonpath_objection((s.event_filters ->> 'jsonpath')::jsonpath::text) is not null
+                    then format('event_filters.jsonpath %s is refused: %s', s.event_filters ->> 'jsonpath',
+                                webhooks.jsonpath_objection((s.event_filters ->> 'jsonpath')::jsonpath::text))
                 when s.event_filters ? 'jsonpath'
                     and not webhooks.jsonpath_matches(explain_match.event_data, (s.event_filters ->> 'jsonpath')::jsonpath)
                     then format('event_filters.jsonpath %s does not hold', s.event_filters ->> 'jsonpath')

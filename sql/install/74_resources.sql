@@ -26,6 +26,9 @@ set datestyle = 'ISO'
 set intervalstyle = 'iso_8601'
 set bytea_output = 'hex'
 set extra_float_digits = 1
+set lc_monetary = 'C'
+set lc_numeric = 'C'
+set lc_time = 'C'
 as $$
 declare
     resolver text;

@@ -161,7 +161,7 @@ begin
     if objection is not null then
         raise exception 'invalid schema of % (version %): %', new.name, new.version, objection
             using errcode = 'invalid_parameter_value',
-                  hint = 'Give a JSON Schema, draft 4 to 2020-12. It can''t refer to other documents, and patterns can''t look around or back, since publishers wait for them.';
+                  hint = 'Give a JSON Schema, draft 4 to 2020-12. It can''t refer to other documents, and patterns can''t look around or back, since publishers wait for them; nor can many sub-schemas look at one value.';
     end if;
     errors := webhooks.schema_errors(new.schema::text, new.example::text);
     if errors is not null then

@@ -68,6 +68,7 @@ grant execute on function
     webhooks.verify_subscription(uuid),
     webhooks.explain_match(uuid, text, jsonb, text, uuid, text),
     webhooks.jsonpath_matches(jsonb, jsonpath),
+    webhooks.jsonpath_objection(text),
     webhooks.filter_mismatch(text, text, text, uuid),
     webhooks.build_payload(uuid, uuid),
     webhooks.preview_request(uuid, uuid),

@@ -18,9 +18,9 @@
 // `cfg(test)` tells clippy that the modules' helpers are tests too, where `unwrap` is fine.
 #[cfg(test)]
 mod configuration;
+mod contents;
 #[cfg(test)]
 mod copies;
-mod contents;
 #[cfg(test)]
 mod crash;
 #[cfg(test)]

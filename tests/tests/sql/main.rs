@@ -68,9 +68,9 @@ mod limits;
 mod links;
 #[cfg(test)]
 mod listener;
+mod locks;
 #[cfg(test)]
 mod look_ups;
-mod locks;
 #[cfg(test)]
 mod manage_subscriptions;
 #[cfg(test)]

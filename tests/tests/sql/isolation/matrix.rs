@@ -180,7 +180,7 @@ pub const FUNCTIONS: &[(&str, &str, Answer)] = &[
     ("json_objection", "", Owner),
     ("json_text_size", "", Owner),
     ("jsonpath_matches", "manager", Same("select webhooks.jsonpath_matches('{}', '$.a')")),
-    ("jsonpath_objection", "", Owner),
+    ("jsonpath_objection", "manager", Same("select webhooks.jsonpath_objection('$.\"a\"')")),
     ("keep_secrets", "", Owner),
     ("lane_of", "", Owner),
     ("late_days", "", Owner),
