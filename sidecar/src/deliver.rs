@@ -19,6 +19,9 @@ use webhooks_core::capture::error_text;
 use webhooks_core::retry::{Decision, Outcome, decide, decide_test};
 use webhooks_core::url_policy::AddressPolicy;
 
+/// How long after its expiry a delivery is looked at again: surely after it, also by a clock that differs a little.
+const EXPIRY_MARGIN: Duration = Duration::from_secs(1);
+
 /// The pooled client and what guards it.
 #[derive(Clone)]
 pub struct Deliverer {
@@ -157,7 +160,9 @@ impl Deliverer {
             }
             Decision::RetryAfter(delay) => {
                 attempt.status = "retrying";
-                attempt.retry_after = Some(delay);
+                // A retry that would come too late is due when the delivery expires: nothing is sent then.
+                let left = delivery.deadline.saturating_duration_since(Instant::now());
+                attempt.retry_after = Some(delay.min(left + EXPIRY_MARGIN));
                 attempt.error = Some(error_text(&detail));
             }
             Decision::Fail(reason) => {

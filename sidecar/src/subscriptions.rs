@@ -162,6 +162,11 @@ impl Subscriptions {
         self.known.get(&id).cloned()
     }
 
+    /// Those of some that are known.
+    pub fn all_of(&self, ids: &[Uuid]) -> impl Iterator<Item = &Arc<Subscription>> {
+        ids.iter().filter_map(|id| self.known.get(id))
+    }
+
     /// Forgets some: one that was deleted and made again under the same id starts at the same version.
     pub fn forget(&mut self, changed: &[Uuid]) {
         for id in changed {
@@ -320,7 +325,8 @@ fn template(row: &Row) -> Result<Option<Template>, String> {
 }
 
 fn json(row: &Row, column: &str) -> Result<serde_json::Value, String> {
-    serde_json::from_str(row.get(column)).map_err(|error| format!("{column} is not JSON: {error}"))
+    webhooks_core::json::parse(row.get(column))
+        .map_err(|error| format!("{column} is not JSON: {error}"))
 }
 
 impl Verification {

@@ -131,11 +131,11 @@ begin
     end if;
     -- Limits go on to lock event_logs: first of all then, as create_partitions() does.
     if starts_with(name, 'tenant_max_') then
-        perform pg_advisory_xact_lock(1464156751, 0);
+        perform webhooks.lock_xact(webhooks.change_lock(), 0);
     end if;
     insert into webhooks.setting_overrides as o (name, value) values (set_setting.name, set_setting.value)
     on conflict on constraint setting_overrides_pkey do update set value = excluded.value;
-    perform pg_notify('webhooks_changed', 'settings');
+    perform webhooks.notify('webhooks_changed', 'settings');
 end
 $$;
 comment on function webhooks.set_setting(text, bigint) is 'Changes a setting; running sidecars take it over at commit.';
@@ -191,7 +191,7 @@ begin
     insert into webhooks.setting_overrides as o (name, text_value) values (set_setting.name, set_setting.value)
     on conflict on constraint setting_overrides_pkey do update set text_value = excluded.text_value;
     perform webhooks.check_verification_settings();
-    perform pg_notify('webhooks_changed', 'settings');
+    perform webhooks.notify('webhooks_changed', 'settings');
 end
 $$;
 comment on function webhooks.set_setting(text, text) is 'Changes a setting that is a text; running sidecars take it over at commit.';
@@ -204,11 +204,11 @@ as $$
 begin
     -- As in set_setting().
     if starts_with(name, 'tenant_max_') then
-        perform pg_advisory_xact_lock(1464156751, 0);
+        perform webhooks.lock_xact(webhooks.change_lock(), 0);
     end if;
     delete from webhooks.setting_overrides o where o.name = reset_setting.name;
     perform webhooks.check_verification_settings();
-    perform pg_notify('webhooks_changed', 'settings');
+    perform webhooks.notify('webhooks_changed', 'settings');
 end
 $$;
 comment on function webhooks.reset_setting(text) is 'Gives a setting its default back.';

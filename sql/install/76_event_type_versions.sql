@@ -84,7 +84,7 @@ as $$
 declare
     event record;
 begin
-    if webhooks.is_restoring() then
+    if webhooks.copies_events() then
         return null;
     end if;
     select e.event_type, e.event_version, x.errors
@@ -127,6 +127,7 @@ begin
             after insert on webhooks.event_logs
             referencing new table as new_events
             for each statement execute function webhooks.validate_events();
+        alter table webhooks.event_logs enable always trigger validate_events;
     elsif found_one and not wanted then
         drop trigger validate_events on webhooks.event_logs;
     end if;
@@ -160,7 +161,7 @@ begin
     if objection is not null then
         raise exception 'invalid schema of % (version %): %', new.name, new.version, objection
             using errcode = 'invalid_parameter_value',
-                  hint = 'Give a JSON Schema, draft 4 to 2020-12. It can''t refer to other documents, and patterns can''t look around or back, since publishers wait for them.';
+                  hint = 'Give a JSON Schema, draft 4 to 2020-12. It can''t refer to other documents, and patterns can''t look around or back, since publishers wait for them; nor can many sub-schemas look at one value.';
     end if;
     errors := webhooks.schema_errors(new.schema::text, new.example::text);
     if errors is not null then
@@ -202,7 +203,7 @@ declare
     known record;
 begin
     -- First of all, as create_partitions() does: both go on to lock event_logs and audit_log.
-    perform pg_advisory_xact_lock(1464156751, 0);
+    perform webhooks.lock_xact(webhooks.change_lock(), 0);
     if (name ~ '^[a-z0-9_]+(\.[a-z0-9_]+)+$' and length(name) <= 100) is not true then
         raise exception 'invalid event type "%"', coalesce(name, 'null')
             using errcode = 'invalid_parameter_value', hint = 'Types are lower-case words joined by dots, at most 100 characters: document.uploaded.';
@@ -238,7 +239,7 @@ begin
 end
 $$;
 comment on function webhooks.register_event_type(text, text, text, text, json, jsonb, boolean) is
-    'Registers an event type, or changes what is given of one. A version that is given becomes the current one, which publish_event() and watched tables publish, unless is_current is false; schema and example are that version''s, and the JSON value null takes them away. Events of a version with a schema must fit it.';
+    'Registers an event type, or changes what is given of one. A version that is given becomes the current one, which publish_event() and watched tables publish, unless is_current is false; schema and example are that version''s, and the JSON value null takes them away. Events of a version with a schema must fit it. A schema of type jsonb needs a cast: schema => value::json.';
 
 create function webhooks.deprecate_event_type(name text, reason text, version text default null)
 returns void
@@ -248,7 +249,7 @@ as $$
 #variable_conflict use_variable
 begin
     -- First of all, as create_partitions() does: both go on to lock event_logs and audit_log.
-    perform pg_advisory_xact_lock(1464156751, 0);
+    perform webhooks.lock_xact(webhooks.change_lock(), 0);
     version := coalesce(version, (select t.version from webhooks.event_types t where t.name = deprecate_event_type.name));
     if not exists (
         select from webhooks.event_type_catalogue c where c.name = deprecate_event_type.name and c.version = deprecate_event_type.version

@@ -285,7 +285,7 @@ comment on function webhooks.claim_deliveries(smallint[], uuid[], uuid[], uuid[]
     'Ready deliveries of these shards: first one each of the newest of up to so many newcomers (subscriptions neither known nor full), then up to per_subscription of each subscription after each shard''s cursor, without those held and without full subscriptions; of lanes, what comes first. With only_subscriptions it does not walk but looks at these, each after the id in after_ids (null: at its lanes). A row without delivery_id: the subscription has more lanes than were looked at. Shards from shard_count() on are those of tests, which come also of subscriptions that are not active and enabled. Beyond max_bytes of event data as text, rows come without it (over_budget). An event whose data can''t be sent comes without it, and objection says why: it is larger than 64 MiB as text, or with careful, which is for a claim that has failed, its row is damaged. An event that is gone, or not of the subscription''s tenant, comes with null columns. walk_us: how long it took to find these deliveries, in microseconds, without their events.';
 
 create function webhooks.promote_due(shards smallint[], max_rows integer default 1000)
-returns table (delivery_ids uuid[], subscription_ids uuid[], next_due_in_ms bigint)
+returns table (delivery_ids uuid[], subscription_ids uuid[], next_due_in_ms bigint, locked_ids uuid[])
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
@@ -307,6 +307,8 @@ begin
                 select q.id from webhooks.delivery_queue q
                 where q.shard = o.shard and q.next_attempt_at <= due_until
                 order by q.next_attempt_at limit promote_due.max_rows
+                -- What somebody's transaction has locked is for later: all others would wait for it.
+                for no key update skip locked
             ) d
         ))
         returning q.id, q.subscription_id
@@ -322,15 +324,30 @@ begin
         from unnest(promote_due.shards) o (shard)
         cross join lateral (
             select q.next_attempt_at from webhooks.delivery_queue q
-            where q.shard = o.shard and q.next_attempt_at is not null
+            where q.shard = o.shard and q.next_attempt_at > due_until
             order by q.next_attempt_at limit 1
         ) d
     );
+    locked_ids := '{}';
+    if cardinality(delivery_ids) >= promote_due.max_rows then
+        next_due_in_ms := 0;
+    else
+        select coalesce(array_agg(d.id), '{}') into locked_ids
+        from unnest(promote_due.shards) o (shard)
+        cross join lateral (
+            select q.id from webhooks.delivery_queue q
+            where q.shard = o.shard and q.next_attempt_at <= due_until
+            order by q.next_attempt_at limit 16
+        ) d;
+        if locked_ids <> '{}' then
+            next_due_in_ms := least(next_due_in_ms, 250);
+        end if;
+    end if;
     return next;
 end
 $$;
 comment on function webhooks.promote_due(smallint[], integer) is
-    'Makes scheduled deliveries whose time has come ready. Returns them, and milliseconds until the next one, at most an hour (null: none).';
+    'Makes scheduled deliveries whose time has come ready, without those that another transaction has locked. Returns them, milliseconds until the next one, at most an hour (null: none), and some of the locked ones, which are to be tried again soon.';
 
 create function webhooks.load_subscriptions(ids uuid[])
 returns table (
@@ -360,6 +377,8 @@ declare
     -- More than bound_sizes lets through, of any column.
     most_bytes constant integer := 262144;
 begin
+    -- Subscriptions that were restored a moment ago are not delivered to.
+    perform webhooks.check_adopted();
     return query
     select s.id, s.version, case when x.objection is null then s.webhook_url else '' end, coalesce(s.webhook_method, 'POST')::text,
            case when x.objection is null then coalesce(s.webhook_headers, '{}')::text else '{}' end, coalesce(s.auth_type, 'none')::text,

@@ -7,7 +7,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
     perform webhooks.check_tenant(tenant_id);
-    perform pg_advisory_xact_lock(1464156752, hashtext(tenant_id::text));
+    perform webhooks.lock_xact(webhooks.tenant_lock(), hashtext(tenant_id::text));
 end
 $$;
 comment on function webhooks.lock_tenant(uuid) is

@@ -31,6 +31,11 @@ begin
     if webhooks.is_restoring() then
         return new;
     end if;
+    -- PostgreSQL's own error would show the whole row.
+    if new.tenant_id is null or new.name is null then
+        raise exception 'tenant_id or name of a template is null'
+            using errcode = 'not_null_violation', hint = 'A template is a tenant''s, and has a name of its own there.';
+    end if;
     if jsonb_typeof(new.settings) is distinct from 'object' or jsonb_typeof(new.placeholders) is distinct from 'object' then
         raise exception 'settings and placeholders of a template are JSON objects'
             using errcode = 'invalid_parameter_value', hint = 'Write for example {"payload_format": "standard"} and {}.';
@@ -65,6 +70,21 @@ create trigger audit_change
     after insert or update or delete on webhooks.subscription_templates
     for each row execute function webhooks.audit_change('subscription_template', 'name');
 
+create function webhooks.delete_subscription_template(tenant_id uuid, name text)
+returns boolean
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    perform webhooks.check_tenant(tenant_id);
+    delete from webhooks.subscription_templates t
+    where t.tenant_id = delete_subscription_template.tenant_id and t.name = delete_subscription_template.name;
+    return found;
+end
+$$;
+comment on function webhooks.delete_subscription_template(uuid, text) is
+    'Deletes a template of a tenant''s own; false if there is none of that name. Subscriptions made from it stay as they are.';
+
 create function webhooks.shipped_templates()
 returns table (name text, description text, settings jsonb, placeholders jsonb)
 language sql immutable parallel safe
@@ -83,7 +103,7 @@ $template${
   "blocks": [
     {"type": "header", "text": {"type": "plain_text", "text": "{{ (event.name or event.type)[:75] }}"}},
     {"type": "section", "text": {"type": "plain_text", "text": "{{ (data | tojson | string)[:1500] }}"}},
-    {"type": "context", "elements": [{"type": "plain_text", "text": "{{ event.type }} · {{ event.timestamp }}"}]}
+    {"type": "context", "elements": [{"type": "plain_text", "text": "{{ event.type }} \u00b7 {{ event.timestamp }}"}]}
   ]
 }$template$), '{}'),
         -- Discord: an embed's title at most 256 characters, its description 4,096, all its texts 6,000. No mentions. 30
@@ -175,7 +195,7 @@ declare
 begin
     if jsonb_typeof(overrides) is distinct from 'object' then
         raise exception 'overrides are no JSON object'
-            using errcode = 'invalid_parameter_value', hint = 'Write for example {"name": "Team chat", "webhook_url": "https://…", "subscribed_events": ["job.failed"]}.';
+            using errcode = 'invalid_parameter_value', hint = 'Write for example {"name": "Team chat", "webhook_url": "https://...", "subscribed_events": ["job.failed"]}.';
     end if;
     select t.settings, t.placeholders into settings, placeholders
     from (select o.settings, o.placeholders, 1 as preference from webhooks.subscription_templates o

@@ -326,6 +326,36 @@ fn a_result_that_cannot_be_recorded_is_held_and_not_waited_for() {
 }
 
 #[test]
+fn a_locked_subscription_takes_nobody_elses_room() {
+    let mut board = Board::new(64);
+    let (locked, other) = (subscription(1, 60), subscription(2, 20));
+    let held = offer(&mut board, &locked, 0..100);
+    let under_way = send(&mut board).len();
+    assert!(under_way > 10 && held > under_way);
+    for id in 0..under_way as u128 {
+        attempted(&mut board, Uuid::from_u128(id));
+        board.park(Uuid::from_u128(id));
+    }
+    // Nothing more of it is sent or claimed; what is under way is not waited for when the process ends.
+    assert_eq!(send(&mut board), [] as [u128; 0]);
+    assert_eq!(offer(&mut board, &locked, 200..210), 0);
+    assert!(board.full(Instant::now()).contains(&locked.id));
+    assert!(board.is_quiet());
+    assert_eq!(board.busy(1), under_way, "its shard is kept for them");
+    assert_eq!(board.room(), MAX_CLAIM, "they take no room");
+    assert!(offer(&mut board, &other, 1000..1010) > 0);
+    // Twice is once, and one that is not recorded yet keeps it so.
+    board.park(Uuid::from_u128(0));
+    board.take_hunger();
+    for id in 0..under_way as u128 {
+        assert_eq!(offer(&mut board, &locked, 200..210), 0);
+        board.recorded(Uuid::from_u128(id), false);
+    }
+    assert!(board.take_hunger(), "there is more of it in the database");
+    assert!(offer(&mut board, &locked, 200..210) > 0);
+}
+
+#[test]
 fn a_refused_result_does_not_keep_its_subscription_from_being_delivered_to() {
     let mut board = Board::new(64);
     let one = subscription(1, 1);
