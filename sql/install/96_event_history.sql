@@ -30,7 +30,8 @@ begin
     else
         -- An id may be made a while before the event is published, and by another clock.
         first_id := case when since > '1970-01-02 00:00Z' then webhooks.uuid_v7_floor(least(since, now()) - interval '1 day') else earliest end;
-        last_id := webhooks.uuid_v7_floor(greatest(least(until, now()), '1970-01-01 00:00Z') + interval '1 day');
+        -- Not until: an import may give its events a created_at of long ago, and ids of now.
+        last_id := webhooks.uuid_v7_floor(now() + interval '1 day');
     end if;
 end
 $$;

@@ -85,12 +85,6 @@ async fn open_few_partitions() {
             ),
         ),
         (
-            "1",
-            format!(
-                "count(distinct event_log_id) from webhooks.event_history('{TENANT}', since => now() - interval '101 d', until => now() - interval '99 d')"
-            ),
-        ),
-        (
             "0",
             format!(
                 "count(*) from webhooks.event_history('{TENANT}', resource_type => 'x', resource_id => '{TENANT}')"
@@ -99,12 +93,6 @@ async fn open_few_partitions() {
         (
             "0",
             format!("count(*) from webhooks.unmatched_events('{TENANT}', {hour})"),
-        ),
-        (
-            "1",
-            format!(
-                "count(*) from webhooks.unmatched_events('{TENANT}', now() - interval '101 d', now() - interval '99 d')"
-            ),
         ),
         (
             "1",
