@@ -81,6 +81,9 @@ create trigger sync_limit_trigger
 create trigger sync_limit_trigger
     after insert or update or delete or truncate on webhooks.setting_overrides
     for each statement execute function webhooks.sync_limit_trigger();
+-- As match_events() is: else what is set with session_replication_role = replica would hold for nobody.
+alter table webhooks.tenant_limits enable always trigger sync_limit_trigger;
+alter table webhooks.setting_overrides enable always trigger sync_limit_trigger;
 
 create function webhooks.set_tenant_limits(
     tenant_id uuid,

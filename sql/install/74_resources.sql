@@ -93,6 +93,7 @@ comment on function webhooks.sync_resource_trigger() is
 create trigger sync_resource_trigger
     after insert or update or delete or truncate on webhooks.resources
     for each statement execute function webhooks.sync_resource_trigger();
+alter table webhooks.resources enable always trigger sync_resource_trigger;
 
 create trigger audit_change
     after insert or update or delete on webhooks.resources

@@ -143,6 +143,7 @@ comment on function webhooks.sync_validation_trigger() is
 create trigger sync_validation_trigger
     after insert or update or delete or truncate on webhooks.event_type_versions
     for each statement execute function webhooks.sync_validation_trigger();
+alter table webhooks.event_type_versions enable always trigger sync_validation_trigger;
 
 create function webhooks.check_event_type_version()
 returns trigger
