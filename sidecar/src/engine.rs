@@ -55,6 +55,8 @@ const PROMOTE_STEP: Duration = Duration::from_millis(5);
 /// A session that lasted so long was a good one: the next is tried for at once. What fails at once, on a read-only server
 /// for example, does so within milliseconds.
 const STABLE: Duration = Duration::from_secs(1);
+/// How often a reason is logged again for which no session comes about.
+const REMINDER: Duration = Duration::from_secs(60);
 /// How long recording may take after the last request at shutdown.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(15);
 
@@ -211,6 +213,8 @@ struct Engine {
     /// Failures that ended after that: whether they count, the server's next answer says.
     parked: Vec<Attempt>,
     announced: bool,
+    /// Why the last session was lost or did not come about, and when that was logged.
+    complaint: Option<(String, Instant)>,
     /// What the statement under way is for.
     purpose: Purpose,
     /// After a statement that had to give up: none but the heartbeat before this time.
@@ -287,6 +291,7 @@ impl Engine {
             action_started: now,
             lease_until: now,
             announced: false,
+            complaint: None,
             purpose: Purpose::Other,
             retry_at: now,
             patience: None,
@@ -333,6 +338,7 @@ impl Engine {
         self.lease_until = now;
         self.round_trip = Duration::MAX;
         self.announced = false;
+        self.complaint = None;
         self.retry_at = now;
         self.changes_at = now + CHANGES_INTERVAL;
     }
@@ -348,6 +354,12 @@ impl Engine {
         self.lost_sessions.fetch_add(1, Ordering::Relaxed);
         self.shards = Shards::default();
         self.settle_parked();
+        let now = Instant::now();
+        let was_said = |(said, at): &(String, Instant)| said == reason && now < *at + REMINDER;
+        if self.complaint.as_ref().is_some_and(was_said) {
+            return;
+        }
+        self.complaint = Some((reason.to_owned(), now));
         tracing::warn!(
             in_flight = self.board.in_flight(),
             "no session with the database, reconnecting: {reason}"

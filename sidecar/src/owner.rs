@@ -108,7 +108,7 @@ impl Owner {
             .await?;
         Ok(Self {
             claim: client
-                .prepare("select * from webhooks.claim_deliveries($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)")
+                .prepare("select * from webhooks.claim_deliveries($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)")
                 .await?,
             load: client
                 .prepare("select * from webhooks.load_subscriptions($1)")

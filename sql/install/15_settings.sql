@@ -37,6 +37,8 @@ begin atomic
          'A subscription that had nothing but failures for so long is disabled at the next one; 0: never. 5 days span a long weekend.'),
         ('partition_days_ahead', 7, 'days', 1, 366,
          'For how many days maintain() keeps partitions ready; a week without a sidecar needs no default partition.'),
+        ('max_event_data_bytes', 16777216, 'bytes', 65536, 67108864,
+         'Largest event_data of an event, and largest resource_data, as text. 16 MiB: sixteen times what a subscription takes by default (max_payload_size_kb), and what filters and schemas read in seconds at worst. No subscription takes more than 64 MiB.'),
         ('tenant_max_subscriptions', 0, 'subscriptions', 0, 1000000,
          'How many subscriptions a tenant may have that has no limit of its own in tenant_limits; 0: no limit.'),
         ('tenant_max_events_per_minute', 0, 'events', 0, 1000000000,
@@ -119,7 +121,7 @@ begin
             perform webhooks.set_setting(name, value::text);
             return;
         end if;
-        raise exception 'there is no setting "%"', name
+        raise exception 'there is no setting "%"', left(name, 100)
             using errcode = 'undefined_object', hint = 'Settings are listed by: select * from webhooks.settings;';
     end if;
     if value is null or value not between definition.min_value and definition.max_value then

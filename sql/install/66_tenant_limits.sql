@@ -61,6 +61,7 @@ begin
                         after insert on webhooks.event_logs
                         referencing new table as new_events
                         for each statement execute function webhooks.limit_events(%s)', arguments);
+        alter table webhooks.event_logs enable always trigger limit_events;
     -- That a tenant is deleted (forget_tenants()) is no time to lock out the publishers.
     elsif found_one is not null and not wanted and pg_trigger_depth() = 1 then
         drop trigger limit_events on webhooks.event_logs;

@@ -197,7 +197,7 @@ begin
     end if;
     -- Not so simple: all or none of each tenant's. But restored events were within their limits.
     done := webhooks.undo_metering();
-    if webhooks.is_restoring() then
+    if webhooks.copies_events() then
         return null;
     end if;
     perform webhooks.apply_limits(e.tenant_id, e.events, e.per_minute, e.max_outstanding, e.verdict)

@@ -1,32 +1,7 @@
--- Table triggers: watch_table() writes two functions in SQL and a trigger function next to the table, all of them its
+-- Table triggers: watch_table() writes functions in SQL and a trigger function next to the table, all of them its
 -- owner's, so that nothing that a definition says runs with any other rights. The functions in SQL are parsed when they
 -- are made: they follow renames, and PostgreSQL refuses to drop or retype a column that they need. Being inlined, they
--- cost nothing per call; the trigger publishes with one INSERT per statement.
-
-create function webhooks.is_comparable(type regtype)
-returns boolean
-language sql stable
-set search_path = pg_catalog, pg_temp
-begin atomic
-    with recursive unwrapped as (
-        select t.oid, t.typtype, t.typnamespace,
-               case when t.typtype = 'd' then t.typbasetype when t.typcategory = 'A' then t.typelem end as inner_type
-        from pg_type t where t.oid = is_comparable.type
-        union all
-        select t.oid, t.typtype, t.typnamespace,
-               case when t.typtype = 'd' then t.typbasetype when t.typcategory = 'A' then t.typelem end
-        from unwrapped u join pg_type t on t.oid = u.inner_type
-    )
-    select bool_or(u.typtype in ('e', 'r', 'm') or u.typtype = 'b' and u.typnamespace = 'pg_catalog'::regnamespace and exists (
-        select from pg_opclass o
-        where o.opcdefault and o.opcmethod = (select m.oid from pg_am m where m.amname = 'btree')
-          and (o.opcintype = u.oid or o.opcintype in (
-              select c.casttarget from pg_cast c where c.castsource = u.oid and c.castmethod = 'b' and c.castcontext = 'i'))))
-    from unwrapped u
-    where u.inner_type is null;
-end;
-comment on function webhooks.is_comparable(regtype) is
-    'Whether "=" tells values of a type apart (of json, xml and geometric types it doesn''t, and those of other extensions it may not find). Part of watch_table().';
+-- cost nothing per call.
 
 create function webhooks.watch_functions(target regclass)
 returns text[]
@@ -35,7 +10,9 @@ set search_path = pg_catalog, pg_temp
 begin atomic
     select array[format('%I.%I', c.schema, c.name || '_webhooks'),
                  format('%I.%I', c.schema, c.name || '_webhook_events'),
-                 format('%I.%I', c.schema, c.name || '_webhook_same')]
+                 format('%I.%I', c.schema, c.name || '_webhook_same'),
+                 format('%I.%I', c.schema, c.name || '_webhook_row'),
+                 format('%I.%I', c.schema, c.name || '_webhook_values')]
     from (
         -- A name has at most 63 bytes.
         select n.nspname as schema,
@@ -45,27 +22,7 @@ begin atomic
     ) c;
 end;
 comment on function webhooks.watch_functions(regclass) is
-    'Names of the functions that watch_table() makes for a table: the trigger''s, what it publishes, and whether two rows are the same one. Part of watch_table().';
-
-create function webhooks.watch_differences(target regclass, columns text[], template text, separator text)
-returns text
-language sql stable
-set search_path = pg_catalog, pg_temp
-begin atomic
-    select string_agg(
-        format(watch_differences.template,
-               format(case when webhooks.is_comparable(a.atttypid)
-                                -- Values that are the same to "=", and different to who reads them: 30 days and 1 month, a and A.
-                                and a.atttypid <> 'interval'::regtype
-                                and coalesce((select l.collisdeterministic from pg_collation l where l.oid = a.attcollation), true) then 'old.%1$I is distinct from new.%1$I'
-                           else 'to_jsonb(old.%1$I) is distinct from to_jsonb(new.%1$I)' end, a.attname),
-               a.attname),
-        watch_differences.separator order by c.n)
-    from (select u.name, min(u.n) as n from unnest(watch_differences.columns) with ordinality u (name, n) group by u.name) c
-    join pg_attribute a on a.attrelid = watch_differences.target and a.attname = c.name;
-end;
-comment on function webhooks.watch_differences(regclass, text[], text, text) is
-    'For each column a template filled in with the condition that an UPDATE changed it (%s) and its name (%2$L). Part of watch_table().';
+    'Names of the functions that watch_table() makes for a table: the trigger''s, what it publishes, whether two rows are the same one, a row with what identifies it, and a row as JSON. Part of watch_table().';
 
 create function webhooks.watch_object(row_name text, columns text[])
 returns text
@@ -82,16 +39,108 @@ begin atomic
 end;
 comment on function webhooks.watch_object(text, text[]) is 'The expression for a JSON object of columns of a row. Part of watch_table().';
 
-create function webhooks.watch_events_script(target regclass, definition jsonb)
+create function webhooks.watch_large_values(target regclass, columns text[], row_names text[])
 returns text
+language sql stable
+set search_path = pg_catalog, pg_temp
+begin atomic
+    -- Only what may be long is asked for its size, and what has a megabyte whether it is too large.
+    select coalesce(string_agg(
+        format('%1$s > 1000000 and webhooks.is_too_large(%2$L, %3$L, %1$s)',
+               format(case when webhooks.base_type(a.atttypid) in ('text', 'varchar', 'bpchar', 'bytea') then 'octet_length(%s.%I)'
+                           else 'webhooks.value_bytes(%s.%I)' end, r.name, c.name),
+               watch_large_values.target, c.name), ' or ' order by c.n), 'false')
+    from unnest(watch_large_values.columns) with ordinality c (name, n)
+    join pg_attribute a on a.attrelid = watch_large_values.target and a.attname = c.name
+    cross join unnest(watch_large_values.row_names) r (name)
+    where a.attlen = -1 and a.atttypmod = -1 and webhooks.base_type(a.atttypid) <> 'numeric'::regtype;
+end;
+comment on function webhooks.watch_large_values(regclass, text[], text[]) is
+    'The condition that refuses a row with a value too large to be sent, and else is not true. Part of watch_table().';
+
+create function webhooks.watch_values_script(target regclass, definition jsonb)
+returns text
+language sql stable
+set search_path = pg_catalog, pg_temp
+begin atomic
+    -- Each column is taken out of the row once: PostgreSQL copies the row's description for it. All at once it does not.
+    select format(E'create function %1$s(changed %2$s)\nreturns table (content jsonb)\nlanguage sql stable\nbegin atomic\nselect case when %3$s then null else %4$s end\nfrom (select %5$s) r;\nend',
+                  (webhooks.watch_functions(target))[5], target,
+                  webhooks.watch_large_values(target, c.names, '{r}'), webhooks.watch_object('r', c.names),
+                  case when c.names @> a.names and not exists (
+                           select from pg_attribute v where v.attrelid = target and v.attgenerated = 'v') then '(changed).*'
+                       else (select string_agg(format('u.%1$I', n), ', ') from unnest(c.names) n) || ' from unnest(array[changed]) u' end)
+    from (select array(select jsonb_array_elements_text(definition -> 'used'))) c (names),
+         (select array(select jsonb_array_elements_text(definition -> 'all_columns'))) a (names);
+end;
+comment on function webhooks.watch_values_script(regclass, jsonb) is
+    'CREATE FUNCTION for the columns of a row that are sent or watched as one JSON object, which is how a table of many columns is published. Part of watch_table().';
+
+create function webhooks.watch_row_changes(target regclass, definition jsonb)
+returns jsonb
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
     sent constant text[] := array(select jsonb_array_elements_text(definition -> 'columns'));
     watched constant text[] := array(select jsonb_array_elements_text(definition -> 'watch_columns'));
+    used constant text[] := array(select jsonb_array_elements_text(definition -> 'used'));
+    unsent constant text[] := array(select u.name from unnest(used) u (name) where u.name <> all (sent));
+    is_different constant text := 'old_values -> c.name is distinct from new_values -> c.name';
+    object constant text := case when unsent = '{}' then '%s_values' else format('(%%s_values - %L::text[])', unsent) end;
+begin
+    if (definition -> 'is_wide')::boolean then
+        return jsonb_build_object(
+            'old', format(object, 'old'),
+            'new', format(object, 'new'),
+            'changed', format('array(select c.name from unnest(%L::text[]) with ordinality c (name, n) where %s order by c.n)', used, is_different),
+            'before', format('(select coalesce(jsonb_object_agg(c.name, c.value), ''{}'') from jsonb_each(%s) c (name, value) where %s)',
+                             format(object, 'old'), is_different),
+            'is_changed', format('exists (select from unnest(%L::text[]) c (name) where %s)', watched, is_different));
+    end if;
+    return jsonb_build_object(
+        'old', webhooks.watch_object('old', sent),
+        'new', webhooks.watch_object('new', sent),
+        'changed', format('array_remove(array[%s]::text[], null)', webhooks.watch_differences(target, used, 'case when %s then %2$L end', ', ')),
+        -- One text, parsed once: to add members one by one would copy the object for each.
+        'before', format('(''{'' || array_to_string(array[%s]::text[], '','') || ''}'')::jsonb',
+                         webhooks.watch_differences(target, sent, 'case when %s then %3$L || coalesce(to_json(old.%2$I)::text, ''null'') end', ', ')),
+        'is_changed', '(' || webhooks.watch_differences(target, watched, '%s', ' or ') || ')');
+end
+$$;
+comment on function webhooks.watch_row_changes(regclass, jsonb) is
+    'The expressions for what is sent of the old and the new row, the names of changed columns, what they were before, and whether a watched one changed. Part of watch_table().';
+
+create function webhooks.watch_value_types(target regclass, column_name text, event_types jsonb)
+returns text
+language sql stable
+set search_path = pg_catalog, pg_temp
+begin atomic
+    select format('case %s end', string_agg(
+        format('when %s = %s then %L', format(o.operand, format('new.%I', a.attname)),
+               -- Not of the domain, whose checks may be others one day.
+               format(o.operand, format('%L::%s', v.key, format_type(webhooks.base_type(a.atttypid), -1))), v.value), ' ' order by v.key))
+    from pg_attribute a
+    join webhooks.watch_operands(watch_value_types.target) o on o.name = a.attname
+    cross join jsonb_each_text(watch_value_types.event_types) v
+    where a.attrelid = watch_value_types.target and a.attname = watch_value_types.column_name;
+end;
+comment on function webhooks.watch_value_types(regclass, text, jsonb) is
+    'The expression for the event type that a column''s new value publishes. Part of watch_table().';
+
+create function webhooks.watch_events_script(target regclass, definition jsonb)
+returns text
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    changes constant jsonb := webhooks.watch_row_changes(target, definition);
     ids constant text[] := array(select jsonb_array_elements_text(definition -> 'id_columns'));
     of_row constant text := 'case when %s then %s else %s end';
+    rows_sent constant text[] := array(
+        select r.name from (values ('old', definition ?| array['on_update', 'on_change', 'on_delete']),
+                                   ('new', definition ?| array['on_update', 'on_change', 'on_insert'])) r (name, is_sent)
+        where r.is_sent);
     is_gone text := 'operation = ''delete''';
     is_new text := 'operation = ''insert''';
     tenant text;
@@ -122,21 +171,20 @@ begin
     end if;
     event_types := format('(case when %s then %L when %s then %L when %s then %L end)',
         is_gone, definition ->> 'on_delete', is_new, definition ->> 'on_insert',
-        case when definition ->> 'on_update' is null then 'false' else webhooks.watch_differences(target, watched, '%s', ' or ') end,
+        case when definition ->> 'on_update' is null then 'false' else changes ->> 'is_changed' end,
         definition ->> 'on_update');
     event_types := concat_ws(', ', event_types, (
         select string_agg(
             format('(case when not (%s or %s) and %s then %s end)', is_gone, is_new,
                    webhooks.watch_differences(target, array[c.key], '%s', ''),
                    case when jsonb_typeof(c.value) = 'string' then quote_literal(c.value #>> '{}')
-                        else (select format('case new.%I::text %s end', c.key,
-                                            string_agg(format('when %L then %L', v.key, v.value), ' ' order by v.key))
-                              from jsonb_each_text(c.value) v) end),
+                        else webhooks.watch_value_types(target, c.key, definition -> 'values' -> c.key) end),
             ', ' order by c.key)
         from jsonb_each(definition -> 'on_change') c));
 
     return concat_ws(E'\n',
-        format('create function %s(operation text, old %s, new %2$s)', (webhooks.watch_functions(target))[2], target),
+        format('create function %1$s(operation text, old %2$s, new %2$s%3$s)', (webhooks.watch_functions(target))[2], target,
+               case when (definition -> 'is_wide')::boolean then ', old_values jsonb, new_values jsonb' end),
         'returns table (tenant_id uuid, event_type text, event_category text, event_data jsonb,',
         '               resource_type text, resource_id uuid, ordering_key text)',
         'language sql stable',
@@ -147,16 +195,12 @@ begin
         format('case t.event_type %s end as event_category,',
                (select string_agg(format('when %L then %L', c.key, c.value), ' ' order by c.key)
                 from jsonb_each_text(definition -> 'categories') c)),
-        format('case when %s then jsonb_build_object(''operation'', ''delete'', %s''old'', %s)',
-               is_gone, id_member, webhooks.watch_object('old', sent)),
-        format('when %s then jsonb_build_object(''operation'', ''insert'', %s''new'', %s)',
-               is_new, id_member, webhooks.watch_object('new', sent)),
-        format('else jsonb_build_object(''operation'', ''update'', %s''changed'', array_remove(array[%s]::text[], null),',
-               id_member, webhooks.watch_differences(target, sent || watched, 'case when %s then %2$L end', ', ')),
-        format('''old'', %s, ''new'', %s) end as event_data,',
-               coalesce(webhooks.watch_differences(target, sent, 'case when %s then jsonb_build_object(%2$L, old.%2$I) else ''{}'' end', ' || '),
-                        '''{}''::jsonb'),
-               webhooks.watch_object('new', sent)),
+        format('case when %s then null', case when (definition -> 'is_wide')::boolean then 'false'
+                                              else webhooks.watch_large_values(target, array(select jsonb_array_elements_text(definition -> 'columns')), rows_sent) end),
+        format('when %s then jsonb_build_object(''operation'', ''delete'', %s''old'', %s)', is_gone, id_member, changes ->> 'old'),
+        format('when %s then jsonb_build_object(''operation'', ''insert'', %s''new'', %s)', is_new, id_member, changes ->> 'new'),
+        format('else jsonb_build_object(''operation'', ''update'', %s''changed'', %s, ''old'', %s, ''new'', %s) end as event_data,',
+               id_member, changes ->> 'changed', changes ->> 'before', changes ->> 'new'),
         format('%L::text as resource_type,', definition ->> 'resource_type'),
         resource_id || ' as resource_id,',
         ordering_key || ' as ordering_key',
@@ -170,75 +214,47 @@ $$;
 comment on function webhooks.watch_events_script(regclass, jsonb) is
     'CREATE FUNCTION for what a watched table publishes: one row per event of a pair of old and new row. Part of watch_table().';
 
+create function webhooks.watch_key(definition jsonb)
+returns table (name text, n bigint)
+language sql immutable
+set search_path = pg_catalog, pg_temp
+begin atomic
+    select k.name, row_number() over (order by k.n)
+    from (
+        select i.name, i.n from jsonb_array_elements_text(watch_key.definition -> 'id_columns') with ordinality i (name, n)
+        union all
+        select watch_key.definition ->> 'tenant_column', 1000
+        where watch_key.definition ? 'tenant_column' and not watch_key.definition -> 'id_columns' ? (watch_key.definition ->> 'tenant_column')
+    ) k;
+end;
+comment on function webhooks.watch_key(jsonb) is 'The columns that identify a resource of a tenant, numbered. Part of watch_table().';
+
 create function webhooks.watch_same_script(target regclass, definition jsonb)
 returns text
 language sql stable
 set search_path = pg_catalog, pg_temp
 begin atomic
     select format(E'create function %s(old %s, new %2$s)\nreturns boolean\nlanguage sql stable\nreturn %s',
-                  (webhooks.watch_functions(target))[3], target, string_agg(format('old.%I = new.%1$I', c.name), ' and ' order by c.n))
-    from (
-        select i.name, i.n from jsonb_array_elements_text(definition -> 'id_columns') with ordinality i (name, n)
-        union all
-        select definition ->> 'tenant_column', 1000 where definition ? 'tenant_column' and not definition -> 'id_columns' ? (definition ->> 'tenant_column')
-    ) c;
+                  (webhooks.watch_functions(target))[3], target,
+                  string_agg(format('%s = %s', format(o.operand, format('old.%I', c.name)), format(o.operand, format('new.%I', c.name))), ' and ' order by c.n))
+    from webhooks.watch_key(definition) c
+    join webhooks.watch_operands(target) o on o.name = c.name;
 end;
 comment on function webhooks.watch_same_script(regclass, jsonb) is
     'CREATE FUNCTION for whether an old and a new row of a watched table are the same resource of the same tenant. Part of watch_table().';
 
-create function webhooks.watch_trigger_script(target regclass)
+create function webhooks.watch_row_script(target regclass, definition jsonb)
 returns text
-language plpgsql stable
+language sql stable
 set search_path = pg_catalog, pg_temp
-as $$
-declare
-    functions constant text[] := webhooks.watch_functions(target);
-    publish constant text := '
-        -- Inserting nothing would cost as much as inserting something.
-        if exists (select from %1$s cross join lateral %2$s(%3$s)) then
-            insert into webhooks.event_logs
-                (tenant_id, event_type, event_category, event_name, event_version, event_data, resource_type, resource_id, ordering_key,
-                 user_id, session_id, request_id)
-            select e.tenant_id, e.event_type, e.event_category, e.event_type,
-                   coalesce((select t.version from webhooks.event_types t where t.name = e.event_type), ''1.0''),
-                   e.event_data, e.resource_type, e.resource_id, e.ordering_key,
-                   (select webhooks.application_user()),
-                   left(nullif(current_setting(''webhooks.session_id'', true), ''''), 255),
-                   left(nullif(current_setting(''webhooks.request_id'', true), ''''), 255)
-            from %1$s cross join lateral %2$s(%3$s) e;
-        end if;';
-begin
-    -- Rows have names that no column has: a column's would win.
-    return format('create function %s()
-returns trigger
-language plpgsql security definer
-set search_path = pg_catalog, pg_temp
-set timezone = ''UTC''
-set datestyle = ''ISO''
-set intervalstyle = ''iso_8601''
-set bytea_output = ''hex''
-set extra_float_digits = 1
-as %L', functions[1], concat('
-begin
-    -- Rows that a restore brings: their events are in the dump.
-    if webhooks.is_restoring() then
-        return null;
-    end if;', format('
-    -- Null if there are two of a name, also: then which one is called might be anybody''s choice.
-    if to_regproc(%L) is null or tg_op = ''UPDATE'' and to_regproc(%L) is null then
-        perform webhooks.report_broken_watch(tg_relid, tg_argv[0], array[%1$L, %2$L]);
-    end if;', functions[2], functions[3]), '
-    case tg_op
-    when ''INSERT'' then', format(publish, 'new_rows new_row_of_webhooks', functions[2], '''insert'', null, new_row_of_webhooks'), '
-    when ''DELETE'' then', format(publish, 'old_rows old_row_of_webhooks', functions[2], '''delete'', old_row_of_webhooks, null'), '
-    when ''UPDATE'' then
-        -- A full join is a hash join: right for any number of rows, whatever number it was planned for.',
-        format(publish, format('new_rows new_row_of_webhooks full join old_rows old_row_of_webhooks on %s(old_row_of_webhooks, new_row_of_webhooks)', functions[3]),
-               functions[2], '''update'', old_row_of_webhooks, new_row_of_webhooks'), '
-    end case;
-    return null;
-end
-'));
-end
-$$;
-comment on function webhooks.watch_trigger_script(regclass) is 'CREATE FUNCTION for the trigger of a watched table. Part of watch_table().';
+begin atomic
+    select format(E'create function %1$s(changed %2$s)\nreturns table (%3$sversion %2$s)\nlanguage sql stable\nbegin atomic\nselect %4$schanged;\nend',
+                  (webhooks.watch_functions(target))[4], target,
+                  string_agg(format('key_%s %s, ', c.n, case o.operand when '%s' then format_type(a.atttypid, -1) else 'jsonb' end), '' order by c.n),
+                  string_agg(format(o.operand, format('changed.%I', c.name)) || ', ', '' order by c.n))
+    from webhooks.watch_key(definition) c
+    join pg_attribute a on a.attrelid = target and a.attname = c.name
+    join webhooks.watch_operands(target) o on o.name = c.name;
+end;
+comment on function webhooks.watch_row_script(regclass, jsonb) is
+    'CREATE FUNCTION for a row of a watched table as one value, and the values that identify it. Part of watch_table().';

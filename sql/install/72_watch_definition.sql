@@ -87,7 +87,7 @@ begin
         on_change, 'strict $.* ? (@.type() != "string" && @.type() != "object")')
         or jsonb_path_exists(on_change, 'strict $.* ? (@.type() == "object").* ? (@.type() != "string")')
     ) then
-        raise exception 'invalid on_change: %', on_change
+        raise exception 'invalid on_change: %', left(on_change::text, 300)
             using errcode = 'invalid_parameter_value',
                   hint = 'Write an object of columns, each with the event type for any change of it, {"title": "document.renamed"}, or with one for some of its new values, {"status": {"processed": "document.processed"}}.';
     end if;
@@ -99,7 +99,7 @@ begin
     from unnest(webhooks.watch_event_types(definition)) v (name)
     where not exists (select from webhooks.event_types t where t.name = v.name);
     if found then
-        raise exception 'unknown event type "%"', unknown
+        raise exception 'unknown event type "%"', left(unknown, 100)
             using errcode = 'foreign_key_violation',
                   hint = 'Event types are listed by: select * from webhooks.event_types; another one must be registered there first.';
     end if;
@@ -131,14 +131,14 @@ begin
     ) c
     where (c.name = any (all_columns)) is not true;
     if found then
-        raise exception '%: table % has no column "%"', unknown.parameter, target, unknown.name
+        raise exception '%: table % has no column "%"', unknown.parameter, target, left(unknown.name, 100)
             using errcode = 'undefined_column',
-                  hint = concat('Its columns, but for virtual generated ones, are ', array_to_string(all_columns, ', '), '.',
+                  hint = concat('Its columns, but for virtual generated ones, are ', left(array_to_string(all_columns, ', '), 2000), '.',
                                 case unknown.parameter when 'tenant_column' then ' If all its rows are one tenant''s, give tenant_id instead.' end);
     end if;
     if not definition ? 'tenant_id' and not exists (
-        select from pg_attribute a join pg_type t on t.oid = a.atttypid
-        where a.attrelid = target and a.attname = definition ->> 'tenant_column' and 'uuid'::regtype in (t.oid, t.typbasetype)
+        select from pg_attribute a
+        where a.attrelid = target and a.attname = definition ->> 'tenant_column' and webhooks.base_type(a.atttypid) = 'uuid'::regtype
     ) then
         raise exception 'tenant_column: column "%" of table % is not of type uuid', definition ->> 'tenant_column', target
             using errcode = 'datatype_mismatch', hint = 'Tenants are UUIDs. If all rows of the table are one tenant''s, give tenant_id instead.';
@@ -178,9 +178,6 @@ begin atomic
         when exists (
             select from pg_attribute a where a.attrelid = target and a.attname = any (id_columns) and not a.attnotnull
         ) then format('%s may be null', array_to_string(id_columns, ', '))
-        when exists (
-            select from pg_attribute a where a.attrelid = target and a.attname = any (id_columns) and not webhooks.is_comparable(a.atttypid)
-        ) then format('values of %s can''t be compared', array_to_string(id_columns, ', '))
         when not exists (
             select from pg_index i
             where i.indrelid = target and i.indisunique and i.indimmediate and i.indisvalid and i.indpred is null
@@ -198,6 +195,21 @@ end;
 comment on function webhooks.watch_ids_objection(regclass, text[], text) is
     'Why these columns can''t tell which old and which new row of an UPDATE belong together; null if they can. Part of watch_table().';
 
+create function webhooks.has_other_triggers(target regclass)
+returns boolean
+language sql stable
+set search_path = pg_catalog, pg_temp
+begin atomic
+    select exists (
+        select from pg_trigger t join pg_class c on c.oid = t.tgrelid
+        where t.tgrelid = has_other_triggers.target and c.relkind = 'r' and not exists (select from pg_inherits i where i.inhparent = c.oid)
+          -- AFTER INSERT, UPDATE or DELETE.
+          and t.tgtype & 66 = 0 and t.tgtype & 28 <> 0
+          and not t.tgisinternal and t.tgname !~ '^!?webhooks_(insert|update|delete)$');
+end;
+comment on function webhooks.has_other_triggers(regclass) is
+    'Whether an ordinary table has AFTER triggers beside those of watch_table(), which may change its rows again. Part of watch_table().';
+
 create function webhooks.complete_watch(target regclass, given jsonb)
 returns jsonb
 language plpgsql stable
@@ -212,6 +224,7 @@ declare
     ids text[];
     objection text;
 begin
+    perform webhooks.check_watch_bounds(definition);
     perform webhooks.check_watch_events(target, definition);
     perform webhooks.check_watch_columns(target, all_columns, definition);
     ids := webhooks.watch_ids(target, definition);
@@ -229,15 +242,29 @@ begin
                     where not coalesce(definition -> 'except_columns', '[]') ? c.name),
         'resource_type', (select min(t.category) from webhooks.event_types t where t.name = any (webhooks.watch_event_types(definition)))
     ) || definition || jsonb_build_object(
+        'table', (select format('%s.%I', c.relnamespace::regnamespace, c.relname) from pg_class c where c.oid = target),
         'all_columns', all_columns,
+        'numbers', (select jsonb_agg(a.attnum order by a.attnum) from pg_attribute a
+                    where a.attrelid = target and a.attname = any (all_columns)),
+        'per_row', coalesce((definition -> 'per_row')::boolean, webhooks.has_other_triggers(target)),
+        'per_row_given', definition ? 'per_row',
+        'values', webhooks.watch_values(target, definition),
         'id_columns', ids,
         'has_resource_id', exists (
-            select from pg_attribute a join pg_type t on t.oid = a.atttypid
-            where a.attrelid = target and array[a.attname::text] = ids and 'uuid'::regtype in (t.oid, t.typbasetype)),
+            select from pg_attribute a
+            where a.attrelid = target and array[a.attname::text] = ids and webhooks.base_type(a.atttypid) = 'uuid'::regtype),
         'categories', (
             select jsonb_object_agg(t.name, t.category) from webhooks.event_types t
             where t.name = any (webhooks.watch_event_types(definition))));
     definition := jsonb_build_object('watch_columns', definition -> 'columns') || definition;
+    definition := definition || (
+        select jsonb_build_object(
+            'used', coalesce(jsonb_agg(u.name order by u.n), '[]'),
+            -- Written out column by column, plans grow with the product of the two numbers.
+            'is_wide', count(*) * cardinality(all_columns) > 1000)
+        from (select c.name, min(c.n) as n
+              from jsonb_array_elements_text(definition -> 'columns' || (definition -> 'watch_columns')) with ordinality c (name, n)
+              group by c.name) u);
     if definition ? 'on_update' and definition -> 'watch_columns' = '[]' then
         raise exception 'no columns to watch of table %', target
             using errcode = 'invalid_parameter_value', hint = 'Name in watch_columns those whose change is to publish on_update.';

@@ -11,6 +11,40 @@ end
 $$;
 comment on function webhooks.missing_tenant(text, text) is 'Raises the error of a watched row without a tenant.';
 
+create function webhooks.is_too_large(table_name text, column_name text, bytes bigint)
+returns boolean
+language plpgsql stable strict security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    allowed constant bigint := coalesce(webhooks.setting('max_event_data_bytes'), 16777216);
+begin
+    if bytes <= allowed then
+        return false;
+    end if;
+    raise exception 'changes of table % can''t be published: a value of column "%" has % bytes', table_name, column_name, bytes
+        using errcode = 'program_limit_exceeded',
+              hint = format('An event has at most %s. Leave the column out: webhooks.watch_table(%L, ..., except_columns => %L);',
+                            allowed, table_name, array[column_name]);
+end
+$$;
+comment on function webhooks.is_too_large(text, text, bigint) is
+    'Raises the error of a value that is too large to be part of an event; false: it is not. Part of what watch_table() makes.';
+
+create function webhooks.refuse_ambiguous_changes(target regclass)
+returns void
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    raise exception 'changes of table % can''t be published: a statement changed rows more than once, and a trigger held some of them back', target
+        using errcode = 'object_not_in_prerequisite_state',
+              hint = format('Watch each row by itself: webhooks.watch_table(%L, ..., per_row => true);', target::text);
+end
+$$;
+comment on function webhooks.refuse_ambiguous_changes(regclass) is
+    'Raises the error of a statement whose old and new rows can''t be paired. Part of what watch_table() makes.';
+
 create function webhooks.report_broken_watch(target regclass, definition text, functions text[])
 returns void
 language plpgsql stable
@@ -47,7 +81,10 @@ returns boolean
 language sql stable
 set search_path = pg_catalog, pg_temp
 begin atomic
-    select (found).tgname in ('webhooks_insert', 'webhooks_update', 'webhooks_delete') and webhooks.watch_definition((found).tgargs) is not null
+    select (found).tgname in ('webhooks_insert', 'webhooks_update', 'webhooks_delete', '!webhooks_insert', '!webhooks_update', '!webhooks_delete')
+           -- A partition's is its table's.
+           and (found).tgparentid = 0
+           and webhooks.watch_definition((found).tgargs) is not null
            -- Only its owner can have made it so.
            and exists (select from pg_depend d
                        where d.classid = 'pg_proc'::regclass and d.objid = (found).tgfoid and d.deptype = 'x'
@@ -82,7 +119,7 @@ begin
             select p.oid::regprocedure as signature
             from pg_proc p
             where p.pronamespace = watch.pronamespace and p.proowner = watch.proowner
-              and p.proname in (watch.name || '_webhooks', watch.name || '_webhook_events', watch.name || '_webhook_same')
+              and p.proname in (watch.name || '_webhooks', watch.name || '_webhook_events', watch.name || '_webhook_same', watch.name || '_webhook_row', watch.name || '_webhook_values')
               and exists (select from pg_depend d where d.classid = 'pg_proc'::regclass and d.objid = p.oid and d.deptype = 'x')
         loop
             -- Those of a former owner stay, and are of no use to anybody.
@@ -95,6 +132,63 @@ end
 $$;
 comment on function webhooks.unwatch_table(regclass) is
     'Ends what watch_table() began, for the table''s owner; false if the table was not watched.';
+
+create function webhooks.make_watch_triggers(target regclass, function_name text, definition jsonb)
+returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    operation text;
+    trigger_name text;
+begin
+    foreach operation in array array['insert', 'update', 'delete'] loop
+        continue when operation in ('insert', 'delete') and not definition ? ('on_' || operation);
+        continue when operation = 'update' and not definition ?| array['on_update', 'on_change'];
+        -- Triggers fire in the order of their names: before others change the row again.
+        trigger_name := case when (definition -> 'per_row')::boolean then '!' else '' end || 'webhooks_' || operation;
+        execute format('create trigger %I after %s on %s %s execute function %s(%L)', trigger_name, operation, target,
+                       case when (definition -> 'per_row')::boolean then 'for each row'
+                            else concat_ws(' ', 'referencing',
+                                           case when operation <> 'insert' then 'old table as old_rows' end,
+                                           case when operation <> 'delete' then 'new table as new_rows' end, 'for each statement') end,
+                       function_name, jsonb_build_object('webhooks', definition));
+        execute format('alter trigger %I on %s depends on extension webhooks', trigger_name, target);
+        execute format('comment on trigger %I on %s is %L', trigger_name, target, 'Publishes webhook events; see webhooks.watched_tables.');
+    end loop;
+end
+$$;
+comment on function webhooks.make_watch_triggers(regclass, text, jsonb) is 'Makes the triggers of a watched table. Part of watch_table().';
+
+create function webhooks.warn_of_unwatched_changes(target regclass, definition jsonb)
+returns void
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    relation record;
+begin
+    select c.relkind, exists (select from pg_inherits i where i.inhparent = target) as has_children,
+           exists (select from pg_subscription_rel s where s.srrelid = target) as is_subscribed
+    into relation
+    from pg_class c
+    where c.oid = target;
+    if relation.relkind = 'p' and not (definition -> 'per_row')::boolean then
+        raise notice 'statements that name a partition of % publish nothing', target
+            using hint = 'Have them name the partitioned table, or watch each row by itself with per_row => true.';
+    elsif relation.relkind = 'r' and relation.has_children then
+        raise notice 'statements that name a table which inherits from % publish nothing', target
+            using hint = 'Have them name the parent, or watch the other table as well.';
+    end if;
+    if relation.is_subscribed then
+        raise notice 'what logical replication changes in table % is not published', target
+            using hint = concat('To publish it, too, ',
+                                case when not (definition -> 'per_row')::boolean then 'watch each row by itself with per_row => true, and ' end,
+                                'enable the triggers of the watch with ALTER TABLE ... ENABLE ALWAYS TRIGGER.');
+    end if;
+end
+$$;
+comment on function webhooks.warn_of_unwatched_changes(regclass, jsonb) is 'Says which changes of a table are not published. Part of watch_table().';
 
 create function webhooks.watch_table(
     target regclass,
@@ -109,11 +203,14 @@ create function webhooks.watch_table(
     watch_columns name[] default null,
     condition text default null,
     columns name[] default null,
-    except_columns name[] default null
+    except_columns name[] default null,
+    per_row boolean default null
 )
 returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
+-- What amounts of money in a condition are, here as in the trigger.
+set lc_monetary = 'C'
 as $$
 #variable_conflict use_variable
 declare
@@ -129,7 +226,7 @@ begin
     from jsonb_each(jsonb_build_object(
         'on_insert', on_insert, 'on_update', on_update, 'on_delete', on_delete, 'on_change', on_change,
         'tenant_column', tenant_column, 'tenant_id', tenant_id, 'id_column', id_column, 'resource_type', resource_type,
-        'watch_columns', watch_columns, 'condition', condition, 'columns', columns, 'except_columns', except_columns)) g
+        'watch_columns', watch_columns, 'condition', condition, 'columns', columns, 'except_columns', except_columns, 'per_row', per_row)) g
     where g.value <> 'null';
     begin
         -- Without parentheses and with: an expression is one either way.
@@ -144,7 +241,9 @@ begin
 
     perform webhooks.unwatch_table(target);
     names := webhooks.watch_functions(target);
-    signatures := array[names[1] || '()', format('%s(text,%s,%2$s)', names[2], target), format('%s(%s,%2$s)', names[3], target)];
+    signatures := array[names[1] || '()',
+                        format('%1$s(text,%2$s,%2$s%3$s)', names[2], target, case when (definition -> 'is_wide')::boolean then ',jsonb,jsonb' end),
+                        format('%s(%s,%2$s)', names[3], target), format('%s(%s)', names[4], target), format('%s(%s)', names[5], target)];
     for leftover in
         select f.name, p.oid::regprocedure as signature, p.proowner::regrole as owner,
                exists (select from pg_depend d where d.classid = 'pg_proc'::regclass and d.objid = p.oid and d.deptype = 'x')
@@ -162,7 +261,7 @@ begin
         execute format('drop function %s', leftover.signature);
     end loop;
 
-    execute webhooks.watch_trigger_script(target);
+    execute webhooks.watch_trigger_script(target, definition);
     execute webhooks.watch_events_script(target, definition);
     select a.attname into made
     from pg_depend d
@@ -176,6 +275,10 @@ begin
     if definition ? 'on_update' or definition ? 'on_change' then
         execute webhooks.watch_same_script(target, definition);
     end if;
+    execute webhooks.watch_row_script(target, definition);
+    if (definition -> 'is_wide')::boolean then
+        execute webhooks.watch_values_script(target, definition);
+    end if;
     -- By their signatures: another one's of the same name may have come in between.
     foreach made in array signatures loop
         continue when to_regprocedure(made) is null;
@@ -184,81 +287,9 @@ begin
         execute format('alter function %s depends on extension webhooks', made);
         execute format('comment on function %s is %L', made, format('Made by webhooks.watch_table(%L).', target::text));
     end loop;
-    foreach made in array array['insert', 'update', 'delete'] loop
-        continue when made in ('insert', 'delete') and not definition ? ('on_' || made);
-        continue when made = 'update' and not definition ?| array['on_update', 'on_change'];
-        execute format('create trigger webhooks_%s after %1$s on %s referencing %s for each statement execute function %s(%L)',
-                       made, target,
-                       concat_ws(' ', case when made <> 'insert' then 'old table as old_rows' end, case when made <> 'delete' then 'new table as new_rows' end),
-                       names[1], jsonb_build_object('webhooks', definition - 'categories' - 'has_resource_id'));
-        execute format('alter trigger webhooks_%s on %s depends on extension webhooks', made, target);
-        execute format('comment on trigger webhooks_%s on %s is %L', made, target, 'Publishes webhook events; see webhooks.watched_tables.');
-    end loop;
+    perform webhooks.make_watch_triggers(target, names[1], definition - array['categories', 'has_resource_id', 'values', 'used', 'is_wide']);
+    perform webhooks.warn_of_unwatched_changes(target, definition);
 end
 $$;
-comment on function webhooks.watch_table(regclass, text, text, text, jsonb, name, uuid, name, text, name[], text, name[], name[]) is
+comment on function webhooks.watch_table(regclass, text, text, text, jsonb, name, uuid, name, text, name[], text, name[], name[], boolean) is
     'Publishes an event for each row of a table that is inserted, updated or deleted, in the same transaction. Replaces an earlier watch of the table. The parameters are described as columns of watched_tables. For the table''s owner, with whose rights it publishes.';
-
-create view webhooks.watched_tables with (security_invoker = true) as
-select
-    w.table_name,
-    w.owner,
-    w.definition ->> 'on_insert' as on_insert,
-    w.definition ->> 'on_update' as on_update,
-    w.definition ->> 'on_delete' as on_delete,
-    w.definition -> 'on_change' as on_change,
-    w.definition ->> 'tenant_column' as tenant_column,
-    (w.definition ->> 'tenant_id')::uuid as tenant_id,
-    w.definition -> 'id_columns' as id_columns,
-    w.definition ->> 'resource_type' as resource_type,
-    w.definition -> 'watch_columns' as watch_columns,
-    nullif(w.definition ->> 'condition', 'true') as condition,
-    w.definition -> 'columns' as columns,
-    (select coalesce(jsonb_agg(a.attname order by a.attnum), '[]')
-     from pg_catalog.pg_attribute a
-     where a.attrelid = w.table_name and a.attnum > 0 and not a.attisdropped and a.attgenerated <> 'v'
-       and not w.definition -> 'all_columns' ? a.attname::text) as new_columns,
-    w.is_enabled,
-    case
-        when not w.is_enabled then 'a trigger is disabled: such changes are not published'
-        when pg_catalog.to_regproc(w.events_function) is null
-            then 'a column was dropped, the schema renamed, or there is another function of the name: changes fail; call watch_table() again, or unwatch_table()'
-        when not pg_catalog.has_table_privilege(w.owner, 'webhooks.event_logs', 'insert')
-            then pg_catalog.format('role %s may not publish: changes fail; grant webhooks_publisher to %1$s', w.owner)
-        when w.owner <> w.table_owner
-            then pg_catalog.format('the table is %s''s now and its changes are still published with the rights of %s, who can read them; call unwatch_table(), have %s and the like dropped, and call watch_table() again',
-                                   w.table_owner, w.owner, w.functions)
-    end as problem
-from (
-    select
-        t.tgrelid::regclass as table_name,
-        c.relowner::regrole as table_owner,
-        min(p.proowner)::regrole as owner,
-        min(t.tgfoid)::regproc::text as functions,
-        webhooks.watch_definition((array_agg(t.tgargs))[1]) as definition,
-        bool_and(t.tgenabled in ('O', 'A')) as is_enabled,
-        min(pg_catalog.format('%I.%I', n.nspname, pg_catalog.regexp_replace(p.proname, '_webhooks$', '_webhook_events'))) as events_function
-    from pg_catalog.pg_trigger t
-    join pg_catalog.pg_class c on c.oid = t.tgrelid
-    join pg_catalog.pg_proc p on p.oid = t.tgfoid
-    join pg_catalog.pg_namespace n on n.oid = p.pronamespace
-    where webhooks.is_watch(t)
-    group by t.tgrelid, c.relowner
-) w;
-comment on view webhooks.watched_tables is 'Tables whose changes are published, as webhooks.watch_table() was told, and whether that works.';
-comment on column webhooks.watched_tables.table_name is 'The table.';
-comment on column webhooks.watched_tables.owner is 'The role with whose rights its changes are published: the table''s owner when it was watched.';
-comment on column webhooks.watched_tables.on_insert is 'Event type for inserted rows; null: they publish nothing.';
-comment on column webhooks.watched_tables.on_update is 'Event type for rows of which a watched column changed.';
-comment on column webhooks.watched_tables.on_delete is 'Event type for deleted rows.';
-comment on column webhooks.watched_tables.on_change is 'Event types by changed column, and by its new value.';
-comment on column webhooks.watched_tables.tenant_column is 'The column with the tenant; null: see tenant_id.';
-comment on column webhooks.watched_tables.tenant_id is 'The one tenant that all rows belong to.';
-comment on column webhooks.watched_tables.id_columns is 'What identifies a row: id in event_data, resource_id if it is one UUID, and ordering_key.';
-comment on column webhooks.watched_tables.resource_type is 'resource_type of the events.';
-comment on column webhooks.watched_tables.watch_columns is 'An UPDATE that changes none of them does not publish on_update.';
-comment on column webhooks.watched_tables.condition is 'Which changes are published, an SQL expression over old and new; null: all.';
-comment on column webhooks.watched_tables.columns is 'What is sent of a row.';
-comment on column webhooks.watched_tables.new_columns is 'Columns added or renamed since: watch_table() called again takes them into account.';
-comment on column webhooks.watched_tables.is_enabled is 'False: the DBA disabled a trigger.';
-comment on column webhooks.watched_tables.problem is 'What is wrong and what to do; null: nothing.';

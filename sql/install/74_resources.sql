@@ -26,13 +26,16 @@ set datestyle = 'ISO'
 set intervalstyle = 'iso_8601'
 set bytea_output = 'hex'
 set extra_float_digits = 1
+set lc_monetary = 'C'
+set lc_numeric = 'C'
+set lc_time = 'C'
 as $$
 declare
     resolver text;
     function oid;
 begin
     -- Restored events have theirs.
-    if webhooks.is_restoring() then
+    if webhooks.copies_events() then
         return new;
     end if;
     select r.resolver into resolver from webhooks.resources r where r.resource_type = new.resource_type;
@@ -74,6 +77,7 @@ begin
                        or pg_has_role(current_user, 'webhooks_all_tenants', 'usage')
                        or not row_security_active('webhooks.event_logs'::regclass)))
             execute function webhooks.snapshot_resource();
+        alter table webhooks.event_logs enable always trigger snapshot_resource;
     elsif found_one and not wanted then
         drop trigger snapshot_resource on webhooks.event_logs;
     end if;
@@ -197,7 +201,7 @@ begin
     end if;
     if exists (select from pg_proc p where p.oid = resolver and p.prosqlbody is null and not coalesce(p.proconfig::text ~ 'search_path', false)) then
         raise notice 'function % will run with search_path = pg_catalog, pg_temp', resolver
-            using hint = format('Qualify every name in it, or give it a setting of its own: alter function %s set search_path = …;', resolver);
+            using hint = format('Qualify every name in it, or give it a setting of its own: alter function %s set search_path = ...;', resolver);
     end if;
     select r.resolver into former from webhooks.resources r where r.resource_type = register_resource.resource_type and r.is_generated;
     if found then

@@ -21,6 +21,8 @@ language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+    perform webhooks.adopt_if_empty();
+    perform webhooks.check_adopted();
     if not webhooks.try_lock(webhooks.sidecar_lock(), 0, true) then
         raise exception 'sidecars are locked out by %', (
             select string_agg(format('pid %s of role %s', h.pid, h.role), ', ') from webhooks.lock_holders(webhooks.sidecar_lock()) h)
@@ -28,7 +30,8 @@ begin
     end if;
 end
 $$;
-comment on function webhooks.join_sidecars() is 'Marks this session as a living sidecar until it ends.';
+comment on function webhooks.join_sidecars() is
+    'Marks this session as a living sidecar until it ends; refused in a copy of a database that is not adopted (see adopt_database()).';
 
 create function webhooks.leave_sidecars()
 returns void
@@ -59,6 +62,7 @@ declare
     candidate smallint;
     holders text;
 begin
+    perform webhooks.check_adopted();
     fair_share := ceil(webhooks.shard_count()::numeric / greatest(webhooks.sidecar_count(), 1))::integer;
     acquired := '{}';
     may_sleep := not webhooks.notify_queue_is_full();
@@ -93,7 +97,7 @@ begin
 end
 $$;
 comment on function webhooks.balance_shards(smallint[]) is
-    'Takes free shards for this session up to its fair share. Returns the share (a sidecar that owns more gives the rest back), what was taken, and whether publishers can wake a sidecar that sleeps. Doubles as the heartbeat.';
+    'Takes free shards for this session up to its fair share. Returns the share (a sidecar that owns more gives the rest back), what was taken, and whether publishers can wake a sidecar that sleeps. Doubles as the heartbeat. Refused in a copy of a database that is not adopted.';
 
 create function webhooks.release_shards(shards smallint[])
 returns void

@@ -226,6 +226,7 @@ begin
         raise exception 'enabled is null'
             using errcode = 'null_value_not_allowed', hint = 'Give true or false.';
     end if;
+    perform webhooks.check_count('ids', cardinality(ids), 10000);
     -- In an order, or two that do the same might wait for each other.
     perform from webhooks.webhook_subscriptions s
     where s.id = any (set_subscriptions_enabled.ids) order by s.id for no key update;
@@ -238,4 +239,4 @@ begin
 end
 $$;
 comment on function webhooks.set_subscriptions_enabled(uuid[], boolean) is
-    'Enables or disables subscriptions, all or none, and returns how many that changed. A disabled one matches no new events; what is queued for it is held.';
+    'Enables or disables subscriptions, at most 10,000, all or none, and returns how many that changed. A disabled one matches no new events; what is queued for it is held.';

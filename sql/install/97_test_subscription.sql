@@ -11,6 +11,7 @@ declare
     expiry constant timestamptz := clock_timestamp() + interval '10 minutes';
     delivery_id uuid;
 begin
+    perform webhooks.check_adopted();
     if webhooks.needs_verification(subscription.endpoint_verification, webhooks.text_setting('endpoint_verification'))
         and not exists (
             select from webhooks.subscription_verifications v

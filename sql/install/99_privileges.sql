@@ -29,7 +29,7 @@ grant insert, select (
 grant select on
     webhooks.subscription_settings, webhooks.subscription_health, webhooks.event_logs, webhooks.delivery_queue,
     webhooks.delivery_attempts, webhooks.webhook_delivery_logs, webhooks.delivery_states, webhooks.event_types,
-    webhooks.settings, webhooks.setting_overrides
+    webhooks.settings, webhooks.setting_overrides, webhooks.restored_events
 to webhooks_manager;
 grant select on webhooks.subscription_breakers to webhooks_manager;
 grant select on webhooks.subscription_verifications to webhooks_manager;
@@ -64,9 +64,11 @@ grant execute on function
     webhooks.secret_names(text),
     webhooks.renew_secret(uuid),
     webhooks.reset_breaker(uuid),
+    webhooks.subscription_messages(uuid),
     webhooks.verify_subscription(uuid),
     webhooks.explain_match(uuid, text, jsonb, text, uuid, text),
     webhooks.jsonpath_matches(jsonb, jsonpath),
+    webhooks.jsonpath_objection(text),
     webhooks.filter_mismatch(text, text, text, uuid),
     webhooks.build_payload(uuid, uuid),
     webhooks.preview_request(uuid, uuid),
@@ -85,26 +87,29 @@ to webhooks_manager;
 grant select (
     id, tenant_id, name, environment, auth_type, subscribed_events, retry_count, retry_delay_seconds, timeout_seconds,
     max_payload_size_kb, is_active, is_enabled, created_at, updated_at, no_retry_statuses, max_in_flight,
-    rate_limit_per_second, rate_limit_burst, ordering, breaker_failure_threshold, breaker_cooldown_seconds, disabled_reason, payload_format, endpoint_verification, version
+    rate_limit_per_second, rate_limit_burst, ordering, breaker_failure_threshold, breaker_cooldown_seconds, payload_format, endpoint_verification, version
 ) on webhooks.webhook_subscriptions to webhooks_monitor;
 grant select (
-    subscription_id, origin, state, since, allowed_rate_per_minute, tries, failing_since, next_try_at, last_error
+    subscription_id, origin, state, since, allowed_rate_per_minute, tries, failing_since, next_try_at
 ) on webhooks.subscription_verifications to webhooks_monitor;
 grant select (
     id, tenant_id, event_type, event_category, event_version, created_at, processed_at, environment, deliver_after, expires_at, is_test
 ) on webhooks.event_logs to webhooks_monitor;
 grant select (
     delivery_id, delivery_attempt, http_status_code, attempted_at, delivered_at, next_retry_at, duration_us, subscription_id,
-    event_log_id, tenant_id, payload_size_bytes, delivery_status, error_message, is_test
+    event_log_id, tenant_id, payload_size_bytes, delivery_status, failure, is_test
 ) on webhooks.delivery_attempts to webhooks_monitor;
+grant select (subscription_id, state, since, probe_at, failing_since) on webhooks.subscription_breakers to webhooks_monitor;
 grant select on
-    webhooks.delivery_queue, webhooks.delivery_states, webhooks.subscription_health, webhooks.subscription_breakers,
+    webhooks.delivery_queue, webhooks.delivery_states, webhooks.subscription_health, webhooks.restored_events,
     webhooks.event_types, webhooks.settings, webhooks.setting_overrides
 to webhooks_monitor;
 grant execute on function
     webhooks.uuid_v7_floor(timestamptz),
     webhooks.uuid_v7_time(uuid),
+    webhooks.subscription_messages(uuid),
     webhooks.sidecar_count(),
+    webhooks.is_adopted(),
     webhooks.blockers(uuid[], uuid[]),
     webhooks.shard_count(),
     webhooks.setting_definitions(),
@@ -114,6 +119,8 @@ to webhooks_monitor;
 grant execute on function
     webhooks.sidecar_settings(),
     webhooks.join_sidecars(),
+    webhooks.adopt_if_empty(),
+    webhooks.check_adopted(),
     webhooks.leave_sidecars(),
     webhooks.sidecar_count(),
     webhooks.shard_count(),
@@ -121,7 +128,7 @@ grant execute on function
     webhooks.release_shards(smallint[]),
     webhooks.arm_doorbell(smallint[]),
     webhooks.disarm_doorbell(smallint[]),
-    webhooks.claim_deliveries(smallint[], uuid[], uuid[], uuid[], uuid[], uuid[], integer, integer, integer, bigint, uuid[], uuid[]),
+    webhooks.claim_deliveries(smallint[], uuid[], uuid[], uuid[], uuid[], uuid[], integer, integer, integer, bigint, uuid[], uuid[], boolean),
     webhooks.promote_due(smallint[], integer),
     webhooks.load_subscriptions(uuid[]),
     webhooks.changed_subscriptions(uuid[], bigint[]),
@@ -147,6 +154,7 @@ grant execute on function
     webhooks.replay_events(uuid, timestamptz, timestamptz, text[], uuid, boolean, integer, uuid),
     webhooks.cancel_deliveries(uuid),
     webhooks.published_at(uuid, timestamptz),
+    webhooks.event_id_range(uuid, timestamptz, timestamptz),
     webhooks.event_deliveries(uuid, uuid[]),
     webhooks.unmatched_events(uuid, timestamptz, timestamptz, integer),
     webhooks.event_history(uuid, uuid, timestamptz, timestamptz, text[], text, uuid, integer)
@@ -156,6 +164,7 @@ to webhooks_manager;
 grant execute on function
     webhooks.test_subscription(uuid, text),
     webhooks.wait_for_delivery(uuid, interval),
+    webhooks.is_adopted(),
     webhooks.is_current_transaction(xid),
     webhooks.refuse_delivery(uuid)
 to webhooks_manager;
@@ -183,6 +192,8 @@ grant execute on function
     webhooks.lock_tenant(uuid),
     webhooks.redact(jsonb, text[], jsonb),
     webhooks.redact_subscription(jsonb, boolean),
+    webhooks.check_count(text, bigint, integer),
+    webhooks.refuse_size(text, text, text),
     webhooks.is_restoring(),
     webhooks.owns_extension(name),
     webhooks.caller()
@@ -191,7 +202,7 @@ to webhooks_manager;
 -- Watching a table of one's own is a way to publish: all of these run with the caller's rights, and what they make with
 -- the table owner's.
 grant execute on function
-    webhooks.watch_table(regclass, text, text, text, jsonb, name, uuid, name, text, name[], text, name[], name[]),
+    webhooks.watch_table(regclass, text, text, text, jsonb, name, uuid, name, text, name[], text, name[], name[], boolean),
     webhooks.unwatch_table(regclass),
     webhooks.watch_definition(bytea),
     webhooks.check_watchable(regclass),
@@ -207,7 +218,32 @@ grant execute on function
     webhooks.watch_object(text, text[]),
     webhooks.watch_events_script(regclass, jsonb),
     webhooks.watch_same_script(regclass, jsonb),
-    webhooks.watch_trigger_script(regclass),
+    webhooks.watch_operands(regclass),
+    webhooks.has_money(regclass),
+    webhooks.watch_large_values(regclass, text[], text[]),
+    webhooks.watch_value_types(regclass, text, jsonb),
+    webhooks.watch_key(jsonb),
+    webhooks.watch_values_script(regclass, jsonb),
+    webhooks.watch_row_changes(regclass, jsonb),
+    webhooks.watch_row_script(regclass, jsonb),
+    webhooks.watch_insert(text, boolean),
+    webhooks.watch_source(text[], text, text, boolean),
+    webhooks.watch_events(text[], text, text, text, boolean),
+    webhooks.watch_versions(text[], text[]),
+    webhooks.watch_statement_body(text[], text[], boolean),
+    webhooks.watch_row_body(text[], boolean),
+    webhooks.watch_trigger_script(regclass, jsonb),
+    webhooks.check_watch_bounds(jsonb),
+    webhooks.base_type(regtype),
+    webhooks.watch_value(regclass, text, text),
+    webhooks.watch_values(regclass, jsonb),
+    webhooks.has_other_triggers(regclass),
+    webhooks.make_watch_triggers(regclass, text, jsonb),
+    webhooks.warn_of_unwatched_changes(regclass, jsonb),
+    webhooks.columns_since(regclass, jsonb, text),
+    webhooks.value_bytes(anyelement),
+    webhooks.is_too_large(text, text, bigint),
+    webhooks.refuse_ambiguous_changes(regclass),
     webhooks.missing_tenant(text, text),
     webhooks.report_broken_watch(regclass, text, text[]),
     webhooks.is_watch(pg_trigger),

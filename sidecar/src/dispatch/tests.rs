@@ -45,7 +45,7 @@ fn delivery(id: u128, subscription: &Arc<Subscription>) -> Delivery {
         lane: None,
         deadline: Instant::now() + Duration::from_secs(3600),
         subscription: subscription.clone(),
-        message: Some(Arc::new(Message {
+        message: Ok(Arc::new(Message {
             event_id: Uuid::from_u128(id),
             event_type: "document.uploaded".to_owned(),
             headers: vec![],

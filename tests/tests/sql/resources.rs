@@ -190,6 +190,8 @@ async fn a_resolver_of_one_s_own() {
         ),
         ("23514", "no, thanks", "never")
     );
+    // Also where the server's environment asks for Rust's backtraces.
+    assert!(!refusal.everything.contains("pgrx"), "{refusal:?}");
     // And goes on with its own rights afterwards.
     assert_eq!(session.text("select current_user").await, "postgres");
     session

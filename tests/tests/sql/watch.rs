@@ -7,6 +7,8 @@ mod moving;
 mod rights;
 mod schema_changes;
 mod statements;
+mod twice;
+mod values;
 
 use webhooks_tests::database::Database;
 

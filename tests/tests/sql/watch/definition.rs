@@ -451,8 +451,8 @@ async fn what_was_said_is_listed() {
             .lines("select * from webhooks.watched_tables order by table_name::text")
             .await,
         [
-            r#"documents|postgres|document.uploaded|null|null|{"status": {"x": "document.processed"}}|tenant_id|null|["id"]|file|["id", "tenant_id", "status"]|new.title <> ''|["id", "tenant_id", "status"]|[]|t|null"#,
-            r#"jobs|postgres|null|job.started|job.failed|null|null|11111111-1111-4111-8111-111111111111|["id"]|job|["id"]|null|["id"]|[]|t|null"#
+            r#"documents|postgres|document.uploaded|null|null|{"status": {"x": "document.processed"}}|tenant_id|null|["id"]|file|["id", "tenant_id", "status"]|new.title <> ''|["id", "tenant_id", "status"]|f|[]|t|null"#,
+            r#"jobs|postgres|null|job.started|job.failed|null|null|11111111-1111-4111-8111-111111111111|["id"]|job|["id"]|null|["id"]|f|[]|t|null"#
         ]
     );
     // Another's trigger of the same name is none, and does no harm.

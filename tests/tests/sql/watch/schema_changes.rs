@@ -43,10 +43,7 @@ async fn names_are_followed_and_new_columns_wait() {
         expected
     );
     let listed = "select table_name, new_columns, problem from webhooks.watched_tables";
-    assert_eq!(
-        session.text(listed).await,
-        r#"app.papers|["key", "customer", "name", "note"]|null"#
-    );
+    assert_eq!(session.text(listed).await, r#"app.papers|["note"]|null"#);
     // Watched again: as it is now.
     session
         .run("select webhooks.watch_table('app.papers', on_update => 'document.processed', tenant_column => 'customer')")
@@ -62,8 +59,42 @@ async fn names_are_followed_and_new_columns_wait() {
         and pronamespace <> 'webhooks'::regnamespace";
     assert_eq!(
         session.text(functions).await,
-        "app.papers_webhook_events app.papers_webhook_same app.papers_webhooks"
+        "app.papers_webhook_events app.papers_webhook_row app.papers_webhook_same app.papers_webhooks"
     );
+}
+
+/// A rename is none of what is new, whether the column is sent or not; nor is a table that took the name of a watched one watched.
+#[tokio::test]
+async fn renames_are_told_from_what_is_new() {
+    let (_db, session) = session("watch_renames").await;
+    session
+        .run(
+            "create table papers (id uuid primary key, tenant_id uuid, title text, secret text, note text);
+             select webhooks.watch_table('papers', on_insert => 'document.uploaded', except_columns => '{secret}');
+             alter table papers rename secret to hidden; alter table papers rename title to name; alter table papers add more text",
+        )
+        .await;
+    let listed = "select table_name, new_columns, problem from webhooks.watched_tables";
+    assert_eq!(session.text(listed).await, r#"papers|["more"]|null"#);
+    session
+        .run("alter table papers rename to papers_old; create table papers (like papers_old including all)")
+        .await;
+    let problem = session.text(listed).await;
+    assert!(
+        problem.contains(
+            "the table was public.papers when it was watched, and another table has that name now"
+        ),
+        "{problem}"
+    );
+    // As it says: first the one, then the other.
+    session
+        .run(
+            "select webhooks.watch_table('papers_old', on_insert => 'document.uploaded');
+             select webhooks.watch_table('papers', on_insert => 'document.uploaded')",
+        )
+        .await;
+    let problems = "select count(*) from webhooks.watched_tables where problem is null";
+    assert_eq!(session.text(problems).await, "2");
 }
 
 /// PostgreSQL refuses what would break a watch, and says which table, column and watch.
