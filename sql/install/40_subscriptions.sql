@@ -150,6 +150,7 @@ as $$
 declare
     example record;
     problem text;
+    lacking text[] := '{}';
 begin
     -- Without an event: only its syntax.
     perform webhooks.render_request(
@@ -177,11 +178,13 @@ begin
             if not example.is_builtin or problem !~ ': line [0-9]+: undefined value$' then
                 raise;
             end if;
-            raise notice '%', problem
-                using hint = format('The example of %s is the one that comes with the extension. If your events have the value, register an example of yours: '
-                                    'select webhooks.register_event_type(%L, example => ''{…}'');', example.name, example.name);
+            lacking := lacking || example.name::text;
         end;
     end loop;
+    if lacking <> '{}' then
+        raise notice 'payload_template prints what the shipped example of % lacks: %', array_to_string(lacking, ', '), substring(problem from 'line [0-9]+: .*')
+            using hint = format('If your events have it, register an example of yours: select webhooks.register_event_type(%L, example => ''{…}'');', lacking[1]);
+    end if;
 end
 $$;
 comment on function webhooks.check_template(text, text, integer, jsonb) is

@@ -3,7 +3,7 @@
 
 use super::numbers::FILTER;
 use minijinja::machinery::{Span, Token, tokenize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The template as it is compiled; what can't be read is left to the compiler.
 pub fn as_doubles(source: &str) -> String {
@@ -13,42 +13,62 @@ pub fn as_doubles(source: &str) -> String {
     };
     let mut out = String::with_capacity(source.len() + 64);
     let mut copied = 0;
-    for end in ends_of_operands(&tokens) {
-        out.push_str(&source[copied..end]);
-        out.push('|');
-        out.push_str(FILTER);
-        copied = end;
+    for (at, inserted) in insertions(&tokens) {
+        out.push_str(&source[copied..at]);
+        out.push_str(&inserted);
+        copied = at;
     }
     out.push_str(&source[copied..]);
     out
 }
 
-/// Where the operands of operators end, in bytes.
-fn ends_of_operands(tokens: &[(Token<'_>, Span)]) -> BTreeSet<usize> {
-    let mut ends = BTreeSet::new();
+/// What is inserted, by where, in bytes.
+fn insertions(tokens: &[(Token<'_>, Span)]) -> BTreeMap<usize, String> {
+    let (operands, negated) = operands(tokens);
+    let mut insertions = BTreeMap::<usize, String>::new();
+    let mut insert = |at, text: &str| insertions.entry(at).or_default().push_str(text);
+    // A sign binds closer than a filter.
+    for (start, end) in negated {
+        insert(start, "(");
+        insert(end, &format!("|{FILTER})"));
+    }
+    for end in operands {
+        insert(end, &format!("|{FILTER}"));
+    }
+    insertions
+}
+
+/// Where the operands of operators end, and where those of signs begin and end.
+fn operands(tokens: &[(Token<'_>, Span)]) -> (BTreeSet<usize>, BTreeMap<usize, usize>) {
+    let (mut operands, mut negated) = (BTreeSet::new(), BTreeMap::new());
     // {% for x in … %}: the first "in" of such a tag is no operator.
     let mut in_for = false;
     for (n, (token, _)) in tokens.iter().enumerate() {
-        let before = n
-            .checked_sub(1)
-            .and_then(|n| tokens.get(n))
-            .map(|(token, _)| token);
+        let before = n.checked_sub(1).and_then(|n| tokens.get(n));
+        let before = before.map(|(token, _)| token);
         match token {
             Token::BlockStart | Token::VariableStart => in_for = false,
             Token::Ident("for") if matches!(before, Some(Token::BlockStart)) => in_for = true,
             Token::Ident("in") if in_for => in_for = false,
+            Token::Minus if !before.is_some_and(ends_operand) => {
+                let start = after_signs(tokens, n);
+                let end = end_of_right(tokens, start, false);
+                if let (Some((_, span)), Some(end)) = (tokens.get(start), end) {
+                    negated.insert(span.start_offset as usize, end);
+                }
+            }
             token if is_operator(token) && !matches!(before, Some(Token::Dot)) => {
-                let negated = matches!(
+                let is_negated = matches!(
                     (token, before),
                     (Token::Ident("in"), Some(Token::Ident("not")))
                 );
-                ends.extend(end_of_left(tokens, n - usize::from(negated)));
-                ends.extend(end_of_right(tokens, n + 1));
+                operands.extend(end_of_left(tokens, n - usize::from(is_negated)));
+                operands.extend(end_of_right(tokens, after_signs(tokens, n + 1), true));
             }
             _ => {}
         }
     }
-    ends
+    (operands, negated)
 }
 
 fn is_operator(token: &Token<'_>) -> bool {
@@ -103,13 +123,18 @@ fn is_keyword(word: &str) -> bool {
     .contains(&word)
 }
 
-/// Of the operand that begins at `at`, perhaps with signs.
-fn end_of_right(tokens: &[(Token<'_>, Span)], mut at: usize) -> Option<usize> {
-    let sign =
+/// Where the operand begins that has its signs at `at`.
+fn after_signs(tokens: &[(Token<'_>, Span)], mut at: usize) -> usize {
+    let is_sign =
         |token: &Token<'_>| matches!(token, Token::Minus | Token::Plus | Token::Ident("not"));
-    while tokens.get(at).is_some_and(|(token, _)| sign(token)) {
+    while tokens.get(at).is_some_and(|(token, _)| is_sign(token)) {
         at += 1;
     }
+    at
+}
+
+/// Of the operand that begins at `at`, with the filters that follow it or without.
+fn end_of_right(tokens: &[(Token<'_>, Span)], at: usize, with_filters: bool) -> Option<usize> {
     let mut nested = 0_usize;
     let mut end = None;
     for (n, (token, span)) in tokens.iter().enumerate().skip(at) {
@@ -127,7 +152,8 @@ fn end_of_right(tokens: &[(Token<'_>, Span)], mut at: usize) -> Option<usize> {
             }
             Token::VariableEnd | Token::BlockEnd => break,
             _ if nested > 0 => continue,
-            Token::Dot | Token::Pipe => continue,
+            Token::Dot => continue,
+            Token::Pipe if with_filters => continue,
             token if ends_operand(token) || is_name => {}
             _ => break,
         }
@@ -157,7 +183,7 @@ mod tests {
             ),
             (
                 "{{ -a }}{{ 1 - -a.b }}",
-                "{{ -a|number }}{{ 1|number - -a.b|number }}",
+                "{{ -(a|number) }}{{ 1|number - -(a.b|number)|number }}",
             ),
             (
                 "{{ (a + b) * c|round(2) }}",
@@ -194,7 +220,11 @@ mod tests {
                 "{{ a | default(0) * 2 }}",
                 "{{ a | default(0)|number * 2|number }}",
             ),
-            ("{{ a * ", "{{ a * "),
+            ("{{ a * ", "{{ a|number * "),
+            (
+                "{{ 2**-a.b[-1]|abs }}{{ - -f(x)|abs }}",
+                "{{ 2|number**-(a.b[-(1|number)]|number)|abs|number }}{{ - -(f(x)|number)|abs }}",
+            ),
         ] {
             assert_eq!(as_doubles(source), expected, "{source}");
         }
