@@ -131,7 +131,7 @@ pub const FUNCTIONS: &[(&str, &str, Answer)] = &[
     ("insert_subscription", "manager", Denied("select webhooks.insert_subscription('{tenant}', '{\"name\": \"x\", \"webhook_url\": \"https://x.example/\"}')")),
     ("is_comparable", "publisher", Same("select webhooks.is_comparable('uuid')")),
     ("is_current_transaction", "manager", Same("select webhooks.is_current_transaction('3')")),
-    ("is_too_large", "publisher", Same("select webhooks.is_too_large('a', 'b', 1)")),
+    ("is_too_large", "publisher", Same("select webhooks.is_too_large('a', '{b}', '{1}')")),
     ("is_watch", "publisher", Same("select count(*) from pg_trigger t where webhooks.is_watch(t)")),
     ("join_sidecars", "sidecar", Same("select webhooks.join_sidecars()")),
     ("jsonpath_matches", "manager", Same("select webhooks.jsonpath_matches('{}', '$.a')")),
