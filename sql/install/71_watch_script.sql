@@ -44,16 +44,22 @@ returns text
 language sql stable
 set search_path = pg_catalog, pg_temp
 begin atomic
-    -- Only what may be long is asked for its size, and what has a megabyte whether it is too large.
-    select coalesce(string_agg(
-        format('%1$s > 1000000 and webhooks.is_too_large(%2$L, %3$L, %1$s)',
-               format(case when webhooks.base_type(a.atttypid) in ('text', 'varchar', 'bpchar', 'bytea') then 'octet_length(%s.%I)'
-                           else 'webhooks.value_bytes(%s.%I)' end, r.name, c.name),
-               watch_large_values.target, c.name), ' or ' order by c.n), 'false')
-    from unnest(watch_large_values.columns) with ordinality c (name, n)
-    join pg_attribute a on a.attrelid = watch_large_values.target and a.attname = c.name
-    cross join unnest(watch_large_values.row_names) r (name)
-    where a.attlen = -1 and a.atttypmod = -1 and webhooks.base_type(a.atttypid) <> 'numeric'::regtype;
+    -- For each row only lengths that are at hand are looked at; compression makes at most 255 times less of a value.
+    select case when count(*) = 0 then 'false' else
+        format('greatest(0, %s) > 1000000 and webhooks.is_too_large(%L, %L, array[%s]::bigint[])',
+               string_agg(case when v.is_text then format('octet_length(%s.%I)', v.row_name, v.name)
+                               else format('16 * pg_column_size(%s.%I)::bigint', v.row_name, v.name) end, ', ' order by v.n, v.row_name),
+               watch_large_values.target,
+               array_agg(v.name order by v.n, v.row_name),
+               string_agg(case when v.is_text then format('octet_length(%s.%I)', v.row_name, v.name)
+                               else format('webhooks.value_bytes(%s.%I)', v.row_name, v.name) end, ', ' order by v.n, v.row_name)) end
+    from (
+        select c.name, c.n, r.name as row_name, webhooks.base_type(a.atttypid) in ('text', 'varchar', 'bpchar', 'bytea') as is_text
+        from unnest(watch_large_values.columns) with ordinality c (name, n)
+        join pg_attribute a on a.attrelid = watch_large_values.target and a.attname = c.name
+        cross join unnest(watch_large_values.row_names) r (name)
+        where a.attlen = -1 and a.atttypmod = -1 and webhooks.base_type(a.atttypid) <> 'numeric'::regtype
+    ) v;
 end;
 comment on function webhooks.watch_large_values(regclass, text[], text[]) is
     'The condition that refuses a row with a value too large to be sent, and else is not true. Part of watch_table().';
@@ -104,7 +110,7 @@ begin
         'changed', format('array_remove(array[%s]::text[], null)', webhooks.watch_differences(target, used, 'case when %s then %2$L end', ', ')),
         -- One text, parsed once: to add members one by one would copy the object for each.
         'before', format('(''{'' || array_to_string(array[%s]::text[], '','') || ''}'')::jsonb',
-                         webhooks.watch_differences(target, sent, 'case when %s then %3$L || coalesce(to_json(old.%2$I)::text, ''null'') end', ', ')),
+                         webhooks.watch_differences(target, sent, 'case when %s then concat(%3$L, coalesce(to_json(old.%2$I), ''null''::json)) end', ', ')),
         'is_changed', '(' || webhooks.watch_differences(target, watched, '%s', ' or ') || ')');
 end
 $$;

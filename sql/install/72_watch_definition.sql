@@ -227,6 +227,13 @@ begin
     perform webhooks.check_watch_bounds(definition);
     perform webhooks.check_watch_events(target, definition);
     perform webhooks.check_watch_columns(target, all_columns, definition);
+    if (definition -> 'per_row')::boolean and exists (
+        select from pg_inherits i join pg_class c on c.oid = i.inhparent where c.oid = target and c.relkind = 'r'
+    ) then
+        raise exception 'per_row: other tables inherit from table %', target
+            using errcode = 'feature_not_supported',
+                  hint = 'Triggers for each row are not inherited: watch this table without per_row, which takes in the rows of the others, or each table by itself.';
+    end if;
     ids := webhooks.watch_ids(target, definition);
     if definition ? 'on_update' or definition ? 'on_change' then
         objection := webhooks.watch_ids_objection(target, ids, definition ->> 'tenant_column');

@@ -73,39 +73,50 @@ declare
     old_rows constant text := webhooks.watch_source(functions, 'old_rows', 'o', is_wide);
     new_rows constant text := webhooks.watch_source(functions, 'new_rows', 'n', is_wide);
     keyed constant text := array_to_string(array(select 'v.' || k from unnest(keys) k), ', ');
-    member constant text := case when is_wide then 'version' else '*' end;
+    -- A full join is a hash join: right for any number of rows, whatever number it was planned for. What is gone comes first.
+    updates constant text := format('%1$s full join %2$s on %3$s(o.%4$s, n.%4$s) cross join lateral %5$s', old_rows, new_rows, functions[3],
+                                    case when is_wide then 'version' else '*' end,
+                                    webhooks.watch_events(functions, 'update', 'o', 'n', is_wide));
 begin
     return concat('
     case tg_op
     when ''INSERT'' then',
         webhooks.watch_insert(new_rows || ' cross join lateral ' || webhooks.watch_events(functions, 'insert', null, 'n', is_wide), is_wide), '
     when ''DELETE'' then',
-        webhooks.watch_insert(old_rows || ' cross join lateral ' || webhooks.watch_events(functions, 'delete', 'o', null, is_wide), is_wide), '
-    when ''UPDATE'' then',
-        case when keys <> '{}' then format('
-        -- Only foreign keys make one statement change a row twice: two of them on delete set null, or one on update cascade.
-        if exists (select from new_rows offset 1)
-            and exists (select from pg_constraint k where k.conrelid = tg_relid and k.contype = ''f''
-                        and (k.confupdtype in (''c'', ''n'', ''d'') or k.confdeltype in (''n'', ''d'')))
-            and (exists (select from old_rows r cross join lateral %1$s(r.*) v group by %2$s having count(*) > 1)
-                 or exists (select from new_rows r cross join lateral %1$s(r.*) v group by %2$s having count(*) > 1)) then
-            if to_regproc(%3$L) is null then
-                perform webhooks.report_broken_watch(tg_relid, tg_argv[0], array[%3$L]);
-            end if;
-            if (select count(*) from old_rows) <> (select count(*) from new_rows) then
-                perform webhooks.refuse_ambiguous_changes(tg_relid);
-            end if;%4$s
-            return null;
-        end if;', functions[4], keyed, functions[4], webhooks.watch_insert(
-            concat(webhooks.watch_versions(functions, keys),
-                   case when is_wide then format(' cross join lateral (select c.old as version, v.content from %1$s(c.old) v offset 0) o cross join lateral (select c.new as version, v.content from %1$s(c.new) v offset 0) n', functions[5]) end,
-                   ' cross join lateral ',
-                   case when is_wide then webhooks.watch_events(functions, 'update', 'o', 'n', true)
-                        else format('%s(''update'', c.old, c.new) e', functions[2]) end,
-                   ' order by c.n, c.is_gone desc'), true)) end, '
-        -- A full join is a hash join: right for any number of rows, whatever number it was planned for.',
-        webhooks.watch_insert(format('%1$s full join %2$s on %3$s(o.%4$s, n.%4$s) cross join lateral %5$s', new_rows, old_rows, functions[3], member,
-                                     webhooks.watch_events(functions, 'update', 'o', 'n', is_wide)), is_wide), '
+        webhooks.watch_insert(old_rows || ' cross join lateral ' || webhooks.watch_events(functions, 'delete', 'o', null, is_wide), is_wide), E'\n',
+        case when keys <> '{}' then format('    when ''UPDATE'' then
+        changes := case when exists (select from new_rows offset 1) then 2%1$s else %2$s end;
+        if changes = 2 then
+            -- Only foreign keys make one statement change a row twice: two of them on delete set null, or one on update cascade.
+            if exists (select from pg_constraint k where k.conrelid = tg_relid and k.contype = ''f''
+                       and (k.confupdtype in (''c'', ''n'', ''d'') or k.confdeltype in (''n'', ''d''))) then
+                if to_regproc(%3$L) is null then
+                    perform webhooks.report_broken_watch(tg_relid, tg_argv[0], array[%3$L]);
+                end if;
+                if exists (select from old_rows r cross join lateral %3$s(r.*) v group by %4$s having count(*) > 1)
+                    or exists (select from new_rows r cross join lateral %3$s(r.*) v group by %4$s having count(*) > 1) then
+                    if (select count(*) from old_rows) <> (select count(*) from new_rows) then
+                        perform webhooks.refuse_ambiguous_changes(tg_relid);
+                    end if;%5$s
+                    return null;
+                end if;
+            end if;%6$s
+        end if;
+        if changes > 0 then%7$s
+        end if;',
+            case when not is_wide then format(' when exists (select from %s) then 1', updates) end,
+            case when is_wide then 1 else 0 end,
+            functions[4], keyed,
+            webhooks.watch_insert(
+                concat(webhooks.watch_versions(functions, keys),
+                       case when is_wide then format(' cross join lateral (select c.old as version, v.content from %1$s(c.old) v offset 0) o cross join lateral (select c.new as version, v.content from %1$s(c.new) v offset 0) n', functions[5]) end,
+                       ' cross join lateral ',
+                       case when is_wide then webhooks.watch_events(functions, 'update', 'o', 'n', true)
+                            else format('%s(''update'', c.old, c.new) e', functions[2]) end,
+                       ' order by c.n, c.is_gone desc'), true),
+            case when not is_wide then format('
+            changes := case when exists (select from %s) then 1 else 0 end;', updates) end,
+            webhooks.watch_insert(updates, true)) end, '
     end case;');
 end
 $$;
@@ -165,6 +176,9 @@ set bytea_output = ''hex''
 set extra_float_digits = 1
 set quote_all_identifiers = off%s
 as %L', functions[1], case when webhooks.has_money(target) then E'\nset lc_monetary = ''C''' end, concat('
+declare
+    -- An UPDATE''s: 0 none to publish, 1 some, 2 more than one row.
+    changes integer;
 begin
     -- Rows that a restore brings: their events are in the dump.
     if webhooks.is_restoring() then

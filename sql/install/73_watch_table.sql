@@ -11,25 +11,30 @@ end
 $$;
 comment on function webhooks.missing_tenant(text, text) is 'Raises the error of a watched row without a tenant.';
 
-create function webhooks.is_too_large(table_name text, column_name text, bytes bigint)
+create function webhooks.is_too_large(table_name text, column_names text[], bytes bigint[])
 returns boolean
-language plpgsql stable strict security definer
+language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
     allowed constant bigint := coalesce(webhooks.setting('max_event_data_bytes'), 16777216);
+    largest record;
 begin
-    if bytes <= allowed then
+    select v.column_name, v.bytes into largest
+    from unnest(is_too_large.column_names, is_too_large.bytes) v (column_name, bytes)
+    order by v.bytes desc nulls last
+    limit 1;
+    if largest.bytes <= allowed then
         return false;
     end if;
-    raise exception 'changes of table % can''t be published: a value of column "%" has % bytes', table_name, column_name, bytes
+    raise exception 'changes of table % can''t be published: a value of column "%" has % bytes', table_name, largest.column_name, largest.bytes
         using errcode = 'program_limit_exceeded',
               hint = format('An event has at most %s. Leave the column out: webhooks.watch_table(%L, ..., except_columns => %L);',
-                            allowed, table_name, array[column_name]);
+                            allowed, table_name, array[largest.column_name]);
 end
 $$;
-comment on function webhooks.is_too_large(text, text, bigint) is
-    'Raises the error of a value that is too large to be part of an event; false: it is not. Part of what watch_table() makes.';
+comment on function webhooks.is_too_large(text, text[], bigint[]) is
+    'Raises the error of a value that is too large to be part of an event; false: none is. Part of what watch_table() makes.';
 
 create function webhooks.refuse_ambiguous_changes(target regclass)
 returns void

@@ -242,7 +242,7 @@ grant execute on function
     webhooks.warn_of_unwatched_changes(regclass, jsonb),
     webhooks.columns_since(regclass, jsonb, text),
     webhooks.value_bytes(anyelement),
-    webhooks.is_too_large(text, text, bigint),
+    webhooks.is_too_large(text, text[], bigint[]),
     webhooks.refuse_ambiguous_changes(regclass),
     webhooks.missing_tenant(text, text),
     webhooks.report_broken_watch(regclass, text, text[]),

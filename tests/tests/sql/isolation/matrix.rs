@@ -173,7 +173,7 @@ pub const FUNCTIONS: &[(&str, &str, Answer)] = &[
     ("is_publishing", "", Owner),
     ("is_restoring", "manager publisher", Same("select webhooks.is_restoring()")),
     ("is_same_event", "", Owner),
-    ("is_too_large", "publisher", Same("select webhooks.is_too_large('a', 'b', 1)")),
+    ("is_too_large", "publisher", Same("select webhooks.is_too_large('a', '{b}', '{1}')")),
     ("is_watch", "publisher", Same("select count(*) from pg_catalog.pg_trigger t where webhooks.is_watch(t)")),
     ("join_sidecars", "sidecar", Same("select webhooks.join_sidecars()")),
     ("json_fits", "", Owner),

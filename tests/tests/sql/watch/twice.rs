@@ -213,3 +213,52 @@ async fn rows_of_partitions_named_by_themselves() {
     );
     assert_eq!(told(&session, "update parts_x set a = 4").await, [""; 0]);
 }
+
+/// As logical replication applies changes: by row triggers that are enabled for it, and by no others.
+#[tokio::test]
+async fn changes_that_a_replica_applies() {
+    let (_db, session) = session("watch_replica").await;
+    session
+        .run(&format!(
+            "create table things (id integer primary key, tenant_id uuid not null, a integer, b text);
+             select webhooks.watch_table('things', {WATCH}, per_row => true)"
+        ))
+        .await;
+    let insert = |id: u32| {
+        format!(
+            "set session_replication_role = replica; insert into things values ({id}, '{TENANT}', 1, 'x'); reset session_replication_role"
+        )
+    };
+    assert_eq!(told(&session, &insert(1)).await, [""; 0]);
+    session
+        .run(r#"alter table things enable always trigger "!webhooks_insert""#)
+        .await;
+    assert_eq!(told(&session, &insert(2)).await, ["insert 2 > 1 x"]);
+}
+
+#[tokio::test]
+async fn tables_that_others_inherit_from() {
+    let (_db, session) = session("watch_inherited").await;
+    session
+        .run(&format!(
+            "create table things (id integer primary key, tenant_id uuid not null, a integer, b text);
+             create table more_things (c text) inherits (things);
+             insert into more_things values (5, '{TENANT}', 1, 'x', 'y');
+             select webhooks.watch_table('things', {WATCH})"
+        ))
+        .await;
+    assert_eq!(
+        told(&session, "update things set a = 2").await,
+        ["update 5 1 > 2 x"]
+    );
+    let refusal = session
+        .refused(&format!(
+            "select webhooks.watch_table('things', {WATCH}, per_row => true)"
+        ))
+        .await;
+    assert_eq!(refusal.code, "0A000");
+    assert_eq!(
+        refusal.message,
+        "per_row: other tables inherit from table public.things"
+    );
+}
