@@ -256,8 +256,8 @@ async fn restored_subscriptions_are_not_delivered_to_by_a_sidecar_that_is_there(
     sidecar.run("select webhooks.balance_shards('{}')").await;
     let session = Session::open(&db).await;
     let insert = format!(
-        "insert into webhooks.webhook_subscriptions (id, tenant_id, name, webhook_url)
-         values ('{SUBSCRIPTION}', '{TENANT}', 'a', 'https://customer.example/')"
+        "insert into webhooks.webhook_subscriptions (id, tenant_id, name, webhook_url, subscribed_events)
+         values ('{SUBSCRIPTION}', '{TENANT}', 'a', 'https://customer.example/', '[\"*\"]')"
     );
     session.run("set check_function_bodies = off").await;
     session.run(&insert).await;
