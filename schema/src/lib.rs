@@ -22,8 +22,8 @@ const MOST_ERRORS: usize = 10;
 /// Up to how many steps of checking errors are looked for: each may be kept in memory.
 const STEPS_FOR_ERRORS: u64 = 200_000;
 /// Largest automaton of one pattern, in bytes, and the most patterns: sessions keep them.
-const PATTERN_BYTES: usize = 1024 * 1024;
-const MAX_PATTERNS: usize = 200;
+const PATTERN_BYTES: usize = 8 * 1024 * 1024;
+const MAX_PATTERNS: usize = 100;
 
 /// A compiled schema. Drafts 4 to 2020-12 are understood; without `$schema` it is 2020-12. Formats are checked.
 #[derive(Debug)]
@@ -51,7 +51,7 @@ impl Schema {
             .with_pattern_options(
                 PatternOptions::regex()
                     .size_limit(PATTERN_BYTES)
-                    .dfa_size_limit(PATTERN_BYTES),
+                    .dfa_size_limit(PATTERN_BYTES / 4),
             )
             .offline()
             .build(&schema)
