@@ -125,7 +125,7 @@ pub const FUNCTIONS: &[(&str, &str, Answer)] = &[
     ("generate_signature", "manager", Same("select webhooks.generate_signature('a', 'b')")),
     ("get_subscription", "manager", Unknown("select webhooks.get_subscription('{subscription}')")),
     ("grant_all_tenants", "", Owner),
-    ("has_money", "publisher", Same("select webhooks.has_money('webhooks.event_logs')")),
+    ("has_types", "publisher", Same("select webhooks.has_types('webhooks.event_logs', '{money}')")),
     ("has_other_triggers", "publisher", Same("select webhooks.has_other_triggers('webhooks.event_logs')")),
     ("import_subscriptions", "manager", Denied("select count(*) from webhooks.import_subscriptions('{tenant}', '[{\"name\": \"x\", \"webhook_url\": \"https://x.example/\"}]')")),
     ("insert_subscription", "manager", Denied("select webhooks.insert_subscription('{tenant}', '{\"name\": \"x\", \"webhook_url\": \"https://x.example/\"}')")),
