@@ -4,7 +4,9 @@
 //! and the payload sent on the wire are the same bytes because they come from the same function.
 //!
 //! # Layout
+//! - [`json`]: reading JSON that comes from outside
 //! - [`filter`]: does an event pass a subscription's `event_filters`, and if not, why
+//! - [`jsonpath`]: which SQL/JSON paths a filter may have
 //! - [`payload`]: the request body in each format, and its hash
 //! - [`template`]: a subscription's own body
 //! - [`signature`]: both signatures of a request, verifying them, new secrets
@@ -12,6 +14,7 @@
 //! - [`headers`]: a subscription's own request headers
 //! - [`url_policy`]: which URLs may be subscribed, which addresses may be connected to
 //! - [`retry`]: from an attempt's outcome to what happens next
+//! - [`jsonb`]: how large a `jsonb` value is as text
 //! - [`meter`]: what tenants with limits publish and have outstanding
 //! - [`capture`]: from a hostile response to text that PostgreSQL can store
 //!
@@ -23,6 +26,9 @@ pub mod auth;
 pub mod capture;
 pub mod filter;
 pub mod headers;
+pub mod json;
+pub mod jsonb;
+pub mod jsonpath;
 pub mod meter;
 pub mod payload;
 pub mod retry;

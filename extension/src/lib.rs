@@ -4,10 +4,17 @@
 //! `sql/install/10_native.sql`. State changes are all in SQL.
 //!
 //! # Layout
+//! - `context`: short CONTEXT of errors
 //! - `ids`: UUIDv7
 //! - `filter`: event filters
+//! - `locks`: locks that nobody else can take
+//! - `notifications`: how many a transaction sends
+//! - `json_size`: how large JSON values are as text
+//! - `init`: when a session loads the library
+//! - `jsonpath`: which paths a filter may have
 //! - `meters`: what tenants with limits use, in memory shared by all sessions of the database
 //! - `payload`: the request body
+//! - `publishing`: whether events were matched
 //! - `resource`: calling a resolver of resources
 //! - `schema`: JSON Schemas of event types
 //! - `signature`: signing, verification, new secrets
@@ -15,10 +22,17 @@
 //! - `transaction`: whose a row is that only this session sees
 //! - `watch`: how large a value of a watched table is
 
+mod context;
 mod filter;
 mod ids;
+mod init;
+mod json_size;
+mod jsonpath;
+mod locks;
 mod meters;
+mod notifications;
 mod payload;
+mod publishing;
 mod refuse;
 mod resource;
 mod schema;

@@ -5,6 +5,7 @@ use crate::refuse::refuse;
 use pgrx::JsonB;
 use pgrx::iter::TableIterator;
 use pgrx::prelude::*;
+use webhooks_core::json;
 use webhooks_core::payload::{Event, PayloadFormat, render_envelope};
 use webhooks_core::template::{Secrets, Template, TemplateError, secret_names as names_in};
 
@@ -128,9 +129,11 @@ fn secret_names(payload_template: &str) -> Vec<String> {
 
 /// Raises an error for secrets that are none, and for a template that prints one that is not there.
 #[pg_extern(sql = false, immutable, parallel_safe)]
-fn check_template_secrets(payload_template: Option<&str>, template_secrets: Option<JsonB>) {
-    let secrets = template_secrets.map_or(serde_json::Value::Null, |column| column.0);
-    let secrets = Secrets::parse(&secrets).unwrap_or_else(|error| {
+fn check_template_secrets(payload_template: Option<&str>, template_secrets: Option<&str>) {
+    let secrets =
+        json::parse(template_secrets.unwrap_or("null")).map_err(|error| error.to_string());
+    let secrets = secrets.and_then(|secrets| Secrets::parse(&secrets).map_err(|e| e.to_string()));
+    let secrets = secrets.unwrap_or_else(|error| {
         refuse(
             format!("invalid template_secrets: {error}"),
             "Give an object of names and strings, for example {\"routing_key\": \"…\"}, which the template prints with {{ secrets.routing_key }}.",

@@ -2,22 +2,22 @@
 
 use crate::refuse::refuse;
 use pgrx::prelude::*;
-use serde_json::{Value, json};
+use serde_json::Value;
 use webhooks_core::auth::Auth;
 use webhooks_core::filter::Filter;
 use webhooks_core::headers::validate_headers;
+use webhooks_core::json;
 use webhooks_core::url_policy::parse_webhook_url;
 
 /// Raises an error for the first invalid setting.
 #[pg_extern(sql = false, stable, parallel_safe)]
 fn check_subscription(
     webhook_url: Option<&str>,
-    webhook_headers: Option<pgrx::JsonB>,
+    webhook_headers: Option<&str>,
     auth_type: Option<&str>,
-    auth_config: Option<pgrx::JsonB>,
-    event_filters: Option<pgrx::JsonB>,
+    auth_config: Option<&str>,
+    event_filters: Option<&str>,
 ) {
-    let object = |column: Option<pgrx::JsonB>| -> Value { column.map_or(json!({}), |c| c.0) };
     // A null URL is refused by its NOT NULL constraint, with PostgreSQL's own error.
     if let Some(url) = webhook_url
         && let Err(error) = parse_webhook_url(url)
@@ -27,25 +27,38 @@ fn check_subscription(
             "Write for example https://example.com/webhooks.",
         );
     }
-    let headers = match validate_headers(&object(webhook_headers)) {
+    let headers = match validate_headers(&object("webhook_headers", webhook_headers)) {
         Ok(headers) => headers,
         Err(error) => refuse(
             format!("invalid webhook_headers: {error}"),
             "Give an object of header names and string values, without the names that the sidecar sets itself.",
         ),
     };
-    if let Err(error) = Auth::parse(auth_type.unwrap_or("none"), &object(auth_config))
-        .and_then(|auth| auth.check_headers(&headers))
+    if let Err(error) = Auth::parse(
+        auth_type.unwrap_or("none"),
+        &object("auth_config", auth_config),
+    )
+    .and_then(|auth| auth.check_headers(&headers))
     {
         refuse(
             format!("invalid auth_config: {error}"),
             "Use auth_type none, api_key with {\"api_key\": ...} or signature with {\"secret\": webhooks.generate_secret()}.",
         );
     }
-    if let Err(error) = Filter::parse(&object(event_filters)) {
+    if let Err(error) = Filter::parse(&object("event_filters", event_filters)) {
         refuse(
             format!("invalid event_filters: {error}"),
             "Keys are resource_type, resource_id, event_data and jsonpath; operators $eq $ne $gt $gte $lt $lte $in $nin $exists $prefix.",
         );
     }
+}
+
+/// A column's JSON; `{}` for null.
+fn object(name: &str, column: Option<&str>) -> Value {
+    json::parse(column.unwrap_or("{}")).unwrap_or_else(|error| {
+        refuse(
+            format!("invalid {name}: {error}"),
+            "Give a JSON object that is nested less deep.",
+        )
+    })
 }

@@ -9,6 +9,9 @@ const DEPTH: usize = 12;
 /// How many parts it has: a schema of a few lines can have billions.
 const PARTS: usize = 2_000;
 
+/// How many bytes of the schema's own words are another part.
+const PART_BYTES: usize = 512;
+
 /// How many items an array gets at the most, whatever `minItems` says.
 const ITEMS: u64 = 10;
 
@@ -66,6 +69,9 @@ impl Maker<'_> {
         let own = words.get("const").or_else(|| words.get("default"));
         let own = own.or_else(|| first(words, "examples"));
         if let Some(own) = own.or_else(|| first(words, "enum")) {
+            let parts = own.to_string().len() / PART_BYTES;
+            self.parts_left
+                .set(self.parts_left.get().checked_sub(parts)?);
             return Some(own.clone());
         }
         if let Some(reference) = words.get("$ref").and_then(Value::as_str) {

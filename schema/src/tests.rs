@@ -121,9 +121,13 @@ fn what_is_no_schema_is_refused() {
 
 #[test]
 fn data_that_is_too_deep_does_not_fit() {
-    let deep = "[".repeat(200) + &"]".repeat(200);
-    let errors = errors(&json!({}), &deep);
-    assert!(errors[0].contains("recursion limit"), "{errors:?}");
+    let deep = |levels| "[".repeat(levels) + &"]".repeat(levels);
+    assert_eq!(
+        errors(&json!({"items": {"type": "array"}}), &deep(512)),
+        [""; 0]
+    );
+    let too_deep = errors(&json!({}), &deep(1000));
+    assert!(too_deep[0].contains("nested more than"), "{too_deep:?}");
 }
 
 /// Patterns that take other engines for ever.
@@ -271,6 +275,17 @@ fn a_schema_that_is_wide_and_deep_has_a_small_example() {
     let schema = json!({"$ref": "#/$defs/l0", "$defs": levels});
     let made = example(&schema).to_string();
     assert!((100..100_000).contains(&made.len()), "{}", made.len());
+}
+
+/// A large word of the schema's own, used a thousand times.
+#[test]
+fn an_example_does_not_multiply_large_words() {
+    let properties: Map<String, Value> = (0..1000)
+        .map(|p| (format!("p{p}"), json!({"$ref": "#/$defs/a"})))
+        .collect();
+    let schema = json!({"properties": properties, "$defs": {"a": {"const": "x".repeat(100_000)}}});
+    let made = example(&schema).to_string();
+    assert!((100_000..2_000_000).contains(&made.len()), "{}", made.len());
 }
 
 proptest! {

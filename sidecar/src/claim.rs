@@ -1,5 +1,6 @@
 //! Claim: read ready deliveries of the owned shards. A plain read; see `sql/install/80_claim.sql`.
 
+use crate::database::data_error;
 use crate::dispatch::Failing;
 use crate::message::{Events, Message};
 use crate::owner::{Owner, Settings};
@@ -13,10 +14,10 @@ use std::time::{Duration, Instant};
 use tokio_postgres::Error;
 use uuid::Uuid;
 
-/// Event data that one claim brings at the most, in bytes as stored, and at least one delivery.
-const MAX_STORED_BYTES: i64 = 8 << 20;
-/// The same in bytes as read: where it compressed well, the rest is left for the next claim.
-const MAX_BYTES: usize = 16 << 20;
+/// Event data that one claim brings at the most, in bytes as text, and at least one delivery.
+const MAX_BYTES: i64 = 8 << 20;
+/// Rows that a careful claim asks for: each is read twice, by itself.
+const CAREFUL_ROWS: usize = 16;
 
 /// What to claim.
 pub struct ClaimRequest {
@@ -51,8 +52,8 @@ pub struct Delivery {
     /// Not to be sent after this time. By the server's clock when it was claimed, so this machine's does not matter.
     pub deadline: Instant,
     pub subscription: Arc<Subscription>,
-    /// `None`: the event is gone from event_logs.
-    pub message: Option<Arc<Message>>,
+    /// Or why there is nothing that could be sent.
+    pub message: Result<Arc<Message>, String>,
     /// Memory that holding it costs, in bytes: its part of a body that is shared.
     pub size: usize,
 }
@@ -68,7 +69,7 @@ impl Delivery {
 
     /// Whether a request will be made of it.
     pub fn is_sendable(&self, now: Instant) -> bool {
-        self.message.is_some() && now < self.deadline
+        self.message.is_ok() && now < self.deadline
     }
 }
 
@@ -100,8 +101,8 @@ struct Claim {
     lane: Option<i64>,
     deadline: Instant,
     subscription: (Uuid, i64),
-    /// Among the claim's events; `None`: it is gone.
-    event: Option<usize>,
+    /// Among the claim's events; or why it is not.
+    event: Result<usize, String>,
 }
 
 /// What a delivery costs beside its body, in bytes, roughly.
@@ -115,7 +116,7 @@ pub async fn claim(
     owner: &Owner,
     settings: &Settings,
     subscriptions: &mut Subscriptions,
-    request: ClaimRequest,
+    mut request: ClaimRequest,
 ) -> Result<Claimed, Error> {
     let Read {
         claims,
@@ -123,7 +124,7 @@ pub async fn claim(
         cut,
         more_lanes,
         walk,
-    } = read(owner, &request).await?;
+    } = read_whatever_there_is(owner, &mut request).await?;
     let newcomers = claims.iter().filter(|claim| claim.is_newcomer).count();
     #[cfg(feature = "failpoints")]
     crate::failpoint::pass(crate::failpoint::Point::AfterClaim, claims.len()).await;
@@ -153,7 +154,7 @@ pub async fn claim(
     };
     let claims: Vec<_> = claims.into_iter().filter_map(with_subscription).collect();
     for (claim, subscription) in &claims {
-        if let Some(event) = claim.event {
+        if let Ok(event) = claim.event {
             events.want(event, subscription);
         }
     }
@@ -161,8 +162,8 @@ pub async fn claim(
         .into_iter()
         .map(|(claim, subscription)| {
             let (message, part) = match claim.event {
-                Some(event) => events.render(event, &subscription),
-                None => (None, 0),
+                Ok(event) => events.render(event, &subscription),
+                Err(reason) => (Err(reason), 0),
             };
             Delivery {
                 id: claim.id,
@@ -201,9 +202,25 @@ struct Read {
     walk: Option<Duration>,
 }
 
+/// Reads the claim's rows. One that can't be read must not keep the others here: after an error about data the server reads
+/// row by row, and says which ones these are.
+async fn read_whatever_there_is(owner: &Owner, request: &mut ClaimRequest) -> Result<Read, Error> {
+    let error = match read(owner, request, false).await {
+        Ok(read) => return Ok(read),
+        Err(error) => error,
+    };
+    let Some(state) = data_error(&error) else {
+        return Err(error);
+    };
+    tracing::warn!("a claim failed ({state}): reading deliveries one by one");
+    request.max_rows = request.max_rows.min(CAREFUL_ROWS);
+    request.newcomers = request.newcomers.min(CAREFUL_ROWS);
+    read(owner, request, true).await
+}
+
 /// Reads the claim's rows. The stream of rows ends here, also where it was not read to its end: nothing else could be
 /// asked on this session beside it.
-async fn read(owner: &Owner, request: &ClaimRequest) -> Result<Read, Error> {
+async fn read(owner: &Owner, request: &ClaimRequest, careful: bool) -> Result<Read, Error> {
     let per_subscription = i32::try_from(request.per_subscription).unwrap_or(i32::MAX);
     let max_rows = i32::try_from(request.max_rows).unwrap_or(i32::MAX);
     let newcomers = i32::try_from(request.newcomers).unwrap_or(i32::MAX);
@@ -212,7 +229,7 @@ async fn read(owner: &Owner, request: &ClaimRequest) -> Result<Read, Error> {
         .as_ref()
         .map(|(subscriptions, _)| subscriptions);
     let after = request.only.as_ref().map(|(_, after)| after);
-    let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 12] = [
+    let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 13] = [
         &request.shards,
         &request.cursors,
         &request.held,
@@ -222,9 +239,10 @@ async fn read(owner: &Owner, request: &ClaimRequest) -> Result<Read, Error> {
         &per_subscription,
         &newcomers,
         &max_rows,
-        &MAX_STORED_BYTES,
+        &MAX_BYTES,
         &only,
         &after,
+        &careful,
     ];
     let mut rows = pin!(owner.client.query_raw(&owner.claim, parameters).await?);
     let mut read = Read {
@@ -234,7 +252,6 @@ async fn read(owner: &Owner, request: &ClaimRequest) -> Result<Read, Error> {
         more_lanes: 0,
         walk: None,
     };
-    let mut bytes = 0;
     while let Some(row) = rows.try_next().await? {
         let walk_us = u64::try_from(row.get::<_, i64>(24)).unwrap_or_default();
         read.walk = Some(Duration::from_micros(walk_us));
@@ -242,11 +259,11 @@ async fn read(owner: &Owner, request: &ClaimRequest) -> Result<Read, Error> {
             read.more_lanes += 1;
             continue;
         };
-        if row.get(8) || bytes >= MAX_BYTES {
+        if row.get(8) {
             read.cut = true;
             break;
         }
-        let mut claim = Claim {
+        read.claims.push(Claim {
             id,
             is_newcomer: row.get(1),
             shard: row.get(2),
@@ -254,12 +271,8 @@ async fn read(owner: &Owner, request: &ClaimRequest) -> Result<Read, Error> {
             attempt: row.get(5),
             lane: row.get(6),
             deadline: deadline(row.get(7)),
-            event: None,
-        };
-        let new_bytes;
-        (claim.event, new_bytes) = read.events.take(row);
-        bytes += new_bytes;
-        read.claims.push(claim);
+            event: read.events.take(row),
+        });
     }
     Ok(read)
 }

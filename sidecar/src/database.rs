@@ -11,6 +11,34 @@ use tokio::sync::mpsc;
 use tokio_postgres::{AsyncMessage, Client, Config, Notification};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+/// Settings of every session, whatever the defaults of role and database are: a `search_path` with a schema of somebody
+/// else could put other functions in the place of those that are meant. Not among them is default_transaction_read_only:
+/// a database that was made read-only stays so.
+const PINNED: &[(&str, &str)] = &[
+    ("search_path", "pg_catalog,pg_temp"),
+    ("default_transaction_isolation", "read committed"),
+    ("default_transaction_deferrable", "off"),
+    ("check_function_bodies", "on"),
+    ("row_security", "on"),
+    ("standard_conforming_strings", "on"),
+    ("array_nulls", "on"),
+    ("transform_null_equals", "off"),
+    ("DateStyle", "ISO,MDY"),
+    ("IntervalStyle", "postgres"),
+    ("TimeZone", "UTC"),
+    ("bytea_output", "hex"),
+    ("extra_float_digits", "1"),
+    ("client_min_messages", "notice"),
+    ("jit", "off"),
+    ("plan_cache_mode", "auto"),
+    ("idle_session_timeout", "0"),
+    ("idle_in_transaction_session_timeout", "0"),
+];
+
+/// A setting that PostgreSQL has from version 17 on.
+const NO_TRANSACTION_TIMEOUT: &str = "select pg_catalog.set_config(s.name, '0', false) from pg_catalog.pg_settings s \
+     where s.name operator(pg_catalog.=) 'transaction_timeout'";
+
 /// How to reach the database.
 #[derive(Clone)]
 pub struct Database {
@@ -47,8 +75,8 @@ impl Database {
         Ok(Self { config, tls })
     }
 
-    /// Opens a session named `name` in pg_stat_activity, with these run-time settings. Notifications of the
-    /// session go to `notifications`; the channel closes when the session ends.
+    /// Opens a session named `name` in pg_stat_activity, with these run-time settings beside [`PINNED`]. Notifications
+    /// of the session go to `notifications`; the channel closes when the session ends.
     ///
     /// # Errors
     /// Those of the connection.
@@ -58,10 +86,12 @@ impl Database {
         settings: &[(&str, String)],
         notifications: mpsc::UnboundedSender<Notification>,
     ) -> Result<Client, tokio_postgres::Error> {
+        let options = startup_options(self.config.get_options(), settings);
         let (client, mut connection) = self
             .config
             .clone()
             .application_name(name)
+            .options(options)
             .connect(self.tls.clone())
             .await?;
         tokio::spawn(async move {
@@ -82,13 +112,30 @@ impl Database {
                 }
             }
         });
-        for (setting, value) in settings {
-            client
-                .execute("select set_config($1, $2, false)", &[setting, value])
-                .await?;
-        }
+        client.batch_execute(NO_TRANSACTION_TIMEOUT).await?;
         Ok(client)
     }
+}
+
+/// The options of the startup packet: those of the connection string, and then ours. They are in force before the first
+/// statement, and win over ALTER ROLE ... SET and ALTER DATABASE ... SET.
+fn startup_options(of_url: Option<&str>, settings: &[(&str, String)]) -> String {
+    let mut options = of_url.unwrap_or_default().to_owned();
+    let pinned = PINNED.iter().map(|(name, value)| (*name, *value));
+    let own = settings.iter().map(|(name, value)| (*name, value.as_str()));
+    // The last one wins.
+    for (name, value) in pinned.chain(own) {
+        options.push_str(" -c ");
+        options.push_str(name);
+        options.push('=');
+        for character in value.chars() {
+            if character.is_whitespace() || character == '\\' {
+                options.push('\\');
+            }
+            options.push(character);
+        }
+    }
+    options
 }
 
 /// Waiting times between attempts to reach the database: 0.1 s doubling to 2 s, each with full jitter on its upper half.
@@ -111,6 +158,19 @@ impl Backoff {
     }
 }
 
+/// The SQLSTATE of `webhooks.check_adopted()`.
+const NOT_ADOPTED: &str = "WHCPY";
+
+/// The SQLSTATE of a statement that failed over what is in a row: others may be read nevertheless. Without the server's words,
+/// which may show it.
+pub fn data_error(error: &tokio_postgres::Error) -> Option<String> {
+    use tokio_postgres::error::SqlState;
+    let code = error.code()?;
+    let is_about_data =
+        *code == SqlState::OUT_OF_MEMORY || matches!(&code.code()[..2], "22" | "54" | "XX");
+    is_about_data.then(|| format!("SQLSTATE {}", code.code()))
+}
+
 /// What an operator can do about an error, with the server's own words but no connection string.
 pub fn explain(error: &tokio_postgres::Error) -> String {
     use tokio_postgres::error::SqlState;
@@ -125,6 +185,11 @@ pub fn explain(error: &tokio_postgres::Error) -> String {
         _ => "",
     };
     match error.as_db_error() {
+        // Its hint is the advice.
+        Some(server) if server.code().code() == NOT_ADOPTED => {
+            let hint = server.hint().unwrap_or_default();
+            format!("{}: {}; {hint}", server.severity(), server.message())
+        }
         Some(server) => format!("{}: {}{advice}", server.severity(), server.message()),
         None => {
             let mut text = error.to_string();
@@ -149,6 +214,21 @@ pub fn explain(error: &tokio_postgres::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pinned_settings_come_after_those_of_the_connection_string() {
+        let options = startup_options(
+            Some("-c search_path=evil -c geqo=off"),
+            &[("statement_timeout", "10 min".to_owned())],
+        );
+        assert!(
+            options.starts_with(
+                "-c search_path=evil -c geqo=off -c search_path=pg_catalog,pg_temp -c "
+            )
+        );
+        assert!(options.contains(" -c default_transaction_isolation=read\\ committed -c "));
+        assert!(options.ends_with(" -c statement_timeout=10\\ min"));
+    }
 
     #[test]
     fn backoff_grows_to_its_cap() {

@@ -19,6 +19,9 @@ use webhooks_core::capture::error_text;
 use webhooks_core::retry::{Decision, Outcome, decide, decide_test};
 use webhooks_core::url_policy::AddressPolicy;
 
+/// How long after its expiry a delivery is looked at again: surely after it, also by a clock that differs a little.
+const EXPIRY_MARGIN: Duration = Duration::from_secs(1);
+
 /// The pooled client and what guards it.
 #[derive(Clone)]
 pub struct Deliverer {
@@ -75,7 +78,7 @@ impl Deliverer {
         let subscription = &delivery.subscription;
         // Here and not when it was claimed: a template takes its time, and only its own delivery's.
         let templated = match (&delivery.message, &subscription.template) {
-            (Some(message), Some(template)) if Instant::now() < delivery.deadline => {
+            (Ok(message), Some(template)) if Instant::now() < delivery.deadline => {
                 let (most, part) = (subscription.max_payload_bytes, &subscription.template_part);
                 Some(self.templating.render(message, template, most, part).await)
             }
@@ -104,10 +107,12 @@ impl Deliverer {
             session: 0,
             is_void: false,
         };
-        let Some(message) = &delivery.message else {
-            attempt.error =
-                Some("the event is no longer in event_logs; nothing was sent".to_owned());
-            return attempt;
+        let message = match &delivery.message {
+            Ok(message) => message,
+            Err(reason) => {
+                attempt.error = Some(format!("{reason}; nothing was sent"));
+                return attempt;
+            }
         };
         if started >= delivery.deadline {
             attempt.status = "expired";
@@ -155,7 +160,9 @@ impl Deliverer {
             }
             Decision::RetryAfter(delay) => {
                 attempt.status = "retrying";
-                attempt.retry_after = Some(delay);
+                // A retry that would come too late is due when the delivery expires: nothing is sent then.
+                let left = delivery.deadline.saturating_duration_since(Instant::now());
+                attempt.retry_after = Some(delay.min(left + EXPIRY_MARGIN));
                 attempt.error = Some(error_text(&detail));
             }
             Decision::Fail(reason) => {

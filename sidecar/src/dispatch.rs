@@ -1,12 +1,13 @@
 //! Dispatch: which claimed delivery is sent next. Round robin over subscriptions, each within its own limits and
 //! within its share of the slots, so that receivers that hang can't take the slots of those that answer.
 //!
-//! `room`: what a claim should bring; `seen`: where it may begin; `put_back`: what is let go; `line`: one subscription;
+//! `room`: what a claim should bring; `seen`: where it may begin; `put_back`: what is let go; `parked`: what somebody has locked; `line`: one subscription;
 //! `lanes`: order; `rate`: limits; `breaker`: failures; `unverified`: receivers that have to agree first.
 
 mod breaker;
 mod lanes;
 mod line;
+mod parked;
 mod put_back;
 mod rate;
 mod room;
@@ -41,6 +42,8 @@ enum State {
     Recording,
     /// Recorded while a claim was under way, whose snapshot may still show it.
     Recorded,
+    /// Its result waits, since somebody has locked its subscription's rows.
+    Parked,
     /// Its result can't be recorded: held so that it is not sent over and over.
     Stuck,
 }
@@ -48,7 +51,7 @@ enum State {
 impl State {
     /// Whether a request or its result is on the way.
     fn is_busy(&self) -> bool {
-        matches!(self, Self::InFlight(_) | Self::Recording)
+        matches!(self, Self::InFlight(_) | Self::Recording | Self::Parked)
     }
 }
 
@@ -110,6 +113,8 @@ pub struct Board {
     stuck: usize,
     /// Subscriptions that a result disables, until that result (a delivery's) is recorded.
     disabling: HashMap<Uuid, Uuid>,
+    /// How many results wait of each line, whose rows are locked: nothing more of it is taken.
+    parked: HashMap<Uuid, usize>,
     /// A line with `more` has room again.
     hungry: bool,
     test_ended: bool,
@@ -144,6 +149,7 @@ impl Board {
             recorded: Vec::new(),
             stuck: 0,
             disabling: HashMap::new(),
+            parked: HashMap::new(),
             hungry: false,
             test_ended: false,
             walks_are_slow: false,
@@ -194,6 +200,27 @@ impl Board {
         self.drop_waiting_of(subscription);
     }
 
+    /// Very many subscriptions were changed.
+    pub fn all_changed(&mut self) {
+        self.forget_failures(|_| true);
+        self.drop_waiting(|_| true);
+        self.unsee_all();
+        self.hungry = true;
+    }
+
+    /// Subscriptions that something is here or known of: their changes matter.
+    pub fn concerned(&self) -> Vec<Uuid> {
+        let concerned: HashSet<Uuid> = self
+            .lines
+            .iter()
+            .filter(|(_, line)| line.held > 0)
+            .map(|(id, _)| *id)
+            .chain(self.breakers.failing())
+            .chain(self.unverified.ids())
+            .collect();
+        concerned.into_iter().collect()
+    }
+
     /// Takes a claimed delivery, unless it is held already or its line takes no more. Returns whether it was new.
     pub fn offer(&mut self, delivery: Delivery, now: Instant) -> bool {
         let id = delivery.id;
@@ -221,7 +248,8 @@ impl Board {
         };
         // What can't be sent any more is only recorded.
         let admitted = admitted && !(must_agree && delivery.is_sendable(now));
-        if !admitted || self.disabling.contains_key(&line_id) {
+        if !admitted || self.disabling.contains_key(&line_id) || self.parked.contains_key(&line_id)
+        {
             line.more = true;
             self.unsee(line_id, id);
             return false;
@@ -465,6 +493,7 @@ impl Board {
         };
         let (subscription, lane) = (held.line, held.lane);
         self.bytes_in_flight -= std::mem::take(&mut held.size);
+        let was_parked = matches!(held.state, State::Parked);
         if claiming {
             held.state = State::Recorded;
             self.recorded.push(id);
@@ -475,6 +504,9 @@ impl Board {
         let lane_ended = lane.is_some_and(|lane| self.lanes.released((subscription, lane)));
         self.hungry |= lane_ended;
         self.leave_line(subscription);
+        if was_parked {
+            self.unpark(subscription);
+        }
     }
 
     /// The result is not written after all: the delivery stays in the database as it was.
@@ -500,10 +532,14 @@ impl Board {
         let Some(held) = self.held.get_mut(&id) else {
             return;
         };
+        let was_parked = matches!(held.state, State::Parked);
         held.state = State::Stuck;
         self.stuck += 1;
         self.bytes_in_flight -= std::mem::take(&mut held.size);
         let subscription = held.line;
+        if was_parked {
+            self.unpark(subscription);
+        }
         if self.disabling.get(&subscription) == Some(&id) {
             self.disabling.remove(&subscription);
         }
@@ -594,9 +630,11 @@ impl Board {
         self.in_flight
     }
 
-    /// Whether nothing is in flight or being recorded.
+    /// Whether nothing is in flight or being recorded, but for what somebody has locked.
     pub fn is_quiet(&self) -> bool {
-        self.held.values().all(|held| !held.state.is_busy())
+        self.held
+            .values()
+            .all(|held| !held.state.is_busy() || matches!(held.state, State::Parked))
     }
 }
 

@@ -1,23 +1,25 @@
 //! The engine: one task that owns all state and drives wake → claim → dispatch → deliver → record.
 //!
 //! On the owning session one statement runs at a time ([`Action`]), while attempts and recording go on beside it. In
-//! files of their own: `claiming`, `sharing` shards with others, taking in `results`, `verifying` receivers, and the `drain`
-//! at the end.
+//! files of their own: `claiming`, `sharing` shards with others, taking in `results`, `verifying` receivers, `waiting` for
+//! locks of others, and the `drain` at the end.
 
 mod claiming;
 mod drain;
 mod results;
 mod sharing;
 mod verifying;
+mod waiting;
 
 use crate::args::RunArgs;
+use crate::blockers::Warnings;
 use crate::claim::Claimed;
 use crate::database::{Backoff, Database, explain};
 use crate::deliver::{Attempt, Deliverer};
 use crate::dispatch::Board;
 use crate::handshake::{Answer, News};
 use crate::maintain;
-use crate::owner::{Owner, Promoted, Settings, Signal, same_version};
+use crate::owner::{Balanced, Owner, Promoted, Settings, Signal, same_version};
 use crate::record::{self, Flushed};
 use crate::shards::Shards;
 use crate::subscriptions::{Subscription, Subscriptions};
@@ -35,12 +37,15 @@ use tokio::sync::Mutex;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio_postgres::{Error, Notification};
 use uuid::Uuid;
+use waiting::Purpose;
 
 /// How often to send a heartbeat and look at the balance of shards. Short, so that one that joins is given its share
 /// within seconds; one small statement each.
 const BALANCE_INTERVAL: Duration = Duration::from_secs(2);
 /// How often tests are looked for: sidecars are told of each, unless `webhooks.notify` is off.
 const TESTS_INTERVAL: Duration = Duration::from_secs(15);
+/// How often to look for changes of settings and subscriptions that nobody notified this sidecar of.
+const CHANGES_INTERVAL: Duration = Duration::from_secs(10);
 /// Longest time between looks at scheduled deliveries: how late one with deliver_after can be noticed.
 const PROMOTE_INTERVAL: Duration = Duration::from_secs(2);
 /// Shortest time between such looks when publishers ring.
@@ -50,6 +55,8 @@ const PROMOTE_STEP: Duration = Duration::from_millis(5);
 /// A session that lasted so long was a good one: the next is tried for at once. What fails at once, on a read-only server
 /// for example, does so within milliseconds.
 const STABLE: Duration = Duration::from_secs(1);
+/// How often a reason is logged again for which no session comes about.
+const REMINDER: Duration = Duration::from_secs(60);
 /// How long recording may take after the last request at shutdown.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(15);
 
@@ -114,10 +121,7 @@ enum End {
 /// What a statement on the owning session answered.
 enum Reply {
     Settings(Settings),
-    Balanced {
-        fair_share: usize,
-        acquired: Vec<i16>,
-    },
+    Balanced(Balanced),
     Released(Vec<i16>),
     Promoted(Promoted),
     Claimed {
@@ -129,6 +133,13 @@ enum Reply {
     Loaded(Vec<Arc<Subscription>>),
     Armed(bool),
     Disarmed,
+    /// Who is in the way was logged.
+    Named,
+    /// The settings, and the subscriptions that changed.
+    Changed {
+        settings: Settings,
+        subscriptions: Vec<Uuid>,
+    },
 }
 
 type Action = BoxFuture<'static, Result<Reply, Error>>;
@@ -202,6 +213,21 @@ struct Engine {
     /// Failures that ended after that: whether they count, the server's next answer says.
     parked: Vec<Attempt>,
     announced: bool,
+    /// Why the last session was lost or did not come about, and when that was logged.
+    complaint: Option<(String, Instant)>,
+    /// What the statement under way is for.
+    purpose: Purpose,
+    /// After a statement that had to give up: none but the heartbeat before this time.
+    retry_at: Instant,
+    patience: Option<Backoff>,
+    /// Since when due deliveries are locked.
+    locked_since: Option<Instant>,
+    /// Of statements that had to give up, and of due deliveries that are locked.
+    warnings: Warnings,
+    row_warnings: Warnings,
+    /// What waits, and deliveries that do: who is in the way is to be logged.
+    to_name: Option<(String, Vec<Uuid>)>,
+    changes_at: Instant,
 }
 
 impl Engine {
@@ -265,6 +291,15 @@ impl Engine {
             action_started: now,
             lease_until: now,
             announced: false,
+            complaint: None,
+            purpose: Purpose::Other,
+            retry_at: now,
+            patience: None,
+            locked_since: None,
+            warnings: Warnings::default(),
+            row_warnings: Warnings::default(),
+            to_name: None,
+            changes_at: now,
         }
     }
 
@@ -303,6 +338,9 @@ impl Engine {
         self.lease_until = now;
         self.round_trip = Duration::MAX;
         self.announced = false;
+        self.complaint = None;
+        self.retry_at = now;
+        self.changes_at = now + CHANGES_INTERVAL;
     }
 
     /// A session ended: whatever was not sent yet is no longer ours to send.
@@ -316,6 +354,12 @@ impl Engine {
         self.lost_sessions.fetch_add(1, Ordering::Relaxed);
         self.shards = Shards::default();
         self.settle_parked();
+        let now = Instant::now();
+        let was_said = |(said, at): &(String, Instant)| said == reason && now < *at + REMINDER;
+        if self.complaint.as_ref().is_some_and(was_said) {
+            return;
+        }
+        self.complaint = Some((reason.to_owned(), now));
         tracing::warn!(
             in_flight = self.board.in_flight(),
             "no session with the database, reconnecting: {reason}"
@@ -356,6 +400,7 @@ impl Engine {
                     }
                     match reply {
                         Ok(reply) => {
+                            self.went_on();
                             self.round_trip = self.round_trip.min(self.action_started.elapsed());
                             self.lease_until = self.action_started + self.args.lease * 2 / 3;
                             self.settle_parked();
@@ -363,6 +408,7 @@ impl Engine {
                                 return End::Lost(reason);
                             }
                         }
+                        Err(error) if self.is_survived(&error) => {}
                         Err(error) => return End::Lost(explain(&error)),
                     }
                 }
@@ -393,15 +439,20 @@ impl Engine {
 
     /// The next statement for the owning session, or until when there is none.
     fn next_action(&mut self, owner: &Arc<Owner>, now: Instant) -> Result<Action, Instant> {
+        if let Some(question) = self.name_blockers(owner) {
+            return Ok(question);
+        }
         let owner = owner.clone();
-        if self.reload_settings {
+        if self.reload_settings && now >= self.retry_at {
             self.reload_settings = false;
+            self.purpose = Purpose::Settings;
             return Ok(Box::pin(async move {
                 Ok(Reply::Settings(owner.settings().await?))
             }));
         }
         if let Some(shards) = self.shards_to_release(now) {
             let armed = std::mem::take(&mut self.armed);
+            self.purpose = Purpose::Release;
             return Ok(Box::pin(async move {
                 if !armed.is_empty() {
                     owner.disarm(&armed).await?;
@@ -413,19 +464,24 @@ impl Engine {
         if now >= self.balance_at {
             self.balance_at = now + BALANCE_INTERVAL;
             let owned = self.shards.owned();
+            self.purpose = Purpose::Balance;
             return Ok(Box::pin(async move {
-                let (fair_share, acquired) = owner.balance(&owned).await?;
-                Ok(Reply::Balanced {
-                    fair_share,
-                    acquired,
-                })
+                Ok(Reply::Balanced(owner.balance(&owned).await?))
             }));
         }
         let active = self.shards.active();
         if active.is_empty() {
             return Err(self.balance_at);
         }
+        if now < self.retry_at {
+            return Err(self.retry_at.min(self.balance_at));
+        }
+        if now >= self.changes_at {
+            self.changes_at = now + CHANGES_INTERVAL;
+            return Ok(self.look_for_changes(&owner));
+        }
         if now >= self.promote_at {
+            self.purpose = Purpose::Promote;
             self.last_promote = now;
             self.promote_at = now + PROMOTE_INTERVAL;
             return Ok(Box::pin(async move {
@@ -474,12 +530,14 @@ impl Engine {
             Step::Look => Ok(self.claim(owner, room, now)),
             Step::Arm => {
                 self.armed.clone_from(&active);
+                self.purpose = Purpose::Arm;
                 Ok(Box::pin(async move {
                     Ok(Reply::Armed(owner.arm(&active).await?))
                 }))
             }
             Step::Disarm => {
                 self.disarm_first = false;
+                self.purpose = Purpose::Disarm;
                 let armed = std::mem::take(&mut self.armed);
                 Ok(Box::pin(async move {
                     owner.disarm(&armed).await?;
@@ -490,6 +548,7 @@ impl Engine {
                 let mut until = until
                     .min(self.balance_at)
                     .min(self.promote_at)
+                    .min(self.changes_at)
                     .min(self.tests_at);
                 if now < claim_at {
                     until = until.min(claim_at);
@@ -516,10 +575,7 @@ impl Engine {
                 self.verification_settings(&settings);
                 self.settings = Some(Arc::new(settings));
             }
-            Reply::Balanced {
-                fair_share,
-                acquired,
-            } => self.balanced(fair_share, &acquired, now),
+            Reply::Balanced(balanced) => self.balanced(&balanced, now),
             Reply::Released(shards) => {
                 self.shards.released(&shards);
                 self.board.forget_failures(|shard| shards.contains(&shard));
@@ -530,17 +586,28 @@ impl Engine {
                     "gave shards back"
                 );
             }
-            Reply::Promoted(Promoted { ready, next }) => {
+            Reply::Promoted(Promoted {
+                ready,
+                next,
+                locked,
+            }) => {
                 for (subscription, id) in &ready {
                     self.board.promoted(*subscription, *id);
                 }
                 if !ready.is_empty() || std::mem::take(&mut self.more_lanes) {
                     self.wake.look_again();
                 }
+                // To go over very many locked rows takes its time, in which nothing is claimed.
+                let least = match locked.is_empty() {
+                    true => PROMOTE_STEP,
+                    false => (now - self.action_started) * 10,
+                };
                 self.promote_at = now
                     + next
                         .unwrap_or(PROMOTE_INTERVAL)
+                        .max(least)
                         .clamp(PROMOTE_STEP, PROMOTE_INTERVAL);
+                self.locked(locked, now);
             }
             Reply::Claimed { claimed, scope } => self.claimed(claimed, scope, now),
             Reply::ClaimedTests(claimed) => self.claimed_tests(claimed, now),
@@ -552,6 +619,22 @@ impl Engine {
                 self.wake.tried_to_arm(success, now);
             }
             Reply::Disarmed => self.wake.disarmed(now),
+            Reply::Named => {}
+            Reply::Changed {
+                settings,
+                subscriptions,
+            } => {
+                if self
+                    .settings
+                    .as_ref()
+                    .is_some_and(|s| s.digest != settings.digest)
+                {
+                    self.settings_changed();
+                }
+                for id in subscriptions {
+                    self.subscription_changed(id);
+                }
+            }
         }
         Ok(())
     }
@@ -569,12 +652,19 @@ impl Engine {
                 self.subscription_changed(id);
                 self.to_verify.insert(id);
             }
-            Some(Signal::Settings) => {
-                self.reload_settings = true;
-                self.settings_are_stale = true;
+            Some(Signal::Subscriptions) => {
+                self.reload_subscriptions = true;
+                self.board.all_changed();
+                self.wake.look_again();
             }
+            Some(Signal::Settings) => self.settings_changed(),
             None => {}
         }
+    }
+
+    fn settings_changed(&mut self) {
+        self.reload_settings = true;
+        self.settings_are_stale = true;
     }
 
     fn subscription_changed(&mut self, id: Uuid) {

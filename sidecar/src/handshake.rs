@@ -21,13 +21,17 @@ use tokio_postgres::Client;
 use uuid::Uuid;
 use webhooks_core::capture::error_text;
 
-/// How long to wait for who changes a subscription just then.
+/// How long to wait for who has locked a table.
 const LOCK_TIMEOUT: &str = "5s";
-const STATEMENT_TIMEOUT: Duration = Duration::from_secs(30);
+const STATEMENT_TIMEOUT: Duration = Duration::from_secs(35);
+/// The server cancels a statement a little earlier.
+const SERVER_TIMEOUT: &str = "30s";
 /// How long the body of an answer is worth waiting for.
 const BODY_TIMEOUT: Duration = Duration::from_secs(1);
 /// Before what could not be written is asked once more.
 const PAUSE: Duration = Duration::from_secs(5);
+/// Before answers are given again whose subscriptions somebody has locked.
+pub const LOCKED_PAUSE: Duration = Duration::from_secs(1);
 
 /// What came of asking.
 pub struct Answer {
@@ -46,6 +50,8 @@ pub enum News {
     Answered(Answer),
     /// The answers of these subscriptions are written, or were given up.
     Recorded(Vec<Uuid>),
+    /// Somebody has locked the subscriptions of these answers: they are to be given again.
+    Locked(Vec<Answer>),
 }
 
 impl Deliverer {
@@ -126,9 +132,9 @@ fn request(
     Ok(request)
 }
 
-/// Writes answers, on a session of its own: it may have to wait for who changes a subscription just then. What can't be
-/// written is only logged: its receiver will be asked once more.
-pub async fn record(database: &Database, answers: Vec<Answer>) -> Vec<Uuid> {
+/// Writes answers, on a session of its own. Returns the subscriptions of those that are written, or given up: what can't be
+/// written is only logged, and its receiver will be asked once more; and the answers whose subscriptions somebody has locked.
+pub async fn record(database: &Database, answers: Vec<Answer>) -> (Vec<Uuid>, Vec<Answer>) {
     let ids: Vec<Uuid> = answers
         .iter()
         .map(|answer| answer.subscription.id)
@@ -138,7 +144,12 @@ pub async fn record(database: &Database, answers: Vec<Answer>) -> Vec<Uuid> {
         write(&client, &ids, &answers).await
     });
     let failure = match written.await {
-        Ok(Ok(())) => return ids,
+        Ok(Ok(locked)) => {
+            let (locked, written): (Vec<_>, Vec<_>) = answers
+                .into_iter()
+                .partition(|answer| locked.contains(&answer.subscription.id));
+            return (written.iter().map(|a| a.subscription.id).collect(), locked);
+        }
         Ok(Err(error)) => explain(&error),
         Err(_) => format!("no answer within {} s", STATEMENT_TIMEOUT.as_secs()),
     };
@@ -147,12 +158,19 @@ pub async fn record(database: &Database, answers: Vec<Answer>) -> Vec<Uuid> {
         "could not record what receivers said when asked whether they want deliveries; they will be asked again: {failure}"
     );
     tokio::time::sleep(PAUSE).await;
-    ids
+    (ids, Vec::new())
 }
 
 async fn open(database: &Database) -> Result<Client, tokio_postgres::Error> {
     let (sender, _) = unbounded_channel();
-    let settings = [("lock_timeout", LOCK_TIMEOUT.to_owned())];
+    let settings = [
+        ("lock_timeout", LOCK_TIMEOUT.to_owned()),
+        ("statement_timeout", SERVER_TIMEOUT.to_owned()),
+        (
+            "idle_in_transaction_session_timeout",
+            SERVER_TIMEOUT.to_owned(),
+        ),
+    ];
     database
         .connect("webhooks-sidecar verify", &settings, sender)
         .await
@@ -162,7 +180,7 @@ async fn write(
     client: &Client,
     ids: &[Uuid],
     answers: &[Answer],
-) -> Result<(), tokio_postgres::Error> {
+) -> Result<Vec<Uuid>, tokio_postgres::Error> {
     let column = |of: fn(&Answer) -> &str| answers.iter().map(of).collect::<Vec<_>>();
     let (urls, origins) = (column(|a| &a.url), column(|a| &a.origin));
     let states = column(|answer| match answer.permission {
@@ -188,9 +206,9 @@ async fn write(
         .iter()
         .map(|answer| i64::try_from(answer.retry_after?.as_millis()).ok())
         .collect();
-    client
-        .execute(
-            "select webhooks.record_verifications($1, $2, $3, $4, $5, $6, $7)",
+    let locked = client
+        .query(
+            "select * from webhooks.record_verifications($1, $2, $3, $4, $5, $6, $7)",
             &[
                 &ids,
                 &urls,
@@ -201,6 +219,6 @@ async fn write(
                 &retry_after_ms,
             ],
         )
-        .await
-        .map(drop)
+        .await?;
+    Ok(locked.iter().map(|row| row.get(0)).collect())
 }

@@ -12,11 +12,12 @@
 //! - [`dispatch`]: what may be sent next, fairly
 //! - [`deliver`]: one HTTP attempt; [`client`]: what makes it; [`request`] and [`response`]: its two halves;
 //!   [`resolve`]: names to addresses; [`tls`]: to receivers and the database
-//! - [`record`]: results back to SQL; [`maintain`]: regular upkeep
+//! - [`record`]: results back to SQL; [`blockers`]: who keeps it waiting; [`maintain`]: regular upkeep
 //! - [`open_files`]: how many there may be; [`clock`]: the time; signals: [`shutdown`]
 //! - `failpoint`: where crash tests stop the process (cargo feature `failpoints`)
 
 mod args;
+mod blockers;
 mod claim;
 mod client;
 mod clock;

@@ -3,32 +3,44 @@
 use crate::database::{Database, explain};
 use tokio::sync::mpsc::unbounded_channel;
 
-/// Calls `webhooks.maintain()` once and logs what it did. A failure is logged; the next call tries again.
+/// Partitions beside a large default partition are made step by step: so many calls at the most.
+const MAX_CALLS: u32 = 40;
+
+/// Calls `webhooks.maintain()` and logs what it did. A failure is logged; the next call tries again.
 pub async fn run(database: Database) {
-    match call(&database).await {
-        Ok(done) => {
-            for (task, done) in done.into_iter().filter(|(_, done)| *done > 0) {
-                tracing::info!(task, done, "maintained");
-            }
-        }
-        Err(error) => tracing::warn!("maintenance failed: {}", explain(&error)),
+    if let Err(error) = maintain(&database).await {
+        tracing::warn!("maintenance failed: {}", explain(&error));
     }
 }
 
-async fn call(database: &Database) -> Result<Vec<(String, i64)>, tokio_postgres::Error> {
+async fn maintain(database: &Database) -> Result<(), tokio_postgres::Error> {
     let (sender, _) = unbounded_channel();
     let client = database
         .connect(
             "webhooks-sidecar maintain",
-            &[("statement_timeout", "10min".to_owned())],
+            &[
+                ("statement_timeout", "10min".to_owned()),
+                ("lock_timeout", "5s".to_owned()),
+                ("idle_in_transaction_session_timeout", "1min".to_owned()),
+            ],
             sender,
         )
         .await?;
-    let rows = client
-        .query("select task, done from webhooks.maintain()", &[])
-        .await?;
-    Ok(rows
-        .iter()
-        .map(|row| (row.get(0), row.get::<_, Option<i64>>(1).unwrap_or(0)))
-        .collect())
+    for _ in 0..MAX_CALLS {
+        let rows = client
+            .query("select task, done from webhooks.maintain()", &[])
+            .await?;
+        let mut is_half_done = false;
+        for row in rows {
+            let (task, done): (&str, Option<i64>) = (row.get(0), row.get(1));
+            if let Some(done) = done.filter(|done| *done > 0) {
+                tracing::info!(task, done, "maintained");
+                is_half_done |= ["prepare_partitions", "create_partitions"].contains(&task);
+            }
+        }
+        if !is_half_done {
+            break;
+        }
+    }
+    Ok(())
 }

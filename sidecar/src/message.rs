@@ -77,6 +77,8 @@ const FIRST_COLUMN: usize = 9;
 const TENANT_ID: usize = FIRST_COLUMN + 1;
 const DATA: usize = FIRST_COLUMN + 7;
 const RESOURCE_DATA: usize = FIRST_COLUMN + 14;
+/// Why its data is not there, if it can't be read.
+const OBJECTION: usize = 25;
 
 fn event(row: &Row) -> Event<'_> {
     Event {
@@ -102,7 +104,7 @@ fn event(row: &Row) -> Event<'_> {
 /// The events of a claim. They are rendered when it is complete: only then are the subscriptions loaded that say how.
 #[derive(Default)]
 pub struct Events {
-    by_id: HashMap<Uuid, Option<usize>>,
+    by_id: HashMap<Uuid, usize>,
     events: Vec<Claimed>,
 }
 
@@ -125,23 +127,30 @@ struct Rendered {
 impl Events {
     /// Takes the event of a claimed row.
     ///
-    /// Returns: how to ask for it (`None`: it is gone from event_logs), and the bytes of data that are here now and were not.
-    pub fn take(&mut self, row: Row) -> (Option<usize>, usize) {
+    /// Returns: how to ask for it.
+    ///
+    /// # Errors
+    /// Why it can't be sent.
+    pub fn take(&mut self, row: Row) -> Result<usize, String> {
+        if let Some(objection) = row.get::<_, Option<&str>>(OBJECTION) {
+            let event_id: Uuid = row.get(FIRST_COLUMN);
+            let delivery_id: Uuid = row.get(0);
+            tracing::warn!(%event_id, %delivery_id, "a delivery fails: {objection}");
+            return Err(objection.to_owned());
+        }
+        if row.get::<_, Option<Uuid>>(TENANT_ID).is_none() {
+            return Err(gone());
+        }
         match self.by_id.entry(row.get(FIRST_COLUMN)) {
-            Entry::Occupied(known) => (*known.get(), 0),
+            Entry::Occupied(known) => Ok(*known.get()),
             Entry::Vacant(new) => {
-                if row.get::<_, Option<Uuid>>(TENANT_ID).is_none() {
-                    return (*new.insert(None), 0);
-                }
-                let resource = row.get::<_, Option<&str>>(RESOURCE_DATA);
-                let bytes = row.get::<_, &str>(DATA).len() + resource.map_or(0, str::len);
-                let index = *new.insert(Some(self.events.len()));
+                let index = *new.insert(self.events.len());
                 self.events.push(Claimed {
                     row: Some(row),
                     left: 0,
                     rendered: Default::default(),
                 });
-                (index, bytes)
+                Ok(index)
             }
         }
     }
@@ -158,7 +167,7 @@ impl Events {
         &mut self,
         index: usize,
         subscription: &Subscription,
-    ) -> (Option<Arc<Message>>, usize) {
+    ) -> (Result<Arc<Message>, String>, usize) {
         let claimed = &mut self.events[index];
         let rendered = &mut claimed.rendered[subscription.format as usize];
         if rendered.message.is_none() {
@@ -175,6 +184,10 @@ impl Events {
         if claimed.left == 0 {
             claimed.row = None;
         }
-        (message, part)
+        (message.ok_or_else(gone), part)
     }
+}
+
+fn gone() -> String {
+    "the event is no longer in event_logs".to_owned()
 }

@@ -1,4 +1,4 @@
-//! The owning session: holds the shards' advisory locks, listens, and claims. Always in autocommit, so that
+//! The owning session: holds the shards' locks, listens, and claims. Always in autocommit, so that
 //! notifications arrive at once; claiming on the session that owns means that nothing is claimed without owning.
 
 use crate::database::{Database, explain};
@@ -6,6 +6,9 @@ use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio_postgres::{Client, Error, Notification, Statement};
 use uuid::Uuid;
+
+/// How long a statement waits for somebody's lock on a table. It waits for no row.
+const LOCK_TIMEOUT: &str = "500ms";
 
 /// `webhooks.sidecar_settings()`.
 #[derive(Clone, Debug)]
@@ -20,6 +23,8 @@ pub struct Settings {
     /// Whether receivers have to agree, and for whom they are asked.
     pub endpoint_verification: Option<String>,
     pub verification_origin: Option<String>,
+    /// Another one whenever any setting is changed.
+    pub digest: i64,
 }
 
 /// What [`Owner::promote`] did.
@@ -28,6 +33,16 @@ pub struct Promoted {
     pub ready: Vec<(Uuid, Uuid)>,
     /// The time until the next is due.
     pub next: Option<Duration>,
+    /// Some of those that are due and that somebody has locked.
+    pub locked: Vec<Uuid>,
+}
+
+/// What [`Owner::balance`] did.
+pub struct Balanced {
+    pub fair_share: usize,
+    pub acquired: Vec<i16>,
+    /// Publishers can wake a sidecar that sleeps.
+    pub may_sleep: bool,
 }
 
 /// The session and its statements.
@@ -41,6 +56,7 @@ pub struct Owner {
     arm: Statement,
     disarm: Statement,
     promote: Statement,
+    changed: Statement,
 }
 
 impl Owner {
@@ -79,20 +95,26 @@ impl Owner {
             ("tcp_keepalives_interval", "5".to_owned()),
             ("tcp_keepalives_count", "3".to_owned()),
             ("tcp_user_timeout", lease_ms),
-            ("statement_timeout", "0".to_owned()),
+            // Earlier than this process gives up: a statement that took too long is tried again on the same session.
+            (
+                "statement_timeout",
+                (lease * 9 / 10).as_millis().to_string(),
+            ),
+            // The session does nothing else while it waits, not even say that it is alive.
+            ("lock_timeout", LOCK_TIMEOUT.to_owned()),
         ];
         let client = database
             .connect("webhooks-sidecar owner", &settings, sender)
             .await?;
         Ok(Self {
             claim: client
-                .prepare("select * from webhooks.claim_deliveries($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)")
+                .prepare("select * from webhooks.claim_deliveries($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)")
                 .await?,
             load: client
                 .prepare("select * from webhooks.load_subscriptions($1)")
                 .await?,
             balance: client
-                .prepare("select fair_share, acquired from webhooks.balance_shards($1)")
+                .prepare("select fair_share, acquired, may_sleep from webhooks.balance_shards($1)")
                 .await?,
             release: client.prepare("select webhooks.release_shards($1)").await?,
             leave: client.prepare("select webhooks.leave_sidecars()").await?,
@@ -102,6 +124,9 @@ impl Owner {
                 .await?,
             promote: client
                 .prepare("select * from webhooks.promote_due($1)")
+                .await?,
+            changed: client
+                .prepare("select * from webhooks.changed_subscriptions($1, $2)")
                 .await?,
             client,
         })
@@ -127,16 +152,24 @@ impl Owner {
                 .filter(|after| !after.is_zero()),
             endpoint_verification: row.get("endpoint_verification"),
             verification_origin: row.get("verification_origin"),
+            digest: row.get("digest"),
         })
     }
 
     /// Heartbeat: takes free shards up to the fair share. Returns the share and what was taken.
-    pub async fn balance(&self, owned: &[i16]) -> Result<(usize, Vec<i16>), Error> {
+    pub async fn balance(&self, owned: &[i16]) -> Result<Balanced, Error> {
         let row = self.client.query_one(&self.balance, &[&owned]).await?;
-        Ok((
-            usize::try_from(row.get::<_, i32>(0)).unwrap_or(0),
-            row.get(1),
-        ))
+        Ok(Balanced {
+            fair_share: usize::try_from(row.get::<_, i32>(0)).unwrap_or(0),
+            acquired: row.get(1),
+            may_sleep: row.get(2),
+        })
+    }
+
+    /// Those of some subscriptions that are no longer in these versions.
+    pub async fn changed(&self, ids: &[Uuid], versions: &[i64]) -> Result<Vec<Uuid>, Error> {
+        let changed = self.client.query(&self.changed, &[&ids, &versions]).await?;
+        Ok(changed.iter().map(|row| row.get(0)).collect())
     }
 
     /// Gives shards back.
@@ -175,6 +208,7 @@ impl Owner {
         Ok(Promoted {
             ready: subscriptions.into_iter().zip(deliveries).collect(),
             next,
+            locked: row.get(3),
         })
     }
 }
@@ -190,6 +224,8 @@ pub enum Signal {
     Subscription(Uuid),
     /// A subscription's receiver is to be asked whether it wants deliveries.
     Verify(Uuid),
+    /// Very many subscriptions were changed.
+    Subscriptions,
     /// Settings were changed.
     Settings,
 }
@@ -201,6 +237,7 @@ impl Signal {
             ("webhooks_doorbell", "test") => Some(Self::Test),
             ("webhooks_doorbell", _) => Some(Self::Doorbell),
             ("webhooks_changed", "settings") => Some(Self::Settings),
+            ("webhooks_changed", "subscriptions") => Some(Self::Subscriptions),
             ("webhooks_changed", payload) => match payload.strip_prefix("verify ") {
                 Some(id) => id.parse().ok().map(Self::Verify),
                 None => payload.parse().ok().map(Self::Subscription),

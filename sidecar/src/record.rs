@@ -1,13 +1,22 @@
 //! Record: results back to SQL, in batches that grow by themselves: while one statement runs, the next gathers.
 //!
+//! What somebody has locked is left for later (`locked`), so that only results of that subscription wait.
+//!
 //! `synchronous_commit` is off here: a crash may lose the last results, which means a second delivery, never a loss.
 
+mod columns;
+mod locked;
+
+use crate::blockers::{self, WORTH_WARNING, Warnings};
 use crate::database::{Backoff, Database, explain};
 use crate::deliver::Attempt;
-use crate::dispatch::{BreakerChange, Verdict};
+use crate::dispatch::Verdict;
+use columns::Columns;
+use locked::Locked;
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::Instant;
 use tokio_postgres::error::SqlState;
@@ -20,8 +29,11 @@ const MAX_BATCH: usize = 512;
 const DISTANCE: Duration = Duration::from_millis(5);
 /// Results since the start that came too late to change anything.
 static LATE: AtomicU64 = AtomicU64::new(0);
-/// A statement that takes longer counts as a lost connection.
-const STATEMENT_TIMEOUT: Duration = Duration::from_secs(30);
+/// A statement that takes longer counts as a lost connection; the server cancels it a little earlier.
+const STATEMENT_TIMEOUT: Duration = Duration::from_secs(35);
+const SERVER_TIMEOUT: &str = "30s";
+/// How long all results wait for somebody's lock, before those that need what is locked are left for later.
+const LOCK_TIMEOUT: &str = "200ms";
 
 /// Deliveries whose results were written, or never will be.
 #[derive(Default)]
@@ -33,6 +45,18 @@ pub struct Flushed {
     /// Failures that were not written before the session that owned their shards was lost: the next owner makes the same
     /// attempts, and these would hide their success.
     pub void: Vec<Uuid>,
+    /// Their results wait, since somebody has locked their subscription or what belongs to it.
+    pub parked: Vec<Uuid>,
+}
+
+impl Flushed {
+    fn forget_what_was_parked_and_is_written(&mut self) {
+        if !self.parked.is_empty() {
+            let ended = [&self.recorded, &self.refused, &self.void];
+            let ended: HashSet<Uuid> = ended.into_iter().flatten().copied().collect();
+            self.parked.retain(|id| !ended.contains(id));
+        }
+    }
 }
 
 /// Logs and counts a result that changes nothing.
@@ -41,17 +65,30 @@ pub fn count_late(delivery_id: Uuid, reason: &str) {
     tracing::warn!(%delivery_id, late_so_far, "late result: {reason}");
 }
 
-/// Records until `results` closes, then ends. Reports each batch to `flushed`.
+/// Records until `results` closes and nothing waits, then ends. Reports each batch to `flushed`.
 pub async fn run(
     database: Database,
     mut results: UnboundedReceiver<Attempt>,
     flushed: UnboundedSender<Flushed>,
     lost_sessions: Arc<AtomicU64>,
 ) {
-    let mut session = None;
+    let mut recorder = Recorder {
+        database,
+        session: None,
+        lost_sessions,
+        locked: Locked::default(),
+        warnings: Warnings::default(),
+        row_warnings: Warnings::default(),
+    };
     let mut batch = Vec::with_capacity(MAX_BATCH);
     let mut last = Instant::now();
-    while results.recv_many(&mut batch, MAX_BATCH).await > 0 {
+    let mut is_open = true;
+    while is_open || !recorder.locked.is_empty() {
+        let next_try = recorder.locked.next_try();
+        tokio::select! {
+            received = results.recv_many(&mut batch, MAX_BATCH), if is_open => is_open = received > 0,
+            () = tokio::time::sleep_until(next_try.unwrap_or_else(Instant::now)), if next_try.is_some() => {}
+        }
         tokio::time::sleep_until(last + DISTANCE).await;
         last = Instant::now();
         while batch.len() < MAX_BATCH
@@ -59,21 +96,19 @@ pub async fn run(
         {
             batch.push(attempt);
         }
-        void_failures(&mut batch, lost_sessions.load(Ordering::Relaxed));
-        #[cfg(feature = "failpoints")]
-        crate::failpoint::pass(crate::failpoint::Point::BeforeRecord, batch.len()).await;
-        let refused = record(&database, &mut session, &mut batch, &lost_sessions).await;
-        #[cfg(feature = "failpoints")]
-        crate::failpoint::pass(crate::failpoint::Point::AfterRecord, batch.len()).await;
-        let (void, recorded): (Vec<Attempt>, Vec<Attempt>) =
-            batch.drain(..).partition(|attempt| attempt.is_void);
-        let ids = |attempts: Vec<Attempt>| attempts.into_iter().map(|attempt| attempt.delivery_id);
+        let mut done = Flushed {
+            parked: recorder.locked.hold(&mut batch, last),
+            ..Flushed::default()
+        };
+        if !batch.is_empty() {
+            recorder.settle(&mut batch, &mut done).await;
+        }
+        if next_try.is_some() || !done.parked.is_empty() {
+            recorder.try_again(&mut done).await;
+        }
+        done.forget_what_was_parked_and_is_written();
         // The engine may have ended first; the results are safe.
-        let _ = flushed.send(Flushed {
-            recorded: ids(recorded).filter(|id| !refused.contains(id)).collect(),
-            void: ids(void).collect(),
-            refused,
-        });
+        let _ = flushed.send(done);
     }
 }
 
@@ -82,11 +117,23 @@ struct Session {
     record: Statement,
 }
 
+struct Recorder {
+    database: Database,
+    session: Option<Session>,
+    lost_sessions: Arc<AtomicU64>,
+    locked: Locked,
+    /// Of tables that are locked, and of rows.
+    warnings: Warnings,
+    row_warnings: Warnings,
+}
+
 enum Failure {
     /// The connection or the server: try again.
     Passing(String),
     /// These results: the server will not take them.
     Refused(String),
+    /// Somebody has locked what they change.
+    Locked(String),
 }
 
 impl Failure {
@@ -99,104 +146,195 @@ impl Failure {
             {
                 Self::Refused(words)
             }
+            _ if blockers::is_passing(error) => Self::Locked(words),
             _ => Self::Passing(words),
         }
     }
 }
 
-/// Returns the deliveries whose results the server refuses.
-async fn record(
-    database: &Database,
-    session: &mut Option<Session>,
-    batch: &mut [Attempt],
-    lost_sessions: &AtomicU64,
-) -> Vec<Uuid> {
-    let mut refused = Vec::new();
-    if write(database, session, batch, lost_sessions)
-        .await
-        .is_err()
-    {
-        // One of them is the culprit: one by one.
-        for attempt in batch.chunks_mut(1) {
-            if write(database, session, attempt, lost_sessions)
-                .await
-                .is_err()
-            {
-                refused.extend(record_bare(database, session, attempt, lost_sessions).await);
-            }
+/// Why a batch is not written.
+enum Unwritten {
+    Refused(String),
+    Locked(String),
+}
+
+impl Recorder {
+    /// Writes a batch, which is empty then, and says what became of it.
+    async fn settle(&mut self, batch: &mut Vec<Attempt>, done: &mut Flushed) {
+        self.void_failures(batch);
+        #[cfg(feature = "failpoints")]
+        crate::failpoint::pass(crate::failpoint::Point::BeforeRecord, batch.len()).await;
+        let refused = self.record(batch, done).await;
+        #[cfg(feature = "failpoints")]
+        crate::failpoint::pass(crate::failpoint::Point::AfterRecord, batch.len()).await;
+        self.locked.written(batch, Instant::now());
+        let (void, recorded): (Vec<Attempt>, Vec<Attempt>) =
+            batch.drain(..).partition(|attempt| attempt.is_void);
+        let ids = |attempts: Vec<Attempt>| attempts.into_iter().map(|attempt| attempt.delivery_id);
+        done.recorded
+            .extend(ids(recorded).filter(|id| !refused.contains(id)));
+        done.void.extend(ids(void));
+        done.refused.extend(refused);
+    }
+
+    /// Looks after what was locked, and writes what is no longer.
+    async fn try_again(&mut self, done: &mut Flushed) {
+        let mut due = self.locked.take_due(Instant::now(), MAX_BATCH);
+        if due.is_empty() {
+            return;
+        }
+        self.park(&mut due, done).await;
+        self.warn().await;
+        if !due.is_empty() {
+            self.settle(&mut due, done).await;
         }
     }
-    refused
-}
 
-/// What a receiver answered must not keep its result from being recorded.
-async fn record_bare(
-    database: &Database,
-    session: &mut Option<Session>,
-    attempts: &mut [Attempt],
-    lost_sessions: &AtomicU64,
-) -> Option<Uuid> {
-    for attempt in attempts.iter_mut() {
-        attempt.response_headers = None;
-        attempt.response_body = None;
-        attempt.error =
-            Some("the response could not be recorded; see the sidecar's log".to_owned());
-    }
-    let words = write(database, session, attempts, lost_sessions)
-        .await
-        .err()?;
-    let delivery_id = attempts.first()?.delivery_id;
-    tracing::error!(
-        %delivery_id,
-        "the server refuses this result; the delivery stays queued, and is made again by the next session or owner of its shard: {words}"
-    );
-    Some(delivery_id)
-}
-
-/// Writes a batch, over reconnections, until the server takes or refuses it.
-async fn write(
-    database: &Database,
-    session: &mut Option<Session>,
-    batch: &mut [Attempt],
-    lost_sessions: &AtomicU64,
-) -> Result<(), String> {
-    let mut backoff = Backoff::new();
-    loop {
-        let failure = match try_write(database, session, batch).await {
-            Ok(late) => {
-                for delivery_id in late {
-                    count_late(
-                        delivery_id,
-                        "this attempt was recorded before (by another sidecar, or an earlier try of ours), or its subscription was deleted meanwhile",
-                    );
-                }
-                return Ok(());
-            }
-            Err(Failure::Refused(words)) => return Err(words),
-            Err(Failure::Passing(words)) => words,
+    /// Leaves those for later that are locked. Returns whether there are any.
+    async fn park(&mut self, batch: &mut Vec<Attempt>, done: &mut Flushed) -> bool {
+        let Some(session) = &self.session else {
+            return false;
         };
-        *session = None;
-        let pause = backoff.pause();
-        tracing::warn!(
-            results = batch.len(),
-            retry_in_ms = pause.as_millis(),
-            "can't record, will try again: {failure}"
-        );
-        tokio::time::sleep(pause).await;
-        void_failures(batch, lost_sessions.load(Ordering::Relaxed));
+        let found = tokio::time::timeout(STATEMENT_TIMEOUT, locked::find(&session.client, batch));
+        let Ok(Ok(locked)) = found.await else {
+            return false;
+        };
+        let parked = self.locked.park(batch, &locked, Instant::now());
+        done.parked.extend(&parked);
+        !parked.is_empty()
     }
-}
 
-/// What could not be written before its session was lost, and is no success.
-fn void_failures(batch: &mut [Attempt], lost_sessions: u64) {
-    for attempt in batch.iter_mut() {
-        if attempt.session < lost_sessions && attempt.verdict != Verdict::Works && !attempt.is_void
-        {
-            attempt.is_void = true;
-            count_late(
-                attempt.delivery_id,
-                "its shard was lost before it could be recorded, and the shard's owner makes it again",
+    /// Says who has locked what, once that lasts.
+    async fn warn(&mut self) {
+        let (deliveries, subscriptions) = self.locked.locked_for(WORTH_WARNING, Instant::now());
+        if deliveries.is_empty() || !self.row_warnings.is_due(std::time::Instant::now()) {
+            return;
+        }
+        let waits = format!(
+            "results of {} subscriptions can't be recorded while their rows are locked, and nothing more is sent to these",
+            subscriptions.len()
+        );
+        self.name_blockers(&waits, &deliveries, &subscriptions)
+            .await;
+    }
+
+    async fn name_blockers(&self, waits: &str, deliveries: &[Uuid], subscriptions: &[Uuid]) {
+        if let Some(session) = &self.session {
+            let found = blockers::find(&session.client, deliveries, subscriptions).await;
+            blockers::warn(waits, &found);
+        }
+    }
+
+    /// Returns the deliveries whose results the server refuses. What is locked leaves the batch.
+    async fn record(&mut self, batch: &mut Vec<Attempt>, done: &mut Flushed) -> Vec<Uuid> {
+        let mut refused = Vec::new();
+        if self.write_free(batch, done).await.is_err() {
+            // One of them is the culprit: one by one.
+            let mut written = Vec::with_capacity(batch.len());
+            for attempt in std::mem::take(batch) {
+                let mut one = vec![attempt];
+                if self.write_free(&mut one, done).await.is_err() {
+                    refused.extend(self.record_bare(&mut one, done).await);
+                }
+                written.append(&mut one);
+            }
+            *batch = written;
+        }
+        refused
+    }
+
+    /// What a receiver answered must not keep its result from being recorded.
+    async fn record_bare(
+        &mut self,
+        attempts: &mut Vec<Attempt>,
+        done: &mut Flushed,
+    ) -> Option<Uuid> {
+        for attempt in attempts.iter_mut() {
+            attempt.response_headers = None;
+            attempt.response_body = None;
+            attempt.error =
+                Some("the response could not be recorded; see the sidecar's log".to_owned());
+        }
+        let words = self.write_free(attempts, done).await.err()?;
+        let delivery_id = attempts.first()?.delivery_id;
+        tracing::error!(
+            %delivery_id,
+            "the server refuses this result; the delivery stays queued, and is made again by the next session or owner of its shard: {words}"
+        );
+        Some(delivery_id)
+    }
+
+    /// Writes what is not locked, over reconnections, until the server takes or refuses it.
+    async fn write_free(
+        &mut self,
+        batch: &mut Vec<Attempt>,
+        done: &mut Flushed,
+    ) -> Result<(), String> {
+        let mut backoff = Backoff::new();
+        while !batch.is_empty() {
+            let failure = match self.write(batch).await {
+                Ok(()) => return Ok(()),
+                Err(Unwritten::Refused(words)) => return Err(words),
+                Err(Unwritten::Locked(words)) => words,
+            };
+            if !self.park(batch, done).await {
+                // A whole table, perhaps; or it is over.
+                let pause = backoff.pause();
+                if self.warnings.is_due(std::time::Instant::now()) {
+                    let waits = format!("can't record, will try again: {failure}");
+                    self.name_blockers(&waits, &[], &[]).await;
+                }
+                tokio::time::sleep(pause).await;
+                self.void_failures(batch);
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes a batch, over reconnections, until the server takes or refuses it, or something is locked.
+    async fn write(&mut self, batch: &mut [Attempt]) -> Result<(), Unwritten> {
+        let mut backoff = Backoff::new();
+        loop {
+            let failure = match try_write(&self.database, &mut self.session, batch).await {
+                Ok(late) => {
+                    for delivery_id in late {
+                        count_late(
+                            delivery_id,
+                            "this attempt was recorded before (by another sidecar, or an earlier try of ours), or its subscription was deleted meanwhile",
+                        );
+                    }
+                    return Ok(());
+                }
+                Err(Failure::Refused(words)) => return Err(Unwritten::Refused(words)),
+                Err(Failure::Locked(words)) => return Err(Unwritten::Locked(words)),
+                Err(Failure::Passing(words)) => words,
+            };
+            self.session = None;
+            let pause = backoff.pause();
+            tracing::warn!(
+                results = batch.len(),
+                retry_in_ms = pause.as_millis(),
+                "can't record, will try again: {failure}"
             );
+            tokio::time::sleep(pause).await;
+            self.void_failures(batch);
+        }
+    }
+
+    /// What could not be written before its session was lost, and is no success.
+    fn void_failures(&self, batch: &mut [Attempt]) {
+        let lost_sessions = self.lost_sessions.load(Ordering::Relaxed);
+        for attempt in batch.iter_mut() {
+            if attempt.session < lost_sessions
+                && attempt.verdict != Verdict::Works
+                && !attempt.is_void
+            {
+                attempt.is_void = true;
+                count_late(
+                    attempt.delivery_id,
+                    "its shard was lost before it could be recorded, and the shard's owner makes it again",
+                );
+            }
         }
     }
 }
@@ -241,7 +379,12 @@ fn timed_out() -> Failure {
 async fn open(database: &Database) -> Result<Session, tokio_postgres::Error> {
     let settings = [
         ("synchronous_commit", "off".to_owned()),
-        ("statement_timeout", "0".to_owned()),
+        ("statement_timeout", SERVER_TIMEOUT.to_owned()),
+        ("lock_timeout", LOCK_TIMEOUT.to_owned()),
+        (
+            "idle_in_transaction_session_timeout",
+            SERVER_TIMEOUT.to_owned(),
+        ),
     ];
     let (sender, _) = unbounded_channel();
     let client = database
@@ -251,114 +394,4 @@ async fn open(database: &Database) -> Result<Session, tokio_postgres::Error> {
         .prepare("select * from webhooks.record_attempts($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)")
         .await?;
     Ok(Session { client, record })
-}
-
-fn milliseconds(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
-}
-
-/// The parameters of `record_attempts`, an array a column.
-#[derive(Default)]
-struct Columns<'a> {
-    delivery_ids: Vec<Uuid>,
-    subscription_ids: Vec<Uuid>,
-    attempts: Vec<i32>,
-    statuses: Vec<&'a str>,
-    http_statuses: Vec<Option<i32>>,
-    response_headers: Vec<Option<&'a str>>,
-    response_bodies: Vec<Option<&'a str>>,
-    errors: Vec<Option<&'a str>>,
-    attempted_at_us: Vec<i64>,
-    durations_us: Vec<i64>,
-    payload_sizes: Vec<Option<i32>>,
-    payload_hashes: Vec<Option<&'a [u8]>>,
-    retry_after_ms: Vec<Option<i64>>,
-    disable_reasons: Vec<Option<&'a str>>,
-    breakers: Vec<Option<&'static str>>,
-    failing_for_ms: Vec<Option<i64>>,
-    probe_in_ms: Vec<Option<i64>>,
-}
-
-impl<'a> Columns<'a> {
-    fn of(batch: &'a [Attempt]) -> Self {
-        let mut columns = Self::default();
-        for attempt in batch.iter().filter(|attempt| !attempt.is_void) {
-            columns.delivery_ids.push(attempt.delivery_id);
-            columns.subscription_ids.push(attempt.subscription_id);
-            columns.attempts.push(attempt.attempt);
-            columns.statuses.push(attempt.status);
-            columns
-                .http_statuses
-                .push(attempt.http_status.map(i32::from));
-            columns
-                .response_headers
-                .push(attempt.response_headers.as_deref());
-            columns
-                .response_bodies
-                .push(attempt.response_body.as_deref());
-            columns.errors.push(attempt.error.as_deref());
-            let at = attempt
-                .attempted_at
-                .duration_since(UNIX_EPOCH)
-                .unwrap_or_default();
-            columns
-                .attempted_at_us
-                .push(i64::try_from(at.as_micros()).unwrap_or(i64::MAX));
-            columns
-                .durations_us
-                .push(i64::try_from(attempt.duration.as_micros()).unwrap_or(i64::MAX));
-            columns.payload_sizes.push(
-                attempt
-                    .payload_size
-                    .map(|size| i32::try_from(size).unwrap_or(i32::MAX)),
-            );
-            columns
-                .payload_hashes
-                .push(attempt.payload_sha256.as_ref().map(|hash| &hash[..]));
-            columns
-                .retry_after_ms
-                .push(attempt.retry_after.map(milliseconds));
-            columns
-                .disable_reasons
-                .push(attempt.disable_reason.as_deref());
-            let (breaker, failing_for, probe_in) = match attempt.breaker {
-                None => (None, None, None),
-                Some(BreakerChange::Closed { .. }) => (Some("closed"), None, None),
-                Some(BreakerChange::Failing { failing_for }) => {
-                    (Some("failing"), Some(failing_for), None)
-                }
-                Some(BreakerChange::Open {
-                    failing_for,
-                    probe_in,
-                    ..
-                }) => (Some("open"), Some(failing_for), Some(probe_in)),
-            };
-            columns.breakers.push(breaker);
-            columns.failing_for_ms.push(failing_for.map(milliseconds));
-            columns.probe_in_ms.push(probe_in.map(milliseconds));
-        }
-        columns
-    }
-
-    fn parameters(&self) -> [&(dyn tokio_postgres::types::ToSql + Sync); 17] {
-        [
-            &self.delivery_ids,
-            &self.subscription_ids,
-            &self.attempts,
-            &self.statuses,
-            &self.http_statuses,
-            &self.response_headers,
-            &self.response_bodies,
-            &self.errors,
-            &self.attempted_at_us,
-            &self.durations_us,
-            &self.payload_sizes,
-            &self.payload_hashes,
-            &self.retry_after_ms,
-            &self.disable_reasons,
-            &self.breakers,
-            &self.failing_for_ms,
-            &self.probe_in_ms,
-        ]
-    }
 }

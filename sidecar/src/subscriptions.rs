@@ -1,5 +1,6 @@
 //! Where and how to deliver: subscriptions as the sidecar needs them, loaded once per version.
 
+use crate::database::data_error;
 use crate::dispatch::{BreakerPolicy, Failing, RateLimit};
 use crate::owner::{Owner, Settings};
 use crate::permission::REQUEST_ORIGIN;
@@ -69,12 +70,17 @@ pub struct Subscriptions {
     /// Bytes of templates that were compiled for them.
     template_bytes: usize,
     longest_timeout: Duration,
+    /// Those known of which the row can't be read.
+    unreadable: Vec<Uuid>,
 }
 
 /// Beyond so many the cache starts anew: it only saves re-reading.
 const MAX_KNOWN: usize = 20_000;
 /// … and beyond so many bytes of templates, which take some ten times as many compiled.
 const MAX_TEMPLATE_BYTES: usize = 4 * 1024 * 1024;
+
+/// Nobody's: nothing is asked of a receiver that is not known.
+const NO_SHARD: i16 = -1;
 
 impl Subscriptions {
     /// Loads those of `wanted` (id and version) that are not known in that version; returns what was failing of them.
@@ -88,6 +94,9 @@ impl Subscriptions {
         wanted: &[(Uuid, i64)],
     ) -> Result<Vec<(Uuid, Failing)>, Error> {
         let mut failing = Vec::new();
+        // What was wrong with them may have passed.
+        let unreadable = std::mem::take(&mut self.unreadable);
+        self.forget(&unreadable);
         let missing: Vec<Uuid> = wanted
             .iter()
             .filter(|(id, version)| self.known.get(id).is_none_or(|s| s.version != *version))
@@ -100,18 +109,26 @@ impl Subscriptions {
         {
             self.clear();
         }
+        let versions: HashMap<Uuid, i64> = wanted.iter().copied().collect();
         let wanted: Vec<Uuid> = if self.known.is_empty() {
             wanted.iter().map(|(id, _)| *id).collect()
         } else {
             missing
         };
-        for row in owner.client.query(&owner.load, &[&wanted]).await? {
+        let (rows, unreadable) = rows(owner, &wanted).await?;
+        for row in rows {
             let subscription = Subscription::from_row(&row, settings);
             let template: Option<&str> = row.get("payload_template");
             self.template_bytes += template.map_or(0, str::len);
             self.longest_timeout = self.longest_timeout.max(subscription.timeout);
             failing.extend(series_of_failures(&row).map(|series| (subscription.id, series)));
             self.known.insert(subscription.id, Arc::new(subscription));
+        }
+        for (id, reason) in unreadable {
+            let version = versions.get(&id).copied().unwrap_or_default();
+            let subscription = Subscription::unreadable(id, version, reason, settings);
+            self.known.insert(id, Arc::new(subscription));
+            self.unreadable.push(id);
         }
         Ok(failing)
     }
@@ -128,7 +145,8 @@ impl Subscriptions {
     ) -> Result<Vec<Arc<Subscription>>, Error> {
         self.forget(ids);
         let mut loaded = Vec::new();
-        for row in owner.client.query(&owner.load, &[&ids]).await? {
+        // One that can't be read is asked for nothing.
+        for row in rows(owner, ids).await?.0 {
             loaded.push(Arc::new(Subscription::from_row(&row, settings)));
         }
         Ok(loaded)
@@ -142,6 +160,11 @@ impl Subscriptions {
     /// The newest version loaded; `None` if it was deleted since it was claimed.
     pub fn get(&self, id: Uuid) -> Option<Arc<Subscription>> {
         self.known.get(&id).cloned()
+    }
+
+    /// Those of some that are known.
+    pub fn all_of(&self, ids: &[Uuid]) -> impl Iterator<Item = &Arc<Subscription>> {
+        ids.iter().filter_map(|id| self.known.get(id))
     }
 
     /// Forgets some: one that was deleted and made again under the same id starts at the same version.
@@ -158,7 +181,59 @@ impl Subscriptions {
     }
 }
 
+/// The rows of these subscriptions; and of those that can't be read, which must not keep the others here, why.
+async fn rows(owner: &Owner, ids: &[Uuid]) -> Result<(Vec<Row>, Vec<(Uuid, String)>), Error> {
+    let error = match owner.client.query(&owner.load, &[&ids]).await {
+        Ok(rows) => return Ok((rows, Vec::new())),
+        Err(error) => error,
+    };
+    if data_error(&error).is_none() {
+        return Err(error);
+    }
+    let (mut rows, mut unreadable) = (Vec::new(), Vec::new());
+    for id in ids {
+        match owner.client.query_opt(&owner.load, &[&vec![*id]]).await {
+            Ok(row) => rows.extend(row),
+            Err(error) => {
+                let state = data_error(&error).ok_or(error)?;
+                tracing::warn!(subscription_id = %id, "a subscription can't be loaded: {state}");
+                unreadable.push((*id, format!("the subscription can't be loaded: {state}")));
+            }
+        }
+    }
+    Ok((rows, unreadable))
+}
+
 impl Subscription {
+    /// Stands for one whose row can't be read: its deliveries are tried again as those of others with a wrong setting are.
+    fn unreadable(id: Uuid, version: i64, reason: String, settings: &Settings) -> Self {
+        Self {
+            id,
+            version,
+            shard: NO_SHARD,
+            endpoint: Err(reason),
+            format: PayloadFormat::default(),
+            template: None,
+            template_part: Part::default(),
+            retry: RetryPolicy {
+                retry_count: 3,
+                base_delay: Duration::from_secs(60),
+                max_delay: settings.max_retry_delay,
+                retry_after_cap: settings.max_retry_after,
+                no_retry_statuses: Vec::new(),
+            },
+            timeout: Duration::from_secs(30),
+            max_payload_bytes: 1 << 20,
+            max_in_flight: 20,
+            rate_limit: None,
+            verification: Verification::NotNeeded,
+            breaker: BreakerPolicy {
+                threshold: 0,
+                cooldown: Duration::ZERO,
+            },
+        }
+    }
+
     fn from_row(row: &Row, settings: &Settings) -> Self {
         let positive = |column: &str| u64::try_from(row.get::<_, i32>(column)).unwrap_or(0);
         let format = row
@@ -172,8 +247,10 @@ impl Subscription {
             (Ok(format), Ok(None)) => Ok(format.content_type()),
         };
         let verification = Verification::from_row(row);
-        let mut endpoint =
-            content_type.and_then(|content_type| Endpoint::from_row(row, content_type));
+        let mut endpoint = match row.get::<_, Option<String>>("objection") {
+            Some(objection) => Err(objection),
+            None => content_type.and_then(|content_type| Endpoint::from_row(row, content_type)),
+        };
         let own_limit = row
             .get::<_, Option<f64>>("rate_limit_per_second")
             .map(|per_second| {
@@ -248,7 +325,8 @@ fn template(row: &Row) -> Result<Option<Template>, String> {
 }
 
 fn json(row: &Row, column: &str) -> Result<serde_json::Value, String> {
-    serde_json::from_str(row.get(column)).map_err(|error| format!("{column} is not JSON: {error}"))
+    webhooks_core::json::parse(row.get(column))
+        .map_err(|error| format!("{column} is not JSON: {error}"))
 }
 
 impl Verification {

@@ -18,11 +18,18 @@ language c immutable parallel safe
 as 'MODULE_PATHNAME', 'filter_mismatch_wrapper';
 comment on function webhooks.filter_mismatch(text, text, text, uuid) is 'Why an event does not pass a subscription''s event_filters (all keys but jsonpath); null if it does.';
 
-create function webhooks.check_subscription(webhook_url text, webhook_headers jsonb, auth_type text, auth_config jsonb, event_filters jsonb)
+create function webhooks.jsonpath_objection(path text)
+returns text
+language c immutable strict parallel safe
+as 'MODULE_PATHNAME', 'jsonpath_objection_wrapper';
+comment on function webhooks.jsonpath_objection(text) is
+    'Why a subscription may not filter by a path, which is given as PostgreSQL writes it (path::jsonpath::text); null if it may. Publishers evaluate it in their transactions: what may take longer than in proportion to the event''s size is refused.';
+
+create function webhooks.check_subscription(webhook_url text, webhook_headers text, auth_type text, auth_config text, event_filters text)
 returns void
 language c stable parallel safe
 as 'MODULE_PATHNAME', 'check_subscription_wrapper';
-comment on function webhooks.check_subscription(text, jsonb, text, jsonb, jsonb) is 'Raises an error that names the first invalid setting of a subscription and says what to do.';
+comment on function webhooks.check_subscription(text, text, text, text, text) is 'Raises an error that names the first invalid setting of a subscription and says what to do. JSON comes as text.';
 
 create function webhooks.render_request(
     payload_format text, payload_template text, payload_content_type text, max_payload_size_kb integer,
@@ -42,11 +49,11 @@ language c immutable strict parallel safe
 as 'MODULE_PATHNAME', 'secret_names_wrapper';
 comment on function webhooks.secret_names(text) is 'Names of the secrets that a payload_template prints with {{ secrets.name }}.';
 
-create function webhooks.check_template_secrets(payload_template text, template_secrets jsonb)
+create function webhooks.check_template_secrets(payload_template text, template_secrets text)
 returns void
 language c immutable parallel safe
 as 'MODULE_PATHNAME', 'check_template_secrets_wrapper';
-comment on function webhooks.check_template_secrets(text, jsonb) is
+comment on function webhooks.check_template_secrets(text, text) is
     'Raises an error for template_secrets that are none, and for a payload_template that prints one that is not there.';
 
 create function webhooks.generate_signature(payload text, secret text)
@@ -72,6 +79,25 @@ returns text
 language c volatile strict parallel safe
 as 'MODULE_PATHNAME', 'generate_api_key_wrapper';
 comment on function webhooks.generate_api_key() is 'A new random API key: 32 bytes, base64url.';
+
+create function webhooks.omit_context(frames integer)
+returns boolean
+language c volatile strict
+as 'MODULE_PATHNAME', 'omit_context_wrapper';
+comment on function webhooks.omit_context(integer) is
+    'Leaves so many of the innermost lines out of the CONTEXT of the error that its caller raises next, of which the caller itself is one. True.';
+
+create function webhooks.count_match()
+returns bigint
+language c volatile strict
+as 'MODULE_PATHNAME', 'count_match_wrapper';
+comment on function webhooks.count_match() is 'Counts a run of match_events() in this session; how many there were. Part of match_events().';
+
+create function webhooks.counted_matches()
+returns bigint
+language c volatile strict
+as 'MODULE_PATHNAME', 'counted_matches_wrapper';
+comment on function webhooks.counted_matches() is 'How often match_events() ran in this session. Part of publish_event().';
 
 create function webhooks.call_resolver(resolver oid, tenant_id uuid, resource_id uuid)
 returns jsonb
@@ -158,3 +184,39 @@ language c immutable strict parallel safe
 as 'MODULE_PATHNAME', 'value_bytes_wrapper';
 comment on function webhooks.value_bytes(anyelement) is
     'Bytes of a value, decompressed, without decompressing it. Part of watch_table().';
+
+create function webhooks.json_text_size(data jsonb, max_bytes bigint)
+returns bigint
+language c immutable parallel safe
+as 'MODULE_PATHNAME', 'json_text_size_wrapper';
+comment on function webhooks.json_text_size(jsonb, bigint) is
+    'Bytes of a JSON value as text, without making the text; null if they are more than max_bytes: it does not count further.';
+
+create function webhooks.json_fits(event_data jsonb, resource_data jsonb, max_bytes bigint)
+returns boolean
+language c immutable parallel safe
+as 'MODULE_PATHNAME', 'json_fits_wrapper';
+comment on function webhooks.json_fits(jsonb, jsonb, bigint) is
+    'Whether neither value is larger than max_bytes as text or nested more than 512 levels deep. Part of match_events().';
+
+create function webhooks.json_objection(data jsonb, max_bytes bigint)
+returns text
+language c immutable parallel safe
+as 'MODULE_PATHNAME', 'json_objection_wrapper';
+comment on function webhooks.json_objection(jsonb, bigint) is
+    'Why a JSON value may not be published: it is larger than max_bytes as text, or nested more than 512 levels deep; null if it may.';
+
+create function webhooks.add_text_size(so_far bigint, event_data jsonb, resource_data jsonb, max_bytes bigint)
+returns bigint
+language c immutable parallel safe
+as 'MODULE_PATHNAME', 'add_text_size_wrapper';
+comment on function webhooks.add_text_size(bigint, jsonb, jsonb, bigint) is 'The step of the aggregate sum_text_size().';
+
+create aggregate webhooks.sum_text_size(event_data jsonb, resource_data jsonb, max_bytes bigint) (
+    sfunc = webhooks.add_text_size,
+    stype = bigint,
+    initcond = '0',
+    parallel = safe
+);
+comment on aggregate webhooks.sum_text_size(jsonb, jsonb, bigint) is
+    'Bytes of events'' data as text, as a running sum in a window: beyond max_bytes it reads no more data. Not above zero: the last event has a value larger than 64 MiB as text, and was not added. Part of claim_deliveries().';

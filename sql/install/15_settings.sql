@@ -37,6 +37,8 @@ begin atomic
          'A subscription that had nothing but failures for so long is disabled at the next one; 0: never. 5 days span a long weekend.'),
         ('partition_days_ahead', 7, 'days', 1, 366,
          'For how many days maintain() keeps partitions ready; a week without a sidecar needs no default partition.'),
+        ('max_event_data_bytes', 16777216, 'bytes', 65536, 67108864,
+         'Largest event_data of an event, and largest resource_data, as text. 16 MiB: sixteen times what a subscription takes by default (max_payload_size_kb), and what filters and schemas read in seconds at worst. No subscription takes more than 64 MiB.'),
         ('tenant_max_subscriptions', 0, 'subscriptions', 0, 1000000,
          'How many subscriptions a tenant may have that has no limit of its own in tenant_limits; 0: no limit.'),
         ('tenant_max_events_per_minute', 0, 'events', 0, 1000000000,
@@ -119,7 +121,7 @@ begin
             perform webhooks.set_setting(name, value::text);
             return;
         end if;
-        raise exception 'there is no setting "%"', name
+        raise exception 'there is no setting "%"', left(name, 100)
             using errcode = 'undefined_object', hint = 'Settings are listed by: select * from webhooks.settings;';
     end if;
     if value is null or value not between definition.min_value and definition.max_value then
@@ -129,11 +131,11 @@ begin
     end if;
     -- Limits go on to lock event_logs: first of all then, as create_partitions() does.
     if starts_with(name, 'tenant_max_') then
-        perform pg_advisory_xact_lock(1464156751, 0);
+        perform webhooks.lock_xact(webhooks.change_lock(), 0);
     end if;
     insert into webhooks.setting_overrides as o (name, value) values (set_setting.name, set_setting.value)
     on conflict on constraint setting_overrides_pkey do update set value = excluded.value;
-    perform pg_notify('webhooks_changed', 'settings');
+    perform webhooks.notify('webhooks_changed', 'settings');
 end
 $$;
 comment on function webhooks.set_setting(text, bigint) is 'Changes a setting; running sidecars take it over at commit.';
@@ -189,7 +191,7 @@ begin
     insert into webhooks.setting_overrides as o (name, text_value) values (set_setting.name, set_setting.value)
     on conflict on constraint setting_overrides_pkey do update set text_value = excluded.text_value;
     perform webhooks.check_verification_settings();
-    perform pg_notify('webhooks_changed', 'settings');
+    perform webhooks.notify('webhooks_changed', 'settings');
 end
 $$;
 comment on function webhooks.set_setting(text, text) is 'Changes a setting that is a text; running sidecars take it over at commit.';
@@ -202,11 +204,11 @@ as $$
 begin
     -- As in set_setting().
     if starts_with(name, 'tenant_max_') then
-        perform pg_advisory_xact_lock(1464156751, 0);
+        perform webhooks.lock_xact(webhooks.change_lock(), 0);
     end if;
     delete from webhooks.setting_overrides o where o.name = reset_setting.name;
     perform webhooks.check_verification_settings();
-    perform pg_notify('webhooks_changed', 'settings');
+    perform webhooks.notify('webhooks_changed', 'settings');
 end
 $$;
 comment on function webhooks.reset_setting(text) is 'Gives a setting its default back.';

@@ -11,7 +11,7 @@ create table webhooks.event_types (
 comment on table webhooks.event_types is 'Catalogue of event types. Publishing an unknown type is an error; register yours with register_event_type().';
 comment on column webhooks.event_types.name is 'For example document.uploaded: lower-case words joined by dots.';
 comment on column webhooks.event_types.category is 'Default of event_logs.event_category.';
-comment on column webhooks.event_types.description is 'For people.';
+comment on column webhooks.event_types.description is 'For people; at most 10,000 bytes.';
 comment on column webhooks.event_types.version is 'Current version of the payload of this type.';
 comment on column webhooks.event_types.is_builtin is 'As shipped with the extension (left out of dumps: CREATE EXTENSION brings it). A changed one is yours.';
 comment on column webhooks.event_types.created_at is 'When it was registered.';

@@ -29,10 +29,10 @@ comment on table webhooks.event_logs is 'Every published event, once. INSERT fan
 comment on column webhooks.event_logs.id is 'Event id (UUIDv7 unless given); receivers see it as webhook-id and deduplicate on it.';
 comment on column webhooks.event_logs.tenant_id is 'Whose event; only this tenant''s subscriptions match.';
 comment on column webhooks.event_logs.event_type is 'A name of event_types.';
-comment on column webhooks.event_logs.event_category is 'For example document, extraction, job, user, system.';
+comment on column webhooks.event_logs.event_category is 'Category of the event type, for example document, extraction, job, user or system. An INSERT may have another lower-case word.';
 comment on column webhooks.event_logs.event_name is 'For people; publish_event defaults it to the type.';
 comment on column webhooks.event_logs.event_version is 'Version of the payload.';
-comment on column webhooks.event_logs.event_data is 'The payload''s data.';
+comment on column webhooks.event_logs.event_data is 'The payload''s data: at most max_event_data_bytes as text (a setting), nested at most 512 levels deep.';
 comment on column webhooks.event_logs.resource_type is 'What kind of thing the event is about.';
 comment on column webhooks.event_logs.resource_id is 'Which one.';
 comment on column webhooks.event_logs.user_id is 'Who caused it; adds context to the payload.';
@@ -42,12 +42,12 @@ comment on column webhooks.event_logs.source_ip is 'Client address.';
 comment on column webhooks.event_logs.created_at is 'When the publishing transaction began.';
 comment on column webhooks.event_logs.processed_at is 'When it was matched: in the publishing transaction itself.';
 comment on column webhooks.event_logs.environment is 'Reaches only that environment''s subscriptions; null reaches all.';
-comment on column webhooks.event_logs.idempotency_key is 'As given to publish_event.';
-comment on column webhooks.event_logs.ordering_key is 'Subscriptions with ordering = fifo get events of the same key in the order of publication.';
+comment on column webhooks.event_logs.idempotency_key is 'As given to publish_event: at most 255 characters.';
+comment on column webhooks.event_logs.ordering_key is 'Subscriptions with ordering = fifo get events of the same key in the order of publication. At most 255 characters.';
 comment on column webhooks.event_logs.deliver_after is 'No delivery before this time.';
 comment on column webhooks.event_logs.expires_at is 'Deliveries not made by then become expired.';
 comment on column webhooks.event_logs.is_test is 'True: made up by test_subscription(), for one subscription alone; nothing matches it. Null: an event.';
-comment on column webhooks.event_logs.resource_data is 'The resource as it was, shown as resource.data; filled in for types registered with register_resource().';
+comment on column webhooks.event_logs.resource_data is 'The resource as it was, shown as resource.data; filled in for types registered with register_resource(). Bounded as event_data is.';
 
 create table webhooks.event_logs_template (
     like webhooks.event_logs including defaults including comments,

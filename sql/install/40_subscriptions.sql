@@ -58,15 +58,15 @@ comment on table webhooks.webhook_subscriptions is 'Who wants which events, wher
 comment on column webhooks.webhook_subscriptions.id is 'Subscription id.';
 comment on column webhooks.webhook_subscriptions.tenant_id is 'Whose subscription.';
 comment on column webhooks.webhook_subscriptions.name is 'For people.';
-comment on column webhooks.webhook_subscriptions.description is 'For people.';
+comment on column webhooks.webhook_subscriptions.description is 'For people; at most 10,000 bytes.';
 comment on column webhooks.webhook_subscriptions.environment is 'dev, staging or production.';
-comment on column webhooks.webhook_subscriptions.webhook_url is 'http or https URL of the receiver.';
+comment on column webhooks.webhook_subscriptions.webhook_url is 'http or https URL of the receiver; at most 2,048 bytes.';
 comment on column webhooks.webhook_subscriptions.webhook_method is 'POST, PUT or PATCH.';
-comment on column webhooks.webhook_subscriptions.webhook_headers is 'Secret. Additional request headers: an object of strings. Reserved names are refused. In an UPDATE a null keeps the value that is there.';
+comment on column webhooks.webhook_subscriptions.webhook_headers is 'Secret. Additional request headers: an object of strings, at most 50, of 8 KiB in all. Reserved names are refused. In an UPDATE a null keeps the value that is there.';
 comment on column webhooks.webhook_subscriptions.auth_type is 'none, api_key or signature.';
-comment on column webhooks.webhook_subscriptions.auth_config is 'Secret. {"api_key": …, "header": …} or {"secret": "whsec_…"}. In an UPDATE a null keeps the value that is there.';
-comment on column webhooks.webhook_subscriptions.subscribed_events is 'JSON array of event types, category wildcards (document.*) or "*".';
-comment on column webhooks.webhook_subscriptions.event_filters is 'An object of further conditions, all of which must hold: resource_type, resource_id, event_data (values, or operators such as {"$gt": 100}), jsonpath.';
+comment on column webhooks.webhook_subscriptions.auth_config is 'Secret. {"api_key": ..., "header": ...} or {"secret": "whsec_..."}; keys and secrets have at most 4,096 bytes. In an UPDATE a null keeps the value that is there.';
+comment on column webhooks.webhook_subscriptions.subscribed_events is 'JSON array of event types, category wildcards (document.*) or "*"; at most 1,000.';
+comment on column webhooks.webhook_subscriptions.event_filters is 'An object of further conditions, all of which must hold: resource_type, resource_id, event_data (values, or operators such as {"$gt": 100}), jsonpath. At most 64 KiB as text.';
 comment on column webhooks.webhook_subscriptions.retry_count is 'Retries after the first attempt, 0 to 100.';
 comment on column webhooks.webhook_subscriptions.retry_delay_seconds is 'Delay before the first retry, 0 to 86400 seconds; doubles at each further one.';
 comment on column webhooks.webhook_subscriptions.timeout_seconds is 'Deadline for connect, send and the whole response, 1 to 300 seconds.';
@@ -76,18 +76,18 @@ comment on column webhooks.webhook_subscriptions.is_enabled is 'The same; the sw
 comment on column webhooks.webhook_subscriptions.created_at is 'When it was made.';
 comment on column webhooks.webhook_subscriptions.updated_at is 'When it was last changed.';
 comment on column webhooks.webhook_subscriptions.created_by is 'Application user who made it: the setting webhooks.user_id, unless given.';
-comment on column webhooks.webhook_subscriptions.no_retry_statuses is 'HTTP statuses, 300 to 599, that fail a delivery at once; 410 also disables the subscription.';
+comment on column webhooks.webhook_subscriptions.no_retry_statuses is 'HTTP statuses, 300 to 599, that fail a delivery at once, at most 300; 410 also disables the subscription.';
 comment on column webhooks.webhook_subscriptions.max_in_flight is 'Requests under way at once at the most, 1 to 1000. 20: enough for 400/s at 50 ms, too few to hurt a small server.';
 comment on column webhooks.webhook_subscriptions.rate_limit_per_second is 'Requests per second at the most, over time, 0.001 to 100000; null: no limit. Fractions are fine: 0.1 is one in ten seconds.';
 comment on column webhooks.webhook_subscriptions.rate_limit_burst is 'How many of them may be made at once after a quiet time; 1 to 100000; null: one second''s worth.';
 comment on column webhooks.webhook_subscriptions.ordering is 'none, or fifo: one at a time in the order of publication, for each ordering_key by itself. Applies to events published from then on.';
 comment on column webhooks.webhook_subscriptions.breaker_failure_threshold is 'Failures in a row that open the circuit breaker; 0: never; null: the setting of that name.';
 comment on column webhooks.webhook_subscriptions.breaker_cooldown_seconds is 'How long the open breaker waits before a probe, 1 to 86400 seconds; null: the setting of that name.';
-comment on column webhooks.webhook_subscriptions.disabled_reason is 'Why the system disabled it; cleared when it is enabled again.';
+comment on column webhooks.webhook_subscriptions.disabled_reason is 'Why the system disabled it, at most 10,000 bytes; cleared when it is enabled again.';
 comment on column webhooks.webhook_subscriptions.payload_format is 'Format of the requests: envelope, standard (Standard Webhooks), cloudevents (CloudEvents 1.0 in structured mode) or cloudevents-binary (its attributes as ce- headers).';
-comment on column webhooks.webhook_subscriptions.payload_template is 'Jinja template of a body of its own, instead of a format; null: none.';
+comment on column webhooks.webhook_subscriptions.payload_template is 'Jinja template of a body of its own, instead of a format, at most 16 KiB; null: none.';
 comment on column webhooks.webhook_subscriptions.payload_content_type is 'What payload_template makes; null: application/json. Only JSON is checked.';
-comment on column webhooks.webhook_subscriptions.template_secrets is 'Secret. What payload_template prints with {{ secrets.name }}: an object of strings. In an UPDATE a null keeps the value that is there.';
+comment on column webhooks.webhook_subscriptions.template_secrets is 'Secret. What payload_template prints with {{ secrets.name }}: an object of at most 20 strings, each of at most 4,096 bytes. In an UPDATE a null keeps the value that is there.';
 comment on column webhooks.webhook_subscriptions.endpoint_verification is 'options: its receiver has to agree, in answer to an OPTIONS request, before it gets anything. none: it need not. null: the setting endpoint_verification decides.';
 comment on column webhooks.webhook_subscriptions.version is 'Counts changes; the sidecar reloads what it has not seen.';
 
@@ -111,72 +111,6 @@ comment on column webhooks.subscription_routes.environment is 'The subscription'
 comment on column webhooks.subscription_routes.fifo is 'The subscription''s ordering is fifo.';
 comment on column webhooks.subscription_routes.filters is 'event_filters without jsonpath, as JSON text; null if there are none.';
 comment on column webhooks.subscription_routes.filter_jsonpath is 'event_filters.jsonpath.';
-
-create function webhooks.jsonpath_objection(path jsonpath)
-returns text
-language plpgsql immutable strict parallel safe
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-    -- PostgreSQL's own spelling: a filter begins with ?(, and names are strings, too.
-    plain constant text := regexp_replace(path::text, '"(?:[^"\\]|\\.)*"', '""', 'g');
-    token text;
-    is_filter boolean[] := '{}';
-    filters integer := 0;
-    descents integer := 0;
-    roots integer := 0;
-begin
-    -- In a path's own notation a variable is $"name".
-    if plain like '%$""%' then
-        return 'there are no variables';
-    end if;
-    if length(path::text) > 1000 then
-        return format('%s characters are more than 1000', length(path::text));
-    end if;
-    for token in select m[1] from regexp_matches(plain, '(\?\(|\(|\)|\*\*|\$|&&|\|\|)', 'g') m loop
-        case token
-            when '?(' then
-                filters := filters + 1;
-                is_filter := is_filter || true;
-                if filters > 2 then
-                    return 'filters are nested more than two deep';
-                elsif filters = 1 then
-                    roots := 0;
-                elsif roots > 0 then
-                    return 'a filter in a filter''s condition goes with $ there';
-                end if;
-            when '(' then
-                is_filter := is_filter || false;
-            when ')' then
-                if is_filter[cardinality(is_filter)] then
-                    filters := filters - 1;
-                end if;
-                is_filter := trim_array(is_filter, 1);
-            when '**' then
-                descents := descents + 1;
-                if descents > 1 then
-                    return '** is there more than once';
-                end if;
-            when '$' then
-                continue when filters = 0;
-                roots := roots + 1;
-                if filters > 1 then
-                    return 'a filter in a filter refers to $';
-                elsif roots > 1 then
-                    return 'a condition in a filter refers to $ more than once';
-                end if;
-            else
-                -- Another condition.
-                if filters = 1 then
-                    roots := 0;
-                end if;
-        end case;
-    end loop;
-    return null;
-end
-$$;
-comment on function webhooks.jsonpath_objection(jsonpath) is
-    'Why a subscription may not filter by a path; null if it may. Publishers evaluate it in their transactions: refused is what may take longer than the square of the event''s size.';
 
 create function webhooks.refuse_subscription(id uuid)
 returns void
@@ -213,26 +147,48 @@ returns void
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+    example record;
+    problem text;
+    lacking text[] := '{}';
 begin
     -- Without an event: only its syntax.
     perform webhooks.render_request(
         'envelope', check_template.payload_template, check_template.payload_content_type, check_template.max_payload_size_kb,
         null, null, null, null, null, null, null, null, null, null, null, null, null, null, null);
     -- In a restore types and their examples may come later.
-    if not webhooks.is_restoring() then
-        perform r.body
+    if webhooks.is_restoring() then
+        return;
+    end if;
+    for example in
+        select t.name, v.is_builtin
         from webhooks.event_types t
         join webhooks.event_type_versions v on v.name = t.name and v.version = t.version and v.example is not null
-        cross join lateral webhooks.sample_request(
-            t.name, '00000000-0000-7000-8000-000000000000', 'envelope', check_template.payload_template,
-            check_template.payload_content_type, check_template.max_payload_size_kb) r
         where check_template.subscribed_events ? '*' or check_template.subscribed_events ? t.name
-           or check_template.subscribed_events ? (split_part(t.name, '.', 1) || '.*');
+           or check_template.subscribed_events ? (split_part(t.name, '.', 1) || '.*')
+    loop
+        begin
+            perform r.body
+            from webhooks.sample_request(
+                example.name, '00000000-0000-7000-8000-000000000000', 'envelope', check_template.payload_template,
+                check_template.payload_content_type, check_template.max_payload_size_kb) r;
+        exception when invalid_parameter_value then
+            get stacked diagnostics problem = message_text;
+            -- What comes with the extension is an example of nobody's events in particular.
+            if not example.is_builtin or problem !~ ': line [0-9]+: undefined value$' then
+                raise;
+            end if;
+            lacking := lacking || example.name::text;
+        end;
+    end loop;
+    if lacking <> '{}' then
+        raise notice 'payload_template prints what the shipped example of % lacks: %', array_to_string(lacking, ', '), substring(problem from 'line [0-9]+: .*')
+            using hint = format('If your events have it, register an example of yours: select webhooks.register_event_type(%L, example => ''{...}'');', lacking[1]);
     end if;
 end
 $$;
 comment on function webhooks.check_template(text, text, integer, jsonb) is
-    'Raises an error for a payload_template that can''t be compiled, or that fails with the example of a subscribed event type.';
+    'Raises an error for a payload_template that can''t be compiled, or that fails with the example of a subscribed event type. A value that only an example of the extension''s own lacks is a notice.';
 
 create function webhooks.validate_subscription()
 returns trigger
@@ -282,7 +238,7 @@ begin
         (300 <= all (new.no_retry_statuses) and 599 >= all (new.no_retry_statuses), 'no_retry_statuses', new.no_retry_statuses::text,
          'an array of HTTP statuses from 300 to 599'),
         (new.version is not null, 'version', null, 'a number'),
-        -- The native functions read at most 127 levels.
+        -- None of these is deep; a JSON that is can be costly to show.
         (coalesce(not jsonb_path_exists(new.webhook_headers, '$.**{64}'), true), 'webhook_headers', 'too deep', 'an object of strings'),
         (coalesce(not jsonb_path_exists(new.auth_config, '$.**{64}'), true), 'auth_config', 'too deep', 'an object of strings'),
         (coalesce(not jsonb_path_exists(new.template_secrets, '$.**{64}'), true), 'template_secrets', 'too deep', 'an object of strings'),
@@ -299,20 +255,21 @@ begin
     if tg_op = 'INSERT'
         or (new.webhook_url, new.webhook_headers, new.auth_type, new.auth_config, new.event_filters)
             is distinct from (old.webhook_url, old.webhook_headers, old.auth_type, old.auth_config, old.event_filters) then
-        perform webhooks.check_subscription(new.webhook_url, new.webhook_headers, new.auth_type, new.auth_config, new.event_filters);
+        perform webhooks.check_subscription(new.webhook_url, new.webhook_headers::text, new.auth_type, new.auth_config::text, new.event_filters::text);
         if new.event_filters ? 'jsonpath' then
             begin
-                objection := webhooks.jsonpath_objection((new.event_filters ->> 'jsonpath')::jsonpath);
+                objection := webhooks.jsonpath_objection((new.event_filters ->> 'jsonpath')::jsonpath::text);
             exception when data_exception or syntax_error or feature_not_supported then
                 raise exception 'invalid event_filters: jsonpath "%": %', new.event_filters ->> 'jsonpath', sqlerrm
                     using errcode = 'invalid_parameter_value',
                           hint = 'Write an SQL/JSON path, for example $.amount ? (@ > 100); try it with jsonb_path_query().';
             end;
-            if objection is not null then
+            -- A restore brings what was accepted once; derive_routes() leaves out what no longer would be.
+            if objection is not null and not webhooks.is_restoring() then
                 raise exception 'invalid event_filters: jsonpath "%": %', left(new.event_filters ->> 'jsonpath', 1000), objection
                     using errcode = 'invalid_parameter_value',
-                          hint = 'Publishers evaluate it for each event, so it must be quick: no variables, at most 1000 characters, '
-                                 'one **, a filter in a filter at most, there without $, and one $ in each condition of a filter.';
+                          hint = 'Publishers evaluate it for each event, so it has at most 1000 characters and takes time in proportion to the event. '
+                                 'Compare with a value that is written out; or, to compare two values of the event, each a single one, begin the path with strict.';
             end if;
         end if;
     end if;
@@ -353,7 +310,7 @@ begin
     -- What a secret is changes nothing that could be checked: in examples it shows as ***.
     if tg_op = 'INSERT'
         or (new.payload_template, new.template_secrets) is distinct from (old.payload_template, old.template_secrets) then
-        perform webhooks.check_template_secrets(new.payload_template, new.template_secrets);
+        perform webhooks.check_template_secrets(new.payload_template, new.template_secrets::text);
     end if;
     if new.payload_template is not null
         and (tg_op = 'INSERT'
@@ -390,9 +347,7 @@ begin
     if tg_op <> 'INSERT' then
         delete from webhooks.subscription_routes r where r.subscription_id = old.id;
         -- Sidecars drop what they hold for the old version; what was held back may go.
-        if coalesce(nullif(current_setting('webhooks.notify', true), ''), 'on')::boolean then
-            perform pg_notify('webhooks_changed', old.id::text);
-        end if;
+        perform webhooks.notify_change(old.id::text);
     end if;
     -- Another receiver, or one that somebody looked after: what the old one did says nothing of it.
     if tg_op = 'DELETE'
@@ -405,16 +360,7 @@ begin
     end if;
     perform webhooks.renew_verification(old, new);
     if tg_op <> 'DELETE' and new.is_active and new.is_enabled then
-        insert into webhooks.subscription_routes
-            (tenant_id, pattern, subscription_id, environment, fifo, filters, filter_jsonpath)
-        select new.tenant_id, p.pattern, new.id, new.environment, new.ordering = 'fifo',
-               nullif(coalesce(new.event_filters, '{}') - 'jsonpath', '{}')::text,
-               (new.event_filters ->> 'jsonpath')::jsonpath
-        from (select distinct jsonb_array_elements_text(new.subscribed_events) as pattern) p
-        -- A pattern that a wider one of the same subscription covers would deliver twice.
-        where p.pattern = '*'
-           or not (new.subscribed_events ? '*'
-                   or (p.pattern not like '%.*' and new.subscribed_events ? (split_part(p.pattern, '.', 1) || '.*')));
+        perform webhooks.add_routes(new);
     end if;
     return null;
 end

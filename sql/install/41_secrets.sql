@@ -57,7 +57,7 @@ begin
         raise exception 'subscription % has auth_type %, which has no signing secret', subscription_id, found_type
             using errcode = 'invalid_parameter_value',
                   hint = 'Have it sign first: update webhooks.webhook_subscriptions set auth_type = ''signature'', '
-                         'auth_config = jsonb_build_object(''secret'', webhooks.generate_secret()) where id = …;';
+                         'auth_config = jsonb_build_object(''secret'', webhooks.generate_secret()) where id = ...;';
     end if;
     update webhooks.webhook_subscriptions s set auth_config = jsonb_build_object('secret', secret)
     where s.id = renew_secret.subscription_id;

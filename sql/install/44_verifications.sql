@@ -57,14 +57,28 @@ begin
                 is distinct from
                 (before.webhook_url, before.auth_type, before.auth_config, before.endpoint_verification, before.is_active, before.is_enabled))
         and webhooks.needs_verification(after.endpoint_verification, webhooks.text_setting('endpoint_verification'))
-        and (after.is_active and after.is_enabled) is true
-        and coalesce(nullif(current_setting('webhooks.notify', true), ''), 'on')::boolean then
-        perform pg_notify('webhooks_changed', 'verify ' || after.id);
+        and (after.is_active and after.is_enabled) is true then
+        perform webhooks.notify_change('verify ' || after.id);
     end if;
 end
 $$;
 comment on function webhooks.renew_verification(webhooks.webhook_subscriptions, webhooks.webhook_subscriptions) is
     'What a change of a subscription means for its verification. Part of derive_routes().';
+
+create function webhooks.tell_of_change(subscription_id uuid)
+returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    if not webhooks.notify_change(subscription_id::text) then
+        -- Another version of it they find by themselves. (Before anything else of it is locked, as everybody does.)
+        update webhooks.webhook_subscriptions s set version = s.version where s.id = tell_of_change.subscription_id;
+    end if;
+end
+$$;
+comment on function webhooks.tell_of_change(uuid) is
+    'Has sidecars drop what they hold and know of a subscription, whether they can be notified or not.';
 
 create function webhooks.verify_subscription(subscription_id uuid)
 returns void
@@ -87,9 +101,7 @@ begin
     -- Another version of it: what sidecars know of this one is old, whether they hear of it or not.
     update webhooks.webhook_subscriptions s set version = s.version where s.id = verify_subscription.subscription_id;
     delete from webhooks.subscription_verifications v where v.subscription_id = verify_subscription.subscription_id;
-    if coalesce(nullif(current_setting('webhooks.notify', true), ''), 'on')::boolean then
-        perform pg_notify('webhooks_changed', 'verify ' || subscription_id);
-    end if;
+    perform webhooks.notify_change('verify ' || subscription_id);
     perform webhooks.audit('verification_requested', 'subscription', subscription_id::text, subscription.tenant_id);
 end
 $$;
@@ -99,16 +111,19 @@ comment on function webhooks.verify_subscription(uuid) is
 create function webhooks.record_verifications(
     subscription_ids uuid[], webhook_urls text[], origins text[], states text[], allowed_rates integer[], errors text[], retry_after_ms bigint[]
 )
-returns void
+returns setof uuid
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
     disable_after constant bigint := webhooks.setting('disable_after_failing_hours');
+    free uuid[];
 begin
-    -- In the order in which all others lock a subscription and what belongs to it.
-    perform from webhooks.webhook_subscriptions s
-    where s.id = any (record_verifications.subscription_ids) order by s.id for no key update;
+    -- In the order in which all others lock a subscription and what belongs to it. Others' answers don't wait for who has
+    -- locked one.
+    free := array(
+        select s.id from webhooks.webhook_subscriptions s
+        where s.id = any (record_verifications.subscription_ids) order by s.id for no key update skip locked);
 
     insert into webhooks.subscription_verifications as v
         (subscription_id, webhook_url, origin, state, since, allowed_rate_per_minute, tries, failing_since, next_try_at, last_error)
@@ -123,7 +138,7 @@ begin
     from unnest(subscription_ids, webhook_urls, origins, states, allowed_rates, errors, record_verifications.retry_after_ms)
         a (subscription_id, webhook_url, origin, state, allowed_rate, error, retry_after_ms)
     -- The URL may have been changed while the old one was asked.
-    join webhooks.webhook_subscriptions s on s.id = a.subscription_id and s.webhook_url = a.webhook_url
+    join webhooks.webhook_subscriptions s on s.id = a.subscription_id and s.webhook_url = a.webhook_url and s.id = any (free)
     cross join lateral (select coalesce(s.breaker_cooldown_seconds, webhooks.setting('breaker_cooldown_seconds')) as cooldown) p
     left join webhooks.subscription_verifications k
         on k.subscription_id = s.id and k.webhook_url = a.webhook_url and k.origin = a.origin
@@ -148,11 +163,15 @@ begin
         disabled_reason = format('its receiver did not agree to deliveries for %s hours (disable_after_failing_hours is %s); last: %s',
             floor(extract(epoch from now() - v.failing_since) / 3600), disable_after, v.last_error)
     from webhooks.subscription_verifications v
-    where v.subscription_id = any (record_verifications.subscription_ids)
+    where v.subscription_id = any (free)
       and v.state <> 'verified' and v.tries >= 3 and disable_after > 0
       and v.failing_since <= now() - make_interval(hours => disable_after::integer)
       and s.id = v.subscription_id and s.is_enabled;
+
+    return query
+    select s.id from webhooks.webhook_subscriptions s
+    where s.id = any (record_verifications.subscription_ids) and s.id <> all (free);
 end
 $$;
 comment on function webhooks.record_verifications(uuid[], text[], text[], text[], integer[], text[], bigint[]) is
-    'Writes what receivers answered, each to be asked again after a time that doubles, up to an hour (pending) or a day (refused); for the sidecar alone. Days without agreement disable a subscription.';
+    'Writes what receivers answered, each to be asked again after a time that doubles, up to an hour (pending) or a day (refused); for the sidecar alone. Days without agreement disable a subscription. Returns the subscriptions that another transaction has locked: nothing is written of them, and they are to be given again.';

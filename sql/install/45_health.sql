@@ -18,6 +18,30 @@ comment on column webhooks.subscription_breakers.failing_since is 'First of the 
 comment on column webhooks.subscription_breakers.last_error is 'What the failure said that changed this row.';
 select pg_catalog.pg_extension_config_dump('webhooks.subscription_breakers', '');
 
+create function webhooks.subscription_messages(
+    subscription_id uuid, out last_error text, out disabled_reason text, out verification_error text
+)
+language sql stable parallel restricted security definer
+set search_path = pg_catalog, pg_temp
+begin atomic
+    select case when r.reads_all then b.last_error else webhooks.failure_kind(b.last_error) end,
+           case when r.reads_all then s.disabled_reason else webhooks.failure_kind(s.disabled_reason) end,
+           case when r.reads_all then v.last_error else webhooks.failure_kind(v.last_error) end
+    from webhooks.webhook_subscriptions s
+    left join webhooks.subscription_breakers b on b.subscription_id = s.id
+    left join webhooks.subscription_verifications v on v.subscription_id = s.id
+    cross join (
+        select webhooks.bypasses_isolation(webhooks.caller()) as everything,
+               pg_has_role(webhooks.caller(), 'webhooks_manager', 'usage') as is_manager,
+               pg_has_role(webhooks.caller(), 'webhooks_monitor', 'usage') as is_monitor
+    ) c
+    cross join lateral (select c.everything or c.is_manager and webhooks.may_access_tenant(s.tenant_id) as reads_all) r
+    where s.id = subscription_messages.subscription_id
+      and (r.reads_all or not c.is_manager and (c.is_monitor or webhooks.may_access_tenant(s.tenant_id)));
+end;
+comment on function webhooks.subscription_messages(uuid) is
+    'What is said of a subscription''s failures: to a manager of its tenant the whole messages, to others the kind of failure, without names and addresses. Part of subscription_health.';
+
 create view webhooks.subscription_health with (security_invoker = true) as
 select
     s.id as subscription_id,
@@ -28,23 +52,24 @@ select
     case when b.state = 'open' and b.probe_at <= now() then b.probe_at else coalesce(b.since, s.created_at) end as breaker_since,
     b.probe_at,
     b.failing_since,
-    b.last_error,
-    s.disabled_reason,
+    m.last_error,
+    m.disabled_reason,
     case when not n.needed then 'not required' else coalesce(v.state, 'pending') end as verification_state,
     v.since as verification_since,
     v.allowed_rate_per_minute,
     v.next_try_at as next_verification_at,
-    case when n.needed and g.origin is null then 'the setting verification_origin is not set' else v.last_error end as verification_error
+    case when n.needed and g.origin is null then 'the setting verification_origin is not set' when v.subscription_id is not null then m.verification_error end as verification_error
 from webhooks.webhook_subscriptions s
 cross join (
-    -- text_setting() and needs_verification() spelled out: who is granted the view needs no function besides.
+    -- text_setting() and needs_verification() spelled out: a role that is granted the view needs subscription_messages() alone.
     select coalesce((select o.text_value from webhooks.setting_overrides o where o.name = 'endpoint_verification'), 'none') as policy,
            (select o.text_value from webhooks.setting_overrides o where o.name = 'verification_origin') as origin
 ) g
 cross join lateral (select g.policy = 'required' or coalesce(s.endpoint_verification, g.policy) = 'options' as needed) n
 left join webhooks.subscription_breakers b on b.subscription_id = s.id
-left join webhooks.subscription_verifications v on v.subscription_id = s.id and v.origin = g.origin and n.needed;
-comment on view webhooks.subscription_health is 'One row per subscription: whether its receiver works, and since when.';
+left join webhooks.subscription_verifications v on v.subscription_id = s.id and v.origin = g.origin and n.needed
+left join lateral webhooks.subscription_messages(s.id) m on true;
+comment on view webhooks.subscription_health is 'One row per subscription: whether its receiver works, and since when. Messages are whole for managers; monitors read the kind of failure, without names and addresses.';
 comment on column webhooks.subscription_health.subscription_id is 'The subscription.';
 comment on column webhooks.subscription_health.tenant_id is 'Whose.';
 comment on column webhooks.subscription_health.name is 'Its name.';
@@ -64,22 +89,17 @@ comment on column webhooks.subscription_health.verification_error is 'Why it is 
 
 create function webhooks.reset_breaker(subscription_id uuid)
 returns boolean
-language plpgsql volatile
+language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
     closed integer;
 begin
-    if not exists (select from webhooks.webhook_subscriptions s where s.id = reset_breaker.subscription_id) then
-        raise exception 'there is no subscription %', coalesce(subscription_id::text, 'null')
-            using errcode = 'undefined_object', hint = 'Open breakers are listed by: select * from webhooks.subscription_health where breaker_state <> ''closed'';';
-    end if;
+    perform webhooks.own_subscription(subscription_id);
+    -- The sidecar drops what it knows of the receiver and begins anew.
+    perform webhooks.tell_of_change(subscription_id);
     delete from webhooks.subscription_breakers b where b.subscription_id = reset_breaker.subscription_id;
     get diagnostics closed = row_count;
-    -- The sidecar drops what it knows of the receiver and begins anew.
-    if coalesce(nullif(current_setting('webhooks.notify', true), ''), 'on')::boolean then
-        perform pg_notify('webhooks_changed', reset_breaker.subscription_id::text);
-    end if;
     return closed > 0;
 end
 $$;

@@ -22,8 +22,8 @@ comment on table webhooks.audit_log is
 comment on column webhooks.audit_log.id is 'UUIDv7.';
 comment on column webhooks.audit_log.occurred_at is 'When it was done (not when its transaction began).';
 comment on column webhooks.audit_log.tenant_id is 'Whose object; null: nobody''s in particular, such as settings and event types.';
-comment on column webhooks.audit_log.action is 'For example created, updated, deleted, enabled, disabled, retried, replayed, cancelled, tested, granted, revoked.';
-comment on column webhooks.audit_log.object_type is 'For example subscription, event_type, setting, limits (of the tenant that object_id names), delivery, all_tenants (granted to the role that object_id names).';
+comment on column webhooks.audit_log.action is 'For example created, updated, deleted, enabled, disabled, retried, replayed, cancelled, tested, granted, revoked, adopted, released.';
+comment on column webhooks.audit_log.object_type is 'For example subscription, event_type, setting, limits (of the tenant that object_id names), delivery, all_tenants (granted to the role that object_id names), database.';
 comment on column webhooks.audit_log.object_id is 'Its id or name.';
 comment on column webhooks.audit_log.before is 'Before the change: of an update what changed, of a deletion all. Secrets show as "[redacted]", and so does what follows the host in webhook_url; of webhook_headers, auth_config and template_secrets, too, an update has only the keys that changed.';
 comment on column webhooks.audit_log.after is 'The same after the change; what was done, where nothing was changed.';

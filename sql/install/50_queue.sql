@@ -41,6 +41,8 @@ create index delivery_queue_ready on webhooks.delivery_queue (shard, subscriptio
 create index delivery_queue_ordered on webhooks.delivery_queue (shard, subscription_id, lane, id) where lane is not null;
 create index delivery_queue_scheduled on webhooks.delivery_queue (shard, next_attempt_at) where next_attempt_at is not null;
 create index delivery_queue_waiting on webhooks.delivery_queue (shard, subscription_id) where next_attempt_at is not null and lane is null;
+-- For expire_deliveries(). Events that don't expire, which are most, have no entry.
+create index delivery_queue_expiring on webhooks.delivery_queue (expires_at) where expires_at is not null;
 comment on table webhooks.delivery_queue is 'Outstanding deliveries only. Inserted by match_events(), removed or rescheduled by record_attempts().';
 comment on column webhooks.delivery_queue.id is 'Delivery id.';
 comment on column webhooks.delivery_queue.subscription_id is 'To whom.';

@@ -18,6 +18,7 @@ create table webhooks.delivery_attempts (
     response_body text,
     error_message text,
     is_test boolean,
+    failure text,
     -- ::text: see event_logs.
     constraint delivery_attempts_status_check check (delivery_status::text in ('delivered', 'failed', 'retrying', 'expired', 'cancelled'))
 ) partition by range (delivery_id);
@@ -38,6 +39,7 @@ comment on column webhooks.delivery_attempts.payload_sha256 is 'SHA-256 of the b
 comment on column webhooks.delivery_attempts.response_headers is 'Response headers, as many as the setting max_response_headers_bytes allows.';
 comment on column webhooks.delivery_attempts.response_body is 'Start of the response body, as much as the setting max_response_body_bytes allows; invalid UTF-8 is replaced.';
 comment on column webhooks.delivery_attempts.error_message is 'What went wrong.';
+comment on column webhooks.delivery_attempts.failure is 'Kind of failure: error_message without names and addresses.';
 comment on column webhooks.delivery_attempts.is_test is 'True: made by test_subscription(). Null: a delivery of an event.';
 
 create table webhooks.delivery_attempts_template (

@@ -7,7 +7,7 @@ select
     greatest(q.attempt, 1) as delivery_attempt,
     case when q.attempt = 0 then 'pending' else 'retrying' end::varchar(50) as delivery_status,
     a.http_status_code,
-    a.error_message,
+    a.failure as error_message,
     a.attempted_at,
     null::timestamptz as delivered_at,
     q.next_attempt_at as next_retry_at,
@@ -25,7 +25,7 @@ select
     a.delivery_attempt,
     a.delivery_status,
     a.http_status_code,
-    a.error_message,
+    a.failure as error_message,
     a.attempted_at,
     a.delivered_at,
     a.next_retry_at,
@@ -34,7 +34,7 @@ select
     coalesce(a.is_test, false)
 from webhooks.delivery_attempts a
 where a.delivery_status <> 'retrying';
-comment on view webhooks.delivery_states is 'webhook_delivery_logs without what receivers answered and without hashes of payloads: what a monitor may read.';
+comment on view webhooks.delivery_states is 'webhook_delivery_logs without what receivers answered, without names and addresses in error messages and without hashes of payloads: what a monitor may read.';
 comment on column webhooks.delivery_states.id is 'Delivery id.';
 comment on column webhooks.delivery_states.subscription_id is 'To whom.';
 comment on column webhooks.delivery_states.event_log_id is 'What.';
@@ -42,7 +42,7 @@ comment on column webhooks.delivery_states.tenant_id is 'Whose.';
 comment on column webhooks.delivery_states.delivery_attempt is 'Number of the last attempt (1 while pending).';
 comment on column webhooks.delivery_states.delivery_status is 'pending, retrying, delivered, failed, expired or cancelled.';
 comment on column webhooks.delivery_states.http_status_code is 'HTTP status of the last attempt, if a response came.';
-comment on column webhooks.delivery_states.error_message is 'What went wrong at the last attempt.';
+comment on column webhooks.delivery_states.error_message is 'Kind of failure of the last attempt, without names and addresses; webhook_delivery_logs has the whole message.';
 comment on column webhooks.delivery_states.attempted_at is 'When the last attempt began; null before the first.';
 comment on column webhooks.delivery_states.delivered_at is 'When it was delivered.';
 comment on column webhooks.delivery_states.next_retry_at is 'When the next attempt is due; null: as soon as possible, or never again.';

@@ -1,7 +1,7 @@
 -- The doorbell: how a publisher wakes a sleeping sidecar without a NOTIFY per commit (a NOTIFY takes a
 -- cluster-wide lock across the commit's flush) and without ever missing one.
 --
---   * Each shard has a bell, an advisory lock (class 1464156748).
+--   * Each shard has a bell, a lock of the class bell_lock().
 --   * A sidecar that is about to sleep takes its bells exclusively (arm_doorbell, try only). If a try fails, a
 --     publisher's transaction is in flight: it stays awake and polls. If all succeed it claims once more, with a
 --     snapshot taken after the locks: whatever committed before is seen. Then it sleeps, LISTENing.
@@ -16,9 +16,7 @@ language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-    if coalesce(nullif(current_setting('webhooks.notify', true), ''), 'on')::boolean then
-        perform pg_notify('webhooks_doorbell', shard::text);
-    end if;
+    perform webhooks.notify('webhooks_doorbell', shard::text);
     return shard;
 end
 $$;
@@ -30,22 +28,26 @@ comment on function webhooks.notify_owner(smallint) is
 create function webhooks.ring_doorbell(shard smallint)
 returns smallint
 language sql volatile
-return case when pg_try_advisory_xact_lock_shared(1464156748, shard) then shard else webhooks.notify_owner(shard) end;
+return case when webhooks.try_lock_xact(webhooks.bell_lock(), shard, true) then shard else webhooks.notify_owner(shard) end;
 comment on function webhooks.ring_doorbell(smallint) is
     'Rings the bell of a shard, which wakes its owner at commit if it sleeps, and returns the shard. Whoever inserts into delivery_queue takes the shard from here.';
 
 create function webhooks.arm_doorbell(shards smallint[])
 returns boolean
-language plpgsql volatile
+language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
     armed smallint[] := '{}';
     bell smallint;
 begin
+    -- Publishers could not wake it.
+    if webhooks.notify_queue_is_full() then
+        return false;
+    end if;
     foreach bell in array shards loop
-        if not pg_try_advisory_lock(1464156748, bell) then
-            perform pg_advisory_unlock(1464156748, a) from unnest(armed) a;
+        if not webhooks.try_lock(webhooks.bell_lock(), bell, false) then
+            perform webhooks.unlock(webhooks.bell_lock(), a, false) from unnest(armed) a;
             return false;
         end if;
         armed := armed || bell;
@@ -53,15 +55,15 @@ begin
     return true;
 end
 $$;
-comment on function webhooks.arm_doorbell(smallint[]) is 'Before sleeping: locks the bells of these shards, all or none. False: a publisher is in flight, stay awake.';
+comment on function webhooks.arm_doorbell(smallint[]) is 'Before sleeping: locks the bells of these shards, all or none. False: a publisher is in flight, or can''t notify since the notification queue is nearly full: stay awake.';
 
 create function webhooks.disarm_doorbell(shards smallint[])
 returns void
-language plpgsql volatile
+language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-    perform pg_advisory_unlock(1464156748, s) from unnest(shards) s;
+    perform webhooks.unlock(webhooks.bell_lock(), s, false) from unnest(shards) s;
 end
 $$;
 comment on function webhooks.disarm_doorbell(smallint[]) is 'After waking: unlocks the bells.';

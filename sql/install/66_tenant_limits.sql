@@ -61,6 +61,7 @@ begin
                         after insert on webhooks.event_logs
                         referencing new table as new_events
                         for each statement execute function webhooks.limit_events(%s)', arguments);
+        alter table webhooks.event_logs enable always trigger limit_events;
     -- That a tenant is deleted (forget_tenants()) is no time to lock out the publishers.
     elsif found_one is not null and not wanted and pg_trigger_depth() = 1 then
         drop trigger limit_events on webhooks.event_logs;
@@ -80,6 +81,9 @@ create trigger sync_limit_trigger
 create trigger sync_limit_trigger
     after insert or update or delete or truncate on webhooks.setting_overrides
     for each statement execute function webhooks.sync_limit_trigger();
+-- As match_events() is: else what is set with session_replication_role = replica would hold for nobody.
+alter table webhooks.tenant_limits enable always trigger sync_limit_trigger;
+alter table webhooks.setting_overrides enable always trigger sync_limit_trigger;
 
 create function webhooks.set_tenant_limits(
     tenant_id uuid,
@@ -96,7 +100,7 @@ declare
     invalid record;
 begin
     -- First of all, as create_partitions() does: both go on to lock event_logs and audit_log.
-    perform pg_advisory_xact_lock(1464156751, 0);
+    perform webhooks.lock_xact(webhooks.change_lock(), 0);
     perform webhooks.check_tenant(tenant_id);
     select v.* into invalid
     from (values
@@ -145,7 +149,7 @@ begin
     loop
         continue when tenant.maximum = 0;
         -- One transaction at a time, as in lock_tenant(): the other's subscriptions would not be seen before it commits.
-        perform pg_advisory_xact_lock(1464156752, hashtext(tenant.id::text));
+        perform webhooks.lock_xact(webhooks.tenant_lock(), hashtext(tenant.id::text));
         select count(*) into subscriptions from webhooks.webhook_subscriptions s where s.tenant_id = tenant.id;
         if subscriptions > tenant.maximum then
             raise exception 'tenant % has reached its limit of % subscriptions', tenant.id, tenant.maximum

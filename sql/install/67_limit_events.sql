@@ -29,7 +29,7 @@ begin
         return false;
     end if;
     -- It is not there, or from before a restart: one session makes it. The others don't wait for that.
-    if not pg_try_advisory_xact_lock(1464156753, 0) then
+    if not webhooks.try_lock_xact(webhooks.meters_lock(), 0, false) then
         return false;
     end if;
     if webhooks.attach_meters((select s.last_value from webhooks.meters_handle s)) then
@@ -130,6 +130,8 @@ declare
     answer text := verdict;
     begun timestamptz;
     outstanding bigint;
+    -- This function and the statement of limit_events(), which is long.
+    done constant boolean := webhooks.omit_context(2);
 begin
     -- Rare: events that may be published don't get here, but for the first ones of a session and who counts for the others.
     for attempt in 1 .. 10 loop
@@ -197,7 +199,7 @@ begin
     end if;
     -- Not so simple: all or none of each tenant's. But restored events were within their limits.
     done := webhooks.undo_metering();
-    if webhooks.is_restoring() then
+    if webhooks.copies_events() then
         return null;
     end if;
     perform webhooks.apply_limits(e.tenant_id, e.events, e.per_minute, e.max_outstanding, e.verdict)

@@ -1,35 +1,3 @@
-create function webhooks.claim_idempotency_key(tenant_id uuid, idempotency_key text, event_id uuid)
-returns uuid
-language plpgsql volatile
-set search_path = pg_catalog, pg_temp
--- Plans are cached per session, perhaps since there was one key: only index look-ups are right.
-set enable_seqscan = off
-as $$
-#variable_conflict use_column
-declare
-    first_id uuid;
-begin
-    loop
-        -- Waits for another session that publishes the same key, and publishes after all if that one rolls back.
-        insert into webhooks.idempotency_keys (tenant_id, idempotency_key, event_id)
-        values (claim_idempotency_key.tenant_id, claim_idempotency_key.idempotency_key, claim_idempotency_key.event_id)
-        on conflict do nothing;
-        if found then
-            return null;
-        end if;
-        select k.event_id into first_id
-        from webhooks.idempotency_keys k
-        where k.tenant_id = claim_idempotency_key.tenant_id and k.idempotency_key = claim_idempotency_key.idempotency_key;
-        if found then
-            return first_id;
-        end if;
-        -- maintain() has forgotten the key between the two statements.
-    end loop;
-end
-$$;
-comment on function webhooks.claim_idempotency_key(uuid, text, uuid) is
-    'Null: the key is this event''s from now on. Otherwise the event that it has published before. Part of publish_event().';
-
 create function webhooks.publish_event(
     tenant_id uuid,
     event_type text,
@@ -57,12 +25,38 @@ as $$
 declare
     new_id uuid := webhooks.uuid_v7();
     first_id uuid;
+    matches constant bigint := webhooks.counted_matches();
+    done boolean;
 begin
+    -- Whether something could be wrong: one expression, which is no query, of the cheapest functions (octets, not characters;
+    -- ascii() is the first character, 91 [, 123 {). check_arguments() says whether it is.
+    if publish_event.tenant_id is null or publish_event.event_type is null or publish_event.event_data is null
+        or octet_length(publish_event.event_name) > 100 or ascii(publish_event.event_name) <= 32
+        or ascii(publish_event.event_name) in (91, 123)
+        or octet_length(publish_event.resource_type) >= 36 or ascii(publish_event.resource_type) <= 32
+        or ascii(publish_event.resource_type) in (91, 123)
+        or octet_length(publish_event.session_id) > 255 or octet_length(publish_event.request_id) > 255
+        or octet_length(publish_event.event_version) > 20 or octet_length(publish_event.ordering_key) > 255
+        or octet_length(publish_event.idempotency_key) > 255 or ascii(publish_event.idempotency_key) <= 32
+        or publish_event.environment not in ('dev', 'staging', 'production')
+        or least(publish_event.deliver_after, publish_event.expires_at) < timestamptz '1970-01-01 00:00Z'
+        or publish_event.deliver_after >= timestamptz '10000-01-01 00:00Z'
+        or publish_event.expires_at <= publish_event.deliver_after
+    then
+        done := webhooks.check_arguments(
+            publish_event.tenant_id, publish_event.event_type, publish_event.event_name, publish_event.event_data,
+            publish_event.resource_type, publish_event.session_id, publish_event.request_id, publish_event.event_version,
+            publish_event.environment, publish_event.idempotency_key, publish_event.ordering_key, publish_event.deliver_after,
+            publish_event.expires_at);
+    end if;
     if not webhooks.may_access_tenant(publish_event.tenant_id) then
-        perform webhooks.refuse_tenant(publish_event.tenant_id);
+        done := webhooks.refuse_tenant(publish_event.tenant_id);
     end if;
     if publish_event.idempotency_key is not null then
-        first_id := webhooks.claim_idempotency_key(publish_event.tenant_id, publish_event.idempotency_key, new_id);
+        first_id := webhooks.claim_idempotency_key(
+            publish_event.tenant_id, publish_event.idempotency_key, new_id, publish_event.event_type, publish_event.event_name,
+            publish_event.event_data, publish_event.resource_type, publish_event.resource_id, publish_event.event_version,
+            publish_event.environment, publish_event.ordering_key);
         if first_id is not null then
             return first_id;
         end if;
@@ -72,24 +66,28 @@ begin
         user_id, session_id, request_id, source_ip, environment, idempotency_key, ordering_key, deliver_after, expires_at
     )
     select
-        new_id, publish_event.tenant_id, publish_event.event_type,
-        -- An unknown type is refused by match_events(), whatever stands here.
-        coalesce(publish_event.event_category, t.category, ''),
-        coalesce(publish_event.event_name, publish_event.event_type), coalesce(publish_event.event_version, t.version, '1.0'),
+        new_id, publish_event.tenant_id, t.name, t.category,
+        coalesce(publish_event.event_name, publish_event.event_type), coalesce(publish_event.event_version, t.version),
         publish_event.event_data, publish_event.resource_type, publish_event.resource_id, publish_event.user_id,
         publish_event.session_id, publish_event.request_id, publish_event.source_ip, publish_event.environment,
         publish_event.idempotency_key, publish_event.ordering_key, publish_event.deliver_after, publish_event.expires_at
-    from (select) one left join webhooks.event_types t on t.name = publish_event.event_type;
+    from webhooks.event_types t
+    where t.name = publish_event.event_type and coalesce(publish_event.event_category, t.category) = t.category;
+    if not found or webhooks.counted_matches() = matches then
+        done := webhooks.refuse_publication(publish_event.event_type, publish_event.event_category);
+    end if;
     return new_id;
 end
 $$;
 comment on function webhooks.publish_event(uuid, text, text, text, jsonb, text, uuid, uuid, text, text, inet, text, text, text, text, timestamptz, timestamptz) is
-    'Publishes an event in this transaction and returns its id. The parameters are described as columns of event_logs. The same (tenant, idempotency_key) again returns the first event''s id and publishes nothing.';
+    'Publishes an event in this transaction and returns its id. The parameters are described as columns of event_logs. The event is queued, or an error is raised. event_category is the type''s, if it is given. The same (tenant, idempotency_key) again with the same event returns the first event''s id and publishes nothing; with another one it is an error.';
 
 create function webhooks.preview_request(event_id uuid, subscription_id uuid default null)
 returns table (headers jsonb, body text)
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
+-- The id decides which partition is opened.
+set plan_cache_mode = force_custom_plan
 as $$
 declare
     event record;

@@ -26,13 +26,16 @@ set datestyle = 'ISO'
 set intervalstyle = 'iso_8601'
 set bytea_output = 'hex'
 set extra_float_digits = 1
+set lc_monetary = 'C'
+set lc_numeric = 'C'
+set lc_time = 'C'
 as $$
 declare
     resolver text;
     function oid;
 begin
     -- Restored events have theirs.
-    if webhooks.is_restoring() then
+    if webhooks.copies_events() then
         return new;
     end if;
     select r.resolver into resolver from webhooks.resources r where r.resource_type = new.resource_type;
@@ -74,6 +77,7 @@ begin
                        or pg_has_role(current_user, 'webhooks_all_tenants', 'usage')
                        or not row_security_active('webhooks.event_logs'::regclass)))
             execute function webhooks.snapshot_resource();
+        alter table webhooks.event_logs enable always trigger snapshot_resource;
     elsif found_one and not wanted then
         drop trigger snapshot_resource on webhooks.event_logs;
     end if;
@@ -89,6 +93,7 @@ comment on function webhooks.sync_resource_trigger() is
 create trigger sync_resource_trigger
     after insert or update or delete or truncate on webhooks.resources
     for each statement execute function webhooks.sync_resource_trigger();
+alter table webhooks.resources enable always trigger sync_resource_trigger;
 
 create trigger audit_change
     after insert or update or delete on webhooks.resources
@@ -181,7 +186,7 @@ declare
     former text;
 begin
     -- First of all, as create_partitions() does: both go on to lock event_logs and audit_log.
-    perform pg_advisory_xact_lock(1464156751, 0);
+    perform webhooks.lock_xact(webhooks.change_lock(), 0);
     if coalesce(resource_type, '') = '' or num_nonnulls(target, resolver) <> 1 then
         raise exception 'a resource type needs a name, and either a table or a resolver'
             using errcode = 'invalid_parameter_value',
@@ -197,7 +202,7 @@ begin
     end if;
     if exists (select from pg_proc p where p.oid = resolver and p.prosqlbody is null and not coalesce(p.proconfig::text ~ 'search_path', false)) then
         raise notice 'function % will run with search_path = pg_catalog, pg_temp', resolver
-            using hint = format('Qualify every name in it, or give it a setting of its own: alter function %s set search_path = …;', resolver);
+            using hint = format('Qualify every name in it, or give it a setting of its own: alter function %s set search_path = ...;', resolver);
     end if;
     select r.resolver into former from webhooks.resources r where r.resource_type = register_resource.resource_type and r.is_generated;
     if found then
@@ -223,7 +228,7 @@ declare
     ended webhooks.resources;
 begin
     -- First of all, as create_partitions() does: both go on to lock event_logs and audit_log.
-    perform pg_advisory_xact_lock(1464156751, 0);
+    perform webhooks.lock_xact(webhooks.change_lock(), 0);
     delete from webhooks.resources r where r.resource_type = unregister_resource.resource_type returning * into ended;
     if not found then
         return false;

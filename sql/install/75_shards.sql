@@ -1,55 +1,74 @@
--- Who delivers what. A sidecar owns a shard by holding its session advisory lock (class 1464156749) and is
--- then the only one to deliver for that shard's subscriptions; the server frees the lock when the session ends.
--- A shared lock (class 1464156750) marks a living sidecar, so that each can tell its fair share.
+-- Who delivers what. A sidecar owns a shard by holding its lock (class shard_lock()) for its session and is then the only
+-- one to deliver for that shard's subscriptions; the server frees the lock when the session ends. A shared lock (class
+-- sidecar_lock()) marks a living sidecar, so that each can tell its fair share. None of these waits for a lock.
+
+create function webhooks.lock_holders(class integer)
+returns table (key integer, pid integer, role name, application_name text)
+language sql volatile
+set search_path = pg_catalog, pg_temp
+begin atomic
+    select l.objid::integer, l.pid, a.usename, a.application_name
+    from pg_locks l
+    left join pg_stat_activity a on a.pid = l.pid
+    where l.locktype = 'userlock' and l.classid::bigint = lock_holders.class and l.objsubid = 2 and l.granted
+      and l.database = (select d.oid from pg_database d where d.datname = current_database());
+end;
+comment on function webhooks.lock_holders(integer) is 'Sessions that hold locks of a class in this database.';
 
 create function webhooks.join_sidecars()
 returns void
-language plpgsql volatile
+language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-    perform pg_advisory_lock_shared(1464156750, 0);
+    perform webhooks.adopt_if_empty();
+    perform webhooks.check_adopted();
+    if not webhooks.try_lock(webhooks.sidecar_lock(), 0, true) then
+        raise exception 'sidecars are locked out by %', (
+            select string_agg(format('pid %s of role %s', h.pid, h.role), ', ') from webhooks.lock_holders(webhooks.sidecar_lock()) h)
+            using errcode = 'lock_not_available', hint = 'End the session with pg_terminate_backend(pid).';
+    end if;
 end
 $$;
-comment on function webhooks.join_sidecars() is 'Marks this session as a living sidecar until it ends.';
+comment on function webhooks.join_sidecars() is
+    'Marks this session as a living sidecar until it ends; refused in a copy of a database that is not adopted (see adopt_database()).';
 
 create function webhooks.leave_sidecars()
 returns void
-language plpgsql volatile
+language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-    perform pg_advisory_unlock_shared(1464156750, 0);
+    perform webhooks.unlock(webhooks.sidecar_lock(), 0, true);
 end
 $$;
 comment on function webhooks.leave_sidecars() is 'This session''s sidecar is stopping: it no longer counts, others take over its shards as it gives them back.';
 
 create function webhooks.sidecar_count()
 returns integer
-language sql volatile
+language sql volatile security definer
 set search_path = pg_catalog, pg_temp
 begin atomic
-    -- Advisory locks are anyone's: who may not do a sidecar's work doesn't count as one.
-    select count(distinct l.pid)::integer
-    from pg_locks l
-    join pg_stat_activity a on a.pid = l.pid
-    where pg_has_role(a.usesysid, 'webhooks_sidecar', 'member')
-      and l.locktype = 'advisory' and l.classid = 1464156750 and l.objsubid = 2 and l.granted
-      and l.database = (select d.oid from pg_database d where d.datname = current_database());
+    select count(distinct h.pid)::integer from webhooks.lock_holders(webhooks.sidecar_lock()) h;
 end;
 comment on function webhooks.sidecar_count() is 'How many sidecars live in this database.';
 
 create function webhooks.balance_shards(owned smallint[])
-returns table (fair_share integer, acquired smallint[])
-language plpgsql volatile
+returns table (fair_share integer, acquired smallint[], may_sleep boolean)
+language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
     candidate smallint;
-    intruders text;
+    holders text;
 begin
+    perform webhooks.check_adopted();
     fair_share := ceil(webhooks.shard_count()::numeric / greatest(webhooks.sidecar_count(), 1))::integer;
     acquired := '{}';
+    may_sleep := not webhooks.notify_queue_is_full();
+    -- A statement that took some and failed left locks behind that its caller does not know of.
+    perform webhooks.unlock(webhooks.shard_lock(), s, false)
+    from generate_series(0, webhooks.shard_count() - 1) s where s <> all (owned);
     if cardinality(owned) < fair_share then
         for candidate in
             select s::smallint
@@ -58,19 +77,18 @@ begin
             order by random()
         loop
             exit when cardinality(owned) + cardinality(acquired) >= fair_share;
-            if pg_try_advisory_lock(1464156749, candidate) then
+            if webhooks.try_lock(webhooks.shard_lock(), candidate, false) then
                 acquired := acquired || candidate;
             end if;
         end loop;
         if cardinality(owned) + cardinality(acquired) < fair_share then
-            select string_agg(format('shard %s by pid %s of role %s', l.objid, a.pid, a.usename), ', ' order by l.objid) into intruders
-            from pg_locks l
-            join pg_stat_activity a on a.pid = l.pid
-            where not pg_has_role(a.usesysid, 'webhooks_sidecar', 'member')
-              and l.locktype = 'advisory' and l.classid = 1464156749 and l.objsubid = 2 and l.granted
-              and l.database = (select d.oid from pg_database d where d.datname = current_database());
-            if intruders is not null then
-                raise warning 'held by a session that is no sidecar: %', intruders
+            select string_agg(format('shard %s by pid %s of role %s', h.key, h.pid, h.role), ', ' order by h.key) into holders
+            from webhooks.lock_holders(webhooks.shard_lock()) h
+            -- (One that stops no longer counts as living.)
+            where h.pid <> pg_backend_pid() and h.application_name is distinct from 'webhooks-sidecar owner'
+              and h.pid not in (select s.pid from webhooks.lock_holders(webhooks.sidecar_lock()) s where s.pid is not null);
+            if holders is not null then
+                raise warning 'held by a session that is no sidecar: %', holders
                     using hint = 'Nothing of these shards is delivered. End the session with pg_terminate_backend(pid).';
             end if;
         end if;
@@ -79,15 +97,15 @@ begin
 end
 $$;
 comment on function webhooks.balance_shards(smallint[]) is
-    'Takes free shards for this session up to its fair share. Returns the share (a sidecar that owns more gives the rest back) and what was taken. Doubles as the heartbeat.';
+    'Takes free shards for this session up to its fair share. Returns the share (a sidecar that owns more gives the rest back), what was taken, and whether publishers can wake a sidecar that sleeps. Doubles as the heartbeat. Refused in a copy of a database that is not adopted.';
 
 create function webhooks.release_shards(shards smallint[])
 returns void
-language plpgsql volatile
+language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-    perform pg_advisory_unlock(1464156749, s) from unnest(shards) s;
+    perform webhooks.unlock(webhooks.shard_lock(), s, false) from unnest(shards) s;
 end
 $$;
 comment on function webhooks.release_shards(smallint[]) is 'Gives shards of this session back.';

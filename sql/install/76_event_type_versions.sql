@@ -15,10 +15,10 @@ create table webhooks.event_type_versions (
 comment on table webhooks.event_type_versions is 'Schemas, examples and deprecation by event type and version. Read event_type_catalogue; write with register_event_type() and deprecate_event_type().';
 comment on column webhooks.event_type_versions.name is 'The event type.';
 comment on column webhooks.event_type_versions.version is 'The version: event_logs.event_version.';
-comment on column webhooks.event_type_versions.schema is 'JSON Schema that event_data must fit; null: it may be anything.';
-comment on column webhooks.event_type_versions.example is 'Example of event_data; null: one is made from the schema.';
+comment on column webhooks.event_type_versions.schema is 'JSON Schema that event_data must fit, at most 256 KiB; null: it may be anything.';
+comment on column webhooks.event_type_versions.example is 'Example of event_data, at most 64 KiB as text; null: one is made from the schema.';
 comment on column webhooks.event_type_versions.deprecated_at is 'Since when it should no longer be relied upon.';
-comment on column webhooks.event_type_versions.deprecation is 'Why, and what to use instead.';
+comment on column webhooks.event_type_versions.deprecation is 'Why, and what to use instead; at most 2,000 bytes.';
 comment on column webhooks.event_type_versions.is_builtin is 'As shipped with the extension (left out of dumps: CREATE EXTENSION brings it). A changed one is yours.';
 comment on column webhooks.event_type_versions.created_at is 'When it was registered.';
 select pg_catalog.pg_extension_config_dump('webhooks.event_type_versions', 'where not is_builtin');
@@ -84,7 +84,7 @@ as $$
 declare
     event record;
 begin
-    if webhooks.is_restoring() then
+    if webhooks.copies_events() then
         return null;
     end if;
     select e.event_type, e.event_version, x.errors
@@ -127,6 +127,7 @@ begin
             after insert on webhooks.event_logs
             referencing new table as new_events
             for each statement execute function webhooks.validate_events();
+        alter table webhooks.event_logs enable always trigger validate_events;
     elsif found_one and not wanted then
         drop trigger validate_events on webhooks.event_logs;
     end if;
@@ -142,6 +143,7 @@ comment on function webhooks.sync_validation_trigger() is
 create trigger sync_validation_trigger
     after insert or update or delete or truncate on webhooks.event_type_versions
     for each statement execute function webhooks.sync_validation_trigger();
+alter table webhooks.event_type_versions enable always trigger sync_validation_trigger;
 
 create function webhooks.check_event_type_version()
 returns trigger
@@ -160,7 +162,7 @@ begin
     if objection is not null then
         raise exception 'invalid schema of % (version %): %', new.name, new.version, objection
             using errcode = 'invalid_parameter_value',
-                  hint = 'Give a JSON Schema, draft 4 to 2020-12. It can''t refer to other documents, and patterns can''t look around or back, since publishers wait for them.';
+                  hint = 'Give a JSON Schema, draft 4 to 2020-12. It can''t refer to other documents, and patterns can''t look around or back, since publishers wait for them; nor can many sub-schemas look at one value.';
     end if;
     errors := webhooks.schema_errors(new.schema::text, new.example::text);
     if errors is not null then
@@ -202,7 +204,7 @@ declare
     known record;
 begin
     -- First of all, as create_partitions() does: both go on to lock event_logs and audit_log.
-    perform pg_advisory_xact_lock(1464156751, 0);
+    perform webhooks.lock_xact(webhooks.change_lock(), 0);
     if (name ~ '^[a-z0-9_]+(\.[a-z0-9_]+)+$' and length(name) <= 100) is not true then
         raise exception 'invalid event type "%"', coalesce(name, 'null')
             using errcode = 'invalid_parameter_value', hint = 'Types are lower-case words joined by dots, at most 100 characters: document.uploaded.';
@@ -238,7 +240,7 @@ begin
 end
 $$;
 comment on function webhooks.register_event_type(text, text, text, text, json, jsonb, boolean) is
-    'Registers an event type, or changes what is given of one. A version that is given becomes the current one, which publish_event() and watched tables publish, unless is_current is false; schema and example are that version''s, and the JSON value null takes them away. Events of a version with a schema must fit it.';
+    'Registers an event type, or changes what is given of one. A version that is given becomes the current one, which publish_event() and watched tables publish, unless is_current is false; schema and example are that version''s, and the JSON value null takes them away. Events of a version with a schema must fit it. A schema of type jsonb needs a cast: schema => value::json.';
 
 create function webhooks.deprecate_event_type(name text, reason text, version text default null)
 returns void
@@ -248,7 +250,7 @@ as $$
 #variable_conflict use_variable
 begin
     -- First of all, as create_partitions() does: both go on to lock event_logs and audit_log.
-    perform pg_advisory_xact_lock(1464156751, 0);
+    perform webhooks.lock_xact(webhooks.change_lock(), 0);
     version := coalesce(version, (select t.version from webhooks.event_types t where t.name = deprecate_event_type.name));
     if not exists (
         select from webhooks.event_type_catalogue c where c.name = deprecate_event_type.name and c.version = deprecate_event_type.version

@@ -50,6 +50,8 @@ create function webhooks.preview_payload(subscription_id uuid, event_id uuid def
 returns table (method text, url text, headers jsonb, body text)
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
+-- The id decides which partition is opened.
+set plan_cache_mode = force_custom_plan
 as $$
 #variable_conflict use_column
 declare
@@ -84,8 +86,8 @@ begin
     end if;
     -- What differs from attempt to attempt is named, and so is what is secret.
     identity := jsonb_build_object(
-        'webhook-id', coalesce(preview_payload.event_id, '00000000-0000-7000-8000-000000000001'), 'webhook-timestamp', '…',
-        'x-webhook-delivery-id', '…', 'x-webhook-attempt', '1', 'x-webhook-event-type', request.event_type);
+        'webhook-id', coalesce(preview_payload.event_id, '00000000-0000-7000-8000-000000000001'), 'webhook-timestamp', '...',
+        'x-webhook-delivery-id', '...', 'x-webhook-attempt', '1', 'x-webhook-event-type', request.event_type);
     return query select
         coalesce(subscription.webhook_method, 'POST')::text, subscription.webhook_url,
         request.headers || coalesce((select jsonb_object_agg(k, '***') from jsonb_object_keys(subscription.own_headers) k), '{}') || identity
@@ -98,4 +100,4 @@ begin
 end
 $$;
 comment on function webhooks.preview_payload(uuid, uuid, text) is
-    'The request that a subscription gets for an event, or, without one, for a made-up event of a type (of a subscribed one, if none is given) with the type''s example as data: the body byte for byte, and the headers, *** for secrets and … for what differs from attempt to attempt.';
+    'The request that a subscription gets for an event, or, without one, for a made-up event of a type (of a subscribed one, if none is given) with the type''s example as data: the body byte for byte, and the headers, *** for secrets and ... for what differs from attempt to attempt.';

@@ -83,13 +83,14 @@ comment on function webhooks.ordered_deliveries(smallint, uuid, uuid[], bigint, 
 create function webhooks.claim_deliveries(
     shards smallint[], cursors uuid[], held uuid[], held_ordered uuid[], full_subscriptions uuid[], known_subscriptions uuid[],
     per_subscription integer, newcomers integer, max_rows integer,
-    max_bytes bigint default 8388608, only_subscriptions uuid[] default null, after_ids uuid[] default null
+    max_bytes bigint default 8388608, only_subscriptions uuid[] default null, after_ids uuid[] default null,
+    careful boolean default false
 )
 returns table (
     delivery_id uuid, is_newcomer boolean, shard smallint, subscription_id uuid, subscription_version bigint, attempt integer, lane bigint,
     expires_in_ms bigint, over_budget boolean, event_id uuid, tenant_id uuid, event_type text, event_category text, event_name text, event_version text,
     created_at_us bigint, event_data text, resource_type text, resource_id uuid, user_id uuid,
-    session_id text, request_id text, source_ip text, resource_data text, walk_us bigint
+    session_id text, request_id text, source_ip text, resource_data text, walk_us bigint, objection text
 )
 language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
@@ -240,21 +241,31 @@ begin
     select e.id into first_event from unnest(events) e (id) where e.id is not null order by e.id limit 1;
     select e.id into last_event from unnest(events) e (id) where e.id is not null order by e.id desc limit 1;
     return query
-    -- Bodies are stored compressed at most: their stored size is a fair price, and what is over the budget is not read.
+    -- What is over the budget is not read, not even to measure it.
     with priced as (
         select c.id, c.is_newcomer, c.shard, c.subscription_id, c.version, c.attempt, c.lane, c.expires_at, c.event_log_id,
                e.tenant_id, e.event_type, e.event_category, e.event_name, e.event_version, e.event_data, e.resource_type,
                e.resource_id, e.resource_data, e.user_id, e.session_id, e.request_id, e.source_ip, e.deliver_after,
                coalesce(e.created_at, e.processed_at, 'epoch') as created_at,
-               sum(pg_column_size(e.event_data) + coalesce(pg_column_size(e.resource_data), 0)) over (rows unbounded preceding) > claim_deliveries.max_bytes
-                   and row_number() over (rows unbounded preceding) > 1 as over_budget
+               x.damage,
+               webhooks.sum_text_size(e.event_data, e.resource_data, claim_deliveries.max_bytes) over (rows unbounded preceding) as bytes,
+               row_number() over (rows unbounded preceding) as n
         from unnest(ids, are_newcomers, their_shards, attempts, lanes, subscriptions, events, expiries, versions, tenants)
             as c (id, is_newcomer, shard, attempt, lane, subscription_id, event_log_id, expires_at, version, tenant_id)
+        cross join lateral (
+            select case when claim_deliveries.careful then webhooks.read_objection(c.event_log_id) end as damage
+        ) x
         left join lateral (
             select * from webhooks.event_logs e
-            where e.id = c.event_log_id and e.id between first_event and last_event limit 1
+            where e.id = c.event_log_id and e.id between first_event and last_event and x.damage is null limit 1
         -- A deleted subscription's id may be another tenant's by now: what was left for the old one is not sent to it.
         ) e on e.tenant_id = c.tenant_id
+    ),
+    judged as (
+        select p.*, p.bytes > claim_deliveries.max_bytes and p.n > 1 as over_budget,
+               coalesce(p.damage, case when p.bytes <= 0 and p.tenant_id is not null
+                                          then 'its data is larger than 64 MiB as text, or damaged' end) as objection
+        from priced p
     )
     select p.id, p.is_newcomer, p.shard, p.subscription_id, p.version, p.attempt, p.lane,
            -- Old is what has waited long, not what was back-dated or meant for later.
@@ -264,17 +275,17 @@ begin
            coalesce(p.over_budget, false), p.event_log_id, p.tenant_id, p.event_type::text, p.event_category::text,
            p.event_name::text, p.event_version::text,
            (extract(epoch from least(greatest(p.created_at, 'epoch'), '9999-12-31')) * 1000000)::bigint,
-           case when p.over_budget then null else p.event_data::text end, p.resource_type::text, p.resource_id,
+           case when p.over_budget or p.objection is not null then null else p.event_data::text end, p.resource_type::text, p.resource_id,
            p.user_id, p.session_id::text, p.request_id::text, host(p.source_ip),
-           case when p.over_budget then null else p.resource_data::text end, took_us
-    from priced p;
+           case when p.over_budget or p.objection is not null then null else p.resource_data::text end, took_us, p.objection
+    from judged p;
 end
 $$;
-comment on function webhooks.claim_deliveries(smallint[], uuid[], uuid[], uuid[], uuid[], uuid[], integer, integer, integer, bigint, uuid[], uuid[]) is
-    'Ready deliveries of these shards: first one each of the newest of up to so many newcomers (subscriptions neither known nor full), then up to per_subscription of each subscription after each shard''s cursor, without those held and without full subscriptions; of lanes, what comes first. With only_subscriptions it does not walk but looks at these, each after the id in after_ids (null: at its lanes). A row without delivery_id: the subscription has more lanes than were looked at. Shards from shard_count() on are those of tests, which come also of subscriptions that are not active and enabled. Beyond max_bytes of event data, rows come without it (over_budget). An event that is gone, or not of the subscription''s tenant, comes with null columns. walk_us: how long it took to find these deliveries, in microseconds, without their events.';
+comment on function webhooks.claim_deliveries(smallint[], uuid[], uuid[], uuid[], uuid[], uuid[], integer, integer, integer, bigint, uuid[], uuid[], boolean) is
+    'Ready deliveries of these shards: first one each of the newest of up to so many newcomers (subscriptions neither known nor full), then up to per_subscription of each subscription after each shard''s cursor, without those held and without full subscriptions; of lanes, what comes first. With only_subscriptions it does not walk but looks at these, each after the id in after_ids (null: at its lanes). A row without delivery_id: the subscription has more lanes than were looked at. Shards from shard_count() on are those of tests, which come also of subscriptions that are not active and enabled. Beyond max_bytes of event data as text, rows come without it (over_budget). An event whose data can''t be sent comes without it, and objection says why: it is larger than 64 MiB as text, or with careful, which is for a claim that has failed, its row is damaged. An event that is gone, or not of the subscription''s tenant, comes with null columns. walk_us: how long it took to find these deliveries, in microseconds, without their events.';
 
 create function webhooks.promote_due(shards smallint[], max_rows integer default 1000)
-returns table (delivery_ids uuid[], subscription_ids uuid[], next_due_in_ms bigint)
+returns table (delivery_ids uuid[], subscription_ids uuid[], next_due_in_ms bigint, locked_ids uuid[])
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
@@ -296,6 +307,8 @@ begin
                 select q.id from webhooks.delivery_queue q
                 where q.shard = o.shard and q.next_attempt_at <= due_until
                 order by q.next_attempt_at limit promote_due.max_rows
+                -- What somebody's transaction has locked is for later: all others would wait for it.
+                for no key update skip locked
             ) d
         ))
         returning q.id, q.subscription_id
@@ -311,15 +324,30 @@ begin
         from unnest(promote_due.shards) o (shard)
         cross join lateral (
             select q.next_attempt_at from webhooks.delivery_queue q
-            where q.shard = o.shard and q.next_attempt_at is not null
+            where q.shard = o.shard and q.next_attempt_at > due_until
             order by q.next_attempt_at limit 1
         ) d
     );
+    locked_ids := '{}';
+    if cardinality(delivery_ids) >= promote_due.max_rows then
+        next_due_in_ms := 0;
+    else
+        select coalesce(array_agg(d.id), '{}') into locked_ids
+        from unnest(promote_due.shards) o (shard)
+        cross join lateral (
+            select q.id from webhooks.delivery_queue q
+            where q.shard = o.shard and q.next_attempt_at <= due_until
+            order by q.next_attempt_at limit 16
+        ) d;
+        if locked_ids <> '{}' then
+            next_due_in_ms := least(next_due_in_ms, 250);
+        end if;
+    end if;
     return next;
 end
 $$;
 comment on function webhooks.promote_due(smallint[], integer) is
-    'Makes scheduled deliveries whose time has come ready. Returns them, and milliseconds until the next one, at most an hour (null: none).';
+    'Makes scheduled deliveries whose time has come ready, without those that another transaction has locked. Returns them, milliseconds until the next one, at most an hour (null: none), and some of the locked ones, which are to be tried again soon.';
 
 create function webhooks.load_subscriptions(ids uuid[])
 returns table (
@@ -328,7 +356,8 @@ returns table (
     no_retry_statuses integer[], max_in_flight integer, rate_limit_per_second double precision, rate_limit_burst integer,
     breaker_failure_threshold bigint, breaker_cooldown_seconds bigint, payload_format text, payload_template text, payload_content_type text,
     template_secrets text, shard smallint, is_breaker_open boolean, probe_in_ms bigint, failing_for_ms bigint,
-    needs_verification boolean, is_verified boolean, allowed_rate_per_minute integer, may_verify boolean, verify_in_ms bigint
+    needs_verification boolean, is_verified boolean, allowed_rate_per_minute integer, may_verify boolean, verify_in_ms bigint,
+    objection text
 )
 language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
@@ -345,25 +374,42 @@ declare
     cooldown constant bigint := webhooks.setting('breaker_cooldown_seconds');
     verification constant text := webhooks.text_setting('endpoint_verification');
     verification_origin constant text := webhooks.text_setting('verification_origin');
+    -- More than bound_sizes lets through, of any column.
+    most_bytes constant integer := 262144;
 begin
+    -- Subscriptions that were restored a moment ago are not delivered to.
+    perform webhooks.check_adopted();
     return query
-    select s.id, s.version, s.webhook_url, coalesce(s.webhook_method, 'POST')::text,
-           coalesce(s.webhook_headers, '{}')::text, coalesce(s.auth_type, 'none')::text,
-           coalesce(s.auth_config, '{}')::text, coalesce(s.retry_count, 3), coalesce(s.retry_delay_seconds, 60),
-           coalesce(s.timeout_seconds, 30), coalesce(s.max_payload_size_kb, 1024), s.no_retry_statuses, s.max_in_flight,
+    select s.id, s.version, case when x.objection is null then s.webhook_url else '' end, coalesce(s.webhook_method, 'POST')::text,
+           case when x.objection is null then coalesce(s.webhook_headers, '{}')::text else '{}' end, coalesce(s.auth_type, 'none')::text,
+           case when x.objection is null then coalesce(s.auth_config, '{}')::text else '{}' end, coalesce(s.retry_count, 3), coalesce(s.retry_delay_seconds, 60),
+           coalesce(s.timeout_seconds, 30), coalesce(s.max_payload_size_kb, 1024),
+           case when x.objection is null then s.no_retry_statuses else '{}' end, s.max_in_flight,
            s.rate_limit_per_second, s.rate_limit_burst,
            coalesce(s.breaker_failure_threshold, threshold), coalesce(s.breaker_cooldown_seconds, cooldown),
-           s.payload_format::text, s.payload_template, s.payload_content_type::text,
-           coalesce(s.template_secrets, '{}')::text, webhooks.shard_of(s.id), coalesce(b.state = 'open', false),
+           s.payload_format::text, case when x.objection is null then s.payload_template end, s.payload_content_type::text,
+           case when x.objection is null then coalesce(s.template_secrets, '{}')::text else '{}' end, webhooks.shard_of(s.id), coalesce(b.state = 'open', false),
            (extract(epoch from b.probe_at - clock_timestamp()) * 1000)::bigint,
            (extract(epoch from clock_timestamp() - b.failing_since) * 1000)::bigint,
            webhooks.needs_verification(s.endpoint_verification, verification), coalesce(v.state = 'verified', false),
            v.allowed_rate_per_minute, (s.is_active and s.is_enabled) is true and verification_origin is not null,
-           (extract(epoch from v.next_try_at - clock_timestamp()) * 1000)::bigint
+           (extract(epoch from v.next_try_at - clock_timestamp()) * 1000)::bigint, x.objection
     from unnest(ids) o (id)
     cross join lateral (
         select * from webhooks.webhook_subscriptions s where s.id = o.id limit 1
     ) s
+    -- Rows from before there were limits, or that triggers have not seen: they must cost nobody else memory.
+    cross join lateral (
+        select case
+            when octet_length(s.webhook_url) > most_bytes then 'webhook_url'
+            when octet_length(s.payload_template) > most_bytes then 'payload_template'
+            when webhooks.json_text_size(coalesce(s.webhook_headers, '{}'), most_bytes) is null then 'webhook_headers'
+            when webhooks.json_text_size(coalesce(s.auth_config, '{}'), most_bytes) is null then 'auth_config'
+            when webhooks.json_text_size(coalesce(s.template_secrets, '{}'), most_bytes) is null then 'template_secrets'
+            when pg_column_size(s.no_retry_statuses) > 65536 or cardinality(s.no_retry_statuses) > 1000 then 'no_retry_statuses'
+        end || ' is too large' as objection
+        offset 0
+    ) x
     left join lateral (
         select * from webhooks.subscription_breakers b where b.subscription_id = s.id limit 1
     ) b on true
@@ -373,4 +419,4 @@ begin
     ) v on true;
 end
 $$;
-comment on function webhooks.load_subscriptions(uuid[]) is 'Where and how to deliver, secrets included; for the sidecar alone.';
+comment on function webhooks.load_subscriptions(uuid[]) is 'Where and how to deliver, secrets included; for the sidecar alone. objection: a column that is too large, so that nothing can be delivered; the columns that can be large are empty then.';

@@ -2,6 +2,7 @@ create function webhooks.next_attempt_number(delivery_id uuid, attempt integer)
 returns integer
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_custom_plan
 as $$
 begin
     return (
@@ -79,7 +80,7 @@ begin
                 insert into webhooks.delivery_attempts (
                     delivery_id, delivery_attempt, http_status_code, attempted_at, delivered_at, next_retry_at, duration_us,
                     subscription_id, event_log_id, tenant_id, payload_size_bytes, delivery_status, payload_sha256,
-                    response_headers, response_body, error_message, is_test
+                    response_headers, response_body, error_message, is_test, failure
                 )
                 select a.delivery_id,
                        case when numbered_anew then webhooks.next_attempt_number(a.delivery_id, a.attempt) else a.attempt + 1 end,
@@ -89,7 +90,8 @@ begin
                             then timestamptz 'epoch' + (a.attempted_at_us + a.duration_us) * interval '1 microsecond' end,
                        a.next_retry_at, a.duration_us, a.subscription_id, a.event_log_id, a.tenant_id, a.payload_size, a.status,
                        a.payload_hash, a.response_headers::jsonb, a.response_body, a.error_message,
-                       case when a.shard >= webhooks.shard_count() then true end
+                       case when a.shard >= webhooks.shard_count() then true end,
+                       webhooks.failure_kind(a.error_message)
                 from applied a
             ),
             disabled as (

@@ -203,17 +203,16 @@ comment on function webhooks.update_subscription(uuid, jsonb) is
 
 create function webhooks.delete_subscription(id uuid)
 returns void
-language plpgsql volatile
+language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+    perform webhooks.own_subscription(id);
     delete from webhooks.webhook_subscriptions s where s.id = delete_subscription.id;
-    if not found then
-        perform webhooks.get_subscription(id);
-    end if;
 end
 $$;
-comment on function webhooks.delete_subscription(uuid) is 'Deletes a subscription: its outstanding deliveries are cancelled, its log stays.';
+comment on function webhooks.delete_subscription(uuid) is
+    'Deletes a subscription: its outstanding deliveries are cancelled, its log stays. Managers delete with it alone: who may DELETE from a table may LOCK it, too, and stop all tenants'' deliveries.';
 
 create function webhooks.set_subscriptions_enabled(ids uuid[], enabled boolean)
 returns bigint
@@ -227,6 +226,7 @@ begin
         raise exception 'enabled is null'
             using errcode = 'null_value_not_allowed', hint = 'Give true or false.';
     end if;
+    perform webhooks.check_count('ids', cardinality(ids), 10000);
     -- In an order, or two that do the same might wait for each other.
     perform from webhooks.webhook_subscriptions s
     where s.id = any (set_subscriptions_enabled.ids) order by s.id for no key update;
@@ -239,4 +239,4 @@ begin
 end
 $$;
 comment on function webhooks.set_subscriptions_enabled(uuid[], boolean) is
-    'Enables or disables subscriptions, all or none, and returns how many that changed. A disabled one matches no new events; what is queued for it is held.';
+    'Enables or disables subscriptions, at most 10,000, all or none, and returns how many that changed. A disabled one matches no new events; what is queued for it is held.';

@@ -7,7 +7,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
     perform webhooks.check_tenant(tenant_id);
-    perform pg_advisory_xact_lock(1464156752, hashtext(tenant_id::text));
+    perform webhooks.lock_xact(webhooks.tenant_lock(), hashtext(tenant_id::text));
 end
 $$;
 comment on function webhooks.lock_tenant(uuid) is
@@ -75,6 +75,7 @@ begin
         raise exception 'subscriptions to import are an array, not %', coalesce(jsonb_typeof(subscriptions), 'null')
             using errcode = 'invalid_parameter_value', hint = 'Give what webhooks.export_subscriptions() returned.';
     end if;
+    perform webhooks.check_count('subscriptions', jsonb_array_length(subscriptions), 10000);
     perform webhooks.lock_tenant(tenant_id);
     begin
         for item in select i.item from jsonb_array_elements(subscriptions) i (item) loop
@@ -139,7 +140,7 @@ begin
 end
 $$;
 comment on function webhooks.import_subscriptions(uuid, jsonb, boolean) is
-    'Creates and updates subscriptions, all or none, from an array of objects of settings; name and environment tell which is meant, what an object does not have stays. A null in webhook_headers, auth_config or template_secrets keeps the secret that is there. Returns what became of each (created, updated, unchanged); dry_run: what would (or invalid, and why).';
+    'Creates and updates subscriptions, all or none, from an array of at most 10,000 objects of settings; name and environment tell which is meant, what an object does not have stays. A null in webhook_headers, auth_config or template_secrets keeps the secret that is there. Returns what became of each (created, updated, unchanged); dry_run: what would (or invalid, and why).';
 
 create function webhooks.copy_subscriptions(tenant_id uuid, from_environment text, to_environment text, dry_run boolean default false)
 returns table (name text, action text)

@@ -13,9 +13,9 @@ create table webhooks.subscription_templates (
 comment on table webhooks.subscription_templates is 'Templates of a tenant''s own for create_subscription_from_template(). Those that are shipped: select * from webhooks.shipped_templates().';
 comment on column webhooks.subscription_templates.tenant_id is 'Whose template.';
 comment on column webhooks.subscription_templates.name is 'By which it is asked for; a shipped one of the same name is hidden.';
-comment on column webhooks.subscription_templates.description is 'For people.';
-comment on column webhooks.subscription_templates.settings is 'Columns of webhook_subscriptions and their values, without secrets. A placeholder is <<name>> in texts, or, if what is given for it is a secret, {{ secrets.name }} in payload_template.';
-comment on column webhooks.subscription_templates.placeholders is 'What must be given for each placeholder: an object of names and explanations.';
+comment on column webhooks.subscription_templates.description is 'For people; at most 10,000 bytes.';
+comment on column webhooks.subscription_templates.settings is 'Columns of webhook_subscriptions and their values, without secrets. A placeholder is <<name>> in texts, or, if what is given for it is a secret, {{ secrets.name }} in payload_template. At most 64 KiB as text.';
+comment on column webhooks.subscription_templates.placeholders is 'What must be given for each placeholder: an object of names and explanations, at most 16 KiB as text.';
 comment on column webhooks.subscription_templates.created_at is 'When it was made.';
 select pg_catalog.pg_extension_config_dump('webhooks.subscription_templates', '');
 
@@ -30,6 +30,11 @@ begin
     -- A restore brings what was accepted once.
     if webhooks.is_restoring() then
         return new;
+    end if;
+    -- PostgreSQL's own error would show the whole row.
+    if new.tenant_id is null or new.name is null then
+        raise exception 'tenant_id or name of a template is null'
+            using errcode = 'not_null_violation', hint = 'A template is a tenant''s, and has a name of its own there.';
     end if;
     if jsonb_typeof(new.settings) is distinct from 'object' or jsonb_typeof(new.placeholders) is distinct from 'object' then
         raise exception 'settings and placeholders of a template are JSON objects'
@@ -65,6 +70,21 @@ create trigger audit_change
     after insert or update or delete on webhooks.subscription_templates
     for each row execute function webhooks.audit_change('subscription_template', 'name');
 
+create function webhooks.delete_subscription_template(tenant_id uuid, name text)
+returns boolean
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    perform webhooks.check_tenant(tenant_id);
+    delete from webhooks.subscription_templates t
+    where t.tenant_id = delete_subscription_template.tenant_id and t.name = delete_subscription_template.name;
+    return found;
+end
+$$;
+comment on function webhooks.delete_subscription_template(uuid, text) is
+    'Deletes a template of a tenant''s own; false if there is none of that name. Subscriptions made from it stay as they are.';
+
 create function webhooks.shipped_templates()
 returns table (name text, description text, settings jsonb, placeholders jsonb)
 language sql immutable parallel safe
@@ -83,7 +103,7 @@ $template${
   "blocks": [
     {"type": "header", "text": {"type": "plain_text", "text": "{{ (event.name or event.type)[:75] }}"}},
     {"type": "section", "text": {"type": "plain_text", "text": "{{ (data | tojson | string)[:1500] }}"}},
-    {"type": "context", "elements": [{"type": "plain_text", "text": "{{ event.type }} · {{ event.timestamp }}"}]}
+    {"type": "context", "elements": [{"type": "plain_text", "text": "{{ event.type }} \u00b7 {{ event.timestamp }}"}]}
   ]
 }$template$), '{}'),
         -- Discord: an embed's title at most 256 characters, its description 4,096, all its texts 6,000. No mentions. 30
@@ -175,7 +195,7 @@ declare
 begin
     if jsonb_typeof(overrides) is distinct from 'object' then
         raise exception 'overrides are no JSON object'
-            using errcode = 'invalid_parameter_value', hint = 'Write for example {"name": "Team chat", "webhook_url": "https://…", "subscribed_events": ["job.failed"]}.';
+            using errcode = 'invalid_parameter_value', hint = 'Write for example {"name": "Team chat", "webhook_url": "https://...", "subscribed_events": ["job.failed"]}.';
     end if;
     select t.settings, t.placeholders into settings, placeholders
     from (select o.settings, o.placeholders, 1 as preference from webhooks.subscription_templates o
@@ -184,7 +204,7 @@ begin
           select s.settings, s.placeholders, 2 from webhooks.shipped_templates() s where s.name = template) t
     order by t.preference limit 1;
     if not found then
-        raise exception 'there is no template %', coalesce('"' || template || '"', 'null')
+        raise exception 'there is no template %', coalesce('"' || left(template, 100) || '"', 'null')
             using errcode = 'undefined_object',
                   hint = 'Templates are listed by: select name, description from webhooks.shipped_templates(); and your own are in webhooks.subscription_templates.';
     end if;

@@ -40,8 +40,15 @@ create function webhooks.redeliver(subscription_ids uuid[], event_log_ids uuid[]
 returns setof uuid
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
+-- Bounds are constants of the plan: partitions without events that are wanted stay closed.
+set plan_cache_mode = force_custom_plan
 as $$
+declare
+    first_event uuid;
+    last_event uuid;
 begin
+    select (array_agg(e.id order by e.id))[1], (array_agg(e.id order by e.id desc))[1] into first_event, last_event
+    from unnest(redeliver.event_log_ids) e (id);
     return query
     with wanted as (
         select w.n, w.repeats, w.subscription_id, s.ordering, e.*
@@ -51,7 +58,7 @@ begin
         cross join lateral (
             select e.id as event_log_id, e.tenant_id, e.deliver_after, e.expires_at, e.ordering_key
             from webhooks.event_logs e
-            where e.id = w.event_log_id and e.tenant_id = s.tenant_id
+            where e.id = w.event_log_id and e.tenant_id = s.tenant_id and e.id between first_event and last_event
             limit 1
         ) e
         -- Its publisher said that nobody wants it any more.
@@ -97,6 +104,8 @@ create function webhooks.retry_delivery(delivery_id uuid)
 returns uuid
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
+-- The id decides which partition is opened.
+set plan_cache_mode = force_custom_plan
 as $$
 declare
     old record;
@@ -170,6 +179,12 @@ declare
     failed uuid[];
     events uuid[];
     retried bigint;
+    -- Deliveries are made before they are attempted, and are not tried for longer than that.
+    first_id constant uuid := webhooks.uuid_v7_floor(greatest(
+        least(since, now()) - make_interval(secs => webhooks.setting('max_delivery_age_seconds'), days => 1), '1970-01-01 00:00Z'));
+    last_id constant uuid := webhooks.uuid_v7_floor(greatest(least(until, now()), '1970-01-01 00:00Z') + interval '1 day');
+    first_event uuid;
+    last_event uuid;
 begin
     if max_deliveries is null or max_deliveries < 1 then
         raise exception 'max_deliveries is %', coalesce(max_deliveries::text, 'null')
@@ -179,21 +194,29 @@ begin
         perform webhooks.lock_tenant(subscription.tenant_id);
         perform webhooks.check_outstanding(subscription.tenant_id);
     end if;
+    select (array_agg(a.event_log_id order by a.event_log_id))[1], (array_agg(a.event_log_id order by a.event_log_id desc))[1]
+    into first_event, last_event
+    from webhooks.delivery_attempts a
+    where a.subscription_id = retry_failed.subscription_id and a.tenant_id = subscription.tenant_id
+      and a.attempted_at >= retry_failed.since and a.attempted_at < retry_failed.until
+      and a.delivery_status in ('failed', 'expired') and a.is_test is not true and a.delivery_id between first_id and last_id;
     select array_agg(f.delivery_id order by f.delivery_id), array_agg(f.event_log_id order by f.delivery_id) into failed, events
     from (
         select a.delivery_id, a.event_log_id
         from webhooks.delivery_attempts a
         cross join lateral (
-            select e.expires_at from webhooks.event_logs e where e.id = a.event_log_id limit 1
+            select e.expires_at from webhooks.event_logs e
+            where e.id = a.event_log_id and e.id between first_event and last_event limit 1
         ) e
         where a.subscription_id = retry_failed.subscription_id and a.tenant_id = subscription.tenant_id
           and a.attempted_at >= retry_failed.since and a.attempted_at < retry_failed.until
-          and a.delivery_status in ('failed', 'expired') and a.is_test is not true
+          and a.delivery_status in ('failed', 'expired') and a.is_test is not true and a.delivery_id between first_id and last_id
           and e.expires_at > clock_timestamp() is not false
           -- What was made again since has another delivery to tell how it went.
           and not exists (
               select from webhooks.redeliveries r
-              where r.event_log_id = a.event_log_id and r.subscription_id = a.subscription_id and r.delivery_id > a.delivery_id)
+              where r.event_log_id = a.event_log_id and r.subscription_id = a.subscription_id and r.delivery_id > a.delivery_id
+                and r.delivery_id > first_id)
         order by a.delivery_id
         limit case when not retry_failed.dry_run then retry_failed.max_deliveries end
     ) f;
@@ -221,7 +244,13 @@ set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_custom_plan
 as $$
 #variable_conflict use_column
+declare
+    ids constant record := webhooks.event_id_range(tenant_id, since, until);
+    after_at timestamptz;
 begin
+    select webhooks.published_at(l.id, l.created_at) into after_at
+    from webhooks.event_logs l
+    where l.id = replayable.after and l.tenant_id = replayable.tenant_id;
     return query
     with events as materialized (
         select row_number() over (order by webhooks.published_at(e.id, e.created_at), e.id) as n, e.*
@@ -230,10 +259,8 @@ begin
           and (replayable.event_types is null
                or array[e.event_type::text, split_part(e.event_type, '.', 1) || '.*', '*'] && replayable.event_types)
           and e.expires_at > clock_timestamp() is not false
-          and e.is_test is not true
-          and (replayable.after is null or (webhooks.published_at(e.id, e.created_at), e.id) > (
-              select webhooks.published_at(l.id, l.created_at), l.id from webhooks.event_logs l
-              where l.id = replayable.after and l.tenant_id = replayable.tenant_id))
+          and e.is_test is not true and e.id between ids.first_id and ids.last_id
+          and (replayable.after is null or (webhooks.published_at(e.id, e.created_at), e.id) > (after_at, replayable.after))
         order by n
         limit replayable.max_events
     )
@@ -273,6 +300,7 @@ create function webhooks.replay_events(
 returns table (events bigint, deliveries bigint, outstanding bigint, resume_after uuid)
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_custom_plan
 as $$
 #variable_conflict use_column
 declare
@@ -290,6 +318,7 @@ begin
         raise exception 'max_events is %', coalesce(max_events::text, 'null')
             using errcode = 'invalid_parameter_value', hint = 'Give 1 or more: 10000 take about a second.';
     end if;
+    perform webhooks.check_count('event_types', cardinality(event_types), 1000);
     if subscription_id is not null then
         subscription := webhooks.own_subscription(subscription_id);
         if subscription.tenant_id <> replay_events.tenant_id then
@@ -354,6 +383,8 @@ declare
     subscription constant webhooks.webhook_subscriptions := webhooks.own_subscription(subscription_id);
     cancelled bigint;
 begin
+    -- Sidecars drop what they hold of it.
+    perform webhooks.tell_of_change(subscription_id);
     with locked as materialized (
         -- Those whose result is being written are done, or to be retried: waiting for a sidecar that may wait for us in
         -- turn would be a deadlock.
@@ -372,18 +403,14 @@ begin
     ),
     logged as (
         insert into webhooks.delivery_attempts
-            (delivery_id, delivery_attempt, attempted_at, subscription_id, event_log_id, tenant_id, delivery_status, error_message, is_test)
-        select g.id, g.attempt + 1, clock_timestamp(), g.subscription_id, g.event_log_id, g.tenant_id, 'cancelled', 'cancelled',
+            (delivery_id, delivery_attempt, attempted_at, subscription_id, event_log_id, tenant_id, delivery_status, error_message, failure, is_test)
+        select g.id, g.attempt + 1, clock_timestamp(), g.subscription_id, g.event_log_id, g.tenant_id, 'cancelled', 'cancelled', 'cancelled',
                case when g.shard >= webhooks.shard_count() then true end
         from gone g
         on conflict do nothing
     )
     select count(*) into cancelled from gone;
     if cancelled > 0 then
-        -- Sidecars drop what they hold of it.
-        if coalesce(nullif(current_setting('webhooks.notify', true), ''), 'on')::boolean then
-            perform pg_notify('webhooks_changed', cancel_deliveries.subscription_id::text);
-        end if;
         perform webhooks.audit('cancelled', 'subscription', subscription.id::text, subscription.tenant_id,
                                after => jsonb_build_object('deliveries', cancelled));
     end if;

@@ -4,13 +4,16 @@ language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-    subscription constant webhooks.webhook_subscriptions := webhooks.own_subscription(subscription_id);
-    sample_type constant text := webhooks.sample_event_type(subscription.subscribed_events, event_type);
+    subscription webhooks.webhook_subscriptions;
+    sample_type text;
     event_id constant uuid := webhooks.uuid_v7();
     -- Somebody waits for it. One that no sidecar was there to make must not be sent days later.
     expiry constant timestamptz := clock_timestamp() + interval '10 minutes';
     delivery_id uuid;
 begin
+    perform webhooks.check_adopted();
+    subscription := webhooks.own_subscription(subscription_id);
+    sample_type := webhooks.sample_event_type(subscription.subscribed_events, event_type);
     if webhooks.needs_verification(subscription.endpoint_verification, webhooks.text_setting('endpoint_verification'))
         and not exists (
             select from webhooks.subscription_verifications v
@@ -32,9 +35,7 @@ begin
     values (subscription.id, event_id, subscription.tenant_id, webhooks.test_shard_of(subscription.id), expiry)
     returning delivery_queue.id into delivery_id;
     -- Always: tests are few, and sidecars look for them more often only when told.
-    if coalesce(nullif(current_setting('webhooks.notify', true), ''), 'on')::boolean then
-        perform pg_notify('webhooks_doorbell', 'test');
-    end if;
+    perform webhooks.notify('webhooks_doorbell', 'test');
     perform webhooks.audit('tested', 'subscription', subscription.id::text, subscription.tenant_id,
                            after => jsonb_build_object('delivery_id', delivery_id, 'event_type', sample_type));
     return delivery_id;

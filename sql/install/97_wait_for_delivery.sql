@@ -25,6 +25,10 @@ begin
             using errcode = 'invalid_transaction_state',
                   hint = 'Such a transaction does not see what others commit after it began. Call it in a READ COMMITTED one, or outside of a transaction block.';
     end if;
+    if not webhooks.is_adopted() then
+        raise warning 'nothing is delivered from this database: it is a copy that is not adopted'
+            using hint = 'Its owner can adopt it: see webhooks.adopt_database().';
+    end if;
     give_up_at := clock_timestamp() + wait_for_delivery.timeout;
     if exists (
         select from webhooks.delivery_queue q where q.id = wait_for_delivery.delivery_id and webhooks.is_current_transaction(q.xmin)

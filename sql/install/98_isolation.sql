@@ -10,7 +10,7 @@ declare
 begin
     foreach relation in array array[
         'event_logs', 'webhook_subscriptions', 'subscription_routes', 'delivery_queue', 'delivery_attempts', 'idempotency_keys',
-        'redeliveries', 'audit_log', 'subscription_templates', 'tenant_limits'
+        'redeliveries', 'audit_log', 'subscription_templates', 'tenant_limits', 'restored_events'
     ] loop
         execute format('alter table webhooks.%I enable row level security', relation);
         -- refuse_tenant(): an error that says what to do, instead of PostgreSQL's.
@@ -22,7 +22,8 @@ begin
 
     -- A monitor sees all tenants' rows, and which columns is a matter of privileges. As a member of webhooks_manager, too,
     -- it would see their payloads: then it sees what a manager sees.
-    foreach relation in array array['event_logs', 'webhook_subscriptions', 'delivery_queue', 'delivery_attempts', 'redeliveries', 'tenant_limits'] loop
+    foreach relation in array array['event_logs', 'webhook_subscriptions', 'delivery_queue', 'delivery_attempts', 'redeliveries', 'tenant_limits',
+                                 'restored_events'] loop
         execute format('create policy monitor on webhooks.%I for select to webhooks_monitor
                         using ((select not pg_has_role(current_user, ''webhooks_manager'', ''usage'')))', relation);
     end loop;

@@ -17,7 +17,9 @@ to webhooks_publisher;
 grant insert, select (id) on webhooks.event_logs to webhooks_publisher;
 
 -- Managers: of their tenant, by row-level security. What is secret they may write, so columns are named one by one.
-grant insert, update, delete, select (
+-- Never UPDATE, DELETE or TRUNCATE of a whole table: whoever has one of these may LOCK the table, and stop all tenants'
+-- deliveries with it. UPDATE is granted column by column; to delete there are functions.
+grant insert, select (
     id, tenant_id, name, description, environment, webhook_url, webhook_method, auth_type, subscribed_events, event_filters,
     retry_count, retry_delay_seconds, timeout_seconds, max_payload_size_kb, is_active, is_enabled, created_at, updated_at,
     created_by, no_retry_statuses, max_in_flight, rate_limit_per_second, rate_limit_burst, ordering,
@@ -27,11 +29,23 @@ grant insert, update, delete, select (
 grant select on
     webhooks.subscription_settings, webhooks.subscription_health, webhooks.event_logs, webhooks.delivery_queue,
     webhooks.delivery_attempts, webhooks.webhook_delivery_logs, webhooks.delivery_states, webhooks.event_types,
-    webhooks.settings, webhooks.setting_overrides
+    webhooks.settings, webhooks.setting_overrides, webhooks.restored_events
 to webhooks_manager;
-grant select, delete on webhooks.subscription_breakers to webhooks_manager;
+grant select on webhooks.subscription_breakers to webhooks_manager;
 grant select on webhooks.subscription_verifications to webhooks_manager;
-grant select, insert, update, delete on webhooks.subscription_templates to webhooks_manager;
+grant select, insert on webhooks.subscription_templates to webhooks_manager;
+do $updates$
+declare
+    relation regclass;
+begin
+    foreach relation in array array['webhooks.webhook_subscriptions', 'webhooks.subscription_templates']::regclass[] loop
+        execute (
+            select pg_catalog.format('grant update (%s) on %s to webhooks_manager', pg_catalog.string_agg(pg_catalog.quote_ident(a.attname), ', ' order by a.attnum), relation)
+            from pg_catalog.pg_attribute a
+            where a.attrelid = relation and a.attnum > 0 and not a.attisdropped);
+    end loop;
+end
+$updates$;
 grant execute on function
     webhooks.set_tenant(uuid, boolean),
     webhooks.current_tenant(),
@@ -50,14 +64,17 @@ grant execute on function
     webhooks.secret_names(text),
     webhooks.renew_secret(uuid),
     webhooks.reset_breaker(uuid),
+    webhooks.subscription_messages(uuid),
     webhooks.verify_subscription(uuid),
     webhooks.explain_match(uuid, text, jsonb, text, uuid, text),
     webhooks.jsonpath_matches(jsonb, jsonpath),
+    webhooks.jsonpath_objection(text),
     webhooks.filter_mismatch(text, text, text, uuid),
     webhooks.build_payload(uuid, uuid),
     webhooks.preview_request(uuid, uuid),
     webhooks.shipped_templates(),
     webhooks.create_subscription_from_template(uuid, text, jsonb),
+    webhooks.delete_subscription_template(uuid, text),
     webhooks.preview_payload(uuid, uuid, text),
     webhooks.sample_request(text, uuid, text, text, text, integer),
     webhooks.sample_event_type(jsonb, text),
@@ -70,26 +87,30 @@ to webhooks_manager;
 grant select (
     id, tenant_id, name, environment, auth_type, subscribed_events, retry_count, retry_delay_seconds, timeout_seconds,
     max_payload_size_kb, is_active, is_enabled, created_at, updated_at, no_retry_statuses, max_in_flight,
-    rate_limit_per_second, rate_limit_burst, ordering, breaker_failure_threshold, breaker_cooldown_seconds, disabled_reason, payload_format, endpoint_verification, version
+    rate_limit_per_second, rate_limit_burst, ordering, breaker_failure_threshold, breaker_cooldown_seconds, payload_format, endpoint_verification, version
 ) on webhooks.webhook_subscriptions to webhooks_monitor;
 grant select (
-    subscription_id, origin, state, since, allowed_rate_per_minute, tries, failing_since, next_try_at, last_error
+    subscription_id, origin, state, since, allowed_rate_per_minute, tries, failing_since, next_try_at
 ) on webhooks.subscription_verifications to webhooks_monitor;
 grant select (
     id, tenant_id, event_type, event_category, event_version, created_at, processed_at, environment, deliver_after, expires_at, is_test
 ) on webhooks.event_logs to webhooks_monitor;
 grant select (
     delivery_id, delivery_attempt, http_status_code, attempted_at, delivered_at, next_retry_at, duration_us, subscription_id,
-    event_log_id, tenant_id, payload_size_bytes, delivery_status, error_message, is_test
+    event_log_id, tenant_id, payload_size_bytes, delivery_status, failure, is_test
 ) on webhooks.delivery_attempts to webhooks_monitor;
+grant select (subscription_id, state, since, probe_at, failing_since) on webhooks.subscription_breakers to webhooks_monitor;
 grant select on
-    webhooks.delivery_queue, webhooks.delivery_states, webhooks.subscription_health, webhooks.subscription_breakers,
+    webhooks.delivery_queue, webhooks.delivery_states, webhooks.subscription_health, webhooks.restored_events,
     webhooks.event_types, webhooks.settings, webhooks.setting_overrides
 to webhooks_monitor;
 grant execute on function
     webhooks.uuid_v7_floor(timestamptz),
     webhooks.uuid_v7_time(uuid),
+    webhooks.subscription_messages(uuid),
     webhooks.sidecar_count(),
+    webhooks.is_adopted(),
+    webhooks.blockers(uuid[], uuid[]),
     webhooks.shard_count(),
     webhooks.setting_definitions(),
     webhooks.text_setting_definitions()
@@ -98,6 +119,8 @@ to webhooks_monitor;
 grant execute on function
     webhooks.sidecar_settings(),
     webhooks.join_sidecars(),
+    webhooks.adopt_if_empty(),
+    webhooks.check_adopted(),
     webhooks.leave_sidecars(),
     webhooks.sidecar_count(),
     webhooks.shard_count(),
@@ -105,9 +128,12 @@ grant execute on function
     webhooks.release_shards(smallint[]),
     webhooks.arm_doorbell(smallint[]),
     webhooks.disarm_doorbell(smallint[]),
-    webhooks.claim_deliveries(smallint[], uuid[], uuid[], uuid[], uuid[], uuid[], integer, integer, integer, bigint, uuid[], uuid[]),
+    webhooks.claim_deliveries(smallint[], uuid[], uuid[], uuid[], uuid[], uuid[], integer, integer, integer, bigint, uuid[], uuid[], boolean),
     webhooks.promote_due(smallint[], integer),
     webhooks.load_subscriptions(uuid[]),
+    webhooks.changed_subscriptions(uuid[], bigint[]),
+    webhooks.locked_deliveries(uuid[], uuid[], boolean[], boolean[]),
+    webhooks.blockers(uuid[], uuid[]),
     webhooks.record_verifications(uuid[], text[], text[], text[], integer[], text[], bigint[]),
     webhooks.record_attempts(uuid[], uuid[], integer[], text[], integer[], text[], text[], text[], bigint[], bigint[], integer[], bytea[], bigint[], text[], text[], bigint[], bigint[]),
     webhooks.maintain()
@@ -128,6 +154,7 @@ grant execute on function
     webhooks.replay_events(uuid, timestamptz, timestamptz, text[], uuid, boolean, integer, uuid),
     webhooks.cancel_deliveries(uuid),
     webhooks.published_at(uuid, timestamptz),
+    webhooks.event_id_range(uuid, timestamptz, timestamptz),
     webhooks.event_deliveries(uuid, uuid[]),
     webhooks.unmatched_events(uuid, timestamptz, timestamptz, integer),
     webhooks.event_history(uuid, uuid, timestamptz, timestamptz, text[], text, uuid, integer)
@@ -137,6 +164,7 @@ to webhooks_manager;
 grant execute on function
     webhooks.test_subscription(uuid, text),
     webhooks.wait_for_delivery(uuid, interval),
+    webhooks.is_adopted(),
     webhooks.is_current_transaction(xid),
     webhooks.refuse_delivery(uuid)
 to webhooks_manager;
@@ -164,6 +192,8 @@ grant execute on function
     webhooks.lock_tenant(uuid),
     webhooks.redact(jsonb, text[], jsonb),
     webhooks.redact_subscription(jsonb, boolean),
+    webhooks.check_count(text, bigint, integer),
+    webhooks.refuse_size(text, text, text),
     webhooks.is_restoring(),
     webhooks.owns_extension(name),
     webhooks.caller()

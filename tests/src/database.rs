@@ -1,6 +1,7 @@
 //! A database of its own for each test: extension, roles, and what an application does with them.
 
 mod application;
+mod attacker;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
@@ -102,6 +103,15 @@ impl Database {
             cluster: Arc::clone(cluster),
             name: name.to_owned(),
         })
+    }
+
+    /// A database that is there already.
+    #[must_use]
+    pub fn existing(cluster: &Arc<Cluster>, name: &str) -> Self {
+        Self {
+            cluster: Arc::clone(cluster),
+            name: name.to_owned(),
+        }
     }
 
     /// Creates the extension and, once per cluster, the login roles: [`SIDECAR_ROLE`], [`PUBLISHER_ROLE`] and so on.

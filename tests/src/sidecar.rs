@@ -21,7 +21,7 @@ pub const SHARES: &str = "
     select coalesce(string_agg(n::text, ',' order by n desc), 'none')
     from (
         select count(*) as n from pg_locks
-        where locktype = 'advisory' and classid = 1464156749
+        where locktype = 'userlock' and classid = 1464156749
           and database = (select oid from pg_database where datname = current_database())
         group by pid
     ) owners";

@@ -22,6 +22,8 @@ use thiserror::Error;
 
 /// Longest API key, in bytes; common servers refuse header lines beyond 8 KiB.
 const MAX_API_KEY_BYTES: usize = 4096;
+/// Longest signing secret, in bytes; HMAC-SHA256 uses no more than 64 as they are.
+const MAX_SECRET_BYTES: usize = 4096;
 
 /// A subscription's authentication, ready to use. `Debug` shows no secret.
 #[derive(Clone)]
@@ -93,6 +95,9 @@ pub enum AuthError {
     /// A secret that cannot be a key.
     #[error("auth_config \"secret\": {0}; webhooks.generate_secret() makes a good one")]
     BadSecret(#[from] SecretError),
+    /// A secret that is longer than any is.
+    #[error("auth_config \"secret\" has {0} bytes; {MAX_SECRET_BYTES} at most")]
+    LongSecret(usize),
     /// `webhook_headers` sets the header that carries the key.
     #[error("webhook_headers and the API key both set header {0}")]
     HeaderClash(String),
@@ -118,7 +123,10 @@ impl Auth {
             "api_key" => api_key(&Config::new("api_key", fields, &["api_key", "header"])?),
             "signature" => {
                 let config = Config::new("signature", fields, &["secret"])?;
-                Ok(Self::Signature(Signer::new(config.required("secret")?)?))
+                match config.required("secret")? {
+                    long if long.len() > MAX_SECRET_BYTES => Err(AuthError::LongSecret(long.len())),
+                    secret => Ok(Self::Signature(Signer::new(secret)?)),
+                }
             }
             "oauth" => Err(AuthError::OauthUnsupported),
             other => Err(AuthError::UnknownType(Excerpt(other).to_string())),

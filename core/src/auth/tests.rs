@@ -114,6 +114,11 @@ fn bad_configurations_are_refused_without_showing_secrets() {
         ),
         (
             "signature",
+            json!({"secret": format!("hush{}", "h".repeat(4093))}),
+            r#"auth_config "secret" has 4097 bytes; 4096 at most"#,
+        ),
+        (
+            "signature",
             json!({"secret": "whsec_hush!"}),
             r#"auth_config "secret": the secret starts with whsec_ but"#,
         ),

@@ -28,7 +28,7 @@
 
 mod equality;
 mod lookup;
-mod number;
+pub(crate) mod number;
 mod operator;
 mod parse;
 #[cfg(test)]

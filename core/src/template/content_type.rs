@@ -11,6 +11,8 @@ pub enum Escaping {
     Json,
     /// `<`, `>`, `&`, quotation marks and slashes.
     Html,
+    /// The same, and the result has no characters that XML can't have.
+    Xml,
     /// Not at all.
     None,
 }
@@ -39,7 +41,9 @@ pub fn check_content_type(content_type: &str) -> Result<Escaping, TemplateError>
         {
             Ok(if subtype == "json" || subtype.ends_with("+json") {
                 Escaping::Json
-            } else if ["html", "xml"].contains(&subtype) || subtype.ends_with("+xml") {
+            } else if subtype == "xml" || subtype.ends_with("+xml") {
+                Escaping::Xml
+            } else if subtype == "html" {
                 Escaping::Html
             } else {
                 Escaping::None

@@ -78,9 +78,13 @@ impl TemplateError {
         }
     }
 
-    pub(super) fn rendering(error: &Error) -> Self {
+    pub(super) fn rendering(error: &Error, unknown_variable: Option<String>) -> Self {
         let reason = match (error.kind(), error.detail()) {
             (ErrorKind::OutOfFuel, _) => "the template works too long".to_owned(),
+            (kind @ ErrorKind::UndefinedError, _) if unknown_variable.is_some() => {
+                let name = unknown_variable.unwrap_or_default();
+                format!("{kind}: there is no variable {name}")
+            }
             // Names of the template's own.
             (
                 kind @ (ErrorKind::UndefinedError
@@ -149,7 +153,9 @@ impl TemplateError {
                 "Values are escaped by themselves: write {\"text\": \"New: {{ data.title }}\", \"pages\": {{ data.pages }}}. For anything but JSON set payload_content_type."
             }
             Self::Nul => "Remove it from the template.",
-            Self::Event(_) => "Nest event_data less deep than 120 levels, or use no template.",
+            Self::Event(_) => {
+                "Nest event_data and resource_data at most 512 levels deep, or use no template."
+            }
         }
     }
 }

@@ -4,7 +4,9 @@
 //! is written as JSON. A text outside of strings becomes a string. What a block captures (`{% set x %}…{% endset %}`) is
 //! text, and escaped when it is printed.
 
+use super::numbers::Exact;
 use super::secrets::{Secret, captured};
+use crate::json::MAX_DEPTH;
 use minijinja::value::{Object, ObjectRepr, ValueKind};
 use minijinja::{Error, ErrorKind, Output, State, Value, escape_formatter};
 use std::fmt::{self, Write as _};
@@ -14,10 +16,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// The variable that holds [`Position`]: no name that a template can write.
 pub const STATE: &str = "{{ }}";
-/// Deepest nesting that is written.
-const MAX_DEPTH: usize = 128;
+/// As how many more bytes a value counts.
+const VALUE_BYTES: usize = 16;
 
-/// JSON text that a template prints as it is: a number of any size, or what `tojson` made.
+/// JSON text that a template prints as it is: what `tojson` made.
 #[derive(Debug)]
 pub struct JsonText(pub String);
 
@@ -230,12 +232,20 @@ fn plain(value: &Value, limit: usize) -> Result<String, Error> {
 /// As compact JSON, of so many bytes at the most.
 fn to_json(value: &Value, limit: usize) -> Result<String, Error> {
     let mut out = String::new();
-    push_json(&mut out, value, limit, 0)?;
+    push_json(&mut out, value, limit, &mut 0, 0)?;
     Ok(out)
 }
 
-fn push_json(out: &mut String, value: &Value, limit: usize, depth: usize) -> Result<(), Error> {
-    if depth > MAX_DEPTH || out.len() > limit {
+fn push_json(
+    out: &mut String,
+    value: &Value,
+    limit: usize,
+    values: &mut usize,
+    depth: usize,
+) -> Result<(), Error> {
+    *values += 1;
+    // The smallest ones take their time, too.
+    if depth > MAX_DEPTH || out.len() + *values * VALUE_BYTES > limit {
         return Err(Error::new(
             ErrorKind::InvalidOperation,
             "the value is too large to print",
@@ -243,6 +253,10 @@ fn push_json(out: &mut String, value: &Value, limit: usize, depth: usize) -> Res
     }
     if let Some(text) = value.downcast_object_ref::<JsonText>() {
         out.push_str(&text.0);
+        return Ok(());
+    }
+    if let Some(number) = value.downcast_object_ref::<Exact>() {
+        out.push_str(number.text());
         return Ok(());
     }
     match value.kind() {
@@ -260,7 +274,7 @@ fn push_json(out: &mut String, value: &Value, limit: usize, depth: usize) -> Res
                 if n > 0 {
                     out.push(',');
                 }
-                push_json(out, &item, limit, depth + 1)?;
+                push_json(out, &item, limit, values, depth + 1)?;
             }
             out.push(']');
         }
@@ -272,7 +286,7 @@ fn push_json(out: &mut String, value: &Value, limit: usize, depth: usize) -> Res
                 }
                 push_string(out, &key.to_string());
                 out.push(':');
-                push_json(out, &value.get_item(&key)?, limit, depth + 1)?;
+                push_json(out, &value.get_item(&key)?, limit, values, depth + 1)?;
             }
             out.push('}');
         }

@@ -8,6 +8,9 @@
 //! # Layout
 //! - `content_type`: what a body is, and how text is escaped in it
 //! - `variables`: the envelope as the template sees it
+//! - `numbers`: printed as they are, calculated with as doubles
+//! - `operands`: where a template calculates
+//! - `xml`: characters that XML can't have
 //! - `json`: values as JSON, and where in the JSON written so far a value goes
 //! - `secrets`: what it prints and nobody reads
 //! - `shape`: how deep a template may be
@@ -16,11 +19,14 @@
 mod content_type;
 mod error;
 mod json;
+mod numbers;
+mod operands;
 mod secrets;
 mod shape;
 #[cfg(test)]
 mod tests;
 mod variables;
+mod xml;
 
 pub use error::TemplateError;
 pub use secrets::{Secrets, SecretsError, names as secret_names};
@@ -70,7 +76,7 @@ impl Template {
         shape::check(source)?;
         let mut environment = environment(escaping);
         environment
-            .add_template_owned(NAME, source.to_owned())
+            .add_template_owned(NAME, operands::as_doubles(source))
             .map_err(|error| TemplateError::syntax(&error))?;
         let secret_names = secret_names(source)?;
         Ok(Self {
@@ -116,16 +122,35 @@ impl Template {
         if writer.is_full() {
             return Err(TemplateError::TooLarge(max_bytes));
         }
-        rendered.map_err(|error| TemplateError::rendering(&error))?;
-        let body = writer.into_text();
+        rendered.map_err(|error| TemplateError::rendering(&error, self.unknown_variable()))?;
+        let mut body = writer.into_text();
         if body.contains('\0') {
             return Err(TemplateError::Nul);
+        }
+        if self.escaping == Escaping::Xml {
+            body = xml::allowed(body);
+            if body.len() > max_bytes {
+                return Err(TemplateError::TooLarge(max_bytes));
+            }
         }
         if self.escaping == Escaping::Json {
             serde_json::from_str::<IgnoredAny>(&body)
                 .map_err(|error| TemplateError::not_json(&error, &body))?;
         }
         Ok(body)
+    }
+}
+
+impl Template {
+    /// The first name, of those that it uses as variables, that no event has.
+    fn unknown_variable(&self) -> Option<String> {
+        let template = self.environment.get_template(NAME).ok()?;
+        let is_global =
+            |name: &String| self.environment.globals().any(|(global, _)| global == name);
+        let names = template.undeclared_variables(false).into_iter();
+        names
+            .filter(|name| !variables::NAMES.contains(&name.as_str()) && !is_global(name))
+            .min()
     }
 }
 
@@ -142,7 +167,7 @@ fn environment(escaping: Escaping) -> Environment<'static> {
     static NONE: OnceLock<Environment<'static>> = OnceLock::new();
     let shared = match escaping {
         Escaping::Json => &JSON,
-        Escaping::Html => &HTML,
+        Escaping::Html | Escaping::Xml => &HTML,
         Escaping::None => &NONE,
     };
     let make = || {
@@ -152,17 +177,18 @@ fn environment(escaping: Escaping) -> Environment<'static> {
         environment.set_fuel(Some(FUEL));
         environment.set_auto_escape_callback(move |_| match escaping {
             Escaping::Json => AutoEscape::Custom("json".into()),
-            Escaping::Html => AutoEscape::Html,
+            Escaping::Html | Escaping::Xml => AutoEscape::Html,
             Escaping::None => AutoEscape::None,
         });
         // It alone makes values that nest as deep as a loop is long.
         environment.remove_global("namespace");
         environment.remove_global("debug");
+        numbers::install(&mut environment);
         environment.add_filter("tojson", JsonText::filter);
         environment.add_filter("urlencode", secrets::urlencode_filter);
         environment.set_formatter(match escaping {
             Escaping::Json => json::format,
-            Escaping::Html | Escaping::None => json::format_text,
+            Escaping::Html | Escaping::Xml | Escaping::None => json::format_text,
         });
         environment
     };

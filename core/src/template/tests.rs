@@ -100,6 +100,170 @@ fn values_are_written_by_where_they_go() {
     );
 }
 
+fn with_data(content_type: Option<&str>, template: &str, data: &str) -> String {
+    let envelope = format!("{{\"id\": \"e\", \"data\": {data}}}");
+    let template = Template::compile(template, content_type).unwrap();
+    template
+        .render(&envelope, 100_000)
+        .unwrap_or_else(|error| panic!("{error:?}"))
+}
+
+/// PostgreSQL's digits, wherever a number is printed; doubles where it is calculated with.
+#[test]
+fn numbers_print_as_they_are_and_calculate_as_doubles() {
+    let tiny = format!("0.{}1", "0".repeat(399));
+    let data = format!(
+        "{{\"a\": 19.90, \"b\": 19.9, \"big\": 12345678901234567.89, \"near\": 12345678901234567.91, \"tiny\": {tiny}, \"zero\": 0.00,
+          \"n\": 3, \"list\": [2.50, 10, 2.4], \"lines\": [{{\"p\": 2.50, \"q\": 2}}, {{\"p\": 1.10, \"q\": 1}}]}}"
+    );
+    let expected_tiny = format!("[{tiny}]");
+    for (template, expected) in [
+        (
+            "[{{ data.a }}, {{ data.b }}, {{ data.big }}, {{ data.near }}]",
+            "[19.90, 19.9, 12345678901234567.89, 12345678901234567.91]",
+        ),
+        ("[{{ data.tiny }}]", expected_tiny.as_str()),
+        (
+            r#"["{{ data.a }} {{ data.a ~ '!' }} {{ data.a | string }} {{ data.list | join('/') }}"]"#,
+            r#"["19.90 19.90! 19.90 2.50/10/2.4"]"#,
+        ),
+        (
+            "[{{ data.lines }}, {{ data.list | tojson }}]",
+            r#"[[{"p":2.50,"q":2},{"p":1.10,"q":1}], [2.50,10,2.4]]"#,
+        ),
+        (
+            "{% set x = data.a %}[{{ x }}{% for l in data.lines %}, {{ l.p }}{% endfor %}]",
+            "[19.90, 2.50, 1.10]",
+        ),
+        (
+            "[{{ data.a * 2 }}, {{ 2*data.a }}, {{ -data.a }}, {{ data.a - data.b }}, {{ data.n % 2 }}, {{ data.a // 1 }}]",
+            "[39.8, 39.8, -19.9, 0.0, 1, 19.0]",
+        ),
+        (
+            "[{{ data.a == 19.9 }}, {{ data.a == data.b }}, {{ data.a > 19 }}, {{ data.big > data.a }}, {{ data.a < data.n }}, {{ 19.90 in [data.a] }}]",
+            "[true, true, true, true, false, true]",
+        ),
+        (
+            "[{{ 1 if data.zero else 2 }}, {{ 1 if data.tiny else 2 }}, {{ data.a is number }}, {{ data.a is float }}]",
+            "[2, 1, true, true]",
+        ),
+        (
+            "[{{ data.a | round }}, {{ data.a | int }}, {{ data.a | float }}, {{ data.zero | abs }}, {{ '%.3f' | format(data.a) }}]",
+            r#"[20.0, 19, 19.9, 0.0, "19.900"]"#,
+        ),
+        (
+            "[{{ data.list | sum }}, {{ data.lines | sum(attribute='p') }}]",
+            "[14.9, 3.6]",
+        ),
+        (
+            "[{{ data.list | max }}, {{ data.list | min }}, {{ data.list | sort }}, {{ data.list | sort(reverse=true) }}]",
+            "[10, 2.4, [2.4,2.50,10], [10,2.50,2.4]]",
+        ),
+        (
+            "{{ data.lines | sort(attribute='p') | map(attribute='p') | list }}",
+            "[1.10,2.50]",
+        ),
+        (
+            "{{ data.lines | selectattr('p', 'gt', 2) | list }}",
+            r#"[{"p":2.50,"q":2}]"#,
+        ),
+        (
+            "{% if data.lines[0].p * data.lines[0].q >= 5 %}[{{ (data.lines[0].p * data.lines[0].q) | round(2) }}]{% endif %}",
+            "[5.0]",
+        ),
+    ] {
+        assert_eq!(with_data(None, template, &data), expected, "{template}");
+        let text = with_data(Some("text/plain"), template, &data);
+        if !template.contains(['"', '\''])
+            && !expected.contains("true")
+            && !expected.contains("[[")
+            && !expected.contains("{")
+        {
+            assert_eq!(
+                text.replace(' ', ""),
+                expected.replace(' ', ""),
+                "{template}"
+            );
+        }
+    }
+    assert_eq!(
+        with_data(Some("application/xml"), "<a>{{ data.a }}</a>", &data),
+        "<a>19.90</a>"
+    );
+    let error = render(
+        "[{{ data.n + 1 }}]",
+        &serde_json::from_str(r#"{"n": 1e999}"#).unwrap(),
+    );
+    assert!(
+        matches!(error, Err(TemplateError::Rendering { .. })),
+        "{error:?}"
+    );
+}
+
+#[test]
+fn an_event_as_deep_as_can_be_published_is_printed() {
+    let work = || {
+        let deep = format!("{}1{}", "[".repeat(512), "]".repeat(512));
+        let objects = format!("{}1{}", "{\"a\":".repeat(512), "}".repeat(512));
+        for data in [deep, objects] {
+            assert_eq!(with_data(None, "{{ data }}", &data), data);
+            assert_eq!(
+                with_data(
+                    None,
+                    "[{{ data == data }}, {{ data | sum if 0 else 1 }}]",
+                    &data
+                ),
+                "[true, 1]"
+            );
+            let printed = with_data(Some("text/plain"), "{{ data }}", &data);
+            assert!(printed.contains('1'), "{printed}");
+        }
+    };
+    // A sidecar's threads have twice as much.
+    let thread = std::thread::Builder::new().stack_size(1 << 20).spawn(work);
+    thread.unwrap().join().unwrap();
+}
+
+#[test]
+fn private_names_of_serde_json_are_keys_for_templates() {
+    let data = r#"{"a": {"$serde_json::private::Number": "12"}, "$serde_json::private::RawValue": "{\"b\": 1}"}"#;
+    let printed = with_data(None, "{{ data }}", data);
+    assert_eq!(
+        printed,
+        r#"{"$serde_json::private::RawValue":"{\"b\": 1}","a":{"$serde_json::private::Number":"12"}}"#
+    );
+    let printed = with_data(
+        None,
+        "[{{ data.b is defined }}, {{ data.a is number }}]",
+        data,
+    );
+    assert_eq!(printed, "[false, false]");
+}
+
+#[test]
+fn xml_has_no_characters_that_it_can_t_have() {
+    let data = "{\"t\": \"a\\u0001\\u000b\\n\\t\\uffff<\"}";
+    for content_type in [
+        "application/xml",
+        "text/xml; charset=utf-8",
+        "application/soap+xml",
+    ] {
+        let body = with_data(
+            Some(content_type),
+            "<t>{{ data.t }}{{ data.t | safe }}</t>",
+            data,
+        );
+        assert_eq!(
+            body, "<t>a\u{fffd}\u{fffd}\n\t\u{fffd}&lt;a\u{fffd}\u{fffd}\n\t\u{fffd}<</t>",
+            "{content_type}"
+        );
+    }
+    assert_eq!(
+        with_data(Some("text/plain"), "{{ data.t }}", data),
+        "a\u{1}\u{b}\n\t\u{ffff}<"
+    );
+}
+
 #[test]
 fn other_bodies_are_escaped_as_they_need() {
     let data = json!({"text": "a<b> & \"c\""});
@@ -151,7 +315,10 @@ fn what_is_wrong_is_said_with_its_line_and_without_values() {
     let data = json!({"secret": "hush", "list": ["hush"]});
     for (template, message) in [
         ("{\n\"a\": {{ data.title }}}", "line 2: undefined value"),
-        ("\n\n{{ dtaa.title }}", "line 3: undefined value"),
+        (
+            "\n\n{{ dtaa.title }}",
+            "line 3: undefined value: there is no variable dtaa",
+        ),
         ("{% if data.title %}{% endif %}", "line 1: undefined value"),
         ("{\n{% if %}", "line 2: syntax error: "),
         ("{{ data.secret", "line 1: syntax error: "),
@@ -185,7 +352,7 @@ fn what_is_wrong_is_said_with_its_line_and_without_values() {
     }
     let error = Template::compile(&" ".repeat(MAX_TEMPLATE_BYTES + 1), None).unwrap_err();
     assert_eq!(error.to_string(), "16385 bytes are more than 16384");
-    let deep = format!("{{\"data\": {}1{}}}", "[".repeat(200), "]".repeat(200));
+    let deep = format!("{{\"data\": {}1{}}}", "[".repeat(600), "]".repeat(600));
     let template = Template::compile("1", None).unwrap();
     assert!(matches!(
         template.render(&deep, 100),

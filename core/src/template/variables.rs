@@ -2,16 +2,33 @@
 //! they are not.
 
 use super::TemplateError;
-use super::json::{JsonText, STATE};
+use super::json::STATE;
+use super::numbers;
 use super::secrets::VARIABLE;
+use crate::json;
 use minijinja::Value;
-use serde_json::{Map, Number, Value as Json, json};
+use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
+
+/// What there is at the top.
+pub const NAMES: [&str; 8] = [
+    "id",
+    "event",
+    "tenant_id",
+    "data",
+    "resource",
+    "context",
+    "test",
+    VARIABLE,
+];
 
 /// The variables, with the state of the writer in a place that no template can name.
 pub fn of(envelope: &str, secrets: Value, state: Value) -> Result<Value, TemplateError> {
-    let mut envelope: Map<String, Json> =
-        serde_json::from_str(envelope).map_err(|error| TemplateError::Event(error.to_string()))?;
+    let envelope =
+        json::parse(envelope).map_err(|error| TemplateError::Event(error.to_string()))?;
+    let Json::Object(mut envelope) = envelope else {
+        return Err(TemplateError::Event("it is no object".to_owned()));
+    };
     envelope.entry("context").or_insert_with(
         || json!({"user_id": null, "session_id": null, "request_id": null, "source_ip": null}),
     );
@@ -32,7 +49,7 @@ fn value(json: Json) -> Value {
     match json {
         Json::Null => Value::from(()),
         Json::Bool(value) => Value::from(value),
-        Json::Number(number) => self::number(&number),
+        Json::Number(number) => numbers::value(number),
         Json::String(text) => Value::from(text),
         Json::Array(items) => items.into_iter().map(value).collect(),
         Json::Object(fields) => Value::from(
@@ -41,24 +58,5 @@ fn value(json: Json) -> Value {
                 .map(|(name, json)| (name, value(json)))
                 .collect::<BTreeMap<_, _>>(),
         ),
-    }
-}
-
-/// Whole numbers exactly, others as doubles; what is neither can be printed as it is, and not calculated with.
-fn number(number: &Number) -> Value {
-    let text = number.as_str();
-    if let Ok(whole) = text.parse::<i64>() {
-        return Value::from(whole);
-    }
-    if let Ok(whole) = text.parse::<i128>() {
-        return Value::from(whole);
-    }
-    match text.parse::<f64>() {
-        Ok(double)
-            if double.is_finite() && !text.bytes().all(|b| b.is_ascii_digit() || b == b'-') =>
-        {
-            Value::from(double)
-        }
-        _ => Value::from_object(JsonText(text.to_owned())),
     }
 }

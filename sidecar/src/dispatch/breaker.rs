@@ -108,6 +108,11 @@ impl Breakers {
             .map(|(id, _)| *id)
     }
 
+    /// Subscriptions with a series of failures.
+    pub fn failing(&self) -> impl Iterator<Item = Uuid> {
+        self.failing.keys().copied()
+    }
+
     /// For how long there were nothing but failures, if they are worth counting.
     pub fn failing_for(&self, subscription: Uuid, now: Instant) -> Option<Duration> {
         let failing = self.failing.get(&subscription)?;

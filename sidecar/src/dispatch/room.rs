@@ -50,7 +50,7 @@ impl Board {
     /// How many newcomers a claim may bring: while there is little to do a walk finds them as soon. `anyway`: it does
     /// not walk.
     pub fn newcomers(&self, anyway: bool) -> usize {
-        if !anyway && self.held.len() - self.stuck < self.concurrency / 2 {
+        if !anyway && self.held.len() - self.aside() < self.concurrency / 2 {
             return 0;
         }
         self.free().min(NEWCOMERS)
@@ -68,7 +68,7 @@ impl Board {
         if self.bytes >= MAX_BYTES {
             return 0;
         }
-        (self.capacity() + self.stuck).saturating_sub(self.held.len())
+        (self.capacity() + self.aside()).saturating_sub(self.held.len())
     }
 
     /// Subscriptions that something is here of, or whose breaker is open, without those that are full.
@@ -85,7 +85,7 @@ impl Board {
     /// last until the next.
     pub fn claim_at(&self, was_cut: bool) -> Option<Instant> {
         let enough = self.concurrency * if was_cut { 2 } else { 1 };
-        let busy = self.held.len() - self.stuck >= enough;
+        let busy = self.held.len() - self.aside() >= enough;
         self.last_claim
             .filter(|_| busy)
             .map(|at| at + CLAIM_DISTANCE)
@@ -155,11 +155,15 @@ impl Board {
     /// Subscriptions that take no more for now; each is asked for again when it has room.
     pub fn full(&mut self, now: Instant) -> HashSet<Uuid> {
         let (share, free_bytes) = (self.share(), self.free_bytes());
-        let disabling = &self.disabling;
+        let (disabling, parked) = (&self.disabling, &self.parked);
         let mut full: HashSet<Uuid> = self
             .lines
             .iter_mut()
-            .filter(|(id, line)| line.is_full(share, free_bytes) || disabling.contains_key(id))
+            .filter(|(id, line)| {
+                line.is_full(share, free_bytes)
+                    || disabling.contains_key(id)
+                    || parked.contains_key(id)
+            })
             .map(|(id, line)| {
                 line.more = true;
                 *id

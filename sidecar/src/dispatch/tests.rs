@@ -45,7 +45,7 @@ fn delivery(id: u128, subscription: &Arc<Subscription>) -> Delivery {
         lane: None,
         deadline: Instant::now() + Duration::from_secs(3600),
         subscription: subscription.clone(),
-        message: Some(Arc::new(Message {
+        message: Ok(Arc::new(Message {
             event_id: Uuid::from_u128(id),
             event_type: "document.uploaded".to_owned(),
             headers: vec![],
@@ -323,6 +323,36 @@ fn a_result_that_cannot_be_recorded_is_held_and_not_waited_for() {
     assert_eq!(offer(&mut board, &one, 0..1), 0, "not of that shard");
     board.forget_stuck(Some(1));
     assert_eq!(offer(&mut board, &one, 0..1), 1);
+}
+
+#[test]
+fn a_locked_subscription_takes_nobody_elses_room() {
+    let mut board = Board::new(64);
+    let (locked, other) = (subscription(1, 60), subscription(2, 20));
+    let held = offer(&mut board, &locked, 0..100);
+    let under_way = send(&mut board).len();
+    assert!(under_way > 10 && held > under_way);
+    for id in 0..under_way as u128 {
+        attempted(&mut board, Uuid::from_u128(id));
+        board.park(Uuid::from_u128(id));
+    }
+    // Nothing more of it is sent or claimed; what is under way is not waited for when the process ends.
+    assert_eq!(send(&mut board), [] as [u128; 0]);
+    assert_eq!(offer(&mut board, &locked, 200..210), 0);
+    assert!(board.full(Instant::now()).contains(&locked.id));
+    assert!(board.is_quiet());
+    assert_eq!(board.busy(1), under_way, "its shard is kept for them");
+    assert_eq!(board.room(), MAX_CLAIM, "they take no room");
+    assert!(offer(&mut board, &other, 1000..1010) > 0);
+    // Twice is once, and one that is not recorded yet keeps it so.
+    board.park(Uuid::from_u128(0));
+    board.take_hunger();
+    for id in 0..under_way as u128 {
+        assert_eq!(offer(&mut board, &locked, 200..210), 0);
+        board.recorded(Uuid::from_u128(id), false);
+    }
+    assert!(board.take_hunger(), "there is more of it in the database");
+    assert!(offer(&mut board, &locked, 200..210) > 0);
 }
 
 #[test]

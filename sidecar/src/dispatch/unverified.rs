@@ -176,6 +176,15 @@ impl Board {
         true
     }
 
+    /// Whether the answer of this version's receiver is still to be recorded.
+    pub fn is_answered(&self, subscription: &Subscription) -> bool {
+        let entry = self.unverified.entries.get(&subscription.id);
+        entry.is_some_and(|entry| {
+            entry.subscription.version == subscription.version
+                && matches!(entry.asking, Asking::Answered)
+        })
+    }
+
     /// Who asks, or who has to be asked, was changed: all of it is to be claimed and loaded anew.
     pub fn verification_changed(&mut self) {
         self.unverified.retain(|_, _| false);

@@ -1,6 +1,6 @@
 //! Claiming: where a claim looks, and what it brings.
 
-use super::{Action, Engine, PROMOTE_PAUSE, Reply};
+use super::{Action, Engine, PROMOTE_PAUSE, Purpose, Reply};
 use crate::claim::{ClaimRequest, Claimed, claim};
 use crate::dispatch::{MAX_CLAIM, MIN_CLAIM};
 use crate::owner::Owner;
@@ -123,6 +123,7 @@ impl Engine {
             },
         };
         self.wake.looking(now);
+        self.purpose = Purpose::Claim;
         self.run_claim(owner, request, move |claimed| Reply::Claimed {
             claimed,
             scope,
@@ -136,6 +137,7 @@ impl Engine {
             return None;
         }
         self.board.claiming_few();
+        self.purpose = Purpose::Tests;
         let shards = self.shards.of_tests();
         let request = ClaimRequest {
             cursors: vec![None; shards.len()],
@@ -164,15 +166,15 @@ impl Engine {
         let anew = std::mem::take(&mut self.reload_subscriptions);
         let settings = self.settings.clone();
         Box::pin(async move {
-            let settings = match settings {
-                Some(settings) => settings,
-                None => Arc::new(owner.settings().await?),
-            };
             let mut subscriptions = subscriptions.lock().await;
             if anew {
                 subscriptions.clear();
             }
             subscriptions.forget(&changed);
+            let settings = match settings {
+                Some(settings) => settings,
+                None => Arc::new(owner.settings().await?),
+            };
             Ok(reply(
                 claim(&owner, &settings, &mut subscriptions, request).await?,
             ))

@@ -20,7 +20,10 @@ impl Engine {
                 }
             }
             flushed = self.flushed.recv() => match flushed {
-                Some(Flushed { recorded, refused, void }) => {
+                Some(Flushed { recorded, refused, void, parked }) => {
+                    for id in parked {
+                        self.board.park(id);
+                    }
                     for id in recorded {
                         self.board.recorded(id, self.claiming);
                     }

@@ -1,11 +1,17 @@
 //! Sharing: taking shards up to the fair share, and giving back what exceeds it.
 
 use super::Engine;
+use crate::owner::Balanced;
 use crate::shards::{HAND_OVER, RECORDING};
 use std::time::Instant;
 
 impl Engine {
-    pub(super) fn balanced(&mut self, fair_share: usize, acquired: &[i16], now: Instant) {
+    pub(super) fn balanced(&mut self, balanced: &Balanced, now: Instant) {
+        let (fair_share, acquired) = (balanced.fair_share, &balanced.acquired[..]);
+        if !balanced.may_sleep {
+            // Nobody could wake it.
+            self.disarm_first |= self.wake.is_armed();
+        }
         if !acquired.is_empty() {
             self.shards.acquired(acquired);
             // Who owned them before knew more of their receivers, and left it in the database.
@@ -15,7 +21,7 @@ impl Engine {
             self.promote_at = now;
             self.tests_at = now;
             // The new shards' bells are not locked: start over.
-            self.disarm_first = self.wake.is_armed();
+            self.disarm_first |= self.wake.is_armed();
         }
         let fitted = self.shards.fit(fair_share, now);
         if !fitted.leaving.is_empty() {
@@ -29,7 +35,7 @@ impl Engine {
             self.wake.look_again();
             self.promote_at = now;
             self.tests_at = now;
-            self.disarm_first = self.wake.is_armed();
+            self.disarm_first |= self.wake.is_armed();
         }
         if !acquired.is_empty() || !self.announced {
             self.announced = true;

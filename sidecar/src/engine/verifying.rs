@@ -1,6 +1,6 @@
 //! Verifying: asking receivers whether they want deliveries, before the first and when somebody says so.
 
-use super::{Action, Engine, Reply};
+use super::{Action, Engine, Purpose, Reply};
 use crate::handshake::{self, Answer, News};
 use crate::owner::{Owner, Settings};
 use crate::permission::Permission;
@@ -18,6 +18,7 @@ impl Engine {
             return None;
         }
         let ids: Vec<Uuid> = self.to_verify.drain().collect();
+        self.purpose = Purpose::Load(ids.clone());
         let (owner, subscriptions) = (owner.clone(), self.subscriptions.clone());
         Some(Box::pin(async move {
             let mut subscriptions = subscriptions.lock().await;
@@ -73,6 +74,17 @@ impl Engine {
                     self.answers.push(answer);
                 }
             }
+            News::Locked(answers) => {
+                for answer in answers {
+                    // Unless there is a newer one, or none is waited for any more.
+                    let is_newer = |a: &Answer| a.subscription.id == answer.subscription.id;
+                    if self.board.is_answered(&answer.subscription)
+                        && !self.answers.iter().any(is_newer)
+                    {
+                        self.answers.push(answer);
+                    }
+                }
+            }
             News::Recorded(ids) => {
                 self.recording_answers = false;
                 // Tests may have waited, too.
@@ -89,8 +101,12 @@ impl Engine {
             let answers = std::mem::take(&mut self.answers);
             let (database, news) = (self.database.clone(), self.news_sender.clone());
             tokio::spawn(async move {
-                let recorded = handshake::record(&database, answers).await;
+                let (recorded, locked) = handshake::record(&database, answers).await;
                 let _ = news.send(News::Recorded(recorded));
+                if !locked.is_empty() {
+                    tokio::time::sleep(handshake::LOCKED_PAUSE).await;
+                    let _ = news.send(News::Locked(locked));
+                }
             });
         }
     }

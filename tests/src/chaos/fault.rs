@@ -32,6 +32,9 @@ pub enum Fault {
     StopImmediately { away: Duration },
     /// `default_transaction_read_only = on`, as after a failover to a standby.
     ReadOnly { lasts: Duration },
+    /// A manager's transaction has locked all that a tenant has: its subscriptions, and what is outstanding. It is rolled
+    /// back, so that it changes nothing.
+    HoldRows { which: usize, lasts: Duration },
     /// Tables and indexes can't grow, but the write-ahead log can.
     FullDataDisk { lasts: Duration },
     /// Nothing can be written at all: the server panics and, most often, gives up; it is started again.
@@ -54,6 +57,7 @@ impl Fault {
             | Self::KillPostmaster { away: lasts }
             | Self::StopImmediately { away: lasts }
             | Self::ReadOnly { lasts }
+            | Self::HoldRows { lasts, .. }
             | Self::FullDataDisk { lasts }
             | Self::FullLogDisk { lasts } => *lasts,
             Self::CutNetwork { .. }
@@ -89,6 +93,7 @@ impl Fault {
             Self::KillPostmaster { .. } => "kill -9 of the postmaster",
             Self::StopImmediately { .. } => "stop -m immediate",
             Self::ReadOnly { .. } => "server read-only",
+            Self::HoldRows { .. } => "a tenant's rows locked",
             Self::FullDataDisk { .. } => "disk of the data full",
             Self::FullLogDisk { .. } => "disk of the log full",
             Self::Join => "second sidecar joins",

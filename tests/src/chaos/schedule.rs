@@ -10,7 +10,7 @@ use super::fault::Fault;
 
 /// Deliveries are under way before the first fault.
 const FIRST: Duration = Duration::from_secs(2);
-const KINDS: usize = 15;
+const KINDS: usize = 16;
 
 /// A fault and its time from the start. What took longer than planned moves those that follow.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,6 +95,10 @@ fn fault(kind: usize, joined: &mut bool, rng: &mut StdRng) -> Fault {
         },
         12 => Fault::FullLogDisk {
             lasts: millis(rng, 500, 2000),
+        },
+        13 => Fault::HoldRows {
+            which,
+            lasts: millis(rng, 500, 6000),
         },
         // Twice in a round: it comes and goes.
         _ => {

@@ -8,7 +8,9 @@ use tokio_postgres::Client;
 
 use super::fault::Fault;
 use super::stage::Stage;
+use super::subscription::TENANTS;
 use crate::cluster::Stop;
+use crate::database::MANAGER_ROLE;
 use crate::environment::run;
 use crate::process::{Signal, send_signal};
 use crate::wait::{Seen, eventually};
@@ -92,6 +94,7 @@ impl Stage {
                 self.configure("reset default_transaction_read_only")
                     .await?;
             }
+            Fault::HoldRows { which, lasts } => self.hold_rows(which, lasts).await?,
             Fault::FullDataDisk { lasts } => {
                 self.limit_files(SEGMENT).await?;
                 sleep(lasts).await;
@@ -119,6 +122,23 @@ impl Stage {
 
     fn chosen(&self, which: usize) -> Result<usize> {
         choose(&self.taken(), which).context("there is no sidecar")
+    }
+
+    /// What waits for these rows is delivered when they are free; everybody else's deliveries go on.
+    async fn hold_rows(&self, which: usize, lasts: Duration) -> Result<()> {
+        // Not the one whose deliveries show whether others' go on.
+        let tenant = choose(&self.tenants[..TENANTS], which).context("there is no tenant")?;
+        let manager = self.db.connect_as(MANAGER_ROLE).await?;
+        let lock = format!(
+            "begin;
+             select webhooks.set_tenant('{tenant}');
+             select webhooks.cancel_deliveries(id) from webhooks.list_subscriptions();
+             select from webhooks.webhook_subscriptions for update"
+        );
+        manager.batch_execute(&lock).await?;
+        sleep(lasts).await;
+        manager.batch_execute("rollback").await?;
+        Ok(())
     }
 
     /// Kills a process of the server and waits until it has recovered from that.

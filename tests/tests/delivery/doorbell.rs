@@ -21,7 +21,7 @@ const LATEST: Duration = Duration::from_secs(2);
 /// Bells that a sleeping sidecar has locked.
 const LOCKED_BELLS: &str = "
     select count(*) from pg_locks
-    where locktype = 'advisory' and classid = 1464156748 and mode = 'ExclusiveLock'
+    where locktype = 'userlock' and classid = 1464156748 and mode = 'ExclusiveLock'
       and database = (select oid from pg_database where datname = current_database())";
 
 /// Events by the time at which their commit was acknowledged.

@@ -5,6 +5,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 use webhooks_tests::database::{Database, PUBLISHER_ROLE, publish};
 use webhooks_tests::receiver::{Reply, Request};
+use webhooks_tests::sidecar::Sidecar;
 use webhooks_tests::wait::{Seen, eventually};
 
 use crate::scene::{Scene, text};
@@ -316,6 +317,12 @@ async fn publishers_are_not_refused_while_partitions_are_made() {
     let mut maintainer = db.connect().await.unwrap();
     let publisher = db.connect().await.unwrap();
     let tenant = db.tenant();
+    let drop = db
+        .value("select format('drop table webhooks.event_logs_%s', to_char(now() at time zone 'utc', 'YYYYMMDD'))")
+        .await
+        .unwrap()
+        .unwrap();
+    maintainer.batch_execute(&drop).await.unwrap();
     let making = maintainer.transaction().await.unwrap();
     making
         .execute("select webhooks.create_partitions()", &[])
@@ -339,4 +346,27 @@ async fn publishers_are_not_refused_while_partitions_are_made() {
         format!("select tableoid::regclass from webhooks.event_logs where id = '{event}'");
     let partition = db.value(&partition).await.unwrap().unwrap();
     assert!(!partition.ends_with("default"), "{partition}");
+}
+
+/// Beside a large default partition it takes two calls of maintain(). The second comes at once.
+#[tokio::test]
+async fn a_sidecar_finishes_the_partitions_that_it_began() {
+    let db = Database::fresh("two_calls").await.unwrap();
+    db.execute(
+        "insert into webhooks.event_logs (id, tenant_id, event_type, event_category, event_name, event_data)
+         select webhooks.uuid_v7_floor(now() + interval '300 d' + n * interval '1 ms'), gen_random_uuid(), 'job.created', 'job', 'x',
+                jsonb_build_object('x', (select string_agg(md5(i::text), '') from generate_series(n, n + 49) i))
+         from generate_series(1, 9000) n;
+         select webhooks.set_setting('partition_days_ahead', 8)",
+    )
+    .await
+    .unwrap();
+    let _sidecar = Sidecar::start(&db).await.unwrap();
+    let is_made = "select to_regclass('webhooks.event_logs_' || to_char(now() at time zone 'utc' + interval '8 d', 'YYYYMMDD')) is not null
+                          and webhooks.prepared_tables() = 0";
+    let made = async || {
+        let seen = db.value(is_made).await?.unwrap_or_default();
+        Ok(Seen::done_if(seen, |seen| seen == "true"))
+    };
+    eventually(Duration::from_secs(60), made).await.unwrap();
 }

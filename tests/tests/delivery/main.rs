@@ -10,6 +10,7 @@
 //! - `doorbell`: nothing ever waits for the backstop poll
 //! - `crash`: kills, stalls, failpoints, faults at random, several sidecars, shutdown
 //! - `configuration`: what an operator may get wrong, and what the log says then
+//! - `copies`: nothing is sent from a copy of a database before it is adopted; `hostile_settings`: defaults of role and database
 //! - `ordering`: first in, first out; `rates`: so many per second; `health`: circuit breakers and disabling
 //! - `verification`: receivers that have to agree before they get anything
 //! - `fairness`: a receiver that hangs delays nobody else; `large`: nor does a large event
@@ -17,6 +18,9 @@
 // `cfg(test)` tells clippy that the modules' helpers are tests too, where `unwrap` is fine.
 #[cfg(test)]
 mod configuration;
+mod contents;
+#[cfg(test)]
+mod copies;
 #[cfg(test)]
 mod crash;
 #[cfg(test)]
@@ -30,7 +34,11 @@ mod formats;
 #[cfg(test)]
 mod health;
 #[cfg(test)]
+mod hostile_settings;
+#[cfg(test)]
 mod large;
+#[cfg(test)]
+mod locks;
 #[cfg(test)]
 mod ordering;
 #[cfg(test)]

@@ -311,9 +311,8 @@ async fn nobody_changes_it() {
     session
         .run(&format!(
             "create role {role} login createrole createdb; grant usage on schema webhooks to {role};
-             select webhooks.set_setting('max_retry_delay_seconds', 77); select webhooks.create_partitions(1);
-             -- The month that has rows in the default partition has none of its own.
-             delete from webhooks.audit_log; select webhooks.create_partitions(1);
+             select webhooks.set_setting('max_retry_delay_seconds', 77);
+             delete from webhooks.audit_log;
              select webhooks.set_setting('max_retry_delay_seconds', 78);
              grant all on all tables in schema webhooks to {role}"
         ))
@@ -366,14 +365,16 @@ async fn an_auditor_holds_nobody_up() {
         .run("begin; select count(*) from webhooks.audit_log")
         .await;
     session
-        .run("begin; select webhooks.create_partitions(1); commit")
+        .run("begin; select webhooks.create_partitions(60); commit")
         .await;
     let made = "select count(*) from pg_class where relnamespace = 'webhooks'::regnamespace and relname ~ '^{}_[0-9]{8}$'";
     let days = made.replace("{}_", "(event_logs|delivery_attempts)_");
-    assert_eq!(session.text(&days).await, "4");
+    assert_eq!(session.text(&days).await, "122");
     let months = made.replace("{}_", "audit_log_");
-    assert_eq!(session.text(&months).await, "0");
+    let before: u32 = session.text(&months).await.parse().unwrap();
+    assert!(before <= 2, "{before}");
     reader.run("commit").await;
-    session.run("select webhooks.create_partitions(1)").await;
-    assert_ne!(session.text(&months).await, "0");
+    session.run("select webhooks.create_partitions(60)").await;
+    let after: u32 = session.text(&months).await.parse().unwrap();
+    assert!(after > before, "{after}");
 }

@@ -240,7 +240,7 @@ async fn a_claim_carries_all_that_is_sent() {
     let queue = Queue::new("carries").await;
     queue.subscribe("1a", json!(["*"])).await;
     queue.update("1a", "name = 'renamed'").await;
-    let event = "select webhooks.publish_event('11111111-1111-4111-8111-111111111111', 'job.created', 'c', 'n', '{\"b\": 1, \"a\": 1.50}',
+    let event = "select webhooks.publish_event('11111111-1111-4111-8111-111111111111', 'job.created', 'job', 'n', '{\"b\": 1, \"a\": 1.50}',
         'r', '22222222-2222-4222-8222-222222222222', '33333333-3333-4333-8333-333333333333', 's', 'q', '192.0.2.1/32', '2.0')";
     let event = queue.session.text(event).await;
     let claimed = "select delivery_id = q.id, c.shard, subscription_version, c.attempt, expires_in_ms between 604700000 and 604800000, over_budget, event_id, c.tenant_id, c.event_type, c.event_category,
@@ -248,7 +248,7 @@ async fn a_claim_carries_all_that_is_sent() {
             c.resource_type, c.resource_id, c.user_id, c.session_id, c.request_id, c.source_ip, c.resource_data
         from webhooks.claim_deliveries('{10}', '{null}', '{}', '{}', '{}', '{}', 10, 0, 100) c, webhooks.delivery_queue q, webhooks.event_logs e";
     let expected = format!(
-        "t|10|2|0|t|f|{event}|{TENANT}|job.created|c|n|2.0|t|{{\"a\": 1.50, \"b\": 1}}|r|\
+        "t|10|2|0|t|f|{event}|{TENANT}|job.created|job|n|2.0|t|{{\"a\": 1.50, \"b\": 1}}|r|\
          22222222-2222-4222-8222-222222222222|33333333-3333-4333-8333-333333333333|s|q|192.0.2.1|null"
     );
     assert_eq!(queue.session.text(claimed).await, expected);

@@ -14,7 +14,7 @@ const PUBLISH: &str =
 const ARM: &str = "select webhooks.arm_doorbell('{3,2,1}')";
 const DISARM: &str = "select webhooks.disarm_doorbell('{1,2,3}')";
 const BELLS_HELD: &str =
-    "select count(*) from pg_locks where pid = pg_backend_pid() and locktype = 'advisory'";
+    "select count(*) from pg_locks where pid = pg_backend_pid() and locktype = 'userlock'";
 
 /// A database whose tenant has a subscription in each of the shards 1 and 2; a publisher, a sidecar and its ear.
 async fn database(name: &str) -> (Database, Session, Session, Listener) {

@@ -167,6 +167,15 @@ async fn assert_moved(original: &Database, restored: &Database) {
     assert_eq!(found, expected);
 
     let session = Session::open(restored).await;
+    // It delivers nothing before somebody says that it shall.
+    assert_eq!(session.text("select webhooks.is_adopted()").await, "f");
+    let outstanding = session
+        .text("select count(*) from webhooks.delivery_queue")
+        .await;
+    assert_eq!(
+        session.text("select webhooks.adopt_database('keep')").await,
+        outstanding
+    );
     // Who agreed need not be asked again.
     let verified = "select needs_verification, is_verified, allowed_rate_per_minute
                     from webhooks.load_subscriptions(array(select id from webhooks.webhook_subscriptions where name = 'verified'))";
@@ -185,7 +194,7 @@ async fn assert_moved(original: &Database, restored: &Database) {
     );
     // Who published this key before the dump is not told twice.
     let again = format!(
-        "select webhooks.publish_event('{TENANT}', 'job.created', idempotency_key => 'k')
+        "select webhooks.publish_event('{TENANT}', 'job.created', idempotency_key => 'k', ordering_key => 'o')
                 = (select event_id from webhooks.idempotency_keys)"
     );
     assert_eq!(session.text(&again).await, "t");
@@ -256,29 +265,259 @@ async fn by_parallel_pg_restore() {
     }
 }
 
-/// What `pg_dump` leaves of a database that was never used: nothing but the extension.
+/// What `pg_dump` leaves of a database that was never used: the extension, its empty partitions, and which database it is.
 #[tokio::test]
 async fn an_unused_database_has_no_rows_to_dump() {
     let db = Database::fresh("dump_unused").await.unwrap();
     let dump = db.cluster().dump(db.name(), &[]).await.unwrap();
-    let mut copied = dump.split("\nCOPY webhooks.").skip(1);
+    let copied = dump.split("\nCOPY webhooks.").skip(1);
+    let mut copied = copied.filter(|copy| !copy.starts_with("database_bindings "));
     let rows = copied.find(|copy| copy.lines().nth(1) != Some("\\."));
     assert_eq!(rows, None, "{dump}");
     assert!(dump.contains("CREATE EXTENSION"));
-    assert!(!dump.contains("CREATE TABLE"), "{dump}");
+    let tables = dump
+        .lines()
+        .filter_map(|line| line.strip_prefix("CREATE TABLE webhooks."));
+    for table in tables {
+        let name = table.trim_end_matches(" (");
+        let is_partition = name.ends_with("_past")
+            || name.ends_with("_future")
+            || name
+                .rsplit('_')
+                .next()
+                .is_some_and(|day| day.len() == 8 && day.parse::<u32>().is_ok());
+        assert!(is_partition, "{table}");
+    }
+}
+
+/// Of events: where they lie, as `20261130 1` or `default 1`.
+const PLACES: &str = "select string_agg(place || ' ' || n, ', ' order by place) from (
+    select replace(tableoid::regclass::text, 'webhooks.event_logs_', '') as place, count(*) as n from webhooks.event_logs group by 1) p";
+
+/// A dump of last week knows no partition of today. What is published until maintain() is called goes with today's.
+#[tokio::test]
+async fn on_another_day() {
+    let original = Database::fresh("dump_old").await.unwrap();
+    let cluster = original.cluster();
+    let session = Session::open(&original).await;
+    let drop = "select string_agg(format('drop table webhooks.%I', c.relname), ';') from pg_inherits i join pg_class c on c.oid = i.inhrelid
+                where i.inhparent in ('webhooks.event_logs'::regclass, 'webhooks.delivery_attempts'::regclass) and c.relname !~ '_(default|future)$'";
+    let drop = session.text(drop).await;
+    session.run(&drop).await;
+    let old = "to_char(now() at time zone 'utc' - interval '10 d', 'YYYYMMDD')";
+    session
+        .run(&format!(
+            "select webhooks.make_partitions('event_logs', array['event_logs_' || {old}], 0),
+                    webhooks.make_partitions('event_logs', array['event_logs_past'], 0);
+             insert into webhooks.event_logs (id, tenant_id, event_type, event_category, event_name, event_data)
+             select id, '{TENANT}', 'job.created', 'job', 'x', '{{}}'
+             from (values (webhooks.uuid_v7_floor(now() - interval '10 d')), (webhooks.uuid_v7_floor('2020-01-01'))) v (id)"
+        ))
+        .await;
+    let old = session.text(&format!("select {old}")).await;
+    let today = session
+        .text("select to_char(now() at time zone 'utc', 'YYYYMMDD')")
+        .await;
+    let dump = cluster.dump(original.name(), &[]).await.unwrap();
+    let restored = empty(&original).await;
+    cluster.restore(restored.name(), &dump).await.unwrap();
+    let session = Session::open(&restored).await;
+    assert_eq!(session.text(PLACES).await, format!("{old} 1, past 1"));
+    let publish = format!("select webhooks.publish_event('{TENANT}', 'job.created')");
+    session.run(&publish).await;
+    assert_eq!(
+        session.text(PLACES).await,
+        format!("{old} 1, default 1, past 1")
+    );
+    session.run("select * from webhooks.maintain()").await;
+    assert_eq!(
+        session.text(PLACES).await,
+        format!("{old} 1, {today} 1, past 1")
+    );
+}
+
+/// Only the rows, into a new database with partitions of its own.
+#[tokio::test]
+async fn rows_alone() {
+    let original = used("dump_rows").await;
+    let cluster = original.cluster();
+    let session = Session::open(&original).await;
+    let arguments = ["--data-only", "--load-via-partition-root"];
+    let dump = cluster.dump(original.name(), &arguments).await.unwrap();
+    let restored = Database::create(cluster, "rows_alone").await.unwrap();
+    // Of its own it has nothing but what was said of its making.
+    let copy = Session::open(&restored).await;
+    copy.run("truncate webhooks.audit_log").await;
+    let links = "create table public.tenants (id uuid primary key); create table public.users (id uuid primary key)";
+    copy.run(links).await;
+    cluster.restore(restored.name(), &dump).await.unwrap();
+    for counts in [
+        "select count(*), count(distinct id) from webhooks.event_logs",
+        "select count(*) from webhooks.delivery_queue",
+        "select count(*) from webhooks.delivery_attempts",
+        "select count(*) from webhooks.event_logs_default",
+    ] {
+        assert_eq!(
+            copy.text(counts).await,
+            session.text(counts).await,
+            "{counts}"
+        );
+    }
 }
 
 #[tokio::test]
 async fn drop_extension_leaves_nothing() {
     let db = used("dropped").await;
     let session = Session::open(&db).await;
-    session
-        .run("drop extension webhooks cascade; create extension webhooks")
-        .await;
+    session.run("drop extension webhooks cascade").await;
+    let partitions =
+        "select count(*) from pg_class where relname ~ '_([0-9]{8}|past|future|default)$'";
+    assert_eq!(session.text(partitions).await, "0");
+    session.run("create extension webhooks").await;
     let events = "select count(*) from webhooks.event_logs";
     assert_eq!(session.text(events).await, "0");
-    let partitions = "select count(*) from pg_class where relname ~ '_[0-9]{8}$'";
-    assert_eq!(session.text(partitions).await, "0");
+}
+
+/// Events whose deliveries are done: whatever way they are restored, nothing is sent for them again.
+async fn delivered(name: &str) -> Database {
+    let db = Database::fresh(name).await.unwrap();
+    let session = Session::open(&db).await;
+    // First: rows lie in the same partitions as in a database that is restored into.
+    session.run("select webhooks.create_partitions(1)").await;
+    db.subscribe(json!({"tenant_id": TENANT, "webhook_url": "http://x.example/"}))
+        .await
+        .unwrap();
+    let publish = format!(
+        "select webhooks.publish_event('{TENANT}', 'job.created') from generate_series(1, 10)"
+    );
+    session.run(&publish).await;
+    session.run("delete from webhooks.delivery_queue").await;
+    db
+}
+
+/// The events, those that are queued, and those that are told to be restored.
+async fn published(db: &Database) -> String {
+    let session = Session::open(db).await;
+    session
+        .text(
+            "select (select count(*) from webhooks.event_logs), (select count(*) from webhooks.delivery_queue),
+                    (select coalesce(sum(events), 0) from webhooks.restored_events)",
+        )
+        .await
+}
+
+#[tokio::test]
+async fn restores_of_any_form_publish_nothing() {
+    let original = delivered("forms").await;
+    let cluster = original.cluster();
+    let root = "--load-via-partition-root";
+    for (arguments, counted) in [
+        (&[][..], "0"),
+        (&["--inserts"], "0"),
+        (&["--rows-per-insert=2"], "0"),
+        (&["--column-inserts"], "0"),
+        (&["--enable-row-security"], "0"),
+        (&["--enable-row-security", "--inserts"], "0"),
+        (&[root], "10"),
+        (&[root, "--inserts"], "10"),
+        (&[root, "--rows-per-insert=2"], "10"),
+        (&[root, "--enable-row-security", "--inserts"], "10"),
+    ] {
+        let dump = cluster.dump(original.name(), arguments).await.unwrap();
+        for single in [false, true] {
+            let restored = empty(&original).await;
+            let dump = if single {
+                format!("begin;\n{dump}\ncommit;")
+            } else {
+                dump.clone()
+            };
+            cluster.restore(restored.name(), &dump).await.unwrap();
+            let expected = format!("10|0|{counted}");
+            assert_eq!(published(&restored).await, expected, "{arguments:?}");
+        }
+    }
+}
+
+/// Into a database that has the extension already, as a superuser and as an owner that is none.
+#[tokio::test]
+async fn restores_of_data_alone_publish_nothing() {
+    let original = delivered("data_only").await;
+    let cluster = original.cluster();
+    let admin = Session::open(&original).await;
+    admin
+        .run("do $$ begin if to_regrole('extension_owner') is null then create role extension_owner login superuser; end if; end $$")
+        .await;
+    let root = "--load-via-partition-root";
+    for (arguments, counted) in [
+        (&["--data-only"][..], "0"),
+        (&["--data-only", "--inserts"], "0"),
+        (&["--data-only", "--enable-row-security"], "0"),
+        (&["--data-only", "--disable-triggers"], "0"),
+        (&["--data-only", root], "10"),
+        (
+            &["--data-only", root, "--enable-row-security", "--inserts"],
+            "10",
+        ),
+        (&["--data-only", root, "--disable-triggers"], "10"),
+        // Some tables alone.
+        (&["--data-only", "-t", "webhooks.event_logs*"], "0"),
+    ] {
+        let archive = cluster.directory().join("data_only.archive");
+        let mut pg_dump = cluster.client_program("pg_dump", original.name());
+        pg_dump.args(["-Fc", "-f"]).arg(&archive).args(arguments);
+        run(cluster, pg_dump).await;
+        for owner in ["postgres", "extension_owner"] {
+            let restored = empty(&original).await;
+            let session = Session::open(&restored).await;
+            session.run("alter role extension_owner superuser").await;
+            Session::open_as(&restored, "extension_owner")
+                .await
+                .run("create extension webhooks; select webhooks.create_partitions(1)")
+                .await;
+            session.run("alter role extension_owner nosuperuser").await;
+            let mut pg_restore = cluster.client_program("pg_restore", restored.name());
+            pg_restore.args(["-U", owner, "--exit-on-error", "--data-only"]);
+            if arguments.contains(&"--enable-row-security") {
+                pg_restore.arg("--enable-row-security");
+            }
+            if arguments.contains(&"--disable-triggers") {
+                pg_restore.arg("--disable-triggers");
+            }
+            pg_restore.arg(&archive);
+            run(cluster, pg_restore).await;
+            let expected = format!("10|0|{counted}");
+            assert_eq!(
+                published(&restored).await,
+                expected,
+                "{owner} {arguments:?}"
+            );
+            // What is published there then is. Routes are no rows of a dump: where triggers were disabled, maintain() derives them.
+            let repair = "select done from webhooks.maintain() where task = 'repair_routes'";
+            let repaired = arguments.contains(&"--disable-triggers");
+            assert_eq!(
+                session.text(repair).await,
+                u8::from(repaired).to_string(),
+                "{arguments:?}"
+            );
+            let publish = format!("select webhooks.publish_event('{TENANT}', 'job.created')");
+            session.run(&publish).await;
+            session
+                .run(&format!(
+                    "set session_replication_role = replica; {publish}"
+                ))
+                .await;
+            let expected = if arguments.contains(&"-t") {
+                "12|0"
+            } else {
+                "12|2"
+            };
+            assert_eq!(
+                published(&restored).await,
+                format!("{expected}|{counted}"),
+                "{owner} {arguments:?}"
+            );
+        }
+    }
 }
 
 async fn run(cluster: &Cluster, mut command: Command) {

@@ -428,3 +428,100 @@ async fn a_dump_restores_schemas() {
         restored.run(&publish("{\"amount\": 1}", "")).await;
     }
 }
+
+/// A schema of a few lines must not take the server's memory, nor its time.
+#[tokio::test]
+async fn a_schema_that_doubles_is_refused_or_refuses() {
+    let (_db, session) = session("schema_cost").await;
+    let levels: serde_json::Map<String, Value> = (0..30)
+        .map(|n| {
+            let next = json!({"$ref": format!("#/$defs/d{}", n + 1)});
+            (format!("d{n}"), json!({"anyOf": [next, next]}))
+        })
+        .chain([("d30".to_owned(), json!({"type": "string"}))])
+        .collect();
+    let doubling = json!({"$ref": "#/$defs/d0", "$defs": levels});
+    let register = |schema: &Value| {
+        format!(
+            "select webhooks.register_event_type('invoice.paid', schema => {})",
+            literal(&schema.to_string())
+        )
+    };
+    session.run("set statement_timeout = '20s'").await;
+    let refusal = session.refused(&register(&doubling)).await;
+    assert_eq!(refusal.code, "22023", "{refusal:?}");
+    assert!(
+        refusal.message.contains("sub-schemas look at one value"),
+        "{refusal:?}"
+    );
+    // This one doubles with each level of the data.
+    let recursive =
+        json!({"type": "object", "properties": {"c": {"anyOf": [{"$ref": "#"}, {"$ref": "#"}]}}});
+    session.run(&register(&recursive)).await;
+    session.run(&publish(r#"{"c": {"c": {}}}"#, "")).await;
+    let deep = format!("{}1{}", "{\"c\":".repeat(100), "}".repeat(100));
+    let refusal = session.refused(&publish(&deep, "")).await;
+    assert_eq!(refusal.code, "23514", "{refusal:?}");
+    assert!(
+        refusal.message.contains("takes more than 5000000 steps"),
+        "{refusal:?}"
+    );
+    // A restore brings what was accepted once: it refuses events, and takes neither time nor memory.
+    session.run("set check_function_bodies = off").await;
+    session
+        .run(&format!(
+            "update webhooks.event_type_versions set schema = {} where name = 'invoice.paid'",
+            literal(&doubling.to_string())
+        ))
+        .await;
+    session.run("reset check_function_bodies").await;
+    let refusal = session.refused(&publish("{}", "")).await;
+    assert!(
+        refusal
+            .message
+            .contains("invalid JSON Schema: more than 10000"),
+        "{refusal:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_key_of_serde_json_s_forges_no_property() {
+    let (_db, session) = session("schema_keys").await;
+    session.run(&register("")).await;
+    for data in [
+        r#"{"$serde_json::private::RawValue": "{\"amount\": 1}"}"#,
+        r#"{"amount": {"$serde_json::private::Number": "1"}}"#,
+        r#"{"amount": {"$serde_json::private::RawValue": "1"}}"#,
+    ] {
+        let refusal = session.refused(&publish(data, "")).await;
+        assert_eq!(refusal.code, "23514", "{data}: {refusal:?}");
+        assert!(
+            !refusal.everything.contains("backtrace") && refusal.everything.len() < 1000,
+            "{refusal:?}"
+        );
+    }
+    let odd = r#"{"$serde_json::private::Number": "x", "amount": 1}"#;
+    session
+        .run("select webhooks.register_event_type('invoice.paid', schema => '{\"required\": [\"amount\"]}')")
+        .await;
+    session.run(&publish(odd, "")).await;
+    // Nor do secrets and settings with such keys make anything but plain errors.
+    for column in [
+        "webhook_headers",
+        "auth_config",
+        "template_secrets",
+        "event_filters",
+    ] {
+        let refusal = session
+            .refused(&format!(
+                "insert into webhooks.webhook_subscriptions (tenant_id, name, webhook_url, auth_type, {column})
+                 values ('{TENANT}', 'x', 'https://x.example/', 'api_key', '{{\"$serde_json::private::Number\": \"x\"}}')"
+            ))
+            .await;
+        assert_eq!(refusal.code, "22023", "{column}: {refusal:?}");
+        assert!(
+            !refusal.everything.contains("stack backtrace") && refusal.everything.len() < 2000,
+            "{refusal:?}"
+        );
+    }
+}

@@ -3,9 +3,10 @@
 //! `matrix` says it, one line an object, and a new object has to have its line. `relations` and `functions` try every
 //! object as every role, with the own tenant set, another one, and none.
 
-mod cast;
+pub mod cast;
+mod failures;
 mod filters;
-mod functions;
+pub mod functions;
 mod logs;
 pub mod matrix;
 mod messages;

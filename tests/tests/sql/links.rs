@@ -88,10 +88,10 @@ async fn linked_tables_are_enforced() {
         assert!(refusal.message.contains(key), "{sql}: {}", refusal.message);
     }
     // Partitions made later are linked too.
-    session.run("select webhooks.create_partitions(2)").await;
+    session.run("select webhooks.create_partitions(8)").await;
     let partitions = "select count(distinct conrelid) from pg_constraint
                       where contype = 'f' and conname like 'event_logs_tenant_id_fkey%' and conrelid::regclass::text ~ 'event_logs_[0-9d]'";
-    assert_eq!(session.text(partitions).await, "4");
+    assert_eq!(session.text(partitions).await, "10");
 }
 
 #[tokio::test]

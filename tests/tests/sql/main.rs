@@ -6,12 +6,12 @@
 //! | `matching`, `subscriptions` | who gets it; what a subscription may say |
 //! | `doorbell`, `shards`, `claim`, `ordering`, `record`, `health` | the sidecar's side of the protocol, several sessions at once |
 //! | `manage_subscriptions`, `move_subscriptions` | subscriptions as functions, one and many |
-//! | `replay`, `event_history` | deliveries made again and cancelled; what became of an event |
+//! | `replay`, `event_history`, `expiry` | deliveries made again, cancelled, expired; what became of an event |
 //! | `test_subscription`, `wait_for_delivery` | tests of subscriptions, and how they went |
 //! | `verifications` | receivers that agree first |
 //! | `limits` | what a tenant may have at the most |
 //! | `audit` | who changed what |
-//! | `settings`, `partitions`, `links`, `dump_restore` | operations |
+//! | `settings`, `partitions`, `links`, `dump_restore`, `adopt_database` | operations |
 //! | `watch`, `resources` | changes of a watched table are published; events carry what they are about |
 //! | `event_types` | what is known of events: versions, schemas, examples |
 //! | `docs`, `examples` | the documents' and examples' SQL, as it stands |
@@ -19,9 +19,13 @@
 //! | `previews`, `templates` | requests as SQL shows them; ready-made settings |
 //! | `native` | the functions in Rust, called as SQL calls them |
 //! | `isolation` | tenants and roles: who may do what with whose rows |
+//! | `hostile_schema` | nothing of another schema is called, whatever `search_path` is |
 //! | `privileges`, `catalogue`, `plans` | what catalogues and statistics can prove about all of it |
+//! | `look_ups` | how many partitions a look-up opens |
 
 // `cfg(test)` tells clippy that the modules' helpers are tests too, where `unwrap` is fine.
+#[cfg(test)]
+mod adopt_database;
 #[cfg(test)]
 mod audit;
 #[cfg(test)]
@@ -37,15 +41,23 @@ mod doorbell;
 #[cfg(test)]
 mod dump_restore;
 #[cfg(test)]
+mod encodings;
+#[cfg(test)]
 mod event_history;
+#[cfg(test)]
+mod event_size;
 #[cfg(test)]
 mod event_types;
 #[cfg(test)]
 mod examples;
 #[cfg(test)]
+mod expiry;
+#[cfg(test)]
 mod golden;
 #[cfg(test)]
 mod health;
+#[cfg(test)]
+mod hostile_schema;
 #[cfg(test)]
 mod idempotency;
 #[cfg(test)]
@@ -56,6 +68,9 @@ mod limits;
 mod links;
 #[cfg(test)]
 mod listener;
+mod locks;
+#[cfg(test)]
+mod look_ups;
 #[cfg(test)]
 mod manage_subscriptions;
 #[cfg(test)]
@@ -64,6 +79,8 @@ mod matching;
 mod move_subscriptions;
 #[cfg(test)]
 mod native;
+#[cfg(test)]
+mod notify_queue;
 #[cfg(test)]
 mod ordering;
 #[cfg(test)]
@@ -77,6 +94,8 @@ mod privileges;
 #[cfg(test)]
 mod publish;
 #[cfg(test)]
+mod publish_arguments;
+#[cfg(test)]
 mod record;
 #[cfg(test)]
 mod reference;
@@ -84,6 +103,9 @@ mod reference;
 mod replay;
 #[cfg(test)]
 mod resources;
+#[cfg(test)]
+mod restored_events;
+mod row_locks;
 #[cfg(test)]
 mod session;
 #[cfg(test)]
@@ -98,6 +120,8 @@ mod templates;
 mod test_subscription;
 #[cfg(test)]
 mod two_phase;
+#[cfg(test)]
+mod value_sizes;
 #[cfg(test)]
 mod verifications;
 #[cfg(test)]

@@ -29,7 +29,6 @@ async fn database(name: &str) -> (Database, Session) {
         "delivery_queue",
         "webhook_subscriptions",
         "subscription_routes",
-        "event_logs_default",
         "event_types",
     ] {
         write!(
@@ -39,6 +38,15 @@ async fn database(name: &str) -> (Database, Session) {
         .unwrap();
     }
     session.run(&off).await;
+    session
+        .run(
+            "do $$ declare partition regclass; begin
+                 for partition in select inhrelid::regclass from pg_inherits where inhparent = 'webhooks.event_logs'::regclass loop
+                     execute format('alter table %s set (autovacuum_enabled = off)', partition);
+                 end loop;
+             end $$",
+        )
+        .await;
     (db, session)
 }
 

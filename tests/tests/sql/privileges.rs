@@ -63,9 +63,9 @@ async fn nothing_is_granted_but_what_is_written_here() {
     assert_eq!(found, expected);
 
     let partitions = "select count(*), bool_and(relrowsecurity) from pg_class where relnamespace = 'webhooks'::regnamespace and relname ~ '_[0-9]{8}$' and relkind = 'r'";
-    // Two days of each log, a month or two of redeliveries and the audit log.
+    // Eight days of each log, a month or two of redeliveries and the audit log.
     let partitions = session.text(partitions).await;
-    assert!(["6|t", "8|t"].contains(&&*partitions), "{partitions}");
+    assert!(["18|t", "20|t"].contains(&&*partitions), "{partitions}");
 
     let schema = format!(
         "select {GRANTEE} || '=' || a.privilege_type from pg_namespace n, aclexplode(n.nspacl) a
@@ -124,7 +124,7 @@ async fn the_sidecars_role_does_its_whole_job() {
     let tasks = "select string_agg(task, ' ') from webhooks.maintain()";
     assert_eq!(
         sidecar.text(tasks).await,
-        "forget_idempotency_keys remove_orphans apply_links create_partitions"
+        "forget_idempotency_keys remove_orphans repair_routes expire_deliveries apply_links create_partitions"
     );
     let load = "select auth_config from webhooks.load_subscriptions('{00000000-0000-7000-8000-000000000001}')";
     assert_eq!(sidecar.text(load).await, "{\"api_key\": \"key\"}");
@@ -213,7 +213,7 @@ async fn a_callers_search_path_changes_nothing() {
         .run(
             "create function evil.now() returns timestamptz language plpgsql as $$ begin raise exception 'caught'; end $$;
              create function evil.split_part(text, text, integer) returns text language plpgsql as $$ begin raise exception 'caught'; end $$;
-             create function evil.pg_try_advisory_xact_lock_shared(integer, integer) returns boolean language plpgsql as $$ begin raise exception 'caught'; end $$;
+             create function evil.try_lock_xact(integer, integer, boolean) returns boolean language plpgsql as $$ begin raise exception 'caught'; end $$;
              create function evil.jsonb_typeof(jsonb) returns text language plpgsql as $$ begin raise exception 'caught'; end $$;
              set search_path = evil, pg_catalog",
         )

@@ -356,7 +356,7 @@ async fn settings(db: &Database) -> String {
             prose(text(&row, "description"), &BTreeSet::new(), ""),
         ]));
     }
-    let query = "select distinct m[1] as name from pg_proc p, regexp_matches(pg_get_functiondef(p.oid), 'current_setting\\(''+(webhooks\\.[a-z_]+)', 'g') m
+    let query = "select distinct m[1] as name from (select * from pg_proc p where p.prokind <> 'a' offset 0) p, regexp_matches(pg_get_functiondef(p.oid), 'current_setting\\(''+(webhooks\\.[a-z_]+)', 'g') m
                  where p.pronamespace = 'webhooks'::regnamespace order by 1";
     let found = db.rows(query).await.unwrap();
     let found: Vec<_> = found.iter().map(|row| text(row, "name")).collect();

@@ -190,6 +190,8 @@ async fn a_resolver_of_one_s_own() {
         ),
         ("23514", "no, thanks", "never")
     );
+    // Also where the server's environment asks for Rust's backtraces.
+    assert!(!refusal.everything.contains("pgrx"), "{refusal:?}");
     // And goes on with its own rights afterwards.
     assert_eq!(session.text("select current_user").await, "postgres");
     session
@@ -547,7 +549,7 @@ async fn registering_waits_its_turn_with_partitions_being_made() {
         "select webhooks.deprecate_event_type('invoice.paid', 'x')",
     ] {
         maker
-            .run("begin; select pg_advisory_xact_lock(1464156751, 0); lock table webhooks.event_logs in share row exclusive mode")
+            .run("begin; select webhooks.lock_xact(webhooks.change_lock(), 0); lock table webhooks.event_logs in share row exclusive mode")
             .await;
         let make = async {
             maker.wait_until_blocked(&session).await;

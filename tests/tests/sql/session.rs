@@ -16,6 +16,8 @@ pub struct Refusal {
     pub code: String,
     pub message: String,
     pub hint: String,
+    /// Where it was raised, one line a function or statement.
+    pub context: String,
     /// All that the server said, as a client or a log could show it.
     pub everything: String,
 }
@@ -29,6 +31,7 @@ impl From<&tokio_postgres::Error> for Refusal {
             code: db.code().code().to_owned(),
             message: db.message().to_owned(),
             hint: db.hint().unwrap_or_default().to_owned(),
+            context: db.where_().unwrap_or_default().to_owned(),
             everything: format!("{db:?}"),
         }
     }

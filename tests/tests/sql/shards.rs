@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use webhooks_tests::database::{Database, PUBLISHER_ROLE, SIDECAR_ROLE};
+use webhooks_tests::database::{Database, SIDECAR_ROLE};
 
 use crate::session::Session;
 
@@ -115,13 +115,14 @@ async fn the_shard_is_in_the_subscriptions_id() {
     assert_eq!(session.text(spread).await, "16|16");
 }
 
-/// Advisory locks are anyone's; to hold one makes nobody a sidecar, and the log says who keeps a shard.
+/// A session of a sidecar's role that takes shards by hand is no sidecar; the log says who keeps them.
 #[tokio::test]
 async fn who_is_no_sidecar_is_not_counted_and_is_named() {
     let db = Database::fresh("intruder").await.unwrap();
-    let intruder = Session::open_as(&db, PUBLISHER_ROLE).await;
+    let intruder = Session::open_as(&db, SIDECAR_ROLE).await;
     intruder
-        .run("select pg_advisory_lock_shared(1464156750, 0), pg_advisory_lock(1464156749, 3), pg_advisory_lock(1464156749, 5)")
+        .run("select webhooks.balance_shards('{}');
+              select webhooks.release_shards(array(select s::smallint from generate_series(0, 15) s where s not in (3, 5)))")
         .await;
     let mut sidecar = Sidecar::join(&db).await;
     let count = "select webhooks.sidecar_count()";
@@ -130,7 +131,7 @@ async fn who_is_no_sidecar_is_not_counted_and_is_named() {
     assert_eq!(sidecar.owned.len(), 14);
     let pid = intruder.pid();
     let warning = format!(
-        "held by a session that is no sidecar: shard 3 by pid {pid} of role {PUBLISHER_ROLE}, shard 5 by pid {pid} of role {PUBLISHER_ROLE}"
+        "held by a session that is no sidecar: shard 3 by pid {pid} of role {SIDECAR_ROLE}, shard 5 by pid {pid} of role {SIDECAR_ROLE}"
     );
     let said = || db.cluster().server_log().matches(&warning).count();
     assert_eq!(said(), 1);
@@ -138,10 +139,11 @@ async fn who_is_no_sidecar_is_not_counted_and_is_named() {
     let superuser = Session::open(&db).await;
     superuser.run("select webhooks.join_sidecars()").await;
     assert_eq!(superuser.text(count).await, "2");
-    intruder.run("select pg_advisory_unlock_all()").await;
-    superuser
-        .run("select pg_advisory_lock(1464156749, 3)")
+    intruder
+        .run("select webhooks.release_shards('{3,5}')")
         .await;
+    let taken = "select cardinality(acquired) from webhooks.balance_shards('{}')";
+    assert_eq!(superuser.text(taken).await, "2");
     assert_eq!(sidecar.balance().await, 8);
     assert_eq!(said(), 1);
 }

@@ -445,3 +445,18 @@ async fn secrets_given_for_placeholders_are_kept_as_secrets() {
         assert!(!refusal.everything.contains("hush"), "{refusal:?}");
     }
 }
+
+/// PostgreSQL's error for a null shows the row, in which there may be URLs and keys.
+#[tokio::test]
+async fn a_template_without_tenant_or_name_is_not_shown() {
+    let db = Database::fresh("nameless").await.unwrap();
+    let session = Session::open(&db).await;
+    for columns in ["null, 'x'", "'11111111-1111-4111-8111-111111111111', null"] {
+        let insert = format!(
+            "insert into webhooks.subscription_templates (tenant_id, name, settings) values ({columns}, '{{\"webhook_url\": \"https://hush4711.example\"}}')"
+        );
+        let refusal = session.refused(&insert).await;
+        assert_eq!(refusal.code, "23502", "{refusal:?}");
+        assert!(!refusal.everything.contains("hush4711"), "{refusal:?}");
+    }
+}

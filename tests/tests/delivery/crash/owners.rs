@@ -20,7 +20,7 @@ const SOON: Duration = Duration::from_secs(15);
 /// Bells that sleeping sidecars have locked.
 const LOCKED_BELLS: &str = "
     select count(*) from pg_locks
-    where locktype = 'advisory' and classid = 1464156748 and mode = 'ExclusiveLock'
+    where locktype = 'userlock' and classid = 1464156748 and mode = 'ExclusiveLock'
       and database = (select oid from pg_database where datname = current_database())";
 
 fn leased() -> Options {

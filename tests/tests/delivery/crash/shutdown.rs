@@ -86,7 +86,7 @@ async fn while_one_finishes_another_delivers_and_repeats_nothing() {
     let slow = scene.endpoint("/slow", reply, json!({})).await;
     let quick = scene.endpoint("/quick", Reply::ok(), json!({})).await;
     let other = Sidecar::start(&scene.db).await.unwrap();
-    let held = "select count(*) from pg_locks where locktype = 'advisory' and classid = 1464156749
+    let held = "select count(*) from pg_locks where locktype = 'userlock' and classid = 1464156749
                 and database = (select oid from pg_database where datname = current_database())
                 group by pid order by 1 limit 1";
     scene.db.wait_value(held, "8").await.unwrap();

@@ -130,6 +130,19 @@ async fn past_its_time_an_event_expires() {
         attempts.len() - 1
     );
 
+    // Then, and not when the retry would be due.
+    let columns = json!({"retry_delay_seconds": 3600, "retry_count": 9});
+    let endpoint = scene.endpoint("/hours", Reply::status(500), columns).await;
+    let event = publish_with(
+        &scene,
+        &endpoint,
+        "expires_at => clock_timestamp() + interval '3 s'",
+    )
+    .await;
+    let (_, attempts) = scene.wait(event, "expired").await;
+    assert_eq!(attempts.len(), 2, "{attempts:?}");
+    assert_eq!(scene.receiver.requests_to("/hours").len(), 1);
+
     // Not yet too late.
     let endpoint = scene.endpoint("/fresh", Reply::ok(), json!({})).await;
     let fresh = publish_with(&scene, &endpoint, "expires_at => now() + interval '1 hour'").await;

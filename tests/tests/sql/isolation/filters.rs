@@ -196,20 +196,13 @@ async fn there_is_no_other_way_to_rows() {
         ),
         (
             format!(
-                "delete from webhooks.webhook_subscriptions where id = '{}'",
-                THEIRS.subscription
+                "merge into webhooks.webhook_subscriptions s using {theirs} on s.id = t.id when matched then update set name = 'x'"
             ),
             0,
         ),
         (
             format!(
-                "merge into webhooks.webhook_subscriptions s using {theirs} on s.id = t.id when matched then delete"
-            ),
-            0,
-        ),
-        (
-            format!(
-                "merge into webhooks.webhook_subscriptions s using {} on s.id = t.id when matched then delete",
+                "merge into webhooks.webhook_subscriptions s using {} on s.id = t.id when matched then update set name = 'x'",
                 theirs.replace(THEIRS.subscription, OURS.subscription)
             ),
             1,

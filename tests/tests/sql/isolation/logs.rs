@@ -96,9 +96,7 @@ async fn secrets_that_the_server_makes_and_those_that_are_copied_are_in_no_log()
     let (_, header) = loaded.split_once("\"x-key\": \"").unwrap();
     let header = header.trim_end_matches("\"}");
     manager
-        .run(&format!(
-            "delete from webhooks.webhook_subscriptions where id = '{id}'"
-        ))
+        .run(&format!("select webhooks.delete_subscription('{id}')"))
         .await;
 
     let log = db.cluster().server_log();

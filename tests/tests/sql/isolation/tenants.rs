@@ -130,7 +130,7 @@ async fn who_publishes_for_another_tenant_is_told_what_to_do() {
             .await
             .refusal()
             .code,
-        "42501"
+        "23502"
     );
 }
 

@@ -207,7 +207,7 @@ async fn setting_limits_is_no_deadlock() {
     };
     tokio::join!(set, async {
         watcher.wait_until_blocked(&operator).await;
-        let made = "select webhooks.create_partitions(1)";
+        let made = "select webhooks.create_partitions(8)";
         let made = upkeep.client().batch_execute(made);
         let (made, ()) = tokio::join!(made, async {
             session.run(&publish(TENANT)).await;

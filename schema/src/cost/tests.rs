@@ -1,0 +1,154 @@
+use super::*;
+use crate::Schema;
+use serde_json::{Map, json};
+use std::time::{Duration, Instant};
+
+/// Definitions, each of which uses the next twice.
+fn doubling(levels: usize, use_twice: impl Fn(Value) -> Value) -> Value {
+    let level = |n: usize| {
+        let next = json!({"$ref": format!("#/$defs/d{}", n + 1)});
+        (format!("d{n}"), use_twice(next))
+    };
+    let mut levels_by_name: Map<String, Value> = (0..levels).map(level).collect();
+    levels_by_name.insert(format!("d{levels}"), json!({"type": "string"}));
+    json!({"$ref": "#/$defs/d0", "$defs": levels_by_name})
+}
+
+fn nested(levels: usize) -> String {
+    "{\"c\":".repeat(levels) + "1" + &"}".repeat(levels)
+}
+
+fn errors(schema: &Value, data: &str) -> Vec<String> {
+    let started = Instant::now();
+    let errors = Schema::parse(&schema.to_string()).unwrap().errors(data);
+    assert!(started.elapsed() < Duration::from_secs(20), "{schema}");
+    errors
+}
+
+#[test]
+fn schemas_that_double_are_refused() {
+    let mut unevaluated = json!({"properties": {"a": true}});
+    for _ in 0..12 {
+        unevaluated = json!({"allOf": [unevaluated], "unevaluatedProperties": false});
+    }
+    let wide: Vec<_> = (0..101).map(|_| json!({"$ref": "#/$defs/a"})).collect();
+    for schema in [
+        doubling(30, |next| json!({"anyOf": [next, next]})),
+        doubling(30, |next| json!({"oneOf": [next, next]})),
+        doubling(30, |next| json!({"allOf": [next, {"not": next}]})),
+        doubling(30, |next| json!({"if": next, "then": next})),
+        doubling(
+            30,
+            |next| json!({"dependentSchemas": {"a": next, "b": next}}),
+        ),
+        doubling(20, |next| json!({"anyOf": [next, next, next]})),
+        unevaluated,
+        json!({"allOf": wide, "$defs": {"a": {"allOf": vec![true; 101]}}}),
+    ] {
+        let refused = Schema::parse(&schema.to_string()).unwrap_err();
+        assert!(
+            refused.contains("sub-schemas look at one value"),
+            "{refused}"
+        );
+    }
+    assert!(Schema::parse(&doubling(8, |next| json!({"anyOf": [next, next]})).to_string()).is_ok());
+    let itself = Schema::parse(
+        r##"{"$ref": "#/$defs/a", "$defs": {"a": {"anyOf": [{"$ref": "#/$defs/a"}]}}}"##,
+    );
+    assert!(itself.unwrap_err().contains("refers to itself"));
+}
+
+/// What doubles with each level of the data is small when it is written.
+#[test]
+fn data_that_makes_a_schema_double_does_not_fit() {
+    let here = json!({"anyOf": [{"$ref": "#"}, {"$ref": "#"}]});
+    for schema in [
+        json!({"properties": {"c": here}, "type": "object"}),
+        json!({"additionalProperties": here, "type": "object"}),
+        json!({"patternProperties": {"c": here}, "type": "object"}),
+        json!({"properties": {"c": {"$ref": "#"}}, "additionalProperties": here, "patternProperties": {"c": {"$ref": "#"}}}),
+        json!({"$dynamicAnchor": "a", "properties": {"c": {"anyOf": [{"$dynamicRef": "#a"}, {"$dynamicRef": "#a"}]}}, "type": "object"}),
+        doubling(
+            25,
+            |next| json!({"anyOf": [{"properties": {"c": next}}, {"properties": {"c": next}}]}),
+        ),
+    ] {
+        let errors = errors(&schema, &nested(60));
+        assert!(errors[0].contains("steps"), "{schema}: {errors:?}");
+    }
+}
+
+#[test]
+fn ordinary_schemas_cost_little() {
+    let tree = json!({"type": "object", "required": ["name"], "properties": {
+        "name": {"type": "string"}, "c": {"$ref": "#"}, "children": {"type": "array", "items": {"$ref": "#"}}}});
+    let leaf = r#"{"name": "x", "children": []}"#;
+    let data = format!(
+        "{{\"name\": \"x\", \"children\": [{}]}}",
+        vec![leaf; 20_000].join(",")
+    );
+    assert_eq!(errors(&tree, &data), [""; 0]);
+    let deep = "{\"name\": \"x\", \"c\":".repeat(500) + leaf + &"}".repeat(500);
+    assert_eq!(errors(&tree, &deep), [""; 0]);
+    let list =
+        json!({"items": {"anyOf": (0..50).map(|n| json!({"const": n})).collect::<Vec<_>>()}});
+    let numbers = |count: usize| Value::from(vec![100; count]).to_string();
+    assert_eq!(errors(&list, &numbers(1000)).len(), 10);
+    assert_eq!(
+        errors(&list, &numbers(50_000)),
+        ["it is too large to tell where"]
+    );
+    assert!(errors(&list, &numbers(200_000))[0].contains("steps"));
+}
+
+#[test]
+fn references_of_all_kinds_are_followed() {
+    for (schema, fits, fails) in [
+        (
+            json!({"$ref": "#/$defs/a%20b", "$defs": {"a b": {"type": "string"}}}),
+            "\"x\"",
+            "1",
+        ),
+        (
+            json!({"$ref": "#x", "$defs": {"a": {"$anchor": "x", "type": "string"}}}),
+            "\"x\"",
+            "1",
+        ),
+        (
+            json!({"$ref": "item", "$defs": {"a": {"$id": "item", "type": "string"}}}),
+            "\"x\"",
+            "1",
+        ),
+        (
+            json!({"$id": "https://example.com/root", "$ref": "item", "$defs": {
+                "a": {"$id": "item", "$ref": "#/$defs/b", "$defs": {"b": {"type": "string"}}}}}),
+            "\"x\"",
+            "1",
+        ),
+        (
+            json!({"$schema": "http://json-schema.org/draft-07/schema#", "definitions": {"a": {"$id": "#a", "type": "string"}},
+                "items": [{"$ref": "#a"}]}),
+            "[\"x\"]",
+            "[1]",
+        ),
+    ] {
+        assert_eq!(errors(&schema, fits), [""; 0], "{schema}");
+        assert_eq!(errors(&schema, fails).len(), 1, "{schema}");
+    }
+}
+
+#[test]
+fn patterns_have_a_size() {
+    for schema in [
+        json!({"pattern": "((a{100}){100}){100}"}),
+        json!({"patternProperties": {"(\\w{200}){5}": true}}),
+        json!({"properties": (0..201).map(|n| (format!("a{n}"), json!({"pattern": "a"}))).collect::<Map<_, _>>()}),
+    ] {
+        let refused = Schema::parse(&schema.to_string()).unwrap_err();
+        assert!(refused.contains("pattern"), "{refused}");
+    }
+    assert_eq!(
+        errors(&json!({"pattern": "^\\w{1,100}$"}), "\"é\""),
+        [""; 0]
+    );
+}

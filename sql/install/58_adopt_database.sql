@@ -1,0 +1,182 @@
+-- Which database this outbox is. A copy, such as production restored as staging, has production's subscriptions and
+-- outstanding deliveries, and must not make them a second time. So the database's identity is a row that is dumped and
+-- copied along: where it names another database, nothing is delivered until adopt_database() says what becomes of what is
+-- outstanding. balance_shards() and load_subscriptions() ask: without shards and without URLs there are no deliveries.
+--
+-- A promoted standby, and any other copy of the server's files, is the same database to PostgreSQL: it has the same system
+-- identifier and oid. Of such copies release_database() makes another one.
+
+create table webhooks.database_bindings (
+    system_identifier bigint not null,
+    database_oid oid not null,
+    database_name name,
+    bound_at timestamptz not null default now()
+);
+-- No key: a dump that comes back to its own database brings the row that is there already. Without one, logical replication
+-- of all tables would refuse adopt_database().
+alter table webhooks.database_bindings replica identity full;
+comment on table webhooks.database_bindings is
+    'Databases that the deliveries of this one belong to. Deliveries are made only while there is a row, and each names this database: see adopt_database().';
+comment on column webhooks.database_bindings.system_identifier is 'Of its server, as pg_control_system() has it; 0: restored or released, none in particular.';
+comment on column webhooks.database_bindings.database_oid is 'Its oid, as pg_database has it.';
+comment on column webhooks.database_bindings.database_name is 'Its name at that time; renaming it changes nothing.';
+comment on column webhooks.database_bindings.bound_at is 'When it was created, adopted, restored or released.';
+select pg_catalog.pg_extension_config_dump('webhooks.database_bindings', '');
+
+create function webhooks.bind_database()
+returns void
+language sql volatile
+set search_path = pg_catalog, pg_temp
+begin atomic
+    delete from webhooks.database_bindings;
+    insert into webhooks.database_bindings (system_identifier, database_oid, database_name)
+    select c.system_identifier, d.oid, d.datname
+    from pg_control_system() c, pg_database d
+    where d.datname = current_database();
+end;
+comment on function webhooks.bind_database() is 'Makes this database the one that delivers. Part of adopt_database().';
+
+-- A dump's row is added to this one when it is restored.
+select webhooks.bind_database();
+
+create function webhooks.is_adopted()
+returns boolean
+language sql stable security definer
+set search_path = pg_catalog, pg_temp
+begin atomic
+    select coalesce(bool_and(b.system_identifier = c.system_identifier and b.database_oid = d.oid), false)
+    from webhooks.database_bindings b, pg_control_system() c, pg_database d
+    where d.datname = current_database();
+end;
+comment on function webhooks.is_adopted() is
+    'Whether deliveries are made from this database: false in a copy, until adopt_database() is called there.';
+
+create function webhooks.check_adopted()
+returns void
+language plpgsql stable security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    if not webhooks.is_adopted() then
+        raise exception 'database "%" is a copy: nothing is delivered from it until it is adopted', current_database()
+            using errcode = 'WHCPY',
+                  detail = coalesce((
+                      select format('Its deliveries belong to database "%s" (oid %s) of the server with system identifier %s.',
+                                    b.database_name, b.database_oid, b.system_identifier)
+                      from webhooks.database_bindings b where b.system_identifier <> 0 order by b.bound_at desc limit 1),
+                      'Its deliveries belong to no database in particular.'),
+                  hint = 'As its owner, cancel what is outstanding: select webhooks.adopt_database(outstanding => ''cancel''); '
+                         'or, if the original is gone for good, deliver it from here: select webhooks.adopt_database(outstanding => ''keep'');';
+    end if;
+end
+$$;
+comment on function webhooks.check_adopted() is
+    'Raises an error (SQLSTATE WHCPY) in a database that is not adopted. Part of balance_shards() and load_subscriptions().';
+
+create function webhooks.adopt_if_empty()
+returns void
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    if not webhooks.is_adopted()
+        and not exists (select from webhooks.webhook_subscriptions) and not exists (select from webhooks.delivery_queue) then
+        lock table webhooks.database_bindings in share row exclusive mode;
+        perform webhooks.bind_database();
+    end if;
+end
+$$;
+comment on function webhooks.adopt_if_empty() is
+    'Adopts a copy that has nothing to deliver and nobody to deliver to, such as one of a template database. Part of join_sidecars().';
+
+create function webhooks.cancel_all_outstanding(reason text)
+returns bigint
+language sql volatile
+set search_path = pg_catalog, pg_temp
+begin atomic
+    with gone as (
+        delete from webhooks.delivery_queue q returning q.*
+    ),
+    logged as (
+        insert into webhooks.delivery_attempts
+            (delivery_id, delivery_attempt, attempted_at, subscription_id, event_log_id, tenant_id, delivery_status, error_message, is_test)
+        select g.id, g.attempt + 1, clock_timestamp(), g.subscription_id, g.event_log_id, g.tenant_id, 'cancelled', cancel_all_outstanding.reason,
+               case when g.shard >= webhooks.shard_count() then true end
+        from gone g
+        on conflict do nothing
+    )
+    select count(*) from gone;
+end;
+comment on function webhooks.cancel_all_outstanding(text) is
+    'Cancels what is outstanding of all tenants, and returns how many: the log has them as cancelled, with the reason. Part of adopt_database().';
+
+create function webhooks.adopt_database(outstanding text)
+returns bigint
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    deliveries bigint;
+    former jsonb;
+begin
+    if outstanding is null or outstanding not in ('keep', 'cancel') then
+        raise exception 'outstanding is %', coalesce(quote_literal(left(outstanding, 100)), 'null')
+            using errcode = 'invalid_parameter_value',
+                  hint = 'Give ''cancel'' for a copy whose original goes on, such as staging: what is outstanding is not delivered from here. '
+                         'Give ''keep'' if this database takes the original''s place: what is outstanding is delivered from here.';
+    end if;
+    lock table webhooks.database_bindings in share row exclusive mode;
+    if webhooks.is_adopted() then
+        raise exception 'database "%" is adopted already', current_database()
+            using errcode = 'object_not_in_prerequisite_state',
+                  hint = 'Nothing was changed. If it is a copy of the server''s files, which PostgreSQL can''t tell from the original, call webhooks.release_database() first.';
+    end if;
+    select jsonb_agg(jsonb_build_object(
+               'system_identifier', b.system_identifier::text, 'database_oid', b.database_oid::bigint, 'database_name', b.database_name))
+    into former
+    from webhooks.database_bindings b;
+    if outstanding = 'cancel' then
+        deliveries := webhooks.cancel_all_outstanding('cancelled: the database is a copy');
+    else
+        select count(*) into deliveries from webhooks.delivery_queue;
+    end if;
+    perform webhooks.bind_database();
+    perform webhooks.audit('adopted', 'database', current_database(), before => former,
+                           after => jsonb_build_object('outstanding', outstanding, 'deliveries', deliveries));
+    return deliveries;
+end
+$$;
+comment on function webhooks.adopt_database(text) is
+    'Lets deliveries be made from a database that is a copy (restored, copied with CREATE DATABASE, upgraded), and says what becomes of what is outstanding: ''cancel'' or ''keep''. Returns how many deliveries that are. New events are delivered to the subscriptions that the copy has. See release_database() for copies of the server''s files.';
+
+create function webhooks.release_database()
+returns void
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    insert into webhooks.database_bindings (system_identifier, database_oid) values (0, 0);
+    perform webhooks.audit('released', 'database', current_database());
+end
+$$;
+comment on function webhooks.release_database() is
+    'Ends deliveries from this database until adopt_database() is called. For a copy of the server''s files (a snapshot, a promoted standby of staging), which PostgreSQL can''t tell from the original.';
+
+-- A restore of subscriptions into a database where sidecars run: from that statement on they are not delivered to.
+create function webhooks.release_restored()
+returns trigger
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    if webhooks.is_restoring() then
+        insert into webhooks.database_bindings (system_identifier, database_oid) values (0, 0);
+    end if;
+    return null;
+end
+$$;
+comment on function webhooks.release_restored() is 'Trigger: a database that subscriptions are restored into is a copy. See release_database().';
+
+create trigger release_restored
+    after insert on webhooks.webhook_subscriptions
+    for each statement execute function webhooks.release_restored();

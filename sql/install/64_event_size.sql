@@ -1,0 +1,61 @@
+-- How large an event may be. What counts is the text: what is stored may be a ten-thousandth of it, and it is the text that
+-- filters, schemas, templates and receivers read.
+
+create function webhooks.check_event_size(event_data jsonb, resource_data jsonb)
+returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_variable
+declare
+    most constant bigint := webhooks.setting('max_event_data_bytes');
+    objection text := webhooks.json_objection(event_data, most);
+    name text := 'event_data';
+begin
+    if objection is null then
+        name := 'resource_data';
+        objection := webhooks.json_objection(resource_data, most);
+    end if;
+    if objection is null then
+        return;
+    end if;
+    raise exception '% is %', name, objection
+        using errcode = 'program_limit_exceeded', schema = 'webhooks', table = 'event_logs', column = name,
+              hint = case
+                  when starts_with(objection, 'larger')
+                      then 'The setting max_event_data_bytes is the limit, up to 67108864. Publish a reference to the data instead, or have the DBA raise the setting.'
+                  else 'Parsers of receivers take no more. Publish flatter data.'
+              end;
+end
+$$;
+comment on function webhooks.check_event_size(jsonb, jsonb) is
+    'Raises an error for an event that is larger than max_event_data_bytes or nested too deep. Part of match_events(), which asks it for events that are not small.';
+
+create function webhooks.read_objection(event_id uuid)
+returns text
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+-- Plans are cached per session, perhaps since there was one event: only index look-ups are right.
+set enable_seqscan = off
+as $$
+declare
+    most constant bigint := 67108864;
+    event record;
+begin
+    select e.* into event from webhooks.event_logs e where e.id = read_objection.event_id limit 1;
+    perform octet_length(concat(event.event_type, event.event_category, event.event_name, event.event_version,
+                                event.resource_type, event.session_id, event.request_id, event.source_ip));
+    -- What is larger is none of this function's business: sum_text_size() tells it.
+    if webhooks.json_text_size(event.event_data, most) is not null then
+        perform octet_length(event.event_data::text);
+    end if;
+    if webhooks.json_text_size(event.resource_data, most) is not null then
+        perform octet_length(event.resource_data::text);
+    end if;
+    return null;
+exception when others then
+    return format('its data can''t be read (SQLSTATE %s)', sqlstate);
+end
+$$;
+comment on function webhooks.read_objection(uuid) is
+    'Why an event can''t be read, if its row is damaged: it reads it as a claim does, by itself. Null if it can. Part of claim_deliveries().';

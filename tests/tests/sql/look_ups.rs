@@ -1,0 +1,185 @@
+//! Look-ups open the partitions of the time in question, and not those of a whole year: each one that is opened costs
+//! locks, of which a server has 64 a connection by default, and time to plan.
+
+use std::fmt::Write as _;
+
+use serde_json::json;
+use webhooks_tests::database::{Database, MANAGER_ROLE};
+
+use crate::session::Session;
+
+const TENANT: &str = "11111111-1111-4111-8111-111111111111";
+const SUBSCRIPTION: &str = "00000000-0000-7000-8000-000000000001";
+/// Of tables and indexes, for a look-up within one day: its partition, its neighbours, and those of ids of no day.
+const MOST_LOCKS: u32 = 110;
+
+/// Partitions of the year that is over, as if the extension had been there.
+const A_YEAR: &str = "
+    drop table webhooks.event_logs_past;
+    do $$
+    begin
+        perform webhooks.make_partitions(t.parent, array(
+            select t.parent || '_' || to_char(d, 'YYYYMMDD')
+            from generate_series(now() at time zone 'utc' - interval '365 d', now() at time zone 'utc' - interval '1 d', '1 d') d), 0)
+        from webhooks.partitioned_tables() t where t.span = 'day';
+        perform webhooks.make_partitions(t.parent, array(
+            select t.parent || '_' || to_char(d, 'YYYYMMDD')
+            from generate_series(date_trunc('month', now() at time zone 'utc') - interval '1 year',
+                                 date_trunc('month', now() at time zone 'utc') - interval '1 month', '1 month') d), 0)
+        from webhooks.partitioned_tables() t where t.span = 'month';
+    end $$;
+    select webhooks.create_partitions()";
+
+#[tokio::test]
+async fn open_few_partitions() {
+    let db = Database::fresh("look_ups").await.unwrap();
+    let session = Session::open(&db).await;
+    session.run(A_YEAR).await;
+    let partitions =
+        "select count(*) > 360 from pg_inherits where inhparent = 'webhooks.event_logs'::regclass";
+    assert_eq!(session.text(partitions).await, "t");
+    let columns =
+        json!({"id": SUBSCRIPTION, "tenant_id": TENANT, "webhook_url": "http://x.example/"});
+    db.subscribe(columns).await.unwrap();
+    let publish = format!("select webhooks.publish_event('{TENANT}', 'job.created')");
+    session
+        .run(&format!(
+            "insert into webhooks.event_logs (id, tenant_id, event_type, event_category, event_name, event_data, created_at)
+             select webhooks.uuid_v7_floor(t), '{TENANT}', 'job.created', 'job', 'x', '{{}}', t from (values (now() - interval '100 d')) v (t)"
+        ))
+        .await;
+    let event = session.text(&publish).await;
+    session.run(&publish).await;
+    session
+        .run(&format!(
+            "select webhooks.record_attempts(array[id], array[subscription_id], '{{0}}', '{{failed}}', '{{500}}', '{{null}}', '{{null}}', '{{e}}',
+                 array[(extract(epoch from clock_timestamp()) * 1000000)::bigint], '{{1}}', '{{1}}', '{{null}}', '{{null}}', '{{null}}',
+                 '{{null}}', '{{null}}', '{{null}}')
+             from webhooks.delivery_queue where event_log_id = '{event}'"
+        ))
+        .await;
+    let delivery = session
+        .text("select delivery_id from webhooks.delivery_attempts")
+        .await;
+    let manager = Session::open_as(&db, MANAGER_ROLE).await;
+    manager
+        .run(&format!("set webhooks.tenant_id = '{TENANT}'"))
+        .await;
+
+    let hour = "now() - interval '1 hour'";
+    let look_ups = [
+        (
+            "2",
+            format!("count(distinct event_log_id) from webhooks.event_history('{TENANT}')"),
+        ),
+        (
+            "1",
+            format!(
+                "count(distinct event_log_id) from webhooks.event_history('{TENANT}', '{event}')"
+            ),
+        ),
+        (
+            "2",
+            format!(
+                "count(distinct event_log_id) from webhooks.event_history('{TENANT}', since => {hour})"
+            ),
+        ),
+        (
+            "0",
+            format!(
+                "count(*) from webhooks.event_history('{TENANT}', resource_type => 'x', resource_id => '{TENANT}')"
+            ),
+        ),
+        (
+            "0",
+            format!("count(*) from webhooks.unmatched_events('{TENANT}', {hour})"),
+        ),
+        (
+            "1",
+            format!("count(*) from webhooks.event_deliveries('{TENANT}', '{{{event}}}')"),
+        ),
+        (
+            "1",
+            format!(
+                "deliveries from webhooks.replay_events('{TENANT}', {hour}, now(), dry_run => true)"
+            ),
+        ),
+        (
+            "1",
+            format!("deliveries from webhooks.replay_events('{TENANT}', {hour}, now())"),
+        ),
+        (
+            "1",
+            format!("webhooks.retry_failed('{SUBSCRIPTION}', {hour}, dry_run => true)"),
+        ),
+        (
+            "1",
+            format!("webhooks.retry_failed('{SUBSCRIPTION}', {hour})"),
+        ),
+        ("1", format!("count(webhooks.retry_delivery('{delivery}'))")),
+        (
+            "1",
+            format!("count(*) from webhooks.preview_payload('{SUBSCRIPTION}', '{event}')"),
+        ),
+        (
+            "1",
+            format!("count(webhooks.build_payload('{event}', '{SUBSCRIPTION}'))"),
+        ),
+        (
+            "1",
+            format!("count(*) from webhooks.wait_for_delivery('{delivery}')"),
+        ),
+        (
+            "1",
+            format!("count(*) from webhooks.webhook_delivery_logs where id = '{delivery}'"),
+        ),
+        (
+            "1",
+            format!("count(*) from webhooks.event_logs where id = '{event}'"),
+        ),
+        ("2", format!("webhooks.cancel_deliveries('{SUBSCRIPTION}')")),
+    ];
+    let mut opened = String::new();
+    for (value, look_up) in look_ups {
+        // More than once: plans are not kept that know no time.
+        for _ in 0..7 {
+            manager.run("begin").await;
+            assert_eq!(
+                manager.text(&format!("select {look_up}")).await,
+                value,
+                "{look_up}"
+            );
+            let locks = "select count(*) from pg_locks where pid = pg_backend_pid() and locktype = 'relation'";
+            let locks: u32 = manager.text(locks).await.parse().unwrap();
+            manager.run("rollback").await;
+            if locks > MOST_LOCKS {
+                writeln!(opened, "{locks}: {look_up}").unwrap();
+            }
+        }
+    }
+    assert!(opened.is_empty(), "{opened}");
+}
+
+/// An application that makes its own, random ids sees all of its events nevertheless.
+#[tokio::test]
+async fn random_ids_hide_nothing() {
+    let db = Database::fresh("random_ids").await.unwrap();
+    let session = Session::open(&db).await;
+    session
+        .run(&format!(
+            "insert into webhooks.event_logs (id, tenant_id, event_type, event_category, event_name, event_data)
+             select gen_random_uuid(), '{TENANT}', 'job.created', 'job', 'x', '{{}}' from generate_series(1, 500);
+             -- By chance of a day ahead.
+             insert into webhooks.event_logs (id, tenant_id, event_type, event_category, event_name, event_data)
+             values (overlay(webhooks.uuid_v7_floor(now() + interval '5 d')::text placing '4' from 15)::uuid, '{TENANT}', 'job.created', 'job', 'x', '{{}}')"
+        ))
+        .await;
+    for count in [
+        "select count(*) from webhooks.unmatched_events('{}', now() - interval '1 min', max_events => 1000)",
+        "select count(distinct event_log_id) from webhooks.event_history('{}', max_events => 1000)",
+        "select events from webhooks.replay_events('{}', now() - interval '1 min', now(), dry_run => true)",
+    ] {
+        let count = count.replace("{}", TENANT);
+        assert_eq!(session.text(&count).await, "501", "{count}");
+    }
+}
