@@ -83,13 +83,13 @@ end;
 comment on function webhooks.watch_differences(regclass, text[], text, text) is
     'For each column a template filled in with the condition that an UPDATE changed it (%s), its name (%2$L), and how it begins a member of a JSON object (%3$L). Part of watch_table().';
 
-create function webhooks.has_money(target regclass)
+create function webhooks.has_types(target regclass, wanted regtype[])
 returns boolean
 language sql stable
 set search_path = pg_catalog, pg_temp
 begin atomic
     with recursive types as (
-        select a.atttypid as oid from pg_attribute a where a.attrelid = has_money.target and a.attnum > 0 and not a.attisdropped
+        select a.atttypid as oid from pg_attribute a where a.attrelid = has_types.target and a.attnum > 0 and not a.attisdropped
         union
         select i.oid
         from types y
@@ -101,6 +101,6 @@ begin atomic
             union all select a.atttypid from pg_attribute a where a.attrelid = t.typrelid and t.typtype = 'c' and a.attnum > 0 and not a.attisdropped
         ) i (oid)
     )
-    select exists (select from types y where y.oid = 'money'::regtype);
+    select exists (select from types y where y.oid = any (has_types.wanted));
 end;
-comment on function webhooks.has_money(regclass) is 'Whether a table has amounts of type money, also inside of other types. Part of watch_table().';
+comment on function webhooks.has_types(regclass, regtype[]) is 'Whether a table has values of some types, also inside of other types. Part of watch_table().';

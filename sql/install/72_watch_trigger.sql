@@ -173,9 +173,12 @@ set timezone = ''UTC''
 set datestyle = ''ISO''
 set intervalstyle = ''iso_8601''
 set bytea_output = ''hex''
-set extra_float_digits = 1
-set quote_all_identifiers = off%s
-as %L', functions[1], case when webhooks.has_money(target) then E'\nset lc_monetary = ''C''' end, concat('
+set extra_float_digits = 1%s
+as %L', functions[1], concat(
+        -- Each of these takes a moment per call: where they decide how a value reads.
+        case when webhooks.has_types(target, '{money}') then E'\nset lc_monetary = ''C''' end,
+        case when webhooks.has_types(target, '{regclass,regcollation,regconfig,regdictionary,regnamespace,regoper,regoperator,regproc,regprocedure,regrole,regtype}')
+             then E'\nset quote_all_identifiers = off' end), concat('
 declare
     -- An UPDATE''s: 0 none to publish, 1 some, 2 more than one row.
     changes integer;

@@ -214,8 +214,9 @@ create function webhooks.watch_table(
 returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
--- What amounts of money in a condition are, here as in the trigger.
+-- What amounts of money in a condition are, here as in the trigger; and names in what is made and said as they are usually written.
 set lc_monetary = 'C'
+set quote_all_identifiers = off
 as $$
 #variable_conflict use_variable
 declare

@@ -57,7 +57,7 @@ select
         when w.owner <> w.table_owner
             then pg_catalog.format('the table is %s''s now and its changes are still published with the rights of %s, who can read them; call unwatch_table(), have %s and the like dropped, and call watch_table() again',
                                    w.table_owner, w.owner, w.functions)
-        when w.definition ->> 'table' <> w.qualified_name and pg_catalog.to_regclass(w.definition ->> 'table') is not null
+        when pg_catalog.to_regclass(w.definition ->> 'table') <> w.table_name
             then pg_catalog.format('the table was %s when it was watched, and another table has that name now, whose changes are not published; call watch_table() again for this one, and then for the other if it is to be watched',
                                    w.definition ->> 'table')
         when w.is_subscribed and not (w.is_always and (w.definition -> 'per_row')::boolean)
@@ -72,7 +72,6 @@ from (
         min(p.proowner)::regrole as owner,
         min(t.tgfoid)::regproc::text as functions,
         webhooks.watch_definition((array_agg(t.tgargs))[1]) as definition,
-        pg_catalog.format('%s.%I', c.relnamespace::pg_catalog.regnamespace, c.relname) as qualified_name,
         exists (select from pg_catalog.pg_subscription_rel s where s.srrelid = t.tgrelid) as is_subscribed,
         bool_and(t.tgenabled in ('O', 'A')) as is_enabled,
         bool_and(t.tgenabled = 'A') as is_always,
@@ -82,7 +81,7 @@ from (
     join pg_catalog.pg_proc p on p.oid = t.tgfoid
     join pg_catalog.pg_namespace n on n.oid = p.pronamespace
     where webhooks.is_watch(t)
-    group by t.tgrelid, c.relowner, c.relnamespace, c.relname
+    group by t.tgrelid, c.relowner
 ) w;
 comment on view webhooks.watched_tables is 'Tables whose changes are published, as webhooks.watch_table() was told, and whether that works.';
 comment on column webhooks.watched_tables.table_name is 'The table.';

@@ -219,7 +219,7 @@ grant execute on function
     webhooks.watch_events_script(regclass, jsonb),
     webhooks.watch_same_script(regclass, jsonb),
     webhooks.watch_operands(regclass),
-    webhooks.has_money(regclass),
+    webhooks.has_types(regclass, regtype[]),
     webhooks.watch_large_values(regclass, text[], text[]),
     webhooks.watch_value_types(regclass, text, jsonb),
     webhooks.watch_key(jsonb),
