@@ -44,6 +44,11 @@ table audit_log_template row level security
     user_id text
     request_id text
     client_address inet
+table database_bindings
+    system_identifier bigint not null
+    database_oid oid not null
+    database_name name
+    bound_at timestamp with time zone not null default now()
 partitioned table delivery_attempts (RANGE (delivery_id)) row level security
     delivery_id uuid not null
     delivery_attempt integer not null
@@ -62,6 +67,7 @@ partitioned table delivery_attempts (RANGE (delivery_id)) row level security
     response_body text
     error_message text
     is_test boolean
+    failure text
 table delivery_attempts_default row level security
     delivery_id uuid not null
     delivery_attempt integer not null
@@ -80,6 +86,7 @@ table delivery_attempts_default row level security
     response_body text
     error_message text
     is_test boolean
+    failure text
 table delivery_attempts_template row level security
     delivery_id uuid not null
     delivery_attempt integer not null
@@ -98,6 +105,7 @@ table delivery_attempts_template row level security
     response_body text
     error_message text
     is_test boolean
+    failure text
 table delivery_queue {fillfactor=90,autovacuum_vacuum_scale_factor=0.05,autovacuum_vacuum_insert_scale_factor=0.1} row level security
     id uuid not null default webhooks.uuid_v7()
     subscription_id uuid not null
@@ -256,6 +264,15 @@ table resources
     resolver text not null
     is_generated boolean not null default false
     created_at timestamp with time zone not null default now()
+table restored_events row level security
+    tenant_id uuid not null
+    hour timestamp with time zone not null
+    reason text not null
+    inserted_by name not null
+    inserted_at timestamp with time zone not null default now()
+    events bigint not null
+    first_created_at timestamp with time zone
+    last_created_at timestamp with time zone
 table setting_overrides
     name text not null
     value bigint
@@ -374,6 +391,7 @@ view watched_tables {security_invoker=true}
     watch_columns jsonb
     condition text
     columns jsonb
+    per_row boolean
     new_columns jsonb
     is_enabled boolean
     problem text
@@ -447,6 +465,7 @@ CREATE INDEX delivery_attempts_default_delivery_status_attempted_at_idx ON webho
 CREATE INDEX delivery_attempts_default_subscription_id_attempted_at_idx ON webhooks.delivery_attempts_default USING btree (subscription_id, attempted_at DESC)
 CREATE INDEX delivery_attempts_template_subscription ON webhooks.delivery_attempts_template USING btree (subscription_id, attempted_at DESC)
 CREATE INDEX delivery_attempts_template_unsuccessful ON webhooks.delivery_attempts_template USING btree (delivery_status, attempted_at) WHERE ((delivery_status)::text <> 'delivered'::text)
+CREATE INDEX delivery_queue_expiring ON webhooks.delivery_queue USING btree (expires_at) WHERE (expires_at IS NOT NULL)
 CREATE INDEX delivery_queue_ordered ON webhooks.delivery_queue USING btree (shard, subscription_id, lane, id) WHERE (lane IS NOT NULL)
 CREATE INDEX delivery_queue_ready ON webhooks.delivery_queue USING btree (shard, subscription_id, id) WHERE ((next_attempt_at IS NULL) AND (lane IS NULL))
 CREATE INDEX delivery_queue_scheduled ON webhooks.delivery_queue USING btree (shard, next_attempt_at) WHERE (next_attempt_at IS NOT NULL)
@@ -477,6 +496,7 @@ CREATE UNIQUE INDEX linked_tables_pkey ON webhooks.linked_tables USING btree (ki
 CREATE UNIQUE INDEX redeliveries_default_pkey ON webhooks.redeliveries_default USING btree (delivery_id)
 CREATE UNIQUE INDEX redeliveries_template_pkey ON webhooks.redeliveries_template USING btree (delivery_id)
 CREATE UNIQUE INDEX resources_pkey ON webhooks.resources USING btree (resource_type)
+CREATE UNIQUE INDEX restored_events_pkey ON webhooks.restored_events USING btree (tenant_id, hour, reason, inserted_by)
 CREATE UNIQUE INDEX setting_overrides_pkey ON webhooks.setting_overrides USING btree (name)
 CREATE UNIQUE INDEX subscription_breakers_pkey ON webhooks.subscription_breakers USING btree (subscription_id)
 CREATE UNIQUE INDEX subscription_routes_pkey ON webhooks.subscription_routes USING btree (tenant_id, pattern, subscription_id)
@@ -506,6 +526,8 @@ webhooks.linked_tables linked_tables_pkey PRIMARY KEY (kind)
 webhooks.redeliveries_default redeliveries_default_pkey PRIMARY KEY (delivery_id)
 webhooks.redeliveries_template redeliveries_template_pkey PRIMARY KEY (delivery_id)
 webhooks.resources resources_pkey PRIMARY KEY (resource_type)
+webhooks.restored_events restored_events_pkey PRIMARY KEY (tenant_id, hour, reason, inserted_by)
+webhooks.restored_events restored_events_reason_check CHECK ((reason = ANY (ARRAY['restore'::text, 'replica'::text])))
 webhooks.setting_overrides setting_overrides_pkey PRIMARY KEY (name)
 webhooks.setting_overrides setting_overrides_value_check CHECK ((num_nonnulls(value, text_value) = 1))
 webhooks.subscription_breakers subscription_breakers_pkey PRIMARY KEY (subscription_id)
@@ -555,6 +577,9 @@ webhooks.idempotency_keys own_tenant for all using (tenant_id = (NULLIF(current_
 webhooks.redeliveries all_tenants for all to webhooks_all_tenants using true with check true
 webhooks.redeliveries monitor for select to webhooks_monitor using ( SELECT (NOT pg_has_role(CURRENT_USER, 'webhooks_manager'::name, 'usage'::text)))
 webhooks.redeliveries own_tenant for all using (tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) with check ((tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) OR webhooks.refuse_tenant(tenant_id))
+webhooks.restored_events all_tenants for all to webhooks_all_tenants using true with check true
+webhooks.restored_events monitor for select to webhooks_monitor using ( SELECT (NOT pg_has_role(CURRENT_USER, 'webhooks_manager'::name, 'usage'::text)))
+webhooks.restored_events own_tenant for all using (tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) with check ((tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) OR webhooks.refuse_tenant(tenant_id))
 webhooks.subscription_breakers own_tenant for all using (EXISTS ( SELECT
    FROM webhooks.webhook_subscriptions s
   WHERE (s.id = subscription_breakers.subscription_id)))
@@ -573,6 +598,14 @@ webhooks.webhook_subscriptions monitor for select to webhooks_monitor using ( SE
 webhooks.webhook_subscriptions own_tenant for all using (tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) with check ((tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) OR webhooks.refuse_tenant(tenant_id))
 
 -- functions
+add_routes(subscription webhooks.webhook_subscriptions)
+    returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+add_text_size(so_far bigint, event_data jsonb, resource_data jsonb, max_bytes bigint)
+    returns bigint c immutable parallel safe
+adopt_database(outstanding text)
+    returns bigint plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+adopt_if_empty()
+    returns void plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 application_user()
     returns uuid plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 apply_limits(tenant_id uuid, events bigint, per_minute bigint, max_outstanding bigint, verdict text)
@@ -580,17 +613,27 @@ apply_limits(tenant_id uuid, events bigint, per_minute bigint, max_outstanding b
 apply_links()
     returns bigint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp",lock_timeout=2s}
 arm_doorbell(shards smallint[])
-    returns boolean plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+    returns boolean plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 attach_meters(handle bigint)
     returns boolean c volatile parallel unsafe strict
+attach_partitions(parent text, partitions text[])
+    returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 audit(action text, object_type text, object_id text, tenant_id uuid DEFAULT NULL::uuid, before jsonb DEFAULT NULL::jsonb, after jsonb DEFAULT NULL::jsonb, reason text DEFAULT NULL::text)
     returns void sql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 audit_change()
     returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 balance_shards(owned smallint[])
-    returns TABLE(fair_share integer, acquired smallint[]) plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+    returns TABLE(fair_share integer, acquired smallint[], may_sleep boolean) plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+base_type(type regtype)
+    returns regtype sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 begin_metering()
     returns boolean c volatile parallel unsafe strict
+bell_lock()
+    returns integer sql immutable parallel safe
+bind_database()
+    returns void sql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+blockers(delivery_ids uuid[] DEFAULT '{}'::uuid[], subscription_ids uuid[] DEFAULT '{}'::uuid[])
+    returns TABLE(pid integer, role name, application_name text, prepared_transaction text, since timestamp with time zone, relation text, mode text, blocked_pids integer[]) plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 build_payload(event_id uuid, subscription_id uuid DEFAULT NULL::uuid)
     returns text sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 bypasses_isolation(role name)
@@ -599,72 +642,126 @@ call_resolver(resolver oid, tenant_id uuid, resource_id uuid)
     returns jsonb c volatile parallel unsafe strict
 caller()
     returns name sql stable parallel restricted
+cancel_all_outstanding(reason text)
+    returns bigint sql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 cancel_deliveries(subscription_id uuid)
     returns bigint plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 cancel_outstanding()
     returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+change_lock()
+    returns integer sql immutable parallel safe
+changed_subscriptions(ids uuid[], versions bigint[])
+    returns SETOF uuid plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_generic_plan,enable_seqscan=off,enable_hashjoin=off,enable_mergejoin=off}
+check_adopted()
+    returns void plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+check_arguments(tenant_id uuid, event_type text, event_name text, event_data jsonb, resource_type text, session_id text, request_id text, event_version text, environment text, idempotency_key text, ordering_key text, deliver_after timestamp with time zone, expires_at timestamp with time zone)
+    returns boolean plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+check_count(name text, entries bigint, most integer)
+    returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+check_event_size(event_data jsonb, resource_data jsonb)
+    returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+check_event_type_sizes()
+    returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 check_event_type_version()
     returns trigger plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+check_event_type_version_sizes()
+    returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 check_outstanding(tenant_id uuid)
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
-check_subscription(webhook_url text, webhook_headers jsonb, auth_type text, auth_config jsonb, event_filters jsonb)
+check_size(name text, value jsonb, former jsonb, max_bytes integer)
+    returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+check_size(name text, value text, former text, max_bytes integer)
+    returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+check_subscription(webhook_url text, webhook_headers text, auth_type text, auth_config text, event_filters text)
     returns void c stable parallel safe
+check_subscription_sizes()
+    returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+check_subscription_template_sizes()
+    returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 check_template(payload_template text, payload_content_type text, max_payload_size_kb integer, subscribed_events jsonb)
     returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
-check_template_secrets(payload_template text, template_secrets jsonb)
+check_template_secrets(payload_template text, template_secrets text)
     returns void c immutable parallel safe
 check_tenant(tenant_id uuid)
     returns boolean sql stable parallel restricted
 check_verification_settings()
     returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+check_watch_bounds(definition jsonb)
+    returns void plpgsql immutable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 check_watch_columns(target regclass, all_columns text[], definition jsonb)
     returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 check_watch_events(target regclass, definition jsonb)
     returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 check_watchable(target regclass)
     returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
-claim_deliveries(shards smallint[], cursors uuid[], held uuid[], held_ordered uuid[], full_subscriptions uuid[], known_subscriptions uuid[], per_subscription integer, newcomers integer, max_rows integer, max_bytes bigint DEFAULT 8388608, only_subscriptions uuid[] DEFAULT NULL::uuid[], after_ids uuid[] DEFAULT NULL::uuid[])
-    returns TABLE(delivery_id uuid, is_newcomer boolean, shard smallint, subscription_id uuid, subscription_version bigint, attempt integer, lane bigint, expires_in_ms bigint, over_budget boolean, event_id uuid, tenant_id uuid, event_type text, event_category text, event_name text, event_version text, created_at_us bigint, event_data text, resource_type text, resource_id uuid, user_id uuid, session_id text, request_id text, source_ip text, resource_data text, walk_us bigint) plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_generic_plan,enable_seqscan=off,enable_bitmapscan=off,enable_hashjoin=off,enable_mergejoin=off,jit=off}
-claim_idempotency_key(tenant_id uuid, idempotency_key text, event_id uuid)
+claim_deliveries(shards smallint[], cursors uuid[], held uuid[], held_ordered uuid[], full_subscriptions uuid[], known_subscriptions uuid[], per_subscription integer, newcomers integer, max_rows integer, max_bytes bigint DEFAULT 8388608, only_subscriptions uuid[] DEFAULT NULL::uuid[], after_ids uuid[] DEFAULT NULL::uuid[], careful boolean DEFAULT false)
+    returns TABLE(delivery_id uuid, is_newcomer boolean, shard smallint, subscription_id uuid, subscription_version bigint, attempt integer, lane bigint, expires_in_ms bigint, over_budget boolean, event_id uuid, tenant_id uuid, event_type text, event_category text, event_name text, event_version text, created_at_us bigint, event_data text, resource_type text, resource_id uuid, user_id uuid, session_id text, request_id text, source_ip text, resource_data text, walk_us bigint, objection text) plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_generic_plan,enable_seqscan=off,enable_bitmapscan=off,enable_hashjoin=off,enable_mergejoin=off,jit=off}
+claim_idempotency_key(tenant_id uuid, idempotency_key text, event_id uuid, event_type text, event_name text, event_data jsonb, resource_type text, resource_id uuid, event_version text, environment text, ordering_key text)
     returns uuid plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp",enable_seqscan=off}
+columns_since(target regclass, definition jsonb, events_function text)
+    returns jsonb sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 complete_watch(target regclass, given jsonb)
     returns jsonb plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+copies_events()
+    returns boolean sql stable parallel restricted
 copy_subscriptions(tenant_id uuid, from_environment text, to_environment text, dry_run boolean DEFAULT false)
     returns TABLE(name text, action text) plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+count_match()
+    returns bigint c volatile parallel unsafe strict
+count_notification()
+    returns bigint c volatile parallel unsafe strict
 count_outstanding(tenant_id uuid, up_to bigint DEFAULT NULL::bigint)
     returns bigint plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_generic_plan,enable_seqscan=off,enable_bitmapscan=off,enable_hashjoin=off,enable_mergejoin=off,jit=off}
+counted_matches()
+    returns bigint c volatile parallel unsafe strict
 create_meters()
     returns bigint c volatile parallel unsafe strict
-create_partitions(days_ahead integer DEFAULT NULL::integer)
-    returns integer plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",lock_timeout=900ms}
+create_partition_table(parent text, partition text)
+    returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+create_partitions(days_ahead integer DEFAULT NULL::integer, move_rows bigint DEFAULT 100000)
+    returns integer plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",lock_timeout=90ms}
 create_subscription(tenant_id uuid, name text, webhook_url text, subscribed_events jsonb, environment text DEFAULT NULL::text, description text DEFAULT NULL::text, webhook_method text DEFAULT NULL::text, webhook_headers jsonb DEFAULT NULL::jsonb, auth_type text DEFAULT NULL::text, auth_config jsonb DEFAULT NULL::jsonb, event_filters jsonb DEFAULT NULL::jsonb, retry_count integer DEFAULT NULL::integer, retry_delay_seconds integer DEFAULT NULL::integer, timeout_seconds integer DEFAULT NULL::integer, max_payload_size_kb integer DEFAULT NULL::integer, no_retry_statuses integer[] DEFAULT NULL::integer[], max_in_flight integer DEFAULT NULL::integer, rate_limit_per_second double precision DEFAULT NULL::double precision, rate_limit_burst integer DEFAULT NULL::integer, ordering text DEFAULT NULL::text, breaker_failure_threshold integer DEFAULT NULL::integer, breaker_cooldown_seconds integer DEFAULT NULL::integer, payload_format text DEFAULT NULL::text, payload_template text DEFAULT NULL::text, payload_content_type text DEFAULT NULL::text, template_secrets jsonb DEFAULT NULL::jsonb, endpoint_verification text DEFAULT NULL::text, is_active boolean DEFAULT NULL::boolean, is_enabled boolean DEFAULT NULL::boolean, created_by uuid DEFAULT NULL::uuid)
     returns uuid sql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 create_subscription_from_template(tenant_id uuid, template text, overrides jsonb DEFAULT '{}'::jsonb)
     returns uuid plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 current_tenant()
     returns uuid sql stable parallel safe
+default_check(parent text, partitions text[])
+    returns text sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 delete_subscription(id uuid)
-    returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+    returns void plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+delete_subscription_template(tenant_id uuid, name text)
+    returns boolean plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 deprecate_event_type(name text, reason text, version text DEFAULT NULL::text)
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 derive_routes()
     returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 disarm_doorbell(shards smallint[])
-    returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+    returns void plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 event_deliveries(tenant_id uuid, event_ids uuid[])
     returns TABLE(event_log_id uuid, delivery_id uuid, subscription_id uuid, is_redelivery boolean, repeats uuid) plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
 event_history(tenant_id uuid, event_id uuid DEFAULT NULL::uuid, since timestamp with time zone DEFAULT NULL::timestamp with time zone, until timestamp with time zone DEFAULT NULL::timestamp with time zone, event_types text[] DEFAULT NULL::text[], resource_type text DEFAULT NULL::text, resource_id uuid DEFAULT NULL::uuid, max_events integer DEFAULT 20)
     returns TABLE(event_log_id uuid, event_type text, at timestamp with time zone, what text, subscription_id uuid, subscription_name text, delivery_id uuid, repeats uuid, attempt integer, status text, http_status_code integer, duration_us bigint, next_attempt_at timestamp with time zone, error_message text) plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
+event_id_range(tenant_id uuid, since timestamp with time zone, until timestamp with time zone, OUT first_id uuid, OUT last_id uuid)
+    returns record plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off}
+expire_deliveries(max_deliveries integer DEFAULT 10000)
+    returns bigint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off,enable_bitmapscan=off}
 explain_match(tenant_id uuid, event_type text, event_data jsonb DEFAULT '{}'::jsonb, resource_type text DEFAULT NULL::text, resource_id uuid DEFAULT NULL::uuid, environment text DEFAULT NULL::text)
     returns TABLE(subscription_id uuid, subscription_name text, matched boolean, reason text) sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 export_subscriptions(tenant_id uuid)
     returns jsonb sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+failure_kind(error_message text)
+    returns text sql immutable parallel safe {"search_path=pg_catalog, pg_temp"}
 filter_matches(event_filters text, event_data text, resource_type text, resource_id uuid)
     returns boolean c immutable parallel safe
 filter_mismatch(event_filters text, event_data text, resource_type text, resource_id uuid)
     returns text c immutable parallel safe
+first_partition_day(parent text)
+    returns date sql stable parallel safe {"search_path=pg_catalog, pg_temp"}
 forget_tenants()
     returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+future_ids()
+    returns uuid sql immutable parallel safe
 generate_api_key()
     returns text c volatile parallel safe strict
 generate_secret()
@@ -675,28 +772,54 @@ get_subscription(id uuid)
     returns webhooks.subscription_settings plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 grant_all_tenants(role name)
     returns void plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+has_other_triggers(target regclass)
+    returns boolean sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+has_too_many_rows(parent text, partition text, move_rows bigint)
+    returns boolean plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp",enable_seqscan=off}
+has_types(target regclass, wanted regtype[])
+    returns boolean sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 import_subscriptions(tenant_id uuid, subscriptions jsonb, dry_run boolean DEFAULT false)
     returns TABLE(name text, environment text, action text, subscription_id uuid, before jsonb, after jsonb, error text, hint text) plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 insert_subscription(tenant_id uuid, settings jsonb)
     returns uuid plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+is_adopted()
+    returns boolean sql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 is_comparable(type regtype)
     returns boolean sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 is_current_transaction(id xid)
     returns boolean c stable parallel unsafe strict
+is_json(value text)
+    returns boolean plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+is_publishing()
+    returns boolean plpgsql stable parallel restricted {"search_path=pg_catalog, pg_temp"}
+is_restoring()
+    returns boolean sql stable parallel restricted
+is_same_event(event_id uuid, event_type text, event_name text, event_data jsonb, resource_type text, resource_id uuid, event_version text, environment text, ordering_key text)
+    returns boolean plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
+is_too_large(table_name text, column_names text[], bytes bigint[])
+    returns boolean plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 is_watch(found pg_trigger)
     returns boolean sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 join_sidecars()
-    returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+    returns void plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+json_fits(event_data jsonb, resource_data jsonb, max_bytes bigint)
+    returns boolean c immutable parallel safe
+json_objection(data jsonb, max_bytes bigint)
+    returns text c immutable parallel safe
+json_text_size(data jsonb, max_bytes bigint)
+    returns bigint c immutable parallel safe
 jsonpath_matches(event_data jsonb, path jsonpath)
-    returns boolean plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
-jsonpath_objection(path jsonpath)
-    returns text plpgsql immutable parallel safe strict {"search_path=pg_catalog, pg_temp"}
+    returns boolean plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",TimeZone=UTC,"DateStyle=ISO, MDY",lc_time=C}
+jsonpath_objection(path text)
+    returns text c immutable parallel safe strict
 keep_secrets(given jsonb, stored jsonb)
     returns jsonb sql immutable parallel safe {"search_path=pg_catalog, pg_temp"}
 lane_of(ordering_key text)
     returns bigint sql immutable parallel safe
+late_days(parent text)
+    returns SETOF date plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off,enable_bitmapscan=off}
 leave_sidecars()
-    returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+    returns void plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 limit_events()
     returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",enable_seqscan=off}
 limit_subscriptions()
@@ -712,13 +835,25 @@ link_users(users regclass, id_column name DEFAULT 'id'::name)
 list_subscriptions(environment text DEFAULT NULL::text, is_active boolean DEFAULT NULL::boolean)
     returns SETOF webhooks.subscription_settings sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 load_subscriptions(ids uuid[])
-    returns TABLE(id uuid, version bigint, webhook_url text, webhook_method text, webhook_headers text, auth_type text, auth_config text, retry_count integer, retry_delay_seconds integer, timeout_seconds integer, max_payload_size_kb integer, no_retry_statuses integer[], max_in_flight integer, rate_limit_per_second double precision, rate_limit_burst integer, breaker_failure_threshold bigint, breaker_cooldown_seconds bigint, payload_format text, payload_template text, payload_content_type text, template_secrets text, shard smallint, is_breaker_open boolean, probe_in_ms bigint, failing_for_ms bigint, needs_verification boolean, is_verified boolean, allowed_rate_per_minute integer, may_verify boolean, verify_in_ms bigint) plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_generic_plan,enable_seqscan=off,enable_bitmapscan=off,enable_hashjoin=off,enable_mergejoin=off,jit=off}
+    returns TABLE(id uuid, version bigint, webhook_url text, webhook_method text, webhook_headers text, auth_type text, auth_config text, retry_count integer, retry_delay_seconds integer, timeout_seconds integer, max_payload_size_kb integer, no_retry_statuses integer[], max_in_flight integer, rate_limit_per_second double precision, rate_limit_burst integer, breaker_failure_threshold bigint, breaker_cooldown_seconds bigint, payload_format text, payload_template text, payload_content_type text, template_secrets text, shard smallint, is_breaker_open boolean, probe_in_ms bigint, failing_for_ms bigint, needs_verification boolean, is_verified boolean, allowed_rate_per_minute integer, may_verify boolean, verify_in_ms bigint, objection text) plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_generic_plan,enable_seqscan=off,enable_bitmapscan=off,enable_hashjoin=off,enable_mergejoin=off,jit=off}
+lock_holders(class integer)
+    returns TABLE(key integer, pid integer, role name, application_name text) sql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 lock_tenant(tenant_id uuid)
     returns void plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+lock_xact(class integer, key integer)
+    returns void c volatile parallel unsafe strict
+locked_deliveries(delivery_ids uuid[], subscription_ids uuid[], disables boolean[], changes_breaker boolean[])
+    returns SETOF uuid plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+lockers_of(xmax xid)
+    returns SETOF xid plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 maintain()
-    returns TABLE(task text, done bigint) plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+    returns TABLE(task text, done bigint) plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",lock_timeout=5s}
+make_partitions(parent text, partitions text[], move_rows bigint)
+    returns integer plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 make_resolver(resource_type text, target regclass, id_column name, tenant_column name, columns name[], except_columns name[])
     returns text plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+make_watch_triggers(target regclass, function_name text, definition jsonb)
+    returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 match_events()
     returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",enable_seqscan=off}
 may_access_tenant(tenant_id uuid)
@@ -729,16 +864,30 @@ meter_outstanding(tenant_id uuid, outstanding bigint, max_outstanding bigint, to
     returns void c volatile parallel unsafe strict
 metered_events(tenant_id uuid, per_minute bigint)
     returns bigint c volatile parallel unsafe strict
+meters_lock()
+    returns integer sql immutable parallel safe
+missing_partitions(parent text, days_ahead integer)
+    returns SETOF text sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 missing_tenant(table_name text, column_name text)
     returns uuid plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+move_from_default(parent text, partition text)
+    returns bigint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp",enable_seqscan=off}
 needs_verification(own text, general text)
     returns boolean sql immutable parallel safe
 next_attempt_number(delivery_id uuid, attempt integer)
-    returns integer plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+    returns integer plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
 notice_deprecation()
     returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+notify(channel text, payload text, of_many text DEFAULT NULL::text)
+    returns boolean plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+notify_change(payload text)
+    returns boolean plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 notify_owner(shard smallint)
     returns smallint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+notify_queue_is_full()
+    returns boolean sql volatile parallel unsafe
+omit_context(frames integer)
+    returns boolean c volatile parallel unsafe strict
 only_changes(before jsonb, after jsonb)
     returns jsonb sql immutable parallel safe {"search_path=pg_catalog, pg_temp"}
 open_meters()
@@ -753,20 +902,36 @@ own_event_type_version()
     returns trigger plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 own_subscription(subscription_id uuid)
     returns webhooks.webhook_subscriptions plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+owns_extension(role name)
+    returns boolean sql stable parallel safe
+partition_now(parent text)
+    returns text sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+partition_range(parent text, partition text, OUT lower_id uuid, OUT upper_id uuid)
+    returns record sql stable parallel safe {"search_path=pg_catalog, pg_temp"}
+partitioned_tables()
+    returns TABLE(parent text, key text, span text) sql immutable parallel safe
+plain_failure(error_message text)
+    returns text sql immutable parallel safe strict {"search_path=pg_catalog, pg_temp"}
+prepare_default(parent text, partitions text[])
+    returns boolean plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+prepared_tables()
+    returns bigint sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 preview_payload(subscription_id uuid, event_id uuid DEFAULT NULL::uuid, event_type text DEFAULT NULL::text)
-    returns TABLE(method text, url text, headers jsonb, body text) plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+    returns TABLE(method text, url text, headers jsonb, body text) plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
 preview_request(event_id uuid, subscription_id uuid DEFAULT NULL::uuid)
-    returns TABLE(headers jsonb, body text) plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+    returns TABLE(headers jsonb, body text) plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
 promote_due(shards smallint[], max_rows integer DEFAULT 1000)
-    returns TABLE(delivery_ids uuid[], subscription_ids uuid[], next_due_in_ms bigint) plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_generic_plan,enable_seqscan=off,enable_bitmapscan=off}
+    returns TABLE(delivery_ids uuid[], subscription_ids uuid[], next_due_in_ms bigint, locked_ids uuid[]) plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_generic_plan,enable_seqscan=off,enable_bitmapscan=off}
 publish_event(tenant_id uuid, event_type text, event_category text DEFAULT NULL::text, event_name text DEFAULT NULL::text, event_data jsonb DEFAULT '{}'::jsonb, resource_type text DEFAULT NULL::text, resource_id uuid DEFAULT NULL::uuid, user_id uuid DEFAULT NULL::uuid, session_id text DEFAULT NULL::text, request_id text DEFAULT NULL::text, source_ip inet DEFAULT NULL::inet, event_version text DEFAULT NULL::text, environment text DEFAULT NULL::text, idempotency_key text DEFAULT NULL::text, ordering_key text DEFAULT NULL::text, deliver_after timestamp with time zone DEFAULT NULL::timestamp with time zone, expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone)
     returns uuid plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 published_at(id uuid, created_at timestamp with time zone)
     returns timestamp with time zone sql stable parallel safe
+read_objection(event_id uuid)
+    returns text plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",enable_seqscan=off}
 record_attempts(delivery_ids uuid[], subscription_ids uuid[], attempts integer[], statuses text[], http_status_codes integer[], response_headers text[], response_bodies text[], error_messages text[], attempted_at_us bigint[], durations_us bigint[], payload_sizes integer[], payload_hashes bytea[], retry_after_ms bigint[], disable_reasons text[], breakers text[], failing_for_ms bigint[], probe_in_ms bigint[])
     returns SETOF uuid plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_generic_plan,enable_seqscan=off,enable_nestloop=off,enable_mergejoin=off,jit=off}
 record_verifications(subscription_ids uuid[], webhook_urls text[], origins text[], states text[], allowed_rates integer[], errors text[], retry_after_ms bigint[])
-    returns void plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+    returns SETOF uuid plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 redact(secrets jsonb, shown text[] DEFAULT '{}'::text[], instead jsonb DEFAULT 'null'::jsonb)
     returns jsonb sql immutable parallel safe
 redact_subscription(subscription jsonb, hide_path boolean DEFAULT false)
@@ -778,17 +943,27 @@ redacted_headers(subscription_id uuid)
 redacted_template_secrets(subscription_id uuid)
     returns jsonb sql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 redeliver(subscription_ids uuid[], event_log_ids uuid[], repeats uuid[])
-    returns SETOF uuid plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+    returns SETOF uuid plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
+refuse_ambiguous_changes(target regclass)
+    returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 refuse_busy_log()
     returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 refuse_change()
     returns trigger plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 refuse_delivery(id uuid)
     returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
-refuse_event(event_type text, is_known boolean, environment text, created_at timestamp with time zone, processed_at timestamp with time zone, deliver_after timestamp with time zone, expires_at timestamp with time zone)
+refuse_event(event_type text, category text, event_category text, environment text, created_at timestamp with time zone, processed_at timestamp with time zone, deliver_after timestamp with time zone, expires_at timestamp with time zone, idempotency_key text, ordering_key text)
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+refuse_event_type(event_type text)
+    returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+refuse_future_id()
+    returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 refuse_outstanding(tenant_id uuid, maximum bigint)
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+refuse_publication(event_type text, event_category text)
+    returns boolean plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+refuse_size(name text, size text, most text)
+    returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 refuse_subscription(id uuid)
     returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 refuse_tenant(tenant_id uuid)
@@ -797,8 +972,12 @@ register_event_type(name text, category text DEFAULT NULL::text, description tex
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 register_resource(resource_type text, target regclass DEFAULT NULL::regclass, id_column name DEFAULT 'id'::name, columns name[] DEFAULT NULL::name[], except_columns name[] DEFAULT NULL::name[], tenant_column name DEFAULT 'tenant_id'::name, resolver regprocedure DEFAULT NULL::regprocedure)
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+release_database()
+    returns void plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+release_restored()
+    returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 release_shards(shards smallint[])
-    returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+    returns void plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 remove_orphans()
     returns bigint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off,enable_bitmapscan=off,enable_hashjoin=off,enable_mergejoin=off}
 render_request(payload_format text, payload_template text, payload_content_type text, max_payload_size_kb integer, event_id uuid, tenant_id uuid, event_type text, event_category text, event_name text, event_version text, created_at_us bigint, event_data text, resource_type text, resource_id uuid, resource_data text, user_id uuid, session_id text, request_id text, source_ip text, is_test boolean DEFAULT NULL::boolean)
@@ -807,24 +986,28 @@ renew_secret(subscription_id uuid)
     returns text plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 renew_verification(before webhooks.webhook_subscriptions, after webhooks.webhook_subscriptions)
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+repair_routes()
+    returns bigint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 replay_events(tenant_id uuid, since timestamp with time zone, until timestamp with time zone, event_types text[] DEFAULT NULL::text[], subscription_id uuid DEFAULT NULL::uuid, dry_run boolean DEFAULT false, max_events integer DEFAULT 10000, after uuid DEFAULT NULL::uuid)
-    returns TABLE(events bigint, deliveries bigint, outstanding bigint, resume_after uuid) plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+    returns TABLE(events bigint, deliveries bigint, outstanding bigint, resume_after uuid) plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
 replayable(tenant_id uuid, since timestamp with time zone, until timestamp with time zone, event_types text[], subscription_id uuid, after uuid, max_events integer)
     returns TABLE(n bigint, event_log_id uuid, matched_id uuid, is_outstanding boolean) plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
 report_broken_watch(target regclass, definition text, functions text[])
     returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 reset_breaker(subscription_id uuid)
-    returns boolean plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+    returns boolean plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 reset_setting(name text)
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 retry_delivery(delivery_id uuid)
-    returns uuid plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+    returns uuid plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
 retry_failed(subscription_id uuid, since timestamp with time zone DEFAULT '-infinity'::timestamp with time zone, until timestamp with time zone DEFAULT 'infinity'::timestamp with time zone, max_deliveries integer DEFAULT 10000, dry_run boolean DEFAULT false)
     returns bigint plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
 revoke_all_tenants(role name)
     returns void plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 ring_doorbell(shard smallint)
     returns smallint sql volatile parallel unsafe
+rows_in_default(parent text, partition text)
+    returns text plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 sample_event_type(subscribed_events jsonb, event_type text DEFAULT NULL::text)
     returns text plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 sample_request(event_type text, shown_tenant uuid, payload_format text, payload_template text, payload_content_type text, max_payload_size_kb integer)
@@ -855,26 +1038,38 @@ setting_definitions()
     returns TABLE(name text, default_value bigint, unit text, min_value bigint, max_value bigint, description text) sql immutable parallel safe
 shard_count()
     returns integer sql immutable parallel safe
+shard_lock()
+    returns integer sql immutable parallel safe
 shard_of(subscription_id uuid)
     returns smallint sql immutable parallel safe strict
 shipped_templates()
     returns TABLE(name text, description text, settings jsonb, placeholders jsonb) sql immutable parallel safe
 sidecar_count()
-    returns integer sql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+    returns integer sql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+sidecar_lock()
+    returns integer sql immutable parallel safe
 sidecar_settings()
-    returns TABLE(extension_version text, shard_count integer, max_retry_delay_seconds bigint, max_retry_after_seconds bigint, max_response_body_bytes bigint, max_response_headers_bytes bigint, disable_after_failing_hours bigint, endpoint_verification text, verification_origin text) sql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+    returns TABLE(extension_version text, shard_count integer, max_retry_delay_seconds bigint, max_retry_after_seconds bigint, max_response_body_bytes bigint, max_response_headers_bytes bigint, disable_after_failing_hours bigint, endpoint_verification text, verification_origin text, digest bigint) sql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 snapshot_resource()
-    returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",enable_seqscan=off,TimeZone=UTC,DateStyle=ISO,IntervalStyle=iso_8601,bytea_output=hex,extra_float_digits=1}
+    returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",enable_seqscan=off,TimeZone=UTC,DateStyle=ISO,IntervalStyle=iso_8601,bytea_output=hex,extra_float_digits=1,lc_monetary=C,lc_numeric=C,lc_time=C}
 subscription_changes(id uuid, settings jsonb)
     returns TABLE(before jsonb, after jsonb) plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+subscription_messages(subscription_id uuid, OUT last_error text, OUT disabled_reason text, OUT verification_error text)
+    returns record sql stable parallel restricted security definer {"search_path=pg_catalog, pg_temp"}
 subscription_row(settings jsonb)
     returns webhooks.webhook_subscriptions plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+sum_text_size(event_data jsonb, resource_data jsonb, max_bytes bigint)
+    returns bigint internal immutable parallel safe
 sync_limit_trigger()
     returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",lock_timeout=900ms}
 sync_resource_trigger()
     returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",lock_timeout=900ms}
 sync_validation_trigger()
     returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",lock_timeout=900ms}
+tell_of_change(subscription_id uuid)
+    returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+tenant_lock()
+    returns integer sql immutable parallel safe
 tenant_usage(tenant_id uuid)
     returns TABLE(name text, used bigint, maximum bigint, is_own boolean) plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 test_shard_of(subscription_id uuid)
@@ -885,12 +1080,18 @@ text_setting(name text)
     returns text sql stable parallel safe {"search_path=pg_catalog, pg_temp"}
 text_setting_definitions()
     returns TABLE(name text, default_text text, pattern text, takes text, description text) sql immutable parallel safe
+try_lock(class integer, key integer, shared boolean)
+    returns boolean c volatile parallel unsafe strict
+try_lock_xact(class integer, key integer, shared boolean)
+    returns boolean c volatile parallel unsafe strict
 undo_metering()
     returns boolean c volatile parallel unsafe strict
 unlink_tenants()
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 unlink_users()
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+unlock(class integer, key integer, shared boolean)
+    returns boolean c volatile parallel unsafe strict
 unmatched_events(tenant_id uuid, since timestamp with time zone, until timestamp with time zone DEFAULT 'infinity'::timestamp with time zone, max_events integer DEFAULT 100)
     returns TABLE(event_log_id uuid, event_type text, created_at timestamp with time zone, environment text, resource_type text, resource_id uuid) plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
 unregister_resource(resource_type text)
@@ -911,18 +1112,24 @@ validate_subscription()
     returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 validate_template()
     returns trigger plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+value_bytes(value anyelement)
+    returns bigint c immutable parallel safe strict
 verify_signature(payload text, signature text, secret text)
     returns boolean c immutable parallel safe strict
 verify_subscription(subscription_id uuid)
     returns void plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 wait_for_delivery(delivery_id uuid, timeout interval DEFAULT '00:00:30'::interval)
     returns TABLE(is_final boolean, status text, attempts integer, http_status_code integer, response_headers jsonb, response_body text, error_message text, duration_us bigint, next_retry_at timestamp with time zone) plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
+warn_of_unwatched_changes(target regclass, definition jsonb)
+    returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 watch_definition(arguments bytea)
     returns jsonb plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 watch_differences(target regclass, columns text[], template text, separator text)
     returns text sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 watch_event_types(definition jsonb)
     returns text[] sql immutable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+watch_events(functions text[], operation text, old_row text, new_row text, is_wide boolean)
+    returns text sql immutable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 watch_events_script(target regclass, definition jsonb)
     returns text plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 watch_functions(target regclass)
@@ -931,14 +1138,42 @@ watch_ids(target regclass, definition jsonb)
     returns text[] sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 watch_ids_objection(target regclass, id_columns text[], tenant_column text)
     returns text sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+watch_insert(events text, is_wide boolean)
+    returns text sql immutable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+watch_key(definition jsonb)
+    returns TABLE(name text, n bigint) sql immutable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+watch_large_values(target regclass, columns text[], row_names text[])
+    returns text sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 watch_object(row_name text, columns text[])
     returns text sql immutable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+watch_operands(target regclass)
+    returns TABLE(name text, operand text) sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+watch_row_body(functions text[], is_wide boolean)
+    returns text plpgsql immutable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+watch_row_changes(target regclass, definition jsonb)
+    returns jsonb plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+watch_row_script(target regclass, definition jsonb)
+    returns text sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 watch_same_script(target regclass, definition jsonb)
     returns text sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
-watch_table(target regclass, on_insert text DEFAULT NULL::text, on_update text DEFAULT NULL::text, on_delete text DEFAULT NULL::text, on_change jsonb DEFAULT NULL::jsonb, tenant_column name DEFAULT 'tenant_id'::name, tenant_id uuid DEFAULT NULL::uuid, id_column name DEFAULT NULL::name, resource_type text DEFAULT NULL::text, watch_columns name[] DEFAULT NULL::name[], condition text DEFAULT NULL::text, columns name[] DEFAULT NULL::name[], except_columns name[] DEFAULT NULL::name[])
-    returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
-watch_trigger_script(target regclass)
+watch_source(functions text[], rows_name text, alias text, is_wide boolean)
+    returns text sql immutable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+watch_statement_body(functions text[], keys text[], is_wide boolean)
+    returns text plpgsql immutable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+watch_table(target regclass, on_insert text DEFAULT NULL::text, on_update text DEFAULT NULL::text, on_delete text DEFAULT NULL::text, on_change jsonb DEFAULT NULL::jsonb, tenant_column name DEFAULT 'tenant_id'::name, tenant_id uuid DEFAULT NULL::uuid, id_column name DEFAULT NULL::name, resource_type text DEFAULT NULL::text, watch_columns name[] DEFAULT NULL::name[], condition text DEFAULT NULL::text, columns name[] DEFAULT NULL::name[], except_columns name[] DEFAULT NULL::name[], per_row boolean DEFAULT NULL::boolean)
+    returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp",lc_monetary=C,quote_all_identifiers=off}
+watch_trigger_script(target regclass, definition jsonb)
     returns text plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+watch_value(target regclass, column_name text, value text)
+    returns text plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",TimeZone=UTC,DateStyle=ISO,IntervalStyle=iso_8601,bytea_output=hex,extra_float_digits=1,lc_monetary=C,quote_all_identifiers=off}
+watch_value_types(target regclass, column_name text, event_types jsonb)
+    returns text sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+watch_values(target regclass, definition jsonb)
+    returns jsonb plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+watch_values_script(target regclass, definition jsonb)
+    returns text sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+watch_versions(functions text[], keys text[])
+    returns text sql immutable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 
 -- triggers
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON webhooks.audit_log FOR EACH STATEMENT EXECUTE FUNCTION webhooks.refuse_change()
@@ -950,6 +1185,10 @@ CREATE TRIGGER audit_change AFTER INSERT OR DELETE OR UPDATE ON webhooks.setting
 CREATE TRIGGER audit_change AFTER INSERT OR DELETE OR UPDATE ON webhooks.subscription_templates FOR EACH ROW EXECUTE FUNCTION webhooks.audit_change('subscription_template', 'name')
 CREATE TRIGGER audit_change AFTER INSERT OR DELETE OR UPDATE ON webhooks.tenant_limits FOR EACH ROW EXECUTE FUNCTION webhooks.audit_change('limits', 'tenant_id')
 CREATE TRIGGER audit_change AFTER INSERT OR DELETE OR UPDATE ON webhooks.webhook_subscriptions FOR EACH ROW EXECUTE FUNCTION webhooks.audit_change('subscription', 'id')
+CREATE TRIGGER bound_sizes BEFORE INSERT OR UPDATE ON webhooks.event_type_versions FOR EACH ROW EXECUTE FUNCTION webhooks.check_event_type_version_sizes()
+CREATE TRIGGER bound_sizes BEFORE INSERT OR UPDATE ON webhooks.event_types FOR EACH ROW EXECUTE FUNCTION webhooks.check_event_type_sizes()
+CREATE TRIGGER bound_sizes BEFORE INSERT OR UPDATE ON webhooks.subscription_templates FOR EACH ROW EXECUTE FUNCTION webhooks.check_subscription_template_sizes()
+CREATE TRIGGER bound_sizes BEFORE INSERT OR UPDATE ON webhooks.webhook_subscriptions FOR EACH ROW EXECUTE FUNCTION webhooks.check_subscription_sizes()
 CREATE TRIGGER cancel_outstanding AFTER DELETE ON webhooks.webhook_subscriptions FOR EACH ROW EXECUTE FUNCTION webhooks.cancel_outstanding()
 CREATE TRIGGER check_event_type_version BEFORE INSERT OR UPDATE ON webhooks.event_type_versions FOR EACH ROW EXECUTE FUNCTION webhooks.check_event_type_version()
 CREATE TRIGGER derive_routes AFTER INSERT OR DELETE OR UPDATE ON webhooks.webhook_subscriptions FOR EACH ROW EXECUTE FUNCTION webhooks.derive_routes()
@@ -958,6 +1197,8 @@ CREATE TRIGGER match_events AFTER INSERT ON webhooks.event_logs REFERENCING NEW 
 CREATE TRIGGER notice_deprecation AFTER INSERT OR UPDATE OF subscribed_events ON webhooks.webhook_subscriptions FOR EACH ROW EXECUTE FUNCTION webhooks.notice_deprecation()
 CREATE TRIGGER own_event_type BEFORE INSERT OR UPDATE ON webhooks.event_types FOR EACH ROW EXECUTE FUNCTION webhooks.own_event_type()
 CREATE TRIGGER own_event_type_version BEFORE INSERT OR UPDATE ON webhooks.event_type_versions FOR EACH ROW EXECUTE FUNCTION webhooks.own_event_type_version()
+CREATE TRIGGER refuse_future_id BEFORE INSERT ON webhooks.event_logs_default FOR EACH ROW EXECUTE FUNCTION webhooks.refuse_future_id()
+CREATE TRIGGER release_restored AFTER INSERT ON webhooks.webhook_subscriptions FOR EACH STATEMENT EXECUTE FUNCTION webhooks.release_restored()
 CREATE TRIGGER sync_limit_trigger AFTER INSERT OR DELETE OR UPDATE OR TRUNCATE ON webhooks.setting_overrides FOR EACH STATEMENT EXECUTE FUNCTION webhooks.sync_limit_trigger()
 CREATE TRIGGER sync_limit_trigger AFTER INSERT OR DELETE OR UPDATE OR TRUNCATE ON webhooks.tenant_limits FOR EACH STATEMENT EXECUTE FUNCTION webhooks.sync_limit_trigger()
 CREATE TRIGGER sync_resource_trigger AFTER INSERT OR DELETE OR UPDATE OR TRUNCATE ON webhooks.resources FOR EACH STATEMENT EXECUTE FUNCTION webhooks.sync_resource_trigger()
@@ -989,6 +1230,7 @@ disable_after_failing_hours = 120 h, 0 to 8760
 endpoint_verification = none text,  to 
 idempotency_retention_hours = 168 h, 1 to 8760
 max_delivery_age_seconds = 604800 s, 60 to 31536000
+max_event_data_bytes = 16777216 bytes, 65536 to 67108864
 max_response_body_bytes = 4096 bytes, 0 to 1048576
 max_response_headers_bytes = 4096 bytes, 0 to 65536
 max_retry_after_seconds = 86400 s, 0 to 604800

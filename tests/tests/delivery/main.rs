@@ -18,6 +18,7 @@
 // `cfg(test)` tells clippy that the modules' helpers are tests too, where `unwrap` is fine.
 #[cfg(test)]
 mod configuration;
+#[cfg(test)]
 mod contents;
 #[cfg(test)]
 mod copies;

@@ -17,8 +17,8 @@ const SECURITY_DEFINER: &[&str] = &[
     "blockers",
     "cancel_deliveries",
     "cancel_outstanding",
-    "check_adopted",
     "changed_subscriptions",
+    "check_adopted",
     "check_event_type_sizes",
     "check_event_type_version_sizes",
     "check_subscription_sizes",
@@ -33,6 +33,7 @@ const SECURITY_DEFINER: &[&str] = &[
     "forget_tenants",
     "grant_all_tenants",
     "is_adopted",
+    "is_too_large",
     "join_sidecars",
     "leave_sidecars",
     "limit_events",
@@ -173,17 +174,23 @@ async fn what_can_be_told_of_a_function_is_told() {
         where pronamespace = 'webhooks'::regnamespace and provolatile = 'v' and prorettype <> 'trigger'::regtype";
     assert_eq!(
         session.text(volatile).await,
-        "apply_limits apply_links arm_doorbell attach_meters attach_partitions audit balance_shards begin_metering call_resolver \
-         cancel_deliveries check_event_size check_outstanding claim_idempotency_key copy_subscriptions create_meters create_partition_table create_partitions \
-         create_subscription create_subscription_from_template delete_subscription deprecate_event_type disarm_doorbell \
-         expire_deliveries generate_api_key generate_secret grant_all_tenants has_too_many_rows import_subscriptions insert_subscription join_sidecars \
-         leave_sidecars link_table link_tenants link_users lock_tenant maintain make_partitions make_resolver meter_events \
-         meter_outstanding metered_events move_from_default notify_owner open_meters prepare_default promote_due publish_event record_attempts \
-         record_verifications redeliver refuse_event refuse_outstanding register_event_type register_resource \
-         release_database release_shards remove_orphans renew_secret renew_verification replay_events reset_breaker reset_setting \
-         retry_delivery retry_failed revoke_all_tenants ring_doorbell set_setting set_setting set_subscriptions_enabled \
-         set_tenant set_tenant_limits sidecar_count tenant_usage test_subscription undo_metering unlink_tenants \
-         unlink_users unregister_resource unwatch_table update_subscription uuid_v7 verify_subscription \
+        "add_routes adopt_database adopt_if_empty apply_limits apply_links arm_doorbell attach_meters \
+         attach_partitions audit balance_shards begin_metering bind_database blockers call_resolver \
+         cancel_all_outstanding cancel_deliveries check_arguments check_event_size check_outstanding \
+         claim_idempotency_key copy_subscriptions count_match count_notification counted_matches create_meters \
+         create_partition_table create_partitions create_subscription create_subscription_from_template \
+         delete_subscription delete_subscription_template deprecate_event_type disarm_doorbell expire_deliveries \
+         generate_api_key generate_secret grant_all_tenants has_too_many_rows import_subscriptions \
+         insert_subscription join_sidecars leave_sidecars link_table link_tenants link_users lock_holders lock_tenant \
+         lock_xact locked_deliveries maintain make_partitions make_resolver make_watch_triggers meter_events \
+         meter_outstanding metered_events move_from_default notify notify_change notify_owner notify_queue_is_full \
+         omit_context open_meters prepare_default promote_due publish_event record_attempts record_verifications \
+         redeliver refuse_event refuse_event_type refuse_outstanding refuse_publication register_event_type \
+         register_resource release_database release_shards remove_orphans renew_secret renew_verification \
+         repair_routes replay_events reset_breaker reset_setting retry_delivery retry_failed revoke_all_tenants \
+         ring_doorbell set_setting set_setting set_subscriptions_enabled set_tenant set_tenant_limits sidecar_count \
+         tell_of_change tenant_usage test_subscription try_lock try_lock_xact undo_metering unlink_tenants \
+         unlink_users unlock unregister_resource unwatch_table update_subscription uuid_v7 verify_subscription \
          wait_for_delivery watch_table"
     );
     // Named notation: parameters have names, and not p_ ones.

@@ -495,10 +495,7 @@ async fn a_key_of_serde_json_s_forges_no_property() {
     ] {
         let refusal = session.refused(&publish(data, "")).await;
         assert_eq!(refusal.code, "23514", "{data}: {refusal:?}");
-        assert!(
-            !refusal.everything.contains("backtrace") && refusal.everything.len() < 1000,
-            "{refusal:?}"
-        );
+        assert!(!refusal.everything.contains("backtrace"), "{refusal:?}");
     }
     let odd = r#"{"$serde_json::private::Number": "x", "amount": 1}"#;
     session

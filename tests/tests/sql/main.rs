@@ -68,6 +68,7 @@ mod limits;
 mod links;
 #[cfg(test)]
 mod listener;
+#[cfg(test)]
 mod locks;
 #[cfg(test)]
 mod look_ups;
@@ -105,6 +106,7 @@ mod replay;
 mod resources;
 #[cfg(test)]
 mod restored_events;
+#[cfg(test)]
 mod row_locks;
 #[cfg(test)]
 mod session;

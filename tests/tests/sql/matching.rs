@@ -508,7 +508,7 @@ async fn reasons_name_the_filter() {
         "event_filters.jsonpath $.a.b > 100 does not hold"
     );
     assert_eq!(reasons["deep"], "null");
-    let too_deep = format!("{}1{}", "{\"a\":".repeat(200), "}".repeat(200));
+    let too_deep = format!("{}1{}", "{\"a\":".repeat(600), "}".repeat(600));
     let reasons = world.explain(&Event::with_data(too_deep)).await;
     assert!(
         reasons["deep"].starts_with("event_data can't be filtered"),

@@ -28,7 +28,7 @@ async fn of_a_made_up_event_with_the_types_example() {
     assert_eq!(shown["url"], "https://x.example/hook");
     let expected = json!({
         "content-type": "application/json", "x-key": "***", "x-api-key": "***", "webhook-id": "00000000-0000-7000-8000-000000000001",
-        "webhook-timestamp": "…", "x-webhook-delivery-id": "…", "x-webhook-attempt": "1", "x-webhook-event-type": "document.processed",
+        "webhook-timestamp": "...", "x-webhook-delivery-id": "...", "x-webhook-attempt": "1", "x-webhook-event-type": "document.processed",
     });
     assert_eq!(shown["headers"], expected);
     let body: Value = serde_json::from_str(shown["body"].as_str().unwrap()).unwrap();

@@ -100,7 +100,7 @@ async fn due_deliveries_that_are_locked_are_left_for_later() {
             "{}|{MANAGER_ROLE}|webhooks.delivery_queue|row|t",
             scene.manager.pid()
         );
-        assert_eq!(blockers, [named.clone()], "{lock}");
+        assert_eq!(blockers, std::slice::from_ref(&named), "{lock}");
         // Also without a word of which.
         let monitor = Session::open_as(&scene.db, MONITOR_ROLE).await;
         let overdue = "select pid, role, relation, mode, since <= now() from webhooks.blockers()";

@@ -146,7 +146,7 @@ async fn a_database_that_is_away_for_a_while() {
     // Long enough for it to try and fail several times.
     let mut failures = 0;
     let often = |line: &webhooks_tests::sidecar::LogLine| {
-        failures += u32::from(line.contains("reconnecting"));
+        failures += u32::from(line.contains("will try again"));
         failures == 5
     };
     sidecar.wait_log(END, often).await.unwrap();

@@ -330,7 +330,7 @@ pub const FUNCTIONS: &[(&str, &str, Answer)] = &[
     ("validate_events", "", Owner),
     ("validate_subscription", "", Owner),
     ("validate_template", "", Owner),
-    ("value_bytes", "publisher", Same("select webhooks.value_bytes('a'::text)")),
+    ("value_bytes", "publisher", Same("select webhooks.value_bytes('a'::pg_catalog.text)")),
     ("verify_signature", "manager", Same("select webhooks.verify_signature('a', 'b', 'c')")),
     ("verify_subscription", "manager", Unknown("select webhooks.verify_subscription('{subscription}')")),
     ("wait_for_delivery", "manager", Unknown("select status from webhooks.wait_for_delivery('{delivery}')")),

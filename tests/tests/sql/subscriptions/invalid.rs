@@ -481,7 +481,7 @@ async fn a_restored_path_that_is_refused_matches_nothing() {
     session.run("set check_function_bodies = off").await;
     session
         .run(&insert(
-            &json!({"name": "slow", "event_filters": {"jsonpath": "$.a[*] ? (@ == $.a[*])"}}),
+            &json!({"name": "slow", "subscribed_events": ["*"], "event_filters": {"jsonpath": "$.a[*] ? (@ == $.a[*])"}}),
         ))
         .await;
     session.run("reset check_function_bodies").await;
