@@ -6,7 +6,7 @@ use webhooks_tests::chaos::{Plan, run};
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn faults_at_random_break_no_promise() {
     let plan = Plan {
-        seed: 19_760,
+        seed: 1_339_083,
         duration: Duration::from_secs(35),
         recovery_target: Duration::from_secs(15),
     };
@@ -14,5 +14,5 @@ async fn faults_at_random_break_no_promise() {
     println!("{outcome}");
     assert!(outcome.holds(), "a promise is broken, see above");
     // All of them, but for one of the two ends of a second sidecar.
-    assert_eq!(outcome.kinds(), 15, "another seed has them all");
+    assert_eq!(outcome.kinds(), 16, "another seed has them all");
 }
