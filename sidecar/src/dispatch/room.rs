@@ -91,7 +91,7 @@ impl Board {
             .map(|at| at + CLAIM_DISTANCE)
     }
 
-    fn capacity(&self) -> usize {
+    pub(super) fn capacity(&self) -> usize {
         self.concurrency * HELD_PER_SLOT
     }
 

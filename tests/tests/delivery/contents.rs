@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use webhooks_tests::database::Database;
-use webhooks_tests::receiver::Receiver;
+use webhooks_tests::receiver::{Receiver, Reply};
 use webhooks_tests::sidecar::{Options, Sidecar};
 
 use crate::scene::{Scene, subscribe, text};
@@ -145,5 +145,28 @@ async fn a_subscription_that_cant_be_loaded_fails_alone() {
     for event in waiting {
         scene.wait(event, "delivered").await;
     }
+    assert_eq!(lost_sessions(&scene.sidecar), 0);
+}
+
+/// A result that disables its subscription is recorded also where nobody can change that row.
+#[tokio::test]
+async fn a_subscription_that_cant_be_disabled_stops_nobody_else() {
+    let scene = Scene::set("content_disabling").await;
+    scene.db.execute(CAST).await.unwrap();
+    let gone = scene.endpoint("/gone", Reply::gone(), json!({})).await;
+    let good = subscribe(&scene.db, &scene.receiver.url("/good"), json!({})).await;
+    let spoil = format!(
+        "set session_replication_role = replica;
+         update webhooks.webhook_subscriptions set event_filters = {DAMAGE} where id = '{}'",
+        gone.subscription
+    );
+    scene.db.execute(&spoil).await.unwrap();
+    let event = scene.publish(&gone).await;
+    let (_, attempts) = scene.wait(event, "failed").await;
+    assert!(text(&attempts[0]["error_message"]).starts_with("HTTP status 410"));
+    let event = scene.publish(&good).await;
+    scene.wait(event, "delivered").await;
+    let told = "does not let this result disable its subscription";
+    assert!(scene.sidecar.log().iter().any(|line| line.contains(told)));
     assert_eq!(lost_sessions(&scene.sidecar), 0);
 }
