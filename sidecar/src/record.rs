@@ -269,7 +269,7 @@ impl Recorder {
                 }
                 error => error,
             };
-            words = self.write_free(one, done).await.err()?;
+            self.write_free(one, done).await.err()?;
             let attempt = one.first_mut()?;
             (attempt.response_headers, attempt.response_body) = (None, None);
             attempt.error = Some(UNRECORDED.to_owned());
