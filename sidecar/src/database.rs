@@ -8,7 +8,8 @@ use rand::Rng;
 use std::future::poll_fn;
 use std::time::Duration;
 use tokio::sync::mpsc;
-use tokio_postgres::{AsyncMessage, Client, Config, Notification};
+use tokio_postgres::types::Type;
+use tokio_postgres::{AsyncMessage, Client, Config, Notification, Row};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 /// Settings of every session, whatever the defaults of role and database are: a `search_path` with a schema of somebody
@@ -169,6 +170,14 @@ pub fn data_error(error: &tokio_postgres::Error) -> Option<String> {
     let is_about_data =
         *code == SqlState::OUT_OF_MEMORY || matches!(&code.code()[..2], "22" | "54" | "XX");
     is_about_data.then(|| format!("SQLSTATE {}", code.code()))
+}
+
+/// Whether all texts of a row are UTF-8: the server sends damaged ones as they are stored.
+pub fn is_readable(row: &Row) -> bool {
+    let mut columns = row.columns().iter().enumerate();
+    columns.all(|(n, column)| {
+        *column.type_() != Type::TEXT || row.try_get::<_, Option<&str>>(n).is_ok()
+    })
 }
 
 /// What an operator can do about an error, with the server's own words but no connection string.

@@ -1,5 +1,6 @@
 //! What a request says of its event: rendered once per claim for each format that its subscriptions want.
 
+use crate::database::is_readable;
 use crate::shards::is_of_tests;
 use crate::subscriptions::Subscription;
 use bytes::Bytes;
@@ -132,7 +133,11 @@ impl Events {
     /// # Errors
     /// Why it can't be sent.
     pub fn take(&mut self, row: Row) -> Result<usize, String> {
-        if let Some(objection) = row.get::<_, Option<&str>>(OBJECTION) {
+        let objection = match is_readable(&row) {
+            true => row.get::<_, Option<&str>>(OBJECTION),
+            false => Some("its data can't be read (it is not UTF-8)"),
+        };
+        if let Some(objection) = objection {
             let event_id: Uuid = row.get(FIRST_COLUMN);
             let delivery_id: Uuid = row.get(0);
             tracing::warn!(%event_id, %delivery_id, "a delivery fails: {objection}");

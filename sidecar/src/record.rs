@@ -32,6 +32,8 @@ static LATE: AtomicU64 = AtomicU64::new(0);
 /// A statement that takes longer counts as a lost connection; the server cancels it a little earlier.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(35);
 const SERVER_TIMEOUT: &str = "30s";
+/// The error of a result whose response the server does not take.
+const UNRECORDED: &str = "the response could not be recorded; see the sidecar's log";
 /// How long all results wait for somebody's lock, before those that need what is locked are left for later.
 const LOCK_TIMEOUT: &str = "200ms";
 
@@ -139,14 +141,15 @@ enum Failure {
 impl Failure {
     fn of(error: &tokio_postgres::Error) -> Self {
         let words = explain(error);
+        if blockers::is_passing(error) {
+            return Self::Locked(words);
+        }
+        // Its values, or a row that it changes: one that is damaged, or that a trigger lets nobody change.
+        let is_about_rows = |code: &SqlState| {
+            ["22", "23", "44", "54", "55", "P0", "XX"].contains(&&code.code()[..2])
+        };
         match error.code() {
-            Some(code)
-                if matches!(&code.code()[..2], "22" | "23")
-                    || *code == SqlState::PROGRAM_LIMIT_EXCEEDED =>
-            {
-                Self::Refused(words)
-            }
-            _ if blockers::is_passing(error) => Self::Locked(words),
+            Some(code) if is_about_rows(code) => Self::Refused(words),
             _ => Self::Passing(words),
         }
     }
@@ -243,20 +246,35 @@ impl Recorder {
         refused
     }
 
-    /// What a receiver answered must not keep its result from being recorded.
-    async fn record_bare(
-        &mut self,
-        attempts: &mut Vec<Attempt>,
-        done: &mut Flushed,
-    ) -> Option<Uuid> {
-        for attempt in attempts.iter_mut() {
-            attempt.response_headers = None;
-            attempt.response_body = None;
-            attempt.error =
-                Some("the response could not be recorded; see the sidecar's log".to_owned());
+    /// Neither what a receiver answered nor the state of its subscription's row must keep its result from being recorded.
+    async fn record_bare(&mut self, one: &mut Vec<Attempt>, done: &mut Flushed) -> Option<Uuid> {
+        let attempt = one.first_mut()?;
+        let delivery_id = attempt.delivery_id;
+        let headers = attempt.response_headers.take();
+        let body = attempt.response_body.take();
+        let error = attempt.error.replace(UNRECORDED.to_owned());
+        let mut words = self.write_free(one, done).await.err()?;
+        let attempt = one.first_mut()?;
+        let disables = attempt.disable_reason.take().is_some();
+        if attempt.breaker.take().is_some() || disables {
+            let subscription_id = attempt.subscription_id;
+            tracing::error!(
+                %subscription_id, %delivery_id,
+                "the server does not let this result disable its subscription or change its breaker: {words}"
+            );
+            (attempt.response_headers, attempt.response_body) = (headers, body);
+            attempt.error = match error {
+                Some(error) if disables => {
+                    Some(format!("{error} (that failed, see the sidecar's log)"))
+                }
+                error => error,
+            };
+            self.write_free(one, done).await.err()?;
+            let attempt = one.first_mut()?;
+            (attempt.response_headers, attempt.response_body) = (None, None);
+            attempt.error = Some(UNRECORDED.to_owned());
+            words = self.write_free(one, done).await.err()?;
         }
-        let words = self.write_free(attempts, done).await.err()?;
-        let delivery_id = attempts.first()?.delivery_id;
         tracing::error!(
             %delivery_id,
             "the server refuses this result; the delivery stays queued, and is made again by the next session or owner of its shard: {words}"

@@ -1,6 +1,6 @@
 //! Where and how to deliver: subscriptions as the sidecar needs them, loaded once per version.
 
-use crate::database::data_error;
+use crate::database::{data_error, is_readable};
 use crate::dispatch::{BreakerPolicy, Failing, RateLimit};
 use crate::owner::{Owner, Settings};
 use crate::permission::REQUEST_ORIGIN;
@@ -184,7 +184,7 @@ impl Subscriptions {
 /// The rows of these subscriptions; and of those that can't be read, which must not keep the others here, why.
 async fn rows(owner: &Owner, ids: &[Uuid]) -> Result<(Vec<Row>, Vec<(Uuid, String)>), Error> {
     let error = match owner.client.query(&owner.load, &[&ids]).await {
-        Ok(rows) => return Ok((rows, Vec::new())),
+        Ok(rows) => return Ok(readable(rows)),
         Err(error) => error,
     };
     if data_error(&error).is_none() {
@@ -193,7 +193,11 @@ async fn rows(owner: &Owner, ids: &[Uuid]) -> Result<(Vec<Row>, Vec<(Uuid, Strin
     let (mut rows, mut unreadable) = (Vec::new(), Vec::new());
     for id in ids {
         match owner.client.query_opt(&owner.load, &[&vec![*id]]).await {
-            Ok(row) => rows.extend(row),
+            Ok(row) => {
+                let (row, not_utf8) = readable(row.into_iter().collect());
+                rows.extend(row);
+                unreadable.extend(not_utf8);
+            }
             Err(error) => {
                 let state = data_error(&error).ok_or(error)?;
                 tracing::warn!(subscription_id = %id, "a subscription can't be loaded: {state}");
@@ -202,6 +206,21 @@ async fn rows(owner: &Owner, ids: &[Uuid]) -> Result<(Vec<Row>, Vec<(Uuid, Strin
         }
     }
     Ok((rows, unreadable))
+}
+
+/// Rows whose texts are UTF-8, and why the others can't be used.
+fn readable(rows: Vec<Row>) -> (Vec<Row>, Vec<(Uuid, String)>) {
+    let (rows, damaged): (Vec<Row>, Vec<Row>) = rows.into_iter().partition(is_readable);
+    let unreadable = damaged.iter().map(|row| {
+        let id: Uuid = row.get("id");
+        tracing::warn!(subscription_id = %id, "a subscription can't be loaded: it is not UTF-8");
+        (
+            id,
+            "the subscription can't be loaded: it is not UTF-8".to_owned(),
+        )
+    });
+    let unreadable = unreadable.collect();
+    (rows, unreadable)
 }
 
 impl Subscription {

@@ -235,8 +235,8 @@ begin
          new.breaker_cooldown_seconds::text, '1 to 86400 s, or null for the setting'),
         (coalesce(new.endpoint_verification in ('none', 'options'), true), 'endpoint_verification', new.endpoint_verification,
          'none or options, or null for the setting'),
-        (300 <= all (new.no_retry_statuses) and 599 >= all (new.no_retry_statuses), 'no_retry_statuses', new.no_retry_statuses::text,
-         'an array of HTTP statuses from 300 to 599'),
+        (300 <= all (new.no_retry_statuses) and 599 >= all (new.no_retry_statuses) and coalesce(array_ndims(new.no_retry_statuses), 1) = 1, 'no_retry_statuses', new.no_retry_statuses::text,
+         'an array of HTTP statuses from 300 to 599, not nested'),
         (new.version is not null, 'version', null, 'a number'),
         -- None of these is deep; a JSON that is can be costly to show.
         (coalesce(not jsonb_path_exists(new.webhook_headers, '$.**{64}'), true), 'webhook_headers', 'too deep', 'an object of strings'),

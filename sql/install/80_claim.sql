@@ -384,7 +384,9 @@ begin
            case when x.objection is null then coalesce(s.webhook_headers, '{}')::text else '{}' end, coalesce(s.auth_type, 'none')::text,
            case when x.objection is null then coalesce(s.auth_config, '{}')::text else '{}' end, coalesce(s.retry_count, 3), coalesce(s.retry_delay_seconds, 60),
            coalesce(s.timeout_seconds, 30), coalesce(s.max_payload_size_kb, 1024),
-           case when x.objection is null then s.no_retry_statuses else '{}' end, s.max_in_flight,
+           -- As a list, whatever a restore brought.
+           case when x.objection is null then array(select n.status from unnest(s.no_retry_statuses) n (status) where n.status is not null) else '{}' end,
+           s.max_in_flight,
            s.rate_limit_per_second, s.rate_limit_burst,
            coalesce(s.breaker_failure_threshold, threshold), coalesce(s.breaker_cooldown_seconds, cooldown),
            s.payload_format::text, case when x.objection is null then s.payload_template end, s.payload_content_type::text,

@@ -61,11 +61,12 @@ begin
     ),
     logged as (
         insert into webhooks.delivery_attempts
-            (delivery_id, delivery_attempt, attempted_at, subscription_id, event_log_id, tenant_id, delivery_status, error_message, is_test)
+            (delivery_id, delivery_attempt, attempted_at, subscription_id, event_log_id, tenant_id, delivery_status, error_message, failure, is_test)
         select g.id, g.attempt + 1, clock_timestamp(), g.subscription_id, g.event_log_id, g.tenant_id, 'expired',
-               'expires_at or max_delivery_age_seconds has passed; nothing was sent',
+               m.error_message, webhooks.failure_kind(m.error_message),
                case when g.shard >= webhooks.shard_count() then true end
         from gone g
+        cross join (values ('expires_at or max_delivery_age_seconds has passed; nothing was sent')) m (error_message)
         on conflict do nothing
     ),
     -- What waited behind them in their lanes may go.

@@ -31,8 +31,9 @@ impl Board {
         }
     }
 
-    /// How many held deliveries take no room: those that can't be recorded, now or at all.
+    /// How many held deliveries take no room: those that can't be recorded, now or at all. Where no result can, not all is
+    /// sent nevertheless.
     pub(super) fn aside(&self) -> usize {
-        self.stuck + self.parked.values().sum::<usize>()
+        self.stuck.min(self.capacity()) + self.parked.values().sum::<usize>()
     }
 }

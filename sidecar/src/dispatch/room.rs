@@ -91,13 +91,18 @@ impl Board {
             .map(|at| at + CLAIM_DISTANCE)
     }
 
-    fn capacity(&self) -> usize {
+    pub(super) fn capacity(&self) -> usize {
         self.concurrency * HELD_PER_SLOT
     }
 
     /// How many each line may hold: together three quarters of the capacity, so that new ones find room.
     pub(super) fn share(&self) -> usize {
-        (self.capacity() / 4 * 3 / self.lines.len().max(1)).max(1)
+        (self.capacity() / 4 * 3 / self.sharers()).max(1)
+    }
+
+    /// Lines that share the capacity: those with parked results hold nothing else, and these take no room.
+    fn sharers(&self) -> usize {
+        self.lines.len().saturating_sub(self.parked.len()).max(1)
     }
 
     /// When lines have become so many that there is no room: puts back what waits in those that hold more than their
@@ -106,7 +111,7 @@ impl Board {
         if self.space() > 0 {
             return;
         }
-        let share = (self.capacity() / 2 / self.lines.len().max(1)).max(1);
+        let share = (self.capacity() / 2 / self.sharers()).max(1);
         let crowded: Vec<Uuid> = self
             .lines
             .iter()

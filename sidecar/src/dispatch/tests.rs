@@ -355,6 +355,25 @@ fn a_locked_subscription_takes_nobody_elses_room() {
     assert!(offer(&mut board, &locked, 200..210) > 0);
 }
 
+/// Thousands of a tenant's subscriptions are locked by one transaction: the others' share is what it was.
+#[test]
+fn very_many_locked_subscriptions_take_nobody_elses_share() {
+    let mut board = Board::new(64);
+    let other = subscription(9_999, 20);
+    let share = board.share();
+    for number in 0..2_000 {
+        let locked = subscription(number, 20);
+        assert_eq!(offer(&mut board, &locked, number..number + 1), 1);
+        send(&mut board);
+        attempted(&mut board, Uuid::from_u128(number));
+        board.park(Uuid::from_u128(number));
+    }
+    assert_eq!(offer(&mut board, &other, 10_000..10_040), 40);
+    assert_eq!(send(&mut board).len(), 20);
+    board.make_room();
+    assert_eq!(board.share(), share);
+}
+
 #[test]
 fn a_refused_result_does_not_keep_its_subscription_from_being_delivered_to() {
     let mut board = Board::new(64);

@@ -4,6 +4,7 @@ use super::{BALANCE_INTERVAL, Engine, FLUSH_TIMEOUT};
 use crate::database::explain;
 use crate::owner::Owner;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 use tokio_postgres::Error;
 
@@ -47,6 +48,9 @@ impl Engine {
                 () = tokio::time::sleep_until(requests_until.into()), if self.board.in_flight() > 0 => {}
             }
         }
+        // The shards go with the session: failures that could not be recorded so far, since somebody has locked their rows,
+        // would hide the success of the next owner's same attempt.
+        self.lost_sessions.fetch_add(1, Ordering::Relaxed);
     }
 
     /// At shutdown: gives back the shards that have nothing under way, and keeps the lease of the others.

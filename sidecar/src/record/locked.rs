@@ -14,11 +14,16 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// For so long after that a subscription's results are looked at before they are written: otherwise who locks it time and
 /// again would have all others' results wait for each of its locks.
 const SUSPECTED: Duration = Duration::from_secs(10);
+/// Bytes of responses that wait at the most: thousands of subscriptions may be locked, and nobody knows for how long. Further
+/// results are recorded without what the receiver answered.
+const MAX_RESPONSE_BYTES: usize = 16 << 20;
 
 /// By subscription.
 #[derive(Default)]
 pub(super) struct Locked {
     waiting: HashMap<Uuid, Waiting>,
+    /// Those of the responses that wait.
+    response_bytes: usize,
 }
 
 struct Waiting {
@@ -59,7 +64,7 @@ impl Locked {
                 if waiting.attempts.is_empty() {
                     (waiting.since, waiting.next_try) = (now, now);
                 }
-                waiting.attempts.push(attempt);
+                waiting.add(attempt, &mut self.response_bytes);
             }
         }
         held
@@ -73,6 +78,7 @@ impl Locked {
                 due.append(&mut waiting.attempts);
             }
         }
+        self.response_bytes -= due.iter().map(response_bytes).sum::<usize>();
         due
     }
 
@@ -96,7 +102,7 @@ impl Locked {
         for attempt in batch.extract_if(.., |a| locked.contains(&a.subscription_id)) {
             parked.push(attempt.delivery_id);
             if let Some(waiting) = self.waiting.get_mut(&attempt.subscription_id) {
-                waiting.attempts.push(attempt);
+                waiting.add(attempt, &mut self.response_bytes);
             }
         }
         parked
@@ -134,6 +140,19 @@ impl Waiting {
             suspected_until: now + SUSPECTED,
         }
     }
+
+    fn add(&mut self, mut attempt: Attempt, all: &mut usize) {
+        if *all + response_bytes(&attempt) > MAX_RESPONSE_BYTES {
+            (attempt.response_headers, attempt.response_body) = (None, None);
+        }
+        *all += response_bytes(&attempt);
+        self.attempts.push(attempt);
+    }
+}
+
+fn response_bytes(attempt: &Attempt) -> usize {
+    let parts = [&attempt.response_headers, &attempt.response_body];
+    parts.into_iter().flatten().map(String::len).sum()
 }
 
 /// Subscriptions of a batch whose results can't be written now.
@@ -226,5 +245,25 @@ mod tests {
         locked.take_due(now + SUSPECTED / 2, 100);
         let mut next = vec![attempt(8, 7)];
         assert!(locked.hold(&mut next, now + SUSPECTED * 2).is_empty());
+    }
+    #[test]
+    fn responses_that_wait_are_bounded() {
+        let now = Instant::now();
+        let mut locked = Locked::default();
+        let all: HashSet<Uuid> = (0..100).map(Uuid::from_u128).collect();
+        let mut batch: Vec<Attempt> = (0..100)
+            .map(|n| Attempt {
+                response_body: Some("x".repeat(1 << 20)),
+                ..attempt(n, n)
+            })
+            .collect();
+        for _ in 0..2 {
+            locked.park(&mut batch, &all, now);
+            assert_eq!(locked.response_bytes, MAX_RESPONSE_BYTES);
+            batch = locked.take_due(now + LONGEST_PAUSE, 100);
+            assert_eq!((batch.len(), locked.response_bytes), (100, 0));
+            let answered = batch.iter().filter(|a| a.response_body.is_some());
+            assert_eq!(answered.count(), 16);
+        }
     }
 }

@@ -2,13 +2,15 @@
 
 use serde_json::json;
 use webhooks_tests::database::Database;
-use webhooks_tests::receiver::Receiver;
+use webhooks_tests::receiver::{Receiver, Reply};
 use webhooks_tests::sidecar::{Options, Sidecar};
 
 use crate::scene::{Scene, subscribe, text};
 
 /// An owner's UPDATE made them so, as a damaged disk or an older version could have.
 const DAMAGE: &str = r"'\x00000000'::bytea::jsonb";
+/// A string whose bytes are no UTF-8: the server itself shows it as it is.
+const NOT_UTF8: &str = r"'\x0100004003000000fffefd'::bytea::jsonb";
 const CAST: &str = "create cast (bytea as jsonb) without function";
 
 fn lost_sessions(sidecar: &Sidecar) -> usize {
@@ -35,6 +37,10 @@ async fn an_event_that_cant_be_read_fails_alone() {
         (
             DAMAGE,
             "its data can't be read (SQLSTATE XX000); nothing was sent",
+        ),
+        (
+            NOT_UTF8,
+            "its data can't be read (it is not UTF-8); nothing was sent",
         ),
     ] {
         for column in ["event_data", "resource_data"] {
@@ -81,6 +87,7 @@ async fn a_subscription_that_cant_be_loaded_fails_alone() {
     scene.db.execute(CAST).await.unwrap();
     let slow = json!({"retry_count": 100, "retry_delay_seconds": 1});
     let damaged = subscribe(&scene.db, &scene.receiver.url("/damaged"), slow.clone()).await;
+    let garbled = subscribe(&scene.db, &scene.receiver.url("/garbled"), slow.clone()).await;
     let large = subscribe(&scene.db, &scene.receiver.url("/large"), slow).await;
     let good = subscribe(&scene.db, &scene.receiver.url("/good"), json!({})).await;
     let spoil = |endpoint: &crate::scene::Endpoint, column: &str, value: &str| {
@@ -90,8 +97,12 @@ async fn a_subscription_that_cant_be_loaded_fails_alone() {
             endpoint.subscription
         )
     };
+    // A nested list is read as a flat one: a restore might bring it.
+    let nested = spoil(&good, "no_retry_statuses", "'{{404,410},{500,501}}'");
+    scene.db.execute(&nested).await.unwrap();
     for statement in [
         spoil(&damaged, "webhook_headers", DAMAGE),
+        spoil(&garbled, "webhook_headers", NOT_UTF8),
         spoil(
             &large,
             "auth_config",
@@ -103,6 +114,10 @@ async fn a_subscription_that_cant_be_loaded_fails_alone() {
     let mut waiting = Vec::new();
     for (endpoint, reason) in [
         (&damaged, "the subscription can't be loaded: SQLSTATE XX000"),
+        (
+            &garbled,
+            "the subscription can't be loaded: it is not UTF-8",
+        ),
         (&large, "auth_config is too large"),
     ] {
         let event = scene.publish(endpoint).await;
@@ -116,18 +131,42 @@ async fn a_subscription_that_cant_be_loaded_fails_alone() {
     scene.wait(event, "delivered").await;
     for statement in [
         spoil(&damaged, "webhook_headers", "'{}', version = version + 1"),
+        spoil(&garbled, "webhook_headers", "'{}', version = version + 1"),
         spoil(&large, "auth_config", "'{}', version = version + 1"),
     ] {
         scene.db.execute(&statement).await.unwrap();
     }
     // Of a row that can't be read the sidecar does not know when to try again: in a minute.
     let retry = format!(
-        "select webhooks.retry_delivery(q.id) from webhooks.delivery_queue q where q.subscription_id = '{}'",
-        damaged.subscription
+        "select webhooks.retry_delivery(q.id) from webhooks.delivery_queue q where q.subscription_id in ('{}', '{}')",
+        damaged.subscription, garbled.subscription
     );
     scene.db.execute(&retry).await.unwrap();
     for event in waiting {
         scene.wait(event, "delivered").await;
     }
+    assert_eq!(lost_sessions(&scene.sidecar), 0);
+}
+
+/// A result that disables its subscription is recorded also where nobody can change that row.
+#[tokio::test]
+async fn a_subscription_that_cant_be_disabled_stops_nobody_else() {
+    let scene = Scene::set("content_disabling").await;
+    scene.db.execute(CAST).await.unwrap();
+    let gone = scene.endpoint("/gone", Reply::gone(), json!({})).await;
+    let good = subscribe(&scene.db, &scene.receiver.url("/good"), json!({})).await;
+    let spoil = format!(
+        "set session_replication_role = replica;
+         update webhooks.webhook_subscriptions set event_filters = {DAMAGE} where id = '{}'",
+        gone.subscription
+    );
+    scene.db.execute(&spoil).await.unwrap();
+    let event = scene.publish(&gone).await;
+    let (_, attempts) = scene.wait(event, "failed").await;
+    assert!(text(&attempts[0]["error_message"]).starts_with("HTTP status 410"));
+    let event = scene.publish(&good).await;
+    scene.wait(event, "delivered").await;
+    let told = "does not let this result disable its subscription";
+    assert!(scene.sidecar.log().iter().any(|line| line.contains(told)));
     assert_eq!(lost_sessions(&scene.sidecar), 0);
 }

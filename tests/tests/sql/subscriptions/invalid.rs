@@ -324,6 +324,10 @@ async fn an_invalid_setting_is_named_and_no_secret_is_shown() {
             "no_retry_statuses: {600}",
         ),
         (
+            json!({"no_retry_statuses": [[404, 410], [500, 501]]}),
+            "no_retry_statuses: {{404,410},{500,501}}",
+        ),
+        (
             json!({"no_retry_statuses": [null]}),
             "no_retry_statuses: {NULL}",
         ),
