@@ -211,19 +211,19 @@ declare
     -- 16 MB are read in some 20 ms.
     is_large constant boolean := pg_relation_size(default_table) > 16777216;
     hour_ago constant uuid := webhooks.uuid_v7_floor(now() - interval '1 hour');
-    in_an_hour constant uuid := webhooks.uuid_v7_floor(now() + interval '1 hour');
+    in_a_day constant uuid := webhooks.uuid_v7_floor(now() + interval '1 day');
 begin
     if is_large then
         if now_partition = any (partitions) then
             raise warning 'partition % is not made until its time is over: % is large and rows of today are in it', now_partition, default_table
                 using hint = 'maintain() moves them then. The coming days get their partitions now.';
         end if;
-        -- Not those whose rows are being written: until the next call, default would refuse them.
+        -- Not those whose rows are being written, or may be before the next call: until then default would refuse them.
         partitions := array(
             select p.partition
             from unnest(partitions) p (partition)
             cross join lateral webhooks.partition_range(make_partitions.parent, p.partition) r
-            where r.lower_id > in_an_hour or r.upper_id < hour_ago or p.partition = 'event_logs_past');
+            where r.lower_id > in_a_day or r.upper_id < hour_ago or p.partition = 'event_logs_past');
     end if;
     if pg_relation_size(default_table) > 0 then
         partitions := array(

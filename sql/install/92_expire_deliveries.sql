@@ -23,10 +23,15 @@ declare
     last_event uuid;
     expired bigint;
 begin
+    -- What somebody has locked is left for later, and hides nobody else's.
     ids := array(
         select q.id from webhooks.delivery_queue q
         where q.expires_at <= overdue
-        order by q.expires_at limit expire_deliveries.max_deliveries);
+          -- A request that began in time may still be under way: what it brings counts.
+          and q.expires_at <= overdue - make_interval(secs => 30 + coalesce(
+              (select s.timeout_seconds from webhooks.webhook_subscriptions s where s.id = q.subscription_id), 30))
+        order by q.expires_at limit expire_deliveries.max_deliveries
+        for update of q skip locked);
     select array_agg(o.id), (array_agg(o.event_log_id order by o.event_log_id))[1], (array_agg(o.event_log_id order by o.event_log_id desc))[1]
     into old_ids, first_event, last_event
     from (
@@ -34,6 +39,7 @@ begin
         -- What deliver_after puts off is not old.
         where q.id < old_id and (q.attempt > 0 or q.next_attempt_at is null)
         order by q.id limit expire_deliveries.max_deliveries
+        for update of q skip locked
     ) o;
     -- As claim_deliveries() counts the age.
     ids := ids || array(
@@ -44,19 +50,9 @@ begin
             where e.id = q.event_log_id and e.id between first_event and last_event limit 1
         ) e on true
         where q.id = any (old_ids) and e.deliver_after > oldest is not true);
-    with locked as materialized (
-        select q.id
-        from webhooks.delivery_queue q
-        left join webhooks.webhook_subscriptions s on s.id = q.subscription_id
-        where q.id = any (ids)
-          -- A request that began in time may still be under way: what it brings counts.
-          and (q.id = any (old_ids) or q.expires_at <= overdue - make_interval(secs => coalesce(s.timeout_seconds, 30) + 30))
-        for update of q skip locked
-    ),
-    gone as (
+    with gone as (
         delete from webhooks.delivery_queue q
-        using locked l
-        where q.id = l.id
+        where q.id = any (ids)
         returning q.*
     ),
     logged as (
