@@ -58,6 +58,52 @@ fn schemas_that_double_are_refused() {
     assert!(itself.unwrap_err().contains("refers to itself"));
 }
 
+/// Whichever words are ids in a draft: where references lead is not to be hidden by others.
+#[test]
+fn ids_hide_nothing() {
+    let doubled = doubling(30, |next| json!({"anyOf": [next, next]}));
+    let draft = |n: u32| format!("http://json-schema.org/draft-0{n}/schema#");
+    let latest = "https://json-schema.org/draft/2020-12/schema".to_owned();
+    let cheap = json!({"d0": true});
+    for (draft, rest) in [
+        (
+            &latest,
+            json!({"allOf": [{"id": "x", "$ref": "#/$defs/d0", "$defs": cheap}]}),
+        ),
+        (
+            &latest,
+            json!({"allOf": [{"$id": "", "allOf": [{"$ref": "#/$defs/d0"}], "$defs": cheap}]}),
+        ),
+        (
+            &latest,
+            json!({"allOf": [{"$id": "https://example.com/", "$defs": cheap}, {"$ref": "json-schema:///#/$defs/d0"}]}),
+        ),
+        (
+            &draft(7),
+            json!({"allOf": [{"$id": "https://example.com/x", "$ref": "#/$defs/d0", "$defs": cheap}]}),
+        ),
+        (
+            &draft(7),
+            json!({"allOf": [{"id": "https://example.com/x", "allOf": [{"$ref": "#/$defs/d0"}], "$defs": cheap}]}),
+        ),
+        (
+            &draft(4),
+            json!({"allOf": [{"$id": "https://example.com/x", "allOf": [{"$ref": "#/$defs/d0"}], "$defs": cheap}]}),
+        ),
+        (
+            &draft(4),
+            json!({"id": "https://example.com/y", "$id": "z",
+            "allOf": [{"id": "https://example.org/y", "$defs": cheap}, {"$ref": "https://example.com/y#/$defs/d0"}]}),
+        ),
+    ] {
+        let mut schema = rest;
+        schema["$schema"] = json!(draft);
+        schema["$defs"] = doubled["$defs"].clone();
+        let refused = Schema::parse(&schema.to_string()).unwrap_err();
+        assert!(refused.contains("look at one value"), "{schema}: {refused}");
+    }
+}
+
 /// What doubles with each level of the data is small when it is written.
 #[test]
 fn data_that_makes_a_schema_double_does_not_fit() {
@@ -124,6 +170,11 @@ fn references_of_all_kinds_are_followed() {
                 "a": {"$id": "item", "$ref": "#/$defs/b", "$defs": {"b": {"type": "string"}}}}}),
             "\"x\"",
             "1",
+        ),
+        (
+            json!({"properties": {"a": {"id": "of a tool", "$ref": "#/$defs/b"}}, "$defs": {"b": {"type": "string"}}}),
+            r#"{"a": "x"}"#,
+            r#"{"a": 1}"#,
         ),
         (
             json!({"$schema": "http://json-schema.org/draft-07/schema#", "definitions": {"a": {"$id": "#a", "type": "string"}},
