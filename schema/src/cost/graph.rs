@@ -1,6 +1,7 @@
 //! A schema's sub-schemas, and which of them look at what.
 
 use super::references::Index;
+use super::union::Union;
 use super::{MAX_HERE, UNEVALUATED};
 use serde_json::{Map, Value};
 use std::collections::HashMap;
@@ -12,6 +13,8 @@ pub struct Node {
     pub own: u64,
     /// Sub-schemas that look at the same value.
     pub here: Vec<usize>,
+    /// Those of `here` that are branches of a union, by where the first of them is.
+    pub unions: Vec<(usize, Union)>,
     pub has_unevaluated: bool,
     pub properties: HashMap<String, usize>,
     /// For any property; which ones exactly is not asked.
@@ -22,6 +25,19 @@ pub struct Node {
 }
 
 impl Node {
+    /// Whether data could fit the n-th sub-schema that looks at the same value: no, if that is for another kind.
+    pub fn may_fit(&self, n: usize, data: &Value) -> bool {
+        let Value::Object(fields) = data else {
+            return true;
+        };
+        let is_in =
+            |(first, union): &&(usize, Union)| (*first..first + union.branches.len()).contains(&n);
+        self.unions
+            .iter()
+            .find(is_in)
+            .is_none_or(|(first, union)| union.branch(fields) == Some(n - first))
+    }
+
     fn children(&self) -> impl Iterator<Item = usize> {
         let lists = [
             &self.any_property,
@@ -251,7 +267,14 @@ impl<'s> Reader<'s> {
             |list: &'static [&'static str]| list.iter().filter_map(|word| words.get(*word));
         node.here.extend(self.each(direct(&HERE)));
         for word in HERE_EACH {
+            let first = node.here.len();
             node.here.extend(self.each(listed(word)));
+            let branches = words.get(word).and_then(Value::as_array);
+            // All of allOf must fit.
+            let branches = branches
+                .filter(|branches| word != "allOf" && node.here.len() - first == branches.len());
+            let union = branches.and_then(|branches| Union::of(&self.index, branches));
+            node.unions.extend(union.map(|union| (first, union)));
         }
         for word in HERE_NAMED {
             node.here.extend(self.each(named(word)));

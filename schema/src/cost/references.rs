@@ -19,6 +19,8 @@ pub struct Index<'s> {
     resources: Vec<Resource<'s>>,
     /// To which resource an object belongs, by where it is in memory.
     resource_of: HashMap<*const Value, usize>,
+    /// How many objects say of which draft they are.
+    dialects: usize,
 }
 
 impl<'s> Index<'s> {
@@ -32,6 +34,7 @@ impl<'s> Index<'s> {
                 outer: None,
             }],
             resource_of: HashMap::new(),
+            dialects: 0,
         };
         let mut waiting = vec![(document, 0)];
         while let Some((value, around)) = waiting.pop() {
@@ -55,6 +58,7 @@ impl<'s> Index<'s> {
         for name in names.into_iter().flatten().chain(anchors) {
             self.named.entry(name).or_default().push(value);
         }
+        self.dialects += usize::from(value.get("$schema").is_some());
         if value.get("$recursiveAnchor") == Some(&Value::Bool(true)) {
             self.recursive.push(value);
         }
@@ -70,6 +74,16 @@ impl<'s> Index<'s> {
         };
         self.resource_of.insert(value, resource);
         resource
+    }
+
+    /// Whether all of it is of one draft, and one that knows `const`.
+    pub fn has_one_dialect(&self) -> bool {
+        let document = self.resources.first().map(|resource| resource.schema);
+        match document.and_then(|document| document.get("$schema")) {
+            None => self.dialects == 0,
+            Some(Value::String(draft)) => self.dialects == 1 && !draft.contains("draft-04"),
+            Some(_) => false,
+        }
     }
 
     /// The schemas that a reference in a schema may lead to. Dynamic ones lead to all with their name.

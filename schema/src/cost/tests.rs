@@ -147,6 +147,47 @@ fn ordinary_schemas_cost_little() {
     assert!(errors(&list, &numbers(200_000))[0].contains("steps"));
 }
 
+/// A document of nested blocks, each of one of many kinds.
+#[test]
+fn unions_of_kinds_cost_one_kind() {
+    let union = |word: &str, kind: fn(usize) -> Value| {
+        let kinds = (0..40).map(|n| (format!("k{n}"), kind(n)));
+        let mut defs: Map<String, Value> = kinds.collect();
+        let all: Vec<_> = (0..40)
+            .map(|n| json!({"$ref": format!("#/$defs/k{n}")}))
+            .collect();
+        defs.insert("block".to_owned(), json!({word: all}));
+        json!({"$ref": "#/$defs/block", "$defs": defs})
+    };
+    let plain = |n: usize| {
+        json!({"type": "object", "required": ["type"], "properties": {"type": {"const": format!("k{n}")},
+            "children": {"type": "array", "items": {"$ref": "#/$defs/block"}}}})
+    };
+    fn document(levels: usize, kind: &str) -> Value {
+        let children = (0..4).filter(|_| levels > 0);
+        json!({"type": kind, "children": children.map(|_| document(levels - 1, kind)).collect::<Vec<_>>()})
+    }
+    for word in ["anyOf", "oneOf"] {
+        let schema = union(word, plain);
+        assert_eq!(errors(&schema, &document(6, "k7").to_string()), [""; 0]);
+        // To tell what is wrong takes all of them.
+        assert_eq!(
+            errors(&schema, &document(6, "x").to_string()),
+            ["it is too large to tell where"]
+        );
+        assert_eq!(errors(&schema, &document(0, "x").to_string()).len(), 1);
+    }
+    // Two kinds of one name, a kind that isn't required, a draft without const: all branches are asked.
+    let same = |n: usize| json!({"required": ["type"], "properties": {"type": {"const": format!("k{}", n / 2)}, "children": {"items": {"$ref": "#/$defs/block"}}}});
+    let optional = |n: usize| json!({"properties": {"type": {"const": format!("k{n}")}, "children": {"items": {"$ref": "#/$defs/block"}}}});
+    let mut old = union("anyOf", plain);
+    old["$schema"] = json!("http://json-schema.org/draft-04/schema#");
+    for schema in [union("anyOf", same), union("anyOf", optional), old] {
+        let refused = errors(&schema, &document(6, "k7").to_string());
+        assert!(refused[0].contains("steps"), "{refused:?}");
+    }
+}
+
 #[test]
 fn references_of_all_kinds_are_followed() {
     for (schema, fits, fails) in [
