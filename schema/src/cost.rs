@@ -6,6 +6,7 @@
 
 mod graph;
 mod references;
+mod union;
 
 pub use graph::Graph;
 use graph::Node;
@@ -25,14 +26,31 @@ const UNEVALUATED: u64 = 4;
 pub struct TooMuch;
 
 impl Graph {
-    /// Steps to check data, counting all sub-schemas, also those that need not be asked in the end.
+    /// Steps to check data, counting all sub-schemas, also those that need not be asked in the end; but not the branches of
+    /// a union that are for other kinds.
     ///
     /// # Errors
     /// There are more than [`MAX_STEPS`], or sub-schemas apply in one another too deep.
     pub fn steps(&self, data: &Value) -> Result<u64, TooMuch> {
-        let mut left = MAX_STEPS;
-        self.walk(0, data, 1, 0, &mut left)?;
-        Ok(MAX_STEPS - left)
+        self.count(data, false)
+    }
+
+    /// Steps to find what is wrong with data, for which each branch of a union is asked.
+    ///
+    /// # Errors
+    /// As [`steps`](Self::steps).
+    pub fn steps_for_errors(&self, data: &Value) -> Result<u64, TooMuch> {
+        self.count(data, true)
+    }
+
+    fn count(&self, data: &Value, every_branch: bool) -> Result<u64, TooMuch> {
+        let mut walk = Walk {
+            graph: self,
+            every_branch,
+            left: MAX_STEPS,
+        };
+        walk.node(0, data, 1, 0)?;
+        Ok(MAX_STEPS - walk.left)
     }
 
     /// Whether any data of so many values needs at most [`MAX_STEPS`]: then it need not be walked through.
@@ -41,30 +59,52 @@ impl Graph {
         !self.is_recursive && self.whole.saturating_mul(values) <= MAX_STEPS
     }
 
-    fn walk(
-        &self,
+    fn names_cost(&self, node: &Node) -> u64 {
+        let cost = |name: &usize| self.here.get(*name).copied().unwrap_or(0);
+        node.names.iter().map(cost).sum()
+    }
+}
+
+/// The way of the validator through data.
+struct Walk<'g> {
+    graph: &'g Graph,
+    every_branch: bool,
+    /// Steps.
+    left: u64,
+}
+
+impl Walk<'_> {
+    fn take(&mut self, steps: u64, weight: u64) -> Result<(), TooMuch> {
+        let left = self.left.checked_sub(steps.saturating_mul(weight));
+        self.left = left.ok_or(TooMuch)?;
+        Ok(())
+    }
+
+    fn node(
+        &mut self,
         node: usize,
         data: &Value,
         weight: u64,
         nested: usize,
-        left: &mut u64,
     ) -> Result<(), TooMuch> {
-        let Some(node) = self.nodes.get(node) else {
+        let Some(node) = self.graph.nodes.get(node) else {
             return Ok(());
         };
         if nested > MAX_NESTED {
             return Err(TooMuch);
         }
-        *left = left
-            .checked_sub(node.own.saturating_mul(weight))
-            .ok_or(TooMuch)?;
+        self.take(node.own, weight)?;
         let below = if node.has_unevaluated {
             weight.saturating_mul(UNEVALUATED)
         } else {
             weight
         };
-        for here in &node.here {
-            self.walk(*here, data, below, nested + 1, left)?;
+        // What is unevaluated is found with every branch.
+        let every_branch = self.every_branch || below > 1;
+        for (n, here) in node.here.iter().enumerate() {
+            if every_branch || node.may_fit(n, data) {
+                self.node(*here, data, below, nested + 1)?;
+            }
         }
         match data {
             Value::Object(fields) => {
@@ -75,29 +115,22 @@ impl Graph {
                         .into_iter()
                         .chain(&node.any_property)
                     {
-                        self.walk(*child, value, weight, nested + 1, left)?;
+                        self.node(*child, value, weight, nested + 1)?;
                     }
                     // Names are strings: no more than the sub-schemas of the schema for them.
-                    *left = left
-                        .checked_sub(self.names_cost(node).saturating_mul(weight))
-                        .ok_or(TooMuch)?;
+                    self.take(self.graph.names_cost(node), weight)?;
                 }
             }
             Value::Array(items) => {
                 for (n, item) in items.iter().enumerate() {
                     for child in node.prefix.get(n).into_iter().chain(&node.any_item) {
-                        self.walk(*child, item, weight, nested + 1, left)?;
+                        self.node(*child, item, weight, nested + 1)?;
                     }
                 }
             }
             _ => {}
         }
         Ok(())
-    }
-
-    fn names_cost(&self, node: &Node) -> u64 {
-        let cost = |name: &usize| self.here.get(*name).copied().unwrap_or(0);
-        node.names.iter().map(cost).sum()
     }
 }
 

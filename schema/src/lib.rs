@@ -78,7 +78,7 @@ impl Schema {
         if self.validator.is_valid(&value) {
             return Vec::new();
         }
-        match self.graph.steps(&value) {
+        match self.graph.steps_for_errors(&value) {
             Ok(..=STEPS_FOR_ERRORS) => self
                 .validator
                 .iter_errors(&value)

@@ -8,10 +8,10 @@ set datestyle = 'ISO, MDY'
 set lc_time = 'C'
 as $$
 begin
-    return coalesce((
-        select bool_or(case jsonb_typeof(item) when 'boolean' then item::boolean when 'null' then false else true end)
-        from jsonb_path_query_tz(event_data, path, '{}', true) as item
-    ), false);
+    -- Up to the first item that counts, and none of them kept: of a deep value, $.** finds all of it once per level.
+    return exists (
+        select from (select jsonb_path_query_tz(event_data, path, '{}', true) as item) i
+        where case jsonb_typeof(i.item) when 'boolean' then i.item::boolean when 'null' then false else true end);
 -- "silent" doesn't silence all: a regular expression, a datetime template or a date out of range may still fail.
 exception when others then
     return false;

@@ -201,14 +201,20 @@ language sql stable
 set search_path = pg_catalog, pg_temp
 begin atomic
     select exists (
-        select from pg_trigger t join pg_class c on c.oid = t.tgrelid
-        where t.tgrelid = has_other_triggers.target and c.relkind = 'r' and not exists (select from pg_inherits i where i.inhparent = c.oid)
-          -- AFTER INSERT, UPDATE or DELETE.
-          and t.tgtype & 66 = 0 and t.tgtype & 28 <> 0
-          and not t.tgisinternal and t.tgname !~ '^!?webhooks_(insert|update|delete)$');
+        select from pg_class c
+        where c.oid = has_other_triggers.target and c.relkind = 'r' and not exists (select from pg_inherits i where i.inhparent = c.oid)
+          and (exists (
+                  select from pg_trigger t
+                  where t.tgrelid = c.oid
+                    -- AFTER INSERT, UPDATE or DELETE.
+                    and t.tgtype & 66 = 0 and t.tgtype & 28 <> 0
+                    and not t.tgisinternal and t.tgname !~ '^!?webhooks_(insert|update|delete)$')
+               -- A deletion elsewhere changes a row by the one and deletes it by the other.
+               or (select bool_or(k.confdeltype = 'c') and bool_or(k.confdeltype in ('n', 'd'))
+                   from pg_constraint k where k.conrelid = c.oid and k.contype = 'f')));
 end;
 comment on function webhooks.has_other_triggers(regclass) is
-    'Whether an ordinary table has AFTER triggers beside those of watch_table(), which may change its rows again. Part of watch_table().';
+    'Whether an ordinary table has AFTER triggers beside those of watch_table(), or foreign keys both on delete cascade and on delete set null or set default: these may change its rows again. Part of watch_table().';
 
 create function webhooks.complete_watch(target regclass, given jsonb)
 returns jsonb

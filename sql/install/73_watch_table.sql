@@ -68,10 +68,14 @@ begin
             using errcode = 'ambiguous_function',
                   hint = format('Drop the one that webhooks.watch_table() did not make: \df %s', twice);
     end if;
+    -- Neither the name nor the number is there: a column that was renamed has its number.
     select string_agg(format('"%s"', c.name), ', ')
     into gone
-    from jsonb_array_elements_text(definition::jsonb -> 'webhooks' -> 'all_columns') c (name)
-    where not exists (select from pg_attribute a where a.attrelid = target and a.attname = c.name and not a.attisdropped);
+    from jsonb_array_elements_text(definition::jsonb -> 'webhooks' -> 'all_columns') with ordinality c (name, i)
+    join jsonb_array_elements_text(definition::jsonb -> 'webhooks' -> 'numbers') with ordinality n (number, i) using (i)
+    where not exists (
+        select from pg_attribute a
+        where a.attrelid = target and (a.attname = c.name or a.attnum = n.number::smallint) and not a.attisdropped);
     raise exception 'changes of table % can''t be published: %', target,
         coalesce('column ' || gone || ' is gone', 'its schema was renamed, or a function that webhooks.watch_table() made was dropped')
         using errcode = 'object_not_in_prerequisite_state',

@@ -63,7 +63,7 @@ select
         when w.is_subscribed and not (w.is_always and (w.definition -> 'per_row')::boolean)
             then 'what logical replication changes is not published; watch the table with per_row => true, and enable the triggers of the watch with ENABLE ALWAYS TRIGGER'
         when not (w.definition -> 'per_row')::boolean and not (w.definition -> 'per_row_given')::boolean and webhooks.has_other_triggers(w.table_name)
-            then 'AFTER triggers were made since the table was watched: what they change may be published before what they were called for; call watch_table() again'
+            then 'AFTER triggers, or foreign keys with actions, were made since the table was watched: what they change may be published before what they were called for; call watch_table() again'
     end as problem
 from (
     select

@@ -10,20 +10,34 @@ struct Values {
     is_one: bool,
     /// None is an array, which a lax comparison would take apart.
     is_scalar: bool,
+    /// Looked up from `$` in a filter, anew for each value: of any size, and so only to be compared.
+    is_far: bool,
 }
 
 const MANY: Values = Values {
     is_one: false,
     is_scalar: false,
+    is_far: false,
 };
 const ONE: Values = Values {
     is_one: true,
     is_scalar: false,
+    is_far: false,
 };
 const ONE_SCALAR: Values = Values {
     is_one: true,
     is_scalar: true,
+    is_far: false,
 };
+
+/// Refuses more than a comparison of what is looked up for each value.
+fn near(values: Values) -> Result<(), PathError> {
+    if values.is_far {
+        Err(PathError::Root)
+    } else {
+        Ok(())
+    }
+}
 
 struct Checker {
     tokens: Vec<(usize, Token)>,
@@ -130,6 +144,7 @@ impl Checker {
             self.takes_word("with");
             self.takes_text()?;
         } else if self.takes_word("like_regex") {
+            near(left)?;
             self.regex()?;
         } else if ["==", "!=", "<>", "<=", ">=", "<", ">"].contains(&self.sign()) {
             self.at += 1;
@@ -174,35 +189,43 @@ impl Checker {
                 _ => return Ok(values),
             }
             self.at += 1;
-            self.signed()?;
+            near(values)?;
+            near(self.signed()?)?;
             values = ONE_SCALAR;
         }
     }
 
     fn signed(&mut self) -> Result<Values, PathError> {
-        while self.takes("+") || self.takes("-") {}
+        let mut has_sign = false;
+        while self.takes("+") || self.takes("-") {
+            has_sign = true;
+        }
         if self.takes("!") {
             self.expect("(")?;
             self.expression()?;
             self.expect(")")?;
             return Ok(ONE_SCALAR);
         }
-        self.path()
+        let values = self.path()?;
+        if has_sign {
+            near(values)?;
+        }
+        Ok(values)
     }
 
     /// A value and the steps from it.
     fn path(&mut self) -> Result<Values, PathError> {
         let is_root = self.sign() == "$";
         let mut values = self.start()?;
-        let is_looked_up = is_root && self.filters > 0;
-        while let Some(next) = self.step(values)? {
+        let is_far = values.is_far || is_root && self.filters > 0;
+        while let Some(next) = self.step(Values { is_far, ..values })? {
             values = next;
         }
         // In a filter it would be walked for each value.
-        if is_looked_up && !(self.is_strict && values.is_one) {
+        if is_far && !(self.is_strict && values.is_one) {
             return Err(PathError::Root);
         }
-        Ok(values)
+        Ok(Values { is_far, ..values })
     }
 
     fn start(&mut self) -> Result<Values, PathError> {
@@ -248,6 +271,7 @@ impl Checker {
     fn step(&mut self, from: Values) -> Result<Option<Values>, PathError> {
         match self.sign() {
             "?(" => {
+                near(from)?;
                 self.at += 1;
                 self.filters += 1;
                 if self.filters > 2 {
@@ -256,7 +280,11 @@ impl Checker {
                 self.expression()?;
                 self.filters -= 1;
                 self.expect(")")?;
-                Ok(Some(from))
+                // In lax mode, of each element of an array.
+                Ok(Some(Values {
+                    is_one: from.is_one && (self.is_strict || from.is_scalar),
+                    ..from
+                }))
             }
             "[" => {
                 self.at += 1;
@@ -278,6 +306,7 @@ impl Checker {
                 Ok(Values {
                     is_one: from.is_one && self.is_strict,
                     is_scalar: false,
+                    ..from
                 })
             }
             Some(Token::Sign("*")) => {
@@ -305,14 +334,17 @@ impl Checker {
                     self.at += 1;
                     self.peek().ok_or_else(|| self.unreadable())?;
                 }
-                Ok(self.method(&name, from))
+                self.method(&name, from)
             }
             _ => Err(self.unreadable()),
         }
     }
 
-    fn method(&mut self, name: &str, from: Values) -> Values {
-        match name {
+    fn method(&mut self, name: &str, from: Values) -> Result<Values, PathError> {
+        if !["size", "type"].contains(&name) {
+            near(from)?;
+        }
+        Ok(match name {
             "size" | "type" => Values {
                 is_scalar: true,
                 ..from
@@ -329,8 +361,9 @@ impl Checker {
             _ => Values {
                 is_one: false,
                 is_scalar: true,
+                ..from
             },
-        }
+        })
     }
 
     fn wildcard(&mut self) -> Result<Values, PathError> {

@@ -64,8 +64,8 @@ pub enum PathError {
     /// Both sides of a comparison can have many values.
     #[error("a comparison of two values that can each be many")]
     Product,
-    /// `$` in a filter, which can have many values.
-    #[error("a filter's condition refers to $, where that can be many values")]
+    /// `$` in a filter, for more than to compare one value.
+    #[error("a filter's condition does more with $ than to compare a single value")]
     Root,
     /// More multiplications and divisions than the limit.
     #[error("more than {MAX_PRODUCTS} of * / %")]

@@ -62,15 +62,18 @@ fn alternatives(rest: &mut Peekable<Chars<'_>>, depth: usize) -> Result<Part, Re
 }
 
 fn atom(first: char, rest: &mut Peekable<Chars<'_>>, depth: usize) -> Result<Part, RegexError> {
-    match first {
+    let may_be_empty = match first {
         '(' => return group(rest, depth),
-        '[' => bracket(rest)?,
+        '[' => {
+            bracket(rest)?;
+            false
+        }
         '\\' => escape(rest)?,
-        _ => {}
-    }
+        _ => matches!(first, '^' | '$'),
+    };
     Ok(Part {
         atoms: 1,
-        may_be_empty: matches!(first, '^' | '$'),
+        may_be_empty,
     })
 }
 
@@ -114,7 +117,9 @@ fn bracket(rest: &mut Peekable<Chars<'_>>) -> Result<(), RegexError> {
     loop {
         match rest.next().ok_or(RegexError::Unreadable)? {
             ']' => return Ok(()),
-            '\\' => escape(rest)?,
+            '\\' => {
+                escape(rest)?;
+            }
             '[' => {
                 // [:alpha:], [.-.], [=a=]
                 let Some(kind) = rest.next_if(|c| [':', '.', '='].contains(c)) else {
@@ -134,13 +139,13 @@ fn bracket(rest: &mut Peekable<Chars<'_>>) -> Result<(), RegexError> {
     }
 }
 
-/// Skips what follows a backslash.
-fn escape(rest: &mut Peekable<Chars<'_>>) -> Result<(), RegexError> {
+/// Skips what follows a backslash. Returns: whether it is a place, such as a word's end, and no character.
+fn escape(rest: &mut Peekable<Chars<'_>>) -> Result<bool, RegexError> {
     match rest.next().ok_or(RegexError::Unreadable)? {
         '1'..='9' => Err(RegexError::BackReference),
         // A control character: any other follows.
-        'c' => rest.next().map(drop).ok_or(RegexError::Unreadable),
-        _ => Ok(()),
+        'c' => rest.next().map(|_| false).ok_or(RegexError::Unreadable),
+        next => Ok(matches!(next, 'A' | 'm' | 'M' | 'y' | 'Y' | 'Z')),
     }
 }
 

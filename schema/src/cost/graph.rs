@@ -1,6 +1,7 @@
 //! A schema's sub-schemas, and which of them look at what.
 
-use super::references::{Index, Scope};
+use super::references::Index;
+use super::union::Union;
 use super::{MAX_HERE, UNEVALUATED};
 use serde_json::{Map, Value};
 use std::collections::HashMap;
@@ -12,6 +13,8 @@ pub struct Node {
     pub own: u64,
     /// Sub-schemas that look at the same value.
     pub here: Vec<usize>,
+    /// Those of `here` that are branches of a union, by where the first of them is.
+    pub unions: Vec<(usize, Union)>,
     pub has_unevaluated: bool,
     pub properties: HashMap<String, usize>,
     /// For any property; which ones exactly is not asked.
@@ -22,6 +25,19 @@ pub struct Node {
 }
 
 impl Node {
+    /// Whether data could fit the n-th sub-schema that looks at the same value: no, if that is for another kind.
+    pub fn may_fit(&self, n: usize, data: &Value) -> bool {
+        let Value::Object(fields) = data else {
+            return true;
+        };
+        let is_in =
+            |(first, union): &&(usize, Union)| (*first..first + union.branches.len()).contains(&n);
+        self.unions
+            .iter()
+            .find(is_in)
+            .is_none_or(|(first, union)| union.branch(fields) == Some(n - first))
+    }
+
     fn children(&self) -> impl Iterator<Item = usize> {
         let lists = [
             &self.any_property,
@@ -72,9 +88,9 @@ impl Graph {
             known: HashMap::new(),
             waiting: Vec::new(),
         };
-        reader.node(schema, Scope::of(schema))?;
-        while let Some((id, words, scope)) = reader.waiting.pop() {
-            reader.read(id, words, scope)?;
+        reader.node(schema);
+        while let Some((id, schema, words)) = reader.waiting.pop() {
+            reader.read(id, schema, words)?;
         }
         let mut graph = reader.graph;
         graph.measure()?;
@@ -188,14 +204,14 @@ struct Reader<'s> {
     graph: Graph,
     /// Nodes by where their schemas are in memory.
     known: HashMap<*const Value, usize>,
-    waiting: Vec<(usize, &'s Map<String, Value>, Scope<'s>)>,
+    waiting: Vec<(usize, &'s Value, &'s Map<String, Value>)>,
 }
 
 impl<'s> Reader<'s> {
     /// The node of a schema; its words are read later.
-    fn node(&mut self, schema: &'s Value, scope: Scope<'s>) -> Result<usize, String> {
+    fn node(&mut self, schema: &'s Value) -> usize {
         if let Some(id) = self.known.get(&std::ptr::from_ref(schema)) {
-            return Ok(*id);
+            return *id;
         }
         let id = self.graph.nodes.len();
         self.known.insert(schema, id);
@@ -204,27 +220,23 @@ impl<'s> Reader<'s> {
             ..Node::default()
         });
         if let Value::Object(words) = schema {
-            self.waiting.push((id, words, scope.within(schema)));
+            self.waiting.push((id, schema, words));
         }
-        Ok(id)
+        id
     }
 
-    fn each(
-        &mut self,
-        schemas: impl IntoIterator<Item = &'s Value>,
-        scope: Scope<'s>,
-    ) -> Result<Vec<usize>, String> {
+    fn each(&mut self, schemas: impl IntoIterator<Item = &'s Value>) -> Vec<usize> {
         let schemas = schemas
             .into_iter()
             .filter(|value| value.is_object() || value.is_boolean());
-        schemas.map(|schema| self.node(schema, scope)).collect()
+        schemas.map(|schema| self.node(schema)).collect()
     }
 
     fn read(
         &mut self,
         id: usize,
+        schema: &'s Value,
         words: &'s Map<String, Value>,
-        scope: Scope<'s>,
     ) -> Result<(), String> {
         let mut node = Node {
             own: 1,
@@ -253,19 +265,26 @@ impl<'s> Reader<'s> {
         };
         let direct =
             |list: &'static [&'static str]| list.iter().filter_map(|word| words.get(*word));
-        node.here.extend(self.each(direct(&HERE), scope)?);
+        node.here.extend(self.each(direct(&HERE)));
         for word in HERE_EACH {
-            node.here.extend(self.each(listed(word), scope)?);
+            let first = node.here.len();
+            node.here.extend(self.each(listed(word)));
+            let branches = words.get(word).and_then(Value::as_array);
+            // All of allOf must fit.
+            let branches = branches
+                .filter(|branches| word != "allOf" && node.here.len() - first == branches.len());
+            let union = branches.and_then(|branches| Union::of(&self.index, branches));
+            node.unions.extend(union.map(|union| (first, union)));
         }
         for word in HERE_NAMED {
-            node.here.extend(self.each(named(word), scope)?);
+            node.here.extend(self.each(named(word)));
         }
         for word in REFERENCES {
             let Some(reference) = words.get(word).and_then(Value::as_str) else {
                 continue;
             };
-            for (target, scope) in self.index.targets(scope, word, reference)? {
-                node.here.push(self.node(target, scope)?);
+            for target in self.index.targets(schema, word, reference)? {
+                node.here.push(self.node(target));
             }
         }
         node.has_unevaluated = ["unevaluatedProperties", "unevaluatedItems"]
@@ -277,19 +296,15 @@ impl<'s> Reader<'s> {
             .into_iter()
             .flatten()
         {
-            node.properties
-                .insert(name.clone(), self.node(schema, scope)?);
+            node.properties.insert(name.clone(), self.node(schema));
         }
-        node.any_property.extend(self.each(
-            named("patternProperties").chain(direct(&ANY_PROPERTY)),
-            scope,
-        )?);
-        node.names
-            .extend(self.each(direct(&["propertyNames"]), scope)?);
+        node.any_property
+            .extend(self.each(named("patternProperties").chain(direct(&ANY_PROPERTY))));
+        node.names.extend(self.each(direct(&["propertyNames"])));
         // Before 2020-12 "items" can be a list.
         node.prefix
-            .extend(self.each(listed("prefixItems").chain(listed("items")), scope)?);
-        node.any_item.extend(self.each(direct(&ANY_ITEM), scope)?);
+            .extend(self.each(listed("prefixItems").chain(listed("items"))));
+        node.any_item.extend(self.each(direct(&ANY_ITEM)));
         if let Some(empty) = self.graph.nodes.get_mut(id) {
             *empty = node;
         }

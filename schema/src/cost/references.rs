@@ -1,99 +1,113 @@
-//! What references in a schema refer to.
+//! What references in a schema refer to. Which of a schema's words are ids depends on the draft, and on what stands beside
+//! them; here both `$id` and `id` are, everywhere, and a reference leads to whatever it might lead to.
 
 use serde_json::Value;
 use std::collections::HashMap;
 
-/// The resource that a sub-schema belongs to: the document, or the nearest schema around it with an id of its own.
-#[derive(Debug, Clone, Copy)]
-pub struct Scope<'s>(&'s Value);
-
-impl<'s> Scope<'s> {
-    pub fn of(document: &'s Value) -> Self {
-        Self(document)
-    }
-
-    /// That of a schema in this one.
-    pub fn within(self, schema: &'s Value) -> Self {
-        if id(schema).is_some_and(|id| !id.starts_with('#')) {
-            Self(schema)
-        } else {
-            self
-        }
-    }
-}
-
-fn id(schema: &Value) -> Option<&str> {
-    schema
-        .get("$id")
-        .or_else(|| schema.get("id"))
-        .and_then(Value::as_str)
+/// A schema with an id of its own, which references in it may start from; and the document.
+struct Resource<'s> {
+    schema: &'s Value,
+    /// The one around it, if it is none after all.
+    outer: Option<usize>,
 }
 
 /// What in a document has a name.
 pub struct Index<'s> {
     named: HashMap<&'s str, Vec<&'s Value>>,
     recursive: Vec<&'s Value>,
-    resources: Vec<&'s Value>,
+    /// The first is the document.
+    resources: Vec<Resource<'s>>,
+    /// To which resource an object belongs, by where it is in memory.
+    resource_of: HashMap<*const Value, usize>,
+    /// How many objects say of which draft they are.
+    dialects: usize,
 }
 
 impl<'s> Index<'s> {
+    /// Of all that is in a document, be it a schema or not.
     pub fn of(document: &'s Value) -> Self {
         let mut index = Self {
             named: HashMap::new(),
             recursive: Vec::new(),
-            resources: Vec::new(),
+            resources: vec![Resource {
+                schema: document,
+                outer: None,
+            }],
+            resource_of: HashMap::new(),
+            dialects: 0,
         };
-        for value in all(document) {
-            let name = |word: &str| value.get(word).and_then(Value::as_str);
-            let names = [
-                name("$anchor"),
-                name("$dynamicAnchor"),
-                id(value).and_then(|id| id.strip_prefix('#')),
-            ];
-            for name in names.into_iter().flatten() {
-                index.named.entry(name).or_default().push(value);
-            }
-            if value.get("$recursiveAnchor") == Some(&Value::Bool(true)) {
-                index.recursive.push(value);
-            }
-            if id(value).is_some() {
-                index.resources.push(value);
+        let mut waiting = vec![(document, 0)];
+        while let Some((value, around)) = waiting.pop() {
+            match value {
+                Value::Array(items) => waiting.extend(items.iter().map(|item| (item, around))),
+                Value::Object(fields) => {
+                    let resource = index.add(value, around);
+                    waiting.extend(fields.values().map(|field| (field, resource)));
+                }
+                _ => {}
             }
         }
         index
     }
 
-    /// The schemas that a reference may lead to, each with its scope. Dynamic ones lead to all with their name.
+    /// Notes the names of an object. Returns: the resource that it belongs to.
+    fn add(&mut self, value: &'s Value, around: usize) -> usize {
+        let name = |word: &str| value.get(word).and_then(Value::as_str);
+        let anchors = ids(value).filter_map(|id| id.strip_prefix('#'));
+        let names = [name("$anchor"), name("$dynamicAnchor")];
+        for name in names.into_iter().flatten().chain(anchors) {
+            self.named.entry(name).or_default().push(value);
+        }
+        self.dialects += usize::from(value.get("$schema").is_some());
+        if value.get("$recursiveAnchor") == Some(&Value::Bool(true)) {
+            self.recursive.push(value);
+        }
+        let is_document = self.resource_of.is_empty();
+        let resource = if !is_document && ids(value).any(|id| !id.starts_with('#')) {
+            self.resources.push(Resource {
+                schema: value,
+                outer: Some(around),
+            });
+            self.resources.len() - 1
+        } else {
+            around
+        };
+        self.resource_of.insert(value, resource);
+        resource
+    }
+
+    /// Whether all of it is of one draft, and one that knows `const`.
+    pub fn has_one_dialect(&self) -> bool {
+        let document = self.resources.first().map(|resource| resource.schema);
+        match document.and_then(|document| document.get("$schema")) {
+            None => self.dialects == 0,
+            Some(Value::String(draft)) => self.dialects == 1 && !draft.contains("draft-04"),
+            Some(_) => false,
+        }
+    }
+
+    /// The schemas that a reference in a schema may lead to. Dynamic ones lead to all with their name.
     ///
     /// # Errors
     /// To none in this document.
     pub fn targets(
         &self,
-        scope: Scope<'s>,
+        schema: &'s Value,
         word: &str,
         reference: &str,
-    ) -> Result<Vec<(&'s Value, Scope<'s>)>, String> {
+    ) -> Result<Vec<&'s Value>, String> {
         let (resource, fragment) = reference.split_once('#').unwrap_or((reference, ""));
-        let scopes = match resource {
-            "" => vec![scope],
-            resource => {
-                let found = self
-                    .resources
-                    .iter()
-                    .filter(|schema| has_id(schema, resource));
-                found.map(|schema| Scope(schema)).collect()
-            }
-        };
         let fragment = percent_decoded(fragment);
         let is_path = fragment.is_empty() || fragment.starts_with('/');
-        let target = |scope: Scope<'s>| Some((scope.0.pointer(&fragment)?, scope));
-        let by_path = scopes.into_iter().filter(|_| is_path).filter_map(target);
+        let starts = match resource {
+            _ if !is_path => Vec::new(),
+            "" => self.around(schema),
+            resource => self.with_id(resource),
+        };
+        let by_path = starts.into_iter().filter_map(|s| s.pointer(&fragment));
         let named = self.named.get(fragment.as_str()).into_iter().flatten();
         let dynamic = self.recursive.iter().filter(|_| word == "$recursiveRef");
-        let by_name = named
-            .chain(dynamic)
-            .map(|schema| (*schema, scope.within(schema)));
-        let targets: Vec<_> = by_path.chain(by_name).collect();
+        let targets: Vec<_> = by_path.chain(named.chain(dynamic).copied()).collect();
         if targets.is_empty() {
             return Err(format!(
                 "reference {:?} can't be followed: write #, #/…, #name for an $anchor, or an $id of this document",
@@ -102,33 +116,43 @@ impl<'s> Index<'s> {
         }
         Ok(targets)
     }
-}
 
-/// `https://example.com/a.json`, or its last part, which is enough relative to that of the document.
-fn has_id(schema: &Value, resource: &str) -> bool {
-    let last = |uri: &str| {
-        uri.trim_end_matches('#')
-            .rsplit('/')
-            .next()
-            .map(str::to_owned)
-    };
-    id(schema).is_some_and(|id| id.trim_end_matches('#') == resource || last(id) == last(resource))
-}
-
-/// All that is in a document, be it a schema or not.
-fn all(document: &Value) -> Vec<&Value> {
-    let mut found = vec![document];
-    let mut at = 0;
-    while let Some(value) = found.get(at).copied() {
-        match value {
-            Value::Array(items) => found.extend(items),
-            Value::Object(fields) => found.extend(fields.values()),
-            _ => {}
+    /// The resources that a schema is in.
+    fn around(&self, schema: &'s Value) -> Vec<&'s Value> {
+        let mut next = self.resource_of.get(&std::ptr::from_ref(schema)).copied();
+        let mut found = Vec::new();
+        while let Some(resource) = next.and_then(|n| self.resources.get(n)) {
+            found.push(resource.schema);
+            next = resource.outer;
         }
-        at += 1;
+        found
     }
-    found.retain(|value| value.is_object());
-    found
+
+    /// The resources that `https://example.com/a.json` may be. Its last part is enough, relative to that of the document.
+    fn with_id(&self, reference: &str) -> Vec<&'s Value> {
+        let wanted = last_part(reference);
+        let has_it = |resource: &&Resource<'s>| {
+            ids(resource.schema).any(|id| last_part(id) == wanted)
+                // What has no id is "json-schema:///".
+                || resource.outer.is_none() && wanted.is_empty()
+        };
+        let found = self.resources.iter().filter(has_it);
+        found.map(|resource| resource.schema).collect()
+    }
+}
+
+fn ids(schema: &Value) -> impl Iterator<Item = &str> {
+    let words = ["$id", "id"].into_iter();
+    words.filter_map(|word| schema.get(word).and_then(Value::as_str))
+}
+
+/// `a.json` of `https://example.com/%61.json#`. Nothing of what ends in dots, which lead elsewhere.
+fn last_part(uri: &str) -> String {
+    let last = uri.trim_end_matches('#').rsplit('/').next();
+    match percent_decoded(last.unwrap_or_default()) {
+        dots if dots == "." || dots == ".." => String::new(),
+        last => last,
+    }
 }
 
 fn percent_decoded(text: &str) -> String {

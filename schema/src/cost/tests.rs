@@ -58,6 +58,52 @@ fn schemas_that_double_are_refused() {
     assert!(itself.unwrap_err().contains("refers to itself"));
 }
 
+/// Whichever words are ids in a draft: where references lead is not to be hidden by others.
+#[test]
+fn ids_hide_nothing() {
+    let doubled = doubling(30, |next| json!({"anyOf": [next, next]}));
+    let draft = |n: u32| format!("http://json-schema.org/draft-0{n}/schema#");
+    let latest = "https://json-schema.org/draft/2020-12/schema".to_owned();
+    let cheap = json!({"d0": true});
+    for (draft, rest) in [
+        (
+            &latest,
+            json!({"allOf": [{"id": "x", "$ref": "#/$defs/d0", "$defs": cheap}]}),
+        ),
+        (
+            &latest,
+            json!({"allOf": [{"$id": "", "allOf": [{"$ref": "#/$defs/d0"}], "$defs": cheap}]}),
+        ),
+        (
+            &latest,
+            json!({"allOf": [{"$id": "https://example.com/", "$defs": cheap}, {"$ref": "json-schema:///#/$defs/d0"}]}),
+        ),
+        (
+            &draft(7),
+            json!({"allOf": [{"$id": "https://example.com/x", "$ref": "#/$defs/d0", "$defs": cheap}]}),
+        ),
+        (
+            &draft(7),
+            json!({"allOf": [{"id": "https://example.com/x", "allOf": [{"$ref": "#/$defs/d0"}], "$defs": cheap}]}),
+        ),
+        (
+            &draft(4),
+            json!({"allOf": [{"$id": "https://example.com/x", "allOf": [{"$ref": "#/$defs/d0"}], "$defs": cheap}]}),
+        ),
+        (
+            &draft(4),
+            json!({"id": "https://example.com/y", "$id": "z",
+            "allOf": [{"id": "https://example.org/y", "$defs": cheap}, {"$ref": "https://example.com/y#/$defs/d0"}]}),
+        ),
+    ] {
+        let mut schema = rest;
+        schema["$schema"] = json!(draft);
+        schema["$defs"] = doubled["$defs"].clone();
+        let refused = Schema::parse(&schema.to_string()).unwrap_err();
+        assert!(refused.contains("look at one value"), "{schema}: {refused}");
+    }
+}
+
 /// What doubles with each level of the data is small when it is written.
 #[test]
 fn data_that_makes_a_schema_double_does_not_fit() {
@@ -101,6 +147,47 @@ fn ordinary_schemas_cost_little() {
     assert!(errors(&list, &numbers(200_000))[0].contains("steps"));
 }
 
+/// A document of nested blocks, each of one of many kinds.
+#[test]
+fn unions_of_kinds_cost_one_kind() {
+    let union = |word: &str, kind: fn(usize) -> Value| {
+        let kinds = (0..40).map(|n| (format!("k{n}"), kind(n)));
+        let mut defs: Map<String, Value> = kinds.collect();
+        let all: Vec<_> = (0..40)
+            .map(|n| json!({"$ref": format!("#/$defs/k{n}")}))
+            .collect();
+        defs.insert("block".to_owned(), json!({word: all}));
+        json!({"$ref": "#/$defs/block", "$defs": defs})
+    };
+    let plain = |n: usize| {
+        json!({"type": "object", "required": ["type"], "properties": {"type": {"const": format!("k{n}")},
+            "children": {"type": "array", "items": {"$ref": "#/$defs/block"}}}})
+    };
+    fn document(levels: usize, kind: &str) -> Value {
+        let children = (0..4).filter(|_| levels > 0);
+        json!({"type": kind, "children": children.map(|_| document(levels - 1, kind)).collect::<Vec<_>>()})
+    }
+    for word in ["anyOf", "oneOf"] {
+        let schema = union(word, plain);
+        assert_eq!(errors(&schema, &document(6, "k7").to_string()), [""; 0]);
+        // To tell what is wrong takes all of them.
+        assert_eq!(
+            errors(&schema, &document(6, "x").to_string()),
+            ["it is too large to tell where"]
+        );
+        assert_eq!(errors(&schema, &document(0, "x").to_string()).len(), 1);
+    }
+    // Two kinds of one name, a kind that isn't required, a draft without const: all branches are asked.
+    let same = |n: usize| json!({"required": ["type"], "properties": {"type": {"const": format!("k{}", n / 2)}, "children": {"items": {"$ref": "#/$defs/block"}}}});
+    let optional = |n: usize| json!({"properties": {"type": {"const": format!("k{n}")}, "children": {"items": {"$ref": "#/$defs/block"}}}});
+    let mut old = union("anyOf", plain);
+    old["$schema"] = json!("http://json-schema.org/draft-04/schema#");
+    for schema in [union("anyOf", same), union("anyOf", optional), old] {
+        let refused = errors(&schema, &document(6, "k7").to_string());
+        assert!(refused[0].contains("steps"), "{refused:?}");
+    }
+}
+
 #[test]
 fn references_of_all_kinds_are_followed() {
     for (schema, fits, fails) in [
@@ -124,6 +211,11 @@ fn references_of_all_kinds_are_followed() {
                 "a": {"$id": "item", "$ref": "#/$defs/b", "$defs": {"b": {"type": "string"}}}}}),
             "\"x\"",
             "1",
+        ),
+        (
+            json!({"properties": {"a": {"id": "of a tool", "$ref": "#/$defs/b"}}, "$defs": {"b": {"type": "string"}}}),
+            r#"{"a": "x"}"#,
+            r#"{"a": 1}"#,
         ),
         (
             json!({"$schema": "http://json-schema.org/draft-07/schema#", "definitions": {"a": {"$id": "#a", "type": "string"}},

@@ -464,6 +464,26 @@ async fn no_key_of_an_event_has_a_meaning_of_its_own() {
     }
 }
 
+/// All that a path finds in a deep value is that value once per level.
+#[tokio::test]
+async fn what_a_path_finds_is_not_copied() {
+    let world = World::new("deep_finds").await;
+    world
+        .subscribe("all", json!({"event_filters": {"jsonpath": "$.**"}}))
+        .await;
+    world
+        .session
+        .run("set statement_timeout = '20s'; set temp_file_limit = '100MB'")
+        .await;
+    let data = format!(
+        "{}\"{}\"{}",
+        "[".repeat(500),
+        "x".repeat(2_000_000),
+        "]".repeat(500)
+    );
+    assert_eq!(world.matched(&Event::with_data(&data)).await, ["all"]);
+}
+
 #[tokio::test]
 async fn an_event_as_deep_as_can_be_published_is_matched() {
     let world = World::new("deep_match").await;

@@ -41,6 +41,35 @@ async fn two_foreign_keys_to_one_row() {
     );
 }
 
+/// The one changes the row, the other deletes it: row by row, since statements would tell the deletion first.
+#[tokio::test]
+async fn a_foreign_key_that_changes_and_one_that_deletes() {
+    let (_db, session) = session("watch_opposed").await;
+    session
+        .run(&format!(
+            "create table people (id integer primary key); insert into people values (1), (2);
+             create table papers (id integer primary key, tenant_id uuid not null, a integer references people on delete cascade, b integer);
+             select webhooks.watch_table('papers', {WATCH});
+             insert into papers values (10, '{TENANT}', 2, 1), (11, '{TENANT}', 1, 2)"
+        ))
+        .await;
+    let state = "select per_row, problem from webhooks.watched_tables";
+    assert_eq!(session.text(state).await, "f|null");
+    session
+        .run("alter table papers add foreign key (b) references people on delete set null")
+        .await;
+    let problem = session.text(state).await;
+    assert!(problem.starts_with("f|AFTER triggers, or"), "{problem}");
+    session
+        .run(&format!("select webhooks.watch_table('papers', {WATCH})"))
+        .await;
+    assert_eq!(session.text(state).await, "t|null");
+    assert_eq!(
+        told(&session, "delete from people").await,
+        ["delete 11 1 2 >", "update 10 1 > 2", "delete 10 2 >"]
+    );
+}
+
 #[tokio::test]
 async fn a_key_that_moves_and_changes_again() {
     let (_db, session) = session("watch_cascade").await;
@@ -142,7 +171,7 @@ async fn triggers_that_change_their_own_row() {
     let state = "select per_row, problem from webhooks.watched_tables";
     let problem = session.text(state).await;
     assert!(
-        problem.starts_with("f|AFTER triggers were made"),
+        problem.starts_with("f|AFTER triggers, or foreign keys with actions, were made"),
         "{problem}"
     );
     session
