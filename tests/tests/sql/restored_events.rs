@@ -186,3 +186,51 @@ async fn copies_are_counted() {
         webhooks.replay_events(r.tenant_id, r.first, r.last + interval '1 us') p";
     assert_eq!(manager.text(replay).await, "10");
 }
+
+/// A restore inserts, and nothing else.
+#[tokio::test]
+async fn watched_tables_publish_what_no_restore_does() {
+    let (_db, session) = database("watched").await;
+    let parts = [("\"Documents\"", "false"), ("public.pages", "true")];
+    for (table, per_row) in parts {
+        session
+            .run(&format!(
+                "create table {table} (id uuid primary key, tenant_id uuid, title text);
+                 select webhooks.watch_table('{table}', 'document.uploaded', 'document.processed', 'document.deleted', per_row => {per_row})"
+            ))
+            .await;
+    }
+    // A trigger changes what is restored.
+    session
+        .run(
+            "create function public.retitle() returns trigger language plpgsql as $$
+             begin
+                 update public.pages set title = 'b' where title = 'a';
+                 return null;
+             end $$;
+             create trigger retitle after insert on public.pages execute function public.retitle()",
+        )
+        .await;
+    session.run(DUMP).await;
+    for (table, _) in parts {
+        session
+            .run(&format!(
+                "insert into {table} values ('{TENANT}', '{TENANT}', 'a')"
+            ))
+            .await;
+    }
+    assert_eq!(queued(&session).await, "0");
+    for (table, _) in parts {
+        session
+            .run(&format!(
+                "update {table} set title = 'c'; delete from {table}"
+            ))
+            .await;
+    }
+    let published = "select string_agg(event_type, ' ' order by id) from webhooks.event_logs";
+    assert_eq!(
+        session.text(published).await,
+        "document.processed document.deleted document.processed document.deleted"
+    );
+    assert_eq!(queued(&session).await, "4");
+}
