@@ -88,7 +88,7 @@ begin
 end
 $$;
 comment on function webhooks.adopt_if_empty() is
-    'Adopts a copy that has nothing to deliver and nobody to deliver to, such as one of a template database. Part of join_sidecars().';
+    'Adopts a copy that has nothing to deliver and nobody to deliver to, such as one of a template database, unless it was restored or released. Part of join_sidecars().';
 
 create function webhooks.cancel_all_outstanding(reason text)
 returns bigint

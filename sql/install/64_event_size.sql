@@ -11,6 +11,7 @@ declare
     most constant bigint := webhooks.setting('max_event_data_bytes');
     objection text := webhooks.json_objection(event_data, most);
     name text := 'event_data';
+    done boolean;
 begin
     if objection is null then
         name := 'resource_data';
@@ -19,6 +20,8 @@ begin
     if objection is null then
         return;
     end if;
+    -- This function, match_events(), and the statements that call them, which are long.
+    done := webhooks.omit_context(4);
     raise exception '% is %', name, objection
         using errcode = 'program_limit_exceeded', schema = 'webhooks', table = 'event_logs', column = name,
               hint = case
