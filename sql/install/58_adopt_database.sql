@@ -175,7 +175,7 @@ declare
 begin
     if webhooks.is_restoring() and webhooks.is_adopted() then
         get diagnostics callers = pg_context;
-        if callers !~ '\mwebhooks\.insert_subscription\(' then
+        if callers !~ '\mwebhooks"?\."?insert_subscription"?\(' then
             insert into webhooks.database_bindings (system_identifier, database_oid) values (0, 0);
             raise warning 'subscriptions are restored: nothing is delivered from database "%" until it is adopted', current_database()
                 using hint = 'The role owns the extension, and check_function_bodies is off as in a restore. If this is none: select webhooks.adopt_database(outstanding => ''keep'');';

@@ -10,8 +10,8 @@ declare
     callers text;
 begin
     get diagnostics callers = pg_context;
-    -- Triggers of watched tables have decided by themselves.
-    return callers ~ '\mwebhooks\.publish_event\(uuid,text,|_webhooks"?\(\)';
+    -- Triggers of watched tables have decided by themselves. With quotes: quote_all_identifiers.
+    return callers ~ '\mwebhooks"?\."?publish_event"?\(|_webhooks"?\(\)';
 end
 $$;
 comment on function webhooks.is_publishing() is

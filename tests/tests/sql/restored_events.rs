@@ -79,6 +79,16 @@ async fn publish_event_queues_whatever_the_session_is_set_to() {
     assert_eq!(session.text(restored).await, "0");
 }
 
+#[tokio::test]
+async fn publish_event_queues_where_identifiers_are_quoted() {
+    let (_db, session) = database("quoted").await;
+    // Functions have the names that they had when the session called them first.
+    session.run("set quote_all_identifiers = on").await;
+    session.run(DUMP).await;
+    session.run(&publish()).await;
+    assert_eq!(queued(&session).await, "1");
+}
+
 /// Triggers of the application run so on a subscriber of logical replication.
 #[tokio::test]
 async fn an_application_trigger_publishes_in_replica_mode() {
