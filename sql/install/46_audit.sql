@@ -141,8 +141,8 @@ declare
     is_on boolean;
     action text := case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end;
 begin
-    -- A restore brings the entries with it.
-    if webhooks.is_restoring() then
+    -- A restore brings the entries with it, and changes and deletes nothing.
+    if tg_op = 'INSERT' and webhooks.is_restoring() then
         return null;
     end if;
     if tg_op = 'UPDATE' then

@@ -79,7 +79,8 @@ language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-    if not webhooks.is_adopted()
+    -- A template's row is alone. Of two, one came from elsewhere: subscriptions may be about to follow it.
+    if not webhooks.is_adopted() and (select count(*) = 1 from webhooks.database_bindings)
         and not exists (select from webhooks.webhook_subscriptions) and not exists (select from webhooks.delivery_queue) then
         lock table webhooks.database_bindings in share row exclusive mode;
         perform webhooks.bind_database();
@@ -87,7 +88,7 @@ begin
 end
 $$;
 comment on function webhooks.adopt_if_empty() is
-    'Adopts a copy that has nothing to deliver and nobody to deliver to, such as one of a template database. Part of join_sidecars().';
+    'Adopts a copy that has nothing to deliver and nobody to deliver to, such as one of a template database, unless it was restored or released. Part of join_sidecars().';
 
 create function webhooks.cancel_all_outstanding(reason text)
 returns bigint
@@ -162,15 +163,23 @@ $$;
 comment on function webhooks.release_database() is
     'Ends deliveries from this database until adopt_database() is called. For a copy of the server''s files (a snapshot, a promoted standby of staging), which PostgreSQL can''t tell from the original.';
 
--- A restore of subscriptions into a database where sidecars run: from that statement on they are not delivered to.
+-- A restore of subscriptions into a database where sidecars run: from that statement on they are not delivered to. No restore
+-- calls create_subscription() and its like.
 create function webhooks.release_restored()
 returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+    callers text;
 begin
-    if webhooks.is_restoring() then
-        insert into webhooks.database_bindings (system_identifier, database_oid) values (0, 0);
+    if webhooks.is_restoring() and webhooks.is_adopted() then
+        get diagnostics callers = pg_context;
+        if callers !~ '\mwebhooks"?\."?insert_subscription"?\(' then
+            insert into webhooks.database_bindings (system_identifier, database_oid) values (0, 0);
+            raise warning 'subscriptions are restored: nothing is delivered from database "%" until it is adopted', current_database()
+                using hint = 'The role owns the extension, and check_function_bodies is off as in a restore. If this is none: select webhooks.adopt_database(outstanding => ''keep'');';
+        end if;
     end if;
     return null;
 end

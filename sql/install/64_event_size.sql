@@ -20,8 +20,8 @@ begin
     if objection is null then
         return;
     end if;
-    -- This function and the statement that calls it, which is long.
-    done := webhooks.omit_context(2);
+    -- This function, match_events(), and the statements that call them, which are long.
+    done := webhooks.omit_context(4);
     raise exception '% is %', name, objection
         using errcode = 'program_limit_exceeded', schema = 'webhooks', table = 'event_logs', column = name,
               hint = case

@@ -10,11 +10,12 @@ declare
     callers text;
 begin
     get diagnostics callers = pg_context;
-    return callers ~ '\mwebhooks\.publish_event\(uuid,text,';
+    -- Triggers of watched tables have decided by themselves. With quotes: quote_all_identifiers.
+    return callers ~ '\mwebhooks"?\."?publish_event"?\(|_webhooks"?\(\)';
 end
 $$;
 comment on function webhooks.is_publishing() is
-    'Whether publish_event() is one of the callers. Part of copies_events(), which asks it only in a session that could restore or replicate.';
+    'Whether publish_event() or the trigger of a watched table is one of the callers. Part of copies_events(), which asks it only in a session that could restore or replicate.';
 
 create function webhooks.copies_events()
 returns boolean
@@ -25,7 +26,7 @@ return (webhooks.is_restoring()
            and webhooks.owns_extension(webhooks.caller()))
     and not webhooks.is_publishing();
 comment on function webhooks.copies_events() is
-    'Whether rows that are inserted into event_logs are copies, which are not published: a superuser or the owner restores a dump, or inserts them with session_replication_role = replica. What publish_event() inserts is published in any session.';
+    'Whether rows that are inserted into event_logs are copies, which are not published: a superuser or the owner restores a dump, or inserts them with session_replication_role = replica. What publish_event() and triggers of watched tables insert is published in any session.';
 
 create table webhooks.restored_events (
     tenant_id uuid,

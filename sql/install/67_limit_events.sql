@@ -130,8 +130,8 @@ declare
     answer text := verdict;
     begun timestamptz;
     outstanding bigint;
-    -- This function and the statement of limit_events(), which is long.
-    done constant boolean := webhooks.omit_context(2);
+    -- This function, limit_events(), and the statements that call them, which are long.
+    done constant boolean := webhooks.omit_context(4);
 begin
     -- Rare: events that may be published don't get here, but for the first ones of a session and who counts for the others.
     for attempt in 1 .. 10 loop

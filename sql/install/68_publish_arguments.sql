@@ -37,7 +37,8 @@ begin
          'Write event_data => ... for the data: by position it comes before resource_type.'),
         (resource_type ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$', 'resource_type', 'is a UUID', 'invalid_parameter_value',
          'Write resource_id => ... for the id, and resource_type => ... for what it is the id of.'),
-        (idempotency_key !~ '\S', 'idempotency_key', 'is blank', 'invalid_parameter_value',
+        -- Also of white space that no locale has as such, and of marks that don't show.
+        (idempotency_key ~ '^[\s\u0085\u00a0\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u2064\u3000\ufeff]*$', 'idempotency_key', 'is blank', 'invalid_parameter_value',
          'Give a key that is this event''s alone, or null for none.')
     ) v (found, parameter, problem, code, hint)
     where v.found

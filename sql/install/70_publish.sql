@@ -37,7 +37,7 @@ begin
         or ascii(publish_event.resource_type) in (91, 123)
         or octet_length(publish_event.session_id) > 255 or octet_length(publish_event.request_id) > 255
         or octet_length(publish_event.event_version) > 20 or octet_length(publish_event.ordering_key) > 255
-        or octet_length(publish_event.idempotency_key) > 255 or ascii(publish_event.idempotency_key) <= 32
+        or octet_length(publish_event.idempotency_key) > 255 or ascii(publish_event.idempotency_key) not between 33 and 126
         or publish_event.environment not in ('dev', 'staging', 'production')
         or least(publish_event.deliver_after, publish_event.expires_at) < timestamptz '1970-01-01 00:00Z'
         or publish_event.deliver_after >= timestamptz '10000-01-01 00:00Z'

@@ -183,8 +183,11 @@ declare
     -- An UPDATE''s: 0 none to publish, 1 some, 2 more than one row.
     changes integer;
 begin
-    -- Rows that a restore brings: their events are in the dump.
-    if webhooks.is_restoring() then
+    -- Rows that a restore brings, and what other triggers make of them: their events are in the dump. A restore itself changes
+    -- and deletes nothing.
+    if webhooks.is_restoring() and (tg_op = ''INSERT'' or tg_op = ''UPDATE'' and pg_trigger_depth() > 1) then
+        raise notice ''restored rows of % are not published'', tg_relid::regclass
+            using hint = ''The role owns the extension, and check_function_bodies is off as in a restore. To publish, reset it.'';
         return null;
     end if;', format('
     -- Null if there are two of a name, also: then which one is called might be anybody''s choice.

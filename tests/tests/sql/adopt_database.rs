@@ -247,6 +247,61 @@ async fn a_released_database_delivers_nothing() {
     assert_eq!(session.text(audited).await, "released adopted");
 }
 
+/// A dump's own row comes before its subscriptions, which --disable-triggers may bring unnoticed.
+#[tokio::test]
+async fn a_restore_is_not_adopted_halfway() {
+    let db = Database::fresh("halfway").await.unwrap();
+    let session = Session::open(&db).await;
+    session
+        .run("insert into webhooks.database_bindings values (1, 1, 'production')")
+        .await;
+    let sidecar = Session::open_as(&db, SIDECAR_ROLE).await;
+    let refusal = sidecar.refused("select webhooks.join_sidecars()").await;
+    assert_eq!(refusal.code, "WHCPY", "{refusal:?}");
+    session
+        .run(&format!(
+            "alter table webhooks.webhook_subscriptions disable trigger all;
+             insert into webhooks.webhook_subscriptions (id, tenant_id, name, webhook_url, subscribed_events)
+             values ('{SUBSCRIPTION}', '{TENANT}', 'a', 'https://customer.example/', '[\"*\"]');
+             alter table webhooks.webhook_subscriptions enable trigger all"
+        ))
+        .await;
+    assert_delivers_nothing(&db).await;
+}
+
+/// A migration, run with the settings of a dump.
+#[tokio::test]
+async fn subscribing_by_function_is_no_restore() {
+    let db = Database::fresh("migration").await.unwrap();
+    let session = Session::open(&db).await;
+    session.run("set check_function_bodies = off").await;
+    for subscribe in [
+        format!(
+            "select webhooks.create_subscription('{TENANT}', 'a', 'https://customer.example/', '[\"*\"]')"
+        ),
+        format!(
+            "select webhooks.import_subscriptions('{TENANT}', '[{{\"name\": \"b\", \"webhook_url\": \"https://customer.example/\", \"subscribed_events\": [\"*\"]}}]', dry_run => false)"
+        ),
+    ] {
+        session.run(&subscribe).await;
+        assert_eq!(session.text(IS_ADOPTED).await, "t", "{subscribe}");
+    }
+    // An INSERT may be one: once is enough.
+    let insert = format!(
+        "insert into webhooks.webhook_subscriptions (tenant_id, name, webhook_url, subscribed_events)
+         values ('{TENANT}', 'c', 'https://customer.example/', '[\"*\"]')"
+    );
+    session.run(&insert).await;
+    session.run(&insert).await;
+    let bindings = "select count(*), webhooks.is_adopted() from webhooks.database_bindings";
+    assert_eq!(session.text(bindings).await, "2|f");
+    let log = db.cluster().server_log();
+    let warned = log
+        .lines()
+        .filter(|line| line.contains(db.name()) && line.contains("subscriptions are restored"));
+    assert_eq!(warned.count(), 1);
+}
+
 /// Of a restore into a database where sidecars run, what they could deliver comes last: the subscriptions.
 #[tokio::test]
 async fn restored_subscriptions_are_not_delivered_to_by_a_sidecar_that_is_there() {

@@ -234,6 +234,16 @@ async fn it_says_who() {
         ))
         .await;
     assert_eq!(session.text(entries).await, "4");
+    // No restore deletes.
+    session
+        .run("delete from webhooks.webhook_subscriptions")
+        .await;
+    let deleted = "select count(*) from webhooks.audit_log where action = 'deleted'";
+    let subscriptions = "select count(*) from webhooks.audit_log where action = 'created'";
+    assert_eq!(
+        session.text(deleted).await.parse::<i64>().unwrap(),
+        session.text(subscriptions).await.parse::<i64>().unwrap() + 1
+    );
 }
 
 /// Who may see all tenants is worth an entry, also when a DBA who is no superuser says so.

@@ -248,7 +248,13 @@ async fn of_two_racing_sessions_with_other_events_one_is_refused() {
 #[tokio::test]
 async fn keys_that_are_none_are_refused() {
     let (_db, a, _b) = database("blank").await;
-    for key in ["''", "' '", "E' \\t\\n'"] {
+    for key in [
+        "''",
+        "' '",
+        "E' \\t\\n'",
+        "E'\\u00a0'",
+        "E' \\u3000\\u200b'",
+    ] {
         let refusal = a
             .refused(&publish(TENANTS[0], "k").replace("'k'", key))
             .await;

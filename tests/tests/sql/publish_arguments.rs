@@ -191,6 +191,41 @@ async fn errors_show_no_data_and_little_context() {
         ),
         "{refusal:?}"
     );
+    // What triggers find out, too.
+    session
+        .run("select webhooks.register_event_type('order.paid', schema => '{\"required\": [\"n\"]}')")
+        .await;
+    let nested = format!(
+        "event_data => ('{{\"a\": \"{SECRET}\", \"b\": ' || repeat('[', 600) || repeat(']', 600) || '}}')::jsonb"
+    );
+    for (arguments, code) in [
+        (format!("'{{T}}', 'order.paid', {data}"), "23514"),
+        (format!("'{{T}}', 'job.created', {nested}"), "54000"),
+    ] {
+        let refusal = refused(&publisher, &arguments).await;
+        assert_eq!(refusal.code, code, "{refusal:?}");
+        assert!(
+            refusal.context.contains("publish_event("),
+            "{}",
+            refusal.context
+        );
+    }
+    session
+        .run(&format!(
+            "select webhooks.set_tenant_limits('{TENANT}', null, 1, null)"
+        ))
+        .await;
+    let limited = format!(
+        "select webhooks.publish_event('{TENANT}', 'job.created', {data}) from generate_series(1, 100)"
+    );
+    let refusal = publisher.refused(&limited).await;
+    assert_eq!(refusal.code, "53400", "{refusal:?}");
+    assert!(refusal.context.lines().count() <= 8, "{}", refusal.context);
+    session
+        .run(&format!(
+            "select webhooks.set_tenant_limits('{TENANT}', null, null, null)"
+        ))
+        .await;
     let refusal = refused(&publisher, &format!("null, 'job.created', {data}")).await;
     assert_eq!(refusal.message, "tenant_id is null");
     // Also where an INSERT finds it out, in the middle of a long statement of ours.

@@ -79,6 +79,16 @@ async fn publish_event_queues_whatever_the_session_is_set_to() {
     assert_eq!(session.text(restored).await, "0");
 }
 
+#[tokio::test]
+async fn publish_event_queues_where_identifiers_are_quoted() {
+    let (_db, session) = database("quoted").await;
+    // Functions have the names that they had when the session called them first.
+    session.run("set quote_all_identifiers = on").await;
+    session.run(DUMP).await;
+    session.run(&publish()).await;
+    assert_eq!(queued(&session).await, "1");
+}
+
 /// Triggers of the application run so on a subscriber of logical replication.
 #[tokio::test]
 async fn an_application_trigger_publishes_in_replica_mode() {
@@ -185,4 +195,52 @@ async fn copies_are_counted() {
         (select tenant_id, min(first_created_at) as first, max(last_created_at) as last from webhooks.restored_events group by tenant_id) r,
         webhooks.replay_events(r.tenant_id, r.first, r.last + interval '1 us') p";
     assert_eq!(manager.text(replay).await, "10");
+}
+
+/// A restore inserts, and nothing else.
+#[tokio::test]
+async fn watched_tables_publish_what_no_restore_does() {
+    let (_db, session) = database("watched").await;
+    let parts = [("\"Documents\"", "false"), ("public.pages", "true")];
+    for (table, per_row) in parts {
+        session
+            .run(&format!(
+                "create table {table} (id uuid primary key, tenant_id uuid, title text);
+                 select webhooks.watch_table('{table}', 'document.uploaded', 'document.processed', 'document.deleted', per_row => {per_row})"
+            ))
+            .await;
+    }
+    // A trigger changes what is restored.
+    session
+        .run(
+            "create function public.retitle() returns trigger language plpgsql as $$
+             begin
+                 update public.pages set title = 'b' where title = 'a';
+                 return null;
+             end $$;
+             create trigger retitle after insert on public.pages execute function public.retitle()",
+        )
+        .await;
+    session.run(DUMP).await;
+    for (table, _) in parts {
+        session
+            .run(&format!(
+                "insert into {table} values ('{TENANT}', '{TENANT}', 'a')"
+            ))
+            .await;
+    }
+    assert_eq!(queued(&session).await, "0");
+    for (table, _) in parts {
+        session
+            .run(&format!(
+                "update {table} set title = 'c'; delete from {table}"
+            ))
+            .await;
+    }
+    let published = "select string_agg(event_type, ' ' order by id) from webhooks.event_logs";
+    assert_eq!(
+        session.text(published).await,
+        "document.processed document.deleted document.processed document.deleted"
+    );
+    assert_eq!(queued(&session).await, "4");
 }
