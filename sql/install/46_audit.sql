@@ -141,8 +141,8 @@ declare
     is_on boolean;
     action text := case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end;
 begin
-    -- A restore brings the entries with it, and changes and deletes nothing.
-    if tg_op = 'INSERT' and webhooks.is_restoring() then
+    -- A restore brings the entries with it. It changes and deletes nothing by itself; triggers of ours replace built-in types.
+    if webhooks.is_restoring() and (tg_op = 'INSERT' or pg_trigger_depth() > 1) then
         return null;
     end if;
     if tg_op = 'UPDATE' then
