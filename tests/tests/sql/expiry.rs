@@ -73,7 +73,8 @@ async fn is_ended_whatever_holds_it_back() {
         ]
     );
     // A monitor may read it, too.
-    let reason = "select distinct error_message, failure = error_message from webhooks.delivery_attempts";
+    let reason =
+        "select distinct error_message, failure = error_message from webhooks.delivery_attempts";
     assert_eq!(
         session.lines(reason).await,
         ["expires_at or max_delivery_age_seconds has passed; nothing was sent|t"]
