@@ -114,6 +114,24 @@ impl Database {
         }
     }
 
+    /// A copy of it by CREATE DATABASE, in the same cluster. Its sessions are ended.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub async fn copy(&self) -> Result<Self> {
+        let name = format!("{}_copy", self.name);
+        let admin = self.cluster.connect("postgres", "postgres").await?;
+        // Sessions that were dropped a moment ago may still be there.
+        let gone = format!(
+            "select pg_terminate_backend(pid, 10000) from pg_stat_activity where datname = '{}'",
+            self.name
+        );
+        admin.batch_execute(&gone).await?;
+        let copy = format!("create database {name} template {}", self.name);
+        admin.batch_execute(&copy).await?;
+        Ok(Self::existing(&self.cluster, &name))
+    }
+
     /// Creates the extension and, once per cluster, the login roles: [`SIDECAR_ROLE`], [`PUBLISHER_ROLE`] and so on.
     ///
     /// # Errors

@@ -82,19 +82,14 @@ async fn a_restore_is_not_delivered_by_the_sidecar_that_runs() {
     assert!(sidecar.exited().unwrap().is_none());
 }
 
-/// A database that is made of a template with the extension, and one that was restored before it was ever used.
+/// A database that is made of a template with the extension.
 #[tokio::test]
 async fn a_copy_of_an_unused_database_needs_no_words() {
     let template = Database::fresh("unused").await.unwrap();
-    let cluster = template.cluster();
-    let dump = cluster.dump(template.name(), &[]).await.unwrap();
-    let restored = Database::create_empty(cluster, "unused_copy")
-        .await
-        .unwrap();
-    cluster.restore(restored.name(), &dump).await.unwrap();
+    let copy = template.copy().await.unwrap();
     let receiver = Receiver::start().unwrap();
     receiver.on("/", Reply::status(200));
-    let _sidecar = Sidecar::start(&restored).await.unwrap();
-    let endpoint = subscribe(&restored, &receiver.url("/"), json!({})).await;
-    published_now(&restored, &endpoint).await;
+    let _sidecar = Sidecar::start(&copy).await.unwrap();
+    let endpoint = subscribe(&copy, &receiver.url("/"), json!({})).await;
+    published_now(&copy, &endpoint).await;
 }

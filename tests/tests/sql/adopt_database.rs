@@ -30,22 +30,6 @@ async fn production(name: &str) -> Database {
     db
 }
 
-/// A copy by CREATE DATABASE, in the same cluster.
-async fn copy(db: &Database) -> Database {
-    let copy = format!("{}_copy", db.name());
-    let cluster = db.cluster();
-    let template = format!("create database {copy} template {}", db.name());
-    let admin = cluster.connect("postgres", "postgres").await.unwrap();
-    // Sessions that were dropped a moment ago may still be there.
-    let gone = format!(
-        "select pg_terminate_backend(pid, 10000) from pg_stat_activity where datname = '{}'",
-        db.name()
-    );
-    admin.batch_execute(&gone).await.unwrap();
-    admin.batch_execute(&template).await.unwrap();
-    Database::existing(cluster, &copy)
-}
-
 /// All that a sidecar needs to deliver, and tests, which would wait in vain.
 async fn assert_delivers_nothing(db: &Database) {
     let sidecar = Session::open_as(db, SIDECAR_ROLE).await;
@@ -82,7 +66,7 @@ async fn assert_delivers(db: &Database) {
 #[tokio::test]
 async fn a_copy_cancels_what_is_outstanding() {
     let db = production("copied").await;
-    let copy = copy(&db).await;
+    let copy = db.copy().await.unwrap();
     assert_delivers_nothing(&copy).await;
     let session = Session::open(&copy).await;
     // Applications work as ever.
@@ -125,7 +109,7 @@ async fn a_copy_cancels_what_is_outstanding() {
 #[tokio::test]
 async fn a_copy_takes_the_originals_place() {
     let db = production("replaced").await;
-    let copy = copy(&db).await;
+    let copy = db.copy().await.unwrap();
     assert_delivers_nothing(&copy).await;
     let session = Session::open(&copy).await;
     // Of a dump that is being restored, the subscriptions may come after the deliveries: they wait for them.
@@ -147,7 +131,7 @@ async fn a_copy_takes_the_originals_place() {
 #[tokio::test]
 async fn the_operator_has_to_say_which() {
     let db = production("undecided").await;
-    let copy = copy(&db).await;
+    let copy = db.copy().await.unwrap();
     let session = Session::open(&copy).await;
     for wrong in ["null", "'delete'", "''", "'KEEP'"] {
         let adopt = format!("select webhooks.adopt_database({wrong})");
@@ -182,7 +166,7 @@ async fn the_operator_has_to_say_which() {
 #[tokio::test]
 async fn a_copy_with_nobody_to_deliver_to_adopts_itself() {
     let db = Database::fresh("template").await.unwrap();
-    let copy = copy(&db).await;
+    let copy = db.copy().await.unwrap();
     let session = Session::open(&copy).await;
     assert_eq!(session.text(IS_ADOPTED).await, "f");
     let sidecar = Session::open_as(&copy, SIDECAR_ROLE).await;
@@ -331,7 +315,7 @@ async fn restored_subscriptions_are_not_delivered_to_by_a_sidecar_that_is_there(
 #[tokio::test]
 async fn waiting_in_a_copy_says_why_nothing_comes() {
     let db = production("waiting").await;
-    let copy = copy(&db).await;
+    let copy = db.copy().await.unwrap();
     let session = Session::open(&copy).await;
     let waited = session
         .text("select is_final, status from webhooks.wait_for_delivery((select id from webhooks.delivery_queue where attempt = 0 limit 1), '0 s')")
