@@ -146,7 +146,7 @@ pub const FUNCTIONS: &[(&str, &str, Answer)] = &[
     ("disarm_doorbell", "sidecar", Same("select webhooks.disarm_doorbell('{1}')")),
     ("event_deliveries", "manager", Own("select count(*) from webhooks.event_deliveries('{tenant}', '{{event}}')")),
     ("event_history", "manager", Own("select count(*) from webhooks.event_history('{tenant}')")),
-    ("event_id_range", "manager", Own("select count(*) from webhooks.event_logs e, webhooks.event_id_range('{tenant}', now() - interval '1 day', now() + interval '1 day') r where e.tenant_id = '{tenant}' and e.id between r.first_id and r.last_id")),
+    ("event_id_range", "manager", Own("select count(*) from webhooks.event_logs e, webhooks.event_id_range('{tenant}', pg_catalog.now() operator(pg_catalog.-) interval '1 day', pg_catalog.now() operator(pg_catalog.+) interval '1 day') r where e.tenant_id operator(pg_catalog.=) '{tenant}' and e.id operator(pg_catalog.>=) r.first_id and e.id operator(pg_catalog.<=) r.last_id")),
     ("expire_deliveries", "", Owner),
     ("explain_match", "manager", Own("select count(*) from webhooks.explain_match('{tenant}', 'job.created')")),
     ("export_subscriptions", "manager", Own("select pg_catalog.jsonb_array_length(webhooks.export_subscriptions('{tenant}'))")),

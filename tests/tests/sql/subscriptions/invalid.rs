@@ -405,7 +405,7 @@ async fn a_path_that_could_stall_publishers_is_refused() {
     let path = |path: &str| insert(&json!({"event_filters": {"jsonpath": path}}));
     let long = format!("$.a == \"{}\"", "x".repeat(1000));
     let product = "a comparison of two values that can each be many";
-    let root = "a filter's condition refers to $, where that can be many values";
+    let root = "a filter's condition does more with $ than to compare a single value";
     for (refused, reason) in [
         ("$.a[*] ? (@ == $.a[*])", root),
         ("strict $.a[*] ? (@ == $.a[*])", root),
