@@ -447,6 +447,8 @@ async fn restores_of_data_alone_publish_nothing() {
     admin
         .run("do $$ begin if to_regrole('extension_owner') is null then create role extension_owner login superuser; end if; end $$")
         .await;
+    let is_15 = "select current_setting('server_version_num')::integer < 160000";
+    let is_15 = admin.text(is_15).await == "t";
     let root = "--load-via-partition-root";
     for (arguments, counted) in [
         (&["--data-only"][..], "0"),
@@ -462,6 +464,10 @@ async fn restores_of_data_alone_publish_nothing() {
         // Some tables alone.
         (&["--data-only", "-t", "webhooks.event_logs*"], "0"),
     ] {
+        // Asked for partitions of an extension's table by name, pg_dump 15 crashes.
+        if arguments.contains(&"-t") && is_15 {
+            continue;
+        }
         let archive = cluster.directory().join("data_only.archive");
         let mut pg_dump = cluster.client_program("pg_dump", original.name());
         pg_dump.args(["-Fc", "-f"]).arg(&archive).args(arguments);
@@ -526,7 +532,8 @@ async fn run(cluster: &Cluster, mut command: Command) {
     let messages = String::from_utf8_lossy(&output.stderr);
     assert!(
         output.status.success(),
-        "{messages}\n{}",
+        "{}: {messages}\n{}",
+        output.status,
         cluster.server_log_tail(20)
     );
 }

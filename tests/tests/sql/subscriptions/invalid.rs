@@ -468,7 +468,7 @@ async fn a_path_that_could_stall_publishers_is_refused() {
         "exists($.a ? (@ == 1)) && exists($.b ? (@ == 1)) && ($.c == 1) is unknown",
         "$.\"$\" ? (@.\"?(?(?(\" == \"** ** \\\" ?($ $\")",
         "$.a ? ((((@.x + 1) * 2)) > -1.5e3 - 2 % 7)",
-        "strict $.a ? (@.t.datetime() < $.u.datetime(\"HH24:MI\") && @.s like_regex \"^(a|b)**\" flag \"q\")",
+        "strict $.a ? (@.t.datetime(\"HH24:MI\") == $.u && @.s like_regex \"^(a|b)**\" flag \"q\")",
         "$.a[0 to last, 3].type() starts with \"o\"",
         "$.a[last - 1].**{2 to last}.b.* != null",
         "!(+$.a[*].size() >= 2) || true == $.b",
