@@ -3,7 +3,7 @@
 use super::scan::{Token, tokens};
 use super::{MAX_ATOMS, MAX_PRODUCTS, MAX_SUBSCRIPTS, MAX_WILDCARDS, PathError, RegexError, regex};
 
-/// What is known of the values of a part.
+/// Bounds on the values of a part of a path.
 #[derive(Debug, Clone, Copy)]
 struct Values {
     /// One at the most.

@@ -7,7 +7,7 @@ use super::{MAX_ATOMS, RegexError};
 use std::iter::Peekable;
 use std::str::Chars;
 
-/// What an atom counts for that is repeated together with nothing that must be there.
+/// Weight of an atom in a repeated part that may be empty.
 const EMPTY: u64 = 8;
 /// Deepest nesting of parentheses.
 const MAX_DEPTH: usize = 50;
