@@ -51,6 +51,24 @@ pub fn text_size(
     value: &[u8],
     max_bytes: usize,
     max_depth: usize,
+    pause: impl FnMut(),
+) -> TextSize {
+    measure(value, max_bytes, max_depth, string, pause)
+}
+
+/// Whether a value is surely within both limits: it doesn't read strings, which escapes could make six times as long. If
+/// not, [`text_size`] tells.
+pub fn surely_fits(value: &[u8], max_bytes: usize, max_depth: usize, pause: impl FnMut()) -> bool {
+    let longest = |text: &[u8]| 2 + 6 * text.len();
+    let size = measure(value, max_bytes, max_depth, longest, pause);
+    matches!(size, TextSize::Bytes(_))
+}
+
+fn measure(
+    value: &[u8],
+    max_bytes: usize,
+    max_depth: usize,
+    string: impl Fn(&[u8]) -> usize,
     mut pause: impl FnMut(),
 ) -> TextSize {
     let mut walk = Walk {
@@ -58,7 +76,7 @@ pub fn text_size(
         bytes: 0,
         open: Vec::new(),
     };
-    match walk.measure(max_bytes, max_depth, &mut pause) {
+    match walk.measure(max_bytes, max_depth, string, &mut pause) {
         Ok(bytes) => TextSize::Bytes(bytes),
         Err(reason) => reason,
     }
@@ -88,6 +106,7 @@ impl Walk<'_> {
         &mut self,
         max_bytes: usize,
         max_depth: usize,
+        string: impl Fn(&[u8]) -> usize,
         pause: &mut impl FnMut(),
     ) -> Result<usize, TextSize> {
         let mut current = self.enter(0, self.value.len())?;

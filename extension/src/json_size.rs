@@ -4,7 +4,7 @@
 use pgrx::fcinfo::pg_getarg_datum;
 use pgrx::prelude::*;
 use pgrx::{check_for_interrupts, pg_sys, varlena};
-use webhooks_core::jsonb::{TextSize, is_surely_larger, text_size as measure};
+use webhooks_core::jsonb::{TextSize, is_surely_larger, surely_fits, text_size as measure};
 
 /// Deepest nesting of what is published. Parsers of receivers give up about there: PHP's at 512.
 const MAX_DEPTH: usize = 512;
@@ -41,11 +41,30 @@ fn size(
     }
 }
 
+/// Whether an argument is null, or a value that is here and that need not be read to know that it may be published.
+fn is_surely_small(fcinfo: pg_sys::FunctionCallInfo, n: usize, max_bytes: usize) -> bool {
+    let Some(stored) = argument(fcinfo, n) else {
+        return true;
+    };
+    // SAFETY: a varlena in any form, which nothing changes during the call.
+    unsafe {
+        is_plain(stored)
+            && surely_fits(
+                varlena::varlena_to_byte_slice(stored),
+                max_bytes,
+                MAX_DEPTH,
+                || {
+                    check_for_interrupts!();
+                },
+            )
+    }
+}
+
 /// Whether a value is here, and not compressed.
 ///
 /// # Safety
 /// A varlena.
-unsafe fn is_plain(value: *const pg_sys::varlena) -> bool {
+pub unsafe fn is_plain(value: *const pg_sys::varlena) -> bool {
     // SAFETY: the caller's.
     unsafe {
         varlena::varatt_is_4b_u(value)
@@ -90,7 +109,10 @@ fn json_text_size(fcinfo: pg_sys::FunctionCallInfo) -> Option<i64> {
 #[pg_extern(sql = false, immutable, parallel_safe)]
 fn json_fits(fcinfo: pg_sys::FunctionCallInfo) -> bool {
     let max_bytes = bound(number(fcinfo, 2).unwrap_or(0));
-    let fits = |n| matches!(size(fcinfo, n, max_bytes, MAX_DEPTH), TextSize::Bytes(_));
+    let fits = |n| {
+        is_surely_small(fcinfo, n, max_bytes)
+            || matches!(size(fcinfo, n, max_bytes, MAX_DEPTH), TextSize::Bytes(_))
+    };
     fits(0) && fits(1)
 }
 

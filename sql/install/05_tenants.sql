@@ -52,12 +52,30 @@ begin atomic
 end;
 comment on function webhooks.owns_extension(name) is 'Whether a role is a superuser, or the owner of the extension or a member of it.';
 
+create function webhooks.could_copy_events()
+returns boolean
+language c stable
+as 'MODULE_PATHNAME', 'could_copy_events_wrapper';
+comment on function webhooks.could_copy_events() is
+    'Whether the session has check_function_bodies off or session_replication_role = replica. Part of is_restoring() and copies_events().';
+
+create function webhooks.restores()
+returns boolean
+language plpgsql stable parallel restricted
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    return not current_setting('check_function_bodies')::boolean and webhooks.owns_extension(webhooks.caller());
+end
+$$;
+comment on function webhooks.restores() is 'What is_restoring() says, of a session that could restore. Part of is_restoring().';
+
 -- Every form of pg_dump and pg_restore turns check_function_bodies off first. Others can do that, too, so only a role that
--- can restore is taken to do so. Inlined: where the setting is on, as usual, nothing else is looked at.
+-- can restore is taken to do so. Inlined, and small: it is prepared for each statement on a watched table.
 create function webhooks.is_restoring()
 returns boolean
 language sql stable parallel restricted
-return not current_setting('check_function_bodies')::boolean and webhooks.owns_extension(webhooks.caller());
+return webhooks.could_copy_events() and webhooks.restores();
 comment on function webhooks.is_restoring() is
     'Whether this session restores a dump: a superuser or the owner, with check_function_bodies off. Restored rows publish nothing and are not checked again.';
 

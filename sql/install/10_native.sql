@@ -99,6 +99,16 @@ language c volatile strict
 as 'MODULE_PATHNAME', 'counted_matches_wrapper';
 comment on function webhooks.counted_matches() is 'How often match_events() ran in this session. Part of publish_event().';
 
+create function webhooks.look_usual(
+    tenant_id uuid, event_type text, event_name text, event_data jsonb, resource_type text, session_id text, request_id text,
+    event_version text, environment text, idempotency_key text, ordering_key text, deliver_after timestamptz, expires_at timestamptz
+)
+returns boolean
+language c immutable parallel safe
+as 'MODULE_PATHNAME', 'look_usual_wrapper';
+comment on function webhooks.look_usual(uuid, text, text, jsonb, text, text, text, text, text, text, text, timestamptz, timestamptz) is
+    'Whether nothing can be wrong with these arguments of publish_event(); what is unusual check_arguments() looks at. Part of publish_event().';
+
 create function webhooks.call_resolver(resolver oid, tenant_id uuid, resource_id uuid)
 returns jsonb
 language c volatile strict
@@ -178,12 +188,12 @@ as 'MODULE_PATHNAME', 'is_current_transaction_wrapper';
 comment on function webhooks.is_current_transaction(xid) is
     'Whether an id, such as a row''s xmin, is this transaction''s or that of a subtransaction of it that was not rolled back: nobody else sees the row yet.';
 
-create function webhooks.value_bytes(value anyelement)
-returns bigint
-language c immutable strict parallel safe
-as 'MODULE_PATHNAME', 'value_bytes_wrapper';
-comment on function webhooks.value_bytes(anyelement) is
-    'Bytes of a value, decompressed, without decompressing it. Part of watch_table().';
+create function webhooks.large_values(variadic "any")
+returns bigint[]
+language c immutable parallel safe
+as 'MODULE_PATHNAME', 'large_values_wrapper';
+comment on function webhooks.large_values("any") is
+    'Bytes of each value, decompressed, without decompressing it, if any has more than 1,000,000; else null. All must be of types of variable length. Part of watch_table().';
 
 create function webhooks.json_text_size(data jsonb, max_bytes bigint)
 returns bigint

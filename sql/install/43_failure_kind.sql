@@ -1,10 +1,11 @@
 -- Error messages name receivers: their hosts, addresses and certificates. A monitor may not see URLs, so it reads the kind
 -- of failure alone.
+--
+-- Neither is strict or has a SET clause: so they are inlined into the INSERT of record_attempts().
 
 create function webhooks.plain_failure(error_message text)
 returns text
-language sql immutable strict parallel safe
-set search_path = pg_catalog, pg_temp
+language sql immutable parallel safe
 begin atomic
     select coalesce(
         -- Words of ours that name nothing.
@@ -30,7 +31,6 @@ comment on function webhooks.plain_failure(text) is 'The kind of failure of one 
 create function webhooks.failure_kind(error_message text)
 returns text
 language sql immutable parallel safe
-set search_path = pg_catalog, pg_temp
 begin atomic
     select case
         when error_message is null then null

@@ -15,16 +15,29 @@ begin
 end
 $$;
 comment on function webhooks.is_publishing() is
-    'Whether publish_event() or the trigger of a watched table is one of the callers. Part of copies_events(), which asks it only in a session that could restore or replicate.';
+    'Whether publish_event() or the trigger of a watched table is one of the callers. Part of are_copied().';
 
+create function webhooks.are_copied()
+returns boolean
+language plpgsql stable parallel restricted
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    return (webhooks.is_restoring()
+            -- An INSERT of the session's own, that is not made by a trigger of the application.
+            or current_setting('session_replication_role') = 'replica' and pg_trigger_depth() = 1
+               and webhooks.owns_extension(webhooks.caller()))
+        and not webhooks.is_publishing();
+end
+$$;
+comment on function webhooks.are_copied() is
+    'What copies_events() says, of a session that could copy events. Part of copies_events().';
+
+-- Inlined, and small: it is prepared for each event that is published.
 create function webhooks.copies_events()
 returns boolean
 language sql stable parallel restricted
-return (webhooks.is_restoring()
-        -- An INSERT of the session's own, that is not made by a trigger of the application.
-        or current_setting('session_replication_role') = 'replica' and pg_trigger_depth() = 1
-           and webhooks.owns_extension(webhooks.caller()))
-    and not webhooks.is_publishing();
+return webhooks.could_copy_events() and webhooks.are_copied();
 comment on function webhooks.copies_events() is
     'Whether rows that are inserted into event_logs are copies, which are not published: a superuser or the owner restores a dump, or inserts them with session_replication_role = replica. What publish_event() and triggers of watched tables insert is published in any session.';
 

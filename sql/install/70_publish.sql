@@ -28,20 +28,11 @@ declare
     matches constant bigint := webhooks.counted_matches();
     done boolean;
 begin
-    -- Whether something could be wrong: one expression, which is no query, of the cheapest functions (octets, not characters;
-    -- ascii() is the first character, 91 [, 123 {). check_arguments() says whether it is.
-    if publish_event.tenant_id is null or publish_event.event_type is null or publish_event.event_data is null
-        or octet_length(publish_event.event_name) > 100 or ascii(publish_event.event_name) <= 32
-        or ascii(publish_event.event_name) in (91, 123)
-        or octet_length(publish_event.resource_type) >= 36 or ascii(publish_event.resource_type) <= 32
-        or ascii(publish_event.resource_type) in (91, 123)
-        or octet_length(publish_event.session_id) > 255 or octet_length(publish_event.request_id) > 255
-        or octet_length(publish_event.event_version) > 20 or octet_length(publish_event.ordering_key) > 255
-        or octet_length(publish_event.idempotency_key) > 255 or ascii(publish_event.idempotency_key) not between 33 and 126
-        or publish_event.environment not in ('dev', 'staging', 'production')
-        or least(publish_event.deliver_after, publish_event.expires_at) < timestamptz '1970-01-01 00:00Z'
-        or publish_event.deliver_after >= timestamptz '10000-01-01 00:00Z'
-        or publish_event.expires_at <= publish_event.deliver_after
+    if not webhooks.look_usual(
+        publish_event.tenant_id, publish_event.event_type, publish_event.event_name, publish_event.event_data,
+        publish_event.resource_type, publish_event.session_id, publish_event.request_id, publish_event.event_version,
+        publish_event.environment, publish_event.idempotency_key, publish_event.ordering_key, publish_event.deliver_after,
+        publish_event.expires_at)
     then
         done := webhooks.check_arguments(
             publish_event.tenant_id, publish_event.event_type, publish_event.event_name, publish_event.event_data,

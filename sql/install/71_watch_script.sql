@@ -44,21 +44,22 @@ returns text
 language sql stable
 set search_path = pg_catalog, pg_temp
 begin atomic
-    -- For each row only lengths that are at hand are looked at; compression makes at most 255 times less of a value.
-    select case when count(*) = 0 then 'false' else
-        format('greatest(0, %s) > 1000000 and webhooks.is_too_large(%L, %L, array[%s]::bigint[])',
-               string_agg(case when v.is_text then format('octet_length(%s.%I)', v.row_name, v.name)
-                               else format('16 * pg_column_size(%s.%I)::bigint', v.row_name, v.name) end, ', ' order by v.n, v.row_name),
-               watch_large_values.target,
-               array_agg(v.name order by v.n, v.row_name),
-               string_agg(case when v.is_text then format('octet_length(%s.%I)', v.row_name, v.name)
-                               else format('webhooks.value_bytes(%s.%I)', v.row_name, v.name) end, ', ' order by v.n, v.row_name)) end
+    -- Strict, and so not called while there is nothing large: what is looked at for each row are lengths that are at hand.
+    select coalesce(string_agg(v.condition, ' or ' order by v.chunk), 'false')
     from (
-        select c.name, c.n, r.name as row_name, webhooks.base_type(a.atttypid) in ('text', 'varchar', 'bpchar', 'bytea') as is_text
-        from unnest(watch_large_values.columns) with ordinality c (name, n)
-        join pg_attribute a on a.attrelid = watch_large_values.target and a.attname = c.name
-        cross join unnest(watch_large_values.row_names) r (name)
-        where a.attlen = -1 and a.atttypmod = -1 and webhooks.base_type(a.atttypid) <> 'numeric'::regtype
+        select v.chunk,
+               format('webhooks.is_too_large(%L, %L, webhooks.large_values(%s))', watch_large_values.target,
+                      array_agg(v.name order by v.n), string_agg(format('%s.%I', v.row_name, v.name), ', ' order by v.n)) as condition
+        from (
+            -- A function takes at most 100 arguments.
+            select c.name, r.name as row_name, row_number() over w as n, (row_number() over w - 1) / 100 as chunk
+            from unnest(watch_large_values.columns) with ordinality c (name, n)
+            join pg_attribute a on a.attrelid = watch_large_values.target and a.attname = c.name
+            cross join unnest(watch_large_values.row_names) r (name)
+            where a.attlen = -1 and a.atttypmod = -1 and webhooks.base_type(a.atttypid) <> 'numeric'::regtype
+            window w as (order by c.n, r.name)
+        ) v
+        group by v.chunk
     ) v;
 end;
 comment on function webhooks.watch_large_values(regclass, text[], text[]) is

@@ -85,7 +85,8 @@ begin
     when ''DELETE'' then',
         webhooks.watch_insert(old_rows || ' cross join lateral ' || webhooks.watch_events(functions, 'delete', 'o', null, is_wide), is_wide), E'\n',
         case when keys <> '{}' then format('    when ''UPDATE'' then
-        changes := case when exists (select from new_rows offset 1) then 2%1$s else %2$s end;
+        -- Not an assignment, which would be planned anew for the first five times.
+        select case when exists (select from new_rows offset 1) then 2%1$s else %2$s end into changes;
         if changes = 2 then
             -- Only foreign keys make one statement change a row twice: two of them on delete set null, or one on update cascade.
             if exists (select from pg_constraint k where k.conrelid = tg_relid and k.contype = ''f''
@@ -115,7 +116,7 @@ begin
                             else format('%s(''update'', c.old, c.new) e', functions[2]) end,
                        ' order by c.n, c.is_gone desc'), true),
             case when not is_wide then format('
-            changes := case when exists (select from %s) then 1 else 0 end;', updates) end,
+            select case when exists (select from %s) then 1 else 0 end into changes;', updates) end,
             webhooks.watch_insert(updates, true)) end, '
     end case;');
 end

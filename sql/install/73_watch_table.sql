@@ -13,7 +13,7 @@ comment on function webhooks.missing_tenant(text, text) is 'Raises the error of 
 
 create function webhooks.is_too_large(table_name text, column_names text[], bytes bigint[])
 returns boolean
-language plpgsql stable security definer
+language plpgsql stable strict security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
@@ -34,7 +34,7 @@ begin
 end
 $$;
 comment on function webhooks.is_too_large(text, text[], bigint[]) is
-    'Raises the error of a value that is too large to be part of an event; false: none is. Part of what watch_table() makes.';
+    'Raises the error of a value that is too large to be part of an event; false or null: none is. Part of what watch_table() makes.';
 
 create function webhooks.refuse_ambiguous_changes(target regclass)
 returns void

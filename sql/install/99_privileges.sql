@@ -10,6 +10,8 @@ grant execute on function
     webhooks.refuse_tenant(uuid),
     -- Triggers of watched tables ask it as the table's owner.
     webhooks.is_restoring(),
+    webhooks.could_copy_events(),
+    webhooks.restores(),
     webhooks.owns_extension(name),
     webhooks.caller()
 to webhooks_publisher;
@@ -195,6 +197,8 @@ grant execute on function
     webhooks.check_count(text, bigint, integer),
     webhooks.refuse_size(text, text, text),
     webhooks.is_restoring(),
+    webhooks.could_copy_events(),
+    webhooks.restores(),
     webhooks.owns_extension(name),
     webhooks.caller()
 to webhooks_manager;
@@ -241,7 +245,7 @@ grant execute on function
     webhooks.make_watch_triggers(regclass, text, jsonb),
     webhooks.warn_of_unwatched_changes(regclass, jsonb),
     webhooks.columns_since(regclass, jsonb, text),
-    webhooks.value_bytes(anyelement),
+    webhooks.large_values("any"),
     webhooks.is_too_large(text, text[], bigint[]),
     webhooks.refuse_ambiguous_changes(regclass),
     webhooks.missing_tenant(text, text),

@@ -88,3 +88,19 @@ proptest! {
         let _ = size(&value, 1000, 10);
     }
 }
+
+#[test]
+fn what_surely_fits_does() {
+    let text = |length: usize| {
+        let mut value = words(&[ARRAY | 1, STRING | length as u32]);
+        value.extend(vec![1; length]);
+        value
+    };
+    // Control characters are printed as six: the bound is the size.
+    let value = text(10);
+    assert_eq!(size(&value, 1000, 512), TextSize::Bytes(64));
+    assert!(surely_fits(&value, 64, 512, || {}));
+    assert!(!surely_fits(&value, 63, 512, || {}));
+    assert!(!surely_fits(&nested(3), 64, 2, || {}));
+    assert!(!surely_fits(&words(&[ARRAY | 9]), 64, 512, || {}));
+}
