@@ -188,7 +188,7 @@ as 'MODULE_PATHNAME', 'is_current_transaction_wrapper';
 comment on function webhooks.is_current_transaction(xid) is
     'Whether an id, such as a row''s xmin, is this transaction''s or that of a subtransaction of it that was not rolled back: nobody else sees the row yet.';
 
-create function webhooks.large_values(variadic "any")
+create function webhooks.large_values(variadic row_values "any")
 returns bigint[]
 language c immutable parallel safe
 as 'MODULE_PATHNAME', 'large_values_wrapper';

@@ -41,8 +41,8 @@ pub struct Cluster {
     _watchdog: Watchdog,
     postgres: Postgres,
     port: u16,
-    /// Held while an extension is created: two sessions at once would race for its cluster-wide roles.
-    pub(crate) roles: tokio::sync::Mutex<()>,
+    /// Whether its cluster-wide roles are there. Held while they are made: two sessions at once would race for them.
+    pub(crate) has_roles: tokio::sync::Mutex<bool>,
 }
 
 impl Cluster {
@@ -94,7 +94,7 @@ impl Cluster {
             _watchdog: watchdog,
             postgres,
             port,
-            roles: tokio::sync::Mutex::new(()),
+            has_roles: tokio::sync::Mutex::new(false),
         };
         let data = cluster.data_directory();
         if options.copies_template {

@@ -137,16 +137,15 @@ impl Database {
     /// # Errors
     /// When the server refuses.
     pub async fn create_extension(&self) -> Result<()> {
-        let _one_at_a_time = self.cluster.roles.lock().await;
-        let admin = self.connect().await?;
-        admin
-            .batch_execute("create extension webhooks")
-            .await
-            .context("create extension webhooks")?;
-        admin
-            .batch_execute(CREATE_LOGIN_ROLES)
-            .await
-            .context("creating the login roles")
+        let mut has_roles = self.cluster.has_roles.lock().await;
+        if *has_roles {
+            drop(has_roles);
+            return self.execute("create extension webhooks").await;
+        }
+        self.execute("create extension webhooks").await?;
+        self.execute(CREATE_LOGIN_ROLES).await?;
+        *has_roles = true;
+        Ok(())
     }
 
     /// The cluster it is in.
