@@ -1,6 +1,7 @@
 //! Deliver: one HTTP attempt, under one deadline that covers connecting, sending and the whole response.
 
 use crate::args::RunArgs;
+use crate::blockers::Warnings;
 use crate::claim::Delivery;
 use crate::clock;
 use crate::dispatch::{BreakerChange, Verdict};
@@ -12,6 +13,7 @@ use crate::resolve::PolicyResolver;
 use crate::templating::{NotTemplated, Templating};
 use crate::tls;
 use hyper::header::HeaderValue;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use uuid::Uuid;
 use webhooks_core::capture::{body_text, error_text, headers_json};
@@ -20,6 +22,8 @@ use webhooks_core::url_policy::AddressPolicy;
 
 /// How long after its expiry a delivery is looked at again: surely after it, also by a clock that differs a little.
 const EXPIRY_MARGIN: Duration = Duration::from_secs(1);
+/// Before a delivery that could not be made for want of a socket is made again.
+const EXHAUSTED_PAUSE: Duration = Duration::from_secs(1);
 /// Most headers that the log keeps.
 const MAX_HEADERS: usize = 64;
 
@@ -29,6 +33,7 @@ pub struct Deliverer {
     pub(crate) client: Client,
     pub(crate) user_agent: HeaderValue,
     templating: Templating,
+    warnings: Arc<Mutex<Warnings>>,
 }
 
 /// The result of an attempt, as it is recorded.
@@ -91,6 +96,7 @@ impl Deliverer {
             client: Client::new(resolver, tls, args.concurrency as usize),
             user_agent: args.user_agent.clone(),
             templating: Templating::new(),
+            warnings: Arc::default(),
         })
     }
 
@@ -161,6 +167,10 @@ impl Deliverer {
         attempt.payload_sha256 = Some(message.sha256);
         let exchanged = self.send(delivery, message, settings, attempted_at).await;
         attempt.duration = started.elapsed();
+        let Some(exchanged) = exchanged else {
+            attempt.is_void = true;
+            return attempt;
+        };
         if let Some(reply) = &exchanged.reply {
             attempt.log(reply, settings);
         }
@@ -199,18 +209,22 @@ impl Deliverer {
         attempt
     }
 
+    /// Sends the request. `None`: it could not be made, and nobody is to blame but this machine.
     async fn send(
         &self,
         delivery: &Delivery,
         message: &Message,
         settings: &Settings,
         attempted_at: SystemTime,
-    ) -> Exchanged {
+    ) -> Option<Exchanged> {
         let subscription = &delivery.subscription;
         let endpoint = match &subscription.endpoint {
             Ok(endpoint) => endpoint,
             Err(reason) => {
-                return Exchanged::nothing(Outcome::InvalidRequest, Some(reason.clone()));
+                return Some(Exchanged::nothing(
+                    Outcome::InvalidRequest,
+                    Some(reason.clone()),
+                ));
             }
         };
         if message.body.len() > subscription.max_payload_bytes {
@@ -218,7 +232,7 @@ impl Deliverer {
                 size_bytes: message.body.len() as u64,
                 limit_bytes: subscription.max_payload_bytes as u64,
             };
-            return Exchanged::nothing(outcome, None);
+            return Some(Exchanged::nothing(outcome, None));
         }
         let timestamp = attempted_at
             .duration_since(UNIX_EPOCH)
@@ -236,6 +250,11 @@ impl Deliverer {
         crate::failpoint::pass(crate::failpoint::Point::AfterSend, 1).await;
         let failure = match ended {
             Ok(Ok(())) => None,
+            Ok(Err(error @ SendError::NoSocket(_))) => {
+                self.warn_of_exhaustion(&error);
+                tokio::time::sleep(EXHAUSTED_PAUSE).await;
+                return None;
+            }
             Ok(Err(error)) => Some((outcome(&error), error.to_string())),
             Err(_) => {
                 let seconds = subscription.timeout.as_secs();
@@ -243,7 +262,14 @@ impl Deliverer {
                 Some((Outcome::Timeout, detail))
             }
         };
-        Exchanged::new(reply, failure)
+        Some(Exchanged::new(reply, failure))
+    }
+
+    fn warn_of_exhaustion(&self, error: &SendError) {
+        let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
+        if warnings.is_due(Instant::now()) {
+            tracing::warn!("deliveries wait, without an attempt: {error}");
+        }
     }
 }
 
@@ -293,7 +319,7 @@ fn outcome(error: &SendError) -> Outcome {
     match error {
         SendError::Dns(_) => Outcome::Dns,
         SendError::AddressRefused(_) => Outcome::AddressRefused,
-        SendError::Connect(_) => Outcome::Connect,
+        SendError::Connect(_) | SendError::NoSocket(_) => Outcome::Connect,
         SendError::Tls(_) => Outcome::Tls,
         SendError::Broke(_) => Outcome::Io,
         SendError::NotHttp(_) => Outcome::NotHttp,

@@ -15,6 +15,9 @@ pub enum SendError {
     /// By the address policy.
     #[error("{0}")]
     AddressRefused(String),
+    /// This machine has no socket left: no fault of the receiver.
+    #[error("no connection can be opened here: {0}")]
+    NoSocket(io::Error),
     /// No TCP connection.
     #[error("can't connect: {0}")]
     Connect(String),
@@ -103,11 +106,25 @@ pub fn handshake_error(error: &io::Error) -> SendError {
     })
 }
 
+/// What an operating system says that is out of files or memory.
+fn is_exhaustion(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let exhausted = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
+    Errno::from_io_error(error).is_some_and(|errno| exhausted.contains(&errno))
+}
+
 /// That of connecting: the resolver's, or the words of the whole chain.
 pub fn connect_error(error: &(dyn Error + 'static)) -> SendError {
     let mut words = String::new();
     let mut cause = Some(error);
     while let Some(found) = cause {
+        if let Some(io) = found
+            .downcast_ref::<io::Error>()
+            .filter(|io| is_exhaustion(io))
+            && let Some(errno) = io.raw_os_error()
+        {
+            return SendError::NoSocket(io::Error::from_raw_os_error(errno));
+        }
         if let Some(resolve) = found.downcast_ref::<ResolveError>() {
             return resolve.into();
         }

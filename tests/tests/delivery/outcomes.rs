@@ -2,6 +2,9 @@
 
 mod connections;
 mod hostile;
+mod kept_connections;
 mod limits;
+mod odd_answers;
 mod retries;
 mod statuses;
+mod tls;
