@@ -28,7 +28,7 @@ comment on column webhooks.delivery_attempts.delivery_id is 'The delivery.';
 comment on column webhooks.delivery_attempts.delivery_attempt is 'Number of the attempt, from 1.';
 comment on column webhooks.delivery_attempts.http_status_code is 'HTTP status, if a response came.';
 comment on column webhooks.delivery_attempts.attempted_at is 'When the request began (sidecar''s clock).';
-comment on column webhooks.delivery_attempts.delivered_at is 'When a 2xx response was complete.';
+comment on column webhooks.delivery_attempts.delivered_at is 'When a 2xx response had come, or as much of its body as came in time.';
 comment on column webhooks.delivery_attempts.next_retry_at is 'When the next attempt is due.';
 comment on column webhooks.delivery_attempts.duration_us is 'Connect, send and response, in microseconds.';
 comment on column webhooks.delivery_attempts.subscription_id is 'To whom.';

@@ -83,8 +83,8 @@ impl Conversation {
     pub async fn is_spoken_to(&mut self, within: Duration) -> io::Result<bool> {
         let mut byte = [0];
         match tokio::time::timeout(within, self.stream.peek(&mut byte)).await {
-            Ok(peeked) if peeked? == 0 => Err(io::ErrorKind::UnexpectedEof.into()),
-            Ok(_) => Ok(true),
+            Ok(Ok(0)) => Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(peeked) => peeked.map(|_| true),
             Err(_) => Ok(false),
         }
     }

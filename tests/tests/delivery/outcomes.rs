@@ -1,6 +1,7 @@
 //! Whatever a receiver does, and what becomes of the delivery. Cases that wait for something wait side by side.
 
 mod connections;
+mod exhausted;
 mod hostile;
 mod kept_connections;
 mod limits;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use webhooks_tests::PATIENCE;
 use webhooks_tests::receiver::Reply;
 use webhooks_tests::receivers::{Closing, Server, closes_connections};
 use webhooks_tests::sidecar::Options;
@@ -27,7 +28,7 @@ async fn delivered_at_once(scene: &Scene, endpoint: &Endpoint) -> u64 {
 #[tokio::test]
 async fn a_request_that_meets_a_closed_connection_is_sent_again() {
     let options = Options::default().env("WEBHOOKS_LOG", "info,webhooks_sidecar=debug");
-    let mut scene = Scene::set_with("sent_again", options).await;
+    let scene = Scene::set_with("sent_again", options).await;
     for closing in [
         Closing::NextRequest,
         Closing::ResetNextRequest,
@@ -42,9 +43,8 @@ async fn a_request_that_meets_a_closed_connection_is_sent_again() {
         // The same request, and the same attempt.
         assert_eq!(server.heads()[1], server.heads()[2]);
     }
-    let log = scene
-        .sidecar
-        .wait_log("the request is sent again on a new one");
+    let said = "the request is sent again on a new one";
+    let log = scene.sidecar.wait_log(PATIENCE, |line| line.contains(said));
     log.await.unwrap();
     let counts = "select string_agg(resent_count::text, ' ' order by delivery_id) from webhooks.delivery_attempts";
     assert_eq!(

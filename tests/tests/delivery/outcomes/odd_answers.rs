@@ -184,7 +184,7 @@ async fn a_receiver_may_stop_reading_as_long_as_the_timeout_lasts() {
     let patience = Duration::from_secs(55);
     scene
         .db
-        .wait_value_within(&delivered, "delivered", patience)
+        .wait_value_within(patience, &delivered, "delivered")
         .await
         .unwrap();
 }
