@@ -159,3 +159,76 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<'_, S> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::wire::Headers;
+    use super::*;
+    use bytes::Bytes;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+    use url::Url;
+
+    const BODY: usize = 1 << 20;
+
+    fn request(body: usize) -> Outgoing {
+        let url = Url::parse("http://example.com/").unwrap();
+        let body = Bytes::from(vec![b'x'; body]);
+        Outgoing::new("POST", &url, &Headers::default(), body)
+    }
+
+    /// Both ends of a connection that holds much less than a large request.
+    fn connection() -> (DuplexStream, DuplexStream) {
+        duplex(4096)
+    }
+
+    #[tokio::test]
+    async fn an_early_refusal_ends_it_and_an_early_success_does_not() {
+        for (status, is_sent) in [("413 Too Large", false), ("202 Accepted", true)] {
+            let (mut ours, mut theirs) = connection();
+            let receiver = tokio::spawn(async move {
+                let answer = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n");
+                theirs.write_all(answer.as_bytes()).await.unwrap();
+                let mut read = Vec::new();
+                theirs.read_to_end(&mut read).await.unwrap();
+                read.len()
+            });
+            let (outgoing, mut reply) = (request(BODY), Reply::new(10));
+            let ended = exchange(&mut ours, &outgoing, &mut reply).await.unwrap();
+            let expected = if is_sent {
+                Ended::Reusable
+            } else {
+                Ended::Used
+            };
+            assert_eq!(ended, expected, "{status}");
+            drop(ours);
+            assert_eq!(receiver.await.unwrap() == outgoing.len(), is_sent);
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_counts_although_the_rest_can_t_be_sent() {
+        let (mut ours, mut theirs) = connection();
+        let answer = b"HTTP/1.1 401 Unauthorized\r\n\r\nno";
+        theirs.write_all(answer).await.unwrap();
+        drop(theirs);
+        let mut reply = Reply::new(10);
+        let ended = exchange(&mut ours, &request(BODY), &mut reply).await;
+        assert_eq!(ended.unwrap(), Ended::Used);
+        assert_eq!(reply.head().unwrap().status, 401);
+        assert_eq!(reply.body(), Some((&b"no"[..], false)));
+    }
+
+    #[tokio::test]
+    async fn an_end_without_an_answer_is_told_from_one_in_the_middle() {
+        for (answer, has_begun) in [("", false), ("HTTP/1.1 200 OK\r\n", true)] {
+            let (mut ours, mut theirs) = connection();
+            theirs.write_all(answer.as_bytes()).await.unwrap();
+            theirs.shutdown().await.unwrap();
+            let mut reply = Reply::new(10);
+            let ended = exchange(&mut ours, &request(2), &mut reply).await;
+            let error = ended.unwrap_err();
+            assert!(matches!(error, SendError::Broke(_)), "{error}");
+            assert_eq!(reply.has_begun(), has_begun);
+        }
+    }
+}

@@ -124,7 +124,7 @@ impl Head {
             },
         };
         let is_certain = matches!(self.framing, Framing::Length(_) | Framing::Chunked)
-            && !(codings.is_some() && !lengths.is_empty())
+            && (codings.is_none() || lengths.is_empty())
             && !has_other_lines
             && self.status != 101;
         self.keeps_alive = is_certain && !closes && (self.keeps_alive || keeps);

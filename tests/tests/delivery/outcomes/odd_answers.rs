@@ -62,7 +62,7 @@ async fn a_complete_head_is_an_answer() {
     let folded = "select response_headers ->> 'x-folded' from webhooks.webhook_delivery_logs where response_headers ? 'x-folded' limit 1";
     assert_eq!(
         scene.db.value(folded).await.unwrap().as_deref(),
-        Some("a   b   \tc")
+        Some("a   b  \tc")
     );
 }
 
