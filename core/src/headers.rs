@@ -81,6 +81,17 @@ pub enum HeaderError {
 /// # Errors
 /// For the first header that may not be sent, naming it.
 pub fn validate_headers(headers: &Value) -> Result<Vec<(String, String)>, HeaderError> {
+    let lower = |(name, value): (String, String)| (name.to_ascii_lowercase(), value);
+    Ok(written_headers(headers)?.into_iter().map(lower).collect())
+}
+
+/// Checks `webhook_headers` as [`validate_headers`] does.
+///
+/// Returns: names as they are written, in alphabetical order of their lower case, with their values trimmed.
+///
+/// # Errors
+/// For the first header that may not be sent, naming it.
+pub fn written_headers(headers: &Value) -> Result<Vec<(String, String)>, HeaderError> {
     let fields = match headers {
         Value::Null => return Ok(Vec::new()),
         Value::Object(fields) => fields,
@@ -105,14 +116,15 @@ pub fn validate_headers(headers: &Value) -> Result<Vec<(String, String)>, Header
             position,
         })?;
         bytes += lower.len() + value.len();
-        if checked.insert(lower, value.to_owned()).is_some() {
+        let written = (name.clone(), value.to_owned());
+        if checked.insert(lower, written).is_some() {
             return Err(HeaderError::Duplicate(name.to_ascii_lowercase()));
         }
     }
     if bytes > MAX_BYTES {
         return Err(HeaderError::TooLarge(bytes));
     }
-    Ok(checked.into_iter().collect())
+    Ok(checked.into_values().collect())
 }
 
 /// The name in lower case, if it is a token of RFC 9110.
@@ -163,6 +175,12 @@ mod tests {
         ];
         assert_eq!(
             pairs.unwrap(),
+            expected.map(|(n, v)| (n.to_owned(), v.to_owned()))
+        );
+        let written = written_headers(&json!({"X-TEAM-id": " a ", "authorization": "b"}));
+        let expected = [("authorization", "b"), ("X-TEAM-id", "a")];
+        assert_eq!(
+            written.unwrap(),
             expected.map(|(n, v)| (n.to_owned(), v.to_owned()))
         );
     }

@@ -1,34 +1,39 @@
 //! Deliver: one HTTP attempt, under one deadline that covers connecting, sending and the whole response.
 
 use crate::args::RunArgs;
+use crate::blockers::Warnings;
 use crate::claim::Delivery;
-use crate::client::{self, Client};
 use crate::clock;
 use crate::dispatch::{BreakerChange, Verdict};
+use crate::http::{Call, Client, Head, Reply, SendError};
 use crate::message::Message;
 use crate::owner::Settings;
 use crate::request;
-use crate::resolve::{PolicyResolver, ResolveError};
-use crate::response::Capture;
+use crate::resolve::PolicyResolver;
 use crate::templating::{NotTemplated, Templating};
+use crate::tls;
 use hyper::header::HeaderValue;
-use std::error::Error;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use uuid::Uuid;
-use webhooks_core::capture::error_text;
-use webhooks_core::retry::{Decision, Outcome, decide, decide_test};
+use webhooks_core::capture::{body_text, error_text, headers_json};
+use webhooks_core::retry::{Decision, Outcome, decide, decide_test, parse_retry_after};
 use webhooks_core::url_policy::AddressPolicy;
 
 /// How long after its expiry a delivery is looked at again: surely after it, also by a clock that differs a little.
 const EXPIRY_MARGIN: Duration = Duration::from_secs(1);
+/// Before a delivery that could not be made for want of a socket is made again.
+const EXHAUSTED_PAUSE: Duration = Duration::from_secs(1);
+/// Most headers that the log keeps.
+const MAX_HEADERS: usize = 64;
 
 /// The pooled client and what guards it.
 #[derive(Clone)]
 pub struct Deliverer {
     pub(crate) client: Client,
-    pub(crate) resolver: PolicyResolver,
     pub(crate) user_agent: HeaderValue,
     templating: Templating,
+    warnings: Arc<Mutex<Warnings>>,
 }
 
 /// The result of an attempt, as it is recorded.
@@ -45,6 +50,8 @@ pub struct Attempt {
     pub error: Option<String>,
     pub attempted_at: SystemTime,
     pub duration: Duration,
+    /// How often the request was sent again on a new connection.
+    pub resent_count: u16,
     pub payload_size: Option<usize>,
     pub payload_sha256: Option<[u8; 32]>,
     pub retry_after: Option<Duration>,
@@ -58,6 +65,25 @@ pub struct Attempt {
     pub is_void: bool,
 }
 
+impl Attempt {
+    /// Keeps as much of an answer as the log does.
+    fn log(&mut self, reply: &Reply, settings: &Settings) {
+        self.resent_count = reply.resent_count();
+        let Some(head) = reply.head() else {
+            return;
+        };
+        self.http_status = Some(head.status);
+        self.response_headers = Some(headers_json(
+            head.headers(),
+            settings.max_response_headers_bytes,
+            MAX_HEADERS,
+        ));
+        self.response_body = reply
+            .body()
+            .map(|(kept, is_truncated)| body_text(kept, is_truncated));
+    }
+}
+
 impl Deliverer {
     /// # Errors
     /// Unreadable certificates.
@@ -65,11 +91,12 @@ impl Deliverer {
         let resolver = PolicyResolver::new(AddressPolicy {
             allowed: args.allow_networks.clone(),
         });
+        let tls = tls::config(args.receiver_ca_file.as_deref())?;
         Ok(Self {
-            client: client::new(args, resolver.clone())?,
-            resolver,
+            client: Client::new(resolver, tls, args.concurrency as usize),
             user_agent: args.user_agent.clone(),
             templating: Templating::new(),
+            warnings: Arc::default(),
         })
     }
 
@@ -98,6 +125,7 @@ impl Deliverer {
             error: None,
             attempted_at,
             duration: Duration::ZERO,
+            resent_count: 0,
             payload_size: None,
             payload_sha256: None,
             retry_after: None,
@@ -137,13 +165,18 @@ impl Deliverer {
         };
         attempt.payload_size = Some(message.body.len());
         attempt.payload_sha256 = Some(message.sha256);
-        let (outcome, capture, detail) = self.send(delivery, message, settings, attempted_at).await;
+        let exchanged = self.send(delivery, message, settings, attempted_at).await;
         attempt.duration = started.elapsed();
-        if let Some(capture) = capture {
-            attempt.http_status = Some(capture.status);
-            attempt.response_body = capture.body();
-            attempt.response_headers = Some(capture.headers);
+        let Some(exchanged) = exchanged else {
+            attempt.is_void = true;
+            return attempt;
+        };
+        if let Some(reply) = &exchanged.reply {
+            attempt.log(reply, settings);
         }
+        let Exchanged {
+            outcome, detail, ..
+        } = exchanged;
         let made = u32::try_from(delivery.attempt).unwrap_or(0) + 1;
         let detail = detail.unwrap_or_else(|| outcome.to_string());
         if !matches!(outcome, Outcome::PayloadTooLarge { .. }) {
@@ -176,71 +209,126 @@ impl Deliverer {
         attempt
     }
 
+    /// Sends the request. `None`: it could not be made, and nobody is to blame but this machine.
     async fn send(
         &self,
         delivery: &Delivery,
         message: &Message,
         settings: &Settings,
         attempted_at: SystemTime,
-    ) -> (Outcome, Option<Capture>, Option<String>) {
+    ) -> Option<Exchanged> {
         let subscription = &delivery.subscription;
         let endpoint = match &subscription.endpoint {
             Ok(endpoint) => endpoint,
-            Err(reason) => return (Outcome::InvalidRequest, None, Some(reason.clone())),
+            Err(reason) => {
+                return Some(Exchanged::nothing(
+                    Outcome::InvalidRequest,
+                    Some(reason.clone()),
+                ));
+            }
         };
         if message.body.len() > subscription.max_payload_bytes {
             let outcome = Outcome::PayloadTooLarge {
                 size_bytes: message.body.len() as u64,
                 limit_bytes: subscription.max_payload_bytes as u64,
             };
-            return (outcome, None, None);
-        }
-        if let Err(refused) = self.resolver.check_literal(&endpoint.url) {
-            return (Outcome::AddressRefused, None, Some(refused.to_string()));
+            return Some(Exchanged::nothing(outcome, None));
         }
         let timestamp = attempted_at
             .duration_since(UNIX_EPOCH)
             .map_or(0, |d| d.as_secs().cast_signed());
-        let request = request::build(&self.user_agent, endpoint, delivery, message, timestamp);
-        let request = match request {
-            Ok(request) => request,
-            Err(reason) => return (Outcome::InvalidRequest, None, Some(reason)),
+        let call = Call {
+            subscription_id: subscription.id,
+            url: &endpoint.url,
+            outgoing: request::build(&self.user_agent, endpoint, delivery, message, timestamp),
+            timeout: subscription.timeout,
         };
-        let mut capture = None;
-        let exchange = async {
-            let response = self.client.request(request).await;
-            let response = response.map_err(|error| classify(error.is_connect(), &error))?;
-            let head = Capture::begin(&response, settings.max_response_headers_bytes);
-            let read = capture
-                .insert(head)
-                .read(response.into_body(), settings.max_response_body_bytes);
-            read.await.map_err(|error| classify(false, &error))
-        };
-        let ended = tokio::time::timeout(subscription.timeout, exchange).await;
+        let mut reply = Reply::new(settings.max_response_body_bytes);
+        let sending = self.client.send(&call, &mut reply);
+        let ended = tokio::time::timeout(subscription.timeout, sending).await;
         #[cfg(feature = "failpoints")]
         crate::failpoint::pass(crate::failpoint::Point::AfterSend, 1).await;
-        let (failure, detail) = match ended {
-            Ok(Ok(())) => (None, None),
-            Ok(Err((outcome, detail))) => (Some(outcome), Some(detail)),
+        let failure = match ended {
+            Ok(Ok(())) => None,
+            Ok(Err(error @ SendError::NoSocket(_))) => {
+                self.warn_of_exhaustion(&error);
+                tokio::time::sleep(EXHAUSTED_PAUSE).await;
+                return None;
+            }
+            Ok(Err(error)) => Some((outcome(&error), error.to_string())),
             Err(_) => {
                 let seconds = subscription.timeout.as_secs();
                 let detail = format!("no complete response within timeout_seconds ({seconds})");
-                (Some(Outcome::Timeout), Some(detail))
+                Some((Outcome::Timeout, detail))
             }
         };
-        let answered = capture
-            .as_ref()
-            .filter(|capture| failure.is_none() || capture.is_refusal())
-            .map(|capture| Outcome::Response {
-                status: capture.status,
-                retry_after: capture.retry_after,
-            });
-        let detail = answered.as_ref().map_or(detail.clone(), |answer| {
-            detail.map(|detail| format!("{answer}; {detail}"))
-        });
-        let outcome = answered.or(failure).unwrap_or(Outcome::Io);
-        (outcome, capture, detail)
+        Some(Exchanged::new(reply, failure))
     }
+
+    fn warn_of_exhaustion(&self, error: &SendError) {
+        let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
+        if warnings.is_due(Instant::now()) {
+            tracing::warn!("deliveries wait, without an attempt: {error}");
+        }
+    }
+}
+
+/// What came of a request.
+struct Exchanged {
+    outcome: Outcome,
+    /// What exactly happened, where that says more than the outcome.
+    detail: Option<String>,
+    reply: Option<Reply>,
+}
+
+impl Exchanged {
+    /// Nothing was sent.
+    fn nothing(outcome: Outcome, detail: Option<String>) -> Self {
+        Self {
+            outcome,
+            detail,
+            reply: None,
+        }
+    }
+
+    /// The status decides as soon as it is there, with the headers: what is not is only missed in the log.
+    fn new(reply: Reply, failure: Option<(Outcome, String)>) -> Self {
+        let answered = reply.head().map(|head| Outcome::Response {
+            status: head.status,
+            retry_after: retry_after(head),
+        });
+        let (outcome, detail) = match (answered, failure) {
+            (Some(answer), Some((_, detail))) => {
+                let detail = format!("{answer}; {detail}");
+                (answer, Some(detail))
+            }
+            (Some(answer), None) => (answer, None),
+            (None, Some((outcome, detail))) => (outcome, Some(detail)),
+            (None, None) => (Outcome::Io, None),
+        };
+        Self {
+            outcome,
+            detail,
+            reply: Some(reply),
+        }
+    }
+}
+
+/// What kind of failure it is that there was no answer.
+fn outcome(error: &SendError) -> Outcome {
+    match error {
+        SendError::Dns(_) => Outcome::Dns,
+        SendError::AddressRefused(_) => Outcome::AddressRefused,
+        SendError::Connect(_) | SendError::NoSocket(_) => Outcome::Connect,
+        SendError::Tls(_) => Outcome::Tls,
+        SendError::Broke(_) => Outcome::Io,
+        SendError::NotHttp(_) => Outcome::NotHttp,
+    }
+}
+
+/// How long the receiver asks to wait.
+pub fn retry_after(head: &Head) -> Option<Duration> {
+    parse_retry_after(head.value("retry-after")?, clock::now())
 }
 
 /// The reason for giving up, and what exactly happened at the last attempt where that says more.
@@ -249,46 +337,5 @@ fn with_detail(reason: String, detail: &str) -> String {
         reason
     } else {
         format!("{reason}; last: {detail}")
-    }
-}
-
-/// What kind of failure an error is, and its words.
-pub fn classify(connecting: bool, error: &(dyn Error + 'static)) -> (Outcome, String) {
-    let mut words = error.to_string();
-    let mut outcome = if connecting {
-        Outcome::Connect
-    } else {
-        Outcome::Io
-    };
-    let mut source = error.source();
-    while let Some(cause) = source {
-        if let Some(resolve) = cause.downcast_ref::<ResolveError>() {
-            outcome = match resolve {
-                ResolveError::Refused { .. } => Outcome::AddressRefused,
-                ResolveError::Lookup { .. } | ResolveError::Empty(_) => Outcome::Dns,
-            };
-            return (outcome, resolve.to_string());
-        }
-        if let Some(tls) = tls_error(cause) {
-            return (Outcome::Tls, format!("TLS: {tls}"));
-        }
-        let text = cause.to_string();
-        if !words.contains(&text) {
-            words = format!("{words}: {text}");
-        }
-        source = cause.source();
-    }
-    (outcome, words)
-}
-
-/// The TLS error that this is, or that it wraps: the client hands it on in one `io::Error` inside another, and an
-/// `io::Error` names as its source not what it wraps but the source of that.
-fn tls_error<'e>(cause: &'e (dyn Error + 'static)) -> Option<&'e rustls::Error> {
-    let mut wrapped = cause;
-    loop {
-        if let Some(tls) = wrapped.downcast_ref() {
-            return Some(tls);
-        }
-        wrapped = wrapped.downcast_ref::<std::io::Error>()?.get_ref()?;
     }
 }

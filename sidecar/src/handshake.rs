@@ -5,19 +5,18 @@
 //! is there has not agreed to anything yet.
 
 use crate::database::{Database, explain};
-use crate::deliver::{Deliverer, classify};
+use crate::deliver::{Deliverer, retry_after};
+use crate::http::{Call, Headers, Outgoing, Reply};
 use crate::owner::Settings;
 use crate::permission::{self, Permission, REQUEST_ORIGIN, REQUEST_RATE};
-use crate::response::Capture;
 use crate::subscriptions::{Subscription, Verification};
 use bytes::Bytes;
-use http_body_util::Full;
-use hyper::header::{ACCEPT, HeaderValue, USER_AGENT};
-use hyper::{Method, Request, Uri};
+use hyper::header::HeaderValue;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc::unbounded_channel;
 use tokio_postgres::Client;
+use url::Url;
 use uuid::Uuid;
 use webhooks_core::capture::error_text;
 
@@ -26,8 +25,6 @@ const LOCK_TIMEOUT: &str = "5s";
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(35);
 /// The server cancels a statement a little earlier.
 const SERVER_TIMEOUT: &str = "30s";
-/// How long the body of an answer is worth waiting for.
-const BODY_TIMEOUT: Duration = Duration::from_secs(1);
 /// Before what could not be written is asked once more.
 const PAUSE: Duration = Duration::from_secs(5);
 /// Before answers are given again whose subscriptions somebody has locked.
@@ -66,8 +63,7 @@ impl Deliverer {
         };
         let url = url.clone();
         let origin = settings.verification_origin.clone()?;
-        let (permission, retry_after) = match self.exchange(&subscription, &origin, settings).await
-        {
+        let (permission, retry_after) = match self.exchange(&subscription, &origin).await {
             Ok((permission, retry_after)) => (Ok(permission), retry_after),
             Err(reason) => (Err(error_text(&reason)), None),
         };
@@ -84,52 +80,49 @@ impl Deliverer {
         &self,
         subscription: &Subscription,
         origin: &str,
-        settings: &Settings,
     ) -> Result<(Permission, Option<Duration>), String> {
         let endpoint = subscription.endpoint.as_ref().map_err(Clone::clone)?;
-        let refused = self.resolver.check_literal(&endpoint.url);
-        refused.map_err(|refused| refused.to_string())?;
-        let request = request(
-            &self.user_agent,
-            endpoint.url.as_str(),
-            origin,
-            subscription,
-        )?;
-        let response = tokio::time::timeout(subscription.timeout, self.client.request(request))
-            .await
-            .map_err(|_| {
+        let call = Call {
+            subscription_id: subscription.id,
+            url: &endpoint.url,
+            outgoing: request(&self.user_agent, &endpoint.url, origin, subscription)?,
+            timeout: subscription.timeout,
+        };
+        let mut reply = Reply::head_only();
+        let ended = tokio::time::timeout(subscription.timeout, self.client.send(&call, &mut reply));
+        let failure = match ended.await {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(error.to_string()),
+            Err(_) => {
                 let seconds = subscription.timeout.as_secs();
-                format!("no answer to OPTIONS within timeout_seconds ({seconds})")
-            })?
-            .map_err(|error| classify(error.is_connect(), &error).1)?;
-        let permission = permission::read(response.status().as_u16(), response.headers(), origin);
-        let mut capture = Capture::begin(&response, settings.max_response_headers_bytes);
-        // To keep the connection; what the body says, and whether it comes, is nothing to go by.
-        let _ = tokio::time::timeout(BODY_TIMEOUT, capture.read(response.into_body(), 0)).await;
-        Ok((permission, capture.retry_after))
+                Some(format!(
+                    "no answer to OPTIONS within timeout_seconds ({seconds})"
+                ))
+            }
+        };
+        // What the body says, and whether it comes, is nothing to go by.
+        let head = reply.head().ok_or_else(|| failure.unwrap_or_default())?;
+        let permission = permission::read(head.status, &head.to_map(), origin);
+        Ok((permission, retry_after(head)))
     }
 }
 
 fn request(
     user_agent: &HeaderValue,
-    url: &str,
+    url: &Url,
     origin: &str,
     subscription: &Subscription,
-) -> Result<Request<Full<Bytes>>, String> {
-    let uri = Uri::try_from(url).map_err(|error| format!("webhook_url: {error}"))?;
-    let mut request = Request::new(Full::default());
-    *request.method_mut() = Method::OPTIONS;
-    *request.uri_mut() = uri;
-    let headers = request.headers_mut();
+) -> Result<Outgoing, String> {
+    let mut headers = Headers::default();
     let origin = HeaderValue::try_from(origin)
         .map_err(|_| "the setting verification_origin can't be sent".to_owned())?;
-    headers.insert(REQUEST_ORIGIN, origin);
+    headers.set(REQUEST_ORIGIN, origin);
     if let Some(limit) = subscription.rate_limit {
-        headers.insert(REQUEST_RATE, HeaderValue::from(limit.per_minute()));
+        headers.set(REQUEST_RATE, HeaderValue::from(limit.per_minute()));
     }
-    headers.insert(USER_AGENT, user_agent.clone());
-    headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
-    Ok(request)
+    headers.set("User-Agent", user_agent.clone());
+    headers.set("Accept", HeaderValue::from_static("*/*"));
+    Ok(Outgoing::new("OPTIONS", url, &headers, Bytes::new()))
 }
 
 /// Writes answers, on a session of its own. Returns the subscriptions of those that are written, or given up: what can't be

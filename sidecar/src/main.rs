@@ -19,7 +19,6 @@
 mod args;
 mod blockers;
 mod claim;
-mod client;
 mod clock;
 mod connection_string;
 mod database;
@@ -29,6 +28,7 @@ mod engine;
 #[cfg(feature = "failpoints")]
 mod failpoint;
 mod handshake;
+mod http;
 mod log;
 mod maintain;
 mod message;
@@ -38,7 +38,6 @@ mod permission;
 mod record;
 mod request;
 mod resolve;
-mod response;
 mod shards;
 mod shutdown;
 mod subscriptions;

@@ -4,7 +4,7 @@ use crate::database::is_readable;
 use crate::shards::is_of_tests;
 use crate::subscriptions::Subscription;
 use bytes::Bytes;
-use hyper::header::{HeaderName, HeaderValue};
+use hyper::header::HeaderValue;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ pub struct Message {
     pub event_id: Uuid,
     pub event_type: String,
     /// Those of the format.
-    pub headers: Vec<(HeaderName, HeaderValue)>,
+    pub headers: Vec<(&'static str, HeaderValue)>,
     pub body: Bytes,
     pub sha256: [u8; 32],
 }
@@ -55,7 +55,7 @@ impl Message {
         let header = |(name, value): (&'static str, String)| {
             // Escaped to visible ASCII.
             let value = HeaderValue::try_from(value).ok()?;
-            Some((HeaderName::from_static(name), value))
+            Some((name, value))
         };
         Self {
             event_id: event.id,

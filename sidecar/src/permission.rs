@@ -3,8 +3,8 @@
 
 use hyper::header::{HeaderMap, HeaderName};
 
-pub const REQUEST_ORIGIN: HeaderName = HeaderName::from_static("webhook-request-origin");
-pub const REQUEST_RATE: HeaderName = HeaderName::from_static("webhook-request-rate");
+pub const REQUEST_ORIGIN: &str = "WebHook-Request-Origin";
+pub const REQUEST_RATE: &str = "WebHook-Request-Rate";
 const ALLOWED_ORIGIN: HeaderName = HeaderName::from_static("webhook-allowed-origin");
 const ALLOWED_RATE: HeaderName = HeaderName::from_static("webhook-allowed-rate");
 

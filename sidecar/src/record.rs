@@ -409,7 +409,7 @@ async fn open(database: &Database) -> Result<Session, tokio_postgres::Error> {
         .connect("webhooks-sidecar record", &settings, sender)
         .await?;
     let record = client
-        .prepare("select * from webhooks.record_attempts($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)")
+        .prepare("select * from webhooks.record_attempts($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)")
         .await?;
     Ok(Session { client, record })
 }

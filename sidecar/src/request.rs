@@ -1,89 +1,77 @@
 //! The request: the subscription's constant parts, the event's identity, and the signature of this attempt.
 
 use crate::claim::Delivery;
+use crate::http::{Headers, Outgoing};
 use crate::message::Message;
 use crate::subscriptions::Endpoint;
-use bytes::Bytes;
-use http_body_util::Full;
-use hyper::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
-use hyper::{Request, Uri};
+use hyper::header::HeaderValue;
 use webhooks_core::auth::Auth;
 
 /// Standard Webhooks: the event's id, on which receivers deduplicate.
-const ID: HeaderName = HeaderName::from_static("webhook-id");
+const ID: &str = "webhook-id";
 /// Standard Webhooks: seconds since 1970 of this attempt.
-const TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
+const TIMESTAMP: &str = "webhook-timestamp";
 /// Standard Webhooks: `v1,<base64>` over id, timestamp and body.
-const SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
+const SIGNATURE: &str = "webhook-signature";
 /// `sha256=<hex>` over the body.
-const BODY_SIGNATURE: HeaderName = HeaderName::from_static("x-webhook-signature");
-const DELIVERY: HeaderName = HeaderName::from_static("x-webhook-delivery-id");
-const ATTEMPT: HeaderName = HeaderName::from_static("x-webhook-attempt");
-const EVENT_TYPE: HeaderName = HeaderName::from_static("x-webhook-event-type");
+const BODY_SIGNATURE: &str = "X-Webhook-Signature";
+const DELIVERY: &str = "X-Webhook-Delivery-Id";
+const ATTEMPT: &str = "X-Webhook-Attempt";
+const EVENT_TYPE: &str = "X-Webhook-Event-Type";
 /// `true`, of tests alone.
-const TEST: HeaderName = HeaderName::from_static("x-webhook-test");
+const TEST: &str = "X-Webhook-Test";
 
 /// Builds the request for one attempt at `timestamp` (seconds since 1970).
-///
-/// # Errors
-/// In words: a URL that HTTP can't express.
 pub fn build(
     user_agent: &HeaderValue,
     endpoint: &Endpoint,
     delivery: &Delivery,
     message: &Message,
     timestamp: i64,
-) -> Result<Request<Full<Bytes>>, String> {
-    let uri =
-        Uri::try_from(endpoint.url.as_str()).map_err(|error| format!("webhook_url: {error}"))?;
+) -> Outgoing {
     let mut headers = endpoint.headers.clone();
-    headers.extend(message.headers.iter().cloned());
+    headers.set("User-Agent", user_agent.clone());
+    for (name, value) in &message.headers {
+        headers.set(*name, value.clone());
+    }
     let event_id = message.event_id.hyphenated().to_string();
+    set(&mut headers, ID, &event_id);
+    set(&mut headers, TIMESTAMP, &timestamp.to_string());
     match &endpoint.auth {
         Auth::None => {}
-        Auth::ApiKey { header, value } => {
-            if let (Ok(name), Ok(mut value)) =
-                (HeaderName::try_from(header), HeaderValue::try_from(value))
-            {
-                value.set_sensitive(true);
-                headers.insert(name, value);
+        Auth::ApiKey { value, .. } => {
+            // Visible ASCII, as it was checked.
+            if let Ok(value) = HeaderValue::try_from(value) {
+                headers.set(endpoint.key_header.clone(), value);
             }
         }
         Auth::Signature(signer) => {
-            insert(
-                &mut headers,
-                BODY_SIGNATURE,
-                format!("sha256={}", signer.sign_body_hex(&message.body)),
-            );
-            insert(
-                &mut headers,
-                SIGNATURE,
-                signer.sign_standard(&event_id, timestamp, &message.body),
-            );
+            let signature = signer.sign_standard(&event_id, timestamp, &message.body);
+            set(&mut headers, SIGNATURE, &signature);
+            let signature = format!("sha256={}", signer.sign_body_hex(&message.body));
+            set(&mut headers, BODY_SIGNATURE, &signature);
         }
     }
-    insert(&mut headers, ID, event_id);
-    insert(&mut headers, TIMESTAMP, timestamp.to_string());
-    insert(&mut headers, DELIVERY, delivery.id.hyphenated().to_string());
-    insert(&mut headers, ATTEMPT, (delivery.attempt + 1).to_string());
-    insert(&mut headers, EVENT_TYPE, message.event_type.clone());
+    set(
+        &mut headers,
+        DELIVERY,
+        &delivery.id.hyphenated().to_string(),
+    );
+    set(&mut headers, ATTEMPT, &(delivery.attempt + 1).to_string());
+    set(&mut headers, EVENT_TYPE, &message.event_type);
     if delivery.is_test {
-        headers.insert(TEST, HeaderValue::from_static("true"));
+        headers.set(TEST, HeaderValue::from_static("true"));
     }
-    headers.insert(USER_AGENT, user_agent.clone());
-    headers
-        .entry(ACCEPT)
-        .or_insert(HeaderValue::from_static("*/*"));
-    let mut request = Request::new(Full::new(message.body.clone()));
-    *request.method_mut() = endpoint.method.clone();
-    *request.uri_mut() = uri;
-    *request.headers_mut() = headers;
-    Ok(request)
+    if !headers.has("Accept") {
+        headers.set("Accept", HeaderValue::from_static("*/*"));
+    }
+    let method = endpoint.method.as_str();
+    Outgoing::new(method, &endpoint.url, &headers, message.body.clone())
 }
 
-fn insert(headers: &mut HeaderMap, name: HeaderName, value: String) {
+fn set(headers: &mut Headers, name: &'static str, value: &str) {
     // Ids, numbers, base64 and registered event types: always valid values.
     if let Ok(value) = HeaderValue::try_from(value) {
-        headers.insert(name, value);
+        headers.set(name, value);
     }
 }

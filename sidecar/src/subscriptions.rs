@@ -2,11 +2,12 @@
 
 use crate::database::{data_error, is_readable};
 use crate::dispatch::{BreakerPolicy, Failing, RateLimit};
+use crate::http::Headers;
 use crate::owner::{Owner, Settings};
 use crate::permission::REQUEST_ORIGIN;
 use crate::templating::Part;
 use hyper::Method;
-use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use hyper::header::HeaderValue;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,7 +15,7 @@ use tokio_postgres::{Error, Row};
 use url::Url;
 use uuid::Uuid;
 use webhooks_core::auth::Auth;
-use webhooks_core::headers::validate_headers;
+use webhooks_core::headers::written_headers;
 use webhooks_core::payload::PayloadFormat;
 use webhooks_core::retry::RetryPolicy;
 use webhooks_core::template::{Secrets, Template};
@@ -59,8 +60,10 @@ pub enum Verification {
 pub struct Endpoint {
     pub method: Method,
     pub url: Url,
-    pub headers: HeaderMap,
+    pub headers: Headers,
     pub auth: Auth,
+    /// The API key's, as it is written in `auth_config`.
+    pub key_header: String,
 }
 
 /// Subscriptions by id, each in the newest version seen.
@@ -288,7 +291,7 @@ impl Subscription {
             && let Ok(origin) = HeaderValue::try_from(origin)
         {
             // What was agreed to must be recognizable.
-            endpoint.headers.insert(REQUEST_ORIGIN, origin);
+            endpoint.headers.set(REQUEST_ORIGIN, origin);
         }
         Self {
             id: row.get("id"),
@@ -394,27 +397,28 @@ impl Endpoint {
             .get::<_, &str>("webhook_method")
             .parse()
             .map_err(|_| "webhook_method is no HTTP method".to_owned())?;
-        let auth = Auth::parse(row.get("auth_type"), &json(row, "auth_config")?)
+        let auth_config = json(row, "auth_config")?;
+        let auth = Auth::parse(row.get("auth_type"), &auth_config)
             .map_err(|error| format!("auth_config: {error}"))?;
-        let mut headers = HeaderMap::new();
+        let key_header = auth_config.get("header").and_then(|header| header.as_str());
+        let mut headers = Headers::default();
         let content_type = HeaderValue::try_from(content_type)
             .map_err(|_| "payload_content_type can't be sent".to_owned())?;
-        headers.insert(CONTENT_TYPE, content_type);
-        for (name, value) in validate_headers(&json(row, "webhook_headers")?)
+        headers.set("Content-Type", content_type);
+        for (name, value) in written_headers(&json(row, "webhook_headers")?)
             .map_err(|error| format!("webhook_headers: {error}"))?
         {
-            let (Ok(name), Ok(value)) =
-                (HeaderName::try_from(&name), HeaderValue::try_from(&value))
-            else {
+            let Ok(value) = HeaderValue::try_from(&value) else {
                 return Err(format!("webhook_headers: {name} can't be sent"));
             };
-            headers.insert(name, value);
+            headers.set(name, value);
         }
         Ok(Self {
             method,
             url,
             headers,
             auth,
+            key_header: key_header.unwrap_or("Authorization").to_owned(),
         })
     }
 }

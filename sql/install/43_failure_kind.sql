@@ -11,7 +11,7 @@ begin atomic
         -- Words of ours that name nothing.
         substring(error_message from
             '^(?:HTTP status \d{3}(?: \(redirects are not followed\)| to OPTIONS| without WebHook-Allowed-Origin| with another WebHook-Allowed-Origin| with a WebHook-Allowed-Rate that is neither \* nor above 0)?'
-            || '|timed out|could not connect|could not resolve the host|TLS handshake failed|the host''s address is not allowed|the connection broke'
+            || '|timed out|could not connect|could not resolve the host|TLS handshake failed|the host''s address is not allowed|the connection broke|the answer is not valid HTTP/1\.1'
             || '|no valid request can be made from the subscription''s settings'
             || '|payload of \d+ bytes is larger than the subscription''s max_payload_size_kb \(\d+ bytes\)'
             || '|no complete response within timeout_seconds \(\d+\)|no answer to OPTIONS within timeout_seconds \(\d+\)'

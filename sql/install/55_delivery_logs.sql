@@ -19,6 +19,7 @@ create table webhooks.delivery_attempts (
     error_message text,
     is_test boolean,
     failure text,
+    resent_count integer,
     -- ::text: see event_logs.
     constraint delivery_attempts_status_check check (delivery_status::text in ('delivered', 'failed', 'retrying', 'expired', 'cancelled'))
 ) partition by range (delivery_id);
@@ -27,7 +28,7 @@ comment on column webhooks.delivery_attempts.delivery_id is 'The delivery.';
 comment on column webhooks.delivery_attempts.delivery_attempt is 'Number of the attempt, from 1.';
 comment on column webhooks.delivery_attempts.http_status_code is 'HTTP status, if a response came.';
 comment on column webhooks.delivery_attempts.attempted_at is 'When the request began (sidecar''s clock).';
-comment on column webhooks.delivery_attempts.delivered_at is 'When a 2xx response was complete.';
+comment on column webhooks.delivery_attempts.delivered_at is 'When a 2xx response had come, or as much of its body as came in time.';
 comment on column webhooks.delivery_attempts.next_retry_at is 'When the next attempt is due.';
 comment on column webhooks.delivery_attempts.duration_us is 'Connect, send and response, in microseconds.';
 comment on column webhooks.delivery_attempts.subscription_id is 'To whom.';
@@ -40,6 +41,7 @@ comment on column webhooks.delivery_attempts.response_headers is 'Response heade
 comment on column webhooks.delivery_attempts.response_body is 'Start of the response body, as much as the setting max_response_body_bytes allows; invalid UTF-8 is replaced.';
 comment on column webhooks.delivery_attempts.error_message is 'What went wrong.';
 comment on column webhooks.delivery_attempts.failure is 'Kind of failure: error_message without names and addresses.';
+comment on column webhooks.delivery_attempts.resent_count is 'How often the request was sent again at once, on a new connection, since the receiver had closed the kept one. Null: never.';
 comment on column webhooks.delivery_attempts.is_test is 'True: made by test_subscription(). Null: a delivery of an event.';
 
 create table webhooks.delivery_attempts_template (
@@ -74,7 +76,8 @@ select
     encode(a.payload_sha256, 'hex')::varchar(64) as payload_hash,
     q.tenant_id,
     a.duration_us,
-    q.shard >= webhooks.shard_count() as is_test
+    q.shard >= webhooks.shard_count() as is_test,
+    coalesce(a.resent_count, 0) as resent_count
 from webhooks.delivery_queue q
 left join webhooks.delivery_attempts a on a.delivery_id = q.id and a.delivery_attempt = q.attempt
 union all
@@ -95,7 +98,8 @@ select
     encode(a.payload_sha256, 'hex')::varchar(64),
     a.tenant_id,
     a.duration_us,
-    coalesce(a.is_test, false)
+    coalesce(a.is_test, false),
+    coalesce(a.resent_count, 0)
 from webhooks.delivery_attempts a
 where a.delivery_status <> 'retrying';
 comment on view webhooks.webhook_delivery_logs is 'One row per delivery, outstanding or finished, as its last attempt left it.';
@@ -116,3 +120,4 @@ comment on column webhooks.webhook_delivery_logs.payload_hash is 'SHA-256 of the
 comment on column webhooks.webhook_delivery_logs.tenant_id is 'Whose.';
 comment on column webhooks.webhook_delivery_logs.duration_us is 'Duration of the last attempt, in microseconds.';
 comment on column webhooks.webhook_delivery_logs.is_test is 'Made by test_subscription().';
+comment on column webhooks.webhook_delivery_logs.resent_count is 'How often the last attempt''s request was sent again at once, on a new connection, since the receiver had closed the kept one before it answered.';

@@ -13,7 +13,8 @@ select
     q.next_attempt_at as next_retry_at,
     a.payload_size_bytes,
     a.duration_us,
-    q.shard >= webhooks.shard_count() as is_test
+    q.shard >= webhooks.shard_count() as is_test,
+    coalesce(a.resent_count, 0) as resent_count
 from webhooks.delivery_queue q
 left join webhooks.delivery_attempts a on a.delivery_id = q.id and a.delivery_attempt = q.attempt
 union all
@@ -31,7 +32,8 @@ select
     a.next_retry_at,
     a.payload_size_bytes,
     a.duration_us,
-    coalesce(a.is_test, false)
+    coalesce(a.is_test, false),
+    coalesce(a.resent_count, 0)
 from webhooks.delivery_attempts a
 where a.delivery_status <> 'retrying';
 comment on view webhooks.delivery_states is 'webhook_delivery_logs without what receivers answered, without names and addresses in error messages and without hashes of payloads: what a monitor may read.';
@@ -49,3 +51,4 @@ comment on column webhooks.delivery_states.next_retry_at is 'When the next attem
 comment on column webhooks.delivery_states.payload_size_bytes is 'Size of the body sent.';
 comment on column webhooks.delivery_states.duration_us is 'Duration of the last attempt, in microseconds.';
 comment on column webhooks.delivery_states.is_test is 'Made by test_subscription().';
+comment on column webhooks.delivery_states.resent_count is 'How often the last attempt''s request was sent again at once, on a new connection, since the receiver had closed the kept one before it answered.';

@@ -18,7 +18,7 @@ create function webhooks.record_attempts(
     delivery_ids uuid[], subscription_ids uuid[], attempts integer[], statuses text[], http_status_codes integer[], response_headers text[],
     response_bodies text[], error_messages text[], attempted_at_us bigint[], durations_us bigint[],
     payload_sizes integer[], payload_hashes bytea[], retry_after_ms bigint[], disable_reasons text[],
-    breakers text[], failing_for_ms bigint[], probe_in_ms bigint[]
+    breakers text[], failing_for_ms bigint[], probe_in_ms bigint[], resent_counts integer[] default null
 )
 returns setof uuid
 language plpgsql volatile security definer
@@ -51,10 +51,11 @@ begin
                 select r.*
                 from unnest(
                     delivery_ids, attempts, statuses, http_status_codes, record_attempts.response_headers, response_bodies,
-                    error_messages, attempted_at_us, durations_us, payload_sizes, payload_hashes, retry_after_ms, disable_reasons
+                    error_messages, attempted_at_us, durations_us, payload_sizes, payload_hashes, retry_after_ms, disable_reasons,
+                    resent_counts
                 ) with ordinality as r (
                     delivery_id, attempt, status, http_status_code, response_headers, response_body, error_message,
-                    attempted_at_us, duration_us, payload_size, payload_hash, retry_after_ms, disable_reason, n
+                    attempted_at_us, duration_us, payload_size, payload_hash, retry_after_ms, disable_reason, resent_count, n
                 )
             ),
             finished as (
@@ -80,7 +81,7 @@ begin
                 insert into webhooks.delivery_attempts (
                     delivery_id, delivery_attempt, http_status_code, attempted_at, delivered_at, next_retry_at, duration_us,
                     subscription_id, event_log_id, tenant_id, payload_size_bytes, delivery_status, payload_sha256,
-                    response_headers, response_body, error_message, is_test, failure
+                    response_headers, response_body, error_message, is_test, failure, resent_count
                 )
                 select a.delivery_id,
                        case when numbered_anew then webhooks.next_attempt_number(a.delivery_id, a.attempt) else a.attempt + 1 end,
@@ -91,7 +92,7 @@ begin
                        a.next_retry_at, a.duration_us, a.subscription_id, a.event_log_id, a.tenant_id, a.payload_size, a.status,
                        a.payload_hash, a.response_headers::jsonb, a.response_body, a.error_message,
                        case when a.shard >= webhooks.shard_count() then true end,
-                       webhooks.failure_kind(a.error_message)
+                       webhooks.failure_kind(a.error_message), nullif(a.resent_count, 0)
                 from applied a
             ),
             disabled as (
@@ -145,5 +146,5 @@ begin
     end loop;
 end
 $$;
-comment on function webhooks.record_attempts(uuid[], uuid[], integer[], text[], integer[], text[], text[], text[], bigint[], bigint[], integer[], bytea[], bigint[], text[], text[], bigint[], bigint[]) is
+comment on function webhooks.record_attempts(uuid[], uuid[], integer[], text[], integer[], text[], text[], text[], bigint[], bigint[], integer[], bytea[], bigint[], text[], text[], bigint[], bigint[], integer[]) is
     'Writes the results of attempts, each guarded by the attempt number that was claimed, and what they mean for circuit breakers (closed, failing or open). Returns the deliveries of late writers, for which nothing was changed.';

@@ -99,7 +99,7 @@ grant select (
 ) on webhooks.event_logs to webhooks_monitor;
 grant select (
     delivery_id, delivery_attempt, http_status_code, attempted_at, delivered_at, next_retry_at, duration_us, subscription_id,
-    event_log_id, tenant_id, payload_size_bytes, delivery_status, failure, is_test
+    event_log_id, tenant_id, payload_size_bytes, delivery_status, failure, is_test, resent_count
 ) on webhooks.delivery_attempts to webhooks_monitor;
 grant select (subscription_id, state, since, probe_at, failing_since) on webhooks.subscription_breakers to webhooks_monitor;
 grant select on
@@ -137,7 +137,7 @@ grant execute on function
     webhooks.locked_deliveries(uuid[], uuid[], boolean[], boolean[]),
     webhooks.blockers(uuid[], uuid[]),
     webhooks.record_verifications(uuid[], text[], text[], text[], integer[], text[], bigint[]),
-    webhooks.record_attempts(uuid[], uuid[], integer[], text[], integer[], text[], text[], text[], bigint[], bigint[], integer[], bytea[], bigint[], text[], text[], bigint[], bigint[]),
+    webhooks.record_attempts(uuid[], uuid[], integer[], text[], integer[], text[], text[], text[], bigint[], bigint[], integer[], bytea[], bigint[], text[], text[], bigint[], bigint[], integer[]),
     webhooks.maintain()
 to webhooks_sidecar;
 

@@ -6,6 +6,7 @@
 //! | [`cluster`] | a throw-away PostgreSQL: start, stop, kill -9, restart; psql, dump, restore |
 //! | [`database`] | a database of its own per test, with the extension, roles, and helpers to subscribe and publish |
 //! | [`receiver`] | an HTTP server that records what it gets and answers as told, however badly |
+//! | [`receivers`] | HTTP servers with one habit each, as the world has them |
 //! | [`sidecar`] | the real `webhooks-sidecar`: its log, signals and end |
 //! | [`proxy`] | a TCP connection that can stall or break, between any two of them |
 //! | [`latency`] | events at a steady rate, and how long each took from commit to receipt |
@@ -45,6 +46,7 @@ pub mod process;
 mod progress;
 pub mod proxy;
 pub mod receiver;
+pub mod receivers;
 pub mod sidecar;
 pub mod usage;
 pub mod wait;

@@ -22,7 +22,7 @@ const SENSITIVE: [&str; 7] = [
 /// Response headers as the text of a JSON object of strings, fit for `jsonb`.
 ///
 /// Names are in lower case; values of a repeated name are joined by `, ` in their order; values that are credentials
-/// read `[redacted]`. At most `cap_count` names and `cap_bytes` bytes (names and values before JSON escaping, and
+/// read `[redacted]`. An empty name stands for a line that is no header, and is left out. At most `cap_count` names and `cap_bytes` bytes (names and values before JSON escaping, and
 /// two for each header) are kept; then `"(omitted)": "3 headers"` says how many were not.
 pub fn headers_json<'a>(
     headers: impl IntoIterator<Item = (&'a str, &'a [u8])>,
@@ -39,7 +39,7 @@ pub fn headers_json<'a>(
             value
         };
         // Before anything is copied: cleaning only makes it longer.
-        if cost(name.len(), value.len()) > left {
+        if name.is_empty() || cost(name.len(), value.len()) > left {
             omitted += 1;
             continue;
         }
@@ -107,6 +107,10 @@ mod tests {
             })
         );
         assert_eq!(captured(&[], 1000, 100), json!({}));
+        assert_eq!(
+            captured(&[("", b""), ("a", b"1")], 1000, 100),
+            json!({"a": "1", "(omitted)": "1 header"})
+        );
     }
 
     #[test]

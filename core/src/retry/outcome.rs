@@ -7,7 +7,7 @@ use std::time::Duration;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Outcome {
-    /// The receiver answered, and the whole response was read or cut at its limit.
+    /// The receiver answered: a complete head came, and as much of the body as came in time.
     Response {
         /// The HTTP status.
         status: u16,
@@ -24,8 +24,10 @@ pub enum Outcome {
     Tls,
     /// The host's addresses are refused by the address policy.
     AddressRefused,
-    /// The connection broke after it was made: reset, closed in the middle, not HTTP.
+    /// The connection broke after it was made and before an answer: reset, closed.
     Io,
+    /// What came is no answer, or one without end.
+    NotHttp,
     /// The body is larger than the subscription takes; nothing was sent.
     PayloadTooLarge {
         /// The body's size.
@@ -66,6 +68,7 @@ impl Display for Outcome {
             Self::Tls => f.write_str("TLS handshake failed"),
             Self::AddressRefused => f.write_str("the host's address is not allowed"),
             Self::Io => f.write_str("the connection broke"),
+            Self::NotHttp => f.write_str("the answer is not valid HTTP/1.1"),
             Self::PayloadTooLarge {
                 size_bytes,
                 limit_bytes,

@@ -70,6 +70,7 @@ fn attempt(id: Uuid, verdict: Verdict) -> Attempt {
         error: None,
         attempted_at: std::time::UNIX_EPOCH,
         duration: Duration::ZERO,
+        resent_count: 0,
         payload_size: None,
         payload_sha256: None,
         retry_after: (verdict == Verdict::Fails).then_some(Duration::ZERO),

@@ -29,6 +29,7 @@ pub(super) struct Columns<'a> {
     breakers: Vec<Option<&'static str>>,
     failing_for_ms: Vec<Option<i64>>,
     probe_in_ms: Vec<Option<i64>>,
+    resent_counts: Vec<i32>,
 }
 
 impl<'a> Columns<'a> {
@@ -88,11 +89,12 @@ impl<'a> Columns<'a> {
             columns.breakers.push(breaker);
             columns.failing_for_ms.push(failing_for.map(milliseconds));
             columns.probe_in_ms.push(probe_in.map(milliseconds));
+            columns.resent_counts.push(i32::from(attempt.resent_count));
         }
         columns
     }
 
-    pub(super) fn parameters(&self) -> [&(dyn tokio_postgres::types::ToSql + Sync); 17] {
+    pub(super) fn parameters(&self) -> [&(dyn tokio_postgres::types::ToSql + Sync); 18] {
         [
             &self.delivery_ids,
             &self.subscription_ids,
@@ -111,6 +113,7 @@ impl<'a> Columns<'a> {
             &self.breakers,
             &self.failing_for_ms,
             &self.probe_in_ms,
+            &self.resent_counts,
         ]
     }
 }

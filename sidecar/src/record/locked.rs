@@ -196,6 +196,7 @@ mod tests {
             error: None,
             attempted_at: std::time::UNIX_EPOCH,
             duration: Duration::ZERO,
+            resent_count: 0,
             payload_size: None,
             payload_sha256: None,
             retry_after: None,

@@ -71,7 +71,8 @@ impl Answers {
             93..95 => (Reply::hang(), false),
             95..97 => (Reply::reset(), false),
             97..98 => (Reply::close(), false),
-            _ => (Reply::reset_mid_body(), false),
+            // The status counts, whatever becomes of the body.
+            _ => (Reply::reset_mid_body(), true),
         }
     }
 }

@@ -251,7 +251,7 @@ impl Reply {
         self
     }
 
-    /// Calls this when a well-formed answer is handed to the connection: not if the client has hung up before.
+    /// Calls this when the answer is handed to the connection: a well-formed one not if the client has hung up before.
     #[must_use]
     pub fn when_answered(mut self, note: impl Fn() + Send + Sync + 'static) -> Self {
         self.answered = Some(Note(Arc::new(note)));

@@ -101,7 +101,12 @@ async fn answer(
             }
             Ok(respond(status, headers, body, &state))
         }
-        Answer::Raw(raw) => Err(write_raw(raw, &connection, &state).await),
+        Answer::Raw(raw) => {
+            if let Some(note) = &reply.answered {
+                note.take();
+            }
+            Err(write_raw(raw, &connection, &state).await)
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! From `publish_event()` to a recorded delivery: a real cluster, the real sidecar, a real HTTP receiver.
 //!
 //! # Layout
-//! - `scene`: what a test plays on; `tls_receiver`: a receiver with a certificate of its own
+//! - `scene`: what a test plays on; `tls_receiver`: a receiver with a certificate of its own; `certificate`: one for others
 //! - `flow`: the request and its record, as specified; `signatures`: verified by the published library; `secrets`: in no log
 //! - `formats`: each payload format, as its consumers read it; `templates`: bodies of their own
 //! - `outcomes`: whatever a receiver may do, and what becomes of the delivery
@@ -16,6 +16,8 @@
 //! - `fairness`: a receiver that hangs delays nobody else; `large`: nor does a large event
 
 // `cfg(test)` tells clippy that the modules' helpers are tests too, where `unwrap` is fine.
+#[cfg(test)]
+mod certificate;
 #[cfg(test)]
 mod configuration;
 #[cfg(test)]

@@ -54,6 +54,14 @@ async fn executes(document: &Path) {
     }
 }
 
+/// Where documents are, besides the README.
+const DIRECTORIES: [&str; 4] = [
+    "docs",
+    "docs/how-to",
+    "docs/reference",
+    "docs/explanation/decisions",
+];
+
 #[tokio::test]
 async fn readme() {
     let readme = repository().join("README.md");
@@ -67,7 +75,7 @@ async fn readme() {
 
 #[tokio::test]
 async fn docs() {
-    for directory in ["docs", "docs/how-to"] {
+    for directory in DIRECTORIES {
         for entry in std::fs::read_dir(repository().join(directory)).unwrap() {
             let path = entry.unwrap().path();
             if path.extension().is_some_and(|extension| extension == "md") {
@@ -81,7 +89,7 @@ async fn docs() {
 #[test]
 fn links_lead_somewhere() {
     let mut documents = vec![repository().join("README.md")];
-    for directory in ["docs", "docs/how-to"] {
+    for directory in DIRECTORIES {
         let entries = std::fs::read_dir(repository().join(directory)).unwrap();
         documents.extend(entries.map(|entry| entry.unwrap().path()));
     }

@@ -204,29 +204,30 @@ async fn gone_disables_and_holds_the_rest_until_enabled_again() {
     assert_eq!(db.value(&reason).await.unwrap().as_deref(), Some("none"));
 }
 
-/// A success must be complete; a refusal is one as soon as its status is there, and what came is recorded.
+/// The status decides as soon as it is there with all headers, and what came is recorded.
 #[tokio::test]
-async fn a_refusal_need_not_be_complete() {
+async fn an_answer_need_not_be_complete() {
     let scene = Scene::set("refusal").await;
     let columns = || json!({"timeout_seconds": 1, "retry_count": 0});
     let answer = |status: &str| {
         let head = format!("HTTP/1.1 {status}\r\nX-Said: so\r\nContent-Length: 99\r\n\r\nbecause");
         Reply::raw(head.into_bytes()).then_hang()
     };
-    for (path, status, code, disabled) in [
-        ("/gone", "410 Gone", 410, "false"),
-        ("/down", "503 Down", 503, "true"),
-        ("/half", "200 OK", 200, "true"),
+    for (path, status, code, end, disabled) in [
+        ("/gone", "410 Gone", 410, "failed", "false"),
+        ("/down", "503 Down", 503, "failed", "true"),
+        ("/half", "200 OK", 200, "delivered", "true"),
     ] {
-        let (delivery, _) = scene.play(path, answer(status), columns(), "failed").await;
+        let (delivery, _) = scene.play(path, answer(status), columns(), end).await;
         assert_eq!(delivery["http_status_code"], code);
-        assert_eq!(text(&delivery["response_body"]), "because");
+        assert_eq!(text(&delivery["response_body"]), "because…[truncated]");
         assert_eq!(text(&delivery["response_headers"]["x-said"]), "so");
-        let error = text(&delivery["error_message"]);
+        let error = &delivery["error_message"];
         assert!(
-            code == 410 || error.contains("no complete response"),
+            code != 503 || text(error).contains("no complete response"),
             "{error}"
         );
+        assert_eq!(error.is_null(), code == 200);
         let enabled = format!(
             "select is_enabled from webhooks.webhook_subscriptions where id = '{}'",
             text(&delivery["subscription_id"])

@@ -12,7 +12,7 @@ pub const RELATIONS: &[(&str, &str, &str)] = &[
     ("audit_log_default", "tenant_id", ""),
     ("audit_log_template", "tenant_id", ""),
     ("database_bindings", "", ""),
-    ("delivery_attempts", "tenant_id", "manager: select own; monitor: select(delivery_id delivery_attempt http_status_code attempted_at delivered_at next_retry_at duration_us subscription_id event_log_id tenant_id payload_size_bytes delivery_status failure is_test) all"),
+    ("delivery_attempts", "tenant_id", "manager: select own; monitor: select(delivery_id delivery_attempt http_status_code attempted_at delivered_at next_retry_at duration_us subscription_id event_log_id tenant_id payload_size_bytes delivery_status failure is_test resent_count) all"),
     ("delivery_attempts_default", "tenant_id", ""),
     ("delivery_attempts_template", "tenant_id", ""),
     ("delivery_queue", "tenant_id", "manager: select own; monitor: select all"),

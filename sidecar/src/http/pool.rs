@@ -1,0 +1,205 @@
+//! Connections that are kept for the next request. Each is of one subscription: tenants share none, and what a receiver
+//! does to one subscription's connection no other feels.
+
+use super::connect::Origin;
+use super::connection::Connection;
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+/// An idle connection is closed after so long: before most receivers do it, which say so when they do it earlier.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+/// Most idle connections of one subscription.
+const MAX_IDLE_PER_KEY: usize = 32;
+/// How often idle connections are looked at, while there are any.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Who may use a connection.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Key {
+    pub subscription_id: Uuid,
+    pub origin: Origin,
+}
+
+pub struct Pool {
+    /// Connections in use and idle ones are no more than this, unless so many are in use.
+    capacity: usize,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    in_use: usize,
+    /// By key, those used last at the end.
+    idle: HashMap<Key, VecDeque<Idle>>,
+    /// All idle ones by age.
+    by_age: BTreeMap<u64, Key>,
+    next_age: u64,
+    is_swept: bool,
+}
+
+struct Idle {
+    age: u64,
+    connection: Connection,
+    until: Instant,
+}
+
+/// The room of a connection that is in use.
+pub struct Slot {
+    pool: Arc<Pool>,
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.pool.lock().in_use -= 1;
+    }
+}
+
+impl Pool {
+    pub fn new(capacity: usize) -> Arc<Self> {
+        Arc::new(Self {
+            capacity,
+            state: Mutex::default(),
+        })
+    }
+
+    /// A kept connection that the receiver has not closed, if there is one, and room for one in any case: the oldest idle
+    /// one is closed for it.
+    pub fn take(self: &Arc<Self>, key: &Key) -> (Slot, Option<Connection>) {
+        let mut closed = Vec::new();
+        let mut state = self.lock();
+        state.in_use += 1;
+        let mut found = None;
+        while let Some(mut idle) = state.pop_newest(key) {
+            if Instant::now() < idle.until && idle.connection.is_quiet() {
+                found = Some(idle.connection);
+                break;
+            }
+            closed.push(idle);
+        }
+        closed.extend(state.shrink_to(self.capacity));
+        drop(state);
+        close(closed);
+        let slot = Slot { pool: self.clone() };
+        (slot, found)
+    }
+
+    /// Keeps a connection, for no longer than the receiver says that it does.
+    pub fn put(
+        self: &Arc<Self>,
+        slot: Slot,
+        key: Key,
+        connection: Connection,
+        receiver_keeps: Option<Duration>,
+    ) {
+        // Some time passes until a request arrives there.
+        let margin = |keeps: Duration| keeps.saturating_sub(Duration::from_secs(1)).max(keeps / 2);
+        let keeps = receiver_keeps.map_or(IDLE_TIMEOUT, |keeps| margin(keeps).min(IDLE_TIMEOUT));
+        drop(slot);
+        let mut state = self.lock();
+        let age = state.next_age;
+        state.next_age += 1;
+        let idle = Idle {
+            age,
+            connection,
+            until: Instant::now() + keeps,
+        };
+        state.by_age.insert(age, key.clone());
+        let of_key = state.idle.entry(key).or_default();
+        of_key.push_back(idle);
+        let surplus = match of_key.len() > MAX_IDLE_PER_KEY {
+            true => of_key.pop_front(),
+            false => None,
+        };
+        if let Some(idle) = &surplus {
+            state.by_age.remove(&idle.age);
+        }
+        let mut closed: Vec<Idle> = surplus.into_iter().collect();
+        closed.extend(state.shrink_to(self.capacity));
+        if !std::mem::replace(&mut state.is_swept, true) {
+            tokio::spawn(sweep(Arc::downgrade(self)));
+        }
+        drop(state);
+        close(closed);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing that panics is done with it half changed.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn pop_newest(&mut self, key: &Key) -> Option<Idle> {
+        let of_key = self.idle.get_mut(key)?;
+        let idle = of_key.pop_back();
+        if of_key.is_empty() {
+            self.idle.remove(key);
+        }
+        self.by_age.remove(&idle.as_ref()?.age);
+        idle
+    }
+
+    /// Takes the oldest out until no more than so many are there.
+    fn shrink_to(&mut self, capacity: usize) -> Vec<Idle> {
+        let mut closed = Vec::new();
+        while self.in_use + self.by_age.len() > capacity
+            && let Some((_, key)) = self.by_age.pop_first()
+            && let Some(of_key) = self.idle.get_mut(&key)
+        {
+            closed.extend(of_key.pop_front());
+            if of_key.is_empty() {
+                self.idle.remove(&key);
+            }
+        }
+        closed
+    }
+
+    /// Takes those out whose time is over or that the receiver has closed.
+    fn take_ended(&mut self, now: Instant) -> Vec<Idle> {
+        let mut closed = Vec::new();
+        let by_age = &mut self.by_age;
+        self.idle.retain(|_, of_key| {
+            let mut kept = VecDeque::with_capacity(of_key.len());
+            for mut idle in of_key.drain(..) {
+                if now < idle.until && idle.connection.is_quiet() {
+                    kept.push_back(idle);
+                } else {
+                    by_age.remove(&idle.age);
+                    closed.push(idle);
+                }
+            }
+            *of_key = kept;
+            !of_key.is_empty()
+        });
+        closed
+    }
+}
+
+/// Not under the lock.
+fn close(idle: Vec<Idle>) {
+    for idle in idle {
+        idle.connection.close();
+    }
+}
+
+/// Ends with the last idle connection.
+async fn sweep(pool: Weak<Pool>) {
+    loop {
+        tokio::time::sleep(SWEEP_INTERVAL).await;
+        let Some(pool) = pool.upgrade() else {
+            return;
+        };
+        let mut state = pool.lock();
+        let ended = state.take_ended(Instant::now());
+        state.is_swept = !state.by_age.is_empty();
+        let is_over = !state.is_swept;
+        drop(state);
+        close(ended);
+        if is_over {
+            return;
+        }
+    }
+}
