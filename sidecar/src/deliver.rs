@@ -11,13 +11,13 @@ use crate::request;
 use crate::resolve::{PolicyResolver, ResolveError};
 use crate::response::Capture;
 use crate::templating::{NotTemplated, Templating};
+use crate::tls;
 use hyper::header::HeaderValue;
 use std::error::Error;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use uuid::Uuid;
 use webhooks_core::capture::error_text;
 use webhooks_core::retry::{Decision, Outcome, decide, decide_test};
-use webhooks_core::url_policy::AddressPolicy;
 
 /// How long after its expiry a delivery is looked at again: surely after it, also by a clock that differs a little.
 const EXPIRY_MARGIN: Duration = Duration::from_secs(1);
@@ -62,9 +62,7 @@ impl Deliverer {
     /// # Errors
     /// Unreadable certificates.
     pub fn new(args: &RunArgs) -> anyhow::Result<Self> {
-        let resolver = PolicyResolver::new(AddressPolicy {
-            allowed: args.allow_networks.clone(),
-        });
+        let resolver = PolicyResolver::new(args)?;
         Ok(Self {
             client: client::new(args, resolver.clone())?,
             resolver,
@@ -269,8 +267,8 @@ pub fn classify(connecting: bool, error: &(dyn Error + 'static)) -> (Outcome, St
             };
             return (outcome, resolve.to_string());
         }
-        if let Some(tls) = tls_error(cause) {
-            return (Outcome::Tls, format!("TLS: {tls}"));
+        if let Some(error) = tls_error(cause) {
+            return (Outcome::Tls, format!("TLS: {}", tls::describe(error)));
         }
         let text = cause.to_string();
         if !words.contains(&text) {
