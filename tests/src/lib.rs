@@ -7,6 +7,7 @@
 //! | [`database`] | a database of its own per test, with the extension, roles, and helpers to subscribe and publish |
 //! | [`receiver`] | an HTTP server that records what it gets and answers as told, however badly |
 //! | [`sidecar`] | the real `webhooks-sidecar`: its log, signals and end |
+//! | [`dns`] | a DNS server that answers as told, or not at all |
 //! | [`proxy`] | a TCP connection that can stall or break, between any two of them |
 //! | [`latency`] | events at a steady rate, and how long each took from commit to receipt |
 //! | [`ledger`] | what was committed, rolled back and received, and whether that adds up |
@@ -38,6 +39,7 @@
 pub mod chaos;
 pub mod cluster;
 pub mod database;
+pub mod dns;
 pub mod environment;
 pub mod latency;
 pub mod ledger;

@@ -98,7 +98,10 @@ impl Chain<'_> {
             E::InvalidPurpose | E::InvalidPurposeContext { .. } => Some(Problem::NotForServers),
             // The library shows its errors by their names.
             E::Other(other) => match other.to_string().as_str() {
-                "CaUsedAsEndEntity" => Some(Problem::Authority),
+                "CaUsedAsEndEntity" => Some(match self.leaf {
+                    Some(leaf) if leaf.is_self_issued() => Problem::SelfSigned,
+                    _ => Problem::Authority,
+                }),
                 "UnsupportedCertVersion" => Some(Problem::Version1),
                 "NameConstraintViolation" => Some(Problem::NameConstraints),
                 _ => None,
@@ -133,7 +136,10 @@ impl Chain<'_> {
 }
 
 fn some_signature(certificate: &Certificate) -> Option<Problem> {
-    let algorithm = certificate.signature_algorithm().to_string();
+    let algorithm = match certificate.signature_algorithm().to_string() {
+        pss if pss == "1.2.840.113549.1.1.10" => "RSA-PSS in an unusual way".to_owned(),
+        other => other,
+    };
     Some(Problem::Signature {
         subject: certificate.subject(),
         algorithm,

@@ -250,3 +250,6 @@ fn is_pkcs1(scheme: SignatureScheme) -> bool {
             | SignatureScheme::RSA_PKCS1_SHA512
     )
 }
+
+#[cfg(test)]
+mod tests;
