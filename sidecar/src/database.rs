@@ -73,7 +73,7 @@ impl Database {
             .keepalives_retries(3)
             .tcp_user_timeout(args.lease);
         let trust = DatabaseTrust::Host(args.database_ca_file.as_deref());
-        let tls = MakeRustlsConnect::new(tls::database_config(trust, None)?);
+        let tls = MakeRustlsConnect::new(tls::database_config(trust)?);
         Ok(Self { config, tls })
     }
 

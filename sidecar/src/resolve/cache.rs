@@ -108,10 +108,11 @@ impl Cache {
             cache: Arc::clone(self),
             name: Arc::clone(&name),
             number,
-            began: Instant::now(),
+            was_silent,
+            asked: None,
             has_ended: false,
         };
-        let flight = fly(watch, was_silent, look_up).boxed().shared();
+        let flight = fly(watch, look_up).boxed().shared();
         if let Some(weak) = flight.downgrade() {
             names.make_room();
             let entry = Entry::Flying {
@@ -191,7 +192,9 @@ struct Watch {
     cache: Arc<Cache>,
     name: Arc<str>,
     number: u64,
-    began: Instant,
+    was_silent: bool,
+    /// Since when servers are being asked.
+    asked: Option<Instant>,
     has_ended: bool,
 }
 
@@ -204,16 +207,16 @@ impl Watch {
 impl Drop for Watch {
     fn drop(&mut self) {
         if !self.has_ended {
-            let is_silent = self.began.elapsed() >= SILENCE;
-            self.land(is_silent.then_some(Entry::Silent));
+            let was_in_vain = self.asked.is_some_and(|since| since.elapsed() >= SILENCE);
+            self.land((self.was_silent || was_in_vain).then_some(Entry::Silent));
         }
     }
 }
 
-async fn fly(mut watch: Watch, was_silent: bool, look_up: impl Future<Output = Answer>) -> Outcome {
+async fn fly(mut watch: Watch, look_up: impl Future<Output = Answer>) -> Outcome {
     let cache = Arc::clone(&watch.cache);
-    let _slot = cache.slots.take(was_silent).await;
-    watch.began = Instant::now();
+    let _slot = cache.slots.take(watch.was_silent).await;
+    watch.asked = Some(Instant::now());
     let (outcome, lifetime) = match look_up.await {
         Ok(found) => (Ok(found.addresses.into()), found.lifetime),
         Err(failed) => (Err(failed.reason), failed.lifetime),

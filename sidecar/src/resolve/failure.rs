@@ -25,6 +25,9 @@ pub enum LookupFailure {
     Unreachable(String),
     #[error("no DNS server answered")]
     NoAnswer,
+    /// No fault of the name, nor of any server.
+    #[error("this machine has no socket left to ask with")]
+    NoSocket,
 }
 
 impl LookupFailure {
@@ -33,9 +36,14 @@ impl LookupFailure {
         *self == Self::NoAnswer
     }
 
+    /// Whether that is an answer, and no failure to get one.
+    pub fn tells_of_the_name(&self) -> bool {
+        matches!(self, Self::NotAName | Self::NoSuchName | Self::NoAddress)
+    }
+
     /// Whether the other names of a search list are to be tried: as libc, not when no server answers.
     pub fn lets_search_go_on(&self) -> bool {
-        !matches!(self, Self::NoAnswer | Self::Unreachable(_))
+        !matches!(self, Self::NoAnswer | Self::Unreachable(_) | Self::NoSocket)
     }
 
     /// Of two failures the graver one is told: a name may exist after all while a server fails.
@@ -47,6 +55,7 @@ impl LookupFailure {
             Self::ServerFailed(_) => 3,
             Self::Unreachable(_) => 4,
             Self::NoAnswer => 5,
+            Self::NoSocket => 6,
         }
     }
 }
@@ -95,6 +104,12 @@ impl From<NetError> for Failed {
             NetError::Dns(DnsError::ResponseCode(code)) => {
                 LookupFailure::ServerFailed(code.to_string())
             }
+            NetError::Io(error) if is_exhaustion(&error) => {
+                return Self {
+                    reason: LookupFailure::NoSocket,
+                    lifetime: Duration::ZERO,
+                };
+            }
             NetError::Io(error) => LookupFailure::Unreachable(error.to_string()),
             NetError::Timeout => LookupFailure::NoAnswer,
             NetError::Truncated => LookupFailure::ServerFailed("truncated answer".to_owned()),
@@ -106,6 +121,12 @@ impl From<NetError> for Failed {
         };
         Self::new(reason)
     }
+}
+
+fn is_exhaustion(error: &std::io::Error) -> bool {
+    use rustix::io::Errno;
+    let exhausted = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
+    Errno::from_io_error(error).is_some_and(|errno| exhausted.contains(&errno))
 }
 
 #[cfg(test)]

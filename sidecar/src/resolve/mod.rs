@@ -2,13 +2,14 @@
 //! to. A name that resolves to something else at connect time (DNS rebinding) gains nothing.
 //!
 //! Without threads that block, so that names that nobody answers for hold up no others: [`system`] says whom to ask,
-//! [`question`] asks, [`cache`] remembers and has one look-up per name, [`order`] says what to try first.
+//! [`question`] asks [`servers`], [`cache`] remembers and has one look-up per name, [`order`] says what to try first.
 
 mod cache;
 mod failure;
 mod hosts;
 mod order;
 mod question;
+mod servers;
 mod system;
 
 use crate::args::RunArgs;
@@ -30,8 +31,8 @@ use webhooks_core::url_policy::{AddressError, AddressPolicy, Refusal, host_addre
 
 /// Look-ups at once, at the most and at the least. Each takes up to [`FILES`] sockets.
 const AT_ONCE: std::ops::RangeInclusive<u64> = 16..=256;
-/// Two questions to two servers, and again.
-const FILES: u64 = 8;
+/// Two questions to each server, each asked up to four times until its timeout.
+const FILES: u64 = 8 * system::MOST_SERVERS as u64;
 
 /// Why a name can't be connected to.
 #[derive(Debug, Error)]

@@ -1,25 +1,18 @@
 //! One name's addresses by DNS: A and AAAA side by side, along the search list.
 
 use super::failure::{Failed, LookupFailure};
+use super::servers::{SHORTEST, Servers};
 use futures_util::future::{Either, select};
-use hickory_resolver::TokioResolver;
-use hickory_resolver::proto::rr::{Name, RData, RecordType};
+use hickory_resolver::proto::rr::{Name, RecordType};
 use std::future::Future;
 use std::net::IpAddr;
 use std::pin::pin;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-/// A server that says 0 is asked again a second later at the earliest: receivers get many requests a second.
-const SHORTEST: Duration = Duration::from_secs(1);
-/// A name that moved is noticed after so long, whatever its server says.
-const LONGEST: Duration = Duration::from_secs(300);
 /// How long after the IPv4 addresses those of IPv6 are waited for (RFC 8305 waits for 50 ms), and the other way round: only
 /// with both there is something to fall back to.
 const FOR_IPV6: Duration = Duration::from_millis(250);
 const FOR_IPV4: Duration = Duration::from_secs(1);
-/// The most addresses of a name that are of use.
-const MOST: usize = 16;
-
 /// Addresses, and how long they hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
@@ -61,15 +54,10 @@ impl SearchList {
 }
 
 /// Asks for a name's addresses.
-pub async fn ask(
-    resolver: &TokioResolver,
-    list: &SearchList,
-    families: Families,
-    name: &str,
-) -> Answer {
+pub async fn ask(servers: &Servers, list: &SearchList, families: Families, name: &str) -> Answer {
     let mut failed: Option<Failed> = None;
     for candidate in list.candidates(name)? {
-        let failure = match both(resolver, families, &candidate).await {
+        let failure = match both(servers, families, &candidate).await {
             Ok(found) => return Ok(found),
             Err(failure) => failure,
         };
@@ -92,12 +80,12 @@ pub enum Families {
     Ipv4Only,
 }
 
-async fn both(resolver: &TokioResolver, families: Families, name: &Name) -> Answer {
-    let ipv4 = one(resolver, name, RecordType::A);
+async fn both(servers: &Servers, families: Families, name: &Name) -> Answer {
+    let ipv4 = servers.ask(name, RecordType::A);
     if families == Families::Ipv4Only {
         return ipv4.await;
     }
-    let ipv6 = one(resolver, name, RecordType::AAAA);
+    let ipv6 = servers.ask(name, RecordType::AAAA);
     match select(pin!(ipv4), pin!(ipv6)).await {
         Either::Left((first, second)) => settle(first, second, FOR_IPV6).await,
         Either::Right((first, second)) => settle(first, second, FOR_IPV4).await,
@@ -127,40 +115,13 @@ fn combine(first: Answer, second: Answer) -> Answer {
         }
         (Ok(mut found), Err(failed)) | (Err(failed), Ok(mut found)) => {
             // Half an answer is no answer to keep.
-            if !matches!(
-                failed.reason,
-                LookupFailure::NoAddress | LookupFailure::NoSuchName
-            ) {
+            if !failed.reason.tells_of_the_name() {
                 found.lifetime = SHORTEST;
             }
             Ok(found)
         }
         (Err(first), Err(second)) => Err(first.graver(second)),
     }
-}
-
-async fn one(resolver: &TokioResolver, name: &Name, kind: RecordType) -> Answer {
-    let lookup = resolver.lookup(name.clone(), kind).await?;
-    let address = |data: &RData| match data {
-        RData::A(address) => Some(IpAddr::V4(address.0)),
-        RData::AAAA(address) => Some(IpAddr::V6(address.0)),
-        _ => None,
-    };
-    let records = lookup.answers().iter();
-    let addresses: Vec<IpAddr> = records
-        .filter_map(|record| address(&record.data))
-        .take(MOST)
-        .collect();
-    if addresses.is_empty() {
-        return Err(Failed::new(LookupFailure::NoAddress));
-    }
-    let lifetime = lookup
-        .valid_until()
-        .saturating_duration_since(Instant::now());
-    Ok(Found {
-        addresses,
-        lifetime: lifetime.clamp(SHORTEST, LONGEST),
-    })
 }
 
 #[cfg(test)]

@@ -2,10 +2,10 @@
 
 use super::hosts::Hosts;
 use super::question::{Answer, Families, SearchList, ask};
+use super::servers::Servers;
 use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{
     ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts,
-    ServerOrderingStrategy,
 };
 use hickory_resolver::net::NetError;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
@@ -18,7 +18,7 @@ use std::time::{Duration, Instant, SystemTime};
 /// How often the files are looked at, while names are looked up.
 const LOOK_INTERVAL: Duration = Duration::from_secs(5);
 /// As many servers and suffixes as libc takes.
-const MOST_SERVERS: usize = 3;
+pub const MOST_SERVERS: usize = 3;
 const MOST_SUFFIXES: usize = 6;
 /// The longest time that one server is waited for, and the most attempts, whatever resolv.conf says; as in libc.
 const LONGEST_TIMEOUT: u32 = 30;
@@ -53,7 +53,7 @@ impl Sources {
 /// What was read: names of this system, and whom to ask for others.
 pub struct System {
     hosts: Hosts,
-    resolver: TokioResolver,
+    servers: Servers,
     list: SearchList,
     families: Families,
 }
@@ -70,7 +70,7 @@ impl System {
         let hosts = std::fs::read(&sources.hosts).unwrap_or_default();
         Ok(Self {
             hosts: Hosts::parse(&String::from_utf8_lossy(&hosts)),
-            resolver: resolver(&read, &sources.servers)?,
+            servers: servers(&read, &sources.servers)?,
             list: SearchList {
                 suffixes: suffixes(&read),
                 ndots: read.ndots as usize,
@@ -89,7 +89,7 @@ impl System {
     }
 
     pub async fn ask(&self, name: &str) -> Answer {
-        ask(&self.resolver, &self.list, self.families, name).await
+        ask(&self.servers, &self.list, self.families, name).await
     }
 }
 
@@ -107,21 +107,16 @@ fn suffixes(read: &resolv_conf::Config) -> Vec<Name> {
         .collect()
 }
 
-fn resolver(read: &resolv_conf::Config, servers: &[SocketAddr]) -> Result<TokioResolver, NetError> {
-    let servers: Vec<SocketAddr> = if servers.is_empty() {
+fn servers(read: &resolv_conf::Config, given: &[SocketAddr]) -> Result<Servers, NetError> {
+    let addresses: Vec<SocketAddr> = if given.is_empty() {
         let read = read.get_nameservers_or_local();
         let addresses = read.into_iter().map(IpAddr::from);
         addresses
             .map(|address| SocketAddr::new(address, 53))
-            .take(MOST_SERVERS)
             .collect()
     } else {
-        servers.to_vec()
+        given.to_vec()
     };
-    let servers = servers
-        .iter()
-        .map(|server| name_server(*server, read.use_vc))
-        .collect();
     let mut options = ResolverOpts::default();
     options.timeout = Duration::from_secs(read.timeout.clamp(1, LONGEST_TIMEOUT).into());
     // The library counts those after the first.
@@ -130,13 +125,18 @@ fn resolver(read: &resolv_conf::Config, servers: &[SocketAddr]) -> Result<TokioR
     // Both are this program's own: one cache, and names of the hosts file for both families.
     options.cache_size = 0;
     options.use_hosts_file = ResolveHosts::Never;
-    if read.rotate {
-        options.server_ordering_strategy = ServerOrderingStrategy::RoundRobin;
-    }
-    let config = ResolverConfig::from_parts(None, Vec::new(), servers);
-    TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
-        .with_options(options)
-        .build()
+    let resolver = |address: SocketAddr| {
+        let server = name_server(address, read.use_vc);
+        let config = ResolverConfig::from_parts(None, Vec::new(), vec![server]);
+        TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
+            .with_options(options.clone())
+            .build()
+    };
+    let resolvers = addresses.into_iter().take(MOST_SERVERS).map(resolver);
+    Ok(Servers::new(
+        resolvers.collect::<Result<_, _>>()?,
+        read.rotate,
+    ))
 }
 
 fn name_server(server: SocketAddr, only_tcp: bool) -> NameServerConfig {
@@ -231,5 +231,58 @@ impl Watched {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn changed_files_are_read_again() {
+        let hosts = std::env::temp_dir().join(format!("webhooks-changing-{}", std::process::id()));
+        std::fs::write(&hosts, "10.0.0.1 hooks\n").unwrap();
+        let watched = Watched::new(Sources {
+            resolv_conf: "/nonexistent".into(),
+            hosts: hosts.clone(),
+            servers: vec![],
+        })
+        .unwrap();
+        std::fs::write(&hosts, "10.0.0.22 hooks\n").unwrap();
+        // Not looked at again so soon.
+        let current = watched.current().await;
+        assert!(!current.has_changed);
+        assert_eq!(
+            current.system.known("hooks"),
+            Some(vec!["10.0.0.1".parse().unwrap()])
+        );
+        watched.lock().looked -= LOOK_INTERVAL;
+        let current = watched.current().await;
+        assert!(current.has_changed);
+        assert_eq!(
+            current.system.known("hooks"),
+            Some(vec!["10.0.0.22".parse().unwrap()])
+        );
+        watched.lock().looked -= LOOK_INTERVAL;
+        assert!(!watched.current().await.has_changed);
+        std::fs::remove_file(&hosts).unwrap();
+        watched.lock().looked -= LOOK_INTERVAL;
+        assert_eq!(watched.current().await.system.known("hooks"), None);
+    }
+
+    #[test]
+    fn suffixes_are_those_of_the_last_line_that_has_some() {
+        let of = |text: &str| {
+            let read = resolv_conf::Config::parse(text).unwrap();
+            suffixes(&read)
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            of("search a.example -- b.example .\n"),
+            ["a.example", "b.example"]
+        );
+        assert_eq!(of("search a.example\ndomain c.example\n"), ["c.example"]);
     }
 }

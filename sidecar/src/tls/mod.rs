@@ -2,7 +2,6 @@
 //! failures ([`words`]).
 
 mod certificate;
-mod identity;
 mod problem;
 mod provider;
 mod roots;
@@ -10,7 +9,6 @@ mod setup;
 mod verifier;
 mod words;
 
-pub use identity::ClientIdentity;
 pub use setup::SetupError;
 pub use words::describe;
 
@@ -27,7 +25,7 @@ use verifier::{AnyServer, Names, Verifier};
 /// An unreadable file or one without certificates; a system without certificate authorities.
 pub fn config(ca_file: Option<&Path>) -> Result<ClientConfig, SetupError> {
     let roots = Roots::of_system_and(ca_file)?;
-    build(Arc::new(Verifier::new(roots, Names::Receiver)), None)
+    build(Arc::new(Verifier::new(roots, Names::Receiver)))
 }
 
 /// Who may be at the other end of a connection with the database. The values of `sslmode` stand for these, as in libpq.
@@ -37,52 +35,36 @@ pub enum DatabaseTrust<'a> {
     Anyone,
     /// Any server with a certificate by an authority in this file (`verify-ca`, and `require` with a file).
     Authority(&'a Path),
-    /// The host that is connected to, by an authority of the system or of this file (`verify-full`).
+    /// The host that is connected to, by an authority in this file or, without one, of the system (`verify-full`).
     Host(Option<&'a Path>),
 }
 
 /// For the database.
 ///
 /// # Errors
-/// As those of [`config`]; a key that does not fit its certificate.
-pub fn database_config(
-    trust: DatabaseTrust,
-    identity: Option<ClientIdentity>,
-) -> Result<ClientConfig, SetupError> {
+/// As those of [`config`].
+pub fn database_config(trust: DatabaseTrust) -> Result<ClientConfig, SetupError> {
     let verifier: Arc<dyn ServerCertVerifier> = match trust {
         DatabaseTrust::Anyone => Arc::new(AnyServer),
         DatabaseTrust::Authority(file) => {
             Arc::new(Verifier::new(Roots::of_file(file)?, Names::Any))
         }
         DatabaseTrust::Host(file) => {
-            Arc::new(Verifier::new(Roots::of_system_and(file)?, Names::Database))
+            let roots = file.map_or_else(|| Roots::of_system_and(None), Roots::of_file)?;
+            Arc::new(Verifier::new(roots, Names::Database))
         }
     };
-    build(verifier, identity)
+    build(verifier)
 }
 
-fn build(
-    verifier: Arc<dyn ServerCertVerifier>,
-    identity: Option<ClientIdentity>,
-) -> Result<ClientConfig, SetupError> {
-    let builder = ClientConfig::builder_with_provider(Arc::new(provider::provider()))
+fn build(verifier: Arc<dyn ServerCertVerifier>) -> Result<ClientConfig, SetupError> {
+    let config = ClientConfig::builder_with_provider(Arc::new(provider::provider()))
         .with_safe_default_protocol_versions()
         .map_err(SetupError::Library)?
         .dangerous() // rustls' word for "a verifier of your choice"
-        .with_custom_certificate_verifier(verifier);
-    match identity {
-        None => Ok(builder.with_no_client_auth()),
-        Some(ClientIdentity {
-            certificates,
-            key,
-            key_file,
-        }) => builder
-            .with_client_auth_cert(certificates, key)
-            .map_err(|error| SetupError::WrongKey {
-                file: key_file,
-                reason: error.to_string(),
-            }),
-    }
+        .with_custom_certificate_verifier(verifier)
+        .with_no_client_auth();
+    Ok(config)
 }
 
 /// Makes the provider that of the whole process, for libraries that take the process's.

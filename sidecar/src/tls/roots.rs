@@ -68,7 +68,7 @@ impl Roots {
 }
 
 /// The certificates of a PEM file, of which there must be one.
-pub fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, SetupError> {
+fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, SetupError> {
     let text = std::fs::read(file).map_err(|source| SetupError::Unreadable {
         file: file.to_owned(),
         source,

@@ -27,18 +27,6 @@ pub enum SetupError {
         "the system has no certificate authorities: install them (package ca-certificates), or name a file of authorities"
     )]
     NoAuthorities,
-    #[error(
-        "{} holds no private key that can be used: give one in PEM (BEGIN PRIVATE KEY) and without a passphrase",
-        file.display()
-    )]
-    NoKey { file: PathBuf },
-    #[error(
-        "the private key {} can be read by others: run `chmod 0600` on it (0640 if root owns it)",
-        file.display()
-    )]
-    OpenKey { file: PathBuf },
-    #[error("the private key {} does not go with its certificate: {reason}", file.display())]
-    WrongKey { file: PathBuf, reason: String },
     #[error("TLS can't be set up: {0}")]
     Library(rustls::Error),
 }
