@@ -13,6 +13,7 @@ use std::time::Duration;
 /// with both there is something to fall back to.
 const FOR_IPV6: Duration = Duration::from_millis(250);
 const FOR_IPV4: Duration = Duration::from_secs(1);
+
 /// Addresses, and how long they hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
@@ -92,16 +93,21 @@ async fn both(servers: &Servers, families: Families, name: &Name) -> Answer {
     }
 }
 
-/// What two questions come to, of which one was answered already. The other one is waited for a while only if there are
-/// addresses.
+/// What two questions come to, of which one was answered already. If that answer tells enough, the other one is waited for
+/// only a while.
 async fn settle(first: Answer, second: impl Future<Output = Answer>, patience: Duration) -> Answer {
     match first {
         Ok(found) => match tokio::time::timeout(patience, second).await {
             Ok(second) => combine(Ok(found), second),
             Err(_) => combine(Ok(found), Err(Failed::new(LookupFailure::NoAnswer))),
         },
-        // That is said of the name, whatever the type.
-        Err(failed) if failed.reason == LookupFailure::NoSuchName => Err(failed),
+        // That is said of the name, whatever the type; but some servers say it of names that have no IPv6 address.
+        Err(failed) if failed.reason == LookupFailure::NoSuchName => {
+            match tokio::time::timeout(patience, second).await {
+                Ok(second) => combine(Err(failed), second),
+                Err(_) => Err(failed),
+            }
+        }
         Err(failed) => combine(Err(failed), second.await),
     }
 }
@@ -196,7 +202,10 @@ mod tests {
             .unwrap();
         assert_eq!(whole.lifetime.as_secs(), 60);
         let absent = Failed::new(LookupFailure::NoSuchName);
-        let told = settle(Err(absent.clone()), pending(), FOR_IPV4).await;
-        assert_eq!(told, Err(absent));
+        let told = settle(Err(absent.clone()), pending(), FOR_IPV6).await;
+        assert_eq!(told, Err(absent.clone()));
+        let there = found("192.0.2.1", 60);
+        let told = settle(Err(absent), ready(there.clone()), FOR_IPV4).await;
+        assert_eq!(told, there);
     }
 }

@@ -2,6 +2,7 @@
 //! failures ([`words`]).
 
 mod certificate;
+mod key_exchange;
 mod problem;
 mod provider;
 mod roots;

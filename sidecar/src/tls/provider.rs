@@ -1,5 +1,6 @@
-//! What signatures are understood: all of aws-lc-rs, and those of RSA-PSS keys.
+//! The cryptography of TLS: all of aws-lc-rs, signatures by RSA-PSS keys, and key exchange over P-521.
 
+use super::key_exchange::P521;
 use rustls::SignatureScheme;
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, aws_lc_rs};
 use rustls::pki_types::{
@@ -8,10 +9,11 @@ use rustls::pki_types::{
 use std::sync::LazyLock;
 
 pub fn provider() -> CryptoProvider {
-    CryptoProvider {
-        signature_verification_algorithms: *ALGORITHMS,
-        ..aws_lc_rs::default_provider()
-    }
+    let mut provider = aws_lc_rs::default_provider();
+    provider.signature_verification_algorithms = *ALGORITHMS;
+    // The last in preference: it takes the most time.
+    provider.kx_groups.push(&P521);
+    provider
 }
 
 /// Made once: the library wants them to live for ever.
