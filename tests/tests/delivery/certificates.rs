@@ -1,5 +1,6 @@
 use std::net::SocketAddr;
 
+use rustls::SupportedProtocolVersion;
 use rustls::version::{TLS12, TLS13};
 use serde_json::json;
 use uuid::Uuid;
@@ -12,6 +13,7 @@ const ANY: Demands = Demands {
     versions: &[&TLS13, &TLS12],
     client_certificate: false,
 };
+const ONE_VERSION: [&[&SupportedProtocolVersion]; 2] = [&[&TLS12], &[&TLS13]];
 
 async fn publish_to(scene: &Scene, host: &str, address: SocketAddr) -> Uuid {
     let url = format!("https://{host}:{}/", address.port());
@@ -104,7 +106,7 @@ async fn what_servers_demand_is_met_or_said() {
     let options =
         Options::default().env("WEBHOOKS_RECEIVER_CA_FILE", file.path().to_str().unwrap());
     let scene = Scene::set_with("demands", options).await;
-    for versions in [&[&TLS12][..], &[&TLS13]] {
+    for versions in ONE_VERSION {
         let plain = Demands {
             versions,
             client_certificate: false,

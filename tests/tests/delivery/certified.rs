@@ -77,9 +77,13 @@ async fn serve(listener: TcpListener, acceptor: TlsAcceptor) {
     while let Ok((stream, _)) = listener.accept().await {
         let acceptor = acceptor.clone();
         tokio::spawn(async move {
-            // A client that is refused, or that refuses, ends the handshake: the test looks at what is said.
-            let Ok(stream) = acceptor.accept(stream).await else {
-                return;
+            let stream = match acceptor.accept(stream).into_fallible().await {
+                Ok(stream) => stream,
+                // A client that is refused reads why; a connection that is closed with its request unread would be reset.
+                Err((_, mut refused)) => {
+                    let _ = tokio::io::copy(&mut refused, &mut tokio::io::sink()).await;
+                    return;
+                }
             };
             let service =
                 service_fn(|_| async { Ok::<_, Infallible>(hyper::Response::new(String::new())) });
