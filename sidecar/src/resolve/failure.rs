@@ -5,8 +5,10 @@ use hickory_resolver::proto::op::ResponseCode;
 use std::time::Duration;
 use thiserror::Error;
 
-/// How long a failure is remembered that says nothing of its own lifetime.
-const SHORT: Duration = Duration::from_secs(5);
+/// How long it is remembered that no server told anything: an attempt that does not ask is spent for nothing.
+const FAILURE: Duration = Duration::from_secs(1);
+/// How long an absence is remembered for which the DNS server says nothing.
+const ABSENCE: Duration = Duration::from_secs(5);
 /// The longest time that an absence is remembered, whatever the DNS server says: a name that was just made is used soon.
 const LONGEST_ABSENCE: Duration = Duration::from_secs(30);
 
@@ -71,7 +73,7 @@ impl Failed {
     pub fn new(reason: LookupFailure) -> Self {
         Self {
             reason,
-            lifetime: SHORT,
+            lifetime: FAILURE,
         }
     }
 
@@ -95,7 +97,7 @@ impl From<NetError> for Failed {
                     ResponseCode::NXDomain => LookupFailure::NoSuchName,
                     _ => LookupFailure::NoAddress,
                 };
-                let lifetime = absence.negative_ttl.map_or(SHORT, |seconds| {
+                let lifetime = absence.negative_ttl.map_or(ABSENCE, |seconds| {
                     Duration::from_secs(seconds.into())
                         .clamp(Duration::from_secs(1), LONGEST_ABSENCE)
                 });
