@@ -35,8 +35,22 @@ impl<'a> Certificate<'a> {
         self.inner.tbs_certificate.version == Version::V1
     }
 
-    pub fn is_self_issued(&self) -> bool {
-        self.inner.tbs_certificate.issuer == self.inner.tbs_certificate.subject
+    /// Whether it was signed with its own key. That issuer and subject have the same name says less: so may those of an authority
+    /// and of what it signed.
+    pub fn is_self_signed(&self) -> bool {
+        self.as_authority()
+            .is_some_and(|authority| self.is_signed_by(&authority))
+    }
+
+    fn as_authority(&self) -> Option<TrustAnchor<'static>> {
+        let certificate = &self.inner.tbs_certificate;
+        let subject = certificate.subject.to_der().ok()?;
+        let key = certificate.subject_public_key_info.to_der().ok()?;
+        Some(TrustAnchor {
+            subject: contents(&subject)?.to_vec().into(),
+            subject_public_key_info: contents(&key)?.to_vec().into(),
+            name_constraints: None,
+        })
     }
 
     pub fn subject(&self) -> String {

@@ -99,7 +99,7 @@ impl Chain<'_> {
             // The library shows its errors by their names.
             E::Other(other) => match other.to_string().as_str() {
                 "CaUsedAsEndEntity" => Some(match self.leaf {
-                    Some(leaf) if leaf.is_self_issued() => Problem::SelfSigned,
+                    Some(leaf) if leaf.is_self_signed() => Problem::SelfSigned,
                     _ => Problem::Authority,
                 }),
                 "UnsupportedCertVersion" => Some(Problem::Version1),
@@ -121,7 +121,7 @@ impl Chain<'_> {
     }
 
     fn unknown_issuer(&self, leaf: &Certificate) -> Problem {
-        if leaf.is_self_issued() {
+        if leaf.is_self_signed() {
             return Problem::SelfSigned;
         }
         match self.intermediates.iter().rev().find_map(Certificate::read) {

@@ -83,7 +83,7 @@ impl Verifier {
         let mut authorities = self.roots.anchors.roots.iter();
         if !authorities.any(|authority| leaf.is_signed_by(authority)) {
             let issuer = leaf.issuer();
-            return Err(match leaf.is_self_issued() {
+            return Err(match leaf.is_self_signed() {
                 true => Problem::SelfSigned.into(),
                 false => Problem::NoIntermediate { issuer }.into(),
             });

@@ -273,6 +273,20 @@ fn signatures_by_unusual_keys_are_checked() {
 }
 
 #[test]
+fn who_signed_is_told_by_the_signature() {
+    for (name, expected) in [
+        ("self_signed", true),
+        ("p521", true),
+        ("named", false),
+        ("version_1", false),
+    ] {
+        let der = certificate(name);
+        let certificate = Certificate::read(&der).unwrap();
+        assert_eq!(certificate.is_self_signed(), expected, "{name}");
+    }
+}
+
+#[test]
 fn short_keys_are_named() {
     let der = certificate("short");
     let problem = short_key(&Certificate::read(&der).unwrap()).unwrap();
