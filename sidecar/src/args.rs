@@ -8,7 +8,8 @@ pub use check::Surroundings;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use hyper::header::HeaderValue;
 use ipnet::IpNet;
-use parse::{log_filter, network, seconds, user_agent};
+use parse::{dns_server, log_filter, network, seconds, user_agent};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -68,6 +69,28 @@ pub struct RunArgs {
         value_parser = network
     )]
     pub allow_networks: Vec<IpNet>,
+
+    /// Addresses to refuse although they are public or allowed: what belongs to your own infrastructure. Repeatable, or
+    /// comma-separated.
+    #[arg(
+        long = "deny-network",
+        env = "WEBHOOKS_DENY_NETWORKS",
+        value_name = "CIDR",
+        value_delimiter = ',',
+        value_parser = network
+    )]
+    pub deny_networks: Vec<IpNet>,
+
+    /// DNS servers to ask for receivers' names, instead of those in /etc/resolv.conf: an address, or an address and a
+    /// port (127.0.0.1:5353, [::1]:5353). Repeatable, or comma-separated.
+    #[arg(
+        long = "dns-server",
+        env = "WEBHOOKS_DNS_SERVERS",
+        value_name = "ADDRESS",
+        value_delimiter = ',',
+        value_parser = dns_server
+    )]
+    pub dns_servers: Vec<SocketAddr>,
 
     /// PEM file of certificate authorities to trust for receivers, besides the system's.
     #[arg(long, env = "WEBHOOKS_RECEIVER_CA_FILE", value_name = "FILE")]

@@ -2,7 +2,7 @@
 
 use crate::args::RunArgs;
 use crate::connection_string;
-use crate::tls;
+use crate::tls::{self, DatabaseTrust};
 use anyhow::Context;
 use rand::Rng;
 use std::future::poll_fn;
@@ -72,7 +72,8 @@ impl Database {
             .keepalives_interval(Duration::from_secs(5))
             .keepalives_retries(3)
             .tcp_user_timeout(args.lease);
-        let tls = MakeRustlsConnect::new(tls::config(args.database_ca_file.as_deref())?);
+        let trust = DatabaseTrust::Host(args.database_ca_file.as_deref());
+        let tls = MakeRustlsConnect::new(tls::database_config(trust)?);
         Ok(Self { config, tls })
     }
 

@@ -18,7 +18,6 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use uuid::Uuid;
 use webhooks_core::capture::{body_text, error_text, headers_json};
 use webhooks_core::retry::{Decision, Outcome, decide, decide_test, parse_retry_after};
-use webhooks_core::url_policy::AddressPolicy;
 
 /// How long after its expiry a delivery is looked at again: surely after it, also by a clock that differs a little.
 const EXPIRY_MARGIN: Duration = Duration::from_secs(1);
@@ -88,9 +87,7 @@ impl Deliverer {
     /// # Errors
     /// Unreadable certificates.
     pub fn new(args: &RunArgs) -> anyhow::Result<Self> {
-        let resolver = PolicyResolver::new(AddressPolicy {
-            allowed: args.allow_networks.clone(),
-        });
+        let resolver = PolicyResolver::new(args)?;
         let tls = tls::config(args.receiver_ca_file.as_deref())?;
         Ok(Self {
             client: Client::new(resolver, tls, args.concurrency as usize),

@@ -31,7 +31,9 @@ pub fn filter(filter: &str) -> Result<EnvFilter, String> {
         ));
     }
     let filter = if is_level(filter) {
-        format!("warn,webhooks_sidecar={filter}")
+        // What the resolver warns of (an answer that was not asked for, a truncated one) is the DNS server's doing, and no
+        // operator's business until a name can't be resolved, which the attempt's record says.
+        format!("warn,hickory_net=off,hickory_resolver=off,webhooks_sidecar={filter}")
     } else {
         filter.to_owned()
     };

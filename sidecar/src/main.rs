@@ -79,8 +79,7 @@ fn main() -> ExitCode {
 }
 
 fn run(args: args::RunArgs) -> anyhow::Result<()> {
-    // One provider for both TLS users (database and receivers); an error here means one is installed already.
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    tls::install_provider();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;

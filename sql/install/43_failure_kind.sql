@@ -20,7 +20,7 @@ begin atomic
         case
             when error_message ~ '^payload_template: ' then 'payload_template failed; nothing was sent'
             when error_message ~ '^can''t resolve | has no address$' then 'could not resolve the host'
-            when error_message ~ '--allow-network$' then 'the host''s address is not allowed'
+            when error_message ~ '--(allow|deny)-network$' then 'the host''s address is not allowed'
             when error_message ~ '^TLS: ' then 'TLS handshake failed'
             when error_message ~* '\mconnect\M' then 'could not connect'
             else 'failed'

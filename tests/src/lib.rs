@@ -8,6 +8,7 @@
 //! | [`receiver`] | an HTTP server that records what it gets and answers as told, however badly |
 //! | [`receivers`] | HTTP servers with one habit each, as the world has them |
 //! | [`sidecar`] | the real `webhooks-sidecar`: its log, signals and end |
+//! | [`dns`] | a DNS server that answers as told, or not at all |
 //! | [`proxy`] | a TCP connection that can stall or break, between any two of them |
 //! | [`latency`] | events at a steady rate, and how long each took from commit to receipt |
 //! | [`ledger`] | what was committed, rolled back and received, and whether that adds up |
@@ -39,6 +40,7 @@
 pub mod chaos;
 pub mod cluster;
 pub mod database;
+pub mod dns;
 pub mod environment;
 pub mod latency;
 pub mod ledger;

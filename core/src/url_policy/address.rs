@@ -10,22 +10,40 @@ use thiserror::Error;
 
 /// An address that the sidecar must not connect to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error(
-    "address {address} is refused: it is {reason}, not on the public internet, and in no allowed network"
-)]
+#[error("address {address} is refused: it is {reason}")]
 pub struct AddressError {
     /// The address, as resolved.
     pub address: IpAddr,
-    /// What kind of address it is, for example `link-local`.
-    pub reason: &'static str,
+    /// Why it is refused.
+    pub reason: Refusal,
 }
 
-/// Public unicast addresses and the networks that an operator allows.
+/// Why an address is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum Refusal {
+    /// It is special, for example `link-local`, and in no allowed network.
+    #[error("{0}, not on the public internet, and in no allowed network")]
+    Special(&'static str),
+    /// It is in a network that the operator denies.
+    #[error("in the network {0}, which is denied")]
+    Denied(IpNet),
+    /// It is a cloud provider's own, though public, and no setting allows it.
+    #[error("{0}, which is always denied")]
+    Always(&'static str),
+}
+
+/// Public unicast addresses, and the networks that an operator allows and denies.
 #[derive(Debug, Clone, Default)]
 pub struct AddressPolicy {
     /// Networks that may be connected to although they are special, for example `10.0.0.0/8`.
     pub allowed: Vec<IpNet>,
+    /// Networks that may not be connected to, although they are public or allowed.
+    pub denied: Vec<IpNet>,
 }
+
+/// The host's agent of every virtual machine of Azure: a public address, reachable from within, that hands out certificates and
+/// configuration.
+const AZURE_WIRE_SERVER: Ipv4Addr = Ipv4Addr::new(168, 63, 129, 16);
 
 impl AddressPolicy {
     /// Whether the sidecar may connect to `address`.
@@ -34,18 +52,29 @@ impl AddressPolicy {
     /// IPv4 address that the connection ends at.
     ///
     /// # Errors
-    /// If it is special and not allowed.
+    /// If it is denied, or special and not allowed.
     pub fn check(&self, address: IpAddr) -> Result<(), AddressError> {
+        self.refusal(address)
+            .map_or(Ok(()), |reason| Err(AddressError { address, reason }))
+    }
+
+    fn refusal(&self, address: IpAddr) -> Option<Refusal> {
         let target = embedded_v4(address).map_or(address, IpAddr::V4);
-        let is_allowed = |address| self.allowed.iter().any(|net| net.contains(&address));
-        if is_allowed(address) || is_allowed(target) {
-            return Ok(());
+        if target == AZURE_WIRE_SERVER {
+            return Some(Refusal::Always("Azure's wire server"));
+        }
+        let covers = |net: &&IpNet| net.contains(&address) || net.contains(&target);
+        if let Some(network) = self.denied.iter().find(covers) {
+            return Some(Refusal::Denied(*network));
+        }
+        if self.allowed.iter().any(|net| covers(&net)) {
+            return None;
         }
         let special = match target {
             IpAddr::V4(v4) => special_v4(v4),
             IpAddr::V6(v6) => special_v6(v6),
         };
-        special.map_or(Ok(()), |reason| Err(AddressError { address, reason }))
+        special.map(Refusal::Special)
     }
 }
 
@@ -140,6 +169,10 @@ fn reason<N>(special: &[(N, &'static str)], contains: impl Fn(&N) -> bool) -> Op
 mod tests {
     use super::*;
 
+    fn networks(texts: &[&str]) -> Vec<IpNet> {
+        texts.iter().map(|net| net.parse().unwrap()).collect()
+    }
+
     fn check(policy: &AddressPolicy, address: &str) -> Result<(), AddressError> {
         policy.check(address.parse().unwrap())
     }
@@ -233,7 +266,7 @@ mod tests {
         ];
         for (address, reason) in cases {
             let error = check(&AddressPolicy::default(), address).unwrap_err();
-            assert!(error.reason.starts_with(reason), "{error}");
+            assert!(error.reason.to_string().starts_with(reason), "{error}");
             let message = error.to_string();
             let shown = error.address.to_string();
             assert!(
@@ -246,9 +279,8 @@ mod tests {
     #[test]
     fn allowed_networks_are_exactly_that() {
         let policy = AddressPolicy {
-            allowed: ["10.1.0.0/16", "::1/128"]
-                .map(|net| net.parse().unwrap())
-                .to_vec(),
+            allowed: networks(&["10.1.0.0/16", "::1/128"]),
+            denied: vec![],
         };
         for allowed in [
             "10.1.2.3",
@@ -267,6 +299,47 @@ mod tests {
             "::2",
         ] {
             assert!(check(&policy, refused).is_err(), "{refused}");
+        }
+    }
+
+    #[test]
+    fn denied_networks_win() {
+        let policy = AddressPolicy {
+            allowed: networks(&["0.0.0.0/0", "::/0"]),
+            denied: networks(&["10.1.0.0/16", "8.8.8.0/24", "2001:db8::/32"]),
+        };
+        for denied in [
+            "10.1.2.3",
+            "::ffff:10.1.2.3",
+            "64:ff9b::10.1.2.3",
+            "8.8.8.8",
+            "64:ff9b::808:808",
+            "2001:db8::1",
+        ] {
+            let error = check(&policy, denied).unwrap_err();
+            assert!(matches!(error.reason, Refusal::Denied(_)), "{error}");
+        }
+        for allowed in ["10.2.0.1", "8.8.4.4", "127.0.0.1", "2001:db9::1"] {
+            assert_eq!(check(&policy, allowed), Ok(()), "{allowed}");
+        }
+    }
+
+    #[test]
+    fn the_wire_server_is_never_allowed() {
+        let everything = AddressPolicy {
+            allowed: networks(&["0.0.0.0/0", "::/0", "168.63.129.16/32"]),
+            denied: vec![],
+        };
+        for policy in [&AddressPolicy::default(), &everything] {
+            for address in [
+                "168.63.129.16",
+                "::ffff:168.63.129.16",
+                "64:ff9b::168.63.129.16",
+            ] {
+                let error = check(policy, address).unwrap_err();
+                assert!(error.to_string().contains("Azure"), "{error}");
+            }
+            assert_eq!(check(policy, "168.63.129.15"), Ok(()));
         }
     }
 }

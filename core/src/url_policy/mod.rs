@@ -9,5 +9,5 @@ mod address;
 mod properties;
 mod url_text;
 
-pub use address::{AddressError, AddressPolicy};
+pub use address::{AddressError, AddressPolicy, Refusal};
 pub use url_text::{UrlError, host_address, parse_webhook_url};

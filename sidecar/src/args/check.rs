@@ -8,8 +8,8 @@ use ipnet::IpNet;
 use std::time::Duration;
 use tokio_postgres::config::{Host, SslMode};
 
-/// Open files beside those of requests under way: sessions with the database, lookups of names, the log, and some
-/// connections kept for the next request.
+/// Open files beside those of requests under way: sessions with the database, a few look-ups of names, the log,
+/// and some connections kept for the next request.
 const OTHER_FILES: u64 = 64;
 /// With fewer requests at once, a few receivers that hang leave none to the others.
 const FEW: u32 = 16;
@@ -52,6 +52,7 @@ impl RunArgs {
         self.check_open_files(surroundings.open_files)?;
         let mut warnings = self.doubts();
         warnings.extend(network_doubts(&self.allow_networks));
+        warnings.extend(denial_doubts(&self.allow_networks, &self.deny_networks));
         warnings.extend(self.connection_doubts(surroundings));
         Ok(warnings)
     }
@@ -85,8 +86,13 @@ impl RunArgs {
         Ok(())
     }
 
+    /// Open files without those of look-ups of names, of which there are as many as fit.
+    pub fn needed_files(&self) -> u64 {
+        u64::from(self.concurrency) + OTHER_FILES
+    }
+
     fn check_open_files(&self, limit: u64) -> anyhow::Result<()> {
-        let needed = u64::from(self.concurrency) + OTHER_FILES;
+        let needed = self.needed_files();
         let lower = match limit.saturating_sub(OTHER_FILES) {
             0 => String::new(),
             possible => format!(", or give --concurrency {possible}"),
@@ -185,6 +191,24 @@ fn network_doubts(networks: &[IpNet]) -> Vec<String> {
         }
     }
     doubts
+}
+
+fn denial_doubts(allowed: &[IpNet], denied: &[IpNet]) -> Vec<String> {
+    let denial_of = |network: &IpNet| {
+        denied
+            .iter()
+            .find(|denied| denied.contains(network))
+            .copied()
+    };
+    allowed
+        .iter()
+        .filter_map(|network| {
+            let denial = denial_of(network)?;
+            Some(format!(
+                "--allow-network {network} allows nothing, because --deny-network {denial} wins: leave one of them out"
+            ))
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -308,6 +332,26 @@ mod tests {
             ),
         ] {
             warns(&[flag], &surroundings(), part);
+        }
+    }
+
+    #[test]
+    fn a_denial_wins() {
+        warnings(
+            &["--allow-network=10.0.0.0/8", "--deny-network=10.1.0.0/16"],
+            &surroundings(),
+        )
+        .iter()
+        .for_each(|warning| panic!("{warning}"));
+        for denied in ["10.0.0.0/8", "0.0.0.0/0"] {
+            warns(
+                &[
+                    "--allow-network=10.0.0.0/8",
+                    &format!("--deny-network={denied}"),
+                ],
+                &surroundings(),
+                "--allow-network 10.0.0.0/8 allows nothing",
+            );
         }
     }
 

@@ -3,7 +3,7 @@
 use crate::log;
 use hyper::header::HeaderValue;
 use ipnet::IpNet;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 /// A number of seconds, with a fraction if need be; at most a year.
@@ -37,6 +37,19 @@ pub fn network(text: &str) -> Result<IpNet, String> {
     Ok(network)
 }
 
+/// The address of a DNS server, and its port unless it is 53.
+pub fn dns_server(text: &str) -> Result<SocketAddr, String> {
+    let text = text.trim();
+    let address = text.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, 53));
+    match address.or_else(|_| text.parse()) {
+        Ok(address) if address.port() != 0 && !address.ip().is_unspecified() => Ok(address),
+        _ => Err(
+            "give an address, or an address and a port, such as 10.0.0.2 or 127.0.0.1:5353"
+                .to_owned(),
+        ),
+    }
+}
+
 /// What a header can carry.
 pub fn user_agent(text: &str) -> Result<HeaderValue, String> {
     if text.trim().is_empty() {
@@ -63,6 +76,29 @@ pub fn log_filter(text: &str) -> Result<String, String> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn dns_servers_are_addresses() {
+        for (text, expected) in [
+            ("10.0.0.2", "10.0.0.2:53"),
+            (" 127.0.0.1:5353", "127.0.0.1:5353"),
+            ("fd00::2", "[fd00::2]:53"),
+            ("[::1]:5353", "[::1]:5353"),
+        ] {
+            let parsed = dns_server(text).map(|address| address.to_string());
+            assert_eq!(parsed.as_deref(), Ok(expected));
+        }
+        for bad in [
+            "",
+            "localhost",
+            "10.0.0.2:0",
+            "0.0.0.0",
+            "10.0.0.2:x",
+            "[::1]",
+        ] {
+            assert!(dns_server(bad).is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn seconds_are_bounded() {

@@ -1,7 +1,8 @@
 //! Why a request got no answer.
 
 use super::reply::{MAX_HEAD, MAX_INTERIM};
-use crate::resolve::ResolveError;
+use crate::resolve::{LookupFailure, ResolveError};
+use crate::tls;
 use std::error::Error;
 use std::io;
 use thiserror::Error;
@@ -60,6 +61,10 @@ impl From<&ResolveError> for SendError {
     fn from(error: &ResolveError) -> Self {
         match error {
             ResolveError::Refused { .. } => Self::AddressRefused(error.to_string()),
+            ResolveError::Lookup {
+                reason: LookupFailure::NoSocket,
+                ..
+            } => Self::NoSocket(io::Error::other(error.to_string())),
             _ => Self::Dns(error.to_string()),
         }
     }
@@ -94,7 +99,7 @@ fn tls_words(error: &rustls::Error) -> String {
                 "the receiver does not offer HTTP/1.1, over which deliveries are made; if it offers HTTP/2 alone, enable HTTP/1.1 there ({error})"
             )
         }
-        error => error.to_string(),
+        error => tls::describe(error),
     }
 }
 

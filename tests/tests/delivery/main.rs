@@ -1,10 +1,12 @@
 //! From `publish_event()` to a recorded delivery: a real cluster, the real sidecar, a real HTTP receiver.
 //!
 //! # Layout
-//! - `scene`: what a test plays on; `tls_receiver`: a receiver with a certificate of its own; `certificate`: one for others
+//! - `scene`: what a test plays on; `tls_receiver`, `certified`: receivers with certificates of their own; `certificate`: one
+//!   for others
 //! - `flow`: the request and its record, as specified; `signatures`: verified by the published library; `secrets`: in no log
 //! - `formats`: each payload format, as its consumers read it; `templates`: bodies of their own
 //! - `outcomes`: whatever a receiver may do, and what becomes of the delivery
+//! - `names`: what DNS servers may do; `certificates`: what receivers may be certified with
 //! - `subscriptions`: changes while deliveries are queued
 //! - `replay`: deliveries made again and cancelled by hand; `test_subscription`: tests, and waiting for how they went
 //! - `doorbell`: nothing ever waits for the backstop poll
@@ -18,6 +20,10 @@
 // `cfg(test)` tells clippy that the modules' helpers are tests too, where `unwrap` is fine.
 #[cfg(test)]
 mod certificate;
+#[cfg(test)]
+mod certificates;
+#[cfg(test)]
+mod certified;
 #[cfg(test)]
 mod configuration;
 #[cfg(test)]
@@ -42,6 +48,8 @@ mod hostile_settings;
 mod large;
 #[cfg(test)]
 mod locks;
+#[cfg(test)]
+mod names;
 #[cfg(test)]
 mod ordering;
 #[cfg(test)]

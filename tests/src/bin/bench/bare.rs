@@ -12,7 +12,7 @@ pub const CONCURRENCY: usize = 64;
 /// Sends `n` bodies of 1 KB, so many at once; returns requests per second.
 pub async fn requests_per_second(url: &str, n: u64, at_once: usize) -> Result<f64> {
     // Two users of TLS in one process; whoever installs first wins, and both want the same.
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let client = reqwest::Client::builder()
         .no_proxy()
         .tcp_nodelay(true)

@@ -46,6 +46,10 @@ const MESSAGES: &[(&str, &str)] = &[
         "the host's address is not allowed",
     ),
     (
+        "db7.corp: address 10.1.2.3 is refused: it is in the network 10.1.0.0/16, which is denied; the sidecar was started with --deny-network",
+        "the host's address is not allowed",
+    ),
+    (
         "could not connect: gave up after 4 attempts; last: client error (Connect): tcp connect error: 10.1.2.3:443: Connection refused",
         "could not connect: gave up after 4 attempts",
     ),
