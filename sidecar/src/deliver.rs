@@ -16,7 +16,7 @@ use std::error::Error;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use uuid::Uuid;
 use webhooks_core::capture::error_text;
-use webhooks_core::retry::{Decision, Outcome, decide, decide_test};
+use webhooks_core::retry::{Decision, Outcome, Throttle, decide, decide_test};
 use webhooks_core::url_policy::AddressPolicy;
 
 /// How long after its expiry a delivery is looked at again: surely after it, also by a clock that differs a little.
@@ -49,6 +49,8 @@ pub struct Attempt {
     pub payload_sha256: Option<[u8; 32]>,
     pub retry_after: Option<Duration>,
     pub disable_reason: Option<String>,
+    /// What the receiver asked of all that goes to it.
+    pub throttle: Option<Throttle>,
     /// What it says of the receiver, and what that changed.
     pub verdict: Verdict,
     pub breaker: Option<BreakerChange>,
@@ -102,6 +104,7 @@ impl Deliverer {
             payload_sha256: None,
             retry_after: None,
             disable_reason: None,
+            throttle: None,
             verdict: Verdict::Unknown,
             breaker: None,
             session: 0,
@@ -146,9 +149,16 @@ impl Deliverer {
         }
         let made = u32::try_from(delivery.attempt).unwrap_or(0) + 1;
         let detail = detail.unwrap_or_else(|| outcome.to_string());
-        if !matches!(outcome, Outcome::PayloadTooLarge { .. }) {
-            attempt.verdict = Verdict::Fails;
-        }
+        attempt.throttle = Throttle::of(&outcome, subscription.retry.retry_after_cap);
+        attempt.verdict = match (&outcome, attempt.throttle) {
+            (Outcome::PayloadTooLarge { .. }, _) => Verdict::Unknown,
+            (Outcome::Response { status, .. }, Some(wish))
+                if wish.is_of_a_working_receiver(*status) =>
+            {
+                Verdict::Busy
+            }
+            _ => Verdict::Fails,
+        };
         let decision = match delivery.is_test {
             true => decide_test(&outcome),
             false => decide(&delivery.subscription.retry, made, &outcome, rand::random()),

@@ -89,12 +89,7 @@ impl Deliverer {
         let endpoint = subscription.endpoint.as_ref().map_err(Clone::clone)?;
         let refused = self.resolver.check_literal(&endpoint.url);
         refused.map_err(|refused| refused.to_string())?;
-        let request = request(
-            &self.user_agent,
-            endpoint.url.as_str(),
-            origin,
-            subscription,
-        )?;
+        let request = request(&self.user_agent, endpoint.uri.clone(), origin, subscription)?;
         let response = tokio::time::timeout(subscription.timeout, self.client.request(request))
             .await
             .map_err(|_| {
@@ -112,11 +107,10 @@ impl Deliverer {
 
 fn request(
     user_agent: &HeaderValue,
-    url: &str,
+    uri: Uri,
     origin: &str,
     subscription: &Subscription,
 ) -> Result<Request<Full<Bytes>>, String> {
-    let uri = Uri::try_from(url).map_err(|error| format!("webhook_url: {error}"))?;
     let mut request = Request::new(Full::default());
     *request.method_mut() = Method::OPTIONS;
     *request.uri_mut() = uri;

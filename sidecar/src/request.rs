@@ -5,8 +5,8 @@ use crate::message::Message;
 use crate::subscriptions::Endpoint;
 use bytes::Bytes;
 use http_body_util::Full;
+use hyper::Request;
 use hyper::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
-use hyper::{Request, Uri};
 use webhooks_core::auth::Auth;
 
 /// Standard Webhooks: the event's id, on which receivers deduplicate.
@@ -34,8 +34,6 @@ pub fn build(
     message: &Message,
     timestamp: i64,
 ) -> Result<Request<Full<Bytes>>, String> {
-    let uri =
-        Uri::try_from(endpoint.url.as_str()).map_err(|error| format!("webhook_url: {error}"))?;
     let mut headers = endpoint.headers.clone();
     headers.extend(message.headers.iter().cloned());
     let event_id = message.event_id.hyphenated().to_string();
@@ -55,11 +53,13 @@ pub fn build(
                 BODY_SIGNATURE,
                 format!("sha256={}", signer.sign_body_hex(&message.body)),
             );
-            insert(
-                &mut headers,
-                SIGNATURE,
-                signer.sign_standard(&event_id, timestamp, &message.body),
-            );
+            // Of the secrets before, too, as long as they overlap: each receiver finds one of its own.
+            let mut signatures = signer.sign_standard(&event_id, timestamp, &message.body);
+            for retired in endpoint.retired_signers() {
+                signatures.push(' ');
+                signatures += &retired.sign_standard(&event_id, timestamp, &message.body);
+            }
+            insert(&mut headers, SIGNATURE, signatures);
         }
     }
     insert(&mut headers, ID, event_id);
@@ -76,7 +76,7 @@ pub fn build(
         .or_insert(HeaderValue::from_static("*/*"));
     let mut request = Request::new(Full::new(message.body.clone()));
     *request.method_mut() = endpoint.method.clone();
-    *request.uri_mut() = uri;
+    *request.uri_mut() = endpoint.uri.clone();
     *request.headers_mut() = headers;
     Ok(request)
 }

@@ -4,10 +4,10 @@ use crate::clock;
 use http_body_util::BodyExt;
 use hyper::Response;
 use hyper::body::Incoming;
-use hyper::header::RETRY_AFTER;
+use hyper::header::{DATE, RETRY_AFTER};
 use std::time::Duration;
 use webhooks_core::capture;
-use webhooks_core::retry::parse_retry_after;
+use webhooks_core::retry::wait_asked_for;
 
 /// Most headers that the log keeps.
 const MAX_HEADERS: usize = 64;
@@ -28,12 +28,11 @@ impl Capture {
     /// The head of a response.
     pub fn begin(response: &Response<Incoming>, max_headers: usize) -> Self {
         let headers = response.headers();
+        let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
         Self {
             status: response.status().as_u16(),
-            retry_after: headers
-                .get(RETRY_AFTER)
-                .and_then(|value| value.to_str().ok())
-                .and_then(|value| parse_retry_after(value, clock::now())),
+            retry_after: text(RETRY_AFTER)
+                .and_then(|value| wait_asked_for(value, text(DATE), clock::now())),
             headers: capture::headers_json(
                 headers
                     .iter()

@@ -5,8 +5,8 @@ use crate::dispatch::{BreakerPolicy, Failing, RateLimit};
 use crate::owner::{Owner, Settings};
 use crate::permission::REQUEST_ORIGIN;
 use crate::templating::Part;
-use hyper::Method;
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use hyper::{Method, Uri};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,9 +16,10 @@ use uuid::Uuid;
 use webhooks_core::auth::Auth;
 use webhooks_core::headers::validate_headers;
 use webhooks_core::payload::PayloadFormat;
-use webhooks_core::retry::RetryPolicy;
+use webhooks_core::retry::{RetryPolicy, RetrySchedule};
+use webhooks_core::signature::Signer;
 use webhooks_core::template::{Secrets, Template};
-use webhooks_core::url_policy::parse_webhook_url;
+use webhooks_core::url_policy::{parse_webhook_url, request_target};
 
 /// One version of a subscription.
 pub struct Subscription {
@@ -58,9 +59,24 @@ pub enum Verification {
 /// The request's constant parts.
 pub struct Endpoint {
     pub method: Method,
+    /// Where to connect to.
     pub url: Url,
+    /// What is asked for, with path and query as they are written.
+    pub uri: Uri,
     pub headers: HeaderMap,
     pub auth: Auth,
+    /// Of the secrets before, and until when requests are signed with them.
+    retired: Vec<(Signer, Instant)>,
+}
+
+/// What the database knows of a subscription's receiver.
+pub struct Known {
+    pub subscription: Uuid,
+    pub shard: i16,
+    /// A series of failures.
+    pub failing: Option<Failing>,
+    /// It wants a pause.
+    pub waits_until: Option<Instant>,
 }
 
 /// Subscriptions by id, each in the newest version seen.
@@ -79,11 +95,14 @@ const MAX_KNOWN: usize = 20_000;
 /// … and beyond so many bytes of templates, which take some ten times as many compiled.
 const MAX_TEMPLATE_BYTES: usize = 4 * 1024 * 1024;
 
+/// No receiver may have asked for a longer wait, whatever its row says.
+const MAX_WAIT_MS: u64 = 7 * 86_400_000;
+
 /// Nobody's: nothing is asked of a receiver that is not known.
 const NO_SHARD: i16 = -1;
 
 impl Subscriptions {
-    /// Loads those of `wanted` (id and version) that are not known in that version; returns what was failing of them.
+    /// Loads those of `wanted` (id and version) that are not known in that version; returns what is known of their receivers.
     ///
     /// # Errors
     /// Those of the query.
@@ -92,8 +111,8 @@ impl Subscriptions {
         owner: &Owner,
         settings: &Settings,
         wanted: &[(Uuid, i64)],
-    ) -> Result<Vec<(Uuid, Failing)>, Error> {
-        let mut failing = Vec::new();
+    ) -> Result<Vec<Known>, Error> {
+        let mut known = Vec::new();
         // What was wrong with them may have passed.
         let unreadable = std::mem::take(&mut self.unreadable);
         self.forget(&unreadable);
@@ -103,7 +122,7 @@ impl Subscriptions {
             .map(|(id, _)| *id)
             .collect();
         if missing.is_empty() {
-            return Ok(failing);
+            return Ok(known);
         }
         if self.known.len() + missing.len() > MAX_KNOWN || self.template_bytes > MAX_TEMPLATE_BYTES
         {
@@ -121,7 +140,7 @@ impl Subscriptions {
             let template: Option<&str> = row.get("payload_template");
             self.template_bytes += template.map_or(0, str::len);
             self.longest_timeout = self.longest_timeout.max(subscription.timeout);
-            failing.extend(series_of_failures(&row).map(|series| (subscription.id, series)));
+            known.extend(known_of(&row));
             self.known.insert(subscription.id, Arc::new(subscription));
         }
         for (id, reason) in unreadable {
@@ -130,7 +149,7 @@ impl Subscriptions {
             self.known.insert(id, Arc::new(subscription));
             self.unreadable.push(id);
         }
-        Ok(failing)
+        Ok(known)
     }
 
     /// Loads these once more.
@@ -235,9 +254,11 @@ impl Subscription {
             template: None,
             template_part: Part::default(),
             retry: RetryPolicy {
-                retry_count: 3,
-                base_delay: Duration::from_secs(60),
-                max_delay: settings.max_retry_delay,
+                schedule: RetrySchedule::Doubling {
+                    retries: 3,
+                    first: Duration::from_secs(60),
+                    longest: settings.max_retry_delay,
+                },
                 retry_after_cap: settings.max_retry_after,
                 no_retry_statuses: Vec::new(),
             },
@@ -299,9 +320,7 @@ impl Subscription {
             template: template.unwrap_or_default(),
             template_part: Part::default(),
             retry: RetryPolicy {
-                retry_count: u32::try_from(row.get::<_, i32>("retry_count")).unwrap_or(0),
-                base_delay: Duration::from_secs(positive("retry_delay_seconds")),
-                max_delay: settings.max_retry_delay,
+                schedule: retry_schedule(row, settings),
                 retry_after_cap: settings.max_retry_after,
                 no_retry_statuses: row
                     .get::<_, Vec<i32>>("no_retry_statuses")
@@ -328,6 +347,24 @@ impl Subscription {
                 ),
             },
         }
+    }
+}
+
+/// The subscription's own schedule; one that can't be read, which nobody could have written, is none.
+fn retry_schedule(row: &Row, settings: &Settings) -> RetrySchedule {
+    let positive = |number: i32| u64::try_from(number).unwrap_or(0);
+    let listed: Option<Vec<Option<i32>>> = row.get("retry_delays");
+    let delays: Option<Vec<Duration>> = listed.and_then(|delays| {
+        let seconds = |delay: Option<i32>| delay.map(|delay| Duration::from_secs(positive(delay)));
+        delays.into_iter().map(seconds).collect()
+    });
+    match delays {
+        Some(delays) => RetrySchedule::Listed(delays),
+        None => RetrySchedule::Doubling {
+            retries: u32::try_from(row.get::<_, i32>("retry_count")).unwrap_or(0),
+            first: Duration::from_secs(positive(row.get("retry_delay_seconds"))),
+            longest: settings.max_retry_delay,
+        },
     }
 }
 
@@ -367,6 +404,22 @@ impl Verification {
     }
 }
 
+/// What the database knows of a receiver that fails, or wants a pause.
+fn known_of(row: &Row) -> Option<Known> {
+    let failing = series_of_failures(row);
+    let left = row.get::<_, Option<i64>>("throttled_for_ms");
+    let left = left
+        .and_then(|ms| u64::try_from(ms).ok())
+        .filter(|ms| *ms > 0);
+    let waits_until = left.map(|ms| Instant::now() + Duration::from_millis(ms.min(MAX_WAIT_MS)));
+    (failing.is_some() || waits_until.is_some()).then(|| Known {
+        subscription: row.get("id"),
+        shard: row.get("shard"),
+        failing,
+        waits_until,
+    })
+}
+
 /// What the database knows of a receiver that fails.
 fn series_of_failures(row: &Row) -> Option<Failing> {
     let milliseconds = |column: &str| {
@@ -386,10 +439,44 @@ fn series_of_failures(row: &Row) -> Option<Failing> {
     ))
 }
 
+/// Retired secrets that can be used.
+fn retired_secrets(row: &Row) -> Vec<(Signer, Instant)> {
+    let secrets: Option<Vec<String>> = row.get("retired_secrets");
+    let left: Option<Vec<i64>> = row.get("retired_secrets_for_ms");
+    let signers = secrets.unwrap_or_default().into_iter();
+    let signers = signers.zip(left.unwrap_or_default());
+    signers
+        .filter_map(|(secret, ms)| {
+            let left = Duration::from_millis(u64::try_from(ms).ok()?);
+            Some((Signer::new(&secret).ok()?, Instant::now() + left))
+        })
+        .collect()
+}
+
+/// The URL as it is asked for: its path and query byte for byte as they are written.
+fn uri(url: &Url, written: &str) -> Result<Uri, String> {
+    let host = url.host_str().unwrap_or_default();
+    let authority = match url.port() {
+        Some(port) => format!("{host}:{port}"),
+        None => host.to_owned(),
+    };
+    let uri = Uri::builder().scheme(url.scheme()).authority(authority);
+    let uri = uri.path_and_query(request_target(written)).build();
+    uri.map_err(|error| format!("webhook_url: {error}"))
+}
+
 impl Endpoint {
+    /// What signs with the secrets before the present one, as long as they overlap.
+    pub fn retired_signers(&self) -> impl Iterator<Item = &Signer> {
+        let now = Instant::now();
+        let in_overlap = self.retired.iter().filter(move |(_, until)| now < *until);
+        in_overlap.map(|(signer, _)| signer)
+    }
+
     fn from_row(row: &Row, content_type: &str) -> Result<Self, String> {
-        let url = parse_webhook_url(row.get("webhook_url"))
-            .map_err(|error| format!("webhook_url: {error}"))?;
+        let written: &str = row.get("webhook_url");
+        let url = parse_webhook_url(written).map_err(|error| format!("webhook_url: {error}"))?;
+        let uri = uri(&url, written)?;
         let method = row
             .get::<_, &str>("webhook_method")
             .parse()
@@ -413,8 +500,10 @@ impl Endpoint {
         Ok(Self {
             method,
             url,
+            uri,
             headers,
             auth,
+            retired: retired_secrets(row),
         })
     }
 }
