@@ -152,11 +152,7 @@ impl Deliverer {
         attempt.throttle = Throttle::of(&outcome, subscription.retry.retry_after_cap);
         attempt.verdict = match (&outcome, attempt.throttle) {
             (Outcome::PayloadTooLarge { .. }, _) => Verdict::Unknown,
-            (Outcome::Response { status, .. }, Some(wish))
-                if wish.is_of_a_working_receiver(*status) =>
-            {
-                Verdict::Busy
-            }
+            (_, Some(wish)) if wish.is_of_a_working_receiver() => Verdict::Busy,
             _ => Verdict::Fails,
         };
         let decision = match delivery.is_test {

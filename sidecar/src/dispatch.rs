@@ -508,7 +508,7 @@ impl Board {
                     let change = self.throttle(answer, wish, now);
                     attempt.breaker = attempt.breaker.or(change);
                 }
-                None if attempt.verdict == Verdict::Works => self.took(answer),
+                None if attempt.verdict == Verdict::Works => self.took(answer, now),
                 None => {}
             }
         }

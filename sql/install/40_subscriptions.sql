@@ -222,7 +222,7 @@ begin
         (coalesce(new.webhook_method in ('POST', 'PUT', 'PATCH'), true), 'webhook_method', new.webhook_method, 'POST, PUT or PATCH'),
         (coalesce(new.retry_count between 0 and 100, true), 'retry_count', new.retry_count::text, '0 to 100'),
         (coalesce(new.retry_delay_seconds between 0 and 86400, true), 'retry_delay_seconds', new.retry_delay_seconds::text, '0 to 86400 s'),
-        (coalesce(0 <= all (new_delays) and 604800 >= all (new_delays) and cardinality(new_delays) <= 100, new.retry_schedule is null),
+        (coalesce(0 <= all (new_delays) and 604800 >= all (new_delays) and cardinality(new_delays) between 1 and 100, new.retry_schedule is null),
          'retry_schedule', left(new.retry_schedule, 200),
          'standard-webhooks, or up to 100 delays of at most 7 days, for example 5 s, 5 min, 30 min, 2 h; or null for retry_count and retry_delay_seconds'),
         (coalesce(new.timeout_seconds between 1 and 300, true), 'timeout_seconds', new.timeout_seconds::text, '1 to 300 s'),

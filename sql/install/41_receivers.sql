@@ -2,16 +2,16 @@
 
 create function webhooks.check_receiver(before webhooks.webhook_subscriptions, after webhooks.webhook_subscriptions)
 returns void
-language plpgsql volatile
+language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
     secret constant text := case when after.auth_type = 'signature' then after.auth_config ->> 'secret' end;
+    former constant text := case when before.auth_type = 'signature' then before.auth_config ->> 'secret' end;
     is_cloudevents constant boolean := after.payload_template is null and after.payload_format in ('cloudevents', 'cloudevents-binary');
     special text;
 begin
-    if secret is distinct from case when before.auth_type = 'signature' then before.auth_config ->> 'secret' end
-        and webhooks.check_secret(secret) < 24 then
+    if secret is distinct from former and webhooks.check_secret(secret) < 24 then
         raise warning 'the signing secret is short: its key has % bytes', webhooks.check_secret(secret)
             using hint = 'Standard Webhooks advises 24 to 64, and some libraries refuse less. webhooks.generate_secret() makes a good one.';
     end if;

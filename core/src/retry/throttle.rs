@@ -8,8 +8,10 @@ use std::time::Duration;
 pub enum Throttle {
     /// It said how long to make no request: Retry-After (CloudEvents' http-webhook 2.2, Standard Webhooks).
     Wait(Duration),
-    /// It has too much to do, and did not say for how long.
-    SlowDown,
+    /// It got too many, and did not say for how long to make none: 429.
+    TooMany,
+    /// It, or what is before it, may have too much to do: 502, 504.
+    Overloaded,
 }
 
 impl Throttle {
@@ -26,14 +28,18 @@ impl Throttle {
             (429 | 502 | 503 | 504, Some(asked)) if !asked.is_zero() => {
                 Some(Self::Wait((*asked).min(cap)))
             }
-            (429 | 502 | 504, _) => Some(Self::SlowDown),
+            (429, _) => Some(Self::TooMany),
+            (502 | 504, _) => Some(Self::Overloaded),
             _ => None,
         }
     }
 
     /// Whether the receiver works, and only wants less: then the answer is no failure of the receiver.
-    pub fn is_of_a_working_receiver(self, status: u16) -> bool {
-        status == 429 || matches!(self, Self::Wait(_))
+    pub fn is_of_a_working_receiver(self) -> bool {
+        match self {
+            Self::Wait(_) | Self::TooMany => true,
+            Self::Overloaded => false,
+        }
     }
 }
 
@@ -60,10 +66,14 @@ mod tests {
             let most = Some(Throttle::Wait(cap));
             assert_eq!(of(status, Some(u64::MAX)), most, "{status}");
         }
-        for status in [429, 502, 504] {
-            assert_eq!(of(status, None), Some(Throttle::SlowDown), "{status}");
+        for (status, slower) in [
+            (429, Throttle::TooMany),
+            (502, Throttle::Overloaded),
+            (504, Throttle::Overloaded),
+        ] {
+            assert_eq!(of(status, None), Some(slower), "{status}");
             // A date that has passed says no more.
-            assert_eq!(of(status, Some(0)), Some(Throttle::SlowDown), "{status}");
+            assert_eq!(of(status, Some(0)), Some(slower), "{status}");
         }
         for status in [200, 301, 400, 404, 410, 413, 500, 503] {
             assert_eq!(of(status, None), None, "{status}");
@@ -72,8 +82,8 @@ mod tests {
             assert_eq!(of(status, Some(90)), None, "{status}");
         }
         assert_eq!(Throttle::of(&Outcome::Timeout, cap), None);
-        assert!(Throttle::SlowDown.is_of_a_working_receiver(429));
-        assert!(Throttle::Wait(cap).is_of_a_working_receiver(503));
-        assert!(!Throttle::SlowDown.is_of_a_working_receiver(502));
+        assert!(Throttle::Wait(cap).is_of_a_working_receiver());
+        assert!(Throttle::TooMany.is_of_a_working_receiver());
+        assert!(!Throttle::Overloaded.is_of_a_working_receiver());
     }
 }

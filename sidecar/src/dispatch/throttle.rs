@@ -1,6 +1,6 @@
-//! Throttles: receivers that want less. One that asks for a pause gets none of its subscription's requests until it is over,
-//! and one that answers that it has too much to do gets them after short pauses, fewer at once. With what it takes then it
-//! is given more again.
+//! Throttles: receivers that want less. One that asks for a pause gets none of its subscription's requests until it is over.
+//! One that got too many without saying how long to wait, or that has too much to do, gets fewer at once, after short pauses.
+//! With what it takes then it is given more again.
 
 use super::Board;
 use super::BreakerChange;
@@ -120,18 +120,21 @@ impl Throttles {
             });
         // Of what was under way when it began, each answer would halve it.
         let is_news = answer.began >= one.since;
+        let limit_before = one.limit.min(most);
         if is_news {
             one.since = now;
-            one.limit = (one.limit.min(most) / 2.0).max(1.0);
+            one.limit = (limit_before / 2.0).max(1.0);
         }
         let wait = match wish {
             Throttle::Wait(wait) => wait,
-            Throttle::SlowDown if is_news => {
+            _ if !is_news => return None,
+            // Some of many: fewer at once may be enough.
+            Throttle::Overloaded if limit_before > 1.0 => return None,
+            Throttle::TooMany | Throttle::Overloaded => {
                 let pause = one.pause;
                 one.pause = (pause * 2).min(LONGEST_PAUSE);
                 pause
             }
-            Throttle::SlowDown => return None,
         };
         let until = now + wait;
         let is_longer = until > one.until + WORTH_RECORDING || one.until <= now;
@@ -141,11 +144,11 @@ impl Throttles {
     }
 
     /// The receiver took a request. Returns whether more may be under way now.
-    pub fn took(&mut self, answer: Answer) -> bool {
+    pub fn took(&mut self, answer: Answer, now: Instant) -> bool {
         let Some(one) = self.throttled.get_mut(&answer.subscription) else {
             return false;
         };
-        if answer.began < one.since {
+        if answer.began < one.since || now < one.until {
             return false;
         }
         let before = one.limit as usize;
@@ -202,8 +205,8 @@ impl Board {
     }
 
     /// The receiver took a request.
-    pub(super) fn took(&mut self, answer: Answer) {
-        if self.throttles.took(answer) {
+    pub(super) fn took(&mut self, answer: Answer, now: Instant) {
+        if self.throttles.took(answer, now) {
             self.keep_to_limit(answer);
             self.enter_ring(answer.subscription);
             self.hungry = true;
@@ -241,14 +244,17 @@ mod tests {
         let (mut throttles, now) = (Throttles::default(), Instant::now());
         let wait = |seconds| Throttle::Wait(SECOND * seconds);
         assert_eq!(
-            throttles.throttle(answer(now), wait(90), now),
+            throttles.throttle(answer(now - SECOND), wait(90), now),
             Some(SECOND * 90)
         );
         assert_eq!(throttles.waits_until(ID, now), Some(now + SECOND * 90));
         // Others that were under way: the longest counts, and only a longer one is news.
-        assert_eq!(throttles.throttle(answer(now), wait(30), now), None);
         assert_eq!(
-            throttles.throttle(answer(now), wait(120), now),
+            throttles.throttle(answer(now - SECOND), wait(30), now),
+            None
+        );
+        assert_eq!(
+            throttles.throttle(answer(now - SECOND), wait(120), now),
             Some(SECOND * 120)
         );
         let later = now + SECOND * 120;
@@ -267,10 +273,10 @@ mod tests {
         for _ in 0..8 {
             let began = now;
             let pause = throttles
-                .throttle(answer(began), Throttle::SlowDown, now)
+                .throttle(answer(began), Throttle::TooMany, now)
                 .unwrap();
             assert_eq!(
-                throttles.throttle(answer(began - SECOND), Throttle::SlowDown, now),
+                throttles.throttle(answer(began - SECOND), Throttle::TooMany, now),
                 None
             );
             pauses.push(pause.as_secs());
@@ -280,24 +286,51 @@ mod tests {
         assert_eq!(throttles.limit(ID, 20), 1);
         let mut successes = 0;
         while throttles.limit(ID, 20) < 20 {
-            throttles.took(answer(now));
+            throttles.took(answer(now), now);
             successes += 1;
         }
         assert!((150..250).contains(&successes), "{successes}");
         assert!(throttles.throttled.is_empty());
         // From the beginning.
         assert_eq!(
-            throttles.throttle(answer(now), Throttle::SlowDown, now),
+            throttles.throttle(answer(now), Throttle::TooMany, now),
             Some(SECOND)
         );
     }
 
     #[test]
+    fn one_that_has_too_much_to_do_gets_fewer_at_once_before_it_gets_a_pause() {
+        let (mut throttles, now) = (Throttles::default(), Instant::now());
+        for limit in [10, 5, 2, 1] {
+            let wish = Throttle::Overloaded;
+            assert_eq!(throttles.throttle(answer(now), wish, now), None);
+            assert_eq!(throttles.waits_until(ID, now), None);
+            assert_eq!(throttles.limit(ID, 20), limit);
+        }
+        // 20, 10, 5, 2.5, 1.25, 1
+        throttles.throttle(answer(now), Throttle::Overloaded, now);
+        let pause = throttles.throttle(answer(now), Throttle::Overloaded, now);
+        assert_eq!(pause, Some(SECOND));
+        // With successes between, it never gets there.
+        let mut throttles = Throttles::default();
+        for _ in 0..100 {
+            assert_eq!(
+                throttles.throttle(answer(now), Throttle::Overloaded, now),
+                None
+            );
+            for _ in 0..100 {
+                throttles.took(answer(now), now);
+            }
+        }
+        assert!(throttles.limit(ID, 20) >= 8);
+    }
+
+    #[test]
     fn what_began_before_says_nothing_of_the_time_after() {
         let (mut throttles, now) = (Throttles::default(), Instant::now());
-        throttles.throttle(answer(now), Throttle::SlowDown, now + SECOND);
+        throttles.throttle(answer(now), Throttle::TooMany, now + SECOND);
         for _ in 0..1000 {
-            assert!(!throttles.took(answer(now)));
+            assert!(!throttles.took(answer(now), now + SECOND * 9));
         }
         assert_eq!(throttles.limit(ID, 20), 10);
     }

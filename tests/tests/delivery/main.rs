@@ -11,7 +11,8 @@
 //! - `crash`: kills, stalls, failpoints, faults at random, several sidecars, shutdown
 //! - `configuration`: what an operator may get wrong, and what the log says then
 //! - `copies`: nothing is sent from a copy of a database before it is adopted; `hostile_settings`: defaults of role and database
-//! - `ordering`: first in, first out; `rates`: so many per second; `health`: circuit breakers and disabling
+//! - `ordering`: first in, first out; `rates`: so many per second; `health`: circuit breakers and disabling; `throttling`: receivers that
+//!   want less
 //! - `verification`: receivers that have to agree before they get anything
 //! - `fairness`: a receiver that hangs delays nobody else; `large`: nor does a large event
 
@@ -60,6 +61,8 @@ mod subscriptions;
 mod templates;
 #[cfg(test)]
 mod test_subscription;
+#[cfg(test)]
+mod throttling;
 #[cfg(test)]
 mod tls_receiver;
 #[cfg(test)]

@@ -23,6 +23,7 @@ const RELATIONS: [&str; 16] = [
     "linked_tables",
     "subscription_breakers",
     "subscription_verifications",
+    "retired_secrets",
     "audit_log",
     "redeliveries",
     "subscription_templates",
