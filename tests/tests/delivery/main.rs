@@ -3,7 +3,7 @@
 //! # Layout
 //! - `scene`: what a test plays on; `tls_receiver`: a receiver with a certificate of its own
 //! - `flow`: the request and its record, as specified; `signatures`: verified by the published library; `secrets`: in no log
-//! - `formats`: each payload format, as its consumers read it; `templates`: bodies of their own
+//! - `as_written`: URLs and addresses; `formats`: each payload format, as its consumers read it; `templates`: bodies of their own
 //! - `outcomes`: whatever a receiver may do, and what becomes of the delivery
 //! - `subscriptions`: changes while deliveries are queued
 //! - `replay`: deliveries made again and cancelled by hand; `test_subscription`: tests, and waiting for how they went
@@ -17,6 +17,8 @@
 //! - `fairness`: a receiver that hangs delays nobody else; `large`: nor does a large event
 
 // `cfg(test)` tells clippy that the modules' helpers are tests too, where `unwrap` is fine.
+#[cfg(test)]
+mod as_written;
 #[cfg(test)]
 mod configuration;
 #[cfg(test)]
