@@ -89,7 +89,7 @@ impl Deliverer {
         let endpoint = subscription.endpoint.as_ref().map_err(Clone::clone)?;
         let refused = self.resolver.check_literal(&endpoint.url);
         refused.map_err(|refused| refused.to_string())?;
-        let request = request(&self.user_agent, endpoint.uri.clone(), origin, subscription)?;
+        let request = request(&self.user_agent, endpoint.uri()?, origin, subscription)?;
         let response = tokio::time::timeout(subscription.timeout, self.client.request(request))
             .await
             .map_err(|_| {

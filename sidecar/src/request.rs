@@ -76,7 +76,7 @@ pub fn build(
         .or_insert(HeaderValue::from_static("*/*"));
     let mut request = Request::new(Full::new(message.body.clone()));
     *request.method_mut() = endpoint.method.clone();
-    *request.uri_mut() = endpoint.uri.clone();
+    *request.uri_mut() = endpoint.uri()?;
     *request.headers_mut() = headers;
     Ok(request)
 }

@@ -196,12 +196,13 @@ impl Board {
         wish: Throttle,
         now: Instant,
     ) -> Option<BreakerChange> {
-        let wait = self.throttles.throttle(answer, wish, now);
+        let news = self.throttles.throttle(answer, wish, now);
         self.keep_to_limit(answer);
-        let wait = wait?;
-        self.timers.insert((now + wait, answer.subscription));
-        self.drop_waiting_of(answer.subscription);
-        Some(BreakerChange::Throttled { wait })
+        if let Some(until) = self.throttles.waits_until(answer.subscription, now) {
+            self.timers.insert((until, answer.subscription));
+            self.drop_waiting_of(answer.subscription);
+        }
+        news.map(|wait| BreakerChange::Throttled { wait })
     }
 
     /// The receiver took a request.
