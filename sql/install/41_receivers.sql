@@ -34,6 +34,11 @@ begin
                 using hint = 'Receivers that keep to "HTTP 1.1 Web Hooks for Event Delivery" take https alone.';
         end if;
     end if;
+    if after.retry_schedule is distinct from before.retry_schedule
+        and (select sum(d.delay) from unnest(webhooks.retry_delays(after.retry_schedule)) d (delay)) > webhooks.setting('max_delivery_age_seconds') then
+        raise notice 'retry_schedule is longer than deliveries live: max_delivery_age_seconds is %', webhooks.setting('max_delivery_age_seconds')
+            using hint = 'A delivery that is older becomes expired, whatever retries are left.';
+    end if;
 end
 $$;
 comment on function webhooks.check_receiver(webhooks.webhook_subscriptions, webhooks.webhook_subscriptions) is

@@ -133,6 +133,11 @@ async fn what_works_only_here_and_there_is_told() {
             cloudevents(json!({"webhook_url": "HTTP://x.example/"})),
             "over https",
         ),
+        (json!({"retry_schedule": "standard-webhooks"}), ""),
+        (
+            json!({"retry_schedule": "4 d, 4 d"}),
+            "longer than deliveries live: max_delivery_age_seconds is 604800",
+        ),
         (signed("whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz"), ""),
         (
             signed("whsec_c2hvcnQ="),
