@@ -10,7 +10,7 @@ use crate::session::Session;
 
 const TENANT: &str = "11111111-1111-4111-8111-111111111111";
 const USER: &str = "22222222-2222-4222-8222-222222222222";
-const RELATIONS: [&str; 16] = [
+const RELATIONS: [&str; 17] = [
     "event_types",
     "settings",
     "webhook_subscriptions",
