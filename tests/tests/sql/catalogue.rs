@@ -163,7 +163,7 @@ async fn every_table_with_rows_is_dumped() {
     }
     // Of a partitioned parent pg_dump has nothing to dump.
     let all = "select count(*) from unnest((select extconfig from pg_extension where extname = 'webhooks'))";
-    assert_eq!(session.text(all).await, "17");
+    assert_eq!(session.text(all).await, "18");
 }
 
 #[tokio::test]
