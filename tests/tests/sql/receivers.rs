@@ -168,6 +168,7 @@ async fn what_was_taken_before_is_restored() {
              values ('{TENANT}', 'old', 'https://x.example/ä', 'signature', '{{\"secret\": \"WHSEC_x \"}}');
              reset check_function_bodies;
              update webhooks.webhook_subscriptions set description = 'still ours', retry_count = 5;
+             select webhooks.adopt_database(outstanding => 'keep');
              select count(*) from webhooks.load_subscriptions(array(select id from webhooks.webhook_subscriptions))"
         ))
         .await;
