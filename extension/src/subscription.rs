@@ -7,7 +7,8 @@ use webhooks_core::auth::Auth;
 use webhooks_core::filter::Filter;
 use webhooks_core::headers::validate_headers;
 use webhooks_core::json;
-use webhooks_core::url_policy::parse_webhook_url;
+use webhooks_core::signature;
+use webhooks_core::url_policy::{check_webhook_url, parse_webhook_url, special_host};
 
 /// Raises an error for the first invalid setting.
 #[pg_extern(sql = false, stable, parallel_safe)]
@@ -20,7 +21,7 @@ fn check_subscription(
 ) {
     // A null URL is refused by its NOT NULL constraint, with PostgreSQL's own error.
     if let Some(url) = webhook_url
-        && let Err(error) = parse_webhook_url(url)
+        && let Err(error) = check_webhook_url(url)
     {
         refuse(
             format!("invalid webhook_url: {error}"),
@@ -51,6 +52,24 @@ fn check_subscription(
             "Keys are resource_type, resource_id, event_data and jsonpath; operators $eq $ne $gt $gte $lt $lte $in $nin $exists $prefix.",
         );
     }
+}
+
+/// Raises an error for a signing secret that is certainly a mistake; how many bytes its key has.
+#[pg_extern(sql = false, immutable, strict, parallel_safe)]
+fn check_secret(secret: &str) -> i32 {
+    match signature::check_new_secret(secret) {
+        Ok(bytes) => i32::try_from(bytes).unwrap_or(i32::MAX),
+        Err(error) => refuse(
+            format!("invalid auth_config: \"secret\": {error}"),
+            "webhooks.generate_secret() makes a good one.",
+        ),
+    }
+}
+
+/// Why sidecars deliver to a URL's host only if they are told to, as far as its text says.
+#[pg_extern(sql = false, immutable, strict, parallel_safe)]
+fn special_address(webhook_url: &str) -> Option<&'static str> {
+    special_host(&parse_webhook_url(webhook_url).ok()?)
 }
 
 /// A column's JSON; `{}` for null.

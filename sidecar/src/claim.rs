@@ -1,11 +1,10 @@
 //! Claim: read ready deliveries of the owned shards. A plain read; see `sql/install/80_claim.sql`.
 
 use crate::database::data_error;
-use crate::dispatch::Failing;
 use crate::message::{Events, Message};
 use crate::owner::{Owner, Settings};
 use crate::shards::{is_of_tests, owned_for};
-use crate::subscriptions::{Subscription, Subscriptions};
+use crate::subscriptions::{Known, Subscription, Subscriptions};
 use futures_util::TryStreamExt;
 use std::collections::{HashMap, HashSet};
 use std::pin::pin;
@@ -84,8 +83,8 @@ pub struct Claimed {
     pub more_lanes: bool,
     /// Of a claim that does not walk: at which subscriptions it was to look.
     pub looked_at: Vec<Uuid>,
-    /// Series of failures of the subscriptions that were loaded.
-    pub failing: Vec<(Uuid, Failing)>,
+    /// What is known of the receivers of the subscriptions that were loaded.
+    pub receivers: Vec<Known>,
     /// The longest timeout_seconds of the subscriptions seen so far.
     pub longest_timeout: Duration,
     /// How long the server took to find all this, without reading the events; `None`: it found nothing.
@@ -141,7 +140,7 @@ pub async fn claim(
         *taken.entry(claim.subscription).or_default() += 1;
     }
     let wanted: Vec<(Uuid, i64)> = taken.keys().copied().collect();
-    let failing = subscriptions.load(owner, settings, &wanted).await?;
+    let receivers = subscriptions.load(owner, settings, &wanted).await?;
     let more = taken
         .into_iter()
         .filter(|(_, n)| *n >= request.per_subscription)
@@ -185,7 +184,7 @@ pub async fn claim(
         more,
         more_lanes: more_lanes > 0,
         looked_at: request.only.map_or_else(Vec::new, |(ids, _)| ids),
-        failing,
+        receivers,
         longest_timeout: subscriptions.longest_timeout(),
         walk,
     })

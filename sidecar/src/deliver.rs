@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use uuid::Uuid;
 use webhooks_core::capture::{body_text, error_text, headers_json};
-use webhooks_core::retry::{Decision, Outcome, decide, decide_test, parse_retry_after};
+use webhooks_core::retry::{Decision, Outcome, Throttle, decide, decide_test, wait_asked_for};
 
 /// How long after its expiry a delivery is looked at again: surely after it, also by a clock that differs a little.
 const EXPIRY_MARGIN: Duration = Duration::from_secs(1);
@@ -55,6 +55,8 @@ pub struct Attempt {
     pub payload_sha256: Option<[u8; 32]>,
     pub retry_after: Option<Duration>,
     pub disable_reason: Option<String>,
+    /// What the receiver asked of all that goes to it.
+    pub throttle: Option<Throttle>,
     /// What it says of the receiver, and what that changed.
     pub verdict: Verdict,
     pub breaker: Option<BreakerChange>,
@@ -127,6 +129,7 @@ impl Deliverer {
             payload_sha256: None,
             retry_after: None,
             disable_reason: None,
+            throttle: None,
             verdict: Verdict::Unknown,
             breaker: None,
             session: 0,
@@ -176,9 +179,12 @@ impl Deliverer {
         } = exchanged;
         let made = u32::try_from(delivery.attempt).unwrap_or(0) + 1;
         let detail = detail.unwrap_or_else(|| outcome.to_string());
-        if !matches!(outcome, Outcome::PayloadTooLarge { .. }) {
-            attempt.verdict = Verdict::Fails;
-        }
+        attempt.throttle = Throttle::of(&outcome, subscription.retry.retry_after_cap);
+        attempt.verdict = match (&outcome, attempt.throttle) {
+            (Outcome::PayloadTooLarge { .. }, _) => Verdict::Unknown,
+            (_, Some(wish)) if wish.is_of_a_working_receiver() => Verdict::Busy,
+            _ => Verdict::Fails,
+        };
         let decision = match delivery.is_test {
             true => decide_test(&outcome),
             false => decide(&delivery.subscription.retry, made, &outcome, rand::random()),
@@ -325,7 +331,7 @@ fn outcome(error: &SendError) -> Outcome {
 
 /// How long the receiver asks to wait.
 pub fn retry_after(head: &Head) -> Option<Duration> {
-    parse_retry_after(head.value("retry-after")?, clock::now())
+    wait_asked_for(head.value("retry-after")?, head.value("date"), clock::now())
 }
 
 /// The reason for giving up, and what exactly happened at the last attempt where that says more.

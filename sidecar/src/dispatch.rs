@@ -2,7 +2,7 @@
 //! within its share of the slots, so that receivers that hang can't take the slots of those that answer.
 //!
 //! `room`: what a claim should bring; `seen`: where it may begin; `put_back`: what is let go; `parked`: what somebody has locked; `line`: one subscription;
-//! `lanes`: order; `rate`: limits; `breaker`: failures; `unverified`: receivers that have to agree first.
+//! `lanes`: order; `rate`: limits; `breaker`: failures; `throttle`: receivers that want less; `unverified`: receivers that have to agree first.
 
 mod breaker;
 mod lanes;
@@ -12,6 +12,7 @@ mod put_back;
 mod rate;
 mod room;
 mod seen;
+mod throttle;
 mod unverified;
 
 use crate::claim::Delivery;
@@ -23,6 +24,7 @@ use line::Line;
 use rate::RateLimits;
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::time::{Duration, Instant};
+use throttle::{Answer, Throttles};
 use tokio::task::AbortHandle;
 use unverified::Unverified;
 use uuid::Uuid;
@@ -33,6 +35,8 @@ pub use room::{MAX_CLAIM, MIN_CLAIM};
 
 /// This part of the slots is left to newcomers.
 const NEWCOMERS_PART: usize = 8;
+/// Why a test is not made.
+const WANTS_A_PAUSE: &str = "the receiver asked for a pause";
 /// Payload bytes in flight beyond which a subscription gets one request at a time.
 const MAX_BYTES_IN_FLIGHT: usize = 64 << 20;
 
@@ -65,6 +69,7 @@ struct Held {
     size: usize,
     state: State,
     breaker: BreakerPolicy,
+    max_in_flight: usize,
     /// It was sent before its subscription was changed, or while another owned its shard: that it fails says nothing
     /// of the receiver as it is now.
     is_outdated: bool,
@@ -77,6 +82,8 @@ struct Held {
 pub enum Verdict {
     Works,
     Fails,
+    /// It works, and wants less.
+    Busy,
     /// No request was made.
     Unknown,
 }
@@ -103,8 +110,9 @@ pub struct Board {
     /// Since when each shard is owned.
     owned_since: HashMap<i16, Instant>,
     breakers: Breakers,
+    throttles: Throttles,
     unverified: Unverified,
-    /// When a line may send again, a breaker lets a probe through, or a receiver may be asked.
+    /// When a line may send again, a breaker lets a probe through, a receiver's pause ends, or a receiver may be asked.
     timers: BTreeSet<(Instant, Uuid)>,
     /// Subscriptions that were changed or heard of since the last claim began: what it read of them is old.
     heard_of: HashSet<Uuid>,
@@ -143,6 +151,7 @@ impl Board {
             rates: RateLimits::default(),
             owned_since: HashMap::new(),
             breakers: Breakers::default(),
+            throttles: Throttles::default(),
             unverified: Unverified::default(),
             timers: BTreeSet::new(),
             heard_of: HashSet::new(),
@@ -182,6 +191,7 @@ impl Board {
     /// database knows better.
     pub fn forget_failures(&mut self, of_shard: impl Fn(i16) -> bool) {
         self.breakers.retain(|_, shard| !of_shard(shard));
+        self.throttles.retain(|_, shard| !of_shard(shard));
         self.unverified.retain(|_, shard| !of_shard(shard));
         for held in self.held.values_mut().filter(|held| of_shard(held.shard)) {
             held.is_outdated = true;
@@ -191,6 +201,7 @@ impl Board {
     /// A subscription was changed: its failures are to be loaded again, and what waits of it too.
     pub fn changed(&mut self, subscription: Uuid) {
         self.breakers.retain(|id, _| id != subscription);
+        self.throttles.retain(|id, _| id != subscription);
         self.unverified.retain(|id, _| id != subscription);
         self.heard_of.insert(subscription);
         let held = self.held.values_mut();
@@ -216,6 +227,7 @@ impl Board {
             .filter(|(_, line)| line.held > 0)
             .map(|(id, _)| *id)
             .chain(self.breakers.failing())
+            .chain(self.throttles.ids())
             .chain(self.unverified.ids())
             .collect();
         concerned.into_iter().collect()
@@ -238,16 +250,20 @@ impl Board {
                 self.await_permission(&subscription, now);
             }
         }
+        let waits = self.throttles.waits_until(subscription.id, now).is_some();
         let (share, free_bytes) = (self.share(), self.free_bytes());
         let line = self.lines.entry(line_id).or_default();
-        line.max_in_flight = subscription.max_in_flight;
+        line.max_in_flight = self
+            .throttles
+            .limit(subscription.id, subscription.max_in_flight);
         let admitted = match self.breakers.admission(line_id, now) {
             Admission::Free => !line.is_crowded(share, free_bytes),
             Admission::Probe => line.held == 0 || !delivery.is_sendable(now),
             Admission::Refused => false,
         };
         // What can't be sent any more is only recorded.
-        let admitted = admitted && !(must_agree && delivery.is_sendable(now));
+        let may_not = must_agree || waits && !delivery.is_test;
+        let admitted = admitted && !(may_not && delivery.is_sendable(now));
         if !admitted || self.disabling.contains_key(&line_id) || self.parked.contains_key(&line_id)
         {
             line.more = true;
@@ -280,6 +296,7 @@ impl Board {
             size,
             state: State::Waiting,
             breaker: subscription.breaker,
+            max_in_flight: subscription.max_in_flight,
             is_outdated: false,
             is_disowned: false,
         };
@@ -354,7 +371,17 @@ impl Board {
                 self.timers.insert((at, id));
                 continue;
             }
-            let delivery = line.waiting.pop_front()?;
+            let mut delivery = line.waiting.pop_front()?;
+            if delivery.is_test
+                && delivery.message.is_ok()
+                && self
+                    .throttles
+                    .waits_until(delivery.subscription.id, now)
+                    .is_some()
+            {
+                // Somebody waits for its answer: that is one.
+                delivery.message = Err(WANTS_A_PAUSE.to_owned());
+            }
             line.in_flight += 1;
             self.in_flight += 1;
             line.bytes = line.bytes.saturating_sub(delivery.size);
@@ -390,7 +417,8 @@ impl Board {
             && at <= now
         {
             self.timers.pop_first();
-            if self.breakers.admission(id, now) == Admission::Probe {
+            let wait_ended = self.throttles.end_wait(id, now);
+            if wait_ended || self.breakers.admission(id, now) == Admission::Probe {
                 self.hungry = true;
                 self.have_looked_at(id);
             }
@@ -434,6 +462,13 @@ impl Board {
         if attempt.verdict != Verdict::Unknown {
             self.heard_of.insert(id);
         }
+        let answer = Answer {
+            subscription: held.test_of.unwrap_or(id),
+            shard,
+            max_in_flight: held.max_in_flight,
+            began: now.checked_sub(attempt.duration).unwrap_or(now),
+        };
+        let is_outdated = held.is_outdated;
         attempt.breaker = match attempt.verdict {
             _ if attempt.is_test => None,
             Verdict::Works if held.is_outdated => {
@@ -443,7 +478,7 @@ impl Board {
             Verdict::Works => self.breakers.succeeded(id),
             Verdict::Fails if held.is_outdated => None,
             Verdict::Fails => self.breakers.failed(id, shard, policy, now),
-            Verdict::Unknown => None,
+            Verdict::Busy | Verdict::Unknown => None,
         };
         if let Some(lane) = lane {
             if attempt.retry_after.is_some() {
@@ -464,7 +499,18 @@ impl Board {
                 self.drop_waiting_of(id);
             }
             Some(BreakerChange::Closed { .. }) => self.hungry = true,
-            Some(BreakerChange::Failing { .. }) | None => {}
+            Some(BreakerChange::Failing { .. } | BreakerChange::Throttled { .. }) | None => {}
+        }
+        // An answer from before the last change may be another receiver's, or the very one that somebody has looked after.
+        if !is_outdated {
+            match attempt.throttle {
+                Some(wish) => {
+                    let change = self.throttle(answer, wish, now);
+                    attempt.breaker = attempt.breaker.or(change);
+                }
+                None if attempt.verdict == Verdict::Works => self.took(answer, now),
+                None => {}
+            }
         }
         true
     }
@@ -615,6 +661,7 @@ impl Board {
         self.ring.retain(|id| lines.contains_key(id));
         self.newcomers.retain(|(_, id)| lines.contains_key(id));
         self.rates.tick(now);
+        self.throttles.tick(now);
     }
 
     /// Deliveries of a shard that are in flight or being recorded.

@@ -9,14 +9,13 @@ use crate::deliver::{Deliverer, retry_after};
 use crate::http::{Call, Headers, Outgoing, Reply};
 use crate::owner::Settings;
 use crate::permission::{self, Permission, REQUEST_ORIGIN, REQUEST_RATE};
-use crate::subscriptions::{Subscription, Verification};
+use crate::subscriptions::{Endpoint, Subscription, Verification};
 use bytes::Bytes;
 use hyper::header::HeaderValue;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc::unbounded_channel;
 use tokio_postgres::Client;
-use url::Url;
 use uuid::Uuid;
 use webhooks_core::capture::error_text;
 
@@ -85,7 +84,7 @@ impl Deliverer {
         let call = Call {
             subscription_id: subscription.id,
             url: &endpoint.url,
-            outgoing: request(&self.user_agent, &endpoint.url, origin, subscription)?,
+            outgoing: request(&self.user_agent, endpoint, origin, subscription)?,
             timeout: subscription.timeout,
         };
         let mut reply = Reply::head_only();
@@ -109,7 +108,7 @@ impl Deliverer {
 
 fn request(
     user_agent: &HeaderValue,
-    url: &Url,
+    endpoint: &Endpoint,
     origin: &str,
     subscription: &Subscription,
 ) -> Result<Outgoing, String> {
@@ -122,7 +121,8 @@ fn request(
     }
     headers.set("User-Agent", user_agent.clone());
     headers.set("Accept", HeaderValue::from_static("*/*"));
-    Ok(Outgoing::new("OPTIONS", url, &headers, Bytes::new()))
+    let (url, target) = (&endpoint.url, &endpoint.target);
+    Ok(Outgoing::new("OPTIONS", url, target, &headers, Bytes::new()))
 }
 
 /// Writes answers, on a session of its own. Returns the subscriptions of those that are written, or given up: what can't be

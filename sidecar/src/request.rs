@@ -46,10 +46,15 @@ pub fn build(
             }
         }
         Auth::Signature(signer) => {
-            let signature = signer.sign_standard(&event_id, timestamp, &message.body);
-            set(&mut headers, SIGNATURE, &signature);
             let signature = format!("sha256={}", signer.sign_body_hex(&message.body));
             set(&mut headers, BODY_SIGNATURE, &signature);
+            // Of the secrets before, too, as long as they overlap: each receiver finds one of its own.
+            let mut signatures = signer.sign_standard(&event_id, timestamp, &message.body);
+            for retired in endpoint.retired_signers() {
+                signatures.push(' ');
+                signatures += &retired.sign_standard(&event_id, timestamp, &message.body);
+            }
+            set(&mut headers, SIGNATURE, &signatures);
         }
     }
     set(
@@ -66,7 +71,8 @@ pub fn build(
         headers.set("Accept", HeaderValue::from_static("*/*"));
     }
     let method = endpoint.method.as_str();
-    Outgoing::new(method, &endpoint.url, &headers, message.body.clone())
+    let (url, target) = (&endpoint.url, &endpoint.target);
+    Outgoing::new(method, url, target, &headers, message.body.clone())
 }
 
 fn set(headers: &mut Headers, name: &'static str, value: &str) {

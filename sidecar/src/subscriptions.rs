@@ -1,25 +1,23 @@
 //! Where and how to deliver: subscriptions as the sidecar needs them, loaded once per version.
 
+mod endpoint;
+
+pub use endpoint::Endpoint;
+
 use crate::database::{data_error, is_readable};
 use crate::dispatch::{BreakerPolicy, Failing, RateLimit};
-use crate::http::Headers;
 use crate::owner::{Owner, Settings};
 use crate::permission::REQUEST_ORIGIN;
 use crate::templating::Part;
-use hyper::Method;
 use hyper::header::HeaderValue;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio_postgres::{Error, Row};
-use url::Url;
 use uuid::Uuid;
-use webhooks_core::auth::Auth;
-use webhooks_core::headers::written_headers;
 use webhooks_core::payload::PayloadFormat;
-use webhooks_core::retry::RetryPolicy;
+use webhooks_core::retry::{RetryPolicy, RetrySchedule};
 use webhooks_core::template::{Secrets, Template};
-use webhooks_core::url_policy::parse_webhook_url;
 
 /// One version of a subscription.
 pub struct Subscription {
@@ -56,14 +54,14 @@ pub enum Verification {
     },
 }
 
-/// The request's constant parts.
-pub struct Endpoint {
-    pub method: Method,
-    pub url: Url,
-    pub headers: Headers,
-    pub auth: Auth,
-    /// The API key's, as it is written in `auth_config`.
-    pub key_header: String,
+/// What the database knows of a subscription's receiver.
+pub struct Known {
+    pub subscription: Uuid,
+    pub shard: i16,
+    /// A series of failures.
+    pub failing: Option<Failing>,
+    /// It wants a pause.
+    pub waits_until: Option<Instant>,
 }
 
 /// Subscriptions by id, each in the newest version seen.
@@ -82,11 +80,14 @@ const MAX_KNOWN: usize = 20_000;
 /// … and beyond so many bytes of templates, which take some ten times as many compiled.
 const MAX_TEMPLATE_BYTES: usize = 4 * 1024 * 1024;
 
+/// No receiver may have asked for a longer wait, whatever its row says.
+const MAX_WAIT_MS: u64 = 7 * 86_400_000;
+
 /// Nobody's: nothing is asked of a receiver that is not known.
 const NO_SHARD: i16 = -1;
 
 impl Subscriptions {
-    /// Loads those of `wanted` (id and version) that are not known in that version; returns what was failing of them.
+    /// Loads those of `wanted` (id and version) that are not known in that version; returns what is known of their receivers.
     ///
     /// # Errors
     /// Those of the query.
@@ -95,8 +96,8 @@ impl Subscriptions {
         owner: &Owner,
         settings: &Settings,
         wanted: &[(Uuid, i64)],
-    ) -> Result<Vec<(Uuid, Failing)>, Error> {
-        let mut failing = Vec::new();
+    ) -> Result<Vec<Known>, Error> {
+        let mut known = Vec::new();
         // What was wrong with them may have passed.
         let unreadable = std::mem::take(&mut self.unreadable);
         self.forget(&unreadable);
@@ -106,7 +107,7 @@ impl Subscriptions {
             .map(|(id, _)| *id)
             .collect();
         if missing.is_empty() {
-            return Ok(failing);
+            return Ok(known);
         }
         if self.known.len() + missing.len() > MAX_KNOWN || self.template_bytes > MAX_TEMPLATE_BYTES
         {
@@ -124,7 +125,7 @@ impl Subscriptions {
             let template: Option<&str> = row.get("payload_template");
             self.template_bytes += template.map_or(0, str::len);
             self.longest_timeout = self.longest_timeout.max(subscription.timeout);
-            failing.extend(series_of_failures(&row).map(|series| (subscription.id, series)));
+            known.extend(known_of(&row));
             self.known.insert(subscription.id, Arc::new(subscription));
         }
         for (id, reason) in unreadable {
@@ -133,7 +134,7 @@ impl Subscriptions {
             self.known.insert(id, Arc::new(subscription));
             self.unreadable.push(id);
         }
-        Ok(failing)
+        Ok(known)
     }
 
     /// Loads these once more.
@@ -238,9 +239,11 @@ impl Subscription {
             template: None,
             template_part: Part::default(),
             retry: RetryPolicy {
-                retry_count: 3,
-                base_delay: Duration::from_secs(60),
-                max_delay: settings.max_retry_delay,
+                schedule: RetrySchedule::Doubling {
+                    retries: 3,
+                    first: Duration::from_secs(60),
+                    longest: settings.max_retry_delay,
+                },
                 retry_after_cap: settings.max_retry_after,
                 no_retry_statuses: Vec::new(),
             },
@@ -302,9 +305,7 @@ impl Subscription {
             template: template.unwrap_or_default(),
             template_part: Part::default(),
             retry: RetryPolicy {
-                retry_count: u32::try_from(row.get::<_, i32>("retry_count")).unwrap_or(0),
-                base_delay: Duration::from_secs(positive("retry_delay_seconds")),
-                max_delay: settings.max_retry_delay,
+                schedule: retry_schedule(row, settings),
                 retry_after_cap: settings.max_retry_after,
                 no_retry_statuses: row
                     .get::<_, Vec<i32>>("no_retry_statuses")
@@ -331,6 +332,24 @@ impl Subscription {
                 ),
             },
         }
+    }
+}
+
+/// The subscription's own schedule; one that can't be read, which nobody could have written, is none.
+fn retry_schedule(row: &Row, settings: &Settings) -> RetrySchedule {
+    let positive = |number: i32| u64::try_from(number).unwrap_or(0);
+    let listed: Option<Vec<Option<i32>>> = row.get("retry_delays");
+    let delays: Option<Vec<Duration>> = listed.and_then(|delays| {
+        let seconds = |delay: Option<i32>| delay.map(|delay| Duration::from_secs(positive(delay)));
+        delays.into_iter().map(seconds).collect()
+    });
+    match delays {
+        Some(delays) => RetrySchedule::Listed(delays),
+        None => RetrySchedule::Doubling {
+            retries: u32::try_from(row.get::<_, i32>("retry_count")).unwrap_or(0),
+            first: Duration::from_secs(positive(row.get("retry_delay_seconds"))),
+            longest: settings.max_retry_delay,
+        },
     }
 }
 
@@ -370,6 +389,22 @@ impl Verification {
     }
 }
 
+/// What the database knows of a receiver that fails, or wants a pause.
+fn known_of(row: &Row) -> Option<Known> {
+    let failing = series_of_failures(row);
+    let left = row.get::<_, Option<i64>>("throttled_for_ms");
+    let left = left
+        .and_then(|ms| u64::try_from(ms).ok())
+        .filter(|ms| *ms > 0);
+    let waits_until = left.map(|ms| Instant::now() + Duration::from_millis(ms.min(MAX_WAIT_MS)));
+    (failing.is_some() || waits_until.is_some()).then(|| Known {
+        subscription: row.get("id"),
+        shard: row.get("shard"),
+        failing,
+        waits_until,
+    })
+}
+
 /// What the database knows of a receiver that fails.
 fn series_of_failures(row: &Row) -> Option<Failing> {
     let milliseconds = |column: &str| {
@@ -387,38 +422,4 @@ fn series_of_failures(row: &Row) -> Option<Failing> {
         milliseconds("failing_for_ms")?,
         open_until,
     ))
-}
-
-impl Endpoint {
-    fn from_row(row: &Row, content_type: &str) -> Result<Self, String> {
-        let url = parse_webhook_url(row.get("webhook_url"))
-            .map_err(|error| format!("webhook_url: {error}"))?;
-        let method = row
-            .get::<_, &str>("webhook_method")
-            .parse()
-            .map_err(|_| "webhook_method is no HTTP method".to_owned())?;
-        let auth_config = json(row, "auth_config")?;
-        let auth = Auth::parse(row.get("auth_type"), &auth_config)
-            .map_err(|error| format!("auth_config: {error}"))?;
-        let key_header = auth_config.get("header").and_then(|header| header.as_str());
-        let mut headers = Headers::default();
-        let content_type = HeaderValue::try_from(content_type)
-            .map_err(|_| "payload_content_type can't be sent".to_owned())?;
-        headers.set("Content-Type", content_type);
-        for (name, value) in written_headers(&json(row, "webhook_headers")?)
-            .map_err(|error| format!("webhook_headers: {error}"))?
-        {
-            let Ok(value) = HeaderValue::try_from(&value) else {
-                return Err(format!("webhook_headers: {name} can't be sent"));
-            };
-            headers.set(name, value);
-        }
-        Ok(Self {
-            method,
-            url,
-            headers,
-            auth,
-            key_header: key_header.unwrap_or("Authorization").to_owned(),
-        })
-    }
 }

@@ -31,6 +31,20 @@ language c stable parallel safe
 as 'MODULE_PATHNAME', 'check_subscription_wrapper';
 comment on function webhooks.check_subscription(text, text, text, text, text) is 'Raises an error that names the first invalid setting of a subscription and says what to do. JSON comes as text.';
 
+create function webhooks.check_secret(secret text)
+returns integer
+language c immutable strict parallel safe
+as 'MODULE_PATHNAME', 'check_secret_wrapper';
+comment on function webhooks.check_secret(text) is
+    'Raises an error for a signing secret that is certainly a mistake: one with stray spaces, or of another kind. Otherwise the number of bytes that its key has.';
+
+create function webhooks.special_address(webhook_url text)
+returns text
+language c immutable strict parallel safe
+as 'MODULE_PATHNAME', 'special_address_wrapper';
+comment on function webhooks.special_address(text) is
+    'What is special about the address that a URL''s host is, for example loopback: sidecars deliver to it only with --allow-network. Null: nothing, or its host is a name.';
+
 create function webhooks.render_request(
     payload_format text, payload_template text, payload_content_type text, max_payload_size_kb integer,
     event_id uuid, tenant_id uuid, event_type text, event_category text, event_name text, event_version text,

@@ -35,6 +35,8 @@ begin atomic
          'How long an open breaker holds deliveries back before one of them probes the receiver.'),
         ('disable_after_failing_hours', 120, 'h', 0, 8760,
          'A subscription that had nothing but failures for so long is disabled at the next one; 0: never. 5 days span a long weekend.'),
+        ('secret_overlap_seconds', 86400, 's', 0, 2592000,
+         'How long requests are signed with the secret before, too, after a subscription''s signing secret was changed; 0: not at all. A day: time to change the receiver''s.'),
         ('partition_days_ahead', 7, 'days', 1, 366,
          'For how many days maintain() keeps partitions ready; a week without a sidecar needs no default partition.'),
         ('max_event_data_bytes', 16777216, 'bytes', 65536, 67108864,

@@ -33,6 +33,7 @@ create table webhooks.webhook_subscriptions (
     payload_content_type varchar(255),
     template_secrets jsonb default '{}',
     endpoint_verification varchar(20),
+    retry_schedule text,
     version bigint not null default 1,
     constraint webhook_subscriptions_environment_check check (environment in ('dev', 'staging', 'production')),
     constraint webhook_subscriptions_method_check check (webhook_method in ('POST', 'PUT', 'PATCH')),
@@ -67,8 +68,9 @@ comment on column webhooks.webhook_subscriptions.auth_type is 'none, api_key or 
 comment on column webhooks.webhook_subscriptions.auth_config is 'Secret. {"api_key": ..., "header": ...} or {"secret": "whsec_..."}; keys and secrets have at most 4,096 bytes. In an UPDATE a null keeps the value that is there.';
 comment on column webhooks.webhook_subscriptions.subscribed_events is 'JSON array of event types, category wildcards (document.*) or "*"; at most 1,000.';
 comment on column webhooks.webhook_subscriptions.event_filters is 'An object of further conditions, all of which must hold: resource_type, resource_id, event_data (values, or operators such as {"$gt": 100}), jsonpath. At most 64 KiB as text.';
-comment on column webhooks.webhook_subscriptions.retry_count is 'Retries after the first attempt, 0 to 100.';
-comment on column webhooks.webhook_subscriptions.retry_delay_seconds is 'Delay before the first retry, 0 to 86400 seconds; doubles at each further one.';
+comment on column webhooks.webhook_subscriptions.retry_count is 'Retries after the first attempt, 0 to 100. The default of 3 ends after 7 minutes; retry_schedule takes longer.';
+comment on column webhooks.webhook_subscriptions.retry_delay_seconds is 'Delay before the first retry, 0 to 86400 seconds; doubles at each further one, up to the setting max_retry_delay_seconds.';
+comment on column webhooks.webhook_subscriptions.retry_schedule is 'Delays before the retries, instead of retry_count and retry_delay_seconds: standard-webhooks (5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 10 h: 28 hours), or a list such as 5 s, 5 min, 2 h of up to 100 delays of at most 7 days. Each is made up to 10 % shorter or longer. Null: none.';
 comment on column webhooks.webhook_subscriptions.timeout_seconds is 'Deadline for connect, send and the whole response, 1 to 300 seconds.';
 comment on column webhooks.webhook_subscriptions.max_payload_size_kb is 'Larger bodies fail without a request; 1 to 65536 KiB.';
 comment on column webhooks.webhook_subscriptions.is_active is 'False: matches nothing, outstanding deliveries are held.';
@@ -199,6 +201,7 @@ declare
     pattern text;
     invalid record;
     objection text;
+    new_delays constant integer[] := webhooks.retry_delays(new.retry_schedule);
 begin
     if tg_op = 'UPDATE' then
         new.webhook_headers := webhooks.keep_secrets(new.webhook_headers, old.webhook_headers);
@@ -219,6 +222,9 @@ begin
         (coalesce(new.webhook_method in ('POST', 'PUT', 'PATCH'), true), 'webhook_method', new.webhook_method, 'POST, PUT or PATCH'),
         (coalesce(new.retry_count between 0 and 100, true), 'retry_count', new.retry_count::text, '0 to 100'),
         (coalesce(new.retry_delay_seconds between 0 and 86400, true), 'retry_delay_seconds', new.retry_delay_seconds::text, '0 to 86400 s'),
+        (coalesce(0 <= all (new_delays) and 604800 >= all (new_delays) and cardinality(new_delays) between 1 and 100, new.retry_schedule is null),
+         'retry_schedule', left(new.retry_schedule, 200),
+         'standard-webhooks, or up to 100 delays of at most 7 days, for example 5 s, 5 min, 30 min, 2 h; or null for retry_count and retry_delay_seconds'),
         (coalesce(new.timeout_seconds between 1 and 300, true), 'timeout_seconds', new.timeout_seconds::text, '1 to 300 s'),
         (coalesce(new.max_payload_size_kb between 1 and 65536, true), 'max_payload_size_kb', new.max_payload_size_kb::text, '1 to 65536 KiB'),
         (new.max_in_flight between 1 and 1000, 'max_in_flight', new.max_in_flight::text, '1 to 1000'),
@@ -251,10 +257,11 @@ begin
     end if;
 
     -- What was accepted once and does not change stays: a type that has left event_types must not keep its
-    -- subscription from being disabled.
-    if tg_op = 'INSERT'
-        or (new.webhook_url, new.webhook_headers, new.auth_type, new.auth_config, new.event_filters)
-            is distinct from (old.webhook_url, old.webhook_headers, old.auth_type, old.auth_config, old.event_filters) then
+    -- subscription from being disabled. A restore brings what an older version may have accepted.
+    if not webhooks.is_restoring()
+        and (tg_op = 'INSERT'
+             or (new.webhook_url, new.webhook_headers, new.auth_type, new.auth_config, new.event_filters)
+                is distinct from (old.webhook_url, old.webhook_headers, old.auth_type, old.auth_config, old.event_filters)) then
         perform webhooks.check_subscription(new.webhook_url, new.webhook_headers::text, new.auth_type, new.auth_config::text, new.event_filters::text);
         if new.event_filters ? 'jsonpath' then
             begin
@@ -264,8 +271,7 @@ begin
                     using errcode = 'invalid_parameter_value',
                           hint = 'Write an SQL/JSON path, for example $.amount ? (@ > 100); try it with jsonb_path_query().';
             end;
-            -- A restore brings what was accepted once; derive_routes() leaves out what no longer would be.
-            if objection is not null and not webhooks.is_restoring() then
+            if objection is not null then
                 raise exception 'invalid event_filters: jsonpath "%": %', left(new.event_filters ->> 'jsonpath', 1000), objection
                     using errcode = 'invalid_parameter_value',
                           hint = 'Publishers evaluate it for each event, so it has at most 1000 characters and takes time in proportion to the event. '
@@ -279,6 +285,9 @@ begin
         raise exception 'invalid endpoint_verification: options, while the setting verification_origin is not set'
             using errcode = 'invalid_parameter_value',
                   hint = 'Receivers must be told who asks. Have the DBA run: select webhooks.set_setting(''verification_origin'', ''events.example.com'');';
+    end if;
+    if not webhooks.is_restoring() then
+        perform webhooks.check_receiver(old, new);
     end if;
     if new.payload_template is null and new.payload_content_type is not null then
         raise exception 'invalid payload_content_type: % without a payload_template', new.payload_content_type
@@ -352,13 +361,21 @@ begin
     -- Another receiver, or one that somebody looked after: what the old one did says nothing of it.
     if tg_op = 'DELETE'
         or tg_op = 'UPDATE' and ((new.is_active and new.is_enabled) is true and (old.is_active and old.is_enabled) is not true
-            or (new.webhook_url, new.webhook_headers, new.auth_type, new.auth_config, new.payload_format,
-                new.payload_template, new.payload_content_type, new.template_secrets)
-                is distinct from (old.webhook_url, old.webhook_headers, old.auth_type, old.auth_config, old.payload_format,
-                    old.payload_template, old.payload_content_type, old.template_secrets)) then
+            or new.webhook_url is distinct from old.webhook_url) then
         delete from webhooks.subscription_breakers b where b.subscription_id = old.id;
+    -- The same one asked in another way: that it wants to be left alone for a while stays true.
+    elsif tg_op = 'UPDATE'
+        and (new.webhook_headers, new.auth_type, new.auth_config, new.payload_format, new.payload_template, new.payload_content_type, new.template_secrets)
+            is distinct from
+            (old.webhook_headers, old.auth_type, old.auth_config, old.payload_format, old.payload_template, old.payload_content_type, old.template_secrets) then
+        delete from webhooks.subscription_breakers b
+        where b.subscription_id = old.id and coalesce(b.throttled_until <= now(), true);
+        update webhooks.subscription_breakers b
+        set state = 'closed', since = null, probe_at = null, failing_since = null, last_error = null
+        where b.subscription_id = old.id;
     end if;
     perform webhooks.renew_verification(old, new);
+    perform webhooks.retire_secret(old, new);
     if tg_op <> 'DELETE' and new.is_active and new.is_enabled then
         perform webhooks.add_routes(new);
     end if;

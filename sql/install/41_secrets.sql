@@ -39,6 +39,84 @@ begin atomic
 end;
 comment on function webhooks.redacted_template_secrets(uuid) is 'The names of a subscription''s template_secrets, with null for their values.';
 
+-- Secrets that were replaced a while ago: requests are signed with them, too, so that receivers need not change theirs at
+-- the same moment. Nobody reads them but the sidecar, through load_subscriptions().
+create table webhooks.retired_secrets (
+    subscription_id uuid not null,
+    retired_at timestamptz not null default clock_timestamp(),
+    secret text not null,
+    primary key (subscription_id, retired_at)
+);
+comment on table webhooks.retired_secrets is 'Signing secrets that were replaced within the time of the setting secret_overlap_seconds.';
+comment on column webhooks.retired_secrets.subscription_id is 'Subscription whose secret it was.';
+comment on column webhooks.retired_secrets.retired_at is 'When it was replaced.';
+comment on column webhooks.retired_secrets.secret is 'Secret. The signing secret.';
+select pg_catalog.pg_extension_config_dump('webhooks.retired_secrets', '');
+
+create function webhooks.retire_secret(before webhooks.webhook_subscriptions, after webhooks.webhook_subscriptions)
+returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    old_secret constant text := case when before.auth_type = 'signature' then before.auth_config ->> 'secret' end;
+    new_secret constant text := case when after.auth_type = 'signature' then after.auth_config ->> 'secret' end;
+begin
+    if before.id is null or new_secret = old_secret then
+        return;
+    end if;
+    if new_secret is null then
+        delete from webhooks.retired_secrets r where r.subscription_id = before.id;
+    elsif old_secret is not null then
+        insert into webhooks.retired_secrets (subscription_id, secret) values (before.id, old_secret);
+        -- The last three: who renewed twice by mistake has receivers that know none but the first. One that is in use again
+        -- is retired no more.
+        delete from webhooks.retired_secrets r
+        where r.subscription_id = before.id
+          and (r.secret = new_secret
+               or r.retired_at < (select k.retired_at from webhooks.retired_secrets k
+                                  where k.subscription_id = before.id and k.secret <> new_secret
+                                  order by k.retired_at desc offset 2 limit 1));
+    end if;
+end
+$$;
+comment on function webhooks.retire_secret(webhooks.webhook_subscriptions, webhooks.webhook_subscriptions) is
+    'Keeps the signing secret that a change of a subscription replaces. Part of derive_routes().';
+
+create function webhooks.secrets_in_overlap(subscription_id uuid, overlap interval)
+returns table (secrets text[], ends_in_ms bigint[])
+language sql stable
+set search_path = pg_catalog, pg_temp
+begin atomic
+    select array_agg(r.secret order by r.retired_at desc),
+           array_agg((extract(epoch from r.retired_at + secrets_in_overlap.overlap - clock_timestamp()) * 1000)::bigint order by r.retired_at desc)
+    from webhooks.retired_secrets r
+    where r.subscription_id = secrets_in_overlap.subscription_id and r.retired_at > now() - secrets_in_overlap.overlap
+      and octet_length(r.secret) <= 4096;
+end;
+comment on function webhooks.secrets_in_overlap(uuid, interval) is
+    'With which retired secrets a subscription''s requests are signed, too, and for how long. Part of load_subscriptions().';
+
+create function webhooks.forget_secrets()
+returns bigint
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    forgotten bigint;
+begin
+    delete from webhooks.retired_secrets r
+    where r.ctid = any (array(
+        select o.ctid from webhooks.retired_secrets o
+        where o.retired_at < now() - make_interval(secs => webhooks.setting('secret_overlap_seconds'))
+           or (select webhooks.is_adopted()) and not exists (select from webhooks.webhook_subscriptions s where s.id = o.subscription_id)
+        for update skip locked));
+    get diagnostics forgotten = row_count;
+    return forgotten;
+end
+$$;
+comment on function webhooks.forget_secrets() is 'Removes retired secrets whose time is over. Part of maintain().';
+
 create function webhooks.renew_secret(subscription_id uuid)
 returns text
 language plpgsql volatile
@@ -65,7 +143,7 @@ begin
 end
 $$;
 comment on function webhooks.renew_secret(uuid) is
-    'Gives a subscription a new signing secret and returns it, this once: no statement that a server may log shows it. Requests are signed with it from the commit on.';
+    'Gives a subscription a new signing secret and returns it, this once: no statement that a server may log shows it. Requests are signed with it from the commit on; webhook-signature has a signature with the secret before, too, for the time of the setting secret_overlap_seconds.';
 
 create view webhooks.subscription_settings with (security_invoker = true) as
 select
@@ -78,7 +156,7 @@ select
     s.rate_limit_per_second, s.rate_limit_burst, s.ordering, s.breaker_failure_threshold, s.breaker_cooldown_seconds,
     s.disabled_reason, s.payload_format, s.payload_template, s.payload_content_type,
     webhooks.redacted_template_secrets(s.id) as template_secrets,
-    s.endpoint_verification, s.version
+    s.endpoint_verification, s.retry_schedule, s.version
 from webhooks.webhook_subscriptions s;
 comment on view webhooks.subscription_settings is 'webhook_subscriptions as a manager may read it: null for each secret.';
 

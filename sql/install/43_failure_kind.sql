@@ -15,7 +15,7 @@ begin atomic
             || '|no valid request can be made from the subscription''s settings'
             || '|payload of \d+ bytes is larger than the subscription''s max_payload_size_kb \(\d+ bytes\)'
             || '|no complete response within timeout_seconds \(\d+\)|no answer to OPTIONS within timeout_seconds \(\d+\)'
-            || '|the event is no longer in event_logs; nothing was sent|expires_at or max_delivery_age_seconds has passed; nothing was sent|cancelled)'
+            || '|the receiver asked for a pause; nothing was sent|the event is no longer in event_logs; nothing was sent|expires_at or max_delivery_age_seconds has passed; nothing was sent|cancelled)'
             || '(?:: gave up after \d+ attempts?|: listed in no_retry_statuses|: the receiver is gone for good; the subscription was disabled|: the receiver did not agree)?'),
         case
             when error_message ~ '^payload_template: ' then 'payload_template failed; nothing was sent'

@@ -7,6 +7,9 @@ create table webhooks.subscription_breakers (
     probe_at timestamptz,
     failing_since timestamptz,
     last_error text,
+    throttled_since timestamptz,
+    throttled_until timestamptz,
+    throttle_status integer,
     constraint subscription_breakers_state_check check (state in ('closed', 'open'))
 );
 comment on table webhooks.subscription_breakers is 'Circuit breakers that ever mattered. Read webhooks.subscription_health; close one with reset_breaker().';
@@ -16,17 +19,21 @@ comment on column webhooks.subscription_breakers.since is 'Since when; null: it 
 comment on column webhooks.subscription_breakers.probe_at is 'Open: when one delivery may probe the receiver.';
 comment on column webhooks.subscription_breakers.failing_since is 'First of the failures without a success since; null: the last attempts did not fail in a row.';
 comment on column webhooks.subscription_breakers.last_error is 'What the failure said that changed this row.';
+comment on column webhooks.subscription_breakers.throttled_since is 'When the receiver last began to ask for a pause; null: it never did.';
+comment on column webhooks.subscription_breakers.throttled_until is 'Until when no request is made, since the receiver asked for it; one that has passed means nothing.';
+comment on column webhooks.subscription_breakers.throttle_status is 'The HTTP status with which it asked.';
 select pg_catalog.pg_extension_config_dump('webhooks.subscription_breakers', '');
 
 create function webhooks.subscription_messages(
-    subscription_id uuid, out last_error text, out disabled_reason text, out verification_error text
+    subscription_id uuid, out last_error text, out disabled_reason text, out verification_error text, out address_note text
 )
 language sql stable parallel restricted security definer
 set search_path = pg_catalog, pg_temp
 begin atomic
     select case when r.reads_all then b.last_error else webhooks.failure_kind(b.last_error) end,
            case when r.reads_all then s.disabled_reason else webhooks.failure_kind(s.disabled_reason) end,
-           case when r.reads_all then v.last_error else webhooks.failure_kind(v.last_error) end
+           case when r.reads_all then v.last_error else webhooks.failure_kind(v.last_error) end,
+           webhooks.special_address(s.webhook_url)
     from webhooks.webhook_subscriptions s
     left join webhooks.subscription_breakers b on b.subscription_id = s.id
     left join webhooks.subscription_verifications v on v.subscription_id = s.id
@@ -58,7 +65,11 @@ select
     v.since as verification_since,
     v.allowed_rate_per_minute,
     v.next_try_at as next_verification_at,
-    case when n.needed and g.origin is null then 'the setting verification_origin is not set' when v.subscription_id is not null then m.verification_error end as verification_error
+    case when n.needed and g.origin is null then 'the setting verification_origin is not set' when v.subscription_id is not null then m.verification_error end as verification_error,
+    case when t.is_throttled then b.throttled_since end as throttled_since,
+    case when t.is_throttled then b.throttled_until end as throttled_until,
+    case when t.is_throttled then b.throttle_status end as throttle_status,
+    m.address_note
 from webhooks.webhook_subscriptions s
 cross join (
     -- text_setting() and needs_verification() spelled out: a role that is granted the view needs subscription_messages() alone.
@@ -67,6 +78,7 @@ cross join (
 ) g
 cross join lateral (select g.policy = 'required' or coalesce(s.endpoint_verification, g.policy) = 'options' as needed) n
 left join webhooks.subscription_breakers b on b.subscription_id = s.id
+cross join lateral (select b.throttled_until > now() as is_throttled) t
 left join webhooks.subscription_verifications v on v.subscription_id = s.id and v.origin = g.origin and n.needed
 left join lateral webhooks.subscription_messages(s.id) m on true;
 comment on view webhooks.subscription_health is 'One row per subscription: whether its receiver works, and since when. Messages are whole for managers; monitors read the kind of failure, without names and addresses.';
@@ -86,6 +98,10 @@ comment on column webhooks.subscription_health.verification_since is 'Since when
 comment on column webhooks.subscription_health.allowed_rate_per_minute is 'How many requests per minute its receiver allows; null: as many as the subscription does.';
 comment on column webhooks.subscription_health.next_verification_at is 'When it may be asked again.';
 comment on column webhooks.subscription_health.verification_error is 'Why it is not verified.';
+comment on column webhooks.subscription_health.throttled_since is 'Since when its receiver wants a pause; null: it wants none.';
+comment on column webhooks.subscription_health.throttled_until is 'Until when deliveries wait, since the receiver asked for it (Retry-After) or answered that it has too much to do; null: they don''t. reset_breaker() ends it.';
+comment on column webhooks.subscription_health.throttle_status is 'The HTTP status with which the receiver asked for the pause.';
+comment on column webhooks.subscription_health.address_note is 'What is special about the address in webhook_url, for example loopback: sidecars deliver to it only with --allow-network. Null: nothing, or a name.';
 
 create function webhooks.reset_breaker(subscription_id uuid)
 returns boolean
@@ -93,15 +109,28 @@ language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-    closed integer;
+    known webhooks.subscription_breakers;
 begin
     perform webhooks.own_subscription(subscription_id);
     -- The sidecar drops what it knows of the receiver and begins anew.
     perform webhooks.tell_of_change(subscription_id);
-    delete from webhooks.subscription_breakers b where b.subscription_id = reset_breaker.subscription_id;
-    get diagnostics closed = row_count;
-    return closed > 0;
+    delete from webhooks.subscription_breakers b where b.subscription_id = reset_breaker.subscription_id returning * into known;
+    if not found then
+        return false;
+    end if;
+    -- Retries that were put off for the receiver's sake. What somebody has locked keeps its time.
+    if known.throttled_until > now() then
+        update webhooks.delivery_queue q
+        set next_attempt_at = now()
+        where q.id = any (array(
+            select w.id from webhooks.delivery_queue w
+            where w.shard = webhooks.shard_of(known.subscription_id) and w.subscription_id = known.subscription_id
+              and w.next_attempt_at is not null and w.attempt > 0
+              and w.next_attempt_at between known.throttled_since and known.throttled_until + interval '1 minute'
+            for no key update skip locked));
+    end if;
+    return true;
 end
 $$;
 comment on function webhooks.reset_breaker(uuid) is
-    'Closes a subscription''s breaker at once, for when its receiver is known to work again; true if there was one to close.';
+    'Closes a subscription''s breaker at once, for when its receiver is known to work again, and ends the pause that its receiver asked for; retries that were put off for it are due. True if there was something to end.';

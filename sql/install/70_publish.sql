@@ -105,7 +105,7 @@ begin
         -- As claim_deliveries() has it.
         (extract(epoch from least(greatest(coalesce(event.created_at, event.processed_at, 'epoch'), 'epoch'), '9999-12-31')) * 1000000)::bigint,
         event.event_data::text, event.resource_type, event.resource_id, event.resource_data::text, event.user_id, event.session_id, event.request_id,
-        host(event.source_ip), event.is_test) r;
+        abbrev(event.source_ip), event.is_test) r;
 end
 $$;
 comment on function webhooks.preview_request(uuid, uuid) is

@@ -276,7 +276,7 @@ begin
            p.event_name::text, p.event_version::text,
            (extract(epoch from least(greatest(p.created_at, 'epoch'), '9999-12-31')) * 1000000)::bigint,
            case when p.over_budget or p.objection is not null then null else p.event_data::text end, p.resource_type::text, p.resource_id,
-           p.user_id, p.session_id::text, p.request_id::text, host(p.source_ip),
+           p.user_id, p.session_id::text, p.request_id::text, abbrev(p.source_ip),
            case when p.over_budget or p.objection is not null then null else p.resource_data::text end, took_us, p.objection
     from judged p;
 end
@@ -352,10 +352,11 @@ comment on function webhooks.promote_due(smallint[], integer) is
 create function webhooks.load_subscriptions(ids uuid[])
 returns table (
     id uuid, version bigint, webhook_url text, webhook_method text, webhook_headers text, auth_type text, auth_config text,
-    retry_count integer, retry_delay_seconds integer, timeout_seconds integer, max_payload_size_kb integer,
+    retry_count integer, retry_delay_seconds integer, retry_delays integer[], timeout_seconds integer, max_payload_size_kb integer,
     no_retry_statuses integer[], max_in_flight integer, rate_limit_per_second double precision, rate_limit_burst integer,
     breaker_failure_threshold bigint, breaker_cooldown_seconds bigint, payload_format text, payload_template text, payload_content_type text,
     template_secrets text, shard smallint, is_breaker_open boolean, probe_in_ms bigint, failing_for_ms bigint,
+    throttled_for_ms bigint, retired_secrets text[], retired_secrets_for_ms bigint[],
     needs_verification boolean, is_verified boolean, allowed_rate_per_minute integer, may_verify boolean, verify_in_ms bigint,
     objection text
 )
@@ -372,6 +373,7 @@ as $$
 declare
     threshold constant bigint := webhooks.setting('breaker_failure_threshold');
     cooldown constant bigint := webhooks.setting('breaker_cooldown_seconds');
+    overlap constant interval := make_interval(secs => webhooks.setting('secret_overlap_seconds'));
     verification constant text := webhooks.text_setting('endpoint_verification');
     verification_origin constant text := webhooks.text_setting('verification_origin');
     -- More than bound_sizes lets through, of any column.
@@ -383,6 +385,7 @@ begin
     select s.id, s.version, case when x.objection is null then s.webhook_url else '' end, coalesce(s.webhook_method, 'POST')::text,
            case when x.objection is null then coalesce(s.webhook_headers, '{}')::text else '{}' end, coalesce(s.auth_type, 'none')::text,
            case when x.objection is null then coalesce(s.auth_config, '{}')::text else '{}' end, coalesce(s.retry_count, 3), coalesce(s.retry_delay_seconds, 60),
+           case when octet_length(s.retry_schedule) <= 10000 then webhooks.retry_delays(s.retry_schedule) end,
            coalesce(s.timeout_seconds, 30), coalesce(s.max_payload_size_kb, 1024),
            -- As a list, whatever a restore brought.
            case when x.objection is null then array(select n.status from unnest(s.no_retry_statuses) n (status) where n.status is not null) else '{}' end,
@@ -393,9 +396,11 @@ begin
            case when x.objection is null then coalesce(s.template_secrets, '{}')::text else '{}' end, webhooks.shard_of(s.id), coalesce(b.state = 'open', false),
            (extract(epoch from b.probe_at - clock_timestamp()) * 1000)::bigint,
            (extract(epoch from clock_timestamp() - b.failing_since) * 1000)::bigint,
+           (extract(epoch from b.throttled_until - clock_timestamp()) * 1000)::bigint, r.secrets, r.ends_in_ms,
            webhooks.needs_verification(s.endpoint_verification, verification), coalesce(v.state = 'verified', false),
            v.allowed_rate_per_minute, (s.is_active and s.is_enabled) is true and verification_origin is not null,
-           (extract(epoch from v.next_try_at - clock_timestamp()) * 1000)::bigint, x.objection
+           -- A receiver that wants a pause is not asked, either.
+           (extract(epoch from greatest(v.next_try_at, b.throttled_until) - clock_timestamp()) * 1000)::bigint, x.objection
     from unnest(ids) o (id)
     cross join lateral (
         select * from webhooks.webhook_subscriptions s where s.id = o.id limit 1
@@ -415,6 +420,7 @@ begin
     left join lateral (
         select * from webhooks.subscription_breakers b where b.subscription_id = s.id limit 1
     ) b on true
+    left join lateral webhooks.secrets_in_overlap(s.id, overlap) r on s.auth_type = 'signature' and x.objection is null
     left join lateral (
         select * from webhooks.subscription_verifications v
         where v.subscription_id = s.id and v.webhook_url = s.webhook_url and v.origin = verification_origin limit 1

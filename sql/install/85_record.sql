@@ -118,7 +118,7 @@ begin
                     clock_timestamp() - r.failing_for_ms * interval '1 millisecond', r.error_message
                 from unnest(subscription_ids, delivery_ids, breakers, failing_for_ms, probe_in_ms, error_messages)
                     with ordinality r (subscription_id, delivery_id, breaker, failing_for_ms, probe_in_ms, error_message, n)
-                where r.breaker is not null
+                where r.breaker <> 'throttled'
                   and r.delivery_id <> all (coalesce(late, '{}'))
                   and (select true from webhooks.webhook_subscriptions s where s.id = r.subscription_id)
                   -- What was never known to fail needs no row to say that it works.
@@ -131,6 +131,21 @@ begin
                     probe_at = excluded.probe_at,
                     failing_since = excluded.failing_since,
                     last_error = coalesce(excluded.last_error, b.last_error);
+
+                -- That a receiver wants a pause is neither a failure nor a success.
+                insert into webhooks.subscription_breakers as b (subscription_id, state, throttled_since, throttled_until, throttle_status)
+                select distinct on (r.subscription_id)
+                    r.subscription_id, 'closed', clock_timestamp(), clock_timestamp() + r.wait_ms * interval '1 millisecond', r.http_status_code
+                from unnest(subscription_ids, delivery_ids, breakers, probe_in_ms, http_status_codes)
+                    r (subscription_id, delivery_id, breaker, wait_ms, http_status_code)
+                where r.breaker = 'throttled'
+                  and r.delivery_id <> all (coalesce(late, '{}'))
+                  and (select true from webhooks.webhook_subscriptions s where s.id = r.subscription_id)
+                order by r.subscription_id, r.wait_ms desc
+                on conflict (subscription_id) do update
+                set throttled_since = case when b.throttled_until > clock_timestamp() then b.throttled_since else excluded.throttled_since end,
+                    throttled_until = greatest(b.throttled_until, excluded.throttled_until),
+                    throttle_status = excluded.throttle_status;
             end if;
             return query select unnest(late);
             return;
@@ -147,4 +162,4 @@ begin
 end
 $$;
 comment on function webhooks.record_attempts(uuid[], uuid[], integer[], text[], integer[], text[], text[], text[], bigint[], bigint[], integer[], bytea[], bigint[], text[], text[], bigint[], bigint[], integer[]) is
-    'Writes the results of attempts, each guarded by the attempt number that was claimed, and what they mean for circuit breakers (closed, failing or open). Returns the deliveries of late writers, for which nothing was changed.';
+    'Writes the results of attempts, each guarded by the attempt number that was claimed, and what they mean for circuit breakers (closed, failing or open) and for how long their receivers want a pause (throttled, for probe_in_ms). Returns the deliveries of late writers, for which nothing was changed.';

@@ -154,7 +154,8 @@ create function webhooks.create_subscription(
     endpoint_verification text default null,
     is_active boolean default null,
     is_enabled boolean default null,
-    created_by uuid default null
+    created_by uuid default null,
+    retry_schedule text default null
 )
 returns uuid
 language sql volatile
@@ -170,12 +171,12 @@ begin atomic
         'breaker_failure_threshold', breaker_failure_threshold, 'breaker_cooldown_seconds', breaker_cooldown_seconds,
         'payload_format', payload_format, 'payload_template', payload_template, 'payload_content_type', payload_content_type,
         'template_secrets', template_secrets, 'endpoint_verification', endpoint_verification,
-        'is_active', is_active, 'is_enabled', is_enabled, 'created_by', created_by));
+        'is_active', is_active, 'is_enabled', is_enabled, 'created_by', created_by, 'retry_schedule', retry_schedule));
 end;
 comment on function webhooks.create_subscription(
     uuid, text, text, jsonb, text, text, text, jsonb, text, jsonb, jsonb, integer, integer, integer, integer, integer[], integer,
-    double precision, integer, text, integer, integer, text, text, text, jsonb, text, boolean, boolean, uuid) is
-    'Makes a subscription and returns its id. The parameters are described as columns of webhook_subscriptions; one that is null has that column''s default.';
+    double precision, integer, text, integer, integer, text, text, text, jsonb, text, boolean, boolean, uuid, text) is
+    'Makes a subscription and returns its id. The parameters are described as columns of webhook_subscriptions; one that is null has that column''s default. With the defaults a delivery is given up after 3 retries, 7 minutes after the first attempt; retry_schedule => ''standard-webhooks'' goes on for 28 hours.';
 
 create function webhooks.update_subscription(id uuid, changes jsonb)
 returns webhooks.subscription_settings

@@ -73,6 +73,7 @@ begin
         webhooks.check_size('subscribed_events', new.subscribed_events, old.subscribed_events, 131072),
         webhooks.check_size('event_filters', new.event_filters, old.event_filters, 65536),
         webhooks.check_size('disabled_reason', new.disabled_reason, old.disabled_reason, 10000),
+        webhooks.check_size('retry_schedule', new.retry_schedule, old.retry_schedule, 2000),
         webhooks.check_size('payload_template', new.payload_template, old.payload_template, 16384),
         webhooks.check_size('template_secrets', new.template_secrets, old.template_secrets, 131072);
     if jsonb_typeof(new.subscribed_events) = 'array' and new.subscribed_events is distinct from old.subscribed_events then

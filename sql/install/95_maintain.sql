@@ -86,7 +86,7 @@ begin
     -- Each task by itself: one that can't be done now must not keep the others from being done.
     -- Those that lock tables come last, since their locks are held to the end, and publishers wait for them:
     -- apply_links, which normally finds nothing to do, and then create_partitions.
-    foreach task in array array['forget_idempotency_keys', 'remove_orphans', 'repair_routes', 'expire_deliveries', 'apply_links', 'create_partitions'] loop
+    foreach task in array array['forget_idempotency_keys', 'forget_secrets', 'remove_orphans', 'repair_routes', 'expire_deliveries', 'apply_links', 'create_partitions'] loop
         begin
             case task
                 when 'forget_idempotency_keys' then
@@ -96,6 +96,8 @@ begin
                         where o.created_at < now() - make_interval(hours => webhooks.setting('idempotency_retention_hours')::integer)
                         for update skip locked));
                     get diagnostics done = row_count;
+                when 'forget_secrets' then
+                    done := webhooks.forget_secrets();
                 when 'remove_orphans' then
                     done := webhooks.remove_orphans();
                 when 'expire_deliveries' then

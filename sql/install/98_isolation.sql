@@ -31,9 +31,9 @@ begin
     -- All of it, also what is no tenant's.
     create policy auditor on webhooks.audit_log for select to webhooks_auditor using (true);
 
-    -- Nobody reads these but through their parents: no policy, no row.
+    -- Nobody reads these, or none but through their parents: no policy, no row.
     foreach relation in array array[
-        'event_logs_default', 'event_logs_template', 'delivery_attempts_default', 'delivery_attempts_template',
+        'retired_secrets', 'event_logs_default', 'event_logs_template', 'delivery_attempts_default', 'delivery_attempts_template',
         'redeliveries_default', 'redeliveries_template', 'audit_log_default', 'audit_log_template'
     ] loop
         execute format('alter table webhooks.%I enable row level security', relation);

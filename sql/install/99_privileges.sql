@@ -26,7 +26,7 @@ grant insert, select (
     retry_count, retry_delay_seconds, timeout_seconds, max_payload_size_kb, is_active, is_enabled, created_at, updated_at,
     created_by, no_retry_statuses, max_in_flight, rate_limit_per_second, rate_limit_burst, ordering,
     breaker_failure_threshold, breaker_cooldown_seconds, disabled_reason, payload_format, payload_template, payload_content_type,
-    endpoint_verification, version
+    endpoint_verification, retry_schedule, version
 ) on webhooks.webhook_subscriptions to webhooks_manager;
 grant select on
     webhooks.subscription_settings, webhooks.subscription_health, webhooks.event_logs, webhooks.delivery_queue,
@@ -89,7 +89,7 @@ to webhooks_manager;
 grant select (
     id, tenant_id, name, environment, auth_type, subscribed_events, retry_count, retry_delay_seconds, timeout_seconds,
     max_payload_size_kb, is_active, is_enabled, created_at, updated_at, no_retry_statuses, max_in_flight,
-    rate_limit_per_second, rate_limit_burst, ordering, breaker_failure_threshold, breaker_cooldown_seconds, payload_format, endpoint_verification, version
+    rate_limit_per_second, rate_limit_burst, ordering, breaker_failure_threshold, breaker_cooldown_seconds, payload_format, endpoint_verification, retry_schedule, version
 ) on webhooks.webhook_subscriptions to webhooks_monitor;
 grant select (
     subscription_id, origin, state, since, allowed_rate_per_minute, tries, failing_since, next_try_at
@@ -101,7 +101,7 @@ grant select (
     delivery_id, delivery_attempt, http_status_code, attempted_at, delivered_at, next_retry_at, duration_us, subscription_id,
     event_log_id, tenant_id, payload_size_bytes, delivery_status, failure, is_test, resent_count
 ) on webhooks.delivery_attempts to webhooks_monitor;
-grant select (subscription_id, state, since, probe_at, failing_since) on webhooks.subscription_breakers to webhooks_monitor;
+grant select (subscription_id, state, since, probe_at, failing_since, throttled_since, throttled_until, throttle_status) on webhooks.subscription_breakers to webhooks_monitor;
 grant select on
     webhooks.delivery_queue, webhooks.delivery_states, webhooks.subscription_health, webhooks.restored_events,
     webhooks.event_types, webhooks.settings, webhooks.setting_overrides
@@ -178,7 +178,7 @@ grant select on webhooks.redeliveries to webhooks_monitor;
 grant execute on function
     webhooks.create_subscription(
         uuid, text, text, jsonb, text, text, text, jsonb, text, jsonb, jsonb, integer, integer, integer, integer, integer[], integer,
-        double precision, integer, text, integer, integer, text, text, text, jsonb, text, boolean, boolean, uuid),
+        double precision, integer, text, integer, integer, text, text, text, jsonb, text, boolean, boolean, uuid, text),
     webhooks.get_subscription(uuid),
     webhooks.list_subscriptions(text, boolean),
     webhooks.update_subscription(uuid, jsonb),

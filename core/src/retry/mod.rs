@@ -6,7 +6,7 @@
 //! | 410 Gone | fail, and disable the subscription |
 //! | a status in the subscription's `no_retry_statuses` | fail |
 //! | payload over the subscription's limit | fail: it will not shrink |
-//! | everything else: other statuses (3xx too, redirects are not followed), timeouts, connection, DNS, TLS … | retry until `retry_count` retries are used up, then fail |
+//! | everything else: other statuses (3xx too, redirects are not followed), timeouts, connection, DNS, TLS … | retry until the schedule's retries are used up, then fail |
 //!
 //! A test is another matter, [`decide_test`]: it is made once, and disables nothing.
 //!
@@ -14,23 +14,23 @@
 
 mod outcome;
 mod retry_after;
+mod schedule;
 #[cfg(test)]
 mod tests;
+mod throttle;
 
 pub use outcome::Outcome;
-pub use retry_after::parse_retry_after;
+pub use retry_after::{parse_retry_after, wait_asked_for};
+pub use schedule::RetrySchedule;
+pub use throttle::Throttle;
 
 use std::time::Duration;
 
 /// How a subscription's deliveries are retried.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RetryPolicy {
-    /// Retries after the first attempt; 3 means at most 4 requests.
-    pub retry_count: u32,
-    /// Before the first retry; doubles from there.
-    pub base_delay: Duration,
-    /// Longest backoff. A longer Retry-After is obeyed nevertheless.
-    pub max_delay: Duration,
+    /// How many retries there are, and when. A longer Retry-After is obeyed nevertheless.
+    pub schedule: RetrySchedule,
     /// Statuses that fail a delivery at once.
     pub no_retry_statuses: Vec<u16>,
     /// Longest Retry-After that is obeyed in full; a longer one counts as this.
@@ -50,10 +50,6 @@ pub enum Decision {
     FailAndDisable(String),
 }
 
-/// Largest part of the backoff that jitter adds or takes away, in millionths: 10 %.
-const JITTER_PPM: u128 = 100_000;
-const PPM: u128 = 1_000_000;
-
 /// What happens after attempt `attempt_number` (the first is 1) came to `outcome`.
 ///
 /// `jitter` is a random number from 0 to 1, an argument so that tests know it.
@@ -72,13 +68,14 @@ pub fn decide(
             Decision::Fail(format!("{outcome}: listed in no_retry_statuses"))
         }
         Outcome::PayloadTooLarge { .. } => Decision::Fail(outcome.to_string()),
-        _ if attempt_number > policy.retry_count => Decision::Fail(format!(
+        _ if attempt_number > policy.schedule.retries() => Decision::Fail(format!(
             "{outcome}: gave up after {attempt_number} attempt{}",
             if attempt_number == 1 { "" } else { "s" }
         )),
         _ => {
             let asked = outcome.retry_after().min(policy.retry_after_cap);
-            Decision::RetryAfter(backoff(policy, attempt_number, jitter).max(asked))
+            let delay = policy.schedule.delay(attempt_number, jitter);
+            Decision::RetryAfter(delay.max(asked))
         }
     }
 }
@@ -89,23 +86,4 @@ pub fn decide_test(outcome: &Outcome) -> Decision {
         Outcome::Response { status, .. } if (200..300).contains(status) => Decision::Delivered,
         _ => Decision::Fail(outcome.to_string()),
     }
-}
-
-/// base · 2^(n-1), capped, ± 10 %, and capped again.
-fn backoff(policy: &RetryPolicy, attempt_number: u32, jitter: f64) -> Duration {
-    let cap = policy.max_delay.as_nanos();
-    // A Duration has less than 2^94 ns: nothing below overflows before it is capped.
-    let doublings = attempt_number.saturating_sub(1).min(127);
-    let exact = policy
-        .base_delay
-        .as_nanos()
-        .saturating_mul(1 << doublings)
-        .min(cap);
-    let jitter = if jitter.is_nan() {
-        0.5
-    } else {
-        jitter.clamp(0.0, 1.0)
-    };
-    let factor = PPM - JITTER_PPM + (jitter * (2 * JITTER_PPM) as f64) as u128;
-    Duration::from_nanos_u128((exact * factor / PPM).min(cap))
 }

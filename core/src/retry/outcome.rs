@@ -40,11 +40,11 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// How long the receiver asked to wait; only 429 and 503 may ask.
+    /// How long the receiver asked to wait; only these statuses may ask.
     pub(super) fn retry_after(&self) -> Duration {
         match self {
             Self::Response {
-                status: 429 | 503,
+                status: 429 | 502 | 503 | 504,
                 retry_after: Some(delay),
             } => *delay,
             _ => Duration::ZERO,

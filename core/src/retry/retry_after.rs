@@ -15,6 +15,13 @@ pub fn parse_retry_after(value: &str, now: SystemTime) -> Option<Duration> {
     Some(date.duration_since(now).unwrap_or(Duration::ZERO))
 }
 
+/// Reads a response's Retry-After with its Date, if it has one: a date is meant by the clock of the receiver, which may
+/// differ from ours, `now`.
+pub fn wait_asked_for(value: &str, date: Option<&str>, now: SystemTime) -> Option<Duration> {
+    let theirs = date.and_then(|date| httpdate::parse_http_date(date.trim()).ok());
+    parse_retry_after(value, theirs.unwrap_or(now))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -54,6 +61,20 @@ mod tests {
             let expected = seconds.map(Duration::from_secs);
             assert_eq!(parse_retry_after(value, now()), expected, "{value:?}");
         }
+    }
+
+    #[test]
+    fn dates_are_meant_by_the_receivers_clock() {
+        let at = "Tue, 24 Nov 2026 08:01:30 GMT";
+        let wait = |date| wait_asked_for(at, date, now()).map(|wait| wait.as_secs());
+        assert_eq!(wait(None), Some(90));
+        assert_eq!(wait(Some("Tue, 24 Nov 2026 08:01:00 GMT")), Some(30));
+        assert_eq!(wait(Some("Tue, 24 Nov 2026 07:00:00 GMT")), Some(3690));
+        assert_eq!(wait(Some("Tue, 24 Nov 2026 09:00:00 GMT")), Some(0));
+        assert_eq!(wait(Some("yesterday")), Some(90));
+        // Seconds need no clock.
+        let seconds = wait_asked_for("7", Some("Thu, 01 Jan 1970 00:00:00 GMT"), now());
+        assert_eq!(seconds, Some(Duration::from_secs(7)));
     }
 
     proptest! {

@@ -3,11 +3,17 @@ use proptest::prelude::*;
 
 fn policy() -> RetryPolicy {
     RetryPolicy {
-        retry_count: 3,
-        base_delay: secs(60),
-        max_delay: secs(200),
+        schedule: doubling(3, secs(60), secs(200)),
         no_retry_statuses: vec![410, 422],
         retry_after_cap: secs(3600),
+    }
+}
+
+fn doubling(retries: u32, first: Duration, longest: Duration) -> RetrySchedule {
+    RetrySchedule::Doubling {
+        retries,
+        first,
+        longest,
     }
 }
 
@@ -134,10 +140,12 @@ fn the_policy() {
         ),
         (1, status(410), 0.5, gone.clone()),
         (4, status(410), 0.5, gone.clone()),
-        // Retry-After on 429 and 503, in full up to its cap; never less than the backoff.
+        // Retry-After on 429, 502, 503 and 504, in full up to its cap; never less than the backoff.
         (1, status_after(429, 90), 0.5, retry(90)),
         (1, status_after(503, 90), 1.0, retry(90)),
         (1, status_after(503, 10), 0.5, retry(60)),
+        (1, status_after(502, 90), 0.5, retry(90)),
+        (1, status_after(504, 90), 0.5, retry(90)),
         (1, status_after(429, 3000), 0.5, retry(3000)),
         (1, status_after(429, 99_999), 0.5, retry(3600)),
         (1, status_after(429, u64::MAX), 0.5, retry(3600)),
@@ -167,9 +175,25 @@ fn the_policy() {
 }
 
 #[test]
+fn a_listed_schedule_ends_with_its_list() {
+    let listed = RetryPolicy {
+        schedule: RetrySchedule::Listed(vec![secs(5), secs(36_000)]),
+        ..policy()
+    };
+    let retry = |seconds| Decision::RetryAfter(secs(seconds));
+    assert_eq!(decide(&listed, 1, &status(500), 0.5), retry(5));
+    assert_eq!(decide(&listed, 1, &status_after(503, 90), 0.5), retry(90));
+    assert_eq!(decide(&listed, 2, &status(500), 0.5), retry(36_000));
+    assert_eq!(
+        decide(&listed, 3, &status(500), 0.5),
+        Decision::Fail("HTTP status 500: gave up after 3 attempts".into())
+    );
+}
+
+#[test]
 fn no_retries_means_one_attempt() {
     let once = RetryPolicy {
-        retry_count: 0,
+        schedule: doubling(0, secs(60), secs(200)),
         ..policy()
     };
     assert_eq!(
@@ -181,9 +205,7 @@ fn no_retries_means_one_attempt() {
 #[test]
 fn extremes_saturate() {
     let extreme = RetryPolicy {
-        retry_count: u32::MAX,
-        base_delay: Duration::MAX,
-        max_delay: Duration::MAX,
+        schedule: doubling(u32::MAX, Duration::MAX, Duration::MAX),
         retry_after_cap: Duration::MAX,
         ..policy()
     };
@@ -192,7 +214,7 @@ fn extremes_saturate() {
         assert_eq!(decision, Decision::RetryAfter(Duration::MAX));
     }
     let tiny = RetryPolicy {
-        base_delay: Duration::from_nanos(1),
+        schedule: doubling(u32::MAX, Duration::from_nanos(1), Duration::MAX),
         ..extreme
     };
     assert_eq!(
@@ -214,7 +236,7 @@ proptest! {
         asked in prop::option::of(any::<u64>()),
     ) {
         let (base, cap) = (Duration::from_millis(base_ms), Duration::from_millis(cap_ms));
-        let policy = RetryPolicy { retry_count: u32::MAX, base_delay: base, max_delay: cap, ..policy() };
+        let policy = RetryPolicy { schedule: doubling(u32::MAX, base, cap), ..policy() };
         let outcome = Outcome::Response { status: 429, retry_after: asked.map(secs) };
         let Decision::RetryAfter(delay) = decide(&policy, attempt, &outcome, jitter) else {
             return Err(TestCaseError::fail("not retried"));

@@ -8,6 +8,7 @@
 //! A [`Signer`] has both keys prepared; the free functions prepare one for each call.
 
 mod generate;
+mod new_secret;
 #[cfg(test)]
 mod properties;
 mod standard;
@@ -15,6 +16,7 @@ mod standard;
 mod tests;
 
 pub use generate::{generate_api_key, generate_secret};
+pub use new_secret::{ADVISED_KEY_BYTES, check_new_secret};
 pub use standard::{SecretError, sign_standard, standard_key, verify_standard};
 
 use crate::hex;

@@ -27,6 +27,21 @@ pub enum SecretError {
     /// Prefixed, so meant to be base64, but it isn't.
     #[error("the secret starts with whsec_ but the rest is not base64")]
     NotBase64,
+    /// Copied with what is around it.
+    #[error(
+        "the secret has a space, quotation mark or invisible character at an end, or a control character such as a line end; remove it"
+    )]
+    StrayCharacter,
+    /// A key of another kind of signature.
+    #[error(
+        "the secret is a key of an asymmetric signature (whsk_, whpk_), which is not supported; use a whsec_ secret, which both sides have"
+    )]
+    Asymmetric,
+    /// The prefix is not at the start, or not in lower case.
+    #[error(
+        "the secret has whsec_ elsewhere than at its start, or not in lower case; it must start with whsec_"
+    )]
+    BadPrefix,
 }
 
 /// The key that a secret stands for.

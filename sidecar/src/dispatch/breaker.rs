@@ -29,6 +29,8 @@ pub enum BreakerChange {
         probe_in: Duration,
         was_open: bool,
     },
+    /// Neither a failure nor a success: the receiver wants a pause.
+    Throttled { wait: Duration },
 }
 
 /// A series of failures without a success.

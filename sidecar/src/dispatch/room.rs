@@ -184,6 +184,7 @@ impl Board {
             }
         }
         full.extend(self.unverified.ids());
+        full.extend(self.throttles.waiting(now));
         full
     }
 }

@@ -5,7 +5,7 @@ use crate::subscriptions::Subscription;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use webhooks_core::payload::PayloadFormat;
-use webhooks_core::retry::RetryPolicy;
+use webhooks_core::retry::{RetryPolicy, RetrySchedule, Throttle};
 
 fn subscription(number: u128, max_in_flight: usize) -> Arc<Subscription> {
     Arc::new(Subscription {
@@ -17,9 +17,11 @@ fn subscription(number: u128, max_in_flight: usize) -> Arc<Subscription> {
         template: None,
         template_part: Default::default(),
         retry: RetryPolicy {
-            retry_count: 3,
-            base_delay: Duration::from_secs(1),
-            max_delay: Duration::from_secs(60),
+            schedule: RetrySchedule::Doubling {
+                retries: 3,
+                first: Duration::from_secs(1),
+                longest: Duration::from_secs(60),
+            },
             no_retry_statuses: vec![],
             retry_after_cap: Duration::from_secs(60),
         },
@@ -75,6 +77,7 @@ fn attempt(id: Uuid, verdict: Verdict) -> Attempt {
         payload_sha256: None,
         retry_after: (verdict == Verdict::Fails).then_some(Duration::ZERO),
         disable_reason: None,
+        throttle: None,
         verdict,
         breaker: None,
         session: 0,
@@ -958,4 +961,98 @@ async fn so_many_are_asked_at_once_and_no_more() {
     }
     assert_eq!(asked(&mut board).len(), 64);
     assert_eq!(asked(&mut board), [0; 0]);
+}
+
+/// The receiver's answer to this delivery asks it.
+fn throttled(board: &mut Board, id: u128, wish: Throttle, now: Instant) -> Option<BreakerChange> {
+    let mut attempt = Attempt {
+        throttle: Some(wish),
+        ..attempt(Uuid::from_u128(id), Verdict::Busy)
+    };
+    assert!(board.attempted(&mut attempt, now));
+    board.recorded(Uuid::from_u128(id), false);
+    attempt.breaker
+}
+
+#[test]
+fn a_receiver_that_wants_a_pause_holds_all_of_its_subscription_and_nobody_else() {
+    let (mut board, now) = (Board::new(64), Instant::now());
+    let (busy, other) = (subscription(1, 2), subscription(2, 2));
+    for id in [1, 2, 3, 4, 5] {
+        assert!(board.offer(delivery(id, &busy), now) || id == 5);
+    }
+    assert_eq!(sent_ids(&mut board, now), [1, 2]);
+    let wait = Duration::from_secs(90);
+    let change = throttled(&mut board, 1, Throttle::Wait(wait), now);
+    assert_eq!(change, Some(BreakerChange::Throttled { wait }));
+    // What waited is put back, nothing more is taken or claimed of it, and the others notice nothing.
+    assert!(!board.offer(delivery(6, &busy), now));
+    assert!(board.full(now).contains(&busy.id));
+    assert!(board.concerned().contains(&busy.id));
+    assert!(board.offer(delivery(7, &other), now));
+    assert_eq!(sent_ids(&mut board, now), [7]);
+    // A success of what was under way changes nothing.
+    board.attempted(&mut attempt(Uuid::from_u128(2), Verdict::Works), now);
+    board.recorded(Uuid::from_u128(2), false);
+    assert!(!board.offer(delivery(6, &busy), now));
+    // It is no failure, however often.
+    assert!(board.breakers.failing().next().is_none());
+    board.take_hunger();
+    let over = now + wait;
+    assert!(board.next_timer().is_some_and(|at| at <= over));
+    board.due(over);
+    assert!(board.take_hunger());
+    assert!(!board.full(over).contains(&busy.id));
+    // With fewer at once.
+    for id in [8, 9] {
+        board.offer(delivery(id, &busy), over);
+    }
+    assert_eq!(sent_ids(&mut board, over), [8]);
+}
+
+#[test]
+fn a_test_of_a_receiver_that_wants_a_pause_ends_without_a_request() {
+    let (mut board, now) = (Board::new(64), Instant::now());
+    let busy = subscription(1, 2);
+    board.offer(delivery(1, &busy), now);
+    assert_eq!(sent_ids(&mut board, now), [1]);
+    throttled(&mut board, 1, Throttle::Wait(Duration::from_secs(90)), now);
+    let test = Delivery {
+        is_test: true,
+        ..delivery(2, &busy)
+    };
+    assert!(board.offer(test, now));
+    let test = board.next(now).unwrap();
+    assert_eq!(test.message.err().as_deref(), Some(WANTS_A_PAUSE));
+}
+
+#[test]
+fn a_test_tells_of_the_receiver_too() {
+    let (mut board, now) = (Board::new(64), Instant::now());
+    let busy = subscription(1, 2);
+    let test = Delivery {
+        is_test: true,
+        ..delivery(2, &busy)
+    };
+    board.offer(test, now);
+    assert_eq!(sent_ids(&mut board, now), [2]);
+    throttled(&mut board, 2, Throttle::Wait(Duration::from_secs(90)), now);
+    assert!(board.full(now).contains(&busy.id));
+}
+
+#[test]
+fn who_looks_after_a_receiver_ends_its_pause() {
+    let (mut board, now) = (Board::new(64), Instant::now());
+    let busy = subscription(1, 2);
+    for id in [1, 2] {
+        board.offer(delivery(id, &busy), now);
+    }
+    assert_eq!(sent_ids(&mut board, now), [1, 2]);
+    let wait = Throttle::Wait(Duration::from_secs(90));
+    throttled(&mut board, 1, wait, now);
+    board.changed(busy.id);
+    assert!(!board.full(now).contains(&busy.id));
+    // An answer that was under way before it is not heard.
+    assert_eq!(throttled(&mut board, 2, wait, now), None);
+    assert!(board.offer(delivery(3, &busy), now));
 }

@@ -235,9 +235,7 @@ impl Engine {
                 "a subscription's timeout_seconds is longer than --drain-timeout: its slow requests are cut off at shutdown and made again; give --drain-timeout as much, or the subscription less"
             );
         }
-        for (subscription, failing) in claimed.failing {
-            self.board.adopt(subscription, failing);
-        }
+        self.board.adopt_all(claimed.receivers, now);
         let active = self.shards.active();
         for delivery in claimed.deliveries {
             // Shards may have begun to leave while the claim was under way.
@@ -274,9 +272,7 @@ impl Engine {
 
     pub(super) fn claimed_tests(&mut self, claimed: Claimed, now: Instant) {
         self.claiming = false;
-        for (subscription, failing) in claimed.failing {
-            self.board.adopt(subscription, failing);
-        }
+        self.board.adopt_all(claimed.receivers, now);
         let active = self.shards.active();
         for delivery in claimed.deliveries {
             if active.contains(&delivery.shard) {

@@ -88,6 +88,9 @@ impl Engine {
             Some(BreakerChange::Closed { was_open: true }) => {
                 tracing::info!(subscription_id = %attempt.subscription_id, "breaker closed: the receiver works again");
             }
+            Some(BreakerChange::Throttled { wait }) => {
+                tracing::info!(subscription_id = %attempt.subscription_id, http_status = attempt.http_status, seconds = wait.as_secs(), "the receiver wants a pause: deliveries wait");
+            }
             _ => {}
         }
         let disable_after = self.settings.as_ref().and_then(|s| s.disable_after);

@@ -37,12 +37,11 @@ pub struct Outgoing {
 }
 
 impl Outgoing {
-    /// A request to a URL, with `Host` and `Content-Length`.
-    pub fn new(method: &str, url: &Url, headers: &Headers, body: Bytes) -> Self {
+    /// A request to a URL's host for a target, which is path and query as they are written, with `Host` and
+    /// `Content-Length`.
+    pub fn new(method: &str, url: &Url, target: &str, headers: &Headers, body: Bytes) -> Self {
         let mut head = Vec::with_capacity(1024);
         let mut put = |parts: &[&[u8]]| parts.iter().for_each(|part| head.extend_from_slice(part));
-        // Neither user nor fragment.
-        let target = &url[Position::BeforePath..Position::AfterQuery];
         let host = &url[Position::BeforeHost..Position::AfterPort];
         let length = body.len().to_string();
         put(&[method.as_bytes(), b" ", target.as_bytes(), b" HTTP/1.1\r\n"]);
@@ -81,8 +80,8 @@ mod tests {
         headers.set("webhook-id", HeaderValue::from_static("1"));
         headers.set("x-team-ID", HeaderValue::from_static("b"));
         assert!(headers.has("WEBHOOK-ID") && !headers.has("webhook-i"));
-        let url = Url::parse("https://user:secret@example.com:8443/a?b=c#d").unwrap();
-        let outgoing = Outgoing::new("PUT", &url, &headers, Bytes::from_static(b"hello"));
+        let url = Url::parse("https://user:secret@example.com:8443/a/../b?c='%2e#d").unwrap();
+        let outgoing = Outgoing::new("PUT", &url, "/a/../b?c='%2e", &headers, Bytes::from_static(b"hello"));
         let written: Vec<u8> = outgoing
             .rest(0)
             .iter()
@@ -90,7 +89,7 @@ mod tests {
             .collect();
         assert_eq!(
             String::from_utf8(written).unwrap(),
-            "PUT /a?b=c HTTP/1.1\r\nHost: example.com:8443\r\nContent-Type: text/plain\r\nx-team-ID: b\r\n\
+            "PUT /a/../b?c='%2e HTTP/1.1\r\nHost: example.com:8443\r\nContent-Type: text/plain\r\nx-team-ID: b\r\n\
              webhook-id: 1\r\nContent-Length: 5\r\n\r\nhello"
         );
         let rest = outgoing.rest(outgoing.len() - 3);
@@ -101,7 +100,7 @@ mod tests {
             ("http://[::1]:81", "[::1]:81"),
         ] {
             let url = Url::parse(url).unwrap();
-            let outgoing = Outgoing::new("POST", &url, &Headers::default(), Bytes::new());
+            let outgoing = Outgoing::new("POST", &url, "/", &Headers::default(), Bytes::new());
             let head = String::from_utf8(outgoing.head).unwrap();
             assert!(
                 head.starts_with(&format!("POST / HTTP/1.1\r\nHost: {host}\r\n")),

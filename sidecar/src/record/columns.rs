@@ -85,6 +85,7 @@ impl<'a> Columns<'a> {
                     probe_in,
                     ..
                 }) => (Some("open"), Some(failing_for), Some(probe_in)),
+                Some(BreakerChange::Throttled { wait }) => (Some("throttled"), None, Some(wait)),
             };
             columns.breakers.push(breaker);
             columns.failing_for_ms.push(failing_for.map(milliseconds));

@@ -201,6 +201,7 @@ mod tests {
             payload_sha256: None,
             retry_after: None,
             disable_reason: None,
+            throttle: None,
             verdict: Verdict::Works,
             breaker: None,
             session: 0,

@@ -4,7 +4,7 @@
 //! - `scene`: what a test plays on; `tls_receiver`, `certified`: receivers with certificates of their own; `certificate`: one
 //!   for others
 //! - `flow`: the request and its record, as specified; `signatures`: verified by the published library; `secrets`: in no log
-//! - `formats`: each payload format, as its consumers read it; `templates`: bodies of their own
+//! - `as_written`: URLs and addresses; `formats`: each payload format, as its consumers read it; `templates`: bodies of their own
 //! - `outcomes`: whatever a receiver may do, and what becomes of the delivery
 //! - `names`: what DNS servers may do; `certificates`: what receivers may be certified with
 //! - `subscriptions`: changes while deliveries are queued
@@ -13,11 +13,14 @@
 //! - `crash`: kills, stalls, failpoints, faults at random, several sidecars, shutdown
 //! - `configuration`: what an operator may get wrong, and what the log says then
 //! - `copies`: nothing is sent from a copy of a database before it is adopted; `hostile_settings`: defaults of role and database
-//! - `ordering`: first in, first out; `rates`: so many per second; `health`: circuit breakers and disabling
+//! - `ordering`: first in, first out; `rates`: so many per second; `health`: circuit breakers and disabling; `throttling`: receivers that
+//!   want less
 //! - `verification`: receivers that have to agree before they get anything
 //! - `fairness`: a receiver that hangs delays nobody else; `large`: nor does a large event
 
 // `cfg(test)` tells clippy that the modules' helpers are tests too, where `unwrap` is fine.
+#[cfg(test)]
+mod as_written;
 #[cfg(test)]
 mod certificate;
 #[cfg(test)]
@@ -70,6 +73,8 @@ mod subscriptions;
 mod templates;
 #[cfg(test)]
 mod test_subscription;
+#[cfg(test)]
+mod throttling;
 #[cfg(test)]
 mod tls_receiver;
 #[cfg(test)]

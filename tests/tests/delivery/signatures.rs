@@ -1,6 +1,9 @@
+use std::time::Duration;
+
 use serde_json::json;
 use standardwebhooks::Webhook;
 use webhooks_tests::receiver::Reply;
+use webhooks_tests::wait::{Seen, eventually};
 
 use crate::scene::Scene;
 
@@ -56,4 +59,57 @@ fn the_published_vector_holds_for_the_library_and_for_ours() {
     assert_eq!(library.sign(id, at, body).unwrap(), expected);
     let ours = webhooks_core::signature::Signer::new(VECTOR_SECRET).unwrap();
     assert_eq!(ours.sign_standard(id, at, body), expected);
+}
+
+/// What is under way when a secret is renewed, and what comes then, is accepted by who has the old one and by who has the
+/// new one, until the time for that is over.
+#[tokio::test]
+async fn both_secrets_verify_while_they_overlap() {
+    let scene = Scene::set("overlap").await;
+    let old = format!("whsec_{VECTOR_SECRET}");
+    let columns = json!({"auth_type": "signature", "auth_config": {"secret": old}, "retry_delay_seconds": 3600});
+    let endpoint = scene.endpoint("/hook", Reply::status(500), columns).await;
+    let event = scene.publish(&endpoint).await;
+    scene.db.wait_delivery(event, "retrying").await.unwrap();
+    let renew = format!("select webhooks.renew_secret('{}')", endpoint.subscription);
+    let new = scene.db.value(&renew).await.unwrap().unwrap();
+    scene.receiver.on("/hook", Reply::ok());
+    let due = "update webhooks.delivery_queue set next_attempt_at = now()";
+    scene.db.execute(due).await.unwrap();
+    scene.wait(event, "delivered").await;
+    let event = scene.publish(&endpoint).await;
+    scene.wait(event, "delivered").await;
+    let requests = scene.receiver.requests_to("/hook");
+    assert_eq!(requests.len(), 3);
+    for request in &requests[1..] {
+        for secret in [&old, &new] {
+            let library = Webhook::new(secret).unwrap();
+            library.verify(&request.body, &request.headers).unwrap();
+        }
+        // The newest first; the header that has room for one has the newest alone.
+        let signatures = request.header("webhook-signature").unwrap();
+        assert_eq!(signatures.split(' ').count(), 2, "{signatures}");
+        let body = webhooks_core::signature::sign_body_hex(&new, &request.body);
+        let header = request.header("x-webhook-signature");
+        assert_eq!(header, Some(format!("sha256={body}").as_str()));
+    }
+    // The time is over.
+    let over = "select webhooks.set_setting('secret_overlap_seconds', 0)";
+    scene.db.execute(over).await.unwrap();
+    let only_new = async || {
+        let event = scene.publish(&endpoint).await;
+        scene.wait(event, "delivered").await;
+        let requests = scene.receiver.requests_to("/hook");
+        let request = requests.last().unwrap();
+        let verifies = |secret: &str| {
+            let library = Webhook::new(secret).unwrap();
+            library.verify(&request.body, &request.headers).is_ok()
+        };
+        assert!(verifies(&new));
+        Ok(match verifies(&old) {
+            true => Seen::not_yet("the old secret still verifies"),
+            false => Seen::Done(()),
+        })
+    };
+    eventually(Duration::from_secs(20), only_new).await.unwrap();
 }

@@ -202,10 +202,11 @@ async fn a_test_that_fails_changes_nothing() {
             json!(503),
             "HTTP status 503",
         ),
-        (Reply::retry_after(429, "1"), json!(429), "HTTP status 429"),
         (Reply::gone(), json!(410), "HTTP status 410"),
         (Reply::hang(), Value::Null, "no complete response within"),
         (Reply::close(), Value::Null, ""),
+        // The last: what the receiver asks of all requests is kept.
+        (Reply::retry_after(429, "1"), json!(429), "HTTP status 429"),
     ] {
         scene.receiver.on("/hook", reply);
         let delivery = test(&scene, &endpoint).await;
@@ -227,7 +228,7 @@ async fn a_test_that_fails_changes_nothing() {
     assert_eq!(scene.db.rows(&health).await.unwrap(), [untouched]);
     let queued = "select count(*) from webhooks.delivery_queue";
     assert_eq!(scene.db.value(queued).await.unwrap().as_deref(), Some("0"));
-    // The next event goes at once.
+    // The next event goes when the pause is over.
     scene.receiver.on("/hook", Reply::ok());
     let published = scene.db.publish(endpoint.tenant, "job.created", json!({}));
     scene.wait(published.await.unwrap(), "delivered").await;

@@ -163,7 +163,7 @@ async fn every_table_with_rows_is_dumped() {
     }
     // Of a partitioned parent pg_dump has nothing to dump.
     let all = "select count(*) from unnest((select extconfig from pg_extension where extname = 'webhooks'))";
-    assert_eq!(session.text(all).await, "17");
+    assert_eq!(session.text(all).await, "18");
 }
 
 #[tokio::test]
@@ -180,14 +180,14 @@ async fn what_can_be_told_of_a_function_is_told() {
          claim_idempotency_key copy_subscriptions count_match count_notification counted_matches create_meters \
          create_partition_table create_partitions create_subscription create_subscription_from_template \
          delete_subscription delete_subscription_template deprecate_event_type disarm_doorbell expire_deliveries \
-         generate_api_key generate_secret grant_all_tenants has_too_many_rows import_subscriptions \
+         forget_secrets generate_api_key generate_secret grant_all_tenants has_too_many_rows import_subscriptions \
          insert_subscription join_sidecars leave_sidecars link_table link_tenants link_users lock_holders lock_tenant \
          lock_xact locked_deliveries maintain make_partitions make_resolver make_watch_triggers meter_events \
          meter_outstanding metered_events move_from_default notify notify_change notify_owner notify_queue_is_full \
          omit_context open_meters prepare_default promote_due publish_event record_attempts record_verifications \
          redeliver refuse_event refuse_event_type refuse_outstanding refuse_publication register_event_type \
          register_resource release_database release_shards remove_orphans renew_secret renew_verification \
-         repair_routes replay_events reset_breaker reset_setting retry_delivery retry_failed revoke_all_tenants \
+         repair_routes replay_events reset_breaker reset_setting retire_secret retry_delivery retry_failed revoke_all_tenants \
          ring_doorbell set_setting set_setting set_subscriptions_enabled set_tenant set_tenant_limits sidecar_count \
          tell_of_change tenant_usage test_subscription try_lock try_lock_xact undo_metering unlink_tenants \
          unlink_users unlock unregister_resource unwatch_table update_subscription uuid_v7 verify_subscription \

@@ -10,7 +10,7 @@ use crate::session::Session;
 
 const TENANT: &str = "11111111-1111-4111-8111-111111111111";
 const USER: &str = "22222222-2222-4222-8222-222222222222";
-const RELATIONS: [&str; 16] = [
+const RELATIONS: [&str; 17] = [
     "event_types",
     "settings",
     "webhook_subscriptions",
@@ -23,6 +23,7 @@ const RELATIONS: [&str; 16] = [
     "linked_tables",
     "subscription_breakers",
     "subscription_verifications",
+    "retired_secrets",
     "audit_log",
     "redeliveries",
     "subscription_templates",
@@ -110,6 +111,9 @@ async fn used(name: &str) -> Database {
                  array_agg(case name when 'verified' then 'verified' else 'refused' end),
                  array_agg(case name when 'verified' then 100 end), array_agg('e'::text), array_agg(null::bigint))
              from webhooks.webhook_subscriptions where endpoint_verification = 'options';
+             insert into webhooks.retired_secrets (subscription_id, secret)
+             select id, E'it''s\\n\\t old' from webhooks.webhook_subscriptions where name = 'signed';
+             update webhooks.subscription_breakers set throttled_since = now(), throttled_until = now() + interval '1 day', throttle_status = 429;
              -- Made again, in a month's partition and in none.
              select webhooks.retry_delivery(delivery_id) from webhooks.delivery_attempts where delivery_status = 'delivered' limit 1;
              insert into webhooks.redeliveries select webhooks.uuid_v7_floor('2020-01-01'), delivery_id, event_log_id, subscription_id, tenant_id from webhooks.redeliveries;

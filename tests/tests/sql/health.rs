@@ -156,3 +156,50 @@ async fn another_receiver_or_an_enabling_hand_starts_anew() {
     session.run("select webhooks.remove_orphans()").await;
     assert_eq!(session.text(states).await, "0");
 }
+
+/// A pause that a receiver asks for is shown while it lasts, and is neither a failure nor a success.
+#[tokio::test]
+async fn a_pause_is_shown_until_it_is_over() {
+    let (_db, session) = queue("pauses", 4).await;
+    let pause = "select breaker_state, failing_since is null, round(extract(epoch from throttled_until - now()) / 60), throttled_since <= now(),
+                        throttle_status from webhooks.subscription_health";
+    assert_eq!(session.text(pause).await, "closed|t|null|null|null");
+    let wait = "array['throttled'], array[null::bigint], array[600000]";
+    fail(&session, 1, 0, wait).await;
+    assert_eq!(session.text(pause).await, "closed|t|10|t|null");
+    let loaded = "select round(throttled_for_ms / 60000.0), is_breaker_open, failing_for_ms, round(verify_in_ms / 60000.0)
+                  from webhooks.load_subscriptions(array(select id from webhooks.webhook_subscriptions))";
+    assert_eq!(session.text(loaded).await, "10|f|null|10");
+    // A shorter one does not end it, in a batch with a failure neither.
+    let both = "array['throttled', 'open', null, null], array[null, 60000, null, null::bigint], array[60000, 300000, null, null::bigint]";
+    session
+        .run("update webhooks.delivery_queue set attempt = 1")
+        .await;
+    fail(&session, 4, 1, both).await;
+    assert_eq!(session.text(pause).await, "open|f|10|t|null");
+    // Once it is over, the next one has its own beginning.
+    session
+        .run("update webhooks.subscription_breakers set throttled_until = now() - interval '1 min', throttled_since = now() - interval '1 hour'")
+        .await;
+    assert_eq!(session.text(pause).await, "open|f|null|null|null");
+    fail(
+        &session,
+        1,
+        2,
+        "array['throttled'], array[null::bigint], array[120000]",
+    )
+    .await;
+    assert_eq!(session.text(pause).await, "open|f|2|t|null");
+    let since =
+        "select throttled_since > now() - interval '1 min' from webhooks.subscription_breakers";
+    assert_eq!(session.text(since).await, "t");
+    // Another way of asking the same receiver ends a breaker, not the pause; another receiver ends both.
+    session
+        .run("update webhooks.webhook_subscriptions set webhook_headers = '{\"x\": \"y\"}'")
+        .await;
+    assert_eq!(session.text(pause).await, "closed|t|2|t|null");
+    session
+        .run("update webhooks.webhook_subscriptions set webhook_url = 'https://y.example/'")
+        .await;
+    assert_eq!(session.text(pause).await, "closed|t|null|null|null");
+}

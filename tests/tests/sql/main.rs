@@ -5,6 +5,7 @@
 //! | `publish`, `bulk`, `idempotency`, `two_phase` | an event is published exactly when its transaction commits |
 //! | `matching`, `subscriptions` | who gets it; what a subscription may say |
 //! | `doorbell`, `shards`, `claim`, `ordering`, `record`, `health` | the sidecar's side of the protocol, several sessions at once |
+//! | `receivers`, `retry_schedules` | what is said of a receiver, and when it is tried again |
 //! | `manage_subscriptions`, `move_subscriptions` | subscriptions as functions, one and many |
 //! | `replay`, `event_history`, `expiry` | deliveries made again, cancelled, expired; what became of an event |
 //! | `test_subscription`, `wait_for_delivery` | tests of subscriptions, and how they went |
@@ -97,6 +98,8 @@ mod publish;
 #[cfg(test)]
 mod publish_arguments;
 #[cfg(test)]
+mod receivers;
+#[cfg(test)]
 mod record;
 #[cfg(test)]
 mod reference;
@@ -106,6 +109,8 @@ mod replay;
 mod resources;
 #[cfg(test)]
 mod restored_events;
+#[cfg(test)]
+mod retry_schedules;
 #[cfg(test)]
 mod row_locks;
 #[cfg(test)]

@@ -68,7 +68,7 @@ async fn what_is_given_is_stored_and_the_rest_has_its_default() {
         "max_in_flight": 6, "payload_format": "envelope", "payload_template": "{{ secrets.a }}",
         "payload_content_type": "text/plain", "template_secrets": {"a": "b"}, "rate_limit_per_second": 0.5, "rate_limit_burst": 7, "ordering": "fifo",
         "breaker_failure_threshold": 8, "breaker_cooldown_seconds": 9, "endpoint_verification": "none", "is_active": false, "is_enabled": false,
-        "created_by": USER
+        "created_by": USER, "retry_schedule": "5 s"
     });
     let settings = "select jsonb_agg(s order by s) from unnest(webhooks.settable_columns()) s";
     let settings: Value = serde_json::from_str(&session.text(settings).await).unwrap();

@@ -76,6 +76,27 @@ async fn backoff_doubles_with_jitter_and_is_capped() {
 }
 
 #[tokio::test]
+async fn a_schedule_is_kept_and_no_setting_caps_it() {
+    let scene = Scene::set("schedule").await;
+    // 10 h are more than max_retry_delay_seconds.
+    let columns =
+        json!({"retry_schedule": "100 s, 10 h", "retry_count": 0, "retry_delay_seconds": 7});
+    let endpoint = scene.endpoint("/down", Reply::status(500), columns).await;
+    let event = scene.publish(&endpoint).await;
+    for (attempt, low, high) in [(1, 90.0, 110.0), (2, 32_400.0, 39_600.0)] {
+        let pause = pause(&scene, event, attempt).await;
+        assert!(
+            low <= pause && pause < high + SLACK,
+            "attempt {attempt}: {pause} s"
+        );
+        let due = "update webhooks.delivery_queue set next_attempt_at = clock_timestamp()";
+        scene.db.execute(due).await.unwrap();
+    }
+    let (_, attempts) = scene.wait(event, "failed").await;
+    assert_eq!(attempts.len(), 3);
+}
+
+#[tokio::test]
 async fn retry_after_is_obeyed_up_to_the_cap() {
     let scene = Scene::set("retry_after").await;
     scene

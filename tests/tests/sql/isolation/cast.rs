@@ -125,7 +125,8 @@ pub async fn database(name: &str) -> (Database, Session) {
                  insert into webhooks.subscription_breakers (subscription_id, state, since, probe_at, failing_since, last_error)
                  select id, 'open', now(), now(), now(), '{mark}' from webhooks.webhook_subscriptions where tenant_id = '{id}';
                  insert into webhooks.subscription_verifications (subscription_id, webhook_url, origin, state, since, tries, last_error)
-                 select id, webhook_url, 'events.example.com', 'verified', now(), 1, '{mark}' from webhooks.webhook_subscriptions where tenant_id = '{id}'"
+                 select id, webhook_url, 'events.example.com', 'verified', now(), 1, '{mark}' from webhooks.webhook_subscriptions where tenant_id = '{id}';
+                 insert into webhooks.retired_secrets (subscription_id, secret) select id, '{mark}' from webhooks.webhook_subscriptions where tenant_id = '{id}'"
             ))
             .await;
     }
