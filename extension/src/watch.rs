@@ -24,6 +24,7 @@ fn large_values(fcinfo: pg_sys::FunctionCallInfo) -> Option<Vec<Option<i64>>> {
 /// Bytes of an argument, decompressed; `None`: it is null.
 fn bytes(fcinfo: pg_sys::FunctionCallInfo, n: usize) -> Option<i64> {
     // SAFETY: watch_large_values() passes only what has a varlena's header, which says how long it is wherever it is stored.
-    let size = unsafe { pg_getarg_datum(fcinfo, n).map(|value| pg_sys::toast_raw_datum_size(value)) };
+    let size =
+        unsafe { pg_getarg_datum(fcinfo, n).map(|value| pg_sys::toast_raw_datum_size(value)) };
     size.map(|size| i64::try_from(size).unwrap_or(i64::MAX) - HEADER)
 }

@@ -122,7 +122,13 @@ fn request(
     headers.set("User-Agent", user_agent.clone());
     headers.set("Accept", HeaderValue::from_static("*/*"));
     let (url, target) = (&endpoint.url, &endpoint.target);
-    Ok(Outgoing::new("OPTIONS", url, target, &headers, Bytes::new()))
+    Ok(Outgoing::new(
+        "OPTIONS",
+        url,
+        target,
+        &headers,
+        Bytes::new(),
+    ))
 }
 
 /// Writes answers, on a session of its own. Returns the subscriptions of those that are written, or given up: what can't be

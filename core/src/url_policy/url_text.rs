@@ -1,6 +1,6 @@
 //! What a `webhook_url` may look like.
 
-use super::AddressPolicy;
+use super::{AddressPolicy, Refusal};
 use std::net::IpAddr;
 use thiserror::Error;
 use url::{Host, Url};
@@ -167,10 +167,11 @@ fn check_name(name: &str) -> Result<(), UrlError> {
 pub fn special_host(url: &Url) -> Option<&'static str> {
     let address = host_address(url);
     match address {
-        Some(address) => AddressPolicy::default()
-            .check(address)
-            .err()
-            .map(|error| error.reason),
+        Some(address) => match AddressPolicy::default().check(address).err()?.reason {
+            Refusal::Special(kind) | Refusal::Always(kind) => Some(kind),
+            // Nothing is, by default.
+            Refusal::Denied(_) => None,
+        },
         None => {
             let name = url.host_str()?.trim_end_matches('.');
             let is_local = name == "localhost" || name.ends_with(".localhost");

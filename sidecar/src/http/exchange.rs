@@ -173,7 +173,7 @@ mod tests {
     fn request(body: usize) -> Outgoing {
         let url = Url::parse("http://example.com/").unwrap();
         let body = Bytes::from(vec![b'x'; body]);
-        Outgoing::new("POST", &url, &Headers::default(), body)
+        Outgoing::new("POST", &url, "/", &Headers::default(), body)
     }
 
     /// Both ends of a connection that holds much less than a large request.

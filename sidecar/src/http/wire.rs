@@ -81,7 +81,13 @@ mod tests {
         headers.set("x-team-ID", HeaderValue::from_static("b"));
         assert!(headers.has("WEBHOOK-ID") && !headers.has("webhook-i"));
         let url = Url::parse("https://user:secret@example.com:8443/a/../b?c='%2e#d").unwrap();
-        let outgoing = Outgoing::new("PUT", &url, "/a/../b?c='%2e", &headers, Bytes::from_static(b"hello"));
+        let outgoing = Outgoing::new(
+            "PUT",
+            &url,
+            "/a/../b?c='%2e",
+            &headers,
+            Bytes::from_static(b"hello"),
+        );
         let written: Vec<u8> = outgoing
             .rest(0)
             .iter()
