@@ -44,6 +44,9 @@ impl Database {
         if parameters.value("tcp_user_timeout").is_none() {
             settings.liveness.user_timeout = Some(args.lease);
         }
+        if parameters.value("connect_timeout").is_none() {
+            settings.connect_timeout = settings.connect_timeout.map(|most| most.min(args.lease));
+        }
         let connector = Connector::new(settings)?;
         Ok(Self { connector })
     }

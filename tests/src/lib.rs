@@ -7,6 +7,7 @@
 //! | [`database`] | a database of its own per test, with the extension, roles, and helpers to subscribe and publish |
 //! | [`receiver`] | an HTTP server that records what it gets and answers as told, however badly |
 //! | [`sidecar`] | the real `webhooks-sidecar`: its log, signals and end |
+//! | [`pooler`] | a connection pooler in transaction or session mode |
 //! | [`proxy`] | a TCP connection that can stall or break, between any two of them |
 //! | [`latency`] | events at a steady rate, and how long each took from commit to receipt |
 //! | [`ledger`] | what was committed, rolled back and received, and whether that adds up |
@@ -41,6 +42,7 @@ pub mod database;
 pub mod environment;
 pub mod latency;
 pub mod ledger;
+pub mod pooler;
 pub mod process;
 mod progress;
 pub mod proxy;

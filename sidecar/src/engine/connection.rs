@@ -68,11 +68,11 @@ impl Engine {
                 tracing::info!("this machine's clock agrees with the database server's again");
             }
             Verdict::Differs(ahead) => {
-                if self.skew_complaint.complain("clocks", now).is_none() {
-                    return;
-                }
                 let (seconds, side) =
                     (ahead.abs(), if ahead < 0.0 { "ahead of" } else { "behind" });
+                if self.skew_complaint.complain(side, now).is_none() {
+                    return;
+                }
                 tracing::warn!(
                     skew_seconds = (ahead * 1000.0).round() / 1000.0,
                     "this machine's clock is {seconds:.1} s {side} the database server's; signatures and attempted_at go by the server's, which receivers compare with their own: set both clocks by NTP"

@@ -67,7 +67,7 @@ async fn readme() {
 
 #[tokio::test]
 async fn docs() {
-    for directory in ["docs", "docs/how-to"] {
+    for directory in ["docs", "docs/how-to", "docs/reference"] {
         for entry in std::fs::read_dir(repository().join(directory)).unwrap() {
             let path = entry.unwrap().path();
             if path.extension().is_some_and(|extension| extension == "md") {
@@ -81,7 +81,7 @@ async fn docs() {
 #[test]
 fn links_lead_somewhere() {
     let mut documents = vec![repository().join("README.md")];
-    for directory in ["docs", "docs/how-to"] {
+    for directory in ["docs", "docs/how-to", "docs/reference"] {
         let entries = std::fs::read_dir(repository().join(directory)).unwrap();
         documents.extend(entries.map(|entry| entry.unwrap().path()));
     }
