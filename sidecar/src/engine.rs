@@ -239,6 +239,7 @@ struct Engine {
     /// Of the session with the database, and since when there was none that was of use.
     complaint: Standing,
     unusable_since: Option<Instant>,
+    trouble: Option<Trouble>,
     /// How far the clocks differ, and what was said of it.
     skew: Skew,
     skew_complaint: Standing,
@@ -320,6 +321,7 @@ impl Engine {
             announced: false,
             complaint: Standing::default(),
             unusable_since: Some(now),
+            trouble: None,
             skew: Skew::default(),
             skew_complaint: Standing::default(),
             purpose: Purpose::Other,
@@ -346,7 +348,7 @@ impl Engine {
                     Err(trouble) => return End::Lost(trouble),
                 },
                 () = tokio::time::sleep_until(give_up_at.unwrap_or_else(Instant::now).into()), if give_up_at.is_some() => {
-                    return End::Lost(Trouble::passing("the last attempt to connect had no end"));
+                    return End::Lost(self.last_trouble());
                 }
                 () = self.event() => {}
                 () = shutdown.as_mut() => return End::Shutdown(None),

@@ -11,6 +11,7 @@ impl Engine {
     pub(super) fn complain(&mut self, trouble: &Trouble) {
         let now = Instant::now();
         self.unusable_since.get_or_insert(now);
+        self.trouble = Some(trouble.clone());
         let Some(lasted) = self.complaint.complain(&trouble.words, now) else {
             return;
         };
@@ -35,12 +36,19 @@ impl Engine {
     pub(super) fn usable(&mut self) {
         let now = Instant::now();
         self.unusable_since = None;
+        self.trouble = None;
         if let Some(lasted) = self.complaint.over(now) {
             tracing::info!(
                 after_seconds = lasted.as_secs(),
                 "there is a session with the database again"
             );
         }
+    }
+
+    /// What was wrong when the last attempt ended.
+    pub(super) fn last_trouble(&self) -> Trouble {
+        let unknown = || Trouble::passing("the first attempt to connect had no end");
+        self.trouble.clone().unwrap_or_else(unknown)
     }
 
     /// When to give up, if there is no session of use until then.

@@ -210,7 +210,7 @@ impl Connector {
     ) -> Result<Session, Cause> {
         let mut session = self.begin(address, encryption, request).await?;
         let facts = self.bounded(Facts::of(&session.client)).await?;
-        if let Some(objection) = facts.objection(self.settings.wanted) {
+        if let Some(objection) = facts.objection() {
             return Err(objection);
         }
         let is_direct = facts.has_mark(request);
@@ -348,7 +348,10 @@ async fn look_for_pooler(
         evidence = pooler::deaf(&session.client, &other.client, notifications).await?;
     }
     match evidence {
-        Some(evidence) => Err(Cause::Pooled(evidence)),
+        Some(evidence) => {
+            tracing::debug!(server = session.server, "pooler: {evidence}");
+            Err(Cause::Pooled)
+        }
         None => Ok(()),
     }
 }

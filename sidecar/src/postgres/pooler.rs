@@ -13,7 +13,7 @@ const ROUNDS: u32 = 3;
 
 /// How it is known that sessions are shared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Evidence {
+pub(super) enum Evidence {
     #[error("the server session is another one from transaction to transaction")]
     Changes,
     #[error("two connections have the same server session")]

@@ -83,22 +83,12 @@ pub struct Liveness {
     pub user_timeout: Option<Duration>,
 }
 
-/// Which servers will do. None of them is a standby: that takes no results.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wanted {
-    /// `primary`: whatever its sessions may do by default.
-    Primary,
-    /// `read-write`, and what is right unless it is said: one whose sessions may write.
-    ReadWrite,
-}
-
 /// How to reach the database.
 #[derive(Clone)]
 pub struct Settings {
     pub targets: Vec<Target>,
     /// In any order.
     pub shuffles: bool,
-    pub wanted: Wanted,
     pub user: String,
     pub database: String,
     pub options: Option<String>,
@@ -151,6 +141,7 @@ impl Settings {
             }
             .map(String::into_bytes);
         }
+        refuse_standbys(parameters)?;
         Ok(Self {
             targets,
             shuffles: choice(
@@ -159,7 +150,6 @@ impl Settings {
                 &[("disable", false), ("random", true)],
             )?
             .unwrap_or(false),
-            wanted: wanted(parameters)?,
             user,
             database,
             options: parameters.value("options").map(str::to_owned),
@@ -263,21 +253,17 @@ fn liveness(parameters: &Parameters) -> Result<Liveness, Error> {
     })
 }
 
-fn wanted(parameters: &Parameters) -> Result<Wanted, Error> {
-    let Some(value) = parameters.value("target_session_attrs") else {
-        return Ok(Wanted::ReadWrite);
-    };
-    match value {
-        // The first that does, and only these do.
-        "any" | "read-write" => Ok(Wanted::ReadWrite),
-        "primary" => Ok(Wanted::Primary),
-        "read-only" | "standby" | "prefer-standby" => Err(Error::Refused {
+/// Whatever is wanted, only a server that accepts writes will do.
+fn refuse_standbys(parameters: &Parameters) -> Result<(), Error> {
+    match parameters.value("target_session_attrs") {
+        None | Some("any" | "read-write" | "primary") => Ok(()),
+        Some(value @ ("read-only" | "standby" | "prefer-standby")) => Err(Error::Refused {
             parameter: format!("{value} for {}", parameters.name("target_session_attrs")),
             advice: "the sidecar writes what became of deliveries, which a standby does not take; use read-write or primary",
         }),
-        _ => Err(parameters.invalid(
+        Some(_) => Err(parameters.invalid(
             "target_session_attrs",
-            "use read-write or primary (any, for the first server that accepts writes)",
+            "use read-write or primary (or any): the first server that accepts writes is taken",
         )),
     }
 }

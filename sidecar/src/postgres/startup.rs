@@ -1,6 +1,5 @@
 //! What a session begins with: its settings, and a look at where it got to.
 
-use super::settings::Wanted;
 use super::trouble::Cause;
 use std::fmt::Write;
 use tokio_postgres::{Client, Error, SimpleQueryMessage, SimpleQueryRow};
@@ -116,13 +115,12 @@ impl Facts {
         })
     }
 
-    /// Why the server will not do.
-    pub(super) fn objection(&self, wanted: Wanted) -> Option<Cause> {
-        match wanted {
-            _ if self.is_standby => Some(Cause::Standby),
-            Wanted::ReadWrite if self.is_read_only => Some(Cause::ReadOnly),
-            Wanted::ReadWrite | Wanted::Primary => None,
+    /// Why the server will not do: it takes no results.
+    pub(super) fn objection(&self) -> Option<Cause> {
+        if self.is_standby {
+            return Some(Cause::Standby);
         }
+        self.is_read_only.then_some(Cause::ReadOnly)
     }
 
     /// Whether the server saw the options of the startup packet.

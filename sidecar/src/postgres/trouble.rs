@@ -1,6 +1,5 @@
 //! What is wrong with a connection, and what an operator can do about it: in the server's own words, without any password.
 
-use super::pooler::Evidence;
 use std::fmt;
 use std::time::Duration;
 use tokio_postgres::error::SqlState;
@@ -26,9 +25,9 @@ pub enum Cause {
     )]
     ReadOnly,
     #[error(
-        "there is a connection pooler in transaction mode before the database ({0}), with which LISTEN and locks don't last; connect directly to PostgreSQL, or to a pool in session mode"
+        "there is a connection pooler in transaction mode before the database, with which LISTEN and locks don't last; connect directly to PostgreSQL, or to a pool in session mode"
     )]
-    Pooled(Evidence),
+    Pooled,
     #[error(
         "the pooler before the database does not take PGOPTIONS or options= of the connection string; leave them out, or connect directly to PostgreSQL"
     )]
@@ -42,7 +41,7 @@ impl Cause {
     pub fn is_permanent(&self) -> bool {
         match self {
             Self::Unresolved(_) | Self::NoAddress | Self::TimedOut(_) => false,
-            Self::Standby | Self::ReadOnly | Self::Pooled(_) | Self::OptionsRefused => true,
+            Self::Standby | Self::ReadOnly | Self::Pooled | Self::OptionsRefused => true,
             Self::Postgres(error) => is_permanent(error),
         }
     }

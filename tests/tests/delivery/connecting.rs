@@ -4,6 +4,7 @@
 mod encryption;
 mod failover;
 mod poolers;
+mod tls_server;
 mod trouble;
 
 use std::os::unix::fs::PermissionsExt;
@@ -183,7 +184,11 @@ async fn the_first_line_says_what_runs_and_no_secret() {
     }
     let connected = &said(&sidecar, "connected")[0];
     assert_eq!(connected.field("extension").unwrap(), &json!(version));
-    let postgresql = db.value("show server_version").await.unwrap().unwrap();
+    let postgresql = db
+        .value("select current_setting('server_version')")
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(connected.field("postgresql").unwrap(), &json!(postgresql));
     assert!(said(&sidecar, "hush").is_empty());
     let named = "select string_agg(application_name, ',') from pg_stat_activity where application_name = 'webhooks-sidecar owner: shop'";

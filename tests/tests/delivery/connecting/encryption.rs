@@ -1,56 +1,11 @@
-use rcgen::{BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, KeyPair};
-use tempfile::NamedTempFile;
-use webhooks_tests::cluster::Options as Settings;
+use std::os::unix::fs::PermissionsExt;
+
+use webhooks_tests::PATIENCE;
 use webhooks_tests::database::Database;
 use webhooks_tests::sidecar::{LogLine, Options, Sidecar};
 
-use super::{delivers, path, private, said, servers, with_rules};
-use webhooks_tests::PATIENCE;
-
-/// A certificate that signs itself and says that it is an authority, as `openssl req -x509` makes it.
-struct Own {
-    certificate: String,
-    key: String,
-}
-
-fn own(name: &str, alternatives: &[&str]) -> Own {
-    let key = KeyPair::generate().unwrap();
-    let alternatives: Vec<String> = alternatives.iter().map(|n| (*n).to_owned()).collect();
-    let mut parameters = CertificateParams::new(alternatives).unwrap();
-    parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    parameters.distinguished_name = DistinguishedName::new();
-    parameters.distinguished_name.push(DnType::CommonName, name);
-    let certificate = parameters.self_signed(&key).unwrap();
-    Own {
-        certificate: certificate.pem(),
-        key: key.serialize_pem(),
-    }
-}
-
-/// A server with TLS, and the file of its certificate.
-async fn encrypted(own: &Own, rules: &str, client_ca: Option<&str>) -> (Database, NamedTempFile) {
-    let certificate = servers(&own.certificate);
-    let key = servers(&own.key);
-    let mut settings = Settings::default()
-        .set("ssl", "on")
-        .set("ssl_cert_file", path(&certificate))
-        .set("ssl_key_file", path(&key));
-    if let Some(file) = client_ca {
-        settings = settings.set("ssl_ca_file", file);
-    }
-    let db = with_rules(rules, settings).await;
-    (db, private(&own.certificate))
-}
-
-fn url(db: &Database, host: &str, more: &str) -> String {
-    let (port, name) = (db.cluster().port(), db.name());
-    format!("host={host} hostaddr=127.0.0.1 port={port} user=sidecar dbname={name} {more}")
-}
-
-async fn is_encrypted(db: &Database) -> bool {
-    let query = "select s.ssl from pg_stat_ssl s join pg_stat_activity a using (pid) where a.application_name = 'webhooks-sidecar owner'";
-    db.value(query).await.unwrap().as_deref() == Some("true")
-}
+use super::tls_server::{Accepts, Identity, TlsServer};
+use super::{delivers, path, private, said};
 
 async fn is_refused(db: &Database, url: String, part: &str) {
     let sidecar = Sidecar::spawn(db, Options::default().database_url(url)).unwrap();
@@ -61,135 +16,117 @@ async fn is_refused(db: &Database, url: String, part: &str) {
 
 #[tokio::test]
 async fn each_sslmode_trusts_whom_libpq_trusts() {
+    let db = Database::fresh("sslmodes").await.unwrap();
     // Without alternative names: its common name is the server's.
-    let (db, certificate) = encrypted(&own("db.test", &[]), "host all all all trust\n", None).await;
+    let identity = Identity::own("db.test", &[]);
+    let server = TlsServer::start(&db, &identity, Accepts::All, None).await;
+    let certificate = private(&identity.certificate.pem());
     let trusted = format!("sslrootcert={}", path(&certificate));
-    let unknown = private(&own("db.test", &["db.test"]).certificate);
+    let unknown = private(&Identity::own("db.test", &[]).certificate.pem());
     let unknown = format!("sslrootcert={}", path(&unknown));
-    for (host, mode, root, is_tls) in [
-        ("db.test", "disable", "", false),
-        ("db.test", "allow", "", false),
-        ("db.test", "prefer", "", true),
-        // The certificate is nobody's that is known: that falls back.
-        ("db.test", "prefer", unknown.as_str(), false),
-        ("other.test", "require", "", true),
-        ("other.test", "require", trusted.as_str(), true),
-        ("other.test", "verify-ca", trusted.as_str(), true),
-        ("db.test", "verify-full", trusted.as_str(), true),
+    for (host, more, is_encrypted) in [
+        ("db.test", "sslmode=disable".to_owned(), false),
+        ("db.test", "sslmode=allow".to_owned(), false),
+        ("db.test", String::new(), true),
+        // The certificate is nobody's that is known: that goes on without.
+        ("db.test", format!("sslmode=prefer {unknown}"), false),
+        ("other.test", "sslmode=require".to_owned(), true),
+        ("other.test", format!("sslmode=require {trusted}"), true),
+        ("other.test", format!("sslmode=verify-ca {trusted}"), true),
+        ("db.test", format!("sslmode=verify-full {trusted}"), true),
+        (
+            "db.test",
+            "sslmode=require sslnegotiation=direct".to_owned(),
+            true,
+        ),
     ] {
-        let url = url(&db, host, &format!("sslmode={mode} {root}"));
-        let sidecar = delivers(&db, &url, Options::default()).await;
-        assert_eq!(is_encrypted(&db).await, is_tls, "{url}");
+        server.take_counts();
+        let sidecar = delivers(&db, &server.url(host, &more), Options::default()).await;
+        let (encrypted, plain) = server.take_counts();
+        let seen = (encrypted > 0, plain > 0);
+        assert_eq!(seen, (is_encrypted, !is_encrypted), "{host} {more}");
         drop(sidecar);
     }
-    for (host, mode, root, part) in [
+    let advice = "name the server's certificate authority";
+    for (host, more, part) in [
         (
             "other.test",
-            "verify-full",
-            trusted.as_str(),
-            "connect by a name that is in the certificate",
+            format!("sslmode=verify-full {trusted}"),
+            "a name that is in the certificate",
         ),
-        (
-            "db.test",
-            "require",
-            unknown.as_str(),
-            "name the server's certificate authority",
-        ),
-        (
-            "db.test",
-            "verify-ca",
-            unknown.as_str(),
-            "name the server's certificate authority",
-        ),
-        (
-            "db.test",
-            "verify-full",
-            "",
-            "name the server's certificate authority",
-        ),
-        (
-            "db.test",
-            "verify-full",
-            "sslrootcert=system",
-            "name the server's certificate authority",
-        ),
+        ("db.test", format!("sslmode=require {unknown}"), advice),
+        ("db.test", format!("sslmode=verify-ca {unknown}"), advice),
+        ("db.test", format!("sslmode=verify-full {unknown}"), advice),
+        ("db.test", "sslmode=verify-full".to_owned(), advice),
     ] {
-        is_refused(&db, url(&db, host, &format!("sslmode={mode} {root}")), part).await;
+        is_refused(&db, server.url(host, &more), part).await;
     }
+    assert_eq!(server.take_counts(), (0, 0));
     let flag = Options::default().arg(format!("--database-ca-file={}", path(&certificate)));
-    delivers(&db, &url(&db, "db.test", "sslmode=verify-full"), flag).await;
+    delivers(&db, &server.url("db.test", "sslmode=verify-full"), flag).await;
 }
 
 #[tokio::test]
 async fn rules_for_tls_alone_and_for_none_are_met() {
-    let own = own("db.test", &["db.test"]);
-    let (with, _file) = encrypted(&own, "hostssl all all all trust\n", None).await;
+    let db = Database::fresh("tls_rules").await.unwrap();
+    let identity = Identity::own("db.test", &[]);
+    let with = TlsServer::start(&db, &identity, Accepts::EncryptedAlone, None).await;
     for mode in ["allow", "prefer", "require"] {
-        delivers(
-            &with,
-            &url(&with, "db.test", &format!("sslmode={mode}")),
-            Options::default(),
-        )
-        .await;
+        let url = with.url("db.test", &format!("sslmode={mode}"));
+        delivers(&db, &url, Options::default()).await;
     }
     is_refused(
-        &with,
-        url(&with, "db.test", "sslmode=disable"),
-        "no encryption",
+        &db,
+        with.url("db.test", "sslmode=disable"),
+        "pg_hba.conf accept this user",
     )
     .await;
-    let (without, _file) = encrypted(&own, "hostnossl all all all trust\n", None).await;
+    let without = TlsServer::start(&db, &identity, Accepts::PlainAlone, None).await;
     for mode in ["disable", "allow", "prefer"] {
-        delivers(
-            &without,
-            &url(&without, "db.test", &format!("sslmode={mode}")),
-            Options::default(),
-        )
-        .await;
+        let url = without.url("db.test", &format!("sslmode={mode}"));
+        delivers(&db, &url, Options::default()).await;
     }
     is_refused(
-        &without,
-        url(&without, "db.test", "sslmode=require"),
-        "pg_hba.conf",
+        &db,
+        without.url("db.test", "sslmode=require"),
+        "pg_hba.conf accept this user",
     )
     .await;
 }
 
 #[tokio::test]
 async fn a_server_without_tls_is_told_from_one_that_is_not_trusted() {
-    let db = with_rules("host all all all trust\n", Settings::default()).await;
-    is_refused(
-        &db,
-        url(&db, "db.test", "sslmode=require"),
-        "does not support TLS",
-    )
-    .await;
+    let db = Database::fresh("without_tls").await.unwrap();
+    let url = format!("{}?sslmode=require", db.url("sidecar"));
+    is_refused(&db, url, "does not support TLS").await;
 }
 
 #[tokio::test]
 async fn a_client_certificate_lets_it_in() {
-    let client = own("sidecar", &[]);
-    let client_ca = servers(&client.certificate);
-    let server = own("db.test", &["db.test"]);
-    let rules = "hostssl all all all cert\n";
-    let (db, certificate) = encrypted(&server, rules, Some(path(&client_ca))).await;
-    let (cert, key) = (private(&client.certificate), private(&client.key));
-    let base = format!("sslmode=verify-full sslrootcert={}", path(&certificate));
-    let with_key = url(
-        &db,
-        "db.test",
-        &format!("{base} sslcert={} sslkey={}", path(&cert), path(&key)),
+    let db = Database::fresh("client_certificate").await.unwrap();
+    let identity = Identity::own("db.test", &["db.test"]);
+    let (client, authority) = Identity::issued("sidecar");
+    let server = TlsServer::start(&db, &identity, Accepts::All, Some(&authority)).await;
+    let certificate = private(&identity.certificate.pem());
+    let (cert, key) = (
+        private(&client.certificate.pem()),
+        private(&client.key.serialize_pem()),
     );
+    let base = format!("sslmode=verify-full sslrootcert={}", path(&certificate));
+    let more = format!("{base} sslcert={} sslkey={}", path(&cert), path(&key));
+    let with_key = server.url("db.test", &more);
     let sidecar = delivers(&db, &with_key, Options::default()).await;
     assert!(said(&sidecar, "PRIVATE").is_empty());
-    is_refused(&db, url(&db, "db.test", &base), "certificate").await;
-    // As libpq: a key that others can read is not used.
-    std::fs::set_permissions(
-        key.path(),
-        std::os::unix::fs::PermissionsExt::from_mode(0o644),
+    is_refused(
+        &db,
+        server.url("db.test", &base),
+        "with sslcert and its key with sslkey",
     )
-    .unwrap();
+    .await;
+    // As libpq: a key that others can read is not used.
+    std::fs::set_permissions(key.path(), PermissionsExt::from_mode(0o644)).unwrap();
     let mut sidecar = Sidecar::spawn(&db, Options::default().database_url(with_key)).unwrap();
-    assert_eq!(sidecar.wait_exit(PATIENCE).await.unwrap().code(), Some(1));
-    assert!(said(&sidecar, "chmod 0600").len() == 1);
+    let status = sidecar.wait_exit(PATIENCE).await.unwrap();
+    assert_eq!(status.code(), Some(1));
+    assert_eq!(said(&sidecar, "chmod 0600").len(), 1);
 }

@@ -94,7 +94,7 @@ async fn a_database_that_is_read_only_says_how_to_change_that() {
     let is_advice = |line: &LogLine| line.contains("default_transaction_read_only");
     sidecar.wait_log(PATIENCE, is_advice).await.unwrap();
     db.execute(&format!(
-        "alter role sidecar in database {name} set default_transaction_read_only = off"
+        "begin read write; alter role sidecar in database {name} set default_transaction_read_only = off; commit"
     ))
     .await
     .unwrap();

@@ -42,7 +42,7 @@ async fn what_has_to_be_put_right_is_said_once_and_when_it_is_over() {
     for (role, name, words, advice) in cases {
         let url = format!("postgresql://{role}@{place}/{name}");
         let sidecar = Sidecar::spawn(&db, Options::default().database_url(url)).unwrap();
-        refused(&cluster, words, 5).await;
+        refused(&cluster, words, 8).await;
         let complaints = said(&sidecar, "no session with the database");
         let [complaint] = complaints.as_slice() else {
             panic!("{complaints:?}");
