@@ -38,21 +38,26 @@ pub(super) async fn shared(client: &Client, other: &Client) -> Result<Option<Evi
         match tokio::time::timeout(PATIENCE, begin(other)).await {
             Ok(Ok(Some(pid))) if pid == before => return Ok(Some(Evidence::Shared)),
             Ok(Ok(_)) => {}
-            Ok(Err(error)) if is_unknown_command(&error) => {
+            Ok(Err(error)) if refuses_transactions(&error) => {
                 return Ok(Some(Evidence::NoTransactions));
             }
             // The pool may have no second one to give.
             Ok(Err(_)) | Err(_) => return Ok(None),
         }
-        let after = match tokio::time::timeout(PATIENCE, pid(client)).await {
+        let mut asking = std::pin::pin!(pid(client));
+        let after = match tokio::time::timeout(PATIENCE, asking.as_mut()).await {
             Ok(after) => after?,
-            Err(_) => return Ok(Some(Evidence::Waits)),
+            Err(_) => {
+                // The server may be slow with everybody.
+                let is_freed =
+                    ends(other).await && tokio::time::timeout(PATIENCE, asking).await.is_ok();
+                return Ok(is_freed.then_some(Evidence::Waits));
+            }
         };
         if after.as_ref() != Some(&before) {
             return Ok(Some(Evidence::Changes));
         }
-        let ended = tokio::time::timeout(PATIENCE, other.batch_execute("rollback"));
-        if !matches!(ended.await, Ok(Ok(()))) {
+        if !ends(other).await {
             return Ok(None);
         }
     }
@@ -91,9 +96,16 @@ async fn begin(client: &Client) -> Result<Option<String>, Error> {
     pid(client).await
 }
 
-/// A pooler with a session for each statement refuses transactions.
-fn is_unknown_command(error: &Error) -> bool {
+/// Ends a transaction. Returns: whether that was answered.
+async fn ends(client: &Client) -> bool {
+    let ended = tokio::time::timeout(PATIENCE, client.batch_execute("rollback"));
+    matches!(ended.await, Ok(Ok(())))
+}
+
+/// A pooler with a session for each statement refuses transactions, in PgBouncer's words: the code is for other troubles, too.
+fn refuses_transactions(error: &Error) -> bool {
+    let refuses = |message: &str| message.contains("statement pooling");
     error
-        .code()
-        .is_some_and(|code| code.code().starts_with("08"))
+        .as_db_error()
+        .is_some_and(|server| refuses(server.message()))
 }
