@@ -120,6 +120,8 @@ pub async fn run(
 struct Session {
     client: Client,
     record: Statement,
+    /// Host and port.
+    server: String,
 }
 
 struct Recorder {
@@ -156,6 +158,16 @@ impl Failure {
         match error.code() {
             Some(code) if is_about_rows(code) => Self::Refused(words),
             _ => Self::Passing(words),
+        }
+    }
+}
+
+impl Failure {
+    /// Names the server, where that is what is the matter.
+    fn at(self, server: &str) -> Self {
+        match self {
+            Self::Passing(words) => Self::Passing(format!("{server}: {words}")),
+            other => other,
         }
     }
 }
@@ -401,7 +413,7 @@ async fn try_write(
         .await
         .map_err(|_| timed_out())?;
     Ok(rows
-        .map_err(|error| Failure::of(&error))?
+        .map_err(|error| Failure::of(&error).at(&session.server))?
         .iter()
         .map(|row| row.get(0))
         .collect())
@@ -424,12 +436,16 @@ async fn open(database: &Database) -> Result<Session, SessionError> {
             SERVER_TIMEOUT.to_owned(),
         ),
     ];
-    let client = database
+    let session = database
         .connect("webhooks-sidecar record", &settings)
-        .await?
-        .client;
+        .await?;
+    let (client, server) = (session.client, session.server);
     let record = client
         .prepare("select * from webhooks.record_attempts($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)")
         .await?;
-    Ok(Session { client, record })
+    Ok(Session {
+        client,
+        record,
+        server,
+    })
 }
