@@ -5,7 +5,8 @@ mod parse;
 
 pub use check::Surroundings;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use hyper::header::HeaderValue;
 use ipnet::IpNet;
 use parse::{dns_server, log_filter, network, seconds, user_agent};
@@ -41,8 +42,9 @@ pub enum LogFormat {
 
 #[derive(Args, Clone)]
 pub struct RunArgs {
-    /// Connection string, postgresql://… or key=value. What it leaves out comes from PGHOST, PGPORT, PGUSER,
-    /// PGPASSWORD, PGDATABASE, PGSSLMODE. The user needs to be a member of webhooks_sidecar, nothing else.
+    /// Connection string as libpq takes it, postgresql://… or key=value. What it leaves out comes from its service, from
+    /// libpq's variables (PGHOST, PGPORT, PGUSER, PGPASSWORD, PGDATABASE, PGSERVICE, PGSSLMODE, PGSSLROOTCERT and so on) and
+    /// from ~/.pgpass. The user needs to be a member of webhooks_sidecar, nothing else.
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, default_value = "")]
     pub database_url: String,
 
@@ -50,9 +52,15 @@ pub struct RunArgs {
     #[arg(long, env = "WEBHOOKS_PASSWORD_FILE", value_name = "FILE")]
     pub password_file: Option<PathBuf>,
 
-    /// PEM file of certificate authorities to trust for the database, besides the system's.
-    #[arg(long, env = "PGSSLROOTCERT", value_name = "FILE")]
+    /// PEM file of certificate authorities to trust for the database, and no others. Wins over sslrootcert and
+    /// PGSSLROOTCERT. Set sslmode=verify-full with it.
+    #[arg(long, env = "WEBHOOKS_DATABASE_CA_FILE", value_name = "FILE")]
     pub database_ca_file: Option<PathBuf>,
+
+    /// End after so long without a session with the database, in seconds, for a supervisor to act: with exit code 78 if
+    /// something has to be put right, 69 if the database is only away. Unless given, it tries for ever.
+    #[arg(long, env = "WEBHOOKS_GIVE_UP_AFTER", value_name = "SECONDS", value_parser = seconds)]
+    pub give_up_after: Option<Duration>,
 
     /// Requests under way at once, over all subscriptions. Each subscription has its own max_in_flight besides.
     /// 256 keeps 20 subscriptions at their default limit of 20 busy and costs a few MiB; receivers that misbehave can
@@ -131,10 +139,58 @@ pub struct RunArgs {
     pub log_level: String,
 }
 
+/// The flags of a command that are given, and not as they are by default. Those that may have secrets are only named.
+pub fn given(matches: &ArgMatches) -> Vec<String> {
+    let Some((name, matches)) = matches.subcommand() else {
+        return Vec::new();
+    };
+    let cli = Cli::command();
+    let arguments = cli
+        .find_subcommand(name)
+        .into_iter()
+        .flat_map(|c| c.get_arguments());
+    let given = arguments.filter_map(|argument| {
+        let id = argument.get_id().as_str();
+        let flag = argument.get_long()?;
+        let source = matches.value_source(id)?;
+        let values: Vec<_> = matches.get_raw(id)?.collect();
+        if source == ValueSource::DefaultValue || argument.get_default_values() == values {
+            return None;
+        }
+        if argument.is_hide_env_values_set() {
+            return Some(format!("--{flag}"));
+        }
+        let values: Vec<_> = values.iter().map(|value| value.to_string_lossy()).collect();
+        Some(format!("--{flag}={}", values.join(",")))
+    });
+    given.collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
+
+    #[test]
+    fn what_differs_from_the_defaults_is_told_without_secrets() {
+        let arguments = [
+            "webhooks-sidecar",
+            "run",
+            "--lease=20",
+            "--poll-interval=10",
+            "--database-url=postgresql://u:hush@h/d",
+            "--allow-network=10.0.0.0/8,fd00::/8",
+        ];
+        let matches = Cli::command().get_matches_from(arguments);
+        let given = given(&matches);
+        assert_eq!(
+            given,
+            [
+                "--database-url",
+                "--allow-network=10.0.0.0/8,fd00::/8",
+                "--lease=20"
+            ]
+        );
+    }
 
     #[test]
     fn the_command_line_is_well_formed() {

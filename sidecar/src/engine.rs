@@ -1,10 +1,11 @@
 //! The engine: one task that owns all state and drives wake → claim → dispatch → deliver → record.
 //!
 //! On the owning session one statement runs at a time ([`Action`]), while attempts and recording go on beside it. In
-//! files of their own: `claiming`, `sharing` shards with others, taking in `results`, `verifying` receivers, `waiting` for
+//! files of their own: `claiming`, what becomes of the `connection`, `sharing` shards with others, taking in `results`, `verifying` receivers, `waiting` for
 //! locks of others, and the `drain` at the end.
 
 mod claiming;
+mod connection;
 mod drain;
 mod results;
 mod sharing;
@@ -14,12 +15,15 @@ mod waiting;
 use crate::args::RunArgs;
 use crate::blockers::Warnings;
 use crate::claim::Claimed;
-use crate::database::{Backoff, Database, explain};
+use crate::database::{Backoff, Database};
 use crate::deliver::{Attempt, Deliverer};
 use crate::dispatch::Board;
 use crate::handshake::{Answer, News};
 use crate::maintain;
 use crate::owner::{Balanced, Owner, Promoted, Settings, Signal, same_version};
+use crate::postgres::clock_skew::{Sample, Skew};
+use crate::postgres::standing::Standing;
+use crate::postgres::trouble::Trouble;
 use crate::record::{self, Flushed};
 use crate::shards::Shards;
 use crate::subscriptions::{Subscription, Subscriptions};
@@ -55,8 +59,6 @@ const PROMOTE_STEP: Duration = Duration::from_millis(5);
 /// A session that lasted so long was a good one: the next is tried for at once. What fails at once, on a read-only server
 /// for example, does so within milliseconds.
 const STABLE: Duration = Duration::from_secs(1);
-/// How often a reason is logged again for which no session comes about.
-const REMINDER: Duration = Duration::from_secs(60);
 /// How long recording may take after the last request at shutdown.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(15);
 
@@ -64,8 +66,11 @@ const FLUSH_TIMEOUT: Duration = Duration::from_secs(15);
 ///
 /// # Errors
 /// Unusable configuration; the database being away is no error but waited out.
-pub async fn run(args: RunArgs, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
-    let database = Database::new(&args)?;
+pub async fn run(
+    args: RunArgs,
+    database: Database,
+    shutdown: impl Future<Output = ()>,
+) -> anyhow::Result<()> {
     let deliverer = Deliverer::new(&args)?;
     let (results, results_receiver) = unbounded_channel();
     let (flushed_sender, flushed) = unbounded_channel();
@@ -79,6 +84,7 @@ pub async fn run(args: RunArgs, shutdown: impl Future<Output = ()>) -> anyhow::R
     let mut engine = Engine::new(args, database, deliverer, results, flushed, lost_sessions);
     let mut shutdown = std::pin::pin!(shutdown);
     let mut backoff = Backoff::new();
+    let mut gave_up = None;
     loop {
         let began = Instant::now();
         match engine.connected(shutdown.as_mut()).await {
@@ -86,7 +92,14 @@ pub async fn run(args: RunArgs, shutdown: impl Future<Output = ()>) -> anyhow::R
                 engine.drain(owner).await;
                 break;
             }
-            End::Lost(reason) => engine.lost(&reason),
+            End::Lost(trouble) => {
+                engine.lost(&trouble);
+                gave_up = engine.gives_up(trouble);
+            }
+        }
+        if gave_up.is_some() {
+            engine.drain(None).await;
+            break;
         }
         if began.elapsed() > STABLE {
             backoff = Backoff::new();
@@ -102,20 +115,29 @@ pub async fn run(args: RunArgs, shutdown: impl Future<Output = ()>) -> anyhow::R
         }
     }
     drop(engine);
-    tokio::time::timeout(FLUSH_TIMEOUT, recorder)
-        .await
-        .context(
-            "the last results could not be recorded in time; those deliveries will be made again",
-        )?
-        .context("the recorder failed")?;
+    let recorded = tokio::time::timeout(FLUSH_TIMEOUT, recorder).await.context(
+        "the last results could not be recorded in time; those deliveries will be made again",
+    );
+    if let Some(gave_up) = gave_up {
+        return Err(gave_up.into());
+    }
+    recorded?.context("the recorder failed")?;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// For so long there was no session with the database that it ends, as --give-up-after has it.
+#[derive(Debug, thiserror::Error)]
+#[error("giving up: no session with the database for {} s (--give-up-after): {}", lasted.as_secs(), trouble.words)]
+pub struct GaveUp {
+    pub trouble: Trouble,
+    lasted: Duration,
 }
 
 /// How a session ended.
 enum End {
     Shutdown(Option<Arc<Owner>>),
-    Lost(String),
+    Lost(Trouble),
 }
 
 /// What a statement on the owning session answered.
@@ -139,6 +161,7 @@ enum Reply {
     Changed {
         settings: Settings,
         subscriptions: Vec<Uuid>,
+        clock: Sample,
     },
 }
 
@@ -213,8 +236,13 @@ struct Engine {
     /// Failures that ended after that: whether they count, the server's next answer says.
     parked: Vec<Attempt>,
     announced: bool,
-    /// Why the last session was lost or did not come about, and when that was logged.
-    complaint: Option<(String, Instant)>,
+    /// Of the session with the database, and since when there was none that was of use.
+    complaint: Standing,
+    unusable_since: Option<Instant>,
+    trouble: Option<Trouble>,
+    /// How far the clocks differ, and what was said of it.
+    skew: Skew,
+    skew_complaint: Standing,
     /// What the statement under way is for.
     purpose: Purpose,
     /// After a statement that had to give up: none but the heartbeat before this time.
@@ -291,7 +319,11 @@ impl Engine {
             action_started: now,
             lease_until: now,
             announced: false,
-            complaint: None,
+            complaint: Standing::default(),
+            unusable_since: Some(now),
+            trouble: None,
+            skew: Skew::default(),
+            skew_complaint: Standing::default(),
             purpose: Purpose::Other,
             retry_at: now,
             patience: None,
@@ -307,20 +339,23 @@ impl Engine {
     async fn connected(&mut self, mut shutdown: Pin<&mut impl Future<Output = ()>>) -> End {
         let database = self.database.clone();
         let lease = self.args.lease;
-        let mut opening =
-            std::pin::pin!(tokio::time::timeout(lease, Owner::open(&database, lease)));
+        let give_up_at = self.give_up_at();
+        let mut opening = std::pin::pin!(Owner::open(&database, lease));
         let (owner, notifications) = loop {
             tokio::select! {
                 opened = opening.as_mut() => match opened {
-                    Ok(Ok(opened)) => break opened,
-                    Ok(Err(reason)) => return End::Lost(reason),
-                    Err(_) => return End::Lost(format!("no connection within {} s", lease.as_secs())),
+                    Ok(opened) => break opened,
+                    Err(trouble) => return End::Lost(trouble),
                 },
+                () = tokio::time::sleep_until(give_up_at.unwrap_or_else(Instant::now).into()), if give_up_at.is_some() => {
+                    return End::Lost(self.last_trouble());
+                }
                 () = self.event() => {}
                 () = shutdown.as_mut() => return End::Shutdown(None),
             }
         };
         self.begin();
+        self.set_clock(&owner.first_clock, Instant::now());
         self.work(Arc::new(owner), notifications, shutdown).await
     }
 
@@ -338,13 +373,12 @@ impl Engine {
         self.lease_until = now;
         self.round_trip = Duration::MAX;
         self.announced = false;
-        self.complaint = None;
         self.retry_at = now;
         self.changes_at = now + CHANGES_INTERVAL;
     }
 
     /// A session ended: whatever was not sent yet is no longer ours to send.
-    fn lost(&mut self, reason: &str) {
+    fn lost(&mut self, trouble: &Trouble) {
         self.claiming = false;
         self.board.claim_ended();
         self.board.drop_waiting(|_| true);
@@ -354,16 +388,7 @@ impl Engine {
         self.lost_sessions.fetch_add(1, Ordering::Relaxed);
         self.shards = Shards::default();
         self.settle_parked();
-        let now = Instant::now();
-        let was_said = |(said, at): &(String, Instant)| said == reason && now < *at + REMINDER;
-        if self.complaint.as_ref().is_some_and(was_said) {
-            return;
-        }
-        self.complaint = Some((reason.to_owned(), now));
-        tracing::warn!(
-            in_flight = self.board.in_flight(),
-            "no session with the database, reconnecting: {reason}"
-        );
+        self.complain(trouble);
     }
 
     async fn work(
@@ -404,17 +429,17 @@ impl Engine {
                             self.round_trip = self.round_trip.min(self.action_started.elapsed());
                             self.lease_until = self.action_started + self.args.lease * 2 / 3;
                             self.settle_parked();
-                            if let Err(reason) = self.take(reply).await {
-                                return End::Lost(reason);
+                            if let Err(words) = self.take(reply).await {
+                                return End::Lost(Trouble::permanent(format!("{}: {words}", owner.server)));
                             }
                         }
                         Err(error) if self.is_survived(&error) => {}
-                        Err(error) => return End::Lost(explain(&error)),
+                        Err(error) => return End::Lost(Trouble::of(&error, &owner.server)),
                     }
                 }
                 notification = notifications.recv() => match notification {
                     Some(notification) => self.heard(&notification),
-                    None => return End::Lost("the server ended the session".to_owned()),
+                    None => return End::Lost(Trouble::passing(format!("{}: the server ended the session", owner.server))),
                 },
                 () = self.event() => {}
                 () = tokio::time::sleep_until(wait_until.into()) => {}
@@ -429,10 +454,11 @@ impl Engine {
                 }
             }
             if action.is_some() && self.action_started.elapsed() > self.args.lease {
-                return End::Lost(format!(
-                    "no answer from the database within {} s",
+                return End::Lost(Trouble::passing(format!(
+                    "{}: no answer from the database within {} s",
+                    owner.server,
                     self.args.lease.as_secs()
-                ));
+                )));
             }
         }
     }
@@ -623,7 +649,9 @@ impl Engine {
             Reply::Changed {
                 settings,
                 subscriptions,
+                clock,
             } => {
+                self.set_clock(&clock, now);
                 if self
                     .settings
                     .as_ref()

@@ -4,17 +4,18 @@
 //! The request is under the same address policy, bounds and deadline as a delivery, and carries nothing secret: whoever
 //! is there has not agreed to anything yet.
 
-use crate::database::{Database, explain};
+use crate::database::Database;
 use crate::deliver::{Deliverer, retry_after};
 use crate::http::{Call, Headers, Outgoing, Reply};
 use crate::owner::Settings;
 use crate::permission::{self, Permission, REQUEST_ORIGIN, REQUEST_RATE};
+use crate::postgres::ConnectError;
+use crate::postgres::trouble::SessionError;
 use crate::subscriptions::{Endpoint, Subscription, Verification};
 use bytes::Bytes;
 use hyper::header::HeaderValue;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc::unbounded_channel;
 use tokio_postgres::Client;
 use uuid::Uuid;
 use webhooks_core::capture::error_text;
@@ -140,7 +141,7 @@ pub async fn record(database: &Database, answers: Vec<Answer>) -> (Vec<Uuid>, Ve
         .collect();
     let written = tokio::time::timeout(STATEMENT_TIMEOUT, async {
         let client = open(database).await?;
-        write(&client, &ids, &answers).await
+        Ok::<_, SessionError>(write(&client, &ids, &answers).await?)
     });
     let failure = match written.await {
         Ok(Ok(locked)) => {
@@ -149,7 +150,7 @@ pub async fn record(database: &Database, answers: Vec<Answer>) -> (Vec<Uuid>, Ve
                 .partition(|answer| locked.contains(&answer.subscription.id));
             return (written.iter().map(|a| a.subscription.id).collect(), locked);
         }
-        Ok(Err(error)) => explain(&error),
+        Ok(Err(error)) => error.to_string(),
         Err(_) => format!("no answer within {} s", STATEMENT_TIMEOUT.as_secs()),
     };
     tracing::warn!(
@@ -160,8 +161,7 @@ pub async fn record(database: &Database, answers: Vec<Answer>) -> (Vec<Uuid>, Ve
     (ids, Vec::new())
 }
 
-async fn open(database: &Database) -> Result<Client, tokio_postgres::Error> {
-    let (sender, _) = unbounded_channel();
+async fn open(database: &Database) -> Result<Client, ConnectError> {
     let settings = [
         ("lock_timeout", LOCK_TIMEOUT.to_owned()),
         ("statement_timeout", SERVER_TIMEOUT.to_owned()),
@@ -170,9 +170,10 @@ async fn open(database: &Database) -> Result<Client, tokio_postgres::Error> {
             SERVER_TIMEOUT.to_owned(),
         ),
     ];
-    database
-        .connect("webhooks-sidecar verify", &settings, sender)
-        .await
+    let session = database
+        .connect("webhooks-sidecar verify", &settings)
+        .await?;
+    Ok(session.client)
 }
 
 async fn write(

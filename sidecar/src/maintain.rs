@@ -1,7 +1,7 @@
 //! Maintain: regular upkeep, in SQL, on a session of its own so that deliveries never wait for it.
 
-use crate::database::{Database, explain};
-use tokio::sync::mpsc::unbounded_channel;
+use crate::database::Database;
+use crate::postgres::trouble::SessionError;
 
 /// Partitions beside a large default partition are made step by step: so many calls at the most.
 const MAX_CALLS: u32 = 40;
@@ -9,13 +9,12 @@ const MAX_CALLS: u32 = 40;
 /// Calls `webhooks.maintain()` and logs what it did. A failure is logged; the next call tries again.
 pub async fn run(database: Database) {
     if let Err(error) = maintain(&database).await {
-        tracing::warn!("maintenance failed: {}", explain(&error));
+        tracing::warn!("maintenance failed: {error}");
     }
 }
 
-async fn maintain(database: &Database) -> Result<(), tokio_postgres::Error> {
-    let (sender, _) = unbounded_channel();
-    let client = database
+async fn maintain(database: &Database) -> Result<(), SessionError> {
+    let session = database
         .connect(
             "webhooks-sidecar maintain",
             &[
@@ -23,11 +22,11 @@ async fn maintain(database: &Database) -> Result<(), tokio_postgres::Error> {
                 ("lock_timeout", "5s".to_owned()),
                 ("idle_in_transaction_session_timeout", "1min".to_owned()),
             ],
-            sender,
         )
         .await?;
     for _ in 0..MAX_CALLS {
-        let rows = client
+        let rows = session
+            .client
             .query("select task, done from webhooks.maintain()", &[])
             .await?;
         let mut is_half_done = false;

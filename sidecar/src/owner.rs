@@ -1,9 +1,12 @@
 //! The owning session: holds the shards' locks, listens, and claims. Always in autocommit, so that
 //! notifications arrive at once; claiming on the session that owns means that nothing is claimed without owning.
 
-use crate::database::{Database, explain};
+use crate::database::Database;
+use crate::postgres::Session;
+use crate::postgres::clock_skew::{self, Sample};
+use crate::postgres::trouble::Trouble;
 use std::time::Duration;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_postgres::{Client, Error, Notification, Statement};
 use uuid::Uuid;
 
@@ -48,6 +51,8 @@ pub struct Balanced {
 /// The session and its statements.
 pub struct Owner {
     pub client: Client,
+    /// Host and port.
+    pub server: String,
     pub claim: Statement,
     pub load: Statement,
     balance: Statement,
@@ -57,36 +62,52 @@ pub struct Owner {
     disarm: Statement,
     promote: Statement,
     changed: Statement,
+    clock: Statement,
+    /// The server's clock when the session began.
+    pub first_clock: Sample,
 }
 
 impl Owner {
     /// Connects, listens and joins the living sidecars.
     ///
     /// # Errors
-    /// In words: those of the connection, missing privileges or extension, an extension of another version.
+    /// Those of the connection, missing privileges or extension, an extension of another version.
     pub async fn open(
         database: &Database,
         lease: Duration,
-    ) -> Result<(Self, UnboundedReceiver<Notification>), String> {
-        let (sender, notifications) = unbounded_channel();
-        let owner = Self::connect(database, lease, sender)
-            .await
-            .map_err(|error| explain(&error))?;
-        // Before joining: one that can't work must not be given a share of the shards.
-        let settings = owner.settings().await.map_err(|error| explain(&error))?;
-        same_version(&settings.extension_version)?;
-        let joined = owner.client.batch_execute(
-            "listen webhooks_doorbell; listen webhooks_changed; select webhooks.join_sidecars()",
-        );
-        joined.await.map_err(|error| explain(&error))?;
-        Ok((owner, notifications))
+    ) -> Result<(Self, UnboundedReceiver<Notification>), Trouble> {
+        let session = Self::connect(database, lease).await?;
+        let (server, version) = (session.server.clone(), session.server_version.clone());
+        let of = |error: Error| Trouble::of(&error, &server);
+        let begun = tokio::time::timeout(lease, async {
+            let (owner, notifications) = Self::prepare(session).await.map_err(of)?;
+            // Before joining: one that can't work must not be given a share of the shards.
+            let settings = owner.settings().await.map_err(of)?;
+            same_version(&settings.extension_version)
+                .map_err(|words| Trouble::permanent(format!("{server}: {words}")))?;
+            let joined = owner.client.batch_execute(
+                "listen webhooks_doorbell; listen webhooks_changed; select webhooks.join_sidecars()",
+            );
+            joined.await.map_err(of)?;
+            tracing::info!(
+                server,
+                postgresql = version,
+                extension = settings.extension_version,
+                database = database.settings().database,
+                role = database.settings().user,
+                "connected"
+            );
+            Ok((owner, notifications))
+        });
+        begun.await.unwrap_or_else(|_| {
+            let seconds = lease.as_secs();
+            Err(Trouble::passing(format!(
+                "{server}: no answer within {seconds} s"
+            )))
+        })
     }
 
-    async fn connect(
-        database: &Database,
-        lease: Duration,
-        sender: UnboundedSender<Notification>,
-    ) -> Result<Self, Error> {
+    async fn connect(database: &Database, lease: Duration) -> Result<Session, Trouble> {
         let lease_ms = lease.as_millis().to_string();
         let settings = [
             // The server itself ends the session, and frees its shards, when no heartbeat comes.
@@ -103,10 +124,20 @@ impl Owner {
             // The session does nothing else while it waits, not even say that it is alive.
             ("lock_timeout", LOCK_TIMEOUT.to_owned()),
         ];
-        let client = database
-            .connect("webhooks-sidecar owner", &settings, sender)
-            .await?;
-        Ok(Self {
+        let session = database.connect_for_good("webhooks-sidecar owner", &settings);
+        Ok(session.await?)
+    }
+
+    async fn prepare(session: Session) -> Result<(Self, UnboundedReceiver<Notification>), Error> {
+        let client = session.client;
+        let clock = clock_skew::prepare(&client).await?;
+        let owner = Self {
+            // The first answer of a statement is its slowest.
+            first_clock: {
+                clock_skew::measure(&client, &clock).await?;
+                clock_skew::measure(&client, &clock).await?
+            },
+            clock,
             claim: client
                 .prepare("select * from webhooks.claim_deliveries($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)")
                 .await?,
@@ -128,8 +159,15 @@ impl Owner {
             changed: client
                 .prepare("select * from webhooks.changed_subscriptions($1, $2)")
                 .await?,
+            server: session.server,
             client,
-        })
+        };
+        Ok((owner, session.notifications))
+    }
+
+    /// The server's clock.
+    pub async fn clock(&self) -> Result<Sample, Error> {
+        clock_skew::measure(&self.client, &self.clock).await
     }
 
     /// The settings in force.

@@ -11,13 +11,15 @@ use crate::blockers::{self, WORTH_WARNING, Warnings};
 use crate::database::{Backoff, Database, explain};
 use crate::deliver::Attempt;
 use crate::dispatch::Verdict;
+use crate::postgres::standing::Standing;
+use crate::postgres::trouble::SessionError;
 use columns::Columns;
 use locked::Locked;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::time::Instant;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Statement};
@@ -81,6 +83,7 @@ pub async fn run(
         locked: Locked::default(),
         warnings: Warnings::default(),
         row_warnings: Warnings::default(),
+        complaint: Standing::default(),
     };
     let mut batch = Vec::with_capacity(MAX_BATCH);
     let mut last = Instant::now();
@@ -117,6 +120,8 @@ pub async fn run(
 struct Session {
     client: Client,
     record: Statement,
+    /// Host and port.
+    server: String,
 }
 
 struct Recorder {
@@ -127,6 +132,8 @@ struct Recorder {
     /// Of tables that are locked, and of rows.
     warnings: Warnings,
     row_warnings: Warnings,
+    /// Of the session.
+    complaint: Standing,
 }
 
 enum Failure {
@@ -151,6 +158,25 @@ impl Failure {
         match error.code() {
             Some(code) if is_about_rows(code) => Self::Refused(words),
             _ => Self::Passing(words),
+        }
+    }
+}
+
+impl Failure {
+    /// Names the server, where that is what is the matter.
+    fn at(self, server: &str) -> Self {
+        match self {
+            Self::Passing(words) => Self::Passing(format!("{server}: {words}")),
+            other => other,
+        }
+    }
+}
+
+impl From<SessionError> for Failure {
+    fn from(error: SessionError) -> Self {
+        match error {
+            SessionError::Connect(error) => Self::Passing(error.to_string()),
+            SessionError::Statement(error) => Self::of(&error),
         }
     }
 }
@@ -315,6 +341,9 @@ impl Recorder {
         loop {
             let failure = match try_write(&self.database, &mut self.session, batch).await {
                 Ok(late) => {
+                    if let Some(lasted) = self.complaint.over(std::time::Instant::now()) {
+                        tracing::info!(after_seconds = lasted.as_secs(), "recording again");
+                    }
                     for delivery_id in late {
                         count_late(
                             delivery_id,
@@ -329,11 +358,14 @@ impl Recorder {
             };
             self.session = None;
             let pause = backoff.pause();
-            tracing::warn!(
-                results = batch.len(),
-                retry_in_ms = pause.as_millis(),
-                "can't record, will try again: {failure}"
-            );
+            let lasted = self.complaint.complain(&failure, std::time::Instant::now());
+            if let Some(lasted) = lasted {
+                tracing::warn!(
+                    results = batch.len(),
+                    for_seconds = lasted.as_secs(),
+                    "can't record, will try again: {failure}"
+                );
+            }
             tokio::time::sleep(pause).await;
             self.void_failures(batch);
         }
@@ -370,7 +402,7 @@ async fn try_write(
                 opened
                     .await
                     .map_err(|_| timed_out())?
-                    .map_err(|error| Failure::of(&error))?,
+                    .map_err(Failure::from)?,
             )
         }
     };
@@ -381,7 +413,7 @@ async fn try_write(
         .await
         .map_err(|_| timed_out())?;
     Ok(rows
-        .map_err(|error| Failure::of(&error))?
+        .map_err(|error| Failure::of(&error).at(&session.server))?
         .iter()
         .map(|row| row.get(0))
         .collect())
@@ -394,7 +426,7 @@ fn timed_out() -> Failure {
     ))
 }
 
-async fn open(database: &Database) -> Result<Session, tokio_postgres::Error> {
+async fn open(database: &Database) -> Result<Session, SessionError> {
     let settings = [
         ("synchronous_commit", "off".to_owned()),
         ("statement_timeout", SERVER_TIMEOUT.to_owned()),
@@ -404,12 +436,16 @@ async fn open(database: &Database) -> Result<Session, tokio_postgres::Error> {
             SERVER_TIMEOUT.to_owned(),
         ),
     ];
-    let (sender, _) = unbounded_channel();
-    let client = database
-        .connect("webhooks-sidecar record", &settings, sender)
+    let session = database
+        .connect("webhooks-sidecar record", &settings)
         .await?;
+    let (client, server) = (session.client, session.server);
     let record = client
         .prepare("select * from webhooks.record_attempts($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)")
         .await?;
-    Ok(Session { client, record })
+    Ok(Session {
+        client,
+        record,
+        server,
+    })
 }

@@ -85,7 +85,7 @@ begin
             select string_agg(format('shard %s by pid %s of role %s', h.key, h.pid, h.role), ', ' order by h.key) into holders
             from webhooks.lock_holders(webhooks.shard_lock()) h
             -- (One that stops no longer counts as living.)
-            where h.pid <> pg_backend_pid() and h.application_name is distinct from 'webhooks-sidecar owner'
+            where h.pid <> pg_backend_pid() and not coalesce(h.application_name like 'webhooks-sidecar owner%', false)
               and h.pid not in (select s.pid from webhooks.lock_holders(webhooks.sidecar_lock()) s where s.pid is not null);
             if holders is not null then
                 raise warning 'held by a session that is no sidecar: %', holders

@@ -9,6 +9,7 @@
 //! | [`receivers`] | HTTP servers with one habit each, as the world has them |
 //! | [`sidecar`] | the real `webhooks-sidecar`: its log, signals and end |
 //! | [`dns`] | a DNS server that answers as told, or not at all |
+//! | [`pooler`] | a connection pooler in transaction or session mode |
 //! | [`proxy`] | a TCP connection that can stall or break, between any two of them |
 //! | [`latency`] | events at a steady rate, and how long each took from commit to receipt |
 //! | [`ledger`] | what was committed, rolled back and received, and whether that adds up |
@@ -44,6 +45,7 @@ pub mod dns;
 pub mod environment;
 pub mod latency;
 pub mod ledger;
+pub mod pooler;
 pub mod process;
 mod progress;
 pub mod proxy;

@@ -1,12 +1,12 @@
 //! Settings that contradict each other or their surroundings. Each message says how to put it right.
 
 use super::RunArgs;
-use crate::connection_string;
 use crate::open_files;
+use crate::postgres::conninfo::{self, Source};
+use crate::postgres::settings::{Overrides, Settings, SslMode};
 use anyhow::ensure;
 use ipnet::IpNet;
 use std::time::Duration;
-use tokio_postgres::config::{Host, SslMode};
 
 /// Open files beside those of requests under way: sessions with the database, a few look-ups of names, the log,
 /// and some connections kept for the next request.
@@ -35,7 +35,7 @@ impl Surroundings {
         Self {
             open_files: open_files::raise_limit(),
             url_is_argument: std::env::args_os().any(|a| is_url(a.to_string_lossy().into_owned())),
-            variable: connection_string::variable,
+            variable: conninfo::variable,
         }
     }
 }
@@ -132,44 +132,55 @@ impl RunArgs {
     /// About passwords and TLS. A connection string that can't be read is refused later, where it is used.
     fn connection_doubts(&self, surroundings: &Surroundings) -> Vec<String> {
         let mut doubts = Vec::new();
-        let Ok(written) = connection_string::parse(&self.database_url) else {
+        let Ok(written) = conninfo::parse(&self.database_url) else {
             return doubts;
         };
-        let Ok(config) = connection_string::configured(&self.database_url, surroundings.variable)
-        else {
+        let Ok(parameters) = conninfo::complete(&self.database_url, surroundings.variable) else {
             return doubts;
         };
-        if surroundings.url_is_argument && written.get_password().is_some() {
+        if surroundings.url_is_argument && written.value("password").is_some() {
             doubts.push(
                 "--database-url has a password, which everybody on this machine can see: give it in the variable DATABASE_URL, or in --password-file".to_owned(),
             );
         }
-        if self.password_file.is_some() && config.get_password().is_some() {
-            let other = if written.get_password().is_some() {
-                "in the connection string"
-            } else {
-                "in PGPASSWORD"
+        if self.password_file.is_some()
+            && let Some(password) = parameters.given("password")
+        {
+            let other = match &password.source {
+                Source::ConnectionString => "in the connection string",
+                Source::Variable(_) => "in PGPASSWORD",
+                Source::ServiceFile(_) => "in the service file",
             };
             doubts.push(format!(
                 "there is a password in --password-file and another {other}: the file's is used; take the other one out"
             ));
         }
-        let remote = config
-            .get_hosts()
-            .iter()
-            .any(|host| matches!(host, Host::Tcp(_)));
-        if self.database_ca_file.is_some() && remote {
-            match config.get_ssl_mode() {
-                SslMode::Disable => doubts.push(
-                    "--database-ca-file is not used, because sslmode is disable: leave one of them out".to_owned(),
-                ),
-                SslMode::Prefer => doubts.push(
-                    "--database-ca-file protects nothing while sslmode is prefer, which goes on without TLS where none is offered: set sslmode=verify-full".to_owned(),
-                ),
-                _ => {}
-            }
+        let overrides = Overrides {
+            password: None,
+            ca_file: self.database_ca_file.clone(),
+        };
+        if let Ok(settings) = Settings::new(&parameters, &overrides)
+            && settings.is_remote()
+        {
+            doubts.extend(tls_doubt(&settings, self.database_ca_file.is_some()));
         }
         doubts
+    }
+}
+
+fn tls_doubt(settings: &Settings, has_ca_file: bool) -> Option<String> {
+    match settings.tls.mode {
+        SslMode::Disable if has_ca_file => Some(
+            "--database-ca-file is not used, because sslmode is disable: leave one of them out".to_owned(),
+        ),
+        mode @ (SslMode::Allow | SslMode::Prefer) if has_ca_file => Some(format!(
+            "--database-ca-file protects nothing while sslmode is {}, which goes on without TLS where none is offered: set sslmode=verify-full",
+            mode.name()
+        )),
+        SslMode::Require if settings.tls.roots.is_none() => Some(
+            "sslmode=require encrypts, and does not find out who the server is: set sslmode=verify-full".to_owned(),
+        ),
+        _ => None,
     }
 }
 

@@ -1,8 +1,8 @@
 //! Shutdown: send nothing more, let requests under way finish, give the shards back.
 
 use super::{BALANCE_INTERVAL, Engine, FLUSH_TIMEOUT};
-use crate::database::explain;
 use crate::owner::Owner;
+use crate::postgres::trouble::Trouble;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -39,7 +39,7 @@ impl Engine {
                         let kept = tokio::time::timeout(BALANCE_INTERVAL, self.hand_over(session)).await;
                         if let Ok(Err(error)) = kept {
                             // With it the shards; nothing more is sent anyway.
-                            self.lost(&explain(&error));
+                            self.lost(&Trouble::of(&error, &session.server));
                             owner = None;
                         }
                         self.settle_parked();

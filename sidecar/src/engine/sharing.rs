@@ -39,6 +39,7 @@ impl Engine {
         }
         if !acquired.is_empty() || !self.announced {
             self.announced = true;
+            self.usable();
             tracing::info!(owned = self.shards.owned().len(), fair_share, "ready");
         }
     }

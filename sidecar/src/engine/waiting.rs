@@ -144,6 +144,7 @@ impl Engine {
         let (owner, subscriptions) = (owner.clone(), self.subscriptions.clone());
         Box::pin(async move {
             let settings = owner.settings().await?;
+            let clock = owner.clock().await?;
             let (mut ids, mut versions) = (Vec::new(), Vec::new());
             for subscription in subscriptions.lock().await.all_of(&concerned) {
                 ids.push(subscription.id);
@@ -156,6 +157,7 @@ impl Engine {
             Ok(Reply::Changed {
                 settings,
                 subscriptions,
+                clock,
             })
         })
     }

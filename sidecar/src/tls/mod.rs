@@ -10,6 +10,7 @@ mod setup;
 mod verifier;
 mod words;
 
+pub use problem::is_wrong_name;
 pub use setup::SetupError;
 pub use words::describe;
 

@@ -63,6 +63,17 @@ impl From<Problem> for Error {
     }
 }
 
+/// Whether a server's certificate is good but for another host.
+pub fn is_wrong_name(error: &Error) -> bool {
+    let Error::InvalidCertificate(CertificateError::Other(OtherError(problem))) = error else {
+        return false;
+    };
+    matches!(
+        problem.downcast_ref(),
+        Some(Problem::WrongName { .. } | Problem::NoNames { .. })
+    )
+}
+
 /// What was looked at when it went wrong.
 pub struct Chain<'a> {
     pub leaf: Option<&'a Certificate<'a>>,

@@ -184,9 +184,16 @@ fn mistakes_in_the_configuration_end_it_with_their_names_but_not_the_password() 
         ("PGSSLROOTCERT", "/nonexistent", "/nonexistent"),
         (
             "DATABASE_URL",
-            "postgres://h/d?sslrootcert=/etc/ssl/db.pem",
-            "give the file in it as --database-ca-file",
+            "postgres://h/d?sslrootcert=/nonexistent/db.pem",
+            "/nonexistent/db.pem",
         ),
+        (
+            "DATABASE_URL",
+            "postgres://h/d?target_session_attrs=prefer-standby",
+            "use read-write or primary",
+        ),
+        ("PGGSSENCMODE", "require", "PGGSSENCMODE is not supported"),
+        ("PGSERVICE", "nowhere", "there is no service \"nowhere\""),
         ("PGPORT", "none", "PGPORT is \"none\""),
         ("PGSSLMODE", "always", "PGSSLMODE is \"always\""),
     ] {

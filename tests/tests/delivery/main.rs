@@ -12,6 +12,7 @@
 //! - `doorbell`: nothing ever waits for the backstop poll
 //! - `crash`: kills, stalls, failpoints, faults at random, several sidecars, shutdown
 //! - `configuration`: what an operator may get wrong, and what the log says then
+//! - `connecting`: reaching the database as libpq does, and what stands between
 //! - `copies`: nothing is sent from a copy of a database before it is adopted; `hostile_settings`: defaults of role and database
 //! - `ordering`: first in, first out; `rates`: so many per second; `health`: circuit breakers and disabling; `throttling`: receivers that
 //!   want less
@@ -29,6 +30,8 @@ mod certificates;
 mod certified;
 #[cfg(test)]
 mod configuration;
+#[cfg(test)]
+mod connecting;
 #[cfg(test)]
 mod contents;
 #[cfg(test)]

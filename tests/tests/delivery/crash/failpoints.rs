@@ -7,7 +7,7 @@ use serde_json::json;
 use webhooks_tests::database::Database;
 use webhooks_tests::ledger::{Comparison, Ledger};
 use webhooks_tests::receiver::{Receiver, Reply};
-use webhooks_tests::sidecar::{Options, Sidecar};
+use webhooks_tests::sidecar::{LogLine, Options, Sidecar};
 use webhooks_tests::wait::{Seen, eventually};
 
 use crate::scene::{Scene, subscribe};
@@ -123,7 +123,7 @@ async fn a_kill_before_recording_repeats_exactly_that() {
     assert_eq!((attempts.len(), scene.receiver.count()), (1, 2));
 }
 
-/// A wrong clock shows in times and signatures, and delays nothing.
+/// A wrong clock shows neither in times nor in signatures, which go by the database's, and delays nothing. It is warned of.
 #[tokio::test]
 async fn a_clock_that_jumps_delays_nothing() {
     let file = tempfile::NamedTempFile::new().unwrap();
@@ -147,8 +147,34 @@ async fn a_clock_that_jumps_delays_nothing() {
             .parse()
             .unwrap();
         let wrong = timestamp - now.as_secs().cast_signed();
-        assert!((wrong - hours * 3600).abs() < 60, "{wrong} s wrong");
+        assert!(wrong.abs() < 5, "{wrong} s wrong");
+        let near = "select abs(extract(epoch from clock_timestamp() - max(attempted_at))) < 60 from webhooks.delivery_attempts";
+        scene.db.wait_value(near, "true").await.unwrap();
     }
+    std::fs::write(path, "-18000").unwrap();
+    let is_said = |part: &'static str| move |line: &LogLine| line.contains(part);
+    let warning = is_said("18000.0 s behind the database server's");
+    scene.sidecar.wait_log(PATIENCE, warning).await.unwrap();
+    std::fs::write(path, "0").unwrap();
+    let over = is_said("agrees with the database server's again");
+    scene.sidecar.wait_log(PATIENCE, over).await.unwrap();
+}
+
+/// One that is wrong from the start is not believed for a single request.
+#[tokio::test]
+async fn a_clock_that_is_wrong_at_the_start_is_put_right_before_anything_is_sent() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "86400").unwrap();
+    let options =
+        Options::default().env("WEBHOOKS_CLOCK_OFFSET_FILE", file.path().to_str().unwrap());
+    let scene = Scene::set_with("wrong_clock", options).await;
+    let endpoint = scene.endpoint("/hook", Reply::ok(), json!({})).await;
+    let event = scene.publish(&endpoint).await;
+    scene.wait(event, "delivered").await;
+    let near = "select abs(extract(epoch from clock_timestamp() - max(attempted_at))) < 60 from webhooks.delivery_attempts";
+    scene.db.wait_value(near, "true").await.unwrap();
+    let warning = |line: &LogLine| line.contains("86400.0 s ahead of the database server's");
+    scene.sidecar.wait_log(PATIENCE, warning).await.unwrap();
 }
 
 #[tokio::test]

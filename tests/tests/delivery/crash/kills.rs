@@ -143,13 +143,13 @@ async fn a_database_that_is_away_for_a_while() {
     let sidecar = Sidecar::start(&work.db).await.unwrap();
     work.wait_for(EVENTS / 4).await;
     work.db.cluster().stop(Stop::Fast).await.unwrap();
-    // Long enough for it to try and fail several times.
-    let mut failures = 0;
-    let often = |line: &webhooks_tests::sidecar::LogLine| {
-        failures += u32::from(line.contains("will try again"));
-        failures == 5
-    };
-    sidecar.wait_log(END, often).await.unwrap();
+    // Long enough for both sessions to be tried for in vain; it does not say so each time.
+    for session in ["will try again", "reconnecting"] {
+        let fails = |line: &webhooks_tests::sidecar::LogLine| {
+            line.contains(session) && line.contains("Connection refused")
+        };
+        sidecar.wait_log(END, fails).await.unwrap();
+    }
     work.db.cluster().launch().await.unwrap();
     let done = work.finish().await;
     assert_eq!(done.duplicates, 0, "results wait for the database: {done}");
