@@ -68,6 +68,7 @@ partitioned table delivery_attempts (RANGE (delivery_id)) row level security
     error_message text
     is_test boolean
     failure text
+    resent_count integer
 table delivery_attempts_default row level security
     delivery_id uuid not null
     delivery_attempt integer not null
@@ -87,6 +88,7 @@ table delivery_attempts_default row level security
     error_message text
     is_test boolean
     failure text
+    resent_count integer
 table delivery_attempts_template row level security
     delivery_id uuid not null
     delivery_attempt integer not null
@@ -106,6 +108,7 @@ table delivery_attempts_template row level security
     error_message text
     is_test boolean
     failure text
+    resent_count integer
 table delivery_queue {fillfactor=90,autovacuum_vacuum_scale_factor=0.05,autovacuum_vacuum_insert_scale_factor=0.1} row level security
     id uuid not null default webhooks.uuid_v7()
     subscription_id uuid not null
@@ -131,6 +134,7 @@ view delivery_states {security_invoker=true}
     payload_size_bytes integer
     duration_us bigint
     is_test boolean
+    resent_count integer
 partitioned table event_logs (RANGE (id)) row level security
     id uuid not null default webhooks.uuid_v7()
     tenant_id uuid not null
@@ -273,6 +277,10 @@ table restored_events row level security
     events bigint not null
     first_created_at timestamp with time zone
     last_created_at timestamp with time zone
+table retired_secrets row level security
+    subscription_id uuid not null
+    retired_at timestamp with time zone not null default clock_timestamp()
+    secret text not null
 table setting_overrides
     name text not null
     value bigint
@@ -294,6 +302,9 @@ table subscription_breakers row level security
     probe_at timestamp with time zone
     failing_since timestamp with time zone
     last_error text
+    throttled_since timestamp with time zone
+    throttled_until timestamp with time zone
+    throttle_status integer
 view subscription_health {security_invoker=true}
     subscription_id uuid
     tenant_id uuid
@@ -310,6 +321,10 @@ view subscription_health {security_invoker=true}
     allowed_rate_per_minute integer
     next_verification_at timestamp with time zone
     verification_error text
+    throttled_since timestamp with time zone
+    throttled_until timestamp with time zone
+    throttle_status integer
+    address_note text
 table subscription_routes row level security
     tenant_id uuid not null
     pattern character varying(100) not null
@@ -353,6 +368,7 @@ view subscription_settings {security_invoker=true}
     payload_content_type character varying(255)
     template_secrets jsonb
     endpoint_verification character varying(20)
+    retry_schedule text
     version bigint
 table subscription_templates row level security
     tenant_id uuid not null
@@ -413,6 +429,7 @@ view webhook_delivery_logs {security_invoker=true}
     tenant_id uuid
     duration_us bigint
     is_test boolean
+    resent_count integer
 table webhook_subscriptions row level security
     id uuid not null default webhooks.uuid_v7()
     tenant_id uuid not null
@@ -448,6 +465,7 @@ table webhook_subscriptions row level security
     payload_content_type character varying(255)
     template_secrets jsonb default '{}'::jsonb
     endpoint_verification character varying(20)
+    retry_schedule text
     version bigint not null default 1
 
 -- partitions
@@ -497,6 +515,7 @@ CREATE UNIQUE INDEX redeliveries_default_pkey ON webhooks.redeliveries_default U
 CREATE UNIQUE INDEX redeliveries_template_pkey ON webhooks.redeliveries_template USING btree (delivery_id)
 CREATE UNIQUE INDEX resources_pkey ON webhooks.resources USING btree (resource_type)
 CREATE UNIQUE INDEX restored_events_pkey ON webhooks.restored_events USING btree (tenant_id, hour, reason, inserted_by)
+CREATE UNIQUE INDEX retired_secrets_pkey ON webhooks.retired_secrets USING btree (subscription_id, retired_at)
 CREATE UNIQUE INDEX setting_overrides_pkey ON webhooks.setting_overrides USING btree (name)
 CREATE UNIQUE INDEX subscription_breakers_pkey ON webhooks.subscription_breakers USING btree (subscription_id)
 CREATE UNIQUE INDEX subscription_routes_pkey ON webhooks.subscription_routes USING btree (tenant_id, pattern, subscription_id)
@@ -528,6 +547,7 @@ webhooks.redeliveries_template redeliveries_template_pkey PRIMARY KEY (delivery_
 webhooks.resources resources_pkey PRIMARY KEY (resource_type)
 webhooks.restored_events restored_events_pkey PRIMARY KEY (tenant_id, hour, reason, inserted_by)
 webhooks.restored_events restored_events_reason_check CHECK ((reason = ANY (ARRAY['restore'::text, 'replica'::text])))
+webhooks.retired_secrets retired_secrets_pkey PRIMARY KEY (subscription_id, retired_at)
 webhooks.setting_overrides setting_overrides_pkey PRIMARY KEY (name)
 webhooks.setting_overrides setting_overrides_value_check CHECK ((num_nonnulls(value, text_value) = 1))
 webhooks.subscription_breakers subscription_breakers_pkey PRIMARY KEY (subscription_id)
@@ -612,6 +632,8 @@ apply_limits(tenant_id uuid, events bigint, per_minute bigint, max_outstanding b
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 apply_links()
     returns bigint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp",lock_timeout=2s}
+are_copied()
+    returns boolean plpgsql stable parallel restricted {"search_path=pg_catalog, pg_temp"}
 arm_doorbell(shards smallint[])
     returns boolean plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 attach_meters(handle bigint)
@@ -668,6 +690,10 @@ check_event_type_version_sizes()
     returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 check_outstanding(tenant_id uuid)
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+check_receiver(before webhooks.webhook_subscriptions, after webhooks.webhook_subscriptions)
+    returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+check_secret(secret text)
+    returns integer c immutable parallel safe strict
 check_size(name text, value jsonb, former jsonb, max_bytes integer)
     returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 check_size(name text, value text, former text, max_bytes integer)
@@ -706,6 +732,8 @@ copies_events()
     returns boolean sql stable parallel restricted
 copy_subscriptions(tenant_id uuid, from_environment text, to_environment text, dry_run boolean DEFAULT false)
     returns TABLE(name text, action text) plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+could_copy_events()
+    returns boolean c stable parallel unsafe
 count_match()
     returns bigint c volatile parallel unsafe strict
 count_notification()
@@ -720,7 +748,7 @@ create_partition_table(parent text, partition text)
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 create_partitions(days_ahead integer DEFAULT NULL::integer, move_rows bigint DEFAULT 100000)
     returns integer plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",lock_timeout=90ms}
-create_subscription(tenant_id uuid, name text, webhook_url text, subscribed_events jsonb, environment text DEFAULT NULL::text, description text DEFAULT NULL::text, webhook_method text DEFAULT NULL::text, webhook_headers jsonb DEFAULT NULL::jsonb, auth_type text DEFAULT NULL::text, auth_config jsonb DEFAULT NULL::jsonb, event_filters jsonb DEFAULT NULL::jsonb, retry_count integer DEFAULT NULL::integer, retry_delay_seconds integer DEFAULT NULL::integer, timeout_seconds integer DEFAULT NULL::integer, max_payload_size_kb integer DEFAULT NULL::integer, no_retry_statuses integer[] DEFAULT NULL::integer[], max_in_flight integer DEFAULT NULL::integer, rate_limit_per_second double precision DEFAULT NULL::double precision, rate_limit_burst integer DEFAULT NULL::integer, ordering text DEFAULT NULL::text, breaker_failure_threshold integer DEFAULT NULL::integer, breaker_cooldown_seconds integer DEFAULT NULL::integer, payload_format text DEFAULT NULL::text, payload_template text DEFAULT NULL::text, payload_content_type text DEFAULT NULL::text, template_secrets jsonb DEFAULT NULL::jsonb, endpoint_verification text DEFAULT NULL::text, is_active boolean DEFAULT NULL::boolean, is_enabled boolean DEFAULT NULL::boolean, created_by uuid DEFAULT NULL::uuid)
+create_subscription(tenant_id uuid, name text, webhook_url text, subscribed_events jsonb, environment text DEFAULT NULL::text, description text DEFAULT NULL::text, webhook_method text DEFAULT NULL::text, webhook_headers jsonb DEFAULT NULL::jsonb, auth_type text DEFAULT NULL::text, auth_config jsonb DEFAULT NULL::jsonb, event_filters jsonb DEFAULT NULL::jsonb, retry_count integer DEFAULT NULL::integer, retry_delay_seconds integer DEFAULT NULL::integer, timeout_seconds integer DEFAULT NULL::integer, max_payload_size_kb integer DEFAULT NULL::integer, no_retry_statuses integer[] DEFAULT NULL::integer[], max_in_flight integer DEFAULT NULL::integer, rate_limit_per_second double precision DEFAULT NULL::double precision, rate_limit_burst integer DEFAULT NULL::integer, ordering text DEFAULT NULL::text, breaker_failure_threshold integer DEFAULT NULL::integer, breaker_cooldown_seconds integer DEFAULT NULL::integer, payload_format text DEFAULT NULL::text, payload_template text DEFAULT NULL::text, payload_content_type text DEFAULT NULL::text, template_secrets jsonb DEFAULT NULL::jsonb, endpoint_verification text DEFAULT NULL::text, is_active boolean DEFAULT NULL::boolean, is_enabled boolean DEFAULT NULL::boolean, created_by uuid DEFAULT NULL::uuid, retry_schedule text DEFAULT NULL::text)
     returns uuid sql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 create_subscription_from_template(tenant_id uuid, template text, overrides jsonb DEFAULT '{}'::jsonb)
     returns uuid plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
@@ -751,13 +779,15 @@ explain_match(tenant_id uuid, event_type text, event_data jsonb DEFAULT '{}'::js
 export_subscriptions(tenant_id uuid)
     returns jsonb sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 failure_kind(error_message text)
-    returns text sql immutable parallel safe {"search_path=pg_catalog, pg_temp"}
+    returns text sql immutable parallel safe
 filter_matches(event_filters text, event_data text, resource_type text, resource_id uuid)
     returns boolean c immutable parallel safe
 filter_mismatch(event_filters text, event_data text, resource_type text, resource_id uuid)
     returns text c immutable parallel safe
 first_partition_day(parent text)
     returns date sql stable parallel safe {"search_path=pg_catalog, pg_temp"}
+forget_secrets()
+    returns bigint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 forget_tenants()
     returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 future_ids()
@@ -797,7 +827,7 @@ is_restoring()
 is_same_event(event_id uuid, event_type text, event_name text, event_data jsonb, resource_type text, resource_id uuid, event_version text, environment text, ordering_key text)
     returns boolean plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
 is_too_large(table_name text, column_names text[], bytes bigint[])
-    returns boolean plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+    returns boolean plpgsql stable parallel unsafe strict security definer {"search_path=pg_catalog, pg_temp"}
 is_watch(found pg_trigger)
     returns boolean sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 join_sidecars()
@@ -816,6 +846,8 @@ keep_secrets(given jsonb, stored jsonb)
     returns jsonb sql immutable parallel safe {"search_path=pg_catalog, pg_temp"}
 lane_of(ordering_key text)
     returns bigint sql immutable parallel safe
+large_values(VARIADIC row_values "any")
+    returns bigint[] c immutable parallel safe
 late_days(parent text)
     returns SETOF date plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off,enable_bitmapscan=off}
 leave_sidecars()
@@ -835,7 +867,7 @@ link_users(users regclass, id_column name DEFAULT 'id'::name)
 list_subscriptions(environment text DEFAULT NULL::text, is_active boolean DEFAULT NULL::boolean)
     returns SETOF webhooks.subscription_settings sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 load_subscriptions(ids uuid[])
-    returns TABLE(id uuid, version bigint, webhook_url text, webhook_method text, webhook_headers text, auth_type text, auth_config text, retry_count integer, retry_delay_seconds integer, timeout_seconds integer, max_payload_size_kb integer, no_retry_statuses integer[], max_in_flight integer, rate_limit_per_second double precision, rate_limit_burst integer, breaker_failure_threshold bigint, breaker_cooldown_seconds bigint, payload_format text, payload_template text, payload_content_type text, template_secrets text, shard smallint, is_breaker_open boolean, probe_in_ms bigint, failing_for_ms bigint, needs_verification boolean, is_verified boolean, allowed_rate_per_minute integer, may_verify boolean, verify_in_ms bigint, objection text) plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_generic_plan,enable_seqscan=off,enable_bitmapscan=off,enable_hashjoin=off,enable_mergejoin=off,jit=off}
+    returns TABLE(id uuid, version bigint, webhook_url text, webhook_method text, webhook_headers text, auth_type text, auth_config text, retry_count integer, retry_delay_seconds integer, retry_delays integer[], timeout_seconds integer, max_payload_size_kb integer, no_retry_statuses integer[], max_in_flight integer, rate_limit_per_second double precision, rate_limit_burst integer, breaker_failure_threshold bigint, breaker_cooldown_seconds bigint, payload_format text, payload_template text, payload_content_type text, template_secrets text, shard smallint, is_breaker_open boolean, probe_in_ms bigint, failing_for_ms bigint, throttled_for_ms bigint, retired_secrets text[], retired_secrets_for_ms bigint[], needs_verification boolean, is_verified boolean, allowed_rate_per_minute integer, may_verify boolean, verify_in_ms bigint, objection text) plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_generic_plan,enable_seqscan=off,enable_bitmapscan=off,enable_hashjoin=off,enable_mergejoin=off,jit=off}
 lock_holders(class integer)
     returns TABLE(key integer, pid integer, role name, application_name text) sql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 lock_tenant(tenant_id uuid)
@@ -846,6 +878,8 @@ locked_deliveries(delivery_ids uuid[], subscription_ids uuid[], disables boolean
     returns SETOF uuid plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 lockers_of(xmax xid)
     returns SETOF xid plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+look_usual(tenant_id uuid, event_type text, event_name text, event_data jsonb, resource_type text, session_id text, request_id text, event_version text, environment text, idempotency_key text, ordering_key text, deliver_after timestamp with time zone, expires_at timestamp with time zone)
+    returns boolean c immutable parallel safe
 maintain()
     returns TABLE(task text, done bigint) plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",lock_timeout=5s}
 make_partitions(parent text, partitions text[], move_rows bigint)
@@ -911,7 +945,7 @@ partition_range(parent text, partition text, OUT lower_id uuid, OUT upper_id uui
 partitioned_tables()
     returns TABLE(parent text, key text, span text) sql immutable parallel safe
 plain_failure(error_message text)
-    returns text sql immutable parallel safe strict {"search_path=pg_catalog, pg_temp"}
+    returns text sql immutable parallel safe
 prepare_default(parent text, partitions text[])
     returns boolean plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 prepared_tables()
@@ -928,7 +962,7 @@ published_at(id uuid, created_at timestamp with time zone)
     returns timestamp with time zone sql stable parallel safe
 read_objection(event_id uuid)
     returns text plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",enable_seqscan=off}
-record_attempts(delivery_ids uuid[], subscription_ids uuid[], attempts integer[], statuses text[], http_status_codes integer[], response_headers text[], response_bodies text[], error_messages text[], attempted_at_us bigint[], durations_us bigint[], payload_sizes integer[], payload_hashes bytea[], retry_after_ms bigint[], disable_reasons text[], breakers text[], failing_for_ms bigint[], probe_in_ms bigint[])
+record_attempts(delivery_ids uuid[], subscription_ids uuid[], attempts integer[], statuses text[], http_status_codes integer[], response_headers text[], response_bodies text[], error_messages text[], attempted_at_us bigint[], durations_us bigint[], payload_sizes integer[], payload_hashes bytea[], retry_after_ms bigint[], disable_reasons text[], breakers text[], failing_for_ms bigint[], probe_in_ms bigint[], resent_counts integer[] DEFAULT NULL::integer[])
     returns SETOF uuid plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_generic_plan,enable_seqscan=off,enable_nestloop=off,enable_mergejoin=off,jit=off}
 record_verifications(subscription_ids uuid[], webhook_urls text[], origins text[], states text[], allowed_rates integer[], errors text[], retry_after_ms bigint[])
     returns SETOF uuid plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
@@ -998,6 +1032,12 @@ reset_breaker(subscription_id uuid)
     returns boolean plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 reset_setting(name text)
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+restores()
+    returns boolean plpgsql stable parallel restricted {"search_path=pg_catalog, pg_temp"}
+retire_secret(before webhooks.webhook_subscriptions, after webhooks.webhook_subscriptions)
+    returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+retry_delays(retry_schedule text)
+    returns integer[] sql immutable parallel safe strict {"search_path=pg_catalog, pg_temp"}
 retry_delivery(delivery_id uuid)
     returns uuid plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
 retry_failed(subscription_id uuid, since timestamp with time zone DEFAULT '-infinity'::timestamp with time zone, until timestamp with time zone DEFAULT 'infinity'::timestamp with time zone, max_deliveries integer DEFAULT 10000, dry_run boolean DEFAULT false)
@@ -1020,6 +1060,8 @@ schema_objection(schema text)
     returns text c immutable parallel safe strict
 secret_names(payload_template text)
     returns text[] c immutable parallel safe strict
+secrets_in_overlap(subscription_id uuid, overlap interval)
+    returns TABLE(secrets text[], ends_in_ms bigint[]) sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 set_setting(name text, value bigint)
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 set_setting(name text, value text)
@@ -1052,9 +1094,11 @@ sidecar_settings()
     returns TABLE(extension_version text, shard_count integer, max_retry_delay_seconds bigint, max_retry_after_seconds bigint, max_response_body_bytes bigint, max_response_headers_bytes bigint, disable_after_failing_hours bigint, endpoint_verification text, verification_origin text, digest bigint) sql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 snapshot_resource()
     returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",enable_seqscan=off,TimeZone=UTC,DateStyle=ISO,IntervalStyle=iso_8601,bytea_output=hex,extra_float_digits=1,lc_monetary=C,lc_numeric=C,lc_time=C}
+special_address(webhook_url text)
+    returns text c immutable parallel safe strict
 subscription_changes(id uuid, settings jsonb)
     returns TABLE(before jsonb, after jsonb) plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
-subscription_messages(subscription_id uuid, OUT last_error text, OUT disabled_reason text, OUT verification_error text)
+subscription_messages(subscription_id uuid, OUT last_error text, OUT disabled_reason text, OUT verification_error text, OUT address_note text)
     returns record sql stable parallel restricted security definer {"search_path=pg_catalog, pg_temp"}
 subscription_row(settings jsonb)
     returns webhooks.webhook_subscriptions plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
@@ -1112,8 +1156,6 @@ validate_subscription()
     returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 validate_template()
     returns trigger plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
-value_bytes(value anyelement)
-    returns bigint c immutable parallel safe strict
 verify_signature(payload text, signature text, secret text)
     returns boolean c immutable parallel safe strict
 verify_subscription(subscription_id uuid)
@@ -1236,6 +1278,7 @@ max_response_headers_bytes = 4096 bytes, 0 to 65536
 max_retry_after_seconds = 86400 s, 0 to 604800
 max_retry_delay_seconds = 21600 s, 1 to 604800
 partition_days_ahead = 7 days, 1 to 366
+secret_overlap_seconds = 86400 s, 0 to 2592000
 tenant_max_events_per_minute = 0 events, 0 to 1000000000
 tenant_max_outstanding_deliveries = 0 deliveries, 0 to 1000000000
 tenant_max_subscriptions = 0 subscriptions, 0 to 1000000
