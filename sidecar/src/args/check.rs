@@ -348,12 +348,8 @@ mod tests {
 
     #[test]
     fn a_denial_wins() {
-        warnings(
-            &["--allow-network=10.0.0.0/8", "--deny-network=10.1.0.0/16"],
-            &surroundings(),
-        )
-        .iter()
-        .for_each(|warning| panic!("{warning}"));
+        let part_of_it = ["--allow-network=10.0.0.0/8", "--deny-network=10.1.0.0/16"];
+        assert_eq!(warnings(&part_of_it, &surroundings()), Vec::<String>::new());
         for denied in ["10.0.0.0/8", "0.0.0.0/0"] {
             warns(
                 &[

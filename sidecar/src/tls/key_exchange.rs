@@ -44,7 +44,7 @@ impl ActiveKeyExchange for Exchange {
         }
         let peer = UnparsedPublicKey::new(&ECDH_P521, peer);
         let invalid = Error::from(PeerMisbehaved::InvalidKeyShare);
-        agree_ephemeral(self.own, &peer, invalid, |secret| {
+        agree_ephemeral(self.own, peer, invalid, |secret| {
             Ok(SharedSecret::from(secret))
         })
     }
