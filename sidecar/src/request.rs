@@ -46,8 +46,6 @@ pub fn build(
             }
         }
         Auth::Signature(signer) => {
-            let signature = format!("sha256={}", signer.sign_body_hex(&message.body));
-            set(&mut headers, BODY_SIGNATURE, &signature);
             // Of the secrets before, too, as long as they overlap: each receiver finds one of its own.
             let mut signatures = signer.sign_standard(&event_id, timestamp, &message.body);
             for retired in endpoint.retired_signers() {
@@ -55,6 +53,8 @@ pub fn build(
                 signatures += &retired.sign_standard(&event_id, timestamp, &message.body);
             }
             set(&mut headers, SIGNATURE, &signatures);
+            let signature = format!("sha256={}", signer.sign_body_hex(&message.body));
+            set(&mut headers, BODY_SIGNATURE, &signature);
         }
     }
     set(

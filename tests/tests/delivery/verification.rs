@@ -259,8 +259,9 @@ async fn days_without_agreement_disable_it() {
     arrived(&scene, "/never", "OPTIONS", 2).await;
     scene
         .db
-        .execute("update webhooks.subscription_verifications set failing_since = now() - interval '5 days', tries = 5, next_try_at = now();
-                  update webhooks.webhook_subscriptions set description = 'as if read for the first time'")
+        // In the order in which the sidecar locks them.
+        .execute("update webhooks.webhook_subscriptions set description = 'as if read for the first time';
+                  update webhooks.subscription_verifications set failing_since = now() - interval '5 days', tries = 5, next_try_at = now()")
         .await
         .unwrap();
     let enabled = format!(
