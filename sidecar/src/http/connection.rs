@@ -7,14 +7,20 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 use tokio_rustls::client::TlsStream;
 
 /// How much later than an attempt's own timeout the kernel gives up on what is not acknowledged.
 const USER_TIMEOUT_MARGIN: Duration = Duration::from_secs(1);
 
+/// A connection that is older is not kept, however busy it is: the name may have moved (as long as the cache of names holds),
+/// and the receiver may have another certificate.
+const LONGEST_LIFE: Duration = Duration::from_secs(300);
+
 /// A connection, while one exchange uses it or none does.
 pub struct Connection {
     stream: Stream,
+    opened: Instant,
     user_timeout: Duration,
 }
 
@@ -25,17 +31,24 @@ enum Stream {
 
 impl Connection {
     pub fn plain(stream: TcpStream) -> Self {
+        Self::new(Stream::Plain(stream))
+    }
+
+    pub fn tls(stream: TlsStream<TcpStream>) -> Self {
+        Self::new(Stream::Tls(Box::new(stream)))
+    }
+
+    fn new(stream: Stream) -> Self {
         Self {
-            stream: Stream::Plain(stream),
+            stream,
+            opened: Instant::now(),
             user_timeout: Duration::ZERO,
         }
     }
 
-    pub fn tls(stream: TlsStream<TcpStream>) -> Self {
-        Self {
-            stream: Stream::Tls(Box::new(stream)),
-            user_timeout: Duration::ZERO,
-        }
+    /// Until when it may be used again.
+    pub fn may_be_used_until(&self) -> Instant {
+        self.opened + LONGEST_LIFE
     }
 
     /// Lets the kernel give up after an attempt's timeout and not before: also when the receiver acknowledges nothing or
@@ -65,6 +78,11 @@ impl Connection {
         let mut byte = [0];
         let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
         recv(self.tcp(), &mut byte[..], flags) == Err(rustix::io::Errno::WOULDBLOCK)
+    }
+
+    #[cfg(test)]
+    pub fn grow_old(&mut self) {
+        self.opened -= LONGEST_LIFE;
     }
 
     /// Says goodbye, as TLS wants it, and closes.

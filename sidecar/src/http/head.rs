@@ -115,8 +115,9 @@ impl Head {
         self.framing = match (self.status, codings, &lengths[..]) {
             (101 | 204 | 304, ..) => Framing::Length(0),
             (_, Some(true), _) => Framing::Chunked,
-            (_, Some(false), _) | (_, None, []) => Framing::UntilClose,
-            (_, None, [first, others @ ..]) => match first {
+            (_, _, []) => Framing::UntilClose,
+            // Beside a coding that does not say where the body ends (`identity`), too: as curl and Python read it.
+            (_, _, [first, others @ ..]) => match first {
                 Some(length) if others.iter().all(|other| other == first) => {
                     Framing::Length(*length)
                 }
@@ -294,6 +295,18 @@ mod tests {
                 "1.1 200",
                 "Transfer-Encoding: chunked, gzip",
                 UntilClose,
+                false,
+            ),
+            (
+                "1.1 200",
+                "Transfer-Encoding: identity\r\nContent-Length: 9",
+                Length(9),
+                false,
+            ),
+            (
+                "1.1 200",
+                "Transfer-Encoding:\r\nContent-Length: x",
+                Unknown,
                 false,
             ),
             (

@@ -77,10 +77,11 @@ impl Client {
             connection.outlast(call.timeout);
             let ended = exchange(&mut connection, &call.outgoing, reply).await;
             let reason = match ended {
-                Err(error) if !reply.has_begun() => error.to_string(),
-                Ok(_) if reply.is_end_of_idle_connection() => {
+                // Also when a reset came after it: the request met a socket that was closed.
+                _ if reply.is_end_of_idle_connection() => {
                     "the receiver had timed out the idle connection (HTTP status 408)".to_owned()
                 }
+                Err(error) if !reply.has_begun() => error.to_string(),
                 ended => return self.finish(ended, slot, key, connection, reply),
             };
             tracing::debug!(

@@ -103,8 +103,8 @@ impl Pool {
         state.next_age += 1;
         let idle = Idle {
             age,
+            until: connection.may_be_used_until().min(Instant::now() + keeps),
             connection,
-            until: Instant::now() + keeps,
         };
         state.by_age.insert(age, key.clone());
         let of_key = state.idle.entry(key).or_default();
@@ -200,6 +200,42 @@ async fn sweep(pool: Weak<Pool>) {
         close(ended);
         if is_over {
             return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::net::{TcpListener, TcpStream};
+
+    fn key() -> Key {
+        Key {
+            subscription_id: Uuid::nil(),
+            origin: Origin {
+                is_tls: false,
+                host: "127.0.0.1".to_owned(),
+                port: 80,
+            },
+        }
+    }
+
+    #[tokio::test]
+    async fn a_connection_is_not_kept_for_ever() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let pool = Pool::new(4);
+        for (is_old, is_kept) in [(false, true), (true, false)] {
+            let stream = TcpStream::connect(listener.local_addr().unwrap());
+            let mut connection = Connection::plain(stream.await.unwrap());
+            let _receiver = listener.accept().await.unwrap();
+            if is_old {
+                connection.grow_old();
+            }
+            let (slot, kept) = pool.take(&key());
+            assert!(kept.is_none());
+            pool.put(slot, key(), connection, None);
+            let (_slot, kept) = pool.take(&key());
+            assert_eq!(kept.is_some(), is_kept);
         }
     }
 }

@@ -26,6 +26,8 @@ pub struct Reply {
     pending: Vec<u8>,
     /// Where its last line begins.
     line: usize,
+    /// How far that line was looked through for its end: it may come byte by byte.
+    searched: usize,
     answer: Option<(Head, Body)>,
     /// Something lies behind it.
     has_surplus: bool,
@@ -51,6 +53,7 @@ impl Reply {
             interim: 0,
             pending: Vec::new(),
             line: 0,
+            searched: 0,
             answer: None,
             has_surplus: false,
         }
@@ -78,7 +81,7 @@ impl Reply {
         while let Some(length) = self.complete_head()? {
             let rest = self.pending.split_off(length);
             let bytes = std::mem::replace(&mut self.pending, rest);
-            self.line = 0;
+            (self.line, self.searched) = (0, 0);
             self.read += length;
             let head = Head::parse(&bytes)?;
             if !head.is_interim() {
@@ -168,19 +171,21 @@ impl Reply {
     /// The length of the head in `pending`, once it is complete.
     fn complete_head(&mut self) -> Result<Option<usize>, NotHttp> {
         self.skip_empty_lines();
-        while let Some(end) = self.pending[self.line..]
+        while let Some(found) = self.pending[self.searched..]
             .iter()
             .position(|byte| *byte == b'\n')
         {
-            let line = &self.pending[self.line..self.line + end];
-            self.line += end + 1;
+            let (start, end) = (self.line, self.searched + found);
+            self.line = end + 1;
+            self.searched = self.line;
             if self.read + self.line > MAX_HEAD {
                 return Err(NotHttp::HeadTooLarge);
             }
-            if self.line - end - 1 > 0 && matches!(line, b"" | b"\r") {
+            if start > 0 && matches!(&self.pending[start..end], b"" | b"\r") {
                 return Ok(Some(self.line));
             }
         }
+        self.searched = self.pending.len();
         self.check_start()?;
         match self.read + self.pending.len() > MAX_HEAD {
             true => Err(NotHttp::HeadTooLarge),

@@ -7,14 +7,15 @@ use futures_util::future::{BoxFuture, Shared, WeakShared};
 use std::collections::HashMap;
 use std::future::Future;
 use std::net::IpAddr;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::Semaphore;
 
 /// Names that are remembered.
 const MOST_NAMES: usize = 4096;
-/// A look-up that was given up after so long is taken to be of a name that nobody answers for.
-const SILENCE: Duration = Duration::from_millis(500);
+/// A look-up that takes so long is slow, whatever comes of it: nobody may answer for the name.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 pub type Outcome = Result<Arc<[IpAddr]>, LookupFailure>;
 type Flight = Shared<BoxFuture<'static, Outcome>>;
@@ -28,25 +29,42 @@ enum Entry {
     Known {
         outcome: Outcome,
         until: Instant,
+        was_slow: bool,
     },
-    /// The last look-up was given up before anything was heard.
-    Silent,
+    /// The last look-up was slow, and was given up.
+    Slow,
 }
 
-/// Bounds of look-ups at once. Names that did not answer the last time have a share of them, so that the others go on.
+/// Bounds of look-ups at once. Slow ones have a share of their own, so that the others go on.
 struct Slots {
-    all: Semaphore,
-    silent: Semaphore,
+    quick: Semaphore,
+    slow: Semaphore,
 }
 
 impl Slots {
-    /// An error is that of a closed semaphore: these are never closed.
-    async fn take(&self, was_silent: bool) -> [Option<SemaphorePermit<'_>>; 2] {
-        let silent = match was_silent {
-            true => self.silent.acquire().await.ok(),
-            false => None,
-        };
-        [silent, self.all.acquire().await.ok()]
+    /// Asks, unless the name was slow the last time, among the quick ones; after a while it goes on among the slow ones, or,
+    /// if there is no room, starts anew there. These semaphores are never closed, which would be their error.
+    async fn ask<F>(&self, watch: &mut Watch, look_up: impl Fn() -> F) -> Answer
+    where
+        F: Future<Output = Answer>,
+    {
+        if !watch.is_slow {
+            let quick = self.quick.acquire().await;
+            let mut asking = pin!(look_up());
+            if let Ok(answer) = tokio::time::timeout(PATIENCE, &mut asking).await {
+                return answer;
+            }
+            watch.is_slow = true;
+            if let Ok(_slow) = self.slow.try_acquire() {
+                drop(quick);
+                return asking.await;
+            }
+        }
+        let _slow = self.slow.acquire().await;
+        let asked = Instant::now();
+        let answer = look_up().await;
+        watch.is_slow = asked.elapsed() >= PATIENCE;
+        answer
     }
 }
 
@@ -64,18 +82,20 @@ pub struct Cache {
 impl Cache {
     /// With so many look-ups at once, at the most.
     pub fn new(at_once: usize) -> Self {
+        let slow = (at_once / 4).max(1);
         Self {
             names: Mutex::default(),
             slots: Slots {
-                all: Semaphore::new(at_once),
-                silent: Semaphore::new((at_once / 4).max(1)),
+                quick: Semaphore::new(at_once.saturating_sub(slow).max(1)),
+                slow: Semaphore::new(slow),
             },
         }
     }
 
     /// What is known of a name, or what a look-up finds. It ends when nobody waits for it any more.
-    pub async fn find<F>(self: &Arc<Self>, name: &str, look_up: impl FnOnce() -> F) -> Outcome
+    pub async fn find<L, F>(self: &Arc<Self>, name: &str, look_up: L) -> Outcome
     where
+        L: Fn() -> F + Send + Sync + 'static,
         F: Future<Output = Answer> + Send + 'static,
     {
         let flight = {
@@ -83,7 +103,7 @@ impl Cache {
             match names.look(name) {
                 Seen::Known(outcome) => return outcome,
                 Seen::Flying(flight) => flight,
-                Seen::Nothing { was_silent } => self.start(&mut names, name, was_silent, look_up()),
+                Seen::Nothing { was_slow } => self.start(&mut names, name, was_slow, look_up),
             }
         };
         flight.await
@@ -94,13 +114,17 @@ impl Cache {
         self.lock().entries.clear();
     }
 
-    fn start(
+    fn start<L, F>(
         self: &Arc<Self>,
         names: &mut Names,
         name: &str,
-        was_silent: bool,
-        look_up: impl Future<Output = Answer> + Send + 'static,
-    ) -> Flight {
+        was_slow: bool,
+        look_up: L,
+    ) -> Flight
+    where
+        L: Fn() -> F + Send + Sync + 'static,
+        F: Future<Output = Answer> + Send + 'static,
+    {
         let name: Arc<str> = name.into();
         names.flights += 1;
         let number = names.flights;
@@ -108,8 +132,7 @@ impl Cache {
             cache: Arc::clone(self),
             name: Arc::clone(&name),
             number,
-            was_silent,
-            asked: None,
+            is_slow: was_slow,
             has_ended: false,
         };
         let flight = fly(watch, look_up).boxed().shared();
@@ -133,26 +156,24 @@ impl Cache {
 enum Seen {
     Known(Outcome),
     Flying(Flight),
-    Nothing { was_silent: bool },
+    Nothing { was_slow: bool },
 }
 
 impl Names {
     fn look(&self, name: &str) -> Seen {
-        let was_silent = match self.entries.get(name) {
-            Some(Entry::Known { outcome, until }) if Instant::now() < *until => {
+        let was_slow = match self.entries.get(name) {
+            Some(Entry::Known { outcome, until, .. }) if Instant::now() < *until => {
                 return Seen::Known(outcome.clone());
             }
             Some(Entry::Flying { flight, .. }) => match flight.upgrade() {
                 Some(flight) => return Seen::Flying(flight),
                 None => false,
             },
-            Some(Entry::Known { outcome, .. }) => {
-                outcome.as_ref().is_err_and(LookupFailure::is_silence)
-            }
-            Some(Entry::Silent) => true,
+            Some(Entry::Known { was_slow, .. }) => *was_slow,
+            Some(Entry::Slow) => true,
             None => false,
         };
-        Seen::Nothing { was_silent }
+        Seen::Nothing { was_slow }
     }
 
     /// Look-ups under way stay: there are no more of them than of requests under way.
@@ -164,7 +185,7 @@ impl Names {
         let is_current = |entry: &Entry| match entry {
             Entry::Flying { .. } => true,
             Entry::Known { until, .. } => now < *until,
-            Entry::Silent => false,
+            Entry::Slow => false,
         };
         self.entries.retain(|_, entry| is_current(entry));
         if self.entries.len() >= MOST_NAMES {
@@ -192,9 +213,8 @@ struct Watch {
     cache: Arc<Cache>,
     name: Arc<str>,
     number: u64,
-    was_silent: bool,
-    /// Since when servers are being asked.
-    asked: Option<Instant>,
+    /// It is slow, or the last one was.
+    is_slow: bool,
     has_ended: bool,
 }
 
@@ -207,17 +227,17 @@ impl Watch {
 impl Drop for Watch {
     fn drop(&mut self) {
         if !self.has_ended {
-            let was_in_vain = self.asked.is_some_and(|since| since.elapsed() >= SILENCE);
-            self.land((self.was_silent || was_in_vain).then_some(Entry::Silent));
+            self.land(self.is_slow.then_some(Entry::Slow));
         }
     }
 }
 
-async fn fly(mut watch: Watch, look_up: impl Future<Output = Answer>) -> Outcome {
+async fn fly<F>(mut watch: Watch, look_up: impl Fn() -> F) -> Outcome
+where
+    F: Future<Output = Answer>,
+{
     let cache = Arc::clone(&watch.cache);
-    let _slot = cache.slots.take(watch.was_silent).await;
-    watch.asked = Some(Instant::now());
-    let (outcome, lifetime) = match look_up.await {
+    let (outcome, lifetime) = match cache.slots.ask(&mut watch, look_up).await {
         Ok(found) => (Ok(found.addresses.into()), found.lifetime),
         Err(failed) => (Err(failed.reason), failed.lifetime),
     };
@@ -225,6 +245,7 @@ async fn fly(mut watch: Watch, look_up: impl Future<Output = Answer>) -> Outcome
     watch.land(Some(Entry::Known {
         outcome: Outcome::clone(&outcome),
         until: Instant::now() + lifetime,
+        was_slow: watch.is_slow,
     }));
     outcome
 }

@@ -33,11 +33,6 @@ pub enum LookupFailure {
 }
 
 impl LookupFailure {
-    /// Whether nothing was heard, so that the next look-up of this name may be in vain for long, too.
-    pub fn is_silence(&self) -> bool {
-        *self == Self::NoAnswer
-    }
-
     /// Whether that is an answer, and no failure to get one.
     pub fn tells_of_the_name(&self) -> bool {
         matches!(self, Self::NotAName | Self::NoSuchName | Self::NoAddress)

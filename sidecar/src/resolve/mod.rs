@@ -132,8 +132,11 @@ impl PolicyResolver {
         if let Some(addresses) = system.known(name) {
             return Ok(addresses.into());
         }
-        let asked = name.to_owned();
-        let ask = || async move { system.ask(&asked).await };
+        let asked: Arc<str> = name.into();
+        let ask = move || {
+            let (system, name) = (Arc::clone(&system), Arc::clone(&asked));
+            async move { system.ask(&name).await }
+        };
         self.cache.find(name, ask).await
     }
 }

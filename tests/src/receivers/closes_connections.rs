@@ -19,12 +19,17 @@ pub enum Closing {
     ResetNextRequest,
     /// When the next request comes, with the 408 that was meant for the time before it.
     NextRequestWith408,
+    /// The same, and a reset before its body is complete.
+    ResetNextRequestWith408,
     /// When the next request comes, after a byte of an answer.
     NextRequestInTheMiddle,
 }
 
 const TIMED_OUT: &str =
     "HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+
+const TIMED_OUT_IN_PART: &str =
+    "HTTP/1.1 408 Request Timeout\r\nContent-Length: 9\r\nConnection: close\r\n\r\nslow";
 
 /// Answers 200 and keeps the connection, until it does not.
 ///
@@ -55,6 +60,11 @@ pub fn closes_connections(closing: Closing) -> Result<Server> {
                 Closing::NextRequestWith408 => {
                     connection.request().await?;
                     return connection.say(TIMED_OUT).await;
+                }
+                Closing::ResetNextRequestWith408 => {
+                    connection.request().await?;
+                    connection.say(TIMED_OUT_IN_PART).await?;
+                    return connection.reset_on_close();
                 }
                 Closing::NextRequestInTheMiddle => {
                     connection.request().await?;

@@ -16,23 +16,26 @@ fn found(seconds: u64) -> Answer {
 async fn one_look_up_serves_all_who_wait_and_those_who_come_later() {
     let cache = Arc::new(Cache::new(4));
     let (asked, answer) = (Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));
-    let look_up = || {
-        let (asked, answer) = (Arc::clone(&asked), Arc::clone(&answer));
+    let counted = Arc::clone(&asked);
+    let awaited = Arc::clone(&answer);
+    let look_up = move || {
+        let (asked, answer) = (Arc::clone(&counted), Arc::clone(&awaited));
         async move {
             asked.fetch_add(1, Ordering::SeqCst);
             answer.notified().await;
             found(60)
         }
     };
-    let waiting = async { tokio::join!(cache.find("a", look_up), cache.find("a", look_up)) };
+    let find = || cache.find("a", look_up.clone());
+    let waiting = async { tokio::join!(find(), find()) };
     let answering = async { answer.notify_one() };
     let ((first, second), ()) = tokio::join!(waiting, answering);
     assert!(first.is_ok() && second.is_ok());
-    assert!(cache.find("a", look_up).await.is_ok());
+    assert!(find().await.is_ok());
     assert_eq!(asked.load(Ordering::SeqCst), 1);
     cache.forget();
     answer.notify_one();
-    assert!(cache.find("a", look_up).await.is_ok());
+    assert!(find().await.is_ok());
     assert_eq!(asked.load(Ordering::SeqCst), 2);
 }
 
@@ -54,7 +57,7 @@ async fn names_that_never_answer_leave_most_slots_to_others() {
     };
     // Known to be silent, since they were given up late.
     for n in 0..8 {
-        let given_up = tokio::time::timeout(SILENCE + Duration::from_millis(20), dead(n)).await;
+        let given_up = tokio::time::timeout(PATIENCE + Duration::from_millis(20), dead(n)).await;
         assert!(given_up.is_err());
     }
     let mut again: Vec<_> = (0..8).map(|n| tokio::spawn(dead(n))).collect();
@@ -64,6 +67,45 @@ async fn names_that_never_answer_leave_most_slots_to_others() {
         assert!(cache.find(&name, || async { found(60) }).await.is_ok());
     }
     again.iter_mut().for_each(|task| task.abort());
+}
+
+#[tokio::test]
+async fn names_that_are_slow_for_the_first_time_hold_up_others_for_a_moment() {
+    let cache = Arc::new(Cache::new(4));
+    let mut slow = tokio::task::JoinSet::new();
+    for n in 0..8 {
+        let cache = Arc::clone(&cache);
+        slow.spawn(async move { cache.find(&format!("slow{n}"), pending).await });
+    }
+    tokio::task::yield_now().await;
+    let alive = cache.find("alive", || async { found(60) });
+    let alive = tokio::time::timeout(PATIENCE * 10, alive).await;
+    assert!(
+        alive.is_ok(),
+        "it waits behind those that nobody answers for"
+    );
+}
+
+#[tokio::test]
+async fn a_slow_failure_is_slow_as_silence_is() {
+    let cache = Arc::new(Cache::new(4));
+    let fails = |after: Duration| {
+        move || async move {
+            tokio::time::sleep(after).await;
+            Err(Failed {
+                reason: LookupFailure::ServerFailed("Server Failure".to_owned()),
+                lifetime: Duration::ZERO,
+            })
+        }
+    };
+    for (after, is_slow) in [
+        (PATIENCE + Duration::from_millis(20), true),
+        (Duration::ZERO, false),
+    ] {
+        assert!(cache.find("a", fails(after)).await.is_err());
+        let seen = cache.lock().look("a");
+        assert!(matches!(seen, Seen::Nothing { was_slow } if was_slow == is_slow));
+    }
 }
 
 #[tokio::test]
