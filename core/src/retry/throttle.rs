@@ -24,10 +24,9 @@ impl Throttle {
         else {
             return None;
         };
-        match (status, retry_after) {
-            (429 | 502 | 503 | 504, Some(asked)) if !asked.is_zero() => {
-                Some(Self::Wait((*asked).min(cap)))
-            }
+        let asked = retry_after.map(|asked| asked.min(cap));
+        match (status, asked) {
+            (429 | 502 | 503 | 504, Some(asked)) if !asked.is_zero() => Some(Self::Wait(asked)),
             (429, _) => Some(Self::TooMany),
             (502 | 504, _) => Some(Self::Overloaded),
             _ => None,
@@ -75,6 +74,15 @@ mod tests {
             // A date that has passed says no more.
             assert_eq!(of(status, Some(0)), Some(slower), "{status}");
         }
+        // Nobody may ask for a time.
+        let too_many = Outcome::Response {
+            status: 429,
+            retry_after: Some(cap),
+        };
+        assert_eq!(
+            Throttle::of(&too_many, Duration::ZERO),
+            Some(Throttle::TooMany)
+        );
         for status in [200, 301, 400, 404, 410, 413, 500, 503] {
             assert_eq!(of(status, None), None, "{status}");
         }

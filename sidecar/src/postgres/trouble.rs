@@ -3,10 +3,18 @@
 use crate::tls;
 use std::fmt;
 use std::time::Duration;
-use tokio_postgres::error::SqlState;
+use tokio_postgres::error::{DbError, Severity, SqlState};
 
 /// The SQLSTATE of `webhooks.check_adopted()`.
 const NOT_ADOPTED: &str = "WHCPY";
+
+/// With which a server refuses what the startup packet asks for: values of settings, settings that can't be set now, a
+/// database that takes no connections.
+const REFUSED_STARTS: [SqlState; 3] = [
+    SqlState::INVALID_PARAMETER_VALUE,
+    SqlState::CANT_CHANGE_RUNTIME_PARAM,
+    SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
+];
 
 /// Why no session could be had at one address.
 #[derive(Debug, thiserror::Error)]
@@ -143,8 +151,18 @@ fn is_permanent(error: &tokio_postgres::Error) -> bool {
     let class = &code.code()[..2];
     // Rights, names, versions. What clashes with others' locks is not theirs.
     ["28", "3D", "3F", "42"].contains(&class)
+        || is_fatal(error) && REFUSED_STARTS.contains(code)
         || *code == SqlState::READ_ONLY_SQL_TRANSACTION
         || code.code() == NOT_ADOPTED
+}
+
+/// The session ends with it, or never begins.
+fn is_fatal(error: &tokio_postgres::Error) -> bool {
+    // Poolers may say it in one way alone.
+    let is_fatal = |server: &DbError| {
+        server.parsed_severity() == Some(Severity::Fatal) || server.severity() == "FATAL"
+    };
+    error.as_db_error().is_some_and(is_fatal)
 }
 
 fn is_about_tls(error: &tokio_postgres::Error) -> bool {
@@ -180,7 +198,10 @@ pub fn describe(error: &tokio_postgres::Error) -> String {
             format!("{}: {}; {hint}", server.severity(), server.message())
         }
         Some(server) => {
-            let advice = advice(server.code(), server.message());
+            let advice = match is_fatal(error) {
+                true => advice_to_begin(server.code(), server.message()),
+                false => advice(server.code()),
+            };
             format!("{}: {}{advice}", server.severity(), server.message())
         }
         None => {
@@ -200,7 +221,8 @@ pub fn describe(error: &tokio_postgres::Error) -> String {
     }
 }
 
-fn advice(code: &SqlState, message: &str) -> &'static str {
+/// For a session that is there.
+fn advice(code: &SqlState) -> &'static str {
     match *code {
         SqlState::UNDEFINED_FUNCTION
         | SqlState::INVALID_SCHEMA_NAME
@@ -208,6 +230,16 @@ fn advice(code: &SqlState, message: &str) -> &'static str {
             "; is the extension installed in this database (CREATE EXTENSION webhooks), in this sidecar's version?"
         }
         SqlState::INSUFFICIENT_PRIVILEGE => "; grant the role webhooks_sidecar to this user",
+        SqlState::READ_ONLY_SQL_TRANSACTION => {
+            "; name the primary, or all servers with target_session_attrs=read-write"
+        }
+        _ => "",
+    }
+}
+
+/// For one that the server did not let begin.
+fn advice_to_begin(code: &SqlState, message: &str) -> &'static str {
+    match *code {
         SqlState::INVALID_CATALOG_NAME => {
             "; name the database that has the extension (dbname, PGDATABASE), or create it"
         }
@@ -221,8 +253,14 @@ fn advice(code: &SqlState, message: &str) -> &'static str {
         SqlState::INVALID_PASSWORD | SqlState::INVALID_AUTHORIZATION_SPECIFICATION => {
             "; check the user, its password and pg_hba.conf"
         }
-        SqlState::READ_ONLY_SQL_TRANSACTION => {
-            "; name the primary, or all servers with target_session_attrs=read-write"
+        SqlState::INSUFFICIENT_PRIVILEGE => {
+            "; let this user connect (GRANT CONNECT ON DATABASE …); if it is about a setting, leave that out of options= and PGOPTIONS"
+        }
+        SqlState::INVALID_PARAMETER_VALUE
+        | SqlState::CANT_CHANGE_RUNTIME_PARAM
+        | SqlState::UNDEFINED_OBJECT => "; correct options= or PGOPTIONS",
+        SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE => {
+            "; let it take connections (ALTER DATABASE … ALLOW_CONNECTIONS true), or name another database"
         }
         SqlState::TOO_MANY_CONNECTIONS => {
             "; the sidecar needs up to five sessions: raise max_connections, or the limit of its role or database"

@@ -105,7 +105,7 @@ impl Parameters {
     }
 
     fn set_default(&mut self, keyword: &'static str, value: String, source: Source) {
-        // An empty value is none, as to libpq.
+        // An empty value is none.
         let is_given = |given: &Given| !given.value.is_empty();
         if !self.given.get(keyword).is_some_and(is_given) {
             self.set(keyword, value, source);

@@ -58,6 +58,10 @@ fn strings_are_read_as_libpq_reads_them() {
     );
     reads("postgresql://host?", &[("host", "host")]);
     reads(
+        "postgresql://host?user=u&",
+        &[("host", "host"), ("user", "u")],
+    );
+    reads(
         "postgresql://[2001:db8::1234]:5433,b,[::1]/d",
         &[
             ("host", "2001:db8::1234,b,::1"),

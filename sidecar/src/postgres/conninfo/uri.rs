@@ -29,6 +29,8 @@ pub(super) fn parse(text: &str) -> Result<Vec<(String, String)>, String> {
     }
     pairs.extend(hosts_and_ports(hosts)?);
     push(&mut pairs, "dbname", database.unwrap_or_default())?;
+    // One & after the last is nothing, as to libpq.
+    let query = query.map(|query| query.strip_suffix('&').unwrap_or(query));
     for parameter in query.into_iter().flat_map(|query| query.split('&')) {
         pairs.push(named(parameter)?);
     }

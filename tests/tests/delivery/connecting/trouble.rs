@@ -114,6 +114,66 @@ async fn it_gives_up_when_asked_with_a_code_for_supervisors() {
     }
 }
 
+/// What the server refuses of the startup packet stays as it is until somebody corrects it.
+#[tokio::test]
+async fn a_session_that_the_server_never_lets_begin_has_to_be_put_right() {
+    let cluster = Cluster::start(Settings::default()).await.unwrap();
+    let db = Database::create(&cluster, "begins").await.unwrap();
+    let closed = Database::existing(&cluster, "closed");
+    db.execute("create database closed allow_connections false")
+        .await
+        .unwrap();
+    let name = db.name();
+    db.execute(&format!(
+        "create role stranger login; revoke connect on database {name} from public; grant connect on database {name} to sidecar"
+    ))
+    .await
+    .unwrap();
+    let with = |option: &str| format!("{}?options=-c%20{option}", db.url("sidecar"));
+    for (url, words, advice) in [
+        (
+            with("geqo%3Dmaybe"),
+            "requires a Boolean value",
+            "correct options=",
+        ),
+        (
+            with("shared_buffers%3D1MB"),
+            "cannot be changed",
+            "correct options=",
+        ),
+        (
+            with("nonsense%3D1"),
+            "unrecognized configuration parameter",
+            "correct options=",
+        ),
+        (
+            with("log_statement%3Dall"),
+            "permission denied to set parameter",
+            "leave that out of options=",
+        ),
+        (
+            closed.url("sidecar"),
+            "not currently accepting connections",
+            "ALLOW_CONNECTIONS",
+        ),
+        (
+            db.url("stranger"),
+            "permission denied for database",
+            "GRANT CONNECT",
+        ),
+    ] {
+        let options = Options::default()
+            .arg("--give-up-after=1")
+            .database_url(url);
+        let mut sidecar = Sidecar::spawn(&db, options).unwrap();
+        let status = sidecar.wait_exit(PATIENCE).await.unwrap();
+        assert_eq!(status.code(), Some(78), "{words}");
+        let complaints = said(&sidecar, words);
+        let complaint = complaints.first().unwrap();
+        assert!(complaint.contains(advice), "{}", complaint.raw);
+    }
+}
+
 /// It counts from when there was a session last.
 #[tokio::test]
 async fn it_gives_up_after_it_worked_too() {
