@@ -125,7 +125,7 @@ async fn a_session_that_the_server_never_lets_begin_has_to_be_put_right() {
         .unwrap();
     let name = db.name();
     db.execute(&format!(
-        "create role stranger login; revoke connect on database {name} from public; grant connect on database {name} to sidecar"
+        "revoke connect on database {name} from public; grant connect on database {name} to sidecar"
     ))
     .await
     .unwrap();
