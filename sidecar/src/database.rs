@@ -29,6 +29,8 @@ impl Database {
             let password = std::fs::read_to_string(file)
                 .with_context(|| format!("can't read the password file {}", file.display()))?;
             let password = password.strip_suffix('\n').unwrap_or(&password);
+            // As editors of other systems end a line.
+            let password = password.strip_suffix('\r').unwrap_or(password);
             anyhow::ensure!(
                 !password.is_empty(),
                 "the password file {} is empty: write the password into it, or leave --password-file out",
