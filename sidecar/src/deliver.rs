@@ -92,7 +92,7 @@ impl Deliverer {
         let resolver = PolicyResolver::new(args)?;
         let tls = tls::config(args.receiver_ca_file.as_deref())?;
         Ok(Self {
-            client: Client::new(resolver, tls, args.concurrency as usize),
+            client: Client::new(resolver, tls, args.connections()),
             user_agent: args.user_agent.clone(),
             templating: Templating::new(),
             warnings: Arc::default(),

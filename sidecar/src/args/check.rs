@@ -91,6 +91,14 @@ impl RunArgs {
         u64::from(self.concurrency) + OTHER_FILES
     }
 
+    /// Most connections to receivers, idle ones included: each subscription has its own, and with no room beyond those in
+    /// use, each request would close another's idle connection and open one.
+    pub fn connections(&self) -> usize {
+        let spare = open_files::raise_limit().saturating_sub(self.needed_files());
+        let idle = (3 * u64::from(self.concurrency)).min(spare / 4);
+        usize::try_from(u64::from(self.concurrency) + idle).unwrap_or(usize::MAX)
+    }
+
     fn check_open_files(&self, limit: u64) -> anyhow::Result<()> {
         let needed = self.needed_files();
         let lower = match limit.saturating_sub(OTHER_FILES) {
