@@ -8,8 +8,7 @@ use anyhow::ensure;
 use ipnet::IpNet;
 use std::time::Duration;
 
-/// Open files beside those of requests under way: sessions with the database, a few look-ups of names, the log,
-/// and some connections kept for the next request.
+/// Open files beside those of connections to receivers: sessions with the database, a few look-ups of names, the log.
 const OTHER_FILES: u64 = 64;
 /// With fewer requests at once, a few receivers that hang leave none to the others.
 const FEW: u32 = 16;
@@ -86,8 +85,8 @@ impl RunArgs {
         Ok(())
     }
 
-    /// Open files without those of look-ups of names, of which there are as many as fit.
-    pub fn needed_files(&self) -> u64 {
+    /// Open files without which it does not start: idle connections and look-ups of names are as many as fit.
+    fn needed_files(&self) -> u64 {
         u64::from(self.concurrency) + OTHER_FILES
     }
 
@@ -97,6 +96,11 @@ impl RunArgs {
         let spare = open_files::raise_limit().saturating_sub(self.needed_files());
         let idle = (3 * u64::from(self.concurrency)).min(spare / 4);
         usize::try_from(u64::from(self.concurrency) + idle).unwrap_or(usize::MAX)
+    }
+
+    /// Open files that are left for look-ups of names.
+    pub fn files_for_lookups(&self) -> u64 {
+        open_files::raise_limit().saturating_sub(self.connections() as u64 + OTHER_FILES)
     }
 
     fn check_open_files(&self, limit: u64) -> anyhow::Result<()> {

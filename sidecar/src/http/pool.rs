@@ -3,7 +3,7 @@
 
 use super::connect::Origin;
 use super::connection::Connection;
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -15,6 +15,9 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 const MAX_IDLE_PER_KEY: usize = 32;
 /// How often idle connections are looked at, while there are any.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
+/// How many of them are asked then whether the receiver has closed them: each is a system call under the lock. Those that
+/// are to be used are asked in any case.
+const ASKED_PER_SWEEP: usize = 64;
 
 /// Who may use a connection.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -37,6 +40,8 @@ struct State {
     /// All idle ones by age.
     by_age: BTreeMap<u64, Key>,
     next_age: u64,
+    /// Which ones the next sweep asks first.
+    next_asked: u64,
     is_swept: bool,
 }
 
@@ -157,23 +162,36 @@ impl State {
         closed
     }
 
-    /// Takes those out whose time is over or that the receiver has closed.
+    /// Takes those out whose time is over and, of some at a time, those that the receiver has closed.
     fn take_ended(&mut self, now: Instant) -> Vec<Idle> {
+        let asked: HashSet<u64> = self
+            .by_age
+            .range(self.next_asked..)
+            .map(|(age, _)| *age)
+            .take(ASKED_PER_SWEEP)
+            .collect();
+        self.next_asked = match asked.len() < ASKED_PER_SWEEP {
+            true => 0,
+            false => asked.iter().max().map_or(0, |last| last + 1),
+        };
         let mut closed = Vec::new();
         let by_age = &mut self.by_age;
         self.idle.retain(|_, of_key| {
-            let mut kept = VecDeque::with_capacity(of_key.len());
-            for mut idle in of_key.drain(..) {
-                if now < idle.until && idle.connection.is_quiet() {
-                    kept.push_back(idle);
-                } else {
-                    by_age.remove(&idle.age);
-                    closed.push(idle);
+            let is_over = |idle: &mut Idle| {
+                now >= idle.until || asked.contains(&idle.age) && !idle.connection.is_quiet()
+            };
+            let mut at = 0;
+            while at < of_key.len() {
+                match of_key.get_mut(at).is_some_and(is_over) {
+                    true => closed.extend(of_key.remove(at)),
+                    false => at += 1,
                 }
             }
-            *of_key = kept;
             !of_key.is_empty()
         });
+        for idle in &closed {
+            by_age.remove(&idle.age);
+        }
         closed
     }
 }
@@ -218,6 +236,35 @@ mod tests {
                 port: 80,
             },
         }
+    }
+
+    #[tokio::test]
+    async fn sweeps_find_all_that_receivers_have_closed_some_at_a_time() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let pool = Pool::new(1000);
+        let count = 2 * ASKED_PER_SWEEP + 1;
+        for n in 0..count {
+            let stream = TcpStream::connect(listener.local_addr().unwrap());
+            let connection = Connection::plain(stream.await.unwrap());
+            // It closes at once.
+            drop(listener.accept().await.unwrap());
+            let key = Key {
+                subscription_id: Uuid::from_u128(n as u128),
+                ..key()
+            };
+            let (slot, _) = pool.take(&key);
+            pool.put(slot, key, connection, None);
+        }
+        let mut state = pool.lock();
+        let left: Vec<usize> = std::iter::from_fn(|| {
+            let ended = state.take_ended(Instant::now());
+            drop(ended);
+            Some(state.by_age.len())
+        })
+        .take(3)
+        .collect();
+        assert_eq!(left, [ASKED_PER_SWEEP + 1, 1, 0]);
+        assert!(state.idle.is_empty());
     }
 
     #[tokio::test]

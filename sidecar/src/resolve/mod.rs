@@ -13,7 +13,6 @@ mod servers;
 mod system;
 
 use crate::args::RunArgs;
-use crate::open_files;
 use cache::Cache;
 pub use failure::LookupFailure;
 use futures_util::TryFutureExt;
@@ -73,8 +72,7 @@ impl PolicyResolver {
             denied: args.deny_networks.clone(),
         };
         let sources = Sources::of_this_system(args.dns_servers.clone());
-        let spare = open_files::raise_limit().saturating_sub(args.needed_files());
-        Self::with(policy, sources, spare / FILES)
+        Self::with(policy, sources, args.files_for_lookups() / FILES)
     }
 
     fn with(policy: AddressPolicy, sources: Sources, at_once: u64) -> Result<Self, NetError> {

@@ -10,7 +10,7 @@ use tokio_rustls::TlsAcceptor;
 pub struct Certificate {
     /// PEM file with the authority's certificate.
     pub authority: NamedTempFile,
-    config: Arc<ServerConfig>,
+    config: ServerConfig,
 }
 
 impl Certificate {
@@ -35,12 +35,22 @@ impl Certificate {
             .unwrap();
         Self {
             authority: file,
-            config: Arc::new(config),
+            config,
         }
     }
 
-    /// Makes connections of those accepted.
+    /// Makes connections of those accepted, and offers no protocol.
     pub fn acceptor(&self) -> TlsAcceptor {
-        TlsAcceptor::from(Arc::clone(&self.config))
+        self.acceptor_offering(&[])
+    }
+
+    /// As [`acceptor`](Self::acceptor), with these protocols (ALPN).
+    pub fn acceptor_offering(&self, protocols: &[&str]) -> TlsAcceptor {
+        let mut config = self.config.clone();
+        config.alpn_protocols = protocols
+            .iter()
+            .map(|name| name.as_bytes().to_vec())
+            .collect();
+        TlsAcceptor::from(Arc::new(config))
     }
 }

@@ -8,12 +8,11 @@ use hyper::Version;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
-use rustls::ServerConfig;
-use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tempfile::NamedTempFile;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
+
+use crate::certificate::Certificate;
 
 /// An HTTPS server, certified for localhost (not for 127.0.0.1) by an authority that nobody knows. It answers 200, and
 /// 200 KiB.
@@ -32,40 +31,19 @@ impl TlsReceiver {
 
     /// Starts it on the current runtime. It speaks HTTP/2 or HTTP/1.1, and nothing else.
     pub async fn start_offering(version: Version) -> Self {
-        let authority_key = KeyPair::generate().unwrap();
-        let mut authority = CertificateParams::new([]).unwrap();
-        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let file = NamedTempFile::new().unwrap();
-        let certificate = authority.self_signed(&authority_key).unwrap();
-        std::fs::write(file.path(), certificate.pem()).unwrap();
-        let issuer = Issuer::new(authority, authority_key);
-
-        let key = KeyPair::generate().unwrap();
-        let certificate = CertificateParams::new(["localhost".to_owned()]).unwrap();
-        let certificate = certificate.signed_by(&key, &issuer).unwrap();
-        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let mut config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![certificate.der().clone()], key)
-            .unwrap();
-        if version == Version::HTTP_2 {
-            config.alpn_protocols = vec![b"h2".to_vec()];
-        }
-
+        let certificate = Certificate::for_localhost();
+        let protocols: &[&str] = match version {
+            Version::HTTP_2 => &["h2"],
+            _ => &[],
+        };
+        let acceptor = certificate.acceptor_offering(protocols);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let requests = Arc::new(AtomicU64::new(0));
-        tokio::spawn(serve(
-            listener,
-            TlsAcceptor::from(Arc::new(config)),
-            Arc::clone(&requests),
-        ));
+        tokio::spawn(serve(listener, acceptor, Arc::clone(&requests)));
         Self {
             address,
-            authority: file,
+            authority: certificate.authority,
             requests,
         }
     }

@@ -1,7 +1,9 @@
 //! Values that on_change names, and values that can't be sent.
 
+use webhooks_tests::database::{Database, PUBLISHER_ROLE};
+
 use super::{TENANT, session};
-use crate::session::literal;
+use crate::session::{Session, literal};
 
 #[tokio::test]
 async fn values_of_on_change_are_of_the_column_s_type() {
@@ -265,4 +267,42 @@ async fn as_many_columns_as_postgresql_has() {
         .run("set statement_timeout = '20s'; update wide set c2 = 'x'; delete from wide")
         .await;
     assert_eq!(session.published().await.len(), 4);
+}
+
+/// Publishers may call what the functions of watched tables call: with anything.
+#[tokio::test]
+async fn sizes_are_asked_of_types_of_variable_length_alone() {
+    let db = Database::fresh("watch_sizes").await.unwrap();
+    let session = Session::open_as(&db, PUBLISHER_ROLE).await;
+    for values in [
+        "1",
+        "'a'::text, 1::bigint",
+        "null::integer",
+        "gen_random_uuid()",
+        "'a'::name",
+        "'a'",
+        "null",
+        "point(1, 2)",
+        "'a'::\"char\"",
+    ] {
+        let refusal = session
+            .refused(&format!("select webhooks.large_values({values})"))
+            .await;
+        assert_eq!(refusal.code, "22023", "{values}: {refusal:?}");
+        assert!(
+            refusal.message.contains("of variable length"),
+            "{refusal:?}"
+        );
+    }
+    for (values, sizes) in [
+        ("'a'::text, null::jsonb", "null"),
+        ("variadic array['a', 'b']", "null"),
+        (
+            "repeat('x', 1000001), null::text, '[1]'::jsonb, array[1]",
+            "{1000001,NULL,16,24}",
+        ),
+    ] {
+        let asked = format!("select webhooks.large_values({values})");
+        assert_eq!(session.text(&asked).await, sizes, "{values}");
+    }
 }
