@@ -19,7 +19,7 @@ begin
         special := webhooks.special_address(after.webhook_url);
         if special is not null then
             raise notice 'the address in webhook_url is not on the public internet: %', special
-                using hint = 'Sidecars deliver to it only if they are started with --allow-network for it.';
+                using hint = 'Sidecars deliver to it only if they are started with --allow-network for it, and to 168.63.129.16 never.';
         end if;
     end if;
     if is_cloudevents

@@ -20,7 +20,7 @@ mod tests;
 mod throttle;
 
 pub use outcome::Outcome;
-pub use retry_after::{parse_retry_after, wait_asked_for};
+pub use retry_after::wait_asked_for;
 pub use schedule::RetrySchedule;
 pub use throttle::Throttle;
 

@@ -11,7 +11,7 @@ pub enum Outcome {
     Response {
         /// The HTTP status.
         status: u16,
-        /// The Retry-After header, see [`parse_retry_after`](super::parse_retry_after).
+        /// The Retry-After header, see [`wait_asked_for`](super::wait_asked_for).
         retry_after: Option<Duration>,
     },
     /// The deadline for connecting, sending and reading passed.

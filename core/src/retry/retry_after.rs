@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 /// Reads a Retry-After value: seconds, of which any number of digits is taken, or an HTTP date.
 ///
 /// Returns: how long to wait from `now`, zero if the date has passed; `None` if the value is neither.
-pub fn parse_retry_after(value: &str, now: SystemTime) -> Option<Duration> {
+fn parse_retry_after(value: &str, now: SystemTime) -> Option<Duration> {
     let value = value.trim_matches([' ', '\t']);
     if !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit()) {
         // Digits that do not parse are too many.
