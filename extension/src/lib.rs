@@ -5,6 +5,7 @@
 //!
 //! # Layout
 //! - `context`: short CONTEXT of errors
+//! - `doorbell`: which bells a transaction has rung
 //! - `ids`: UUIDv7
 //! - `filter`: event filters
 //! - `locks`: locks that nobody else can take
@@ -23,6 +24,7 @@
 //! - `watch`: how large a value of a watched table is
 
 mod context;
+mod doorbell;
 mod filter;
 mod ids;
 mod init;

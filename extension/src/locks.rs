@@ -38,7 +38,7 @@ fn lock_xact(class: i32, key: i32) {
 
 /// Takes a lock until the end of the transaction if nobody is in the way.
 #[pg_extern(sql = false, volatile)]
-fn try_lock_xact(class: i32, key: i32, shared: bool) -> bool {
+pub fn try_lock_xact(class: i32, key: i32, shared: bool) -> bool {
     // SAFETY: as in `lock_xact`.
     let result = unsafe { pg_sys::LockAcquire(&tag(class, key), mode(shared), false, true) };
     result != pg_sys::LockAcquireResult::LOCKACQUIRE_NOT_AVAIL

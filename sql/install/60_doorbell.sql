@@ -10,13 +10,29 @@
 --     which is delivered at commit.
 --   * The server frees the locks after the commit is visible, and at once when a process dies.
 
+create function webhooks.try_bell(class integer, shard smallint)
+returns boolean
+language c volatile strict
+as 'MODULE_PATHNAME', 'try_bell_wrapper';
+comment on function webhooks.try_bell(integer, smallint) is
+    'Tries the bell of a shard: false if its owner sleeps and is to be notified. True, at little cost, once this subtransaction has rung it. Part of ring_doorbell().';
+
+create function webhooks.note_bell(shard smallint)
+returns void
+language c volatile strict
+as 'MODULE_PATHNAME', 'note_bell_wrapper';
+comment on function webhooks.note_bell(smallint) is
+    'The owner of the shard will be notified when this transaction commits: try_bell() says so from now on. Part of notify_owner().';
+
 create function webhooks.notify_owner(shard smallint)
 returns smallint
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-    perform webhooks.notify('webhooks_doorbell', shard::text);
+    if webhooks.notify('webhooks_doorbell', shard::text) then
+        perform webhooks.note_bell(shard);
+    end if;
     return shard;
 end
 $$;
@@ -28,7 +44,7 @@ comment on function webhooks.notify_owner(smallint) is
 create function webhooks.ring_doorbell(shard smallint)
 returns smallint
 language sql volatile
-return case when webhooks.try_lock_xact(webhooks.bell_lock(), shard, true) then shard else webhooks.notify_owner(shard) end;
+return case when webhooks.try_bell(webhooks.bell_lock(), shard) then shard else webhooks.notify_owner(shard) end;
 comment on function webhooks.ring_doorbell(smallint) is
     'Rings the bell of a shard, which wakes its owner at commit if it sleeps, and returns the shard. Whoever inserts into delivery_queue takes the shard from here.';
 

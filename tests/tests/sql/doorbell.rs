@@ -98,6 +98,49 @@ async fn what_is_rolled_back_wakes_nobody() {
     assert!(ear.heard(BELL).await.is_empty());
 }
 
+/// A bell is rung once in a subtransaction; what was rolled back has not rung.
+#[tokio::test]
+async fn what_follows_a_rolled_back_savepoint_rings_again() {
+    let (_db, publisher, sidecar, mut ear) = database("rings_again").await;
+    assert_eq!(sidecar.text(ARM).await, "t");
+    let before = format!("begin; savepoint s; {PUBLISH}; rollback to s");
+    publisher.run(&format!("{before}; {PUBLISH}; commit")).await;
+    assert_eq!(ear.heard(BELL).await, ["1", "2"]);
+    publisher
+        .run(&format!(
+            "{before}; savepoint t; {PUBLISH}; release t; commit"
+        ))
+        .await;
+    assert_eq!(ear.heard(BELL).await, ["1", "2"]);
+    // While it is awake the lock is what keeps it so.
+    sidecar.run(DISARM).await;
+    publisher.run(&format!("{before}; {PUBLISH}")).await;
+    assert_eq!(sidecar.text(ARM).await, "f");
+    publisher.run("commit").await;
+    assert_eq!(sidecar.text(ARM).await, "t");
+}
+
+/// What is looked at to notify an owner that sleeps costs as much as matching the event: that is done once a transaction.
+#[tokio::test]
+async fn a_statement_with_many_events_notifies_each_sleeping_owner_once() {
+    let (db, publisher, sidecar, mut ear) = database("once").await;
+    assert_eq!(sidecar.text(ARM).await, "t");
+    let superuser = Session::open(&db).await;
+    superuser.run("set track_functions = 'all'").await;
+    let publish = format!(
+        "insert into webhooks.event_logs (tenant_id, event_type, event_category, event_name)
+         select '{TENANT}', 'job.created', 'job', 'job.created' from generate_series(1, 500)"
+    );
+    superuser.run(&publish).await;
+    assert_eq!(ear.heard(BELL).await, ["1", "2"]);
+    superuser.run("select pg_stat_force_next_flush()").await;
+    let calls = "select calls from pg_stat_user_functions where funcname = 'notify_owner'";
+    assert_eq!(superuser.text(calls).await, "2");
+    // The next transaction knows nothing of it.
+    publisher.run(PUBLISH).await;
+    assert_eq!(ear.heard(BELL).await, ["1", "2"]);
+}
+
 #[tokio::test]
 async fn nobody_falls_asleep_while_a_publisher_is_in_flight() {
     let (_db, publisher, sidecar, mut ear) = database("in_flight").await;
