@@ -1,4 +1,4 @@
-//! The protocol of `60_doorbell.sql`, each party a session. The lines of a test are the order of events.
+//! The protocol of `sql/sidecar/doorbell.sql`, each party a session. The lines of a test are the order of events.
 
 use serde_json::json;
 use webhooks_tests::database::{Database, PUBLISHER_ROLE, SIDECAR_ROLE};

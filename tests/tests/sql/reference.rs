@@ -17,7 +17,7 @@ use markdown::{anchor, head, line, prose};
 const INTRODUCTION: &str = "\
 # SQL reference
 
-<!-- Made from the comments in sql/install by the tests: `UPDATE_GOLDEN=1` renews it, see tests/tests/sql/reference.rs. -->
+<!-- Made from the comments in sql by the tests: `UPDATE_GOLDEN=1` renews it, see tests/tests/sql/reference.rs. -->
 
 Every table, view and function of the schema `webhooks`, as `\\d+ webhooks.*` and `\\df+ webhooks.*` show them in psql.
 

@@ -149,7 +149,7 @@ pub const GROUPS: &[Group] = &[
     Group {
         title: "The sidecar's protocol",
         about: "What the sidecar calls, in the order of its work. Not meant for anybody else; \
-                [`sql/install`](../sql/install) explains the protocol.",
+                [`sql/sidecar`](../sql/sidecar) explains the protocol.",
         objects: &[
             "sidecar_settings()",
             "join_sidecars()",

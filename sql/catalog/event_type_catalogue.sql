@@ -1,0 +1,37 @@
+create view webhooks.event_type_catalogue with (security_invoker = true) as
+select
+    t.name,
+    v.version,
+    v.version = t.version as is_current,
+    t.category,
+    t.description,
+    t.is_builtin,
+    v.schema,
+    v.example,
+    r.body as example_payload,
+    v.deprecated_at,
+    v.deprecation
+from webhooks.event_types t
+cross join lateral (
+    select n.version::text, s.schema, coalesce(s.example, webhooks.schema_example(s.schema::text)::jsonb, '{}') as example, s.deprecated_at, s.deprecation
+    from (
+        select t.version union select o.version from webhooks.event_type_versions o where o.name = t.name
+    ) n
+    left join webhooks.event_type_versions s on s.name = t.name and s.version = n.version
+) v
+cross join lateral webhooks.render_request(
+    'envelope', null, null, null,
+    '018f3c6e-5b7a-7c2d-9e4f-1a2b3c4d5e6f', '018f3c6e-0000-7000-8000-000000000001', t.name, t.category, t.name, v.version,
+    1767323045000000, v.example::text, null, null, null, null, null, null, null) r;
+comment on view webhooks.event_type_catalogue is 'Every version of every event type, with an example of what receivers get.';
+comment on column webhooks.event_type_catalogue.name is 'The event type.';
+comment on column webhooks.event_type_catalogue.version is 'One of its versions.';
+comment on column webhooks.event_type_catalogue.is_current is 'Whether it is the current one.';
+comment on column webhooks.event_type_catalogue.category is 'Its category.';
+comment on column webhooks.event_type_catalogue.description is 'For people.';
+comment on column webhooks.event_type_catalogue.is_builtin is 'As shipped with the extension.';
+comment on column webhooks.event_type_catalogue.schema is 'JSON Schema that event_data must fit.';
+comment on column webhooks.event_type_catalogue.example is 'Example of event_data: the one registered, or one made from the schema.';
+comment on column webhooks.event_type_catalogue.example_payload is 'The body of a request about it.';
+comment on column webhooks.event_type_catalogue.deprecated_at is 'Since when it should no longer be relied upon.';
+comment on column webhooks.event_type_catalogue.deprecation is 'Why, and what to use instead.';

@@ -1,0 +1,110 @@
+create function webhooks.validate_events()
+returns trigger
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+-- As in match_events(): plans are cached per session, and only index look-ups are right.
+set enable_seqscan = off
+as $$
+declare
+    event record;
+    done boolean;
+begin
+    if webhooks.copies_events() then
+        return null;
+    end if;
+    select e.event_type, e.event_version, x.errors
+    into event
+    from new_events e
+    cross join lateral (
+        select v.schema from webhooks.event_type_versions v
+        where v.name = e.event_type and v.version = e.event_version and v.schema is not null
+        offset 0
+    ) v
+    cross join lateral (
+        select webhooks.schema_errors(v.schema::text, e.event_data::text) as errors offset 0
+    ) x
+    where x.errors is not null
+    limit 1;
+    if found then
+        -- This function and the statement that calls it, which is long.
+        done := webhooks.omit_context(2);
+        raise exception 'event_data of % (version %) does not fit its schema: %', event.event_type, event.event_version, array_to_string(event.errors, '; ')
+            using errcode = 'check_violation',
+                  hint = format('See: select schema, example from webhooks.event_type_catalogue where name = %L and version = %L;', event.event_type, event.event_version);
+    end if;
+    return null;
+end
+$$;
+comment on function webhooks.validate_events() is 'Trigger, while there are schemas: refuses events whose data does not fit the schema of their type and version.';
+
+create function webhooks.sync_validation_trigger()
+returns trigger
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+-- Publishers wait behind who waits for this lock.
+set lock_timeout = '900ms'
+as $$
+declare
+    wanted constant boolean := exists (select from webhooks.event_type_versions v where v.schema is not null);
+    found_one constant boolean := exists (
+        select from pg_trigger t where t.tgrelid = 'webhooks.event_logs'::regclass and t.tgname = 'validate_events');
+begin
+    if wanted and not found_one then
+        create trigger validate_events
+            after insert on webhooks.event_logs
+            referencing new table as new_events
+            for each statement execute function webhooks.validate_events();
+        alter table webhooks.event_logs enable always trigger validate_events;
+    elsif found_one and not wanted then
+        drop trigger validate_events on webhooks.event_logs;
+    end if;
+    return null;
+exception when lock_not_available then
+    perform webhooks.refuse_busy_log();
+    return null;
+end
+$$;
+comment on function webhooks.sync_validation_trigger() is
+    'Trigger: event_logs has the trigger validate_events if and only if a schema is registered, also after a restore.';
+
+create trigger sync_validation_trigger
+    after insert or update or delete or truncate on webhooks.event_type_versions
+    for each statement execute function webhooks.sync_validation_trigger();
+alter table webhooks.event_type_versions enable always trigger sync_validation_trigger;
+
+create function webhooks.check_event_type_version()
+returns trigger
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    objection text;
+    errors text[];
+begin
+    -- A restore brings what was accepted once.
+    if webhooks.is_restoring() then
+        return new;
+    end if;
+    objection := webhooks.schema_objection(new.schema::text);
+    if objection is not null then
+        raise exception 'invalid schema of % (version %): %', new.name, new.version, objection
+            using errcode = 'invalid_parameter_value',
+                  hint = 'Give a JSON Schema, draft 4 to 2020-12. It can''t refer to other documents, and patterns can''t look around or back, since publishers wait for them; nor can many sub-schemas look at one value.';
+    end if;
+    errors := webhooks.schema_errors(new.schema::text, new.example::text);
+    if errors is not null then
+        raise exception 'the example of % (version %) does not fit its schema: %', new.name, new.version, array_to_string(errors, '; ')
+            using errcode = 'check_violation', hint = 'Give an example that does, or register_event_type(..., example => ''null''): then one is made from the schema.';
+    end if;
+    if new.example is null and webhooks.schema_errors(new.schema::text, webhooks.schema_example(new.schema::text)) is not null then
+        raise notice 'the example made for % (version %) does not fit its schema', new.name, new.version
+            using hint = 'Give one, or put examples into the schema.';
+    end if;
+    return new;
+end
+$$;
+comment on function webhooks.check_event_type_version() is 'Trigger: refuses invalid schemas, and examples that don''t fit theirs.';
+
+create trigger check_event_type_version
+    before insert or update on webhooks.event_type_versions
+    for each row execute function webhooks.check_event_type_version();

@@ -1,0 +1,59 @@
+-- One row per HTTP attempt. Partitioned on the delivery's UUIDv7 id, so that a delivery's attempts lie in one
+-- partition and a look-up by delivery reads only that; the parent has no index (see event_logs).
+create table webhooks.delivery_attempts (
+    delivery_id uuid not null,
+    delivery_attempt integer not null,
+    http_status_code integer,
+    attempted_at timestamptz not null,
+    delivered_at timestamptz,
+    next_retry_at timestamptz,
+    duration_us bigint,
+    subscription_id uuid not null,
+    event_log_id uuid not null,
+    tenant_id uuid not null,
+    payload_size_bytes integer,
+    delivery_status varchar(50) not null,
+    payload_sha256 bytea,
+    response_headers jsonb,
+    response_body text,
+    error_message text,
+    is_test boolean,
+    failure text,
+    resent_count integer,
+    -- ::text: see event_logs.
+    constraint delivery_attempts_status_check check (delivery_status::text in ('delivered', 'failed', 'retrying', 'expired', 'cancelled'))
+) partition by range (delivery_id);
+comment on table webhooks.delivery_attempts is 'One row per attempt, append-only; the last one of a delivery is delivered, failed, expired or cancelled.';
+comment on column webhooks.delivery_attempts.delivery_id is 'The delivery.';
+comment on column webhooks.delivery_attempts.delivery_attempt is 'Number of the attempt, from 1.';
+comment on column webhooks.delivery_attempts.http_status_code is 'HTTP status, if a response came.';
+comment on column webhooks.delivery_attempts.attempted_at is 'When the request began (sidecar''s clock).';
+comment on column webhooks.delivery_attempts.delivered_at is 'When a 2xx response had come, or as much of its body as came in time.';
+comment on column webhooks.delivery_attempts.next_retry_at is 'When the next attempt is due.';
+comment on column webhooks.delivery_attempts.duration_us is 'Connect, send and response, in microseconds.';
+comment on column webhooks.delivery_attempts.subscription_id is 'To whom.';
+comment on column webhooks.delivery_attempts.event_log_id is 'What.';
+comment on column webhooks.delivery_attempts.tenant_id is 'Whose.';
+comment on column webhooks.delivery_attempts.payload_size_bytes is 'Size of the body sent.';
+comment on column webhooks.delivery_attempts.delivery_status is 'delivered, failed, retrying, expired or cancelled (no request was made for these two).';
+comment on column webhooks.delivery_attempts.payload_sha256 is 'SHA-256 of the body sent.';
+comment on column webhooks.delivery_attempts.response_headers is 'Response headers, as many as the setting max_response_headers_bytes allows.';
+comment on column webhooks.delivery_attempts.response_body is 'Start of the response body, as much as the setting max_response_body_bytes allows; invalid UTF-8 is replaced.';
+comment on column webhooks.delivery_attempts.error_message is 'What went wrong.';
+comment on column webhooks.delivery_attempts.failure is 'Kind of failure: error_message without names and addresses.';
+comment on column webhooks.delivery_attempts.resent_count is 'How often the request was sent again at once, on a new connection, since the receiver had closed the kept one. Null: never.';
+comment on column webhooks.delivery_attempts.is_test is 'True: made by test_subscription(). Null: a delivery of an event.';
+
+create table webhooks.delivery_attempts_template (
+    like webhooks.delivery_attempts including constraints including comments,
+    primary key (delivery_id, delivery_attempt)
+);
+create index delivery_attempts_template_subscription on webhooks.delivery_attempts_template (subscription_id, attempted_at desc);
+create index delivery_attempts_template_unsuccessful on webhooks.delivery_attempts_template (delivery_status, attempted_at)
+    where delivery_status <> 'delivered';
+comment on table webhooks.delivery_attempts_template is 'Always empty: carries the indexes of each partition of delivery_attempts.';
+
+create table webhooks.delivery_attempts_default (like webhooks.delivery_attempts_template including all);
+alter table webhooks.delivery_attempts attach partition webhooks.delivery_attempts_default default;
+comment on table webhooks.delivery_attempts_default is 'Attempts of deliveries whose id falls in no partition made by create_partitions().';
+select pg_catalog.pg_extension_config_dump('webhooks.delivery_attempts_default', '');

@@ -1,0 +1,69 @@
+create function webhooks.outstanding_deliveries(subscription_id uuid)
+returns setof webhooks.delivery_queue
+language sql stable
+set search_path = pg_catalog, pg_temp
+begin atomic
+    -- One query for each index; the last is for tests.
+    select q.* from webhooks.delivery_queue q
+    where q.shard = webhooks.shard_of(outstanding_deliveries.subscription_id)
+      and q.subscription_id = outstanding_deliveries.subscription_id and q.lane is not null
+    union all
+    select q.* from webhooks.delivery_queue q
+    where q.shard = webhooks.shard_of(outstanding_deliveries.subscription_id)
+      and q.subscription_id = outstanding_deliveries.subscription_id and q.lane is null and q.next_attempt_at is null
+    union all
+    select q.* from webhooks.delivery_queue q
+    where q.shard = webhooks.shard_of(outstanding_deliveries.subscription_id)
+      and q.subscription_id = outstanding_deliveries.subscription_id and q.lane is null and q.next_attempt_at is not null
+    union all
+    select q.* from webhooks.delivery_queue q
+    where q.shard = webhooks.test_shard_of(outstanding_deliveries.subscription_id)
+      and q.subscription_id = outstanding_deliveries.subscription_id and q.lane is null and q.next_attempt_at is null;
+end;
+comment on function webhooks.outstanding_deliveries(uuid) is 'What is outstanding to a subscription.';
+
+create function webhooks.cancel_deliveries(subscription_id uuid)
+returns bigint
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    subscription constant webhooks.webhook_subscriptions := webhooks.own_subscription(subscription_id);
+    cancelled bigint;
+begin
+    -- Sidecars drop what they hold of it.
+    perform webhooks.tell_of_change(subscription_id);
+    with locked as materialized (
+        -- Those whose result is being written are done, or to be retried: waiting for a sidecar that may wait for us in
+        -- turn would be a deadlock.
+        select q.id
+        from webhooks.delivery_queue q
+        where q.id = any (array(select o.id from webhooks.outstanding_deliveries(cancel_deliveries.subscription_id) o))
+          -- A deleted subscription's id may be another tenant's by now.
+          and q.tenant_id = subscription.tenant_id
+        for update skip locked
+    ),
+    gone as (
+        delete from webhooks.delivery_queue q
+        using locked l
+        where q.id = l.id
+        returning q.*
+    ),
+    logged as (
+        insert into webhooks.delivery_attempts
+            (delivery_id, delivery_attempt, attempted_at, subscription_id, event_log_id, tenant_id, delivery_status, error_message, failure, is_test)
+        select g.id, g.attempt + 1, clock_timestamp(), g.subscription_id, g.event_log_id, g.tenant_id, 'cancelled', 'cancelled', 'cancelled',
+               case when g.shard >= webhooks.shard_count() then true end
+        from gone g
+        on conflict do nothing
+    )
+    select count(*) into cancelled from gone;
+    if cancelled > 0 then
+        perform webhooks.audit('cancelled', 'subscription', subscription.id::text, subscription.tenant_id,
+                               after => jsonb_build_object('deliveries', cancelled));
+    end if;
+    return cancelled;
+end
+$$;
+comment on function webhooks.cancel_deliveries(uuid) is
+    'Cancels what is outstanding to a subscription, and returns how many: the log has them as cancelled. A request under way is not called back, and one whose result is being written just then is left: call it again.';

@@ -1,0 +1,118 @@
+create view webhooks.webhook_delivery_logs with (security_invoker = true) as
+select
+    q.id,
+    q.subscription_id,
+    q.event_log_id,
+    greatest(q.attempt, 1) as delivery_attempt,
+    case when q.attempt = 0 then 'pending' else 'retrying' end::varchar(50) as delivery_status,
+    a.http_status_code,
+    a.response_headers,
+    a.response_body,
+    a.error_message,
+    a.attempted_at,
+    null::timestamptz as delivered_at,
+    q.next_attempt_at as next_retry_at,
+    a.payload_size_bytes,
+    encode(a.payload_sha256, 'hex')::varchar(64) as payload_hash,
+    q.tenant_id,
+    a.duration_us,
+    q.shard >= webhooks.shard_count() as is_test,
+    coalesce(a.resent_count, 0) as resent_count
+from webhooks.delivery_queue q
+left join webhooks.delivery_attempts a on a.delivery_id = q.id and a.delivery_attempt = q.attempt
+union all
+select
+    a.delivery_id,
+    a.subscription_id,
+    a.event_log_id,
+    a.delivery_attempt,
+    a.delivery_status,
+    a.http_status_code,
+    a.response_headers,
+    a.response_body,
+    a.error_message,
+    a.attempted_at,
+    a.delivered_at,
+    a.next_retry_at,
+    a.payload_size_bytes,
+    encode(a.payload_sha256, 'hex')::varchar(64),
+    a.tenant_id,
+    a.duration_us,
+    coalesce(a.is_test, false),
+    coalesce(a.resent_count, 0)
+from webhooks.delivery_attempts a
+where a.delivery_status <> 'retrying';
+comment on view webhooks.webhook_delivery_logs is 'One row per delivery, outstanding or finished, as its last attempt left it.';
+comment on column webhooks.webhook_delivery_logs.id is 'Delivery id; receivers see it as X-Webhook-Delivery-Id.';
+comment on column webhooks.webhook_delivery_logs.subscription_id is 'To whom.';
+comment on column webhooks.webhook_delivery_logs.event_log_id is 'What.';
+comment on column webhooks.webhook_delivery_logs.delivery_attempt is 'Number of the last attempt (1 while pending).';
+comment on column webhooks.webhook_delivery_logs.delivery_status is 'pending, retrying, delivered, failed, expired or cancelled.';
+comment on column webhooks.webhook_delivery_logs.http_status_code is 'HTTP status of the last attempt, if a response came.';
+comment on column webhooks.webhook_delivery_logs.response_headers is 'Its headers (capped).';
+comment on column webhooks.webhook_delivery_logs.response_body is 'Start of its body (capped).';
+comment on column webhooks.webhook_delivery_logs.error_message is 'What went wrong at the last attempt.';
+comment on column webhooks.webhook_delivery_logs.attempted_at is 'When the last attempt began; null before the first.';
+comment on column webhooks.webhook_delivery_logs.delivered_at is 'When it was delivered.';
+comment on column webhooks.webhook_delivery_logs.next_retry_at is 'When the next attempt is due; null: as soon as possible, or never again.';
+comment on column webhooks.webhook_delivery_logs.payload_size_bytes is 'Size of the body sent.';
+comment on column webhooks.webhook_delivery_logs.payload_hash is 'SHA-256 of the body sent, hex.';
+comment on column webhooks.webhook_delivery_logs.tenant_id is 'Whose.';
+comment on column webhooks.webhook_delivery_logs.duration_us is 'Duration of the last attempt, in microseconds.';
+comment on column webhooks.webhook_delivery_logs.is_test is 'Made by test_subscription().';
+comment on column webhooks.webhook_delivery_logs.resent_count is 'How often the last attempt''s request was sent again at once, on a new connection, since the receiver had closed the kept one before it answered.';
+
+create view webhooks.delivery_states with (security_invoker = true) as
+select
+    q.id,
+    q.subscription_id,
+    q.event_log_id,
+    q.tenant_id,
+    greatest(q.attempt, 1) as delivery_attempt,
+    case when q.attempt = 0 then 'pending' else 'retrying' end::varchar(50) as delivery_status,
+    a.http_status_code,
+    a.failure as error_message,
+    a.attempted_at,
+    null::timestamptz as delivered_at,
+    q.next_attempt_at as next_retry_at,
+    a.payload_size_bytes,
+    a.duration_us,
+    q.shard >= webhooks.shard_count() as is_test,
+    coalesce(a.resent_count, 0) as resent_count
+from webhooks.delivery_queue q
+left join webhooks.delivery_attempts a on a.delivery_id = q.id and a.delivery_attempt = q.attempt
+union all
+select
+    a.delivery_id,
+    a.subscription_id,
+    a.event_log_id,
+    a.tenant_id,
+    a.delivery_attempt,
+    a.delivery_status,
+    a.http_status_code,
+    a.failure as error_message,
+    a.attempted_at,
+    a.delivered_at,
+    a.next_retry_at,
+    a.payload_size_bytes,
+    a.duration_us,
+    coalesce(a.is_test, false),
+    coalesce(a.resent_count, 0)
+from webhooks.delivery_attempts a
+where a.delivery_status <> 'retrying';
+comment on view webhooks.delivery_states is 'webhook_delivery_logs without what receivers answered, without names and addresses in error messages and without hashes of payloads: what a monitor may read.';
+comment on column webhooks.delivery_states.id is 'Delivery id.';
+comment on column webhooks.delivery_states.subscription_id is 'To whom.';
+comment on column webhooks.delivery_states.event_log_id is 'What.';
+comment on column webhooks.delivery_states.tenant_id is 'Whose.';
+comment on column webhooks.delivery_states.delivery_attempt is 'Number of the last attempt (1 while pending).';
+comment on column webhooks.delivery_states.delivery_status is 'pending, retrying, delivered, failed, expired or cancelled.';
+comment on column webhooks.delivery_states.http_status_code is 'HTTP status of the last attempt, if a response came.';
+comment on column webhooks.delivery_states.error_message is 'Kind of failure of the last attempt, without names and addresses; webhook_delivery_logs has the whole message.';
+comment on column webhooks.delivery_states.attempted_at is 'When the last attempt began; null before the first.';
+comment on column webhooks.delivery_states.delivered_at is 'When it was delivered.';
+comment on column webhooks.delivery_states.next_retry_at is 'When the next attempt is due; null: as soon as possible, or never again.';
+comment on column webhooks.delivery_states.payload_size_bytes is 'Size of the body sent.';
+comment on column webhooks.delivery_states.duration_us is 'Duration of the last attempt, in microseconds.';
+comment on column webhooks.delivery_states.is_test is 'Made by test_subscription().';
+comment on column webhooks.delivery_states.resent_count is 'How often the last attempt''s request was sent again at once, on a new connection, since the receiver had closed the kept one before it answered.';

@@ -1,0 +1,48 @@
+create function webhooks.maintain()
+returns table (task text, done bigint)
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+-- What somebody has locked is left for the next time.
+set lock_timeout = '5s'
+as $$
+begin
+    -- Each task by itself: one that can't be done now must not keep the others from being done.
+    -- Those that lock tables come last, since their locks are held to the end, and publishers wait for them:
+    -- apply_links, which normally finds nothing to do, and then create_partitions.
+    foreach task in array array['forget_idempotency_keys', 'forget_secrets', 'remove_orphans', 'repair_routes', 'expire_deliveries', 'apply_links', 'create_partitions'] loop
+        begin
+            case task
+                when 'forget_idempotency_keys' then
+                    delete from webhooks.idempotency_keys k
+                    where k.ctid = any (array(
+                        select o.ctid from webhooks.idempotency_keys o
+                        where o.created_at < now() - make_interval(hours => webhooks.setting('idempotency_retention_hours')::integer)
+                        for update skip locked));
+                    get diagnostics done = row_count;
+                when 'forget_secrets' then
+                    done := webhooks.forget_secrets();
+                when 'remove_orphans' then
+                    done := webhooks.remove_orphans();
+                when 'expire_deliveries' then
+                    done := webhooks.expire_deliveries();
+                when 'repair_routes' then
+                    done := webhooks.repair_routes();
+                when 'apply_links' then
+                    done := webhooks.apply_links();
+                when 'create_partitions' then
+                    done := webhooks.create_partitions();
+            end case;
+            return next;
+        exception when others then
+            raise warning 'maintenance task % failed: %', task, sqlerrm using errcode = sqlstate;
+        end;
+    end loop;
+    done := webhooks.prepared_tables();
+    if done > 0 then
+        task := 'prepare_partitions';
+        return next;
+    end if;
+end
+$$;
+comment on function webhooks.maintain() is
+    'Regular upkeep: partitions, old idempotency keys, deliveries to nobody or too late, routes of subscriptions and foreign keys after a restore. A sidecar calls it every few minutes; harmless to call at any time. A row prepare_partitions says that partitions beside a large default partition are half made: call it again at once.';

@@ -1,0 +1,25 @@
+-- Events that are copied here from a dump or from another server were published where they come from. Their deliveries
+-- are in the dump, too, or are made there. So the triggers of event_logs leave them alone, and match_events() keeps count.
+
+create table webhooks.restored_events (
+    tenant_id uuid,
+    hour timestamptz,
+    reason text,
+    inserted_by name,
+    inserted_at timestamptz not null default now(),
+    events bigint not null,
+    first_created_at timestamptz,
+    last_created_at timestamptz,
+    primary key (tenant_id, hour, reason, inserted_by),
+    constraint restored_events_reason_check check (reason in ('restore', 'replica'))
+);
+comment on table webhooks.restored_events is
+    'Events that were inserted and not published, because a superuser or the owner restored a dump (or a session looked like that), or copied them with session_replication_role = replica: one row per tenant, hour and role. replay_events() publishes them after all. Rows that COPY or INSERT write into a partition by its name, as most dumps do, and rows that logical replication applies are not counted. It is not in dumps.';
+comment on column webhooks.restored_events.tenant_id is 'Tenant of the events.';
+comment on column webhooks.restored_events.hour is 'Hour in which they were inserted.';
+comment on column webhooks.restored_events.reason is 'restore: check_function_bodies was off, as in every restore. replica: session_replication_role was replica.';
+comment on column webhooks.restored_events.inserted_by is 'Role that inserted them.';
+comment on column webhooks.restored_events.inserted_at is 'When the last of them were inserted.';
+comment on column webhooks.restored_events.events is 'How many they are.';
+comment on column webhooks.restored_events.first_created_at is 'The earliest created_at of them: since of replay_events() includes it.';
+comment on column webhooks.restored_events.last_created_at is 'The latest created_at of them: until of replay_events() must be later.';

@@ -1,0 +1,214 @@
+create function webhooks.check_subscription_sizes()
+returns trigger
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    if webhooks.is_restoring() then
+        return new;
+    end if;
+    perform
+        webhooks.check_size('description', new.description, old.description, 10000),
+        webhooks.check_size('webhook_url', new.webhook_url, old.webhook_url, 2048),
+        webhooks.check_size('webhook_headers', new.webhook_headers, old.webhook_headers, 65536),
+        webhooks.check_size('auth_config', new.auth_config, old.auth_config, 65536),
+        webhooks.check_size('subscribed_events', new.subscribed_events, old.subscribed_events, 131072),
+        webhooks.check_size('event_filters', new.event_filters, old.event_filters, 65536),
+        webhooks.check_size('disabled_reason', new.disabled_reason, old.disabled_reason, 10000),
+        webhooks.check_size('retry_schedule', new.retry_schedule, old.retry_schedule, 2000),
+        webhooks.check_size('payload_template', new.payload_template, old.payload_template, 16384),
+        webhooks.check_size('template_secrets', new.template_secrets, old.template_secrets, 131072);
+    if jsonb_typeof(new.subscribed_events) = 'array' and new.subscribed_events is distinct from old.subscribed_events then
+        perform webhooks.check_count('subscribed_events', jsonb_array_length(new.subscribed_events), 1000);
+    end if;
+    if cardinality(new.no_retry_statuses) > 300 and new.no_retry_statuses is distinct from old.no_retry_statuses then
+        perform webhooks.check_count('no_retry_statuses', cardinality(new.no_retry_statuses), 300);
+    end if;
+    return new;
+end
+$$;
+comment on function webhooks.check_subscription_sizes() is 'Trigger: refuses values of a subscription that are too large.';
+
+create trigger bound_sizes
+    before insert or update on webhooks.webhook_subscriptions
+    for each row execute function webhooks.check_subscription_sizes();
+
+create function webhooks.validate_subscription()
+returns trigger
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    pattern text;
+    invalid record;
+    objection text;
+    new_delays constant integer[] := webhooks.retry_delays(new.retry_schedule);
+begin
+    if tg_op = 'UPDATE' then
+        new.webhook_headers := webhooks.keep_secrets(new.webhook_headers, old.webhook_headers);
+        new.auth_config := webhooks.keep_secrets(new.auth_config, old.auth_config);
+        new.template_secrets := webhooks.keep_secrets(new.template_secrets, old.template_secrets);
+    elsif new.created_by is null then
+        new.created_by := webhooks.application_user();
+    end if;
+
+    -- Also what the constraints say: when one of those fails, PostgreSQL shows the whole row, secrets included.
+    select v.setting, coalesce(v.found, 'null') as found, v.takes into invalid
+    from (values
+        (new.id is not null, 'id', null, 'a UUID'),
+        (new.tenant_id is not null, 'tenant_id', null, 'a UUID'),
+        (new.name is not null, 'name', null, 'a text'),
+        (new.webhook_url is not null, 'webhook_url', null, 'a URL, for example https://example.com/webhooks'),
+        (new.environment in ('dev', 'staging', 'production'), 'environment', new.environment, 'dev, staging or production'),
+        (coalesce(new.webhook_method in ('POST', 'PUT', 'PATCH'), true), 'webhook_method', new.webhook_method, 'POST, PUT or PATCH'),
+        (coalesce(new.retry_count between 0 and 100, true), 'retry_count', new.retry_count::text, '0 to 100'),
+        (coalesce(new.retry_delay_seconds between 0 and 86400, true), 'retry_delay_seconds', new.retry_delay_seconds::text, '0 to 86400 s'),
+        (coalesce(0 <= all (new_delays) and 604800 >= all (new_delays) and cardinality(new_delays) between 1 and 100, new.retry_schedule is null),
+         'retry_schedule', left(new.retry_schedule, 200),
+         'standard-webhooks, or up to 100 delays of at most 7 days, for example 5 s, 5 min, 30 min, 2 h; or null for retry_count and retry_delay_seconds'),
+        (coalesce(new.timeout_seconds between 1 and 300, true), 'timeout_seconds', new.timeout_seconds::text, '1 to 300 s'),
+        (coalesce(new.max_payload_size_kb between 1 and 65536, true), 'max_payload_size_kb', new.max_payload_size_kb::text, '1 to 65536 KiB'),
+        (new.max_in_flight between 1 and 1000, 'max_in_flight', new.max_in_flight::text, '1 to 1000'),
+        (coalesce(new.rate_limit_per_second between 0.001 and 100000, true), 'rate_limit_per_second', new.rate_limit_per_second::text,
+         '0.001 to 100000, or null for no limit'),
+        (coalesce(new.rate_limit_burst between 1 and 100000, true), 'rate_limit_burst', new.rate_limit_burst::text,
+         '1 to 100000, or null for one second''s worth'),
+        (new.ordering in ('none', 'fifo'), 'ordering', new.ordering, 'none or fifo'),
+        (new.payload_format in ('envelope', 'standard', 'cloudevents', 'cloudevents-binary'), 'payload_format', new.payload_format,
+         'envelope, standard, cloudevents or cloudevents-binary'),
+        (coalesce(new.breaker_failure_threshold between 0 and 1000000, true), 'breaker_failure_threshold',
+         new.breaker_failure_threshold::text, '0 (no breaker) to 1000000, or null for the setting'),
+        (coalesce(new.breaker_cooldown_seconds between 1 and 86400, true), 'breaker_cooldown_seconds',
+         new.breaker_cooldown_seconds::text, '1 to 86400 s, or null for the setting'),
+        (coalesce(new.endpoint_verification in ('none', 'options'), true), 'endpoint_verification', new.endpoint_verification,
+         'none or options, or null for the setting'),
+        (300 <= all (new.no_retry_statuses) and 599 >= all (new.no_retry_statuses) and coalesce(array_ndims(new.no_retry_statuses), 1) = 1, 'no_retry_statuses', new.no_retry_statuses::text,
+         'an array of HTTP statuses from 300 to 599, not nested'),
+        (new.version is not null, 'version', null, 'a number'),
+        -- None of these is deep; a JSON that is can be costly to show.
+        (coalesce(not jsonb_path_exists(new.webhook_headers, '$.**{64}'), true), 'webhook_headers', 'too deep', 'an object of strings'),
+        (coalesce(not jsonb_path_exists(new.auth_config, '$.**{64}'), true), 'auth_config', 'too deep', 'an object of strings'),
+        (coalesce(not jsonb_path_exists(new.template_secrets, '$.**{64}'), true), 'template_secrets', 'too deep', 'an object of strings'),
+        (coalesce(not jsonb_path_exists(new.event_filters, '$.**{64}'), true), 'event_filters', 'too deep', 'at most 16 levels')
+    ) v (valid, setting, found, takes)
+    where v.valid is not true;
+    if found then
+        raise exception 'invalid %: %', invalid.setting, invalid.found
+            using errcode = 'invalid_parameter_value', hint = format('It takes %s.', invalid.takes);
+    end if;
+
+    -- What was accepted once and does not change stays: a type that has left event_types must not keep its
+    -- subscription from being disabled. A restore brings what an older version may have accepted.
+    if not webhooks.is_restoring()
+        and (tg_op = 'INSERT'
+             or (new.webhook_url, new.webhook_headers, new.auth_type, new.auth_config, new.event_filters)
+                is distinct from (old.webhook_url, old.webhook_headers, old.auth_type, old.auth_config, old.event_filters)) then
+        perform webhooks.check_subscription(new.webhook_url, new.webhook_headers::text, new.auth_type, new.auth_config::text, new.event_filters::text);
+        if new.event_filters ? 'jsonpath' then
+            begin
+                objection := webhooks.jsonpath_objection((new.event_filters ->> 'jsonpath')::jsonpath::text);
+            exception when data_exception or syntax_error or feature_not_supported then
+                raise exception 'invalid event_filters: jsonpath "%": %', new.event_filters ->> 'jsonpath', sqlerrm
+                    using errcode = 'invalid_parameter_value',
+                          hint = 'Write an SQL/JSON path, for example $.amount ? (@ > 100); try it with jsonb_path_query().';
+            end;
+            if objection is not null then
+                raise exception 'invalid event_filters: jsonpath "%": %', left(new.event_filters ->> 'jsonpath', 1000), objection
+                    using errcode = 'invalid_parameter_value',
+                          hint = 'Publishers evaluate it for each event, so it has at most 1000 characters and takes time in proportion to the event. '
+                                 'Compare with a value that is written out; or, to compare two values of the event, each a single one, begin the path with strict.';
+            end if;
+        end if;
+    end if;
+    -- A restore may bring the settings later.
+    if new.endpoint_verification = 'options' and (tg_op = 'INSERT' or old.endpoint_verification is distinct from 'options')
+        and not webhooks.is_restoring() and webhooks.text_setting('verification_origin') is null then
+        raise exception 'invalid endpoint_verification: options, while the setting verification_origin is not set'
+            using errcode = 'invalid_parameter_value',
+                  hint = 'Receivers must be told who asks. Have the DBA run: select webhooks.set_setting(''verification_origin'', ''events.example.com'');';
+    end if;
+    if not webhooks.is_restoring() then
+        perform webhooks.check_receiver(old, new);
+    end if;
+    if new.payload_template is null and new.payload_content_type is not null then
+        raise exception 'invalid payload_content_type: % without a payload_template', new.payload_content_type
+            using errcode = 'invalid_parameter_value', hint = 'Formats have their own; leave it null, or write a payload_template.';
+    end if;
+    if new.payload_template is not null and new.payload_format <> 'envelope' then
+        raise exception 'invalid payload_template: payload_format is %, too', new.payload_format
+            using errcode = 'invalid_parameter_value', hint = 'A template makes the whole body: set payload_format = ''envelope'', or payload_template to null.';
+    end if;
+    if jsonb_typeof(new.subscribed_events) is distinct from 'array' then
+        raise exception 'subscribed_events is %, not a JSON array', coalesce(left(new.subscribed_events::text, 200), 'null')
+            using errcode = 'invalid_parameter_value', hint = 'Write for example ["document.processed", "job.*"].';
+    end if;
+    for pattern in select jsonb_array_elements_text(new.subscribed_events) loop
+        exit when tg_op = 'UPDATE' and new.subscribed_events = old.subscribed_events;
+        continue when pattern = '*';
+        -- A parallel restore may bring event_types later.
+        continue when pattern ~ '^[a-z0-9_]+(\.[a-z0-9_]+)*(\.\*)?$' and webhooks.is_restoring();
+        if pattern is null
+            or pattern ~ '^[a-z0-9_]+\.\*$'
+                and not exists (select from webhooks.event_types t where starts_with(t.name, left(pattern, -1)))
+            or pattern !~ '^[a-z0-9_]+\.\*$'
+                and not exists (select from webhooks.event_types t where t.name = pattern) then
+            raise exception 'subscribed_events names %, which is no event type', coalesce('"' || left(pattern, 200) || '"', 'null')
+                using errcode = 'invalid_parameter_value',
+                      hint = 'Use a name from webhooks.event_types (or register it there), a category wildcard such as document.*, or *.';
+        end if;
+    end loop;
+    -- What a secret is changes nothing that could be checked: in examples it shows as ***.
+    if tg_op = 'INSERT'
+        or (new.payload_template, new.template_secrets) is distinct from (old.payload_template, old.template_secrets) then
+        perform webhooks.check_template_secrets(new.payload_template, new.template_secrets::text);
+    end if;
+    if new.payload_template is not null
+        and (tg_op = 'INSERT'
+             or (new.payload_template, new.payload_content_type, new.max_payload_size_kb, new.subscribed_events)
+                is distinct from (old.payload_template, old.payload_content_type, old.max_payload_size_kb, old.subscribed_events)) then
+        perform webhooks.check_template(new.payload_template, new.payload_content_type, new.max_payload_size_kb, new.subscribed_events);
+    end if;
+    if tg_op = 'UPDATE' then
+        if new.id <> old.id or new.tenant_id <> old.tenant_id then
+            raise exception 'id and tenant_id of subscription % can''t change', old.id
+                using errcode = 'invalid_parameter_value', hint = 'Create another subscription and delete this one.';
+        end if;
+        new.version := old.version + 1;
+        new.updated_at := now();
+        if new.is_enabled and not old.is_enabled then
+            new.disabled_reason := null;
+        end if;
+    end if;
+    return new;
+end
+$$;
+comment on function webhooks.validate_subscription() is 'Trigger: refuses invalid subscriptions, maintains created_by, version, updated_at and disabled_reason.';
+
+create trigger validate_subscription
+    before insert or update on webhooks.webhook_subscriptions
+    for each row execute function webhooks.validate_subscription();
+
+create function webhooks.notice_deprecation()
+returns trigger
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    deprecated record;
+begin
+    for deprecated in
+        select c.name, c.deprecation
+        from webhooks.event_type_catalogue c
+        where c.is_current and c.deprecation is not null and new.subscribed_events ? c.name
+        order by c.name
+    loop
+        raise notice 'event type % is deprecated: %', deprecated.name, deprecated.deprecation;
+    end loop;
+    return null;
+end
+$$;
+comment on function webhooks.notice_deprecation() is 'Trigger: tells who subscribes to a deprecated event type.';
+
+create trigger notice_deprecation
+    after insert or update of subscribed_events on webhooks.webhook_subscriptions
+    for each row execute function webhooks.notice_deprecation();
