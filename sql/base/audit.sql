@@ -4,6 +4,7 @@ language sql immutable parallel safe
 return case when jsonb_typeof(secrets) = 'object' then coalesce(
     (select jsonb_object_agg(e.key, case when e.key = any (shown) then e.value else instead end) from jsonb_each(secrets) e), '{}') end;
 comment on function webhooks.redact(jsonb, text[], jsonb) is 'An object with its keys and, but for the keys shown, the same instead of each value.';
+grant execute on function webhooks.redact to webhooks_manager;
 
 -- Who changed what, and when. Written by triggers and by the functions for what no table shows (retries, replays,
 -- grants). Range-partitioned on the UUIDv7 id like the logs, but by the month: it is small and kept for years. The
@@ -40,6 +41,7 @@ comment on column webhooks.audit_log.acting_role is 'Role that it acted as (SET 
 comment on column webhooks.audit_log.user_id is 'The application''s user: the setting webhooks.user_id.';
 comment on column webhooks.audit_log.request_id is 'The application''s request: the setting webhooks.request_id.';
 comment on column webhooks.audit_log.client_address is 'Address of the database''s client; null: a local socket.';
+grant select on webhooks.audit_log to webhooks_auditor;
 
 create table webhooks.audit_log_template (
     like webhooks.audit_log including defaults including comments,
@@ -117,6 +119,7 @@ begin atomic
 end;
 comment on function webhooks.redact_subscription(jsonb, boolean) is
     'A subscription, or some of its columns, as JSON object with [redacted] for each secret; for who may not see URLs, whose paths and queries often are secrets, also for what follows the host.';
+grant execute on function webhooks.redact_subscription to webhooks_manager;
 
 create function webhooks.only_changes(before jsonb, after jsonb)
 returns jsonb
@@ -193,3 +196,4 @@ exception when invalid_text_representation then
 end
 $$;
 comment on function webhooks.application_user() is 'The application''s user, as the setting webhooks.user_id says; null if it is not set.';
+grant execute on function webhooks.application_user to webhooks_publisher;

@@ -11,6 +11,7 @@ returns text
 language c immutable parallel safe
 as 'MODULE_PATHNAME', 'filter_mismatch_wrapper';
 comment on function webhooks.filter_mismatch(text, text, text, uuid) is 'Why an event does not pass a subscription''s event_filters (all keys but jsonpath); null if it does.';
+grant execute on function webhooks.filter_mismatch to webhooks_manager;
 
 create function webhooks.jsonpath_objection(path text)
 returns text
@@ -18,6 +19,7 @@ language c immutable strict parallel safe
 as 'MODULE_PATHNAME', 'jsonpath_objection_wrapper';
 comment on function webhooks.jsonpath_objection(text) is
     'Why a subscription may not filter by a path, which is given as PostgreSQL writes it (path::jsonpath::text); null if it may. Publishers evaluate it in their transactions: what may take longer than in proportion to the event''s size is refused.';
+grant execute on function webhooks.jsonpath_objection to webhooks_manager;
 
 create function webhooks.check_subscription(webhook_url text, webhook_headers text, auth_type text, auth_config text, event_filters text)
 returns void
@@ -50,12 +52,14 @@ language c immutable parallel safe
 as 'MODULE_PATHNAME', 'render_request_wrapper';
 comment on function webhooks.render_request(text, text, text, integer, uuid, uuid, text, text, text, text, bigint, text, text, uuid, text, uuid, text, text, text, boolean) is
     'The body for an event in a payload format, or as a payload_template makes it, byte for byte as the sidecar sends it but with *** for its secrets, and the headers that belong to it; created_at_us is in microseconds since 1970.';
+grant execute on function webhooks.render_request to webhooks_publisher, webhooks_manager, webhooks_monitor;
 
 create function webhooks.secret_names(payload_template text)
 returns text[]
 language c immutable strict parallel safe
 as 'MODULE_PATHNAME', 'secret_names_wrapper';
 comment on function webhooks.secret_names(text) is 'Names of the secrets that a payload_template prints with {{ secrets.name }}.';
+grant execute on function webhooks.secret_names to webhooks_manager;
 
 create function webhooks.check_template_secrets(payload_template text, template_secrets text)
 returns void
@@ -69,24 +73,28 @@ returns text
 language c immutable strict parallel safe
 as 'MODULE_PATHNAME', 'generate_signature_wrapper';
 comment on function webhooks.generate_signature(text, text) is 'Hex HMAC-SHA256 of the payload: what follows sha256= in X-Webhook-Signature.';
+grant execute on function webhooks.generate_signature to webhooks_manager;
 
 create function webhooks.verify_signature(payload text, signature text, secret text)
 returns boolean
 language c immutable strict parallel safe
 as 'MODULE_PATHNAME', 'verify_signature_wrapper';
 comment on function webhooks.verify_signature(text, text, text) is 'Whether a hex HMAC-SHA256 signature (with or without sha256=) is right; compares in constant time.';
+grant execute on function webhooks.verify_signature to webhooks_manager;
 
 create function webhooks.generate_secret()
 returns text
 language c volatile strict parallel safe
 as 'MODULE_PATHNAME', 'generate_secret_wrapper';
 comment on function webhooks.generate_secret() is 'A new signing secret in Standard Webhooks form: whsec_ and base64 of 32 random bytes.';
+grant execute on function webhooks.generate_secret to webhooks_manager;
 
 create function webhooks.generate_api_key()
 returns text
 language c volatile strict parallel safe
 as 'MODULE_PATHNAME', 'generate_api_key_wrapper';
 comment on function webhooks.generate_api_key() is 'A new random API key: 32 bytes, base64url.';
+grant execute on function webhooks.generate_api_key to webhooks_manager;
 
 create function webhooks.omit_context(frames integer)
 returns boolean
@@ -188,6 +196,7 @@ returns text
 language c immutable strict parallel safe
 as 'MODULE_PATHNAME', 'schema_example_wrapper';
 comment on function webhooks.schema_example(text) is 'Example data made from a JSON Schema, as JSON text.';
+grant execute on function webhooks.schema_example to webhooks_publisher, webhooks_manager, webhooks_monitor;
 
 create function webhooks.is_current_transaction(id xid)
 returns boolean
@@ -195,6 +204,7 @@ language c stable strict
 as 'MODULE_PATHNAME', 'is_current_transaction_wrapper';
 comment on function webhooks.is_current_transaction(xid) is
     'Whether an id, such as a row''s xmin, is this transaction''s or that of a subtransaction of it that was not rolled back: nobody else sees the row yet.';
+grant execute on function webhooks.is_current_transaction to webhooks_manager;
 
 create function webhooks.large_values(variadic row_values "any")
 returns bigint[]
@@ -202,6 +212,7 @@ language c immutable parallel safe
 as 'MODULE_PATHNAME', 'large_values_wrapper';
 comment on function webhooks.large_values("any") is
     'Bytes of each value, decompressed, without decompressing it, if any has more than 1,000,000; else null. All must be of types of variable length. Part of watch_table().';
+grant execute on function webhooks.large_values to webhooks_publisher;
 
 create function webhooks.json_text_size(data jsonb, max_bytes bigint)
 returns bigint

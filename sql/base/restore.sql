@@ -4,6 +4,7 @@ language c stable
 as 'MODULE_PATHNAME', 'could_copy_events_wrapper';
 comment on function webhooks.could_copy_events() is
     'Whether the session has check_function_bodies off or session_replication_role = replica. Part of is_restoring() and copies_events().';
+grant execute on function webhooks.could_copy_events to webhooks_publisher, webhooks_manager;
 
 create function webhooks.restores()
 returns boolean
@@ -15,6 +16,7 @@ begin
 end
 $$;
 comment on function webhooks.restores() is 'What is_restoring() says, of a session that could restore. Part of is_restoring().';
+grant execute on function webhooks.restores to webhooks_publisher, webhooks_manager;
 
 -- Every form of pg_dump and pg_restore turns check_function_bodies off first. Others can do that, too, so only a role that
 -- can restore is taken to do so. Inlined, and small: it is prepared for each statement on a watched table.
@@ -24,6 +26,8 @@ language sql stable parallel restricted
 return webhooks.could_copy_events() and webhooks.restores();
 comment on function webhooks.is_restoring() is
     'Whether this session restores a dump: a superuser or the owner, with check_function_bodies off. Restored rows publish nothing and are not checked again.';
+-- Triggers of watched tables ask this as the owner of the table.
+grant execute on function webhooks.is_restoring to webhooks_publisher, webhooks_manager;
 
 create function webhooks.is_publishing()
 returns boolean

@@ -11,6 +11,7 @@ comment on column webhooks.setting_overrides.name is 'Name of the setting.';
 comment on column webhooks.setting_overrides.value is 'Its value, in the unit that webhooks.settings says; null: it is a text.';
 comment on column webhooks.setting_overrides.text_value is 'Its value, if that is a text.';
 select pg_catalog.pg_extension_config_dump('webhooks.setting_overrides', '');
+grant select on webhooks.setting_overrides to webhooks_manager, webhooks_monitor;
 
 create function webhooks.setting_definitions()
 returns table (name text, default_value bigint, unit text, min_value bigint, max_value bigint, description text)
@@ -49,6 +50,7 @@ begin atomic
          'With how many outstanding deliveries such a tenant can''t publish any more; 0: no limit.');
 end;
 comment on function webhooks.setting_definitions() is 'Every setting that is a number: default, unit, range and why.';
+grant execute on function webhooks.setting_definitions to webhooks_manager, webhooks_monitor;
 
 create function webhooks.text_setting_definitions()
 returns table (name text, default_text text, pattern text, takes text, description text)
@@ -63,6 +65,7 @@ begin atomic
          'Who asks: the name of this system in WebHook-Request-Origin. Receivers agree to it; another one is asked for anew.');
 end;
 comment on function webhooks.text_setting_definitions() is 'Every setting that is a text: default, what it takes and why.';
+grant execute on function webhooks.text_setting_definitions to webhooks_manager, webhooks_monitor;
 
 create function webhooks.setting(name text)
 returns bigint
@@ -107,6 +110,7 @@ comment on column webhooks.settings.max_value is 'Highest value.';
 comment on column webhooks.settings.description is 'What it is, and why this default.';
 comment on column webhooks.settings.text_value is 'The value in force, if it is a text.';
 comment on column webhooks.settings.default_text is 'The text unless set; null: none.';
+grant select on webhooks.settings to webhooks_manager, webhooks_monitor;
 
 create function webhooks.set_setting(name text, value bigint)
 returns void

@@ -10,12 +10,14 @@ begin atomic
 end;
 comment on function webhooks.set_tenant(uuid, boolean) is
     'Sets webhooks.tenant_id, whose rows are seen and written: until the end of the transaction, or for the session. Null: nobody''s.';
+grant execute on function webhooks.set_tenant to webhooks_publisher, webhooks_manager;
 
 create function webhooks.current_tenant()
 returns uuid
 language sql stable parallel safe
 return nullif(current_setting('webhooks.tenant_id', true), '')::uuid;
 comment on function webhooks.current_tenant() is 'The tenant that is set; null: none.';
+grant execute on function webhooks.current_tenant to webhooks_publisher, webhooks_manager;
 
 create function webhooks.caller()
 returns name
@@ -23,6 +25,7 @@ language sql stable parallel restricted
 return coalesce(nullif(current_setting('role'), 'none')::name, session_user);
 comment on function webhooks.caller() is
     'The role of the session, as SET ROLE left it: who called a function that runs as its owner, where current_user is the owner.';
+grant execute on function webhooks.caller to webhooks_publisher, webhooks_manager;
 
 create function webhooks.bypasses_isolation(role name)
 returns boolean
@@ -51,6 +54,7 @@ begin atomic
     );
 end;
 comment on function webhooks.owns_extension(name) is 'Whether a role is a superuser, or the owner of the extension or a member of it.';
+grant execute on function webhooks.owns_extension to webhooks_publisher, webhooks_manager;
 
 -- For each event published: these two are inlined, and the usual case is the first one.
 create function webhooks.may_access_tenant(tenant_id uuid)
@@ -80,6 +84,7 @@ begin
 end
 $$;
 comment on function webhooks.refuse_tenant(uuid) is 'Raises the error for a tenant that may not be accessed.';
+grant execute on function webhooks.refuse_tenant to webhooks_publisher, webhooks_manager;
 
 create function webhooks.check_tenant(tenant_id uuid)
 returns boolean

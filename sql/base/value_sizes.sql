@@ -13,6 +13,7 @@ begin
 end
 $$;
 comment on function webhooks.refuse_size(text, text, text) is 'Raises the error for a value that is too large. It names sizes, never the value.';
+grant execute on function webhooks.refuse_size to webhooks_manager;
 
 create function webhooks.check_size(name text, value text, former text, max_bytes integer)
 returns void
@@ -55,3 +56,4 @@ begin
 end
 $$;
 comment on function webhooks.check_count(text, bigint, integer) is 'Raises an error for an array with more than so many entries.';
+grant execute on function webhooks.check_count to webhooks_manager;

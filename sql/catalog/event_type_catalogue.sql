@@ -35,3 +35,5 @@ comment on column webhooks.event_type_catalogue.example is 'Example of event_dat
 comment on column webhooks.event_type_catalogue.example_payload is 'The body of a request about it.';
 comment on column webhooks.event_type_catalogue.deprecated_at is 'Since when it should no longer be relied upon.';
 comment on column webhooks.event_type_catalogue.deprecation is 'Why, and what to use instead.';
+-- Event types are no secret to a role that publishes them, subscribes to them or watches over them.
+grant select on webhooks.event_type_catalogue to webhooks_publisher, webhooks_manager, webhooks_monitor;

@@ -22,6 +22,7 @@ comment on column webhooks.event_type_versions.deprecation is 'Why, and what to 
 comment on column webhooks.event_type_versions.is_builtin is 'As shipped with the extension (left out of dumps: CREATE EXTENSION brings it). A changed one is yours.';
 comment on column webhooks.event_type_versions.created_at is 'When it was registered.';
 select pg_catalog.pg_extension_config_dump('webhooks.event_type_versions', 'where not is_builtin');
+grant select on webhooks.event_type_versions to webhooks_publisher, webhooks_manager, webhooks_monitor;
 
 insert into webhooks.event_type_versions (name, version, is_builtin, example) values
     ('document.uploaded', '1.0', true,

@@ -54,6 +54,7 @@ create trigger own_event_type
     for each row execute function webhooks.own_event_type();
 
 select pg_catalog.pg_extension_config_dump('webhooks.event_types', 'where not is_builtin');
+grant select on webhooks.event_types to webhooks_publisher, webhooks_manager, webhooks_monitor;
 
 create function webhooks.check_event_type_sizes()
 returns trigger

@@ -43,6 +43,11 @@ comment on column webhooks.delivery_attempts.error_message is 'What went wrong.'
 comment on column webhooks.delivery_attempts.failure is 'Kind of failure: error_message without names and addresses.';
 comment on column webhooks.delivery_attempts.resent_count is 'How often the request was sent again at once, on a new connection, since the receiver had closed the kept one. Null: never.';
 comment on column webhooks.delivery_attempts.is_test is 'True: made by test_subscription(). Null: a delivery of an event.';
+grant select on webhooks.delivery_attempts to webhooks_manager;
+grant select (
+    delivery_id, delivery_attempt, http_status_code, attempted_at, delivered_at, next_retry_at, duration_us,
+    subscription_id, event_log_id, tenant_id, payload_size_bytes, delivery_status, failure, is_test, resent_count
+) on webhooks.delivery_attempts to webhooks_monitor;
 
 create table webhooks.delivery_attempts_template (
     like webhooks.delivery_attempts including constraints including comments,

@@ -67,3 +67,4 @@ end
 $$;
 comment on function webhooks.cancel_deliveries(uuid) is
     'Cancels what is outstanding to a subscription, and returns how many: the log has them as cancelled. A request under way is not called back, and one whose result is being written just then is left: call it again.';
+grant execute on function webhooks.cancel_deliveries to webhooks_manager;

@@ -12,6 +12,7 @@ return case
 end;
 comment on function webhooks.published_at(uuid, timestamptz) is
     'When an event was published: what its UUIDv7 says, to the millisecond. If it has none, or one that was made before, when its transaction began.';
+grant execute on function webhooks.published_at to webhooks_manager;
 
 create function webhooks.event_id_range(tenant_id uuid, since timestamptz, until timestamptz, out first_id uuid, out last_id uuid)
 language plpgsql stable
@@ -48,6 +49,7 @@ end
 $$;
 comment on function webhooks.event_id_range(uuid, timestamptz, timestamptz) is
     'Between which ids the events of a tenant are that were published from since on and before until: all, if some of them have ids that are of no day. So that a look-up opens only the partitions in question; it still has to look at created_at.';
+grant execute on function webhooks.event_id_range to webhooks_manager;
 
 create function webhooks.event_deliveries(tenant_id uuid, event_ids uuid[])
 returns table (event_log_id uuid, delivery_id uuid, subscription_id uuid, is_redelivery boolean, repeats uuid)
@@ -152,6 +154,7 @@ end
 $$;
 comment on function webhooks.event_deliveries(uuid, uuid[]) is
     'All deliveries of some events of a tenant, outstanding and finished, those made by hand among them.';
+grant execute on function webhooks.event_deliveries to webhooks_manager;
 
 create function webhooks.unmatched_events(
     tenant_id uuid, since timestamptz, until timestamptz default 'infinity', max_events integer default 100
@@ -207,6 +210,7 @@ end
 $$;
 comment on function webhooks.unmatched_events(uuid, timestamptz, timestamptz, integer) is
     'Events that no subscription matched (or whose subscription was deleted before they were tried), newest first; explain_match() says why. Reads the log of all that time.';
+grant execute on function webhooks.unmatched_events to webhooks_manager;
 
 create function webhooks.event_history(
     tenant_id uuid, event_id uuid default null, since timestamptz default null, until timestamptz default null,
@@ -320,3 +324,4 @@ end
 $$;
 comment on function webhooks.event_history(uuid, uuid, timestamptz, timestamptz, text[], text, uuid, integer) is
     'What became of a tenant''s newest events (of one event, of a time, of a resource), each as a timeline: published, matched nothing or queued (tested: made up by test_subscription()), attempted, retried, replayed, expired, cancelled, outstanding. Without since and event_id it looks at the last 7 days.';
+grant execute on function webhooks.event_history to webhooks_manager;

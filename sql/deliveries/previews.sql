@@ -19,6 +19,7 @@ begin atomic
 end;
 comment on function webhooks.sample_request(text, uuid, text, text, text, integer) is
     'The request for a made-up event of a type, with the example of its current version as data; no row if there is no such type.';
+grant execute on function webhooks.sample_request to webhooks_manager;
 
 create function webhooks.sample_event_type(subscribed_events jsonb, event_type text default null)
 returns text
@@ -45,6 +46,7 @@ end
 $$;
 comment on function webhooks.sample_event_type(jsonb, text) is
     'Of which type an event is made up: the one that is given, or else the first subscribed one, preferably with an example. An error if there is none.';
+grant execute on function webhooks.sample_event_type to webhooks_manager;
 
 create function webhooks.preview_request(event_id uuid, subscription_id uuid default null)
 returns table (headers jsonb, body text)
@@ -83,6 +85,7 @@ end
 $$;
 comment on function webhooks.preview_request(uuid, uuid) is
     'The body that is sent for an event, with *** for what template_secrets has, and the headers that belong to it, as a subscription has them or as the envelope; no row if there is no such event. Part of build_payload() and preview_payload().';
+grant execute on function webhooks.preview_request to webhooks_manager;
 
 create function webhooks.build_payload(event_id uuid, subscription_id uuid default null)
 returns text
@@ -93,6 +96,7 @@ begin atomic
 end;
 comment on function webhooks.build_payload(uuid, uuid) is
     'The body that is sent for an event, byte for byte: as a subscription has it, which must be the event''s tenant''s, or as the envelope; *** for what template_secrets has. Null if there is no such event.';
+grant execute on function webhooks.build_payload to webhooks_manager;
 
 create function webhooks.preview_payload(subscription_id uuid, event_id uuid default null, event_type text default null)
 returns table (method text, url text, headers jsonb, body text)
@@ -149,3 +153,4 @@ end
 $$;
 comment on function webhooks.preview_payload(uuid, uuid, text) is
     'The request that a subscription gets for an event, or, without one, for a made-up event of a type (of a subscribed one, if none is given) with the type''s example as data: the body byte for byte, and the headers, *** for secrets and ... for what differs from attempt to attempt.';
+grant execute on function webhooks.preview_payload to webhooks_manager;

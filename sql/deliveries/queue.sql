@@ -3,6 +3,7 @@ returns integer
 language sql immutable parallel safe
 return 16;
 comment on function webhooks.shard_count() is 'How many shards deliveries are divided into; sidecars own whole shards.';
+grant execute on function webhooks.shard_count to webhooks_manager, webhooks_monitor, webhooks_sidecar;
 
 create function webhooks.shard_of(subscription_id uuid)
 returns smallint
@@ -54,6 +55,7 @@ comment on column webhooks.delivery_queue.next_attempt_at is 'Null: ready. Other
 comment on column webhooks.delivery_queue.expires_at is 'Past this time the delivery becomes expired.';
 comment on column webhooks.delivery_queue.lane is 'Deliveries of a subscription in the same lane go one at a time, in the order of their ids, each taking its place when deliver_after has come; null: in any order. See lane_of().';
 select pg_catalog.pg_extension_config_dump('webhooks.delivery_queue', '');
+grant select on webhooks.delivery_queue to webhooks_manager, webhooks_monitor;
 
 -- Deleting a subscription cancels what is outstanding; the log stays.
 create function webhooks.cancel_outstanding()

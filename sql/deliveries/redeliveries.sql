@@ -13,6 +13,7 @@ comment on column webhooks.redeliveries.repeats is 'The delivery that it retries
 comment on column webhooks.redeliveries.event_log_id is 'What.';
 comment on column webhooks.redeliveries.subscription_id is 'To whom.';
 comment on column webhooks.redeliveries.tenant_id is 'Whose.';
+grant select on webhooks.redeliveries to webhooks_manager, webhooks_monitor;
 
 create table webhooks.redeliveries_template (
     like webhooks.redeliveries including comments,

@@ -139,3 +139,4 @@ end
 $$;
 comment on function webhooks.replay_events(uuid, timestamptz, timestamptz, text[], uuid, boolean, integer, uuid) is
     'Delivers a tenant''s events of some time once more: to the subscriptions that match them now, or to one; not to one that has the event outstanding. At most max_events, in the order of publication: call it with after => resume_after until that is null. Returns how many events were looked at, deliveries made, and deliveries left out because they are outstanding; dry_run: the same of all events, and makes none.';
+grant execute on function webhooks.replay_events to webhooks_manager;

@@ -61,6 +61,7 @@ begin
 end
 $$;
 comment on function webhooks.refuse_delivery(uuid) is 'Raises the error for a delivery that there is not, or not for the caller.';
+grant execute on function webhooks.refuse_delivery to webhooks_manager;
 
 create function webhooks.retry_delivery(delivery_id uuid)
 returns uuid
@@ -126,6 +127,7 @@ end
 $$;
 comment on function webhooks.retry_delivery(uuid) is
     'Makes a finished delivery again, whatever became of it, as a new one (see redeliveries), and returns its id. One that waits for its next attempt is made at once, and its own id returned.';
+grant execute on function webhooks.retry_delivery to webhooks_manager;
 
 create function webhooks.retry_failed(
     subscription_id uuid, since timestamptz default '-infinity', until timestamptz default 'infinity',
@@ -196,3 +198,4 @@ end
 $$;
 comment on function webhooks.retry_failed(uuid, timestamptz, timestamptz, integer, boolean) is
     'Makes a subscription''s deliveries again that ended failed or expired between two times, unless that was done already, at most max_deliveries: call it until it returns 0. Returns how many; dry_run: how many there are in all.';
+grant execute on function webhooks.retry_failed to webhooks_manager;

@@ -43,3 +43,4 @@ end
 $$;
 comment on function webhooks.test_subscription(uuid, text) is
     'Sends a made-up event of a type (of a subscribed one, if none is given) with the type''s example as data to one subscription alone, once, also while that is disabled, its breaker is open or others of its deliveries wait. Returns the delivery''s id; it is sent when this transaction is committed: see wait_for_delivery().';
+grant execute on function webhooks.test_subscription to webhooks_manager;

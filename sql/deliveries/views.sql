@@ -61,6 +61,7 @@ comment on column webhooks.webhook_delivery_logs.tenant_id is 'Whose.';
 comment on column webhooks.webhook_delivery_logs.duration_us is 'Duration of the last attempt, in microseconds.';
 comment on column webhooks.webhook_delivery_logs.is_test is 'Made by test_subscription().';
 comment on column webhooks.webhook_delivery_logs.resent_count is 'How often the last attempt''s request was sent again at once, on a new connection, since the receiver had closed the kept one before it answered.';
+grant select on webhooks.webhook_delivery_logs to webhooks_manager;
 
 create view webhooks.delivery_states with (security_invoker = true) as
 select
@@ -116,3 +117,4 @@ comment on column webhooks.delivery_states.payload_size_bytes is 'Size of the bo
 comment on column webhooks.delivery_states.duration_us is 'Duration of the last attempt, in microseconds.';
 comment on column webhooks.delivery_states.is_test is 'Made by test_subscription().';
 comment on column webhooks.delivery_states.resent_count is 'How often the last attempt''s request was sent again at once, on a new connection, since the receiver had closed the kept one before it answered.';
+grant select on webhooks.delivery_states to webhooks_manager, webhooks_monitor;

@@ -58,3 +58,4 @@ end
 $$;
 comment on function webhooks.wait_for_delivery(uuid, interval) is
     'Waits until a delivery has come to its end, at most so long (up to 5 minutes), and says how it went: what the receiver answered at the last attempt, and whether that was final. Comes back sooner if the next attempt is only after that. For a delivery that is committed, in a READ COMMITTED transaction or none.';
+grant execute on function webhooks.wait_for_delivery to webhooks_manager;

@@ -50,6 +50,7 @@ begin atomic
 end;
 comment on function webhooks.is_adopted() is
     'Whether deliveries are made from this database: false in a copy, until adopt_database() is called there.';
+grant execute on function webhooks.is_adopted to webhooks_manager, webhooks_monitor;
 
 create function webhooks.check_adopted()
 returns void
@@ -72,6 +73,7 @@ end
 $$;
 comment on function webhooks.check_adopted() is
     'Raises an error (SQLSTATE WHCPY) in a database that is not adopted. Part of balance_shards() and load_subscriptions().';
+grant execute on function webhooks.check_adopted to webhooks_sidecar;
 
 create function webhooks.adopt_if_empty()
 returns void
@@ -89,6 +91,7 @@ end
 $$;
 comment on function webhooks.adopt_if_empty() is
     'Adopts a copy that has nothing to deliver and nobody to deliver to, such as one of a template database, unless it was restored or released. Part of join_sidecars().';
+grant execute on function webhooks.adopt_if_empty to webhooks_sidecar;
 
 create function webhooks.cancel_all_outstanding(reason text)
 returns bigint

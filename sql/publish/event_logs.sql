@@ -48,6 +48,13 @@ comment on column webhooks.event_logs.deliver_after is 'No delivery before this 
 comment on column webhooks.event_logs.expires_at is 'Deliveries not made by then become expired.';
 comment on column webhooks.event_logs.is_test is 'True: made up by test_subscription(), for one subscription alone; nothing matches it. Null: an event.';
 comment on column webhooks.event_logs.resource_data is 'The resource as it was, shown as resource.data; filled in for types registered with register_resource(). Bounded as event_data is.';
+-- The id is for INSERT ... RETURNING id, which ORMs write.
+grant insert, select (id) on webhooks.event_logs to webhooks_publisher;
+grant select on webhooks.event_logs to webhooks_manager;
+grant select (
+    id, tenant_id, event_type, event_category, event_version, created_at, processed_at, environment, deliver_after,
+    expires_at, is_test
+) on webhooks.event_logs to webhooks_monitor;
 
 create table webhooks.event_logs_template (
     like webhooks.event_logs including defaults including comments,

@@ -33,3 +33,4 @@ begin atomic
     ) v;
 end;
 comment on function webhooks.explain_match(uuid, text, jsonb, text, uuid, text) is 'One row per subscription of the tenant: whether such an event would match, and why not.';
+grant execute on function webhooks.explain_match to webhooks_manager;

@@ -18,6 +18,7 @@ exception when others then
 end
 $$;
 comment on function webhooks.jsonpath_matches(jsonb, jsonpath) is 'True if a predicate path holds or any other path finds something. Errors in the path count as false: a subscriber can''t make a publisher fail. Dates and times without a time zone are in UTC, whatever the session''s settings are. How long it may take is bounded where the path is written: see jsonpath_objection().';
+grant execute on function webhooks.jsonpath_matches to webhooks_manager;
 
 create function webhooks.match_events()
 returns trigger

@@ -23,3 +23,4 @@ comment on column webhooks.restored_events.inserted_at is 'When the last of them
 comment on column webhooks.restored_events.events is 'How many they are.';
 comment on column webhooks.restored_events.first_created_at is 'The earliest created_at of them: since of replay_events() includes it.';
 comment on column webhooks.restored_events.last_created_at is 'The latest created_at of them: until of replay_events() must be later.';
+grant select on webhooks.restored_events to webhooks_manager, webhooks_monitor;

@@ -17,6 +17,8 @@ comment on column webhooks.tenant_limits.max_subscriptions is 'Subscriptions it 
 comment on column webhooks.tenant_limits.max_events_per_minute is 'Events it may publish: so many at once, and so many a minute over time; 0: no limit; null: the setting''s.';
 comment on column webhooks.tenant_limits.max_outstanding_deliveries is 'With so many outstanding it can''t publish; 0: no limit; null: the setting''s.';
 select pg_catalog.pg_extension_config_dump('webhooks.tenant_limits', '');
+-- What a tenant may use is no secret. The owner sets limits, and roles to which the DBA grants set_tenant_limits().
+grant select on webhooks.tenant_limits to webhooks_manager, webhooks_monitor;
 
 create trigger audit_change
     after insert or update or delete on webhooks.tenant_limits

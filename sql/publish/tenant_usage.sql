@@ -23,3 +23,4 @@ end
 $$;
 comment on function webhooks.tenant_usage(uuid) is
     'What a tenant uses of its limits. maximum is null where there is none; is_own tells its own limit from the setting''s. Of events per minute it is those that must come back before as many as the maximum can be published at once, also rolled-back ones; null without a limit.';
+grant execute on function webhooks.tenant_usage to webhooks_manager, webhooks_monitor;

@@ -35,6 +35,7 @@ end
 $$;
 comment on function webhooks.locked_deliveries(uuid[], uuid[], boolean[], boolean[]) is
     'Those of some deliveries whose results can''t be recorded now, since another transaction has locked what record_attempts() changes: the delivery, its subscription (if the result disables it) or its breaker (if the result changes it).';
+grant execute on function webhooks.locked_deliveries to webhooks_sidecar;
 
 create function webhooks.lockers_of(xmax xid)
 returns setof xid
@@ -131,3 +132,4 @@ end
 $$;
 comment on function webhooks.blockers(uuid[], uuid[]) is
     'Transactions that keep sidecars waiting: who locks one of the tables, who blocks a session of a sidecar that waits just now, and who has locked rows of these deliveries and subscriptions, or of deliveries that are overdue. pid: null for a prepared transaction (see prepared_transaction). since: when the transaction began; null if the extension''s owner may not see that. mode: of the lock; row: rows are locked. blocked_pids: the sessions that wait just now.';
+grant execute on function webhooks.blockers to webhooks_monitor, webhooks_sidecar;

@@ -56,6 +56,7 @@ begin
 end
 $$;
 comment on function webhooks.arm_doorbell(smallint[]) is 'Before sleeping: locks the bells of these shards, all or none. False: a publisher is in flight, or can''t notify since the notification queue is nearly full: stay awake.';
+grant execute on function webhooks.arm_doorbell to webhooks_sidecar;
 
 create function webhooks.disarm_doorbell(shards smallint[])
 returns void
@@ -67,3 +68,4 @@ begin
 end
 $$;
 comment on function webhooks.disarm_doorbell(smallint[]) is 'After waking: unlocks the bells.';
+grant execute on function webhooks.disarm_doorbell to webhooks_sidecar;

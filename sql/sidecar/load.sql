@@ -77,6 +77,7 @@ begin
 end
 $$;
 comment on function webhooks.load_subscriptions(uuid[]) is 'Where and how to deliver, secrets included; for the sidecar alone. objection: a column that is too large, so that nothing can be delivered; the columns that can be large are empty then.';
+grant execute on function webhooks.load_subscriptions to webhooks_sidecar;
 
 create function webhooks.changed_subscriptions(ids uuid[], versions bigint[])
 returns setof uuid
@@ -97,3 +98,4 @@ end
 $$;
 comment on function webhooks.changed_subscriptions(uuid[], bigint[]) is
     'Those subscriptions that are in another version by now, or gone: what a sidecar was not notified of it finds here.';
+grant execute on function webhooks.changed_subscriptions to webhooks_sidecar;

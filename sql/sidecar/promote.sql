@@ -62,3 +62,4 @@ end
 $$;
 comment on function webhooks.promote_due(smallint[], integer) is
     'Makes scheduled deliveries whose time has come ready, without those that another transaction has locked. Returns them, milliseconds until the next one, at most an hour (null: none), and some of the locked ones, which are to be tried again soon.';
+grant execute on function webhooks.promote_due to webhooks_sidecar;

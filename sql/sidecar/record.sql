@@ -163,3 +163,4 @@ end
 $$;
 comment on function webhooks.record_attempts(uuid[], uuid[], integer[], text[], integer[], text[], text[], text[], bigint[], bigint[], integer[], bytea[], bigint[], text[], text[], bigint[], bigint[], integer[]) is
     'Writes the results of attempts, each guarded by the attempt number that was claimed, and what they mean for circuit breakers (closed, failing or open) and for how long their receivers want a pause (throttled, for probe_in_ms). Returns the deliveries of late writers, for which nothing was changed.';
+grant execute on function webhooks.record_attempts to webhooks_sidecar;

@@ -65,3 +65,4 @@ end
 $$;
 comment on function webhooks.record_verifications(uuid[], text[], text[], text[], integer[], text[], bigint[]) is
     'Writes what receivers answered, each to be asked again after a time that doubles, up to an hour (pending) or a day (refused); for the sidecar alone. Days without agreement disable a subscription. Returns the subscriptions that another transaction has locked: nothing is written of them, and they are to be given again.';
+grant execute on function webhooks.record_verifications to webhooks_sidecar;

@@ -16,3 +16,4 @@ begin atomic
     where e.extname = 'webhooks';
 end;
 comment on function webhooks.sidecar_settings() is 'What the sidecar needs to know of the settings; digest is another one whenever any of the settings is changed.';
+grant execute on function webhooks.sidecar_settings to webhooks_sidecar;

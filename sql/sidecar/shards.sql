@@ -32,6 +32,7 @@ end
 $$;
 comment on function webhooks.join_sidecars() is
     'Marks this session as a living sidecar until it ends; refused in a copy of a database that is not adopted (see adopt_database()).';
+grant execute on function webhooks.join_sidecars to webhooks_sidecar;
 
 create function webhooks.leave_sidecars()
 returns void
@@ -43,6 +44,7 @@ begin
 end
 $$;
 comment on function webhooks.leave_sidecars() is 'This session''s sidecar is stopping: it no longer counts, others take over its shards as it gives them back.';
+grant execute on function webhooks.leave_sidecars to webhooks_sidecar;
 
 create function webhooks.sidecar_count()
 returns integer
@@ -52,6 +54,7 @@ begin atomic
     select count(distinct h.pid)::integer from webhooks.lock_holders(webhooks.sidecar_lock()) h;
 end;
 comment on function webhooks.sidecar_count() is 'How many sidecars live in this database.';
+grant execute on function webhooks.sidecar_count to webhooks_monitor, webhooks_sidecar;
 
 create function webhooks.balance_shards(owned smallint[])
 returns table (fair_share integer, acquired smallint[], may_sleep boolean)
@@ -98,6 +101,7 @@ end
 $$;
 comment on function webhooks.balance_shards(smallint[]) is
     'Takes free shards for this session up to its fair share. Returns the share (a sidecar that owns more gives the rest back), what was taken, and whether publishers can wake a sidecar that sleeps. Doubles as the heartbeat. Refused in a copy of a database that is not adopted.';
+grant execute on function webhooks.balance_shards to webhooks_sidecar;
 
 create function webhooks.release_shards(shards smallint[])
 returns void
@@ -109,3 +113,4 @@ begin
 end
 $$;
 comment on function webhooks.release_shards(smallint[]) is 'Gives shards of this session back.';
+grant execute on function webhooks.release_shards to webhooks_sidecar;

@@ -65,3 +65,4 @@ end
 $$;
 comment on function webhooks.create_subscription_from_template(uuid, text, jsonb) is
     'Subscribes a tenant with the settings of a template, one of its own or a shipped one; overrides are columns of webhook_subscriptions and values of the template''s placeholders, of which those that are secrets go into template_secrets. A signing one without a secret gets a new one: renew_secret() tells it. Returns the subscription''s id.';
+grant execute on function webhooks.create_subscription_from_template to webhooks_manager;

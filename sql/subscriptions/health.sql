@@ -23,6 +23,10 @@ comment on column webhooks.subscription_breakers.throttled_since is 'When the re
 comment on column webhooks.subscription_breakers.throttled_until is 'Until when no request is made, since the receiver asked for it; one that has passed means nothing.';
 comment on column webhooks.subscription_breakers.throttle_status is 'The HTTP status with which it asked.';
 select pg_catalog.pg_extension_config_dump('webhooks.subscription_breakers', '');
+grant select on webhooks.subscription_breakers to webhooks_manager;
+grant select (
+    subscription_id, state, since, probe_at, failing_since, throttled_since, throttled_until, throttle_status
+) on webhooks.subscription_breakers to webhooks_monitor;
 
 create function webhooks.subscription_messages(
     subscription_id uuid, out last_error text, out disabled_reason text, out verification_error text, out address_note text
@@ -48,6 +52,7 @@ begin atomic
 end;
 comment on function webhooks.subscription_messages(uuid) is
     'What is said of a subscription''s failures: to a manager of its tenant the whole messages, to others the kind of failure, without names and addresses. Part of subscription_health.';
+grant execute on function webhooks.subscription_messages to webhooks_manager, webhooks_monitor;
 
 create view webhooks.subscription_health with (security_invoker = true) as
 select
@@ -102,6 +107,7 @@ comment on column webhooks.subscription_health.throttled_since is 'Since when it
 comment on column webhooks.subscription_health.throttled_until is 'Until when deliveries wait, since the receiver asked for it (Retry-After) or answered that it has too much to do; null: they don''t. reset_breaker() ends it.';
 comment on column webhooks.subscription_health.throttle_status is 'The HTTP status with which the receiver asked for the pause.';
 comment on column webhooks.subscription_health.address_note is 'What is special about the address in webhook_url, for example loopback: sidecars deliver to it only with --allow-network. Null: nothing, or a name.';
+grant select on webhooks.subscription_health to webhooks_manager, webhooks_monitor;
 
 create function webhooks.reset_breaker(subscription_id uuid)
 returns boolean
@@ -134,3 +140,4 @@ end
 $$;
 comment on function webhooks.reset_breaker(uuid) is
     'Closes a subscription''s breaker at once, for when its receiver is known to work again, and ends the pause that its receiver asked for; retries that were put off for it are due. True if there was something to end.';
+grant execute on function webhooks.reset_breaker to webhooks_manager;

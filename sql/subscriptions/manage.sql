@@ -14,6 +14,7 @@ begin
 end
 $$;
 comment on function webhooks.refuse_subscription(uuid) is 'Raises the error for a subscription that there is not, or not for the caller.';
+grant execute on function webhooks.refuse_subscription to webhooks_manager;
 
 create function webhooks.get_subscription(id uuid)
 returns webhooks.subscription_settings
@@ -32,6 +33,7 @@ end
 $$;
 comment on function webhooks.get_subscription(uuid) is
     'A subscription, or an error; of webhook_headers, auth_config and template_secrets the names only, with null for each secret.';
+grant execute on function webhooks.get_subscription to webhooks_manager;
 
 create function webhooks.list_subscriptions(environment text default null, is_active boolean default null)
 returns setof webhooks.subscription_settings
@@ -46,6 +48,7 @@ begin atomic
 end;
 comment on function webhooks.list_subscriptions(text, boolean) is
     'Subscriptions of the tenant that is set (of all tenants for who may access all), as get_subscription() shows them.';
+grant execute on function webhooks.list_subscriptions to webhooks_manager;
 
 create function webhooks.own_subscription(subscription_id uuid)
 returns webhooks.webhook_subscriptions
@@ -76,6 +79,7 @@ begin atomic
       and a.attname not in ('id', 'tenant_id', 'created_at', 'updated_at', 'disabled_reason', 'version');
 end;
 comment on function webhooks.settable_columns() is 'Columns of a subscription that are its owner''s to set.';
+grant execute on function webhooks.settable_columns to webhooks_manager;
 
 create function webhooks.subscription_row(settings jsonb)
 returns webhooks.webhook_subscriptions
@@ -116,6 +120,7 @@ end
 $$;
 comment on function webhooks.subscription_row(jsonb) is
     'Settings as a row with nulls for the rest, or an error for the first that there is not or that has another type.';
+grant execute on function webhooks.subscription_row to webhooks_manager;
 
 create function webhooks.insert_subscription(tenant_id uuid, settings jsonb)
 returns uuid
@@ -136,6 +141,7 @@ end
 $$;
 comment on function webhooks.insert_subscription(uuid, jsonb) is
     'Makes a subscription of settings by name: what create_subscription() and import_subscriptions() have in common.';
+grant execute on function webhooks.insert_subscription to webhooks_manager;
 
 create function webhooks.create_subscription(
     tenant_id uuid,
@@ -190,6 +196,7 @@ comment on function webhooks.create_subscription(
     uuid, text, text, jsonb, text, text, text, jsonb, text, jsonb, jsonb, integer, integer, integer, integer, integer[], integer,
     double precision, integer, text, integer, integer, text, text, text, jsonb, text, boolean, boolean, uuid, text) is
     'Makes a subscription and returns its id. The parameters are described as columns of webhook_subscriptions; one that is null has that column''s default. With the defaults a delivery is given up after 3 retries, 7 minutes after the first attempt; retry_schedule => ''standard-webhooks'' goes on for 28 hours.';
+grant execute on function webhooks.create_subscription to webhooks_manager;
 
 create function webhooks.update_subscription(id uuid, changes jsonb)
 returns webhooks.subscription_settings
@@ -214,6 +221,7 @@ end
 $$;
 comment on function webhooks.update_subscription(uuid, jsonb) is
     'Changes settings of a subscription, for example {"retry_count": 5}, and returns it as get_subscription() does. In webhook_headers, auth_config and template_secrets a null keeps the secret that is there.';
+grant execute on function webhooks.update_subscription to webhooks_manager;
 
 create function webhooks.delete_subscription(id uuid)
 returns void
@@ -227,6 +235,7 @@ end
 $$;
 comment on function webhooks.delete_subscription(uuid) is
     'Deletes a subscription: its outstanding deliveries are cancelled, its log stays. Managers delete with it alone: who may DELETE from a table may LOCK it, too, and stop all tenants'' deliveries.';
+grant execute on function webhooks.delete_subscription to webhooks_manager;
 
 create function webhooks.set_subscriptions_enabled(ids uuid[], enabled boolean)
 returns bigint
@@ -254,3 +263,4 @@ end
 $$;
 comment on function webhooks.set_subscriptions_enabled(uuid[], boolean) is
     'Enables or disables subscriptions, at most 10,000, all or none, and returns how many that changed. A disabled one matches no new events; what is queued for it is held.';
+grant execute on function webhooks.set_subscriptions_enabled to webhooks_manager;

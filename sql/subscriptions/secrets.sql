@@ -10,6 +10,7 @@ begin atomic
     where s.id = subscription_id and webhooks.may_access_tenant(s.tenant_id);
 end;
 comment on function webhooks.redacted_headers(uuid) is 'The names of a subscription''s own headers, with null for their values.';
+grant execute on function webhooks.redacted_headers to webhooks_manager;
 
 create function webhooks.redacted_auth_config(subscription_id uuid)
 returns jsonb
@@ -20,6 +21,7 @@ begin atomic
     where s.id = subscription_id and webhooks.may_access_tenant(s.tenant_id);
 end;
 comment on function webhooks.redacted_auth_config(uuid) is 'What a subscription''s auth_config has, with null for secrets.';
+grant execute on function webhooks.redacted_auth_config to webhooks_manager;
 
 create function webhooks.redacted_template_secrets(subscription_id uuid)
 returns jsonb
@@ -30,6 +32,7 @@ begin atomic
     where s.id = subscription_id and webhooks.may_access_tenant(s.tenant_id);
 end;
 comment on function webhooks.redacted_template_secrets(uuid) is 'The names of a subscription''s template_secrets, with null for their values.';
+grant execute on function webhooks.redacted_template_secrets to webhooks_manager;
 
 create function webhooks.keep_secrets(given jsonb, stored jsonb)
 returns jsonb
@@ -151,3 +154,4 @@ end
 $$;
 comment on function webhooks.renew_secret(uuid) is
     'Gives a subscription a new signing secret and returns it, this once: no statement that a server may log shows it. Requests are signed with it from the commit on; webhook-signature has a signature with the secret before, too, for the time of the setting secret_overlap_seconds.';
+grant execute on function webhooks.renew_secret to webhooks_manager;

@@ -18,6 +18,10 @@ comment on column webhooks.subscription_templates.settings is 'Columns of webhoo
 comment on column webhooks.subscription_templates.placeholders is 'What must be given for each placeholder: an object of names and explanations, at most 16 KiB as text.';
 comment on column webhooks.subscription_templates.created_at is 'When it was made.';
 select pg_catalog.pg_extension_config_dump('webhooks.subscription_templates', '');
+grant select, insert on webhooks.subscription_templates to webhooks_manager;
+grant update (
+    tenant_id, name, description, settings, placeholders, created_at
+) on webhooks.subscription_templates to webhooks_manager;
 
 create function webhooks.validate_template()
 returns trigger
@@ -84,6 +88,7 @@ end
 $$;
 comment on function webhooks.delete_subscription_template(uuid, text) is
     'Deletes a template of a tenant''s own; false if there is none of that name. Subscriptions made from it stay as they are.';
+grant execute on function webhooks.delete_subscription_template to webhooks_manager;
 
 create function webhooks.check_subscription_template_sizes()
 returns trigger

@@ -12,6 +12,7 @@ end
 $$;
 comment on function webhooks.lock_tenant(uuid) is
     'Lets one transaction at a time do for a tenant what looks first whether it is done already: import, copy, retry, replay.';
+grant execute on function webhooks.lock_tenant to webhooks_manager;
 
 create function webhooks.export_subscriptions(tenant_id uuid)
 returns jsonb
@@ -33,6 +34,7 @@ begin atomic
 end;
 comment on function webhooks.export_subscriptions(uuid) is
     'A tenant''s subscriptions as import_subscriptions() takes them. Secrets are left out: they are null.';
+grant execute on function webhooks.export_subscriptions to webhooks_manager;
 
 create function webhooks.subscription_changes(id uuid, settings jsonb)
 returns table (before jsonb, after jsonb)
@@ -58,6 +60,7 @@ end
 $$;
 comment on function webhooks.subscription_changes(uuid, jsonb) is
     'What an update with these settings would change, as the audit log would show it; two empty objects if nothing.';
+grant execute on function webhooks.subscription_changes to webhooks_manager;
 
 create function webhooks.import_subscriptions(tenant_id uuid, subscriptions jsonb, dry_run boolean default false)
 returns table (name text, environment text, action text, subscription_id uuid, before jsonb, after jsonb, error text, hint text)
@@ -141,6 +144,7 @@ end
 $$;
 comment on function webhooks.import_subscriptions(uuid, jsonb, boolean) is
     'Creates and updates subscriptions, all or none, from an array of at most 10,000 objects of settings; name and environment tell which is meant, what an object does not have stays. A null in webhook_headers, auth_config or template_secrets keeps the secret that is there. Returns what became of each (created, updated, unchanged); dry_run: what would (or invalid, and why).';
+grant execute on function webhooks.import_subscriptions to webhooks_manager;
 
 create function webhooks.copy_subscriptions(tenant_id uuid, from_environment text, to_environment text, dry_run boolean default false)
 returns table (name text, action text)
@@ -191,3 +195,4 @@ end
 $$;
 comment on function webhooks.copy_subscriptions(uuid, text, text, boolean) is
     'Copies a tenant''s subscriptions to another environment, secrets included, without showing them. One whose name exists there is left as it is. Returns which were copied (created) and which not (exists); dry_run: which would be.';
+grant execute on function webhooks.copy_subscriptions to webhooks_manager;

@@ -27,6 +27,10 @@ comment on column webhooks.subscription_verifications.failing_since is 'When it 
 comment on column webhooks.subscription_verifications.next_try_at is 'When it may be asked again; null once it agreed.';
 comment on column webhooks.subscription_verifications.last_error is 'Why it is not verified.';
 select pg_catalog.pg_extension_config_dump('webhooks.subscription_verifications', '');
+grant select on webhooks.subscription_verifications to webhooks_manager;
+grant select (
+    subscription_id, origin, state, since, allowed_rate_per_minute, tries, failing_since, next_try_at
+) on webhooks.subscription_verifications to webhooks_monitor;
 
 create function webhooks.needs_verification(own text, general text)
 returns boolean
@@ -107,3 +111,4 @@ end
 $$;
 comment on function webhooks.verify_subscription(uuid) is
     'Has a subscription''s receiver asked once more, at once, whether it wants deliveries; they wait for its answer. See webhooks.subscription_health.';
+grant execute on function webhooks.verify_subscription to webhooks_manager;

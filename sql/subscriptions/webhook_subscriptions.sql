@@ -94,6 +94,31 @@ comment on column webhooks.webhook_subscriptions.endpoint_verification is 'optio
 comment on column webhooks.webhook_subscriptions.version is 'Counts changes; the sidecar reloads what it has not seen.';
 
 select pg_catalog.pg_extension_config_dump('webhooks.webhook_subscriptions', '');
+-- Columns are named one by one, since managers write secrets and do not read them. No table is granted UPDATE, DELETE or
+-- TRUNCATE as a whole: a role that has one of these may LOCK the table, and stop the deliveries of all tenants. UPDATE is
+-- granted column by column, and functions delete rows.
+grant insert, select (
+    id, tenant_id, name, description, environment, webhook_url, webhook_method, auth_type, subscribed_events,
+    event_filters, retry_count, retry_delay_seconds, timeout_seconds, max_payload_size_kb, is_active, is_enabled,
+    created_at, updated_at, created_by, no_retry_statuses, max_in_flight, rate_limit_per_second, rate_limit_burst,
+    ordering, breaker_failure_threshold, breaker_cooldown_seconds, disabled_reason, payload_format,
+    payload_template, payload_content_type, endpoint_verification, retry_schedule, version
+) on webhooks.webhook_subscriptions to webhooks_manager;
+grant update (
+    id, tenant_id, name, description, environment, webhook_url, webhook_method, webhook_headers, auth_type,
+    auth_config, subscribed_events, event_filters, retry_count, retry_delay_seconds, timeout_seconds,
+    max_payload_size_kb, is_active, is_enabled, created_at, updated_at, created_by, no_retry_statuses,
+    max_in_flight, rate_limit_per_second, rate_limit_burst, ordering, breaker_failure_threshold,
+    breaker_cooldown_seconds, disabled_reason, payload_format, payload_template, payload_content_type,
+    template_secrets, endpoint_verification, retry_schedule, version
+) on webhooks.webhook_subscriptions to webhooks_manager;
+-- No URL, which may be a secret, and nothing that events and receivers say.
+grant select (
+    id, tenant_id, name, environment, auth_type, subscribed_events, retry_count, retry_delay_seconds,
+    timeout_seconds, max_payload_size_kb, is_active, is_enabled, created_at, updated_at, no_retry_statuses,
+    max_in_flight, rate_limit_per_second, rate_limit_burst, ordering, breaker_failure_threshold,
+    breaker_cooldown_seconds, payload_format, endpoint_verification, retry_schedule, version
+) on webhooks.webhook_subscriptions to webhooks_monitor;
 
 create trigger audit_change
     after insert or update or delete on webhooks.webhook_subscriptions

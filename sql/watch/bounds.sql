@@ -36,6 +36,7 @@ begin
 end
 $$;
 comment on function webhooks.check_watch_bounds(jsonb) is 'Refuses a definition that is too large. Part of watch_table().';
+grant execute on function webhooks.check_watch_bounds to webhooks_publisher;
 
 create function webhooks.watch_value(target regclass, column_name text, value text)
 returns text
@@ -86,6 +87,7 @@ end
 $$;
 comment on function webhooks.watch_value(regclass, text, text) is
     'A value of on_change as its column''s type has it, or an error that says why it is none. Part of watch_table().';
+grant execute on function webhooks.watch_value to webhooks_publisher;
 
 create function webhooks.watch_values(target regclass, definition jsonb)
 returns jsonb
@@ -115,3 +117,4 @@ end
 $$;
 comment on function webhooks.watch_values(regclass, jsonb) is
     'The event types of on_change by column and value, each value as the column''s type has it. Part of watch_table().';
+grant execute on function webhooks.watch_values to webhooks_publisher;

@@ -15,6 +15,7 @@ end
 $$;
 comment on function webhooks.watch_definition(bytea) is
     'The definition of a watch, from pg_trigger.tgargs; null for a trigger of anything else. Part of watched_tables.';
+grant execute on function webhooks.watch_definition to webhooks_publisher;
 
 create function webhooks.check_watchable(target regclass)
 returns void
@@ -58,6 +59,7 @@ begin
 end
 $$;
 comment on function webhooks.check_watchable(regclass) is 'Refuses what can''t be watched, or not by the caller. Part of watch_table().';
+grant execute on function webhooks.check_watchable to webhooks_publisher;
 
 create function webhooks.watch_event_types(definition jsonb)
 returns text[]
@@ -73,6 +75,7 @@ begin atomic
     );
 end;
 comment on function webhooks.watch_event_types(jsonb) is 'The event types that a watch publishes. Part of watch_table().';
+grant execute on function webhooks.watch_event_types to webhooks_publisher;
 
 create function webhooks.check_watch_events(target regclass, definition jsonb)
 returns void
@@ -106,6 +109,7 @@ begin
 end
 $$;
 comment on function webhooks.check_watch_events(regclass, jsonb) is 'Refuses event types that can''t be published. Part of watch_table().';
+grant execute on function webhooks.check_watch_events to webhooks_publisher;
 
 create function webhooks.check_watch_columns(target regclass, all_columns text[], definition jsonb)
 returns void
@@ -146,6 +150,7 @@ begin
 end
 $$;
 comment on function webhooks.check_watch_columns(regclass, text[], jsonb) is 'Refuses columns that can''t be watched. Part of watch_table().';
+grant execute on function webhooks.check_watch_columns to webhooks_publisher;
 
 create function webhooks.watch_ids(target regclass, definition jsonb)
 returns text[]
@@ -167,6 +172,7 @@ begin atomic
 end;
 comment on function webhooks.watch_ids(regclass, jsonb) is
     'The columns that identify a row of a watched table: the one given, or the primary key''s without the tenant. Part of watch_table().';
+grant execute on function webhooks.watch_ids to webhooks_publisher;
 
 create function webhooks.watch_ids_objection(target regclass, id_columns text[], tenant_column text)
 returns text
@@ -194,6 +200,7 @@ begin atomic
 end;
 comment on function webhooks.watch_ids_objection(regclass, text[], text) is
     'Why these columns can''t tell which old and which new row of an UPDATE belong together; null if they can. Part of watch_table().';
+grant execute on function webhooks.watch_ids_objection to webhooks_publisher;
 
 create function webhooks.has_other_triggers(target regclass)
 returns boolean
@@ -215,6 +222,7 @@ begin atomic
 end;
 comment on function webhooks.has_other_triggers(regclass) is
     'Whether an ordinary table has AFTER triggers beside those of watch_table(), or foreign keys both on delete cascade and on delete set null or set default: these may change its rows again. Part of watch_table().';
+grant execute on function webhooks.has_other_triggers to webhooks_publisher;
 
 create function webhooks.complete_watch(target regclass, given jsonb)
 returns jsonb
@@ -287,3 +295,4 @@ end
 $$;
 comment on function webhooks.complete_watch(regclass, jsonb) is
     'The definition of a watch, checked, and with what was left out filled in. Part of watch_table().';
+grant execute on function webhooks.complete_watch to webhooks_publisher;

@@ -10,6 +10,7 @@ begin
 end
 $$;
 comment on function webhooks.missing_tenant(text, text) is 'Raises the error of a watched row without a tenant.';
+grant execute on function webhooks.missing_tenant to webhooks_publisher;
 
 create function webhooks.is_too_large(table_name text, column_names text[], bytes bigint[])
 returns boolean
@@ -35,6 +36,7 @@ end
 $$;
 comment on function webhooks.is_too_large(text, text[], bigint[]) is
     'Raises the error of a value that is too large to be part of an event; false or null: none is. Part of what watch_table() makes.';
+grant execute on function webhooks.is_too_large to webhooks_publisher;
 
 create function webhooks.refuse_ambiguous_changes(target regclass)
 returns void
@@ -49,6 +51,7 @@ end
 $$;
 comment on function webhooks.refuse_ambiguous_changes(regclass) is
     'Raises the error of a statement whose old and new rows can''t be paired. Part of what watch_table() makes.';
+grant execute on function webhooks.refuse_ambiguous_changes to webhooks_publisher;
 
 create function webhooks.report_broken_watch(target regclass, definition text, functions text[])
 returns void
@@ -84,3 +87,4 @@ end
 $$;
 comment on function webhooks.report_broken_watch(regclass, text, text[]) is
     'Raises the error of a watched table whose functions are gone (a column was dropped with CASCADE, or the schema was renamed) or no longer the only ones of their names.';
+grant execute on function webhooks.report_broken_watch to webhooks_publisher;

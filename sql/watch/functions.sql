@@ -23,6 +23,7 @@ begin atomic
 end;
 comment on function webhooks.watch_functions(regclass) is
     'Names of the functions that watch_table() makes for a table: the trigger''s, what it publishes, whether two rows are the same one, a row with what identifies it, and a row as JSON. Part of watch_table().';
+grant execute on function webhooks.watch_functions to webhooks_publisher;
 
 create function webhooks.watch_object(row_name text, columns text[])
 returns text
@@ -38,6 +39,7 @@ begin atomic
     ) o;
 end;
 comment on function webhooks.watch_object(text, text[]) is 'The expression for a JSON object of columns of a row. Part of watch_table().';
+grant execute on function webhooks.watch_object to webhooks_publisher;
 
 create function webhooks.watch_large_values(target regclass, columns text[], row_names text[])
 returns text
@@ -64,6 +66,7 @@ begin atomic
 end;
 comment on function webhooks.watch_large_values(regclass, text[], text[]) is
     'The condition that refuses a row with a value too large to be sent, and else is not true. Part of watch_table().';
+grant execute on function webhooks.watch_large_values to webhooks_publisher;
 
 create function webhooks.watch_values_script(target regclass, definition jsonb)
 returns text
@@ -82,6 +85,7 @@ begin atomic
 end;
 comment on function webhooks.watch_values_script(regclass, jsonb) is
     'CREATE FUNCTION for the columns of a row that are sent or watched as one JSON object, which is how a table of many columns is published. Part of watch_table().';
+grant execute on function webhooks.watch_values_script to webhooks_publisher;
 
 create function webhooks.watch_row_changes(target regclass, definition jsonb)
 returns jsonb
@@ -117,6 +121,7 @@ end
 $$;
 comment on function webhooks.watch_row_changes(regclass, jsonb) is
     'The expressions for what is sent of the old and the new row, the names of changed columns, what they were before, and whether a watched one changed. Part of watch_table().';
+grant execute on function webhooks.watch_row_changes to webhooks_publisher;
 
 create function webhooks.watch_value_types(target regclass, column_name text, event_types jsonb)
 returns text
@@ -134,6 +139,7 @@ begin atomic
 end;
 comment on function webhooks.watch_value_types(regclass, text, jsonb) is
     'The expression for the event type that a column''s new value publishes. Part of watch_table().';
+grant execute on function webhooks.watch_value_types to webhooks_publisher;
 
 create function webhooks.watch_events_script(target regclass, definition jsonb)
 returns text
@@ -220,6 +226,7 @@ end
 $$;
 comment on function webhooks.watch_events_script(regclass, jsonb) is
     'CREATE FUNCTION for what a watched table publishes: one row per event of a pair of old and new row. Part of watch_table().';
+grant execute on function webhooks.watch_events_script to webhooks_publisher;
 
 create function webhooks.watch_key(definition jsonb)
 returns table (name text, n bigint)
@@ -235,6 +242,7 @@ begin atomic
     ) k;
 end;
 comment on function webhooks.watch_key(jsonb) is 'The columns that identify a resource of a tenant, numbered. Part of watch_table().';
+grant execute on function webhooks.watch_key to webhooks_publisher;
 
 create function webhooks.watch_same_script(target regclass, definition jsonb)
 returns text
@@ -249,6 +257,7 @@ begin atomic
 end;
 comment on function webhooks.watch_same_script(regclass, jsonb) is
     'CREATE FUNCTION for whether an old and a new row of a watched table are the same resource of the same tenant. Part of watch_table().';
+grant execute on function webhooks.watch_same_script to webhooks_publisher;
 
 create function webhooks.watch_row_script(target regclass, definition jsonb)
 returns text
@@ -265,3 +274,4 @@ begin atomic
 end;
 comment on function webhooks.watch_row_script(regclass, jsonb) is
     'CREATE FUNCTION for a row of a watched table as one value, and the values that identify it. Part of watch_table().';
+grant execute on function webhooks.watch_row_script to webhooks_publisher;

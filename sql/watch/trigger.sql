@@ -20,6 +20,7 @@ return format(case when is_wide then '%2$s' else '
                    left(nullif(current_setting(''webhooks.request_id'', true), ''''), 255)
             from %s;', events));
 comment on function webhooks.watch_insert(text, boolean) is 'The statements that publish what a FROM clause has as e. Part of watch_table().';
+grant execute on function webhooks.watch_insert to webhooks_publisher;
 
 create function webhooks.watch_versions(functions text[], keys text[])
 returns text
@@ -41,6 +42,7 @@ return format('(
     functions[4], array_to_string(keys, ', '), array_to_string(array(select format('o.%s = n.%1$s', k) from unnest(keys) k), ' and '));
 comment on function webhooks.watch_versions(text[], text[]) is
     'A FROM item: old and new row of each change of a statement that changed some rows more than once, and their order. Part of watch_table().';
+grant execute on function webhooks.watch_versions to webhooks_publisher;
 
 create function webhooks.watch_source(functions text[], rows_name text, alias text, is_wide boolean)
 returns text
@@ -52,6 +54,7 @@ return case when is_wide then format('(select v.version, c.content from (select 
                                      functions[5], rows_name, functions[4], alias)
             else format('%s %s', rows_name, alias) end;
 comment on function webhooks.watch_source(text[], text, text, boolean) is 'A FROM item: a transition table. Part of watch_table().';
+grant execute on function webhooks.watch_source to webhooks_publisher;
 
 create function webhooks.watch_events(functions text[], operation text, old_row text, new_row text, is_wide boolean)
 returns text
@@ -63,6 +66,7 @@ return format('%s(%L, %s) e', functions[2], operation,
                    else concat_ws(', ', coalesce(old_row || '.*', 'null'), coalesce(new_row || '.*', 'null')) end);
 comment on function webhooks.watch_events(text[], text, text, text, boolean) is
     'A FROM item: the events of an old and a new row. Part of watch_table().';
+grant execute on function webhooks.watch_events to webhooks_publisher;
 
 create function webhooks.watch_statement_body(functions text[], keys text[], is_wide boolean)
 returns text
@@ -123,6 +127,7 @@ end
 $$;
 comment on function webhooks.watch_statement_body(text[], text[], boolean) is
     'What the trigger of a watched table does once per statement. Part of watch_table().';
+grant execute on function webhooks.watch_statement_body to webhooks_publisher;
 
 create function webhooks.watch_row_body(functions text[], is_wide boolean)
 returns text
@@ -153,6 +158,7 @@ begin
 end
 $$;
 comment on function webhooks.watch_row_body(text[], boolean) is 'What the trigger of a watched table does for each row. Part of watch_table().';
+grant execute on function webhooks.watch_row_body to webhooks_publisher;
 
 create function webhooks.watch_trigger_script(target regclass, definition jsonb)
 returns text
@@ -203,3 +209,4 @@ end
 end
 $$;
 comment on function webhooks.watch_trigger_script(regclass, jsonb) is 'CREATE FUNCTION for the trigger of a watched table. Part of watch_table().';
+grant execute on function webhooks.watch_trigger_script to webhooks_publisher;

@@ -14,6 +14,7 @@ begin atomic
     select d.oid::regtype from domains d join pg_type t on t.oid = d.oid where t.typtype <> 'd';
 end;
 comment on function webhooks.base_type(regtype) is 'The type that a domain, or a domain over a domain, is of; any other type itself. Part of watch_table().';
+grant execute on function webhooks.base_type to webhooks_publisher;
 
 create function webhooks.is_comparable(type regtype)
 returns boolean
@@ -45,6 +46,7 @@ begin atomic
 end;
 comment on function webhooks.is_comparable(regtype) is
     'Whether "=" tells values of a type apart that read differently (of json, xml, interval and geometric types it doesn''t, and those of other extensions it may not find). Part of watch_table().';
+grant execute on function webhooks.is_comparable to webhooks_publisher;
 
 create function webhooks.watch_operands(target regclass)
 returns table (name text, operand text)
@@ -66,6 +68,7 @@ begin atomic
 end;
 comment on function webhooks.watch_operands(regclass) is
     'For each column the expression by which its values are compared, with %s for the value. Part of watch_table().';
+grant execute on function webhooks.watch_operands to webhooks_publisher;
 
 create function webhooks.watch_differences(target regclass, columns text[], template text, separator text)
 returns text
@@ -82,6 +85,7 @@ begin atomic
 end;
 comment on function webhooks.watch_differences(regclass, text[], text, text) is
     'For each column a template filled in with the condition that an UPDATE changed it (%s), its name (%2$L), and how it begins a member of a JSON object (%3$L). Part of watch_table().';
+grant execute on function webhooks.watch_differences to webhooks_publisher;
 
 create function webhooks.has_types(target regclass, wanted regtype[])
 returns boolean
@@ -104,3 +108,4 @@ begin atomic
     select exists (select from types y where y.oid = any (has_types.wanted));
 end;
 comment on function webhooks.has_types(regclass, regtype[]) is 'Whether a table has values of some types, also inside of other types. Part of watch_table().';
+grant execute on function webhooks.has_types to webhooks_publisher;

@@ -13,6 +13,7 @@ begin atomic
                          and d.refobjid = (select e.oid from pg_extension e where e.extname = 'webhooks'));
 end;
 comment on function webhooks.is_watch(pg_trigger) is 'Whether watch_table() made a trigger. Part of unwatch_table() and watched_tables.';
+grant execute on function webhooks.is_watch to webhooks_publisher;
 
 create function webhooks.unwatch_table(target regclass)
 returns boolean
@@ -54,6 +55,7 @@ end
 $$;
 comment on function webhooks.unwatch_table(regclass) is
     'Ends what watch_table() began, for the table''s owner; false if the table was not watched.';
+grant execute on function webhooks.unwatch_table to webhooks_publisher;
 
 create function webhooks.make_watch_triggers(target regclass, function_name text, definition jsonb)
 returns void
@@ -81,6 +83,7 @@ begin
 end
 $$;
 comment on function webhooks.make_watch_triggers(regclass, text, jsonb) is 'Makes the triggers of a watched table. Part of watch_table().';
+grant execute on function webhooks.make_watch_triggers to webhooks_publisher;
 
 create function webhooks.warn_of_unwatched_changes(target regclass, definition jsonb)
 returns void
@@ -111,6 +114,7 @@ begin
 end
 $$;
 comment on function webhooks.warn_of_unwatched_changes(regclass, jsonb) is 'Says which changes of a table are not published. Part of watch_table().';
+grant execute on function webhooks.warn_of_unwatched_changes to webhooks_publisher;
 
 create function webhooks.watch_table(
     target regclass,
@@ -216,3 +220,6 @@ end
 $$;
 comment on function webhooks.watch_table(regclass, text, text, text, jsonb, name, uuid, name, text, name[], text, name[], name[], boolean) is
     'Publishes an event for each row of a table that is inserted, updated or deleted, in the same transaction. Replaces an earlier watch of the table. The parameters are described as columns of watched_tables. For the table''s owner, with whose rights it publishes.';
+-- Watching a table of one's own is a way to publish. All functions in watch/ run with the rights of their caller, and what
+-- they make runs with the rights of the owner of the table.
+grant execute on function webhooks.watch_table to webhooks_publisher;

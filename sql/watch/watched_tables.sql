@@ -29,6 +29,7 @@ begin atomic
             and not exists (select from known moved join columns same on same.name = moved.name where same.attnum <> moved.number));
 end;
 comment on function webhooks.columns_since(regclass, jsonb, text) is 'The columns added to a table since it was watched. Part of watched_tables.';
+grant execute on function webhooks.columns_since to webhooks_publisher;
 
 create view webhooks.watched_tables with (security_invoker = true) as
 select
@@ -101,3 +102,4 @@ comment on column webhooks.watched_tables.per_row is 'True: each row is publishe
 comment on column webhooks.watched_tables.new_columns is 'Columns added since: watch_table() called again takes them into account.';
 comment on column webhooks.watched_tables.is_enabled is 'False: the DBA disabled a trigger.';
 comment on column webhooks.watched_tables.problem is 'What is wrong and what to do; null: nothing.';
+grant select on webhooks.watched_tables to webhooks_publisher;
