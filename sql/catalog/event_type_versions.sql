@@ -71,7 +71,7 @@ end
 $$;
 comment on function webhooks.own_event_type_version() is 'Trigger: a registered or changed version replaces the shipped one and is dumped.';
 
-create trigger own_event_type_version
+create trigger a30_own_event_type_version
     before insert or update on webhooks.event_type_versions
     for each row execute function webhooks.own_event_type_version();
 
@@ -92,7 +92,7 @@ end
 $$;
 comment on function webhooks.check_event_type_version_sizes() is 'Trigger: refuses values of a version of an event type that are too large.';
 
-create trigger bound_sizes
+create trigger a10_check_sizes
     before insert or update on webhooks.event_type_versions
     for each row execute function webhooks.check_event_type_version_sizes();
 

@@ -49,7 +49,7 @@ end
 $$;
 comment on function webhooks.own_event_type() is 'Trigger: a registered or changed event type replaces the shipped one and is dumped.';
 
-create trigger own_event_type
+create trigger a20_own_event_type
     before insert or update on webhooks.event_types
     for each row execute function webhooks.own_event_type();
 
@@ -70,7 +70,7 @@ end
 $$;
 comment on function webhooks.check_event_type_sizes() is 'Trigger: refuses a description of an event type that is too large.';
 
-create trigger bound_sizes
+create trigger a10_check_sizes
     before insert or update on webhooks.event_types
     for each row execute function webhooks.check_event_type_sizes();
 create trigger audit_change

@@ -21,7 +21,12 @@ begin
         offset 0
     ) v
     cross join lateral (
-        select webhooks.schema_errors(v.schema::text, e.event_data::text) as errors offset 0
+        -- What is too large is not read: match_events() refuses it.
+        select case
+            when webhooks.json_fits(e.event_data, e.resource_data, 65536)
+              or webhooks.json_fits(e.event_data, e.resource_data, webhooks.setting('max_event_data_bytes'))
+            then webhooks.schema_errors(v.schema::text, e.event_data::text) end as errors
+        offset 0
     ) x
     where x.errors is not null
     limit 1;
@@ -47,16 +52,16 @@ as $$
 declare
     wanted constant boolean := exists (select from webhooks.event_type_versions v where v.schema is not null);
     found_one constant boolean := exists (
-        select from pg_trigger t where t.tgrelid = 'webhooks.event_logs'::regclass and t.tgname = 'validate_events');
+        select from pg_trigger t where t.tgrelid = 'webhooks.event_logs'::regclass and t.tgname = 'a10_validate_events');
 begin
     if wanted and not found_one then
-        create trigger validate_events
+        create trigger a10_validate_events
             after insert on webhooks.event_logs
             referencing new table as new_events
             for each statement execute function webhooks.validate_events();
-        alter table webhooks.event_logs enable always trigger validate_events;
+        alter table webhooks.event_logs enable always trigger a10_validate_events;
     elsif found_one and not wanted then
-        drop trigger validate_events on webhooks.event_logs;
+        drop trigger a10_validate_events on webhooks.event_logs;
     end if;
     return null;
 exception when lock_not_available then
@@ -65,7 +70,7 @@ exception when lock_not_available then
 end
 $$;
 comment on function webhooks.sync_validation_trigger() is
-    'Trigger: event_logs has the trigger validate_events if and only if a schema is registered, also after a restore.';
+    'Trigger: event_logs has the trigger a10_validate_events if and only if a schema is registered, also after a restore.';
 
 create trigger sync_validation_trigger
     after insert or update or delete or truncate on webhooks.event_type_versions
@@ -105,6 +110,6 @@ end
 $$;
 comment on function webhooks.check_event_type_version() is 'Trigger: refuses invalid schemas, and examples that don''t fit theirs.';
 
-create trigger check_event_type_version
+create trigger a20_check_event_type_version
     before insert or update on webhooks.event_type_versions
     for each row execute function webhooks.check_event_type_version();

@@ -78,6 +78,6 @@ end
 $$;
 comment on function webhooks.cancel_outstanding() is 'Trigger: removes the outstanding deliveries of a deleted subscription.';
 
-create trigger cancel_outstanding
+create trigger a10_cancel_outstanding
     after delete on webhooks.webhook_subscriptions
     for each row execute function webhooks.cancel_outstanding();

@@ -154,7 +154,7 @@ begin
             else 'Events with an id of the caller''s own that is not of this time: most random ones (UUIDv4).' end);
     end if;
     if partition = 'event_logs_future' then
-        execute format('create trigger refuse_future_id before insert on webhooks.%I
+        execute format('create trigger a10_refuse_future_id before insert on webhooks.%I
                         for each row execute function webhooks.refuse_future_id()', partition);
     elsif parent = 'audit_log' then
         -- A statement on a partition fires that partition's triggers alone.

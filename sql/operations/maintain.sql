@@ -33,7 +33,12 @@ begin
                     done := webhooks.create_partitions();
             end case;
             return next;
-        exception when others then
+        -- Any kind of failure: of the server's resources, of damaged data, of locks, of tables and triggers that the
+        -- application added. Only a cancelled statement ends all tasks.
+        exception when data_exception or integrity_constraint_violation or transaction_rollback or insufficient_resources
+                       or syntax_error_or_access_rule_violation or feature_not_supported or program_limit_exceeded
+                       or object_not_in_prerequisite_state or invalid_transaction_state or system_error or internal_error
+                       or plpgsql_error or external_routine_exception then
             raise warning 'maintenance task % failed: %', task, sqlerrm using errcode = sqlstate;
         end;
     end loop;

@@ -154,5 +154,5 @@ $$;
 comment on function webhooks.refuse_future_id() is
     'Trigger on the partitions of event_logs that are of no day: refuses a UUIDv7 of a day that is still to come and has no partition yet, which it would keep from being made, and any id of a partition that is being made.';
 
-create trigger refuse_future_id before insert on webhooks.event_logs_default
+create trigger a10_refuse_future_id before insert on webhooks.event_logs_default
     for each row execute function webhooks.refuse_future_id();

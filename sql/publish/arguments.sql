@@ -92,7 +92,7 @@ begin
     end if;
     raise exception 'the event was not queued'
         using errcode = 'object_not_in_prerequisite_state',
-              hint = 'Triggers of webhooks.event_logs are disabled, or a trigger or rule of your own takes its rows away. Enable ours: alter table webhooks.event_logs enable always trigger match_events;';
+              hint = 'Triggers of webhooks.event_logs are disabled, or a trigger or rule of your own takes its rows away. Enable ours: alter table webhooks.event_logs enable always trigger a30_match_events;';
 end
 $$;
 comment on function webhooks.refuse_publication(text, text) is 'Raises the error for an event that was not inserted or not matched. Part of publish_event().';

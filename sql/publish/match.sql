@@ -12,8 +12,10 @@ begin
     return exists (
         select from (select jsonb_path_query_tz(event_data, path, '{}', true) as item) i
         where case jsonb_typeof(i.item) when 'boolean' then i.item::boolean when 'null' then false else true end);
--- "silent" doesn't silence all: a regular expression, a datetime template or a date out of range may still fail.
-exception when others then
+-- "silent" does not silence all: a regular expression, a datetime template or a date out of range may still fail, and so may
+-- what evaluates them, for lack of memory or stack. Whatever a subscriber's path brings about, the publisher goes on.
+exception when data_exception or syntax_error_or_access_rule_violation or feature_not_supported or program_limit_exceeded
+               or insufficient_resources or internal_error then
     return false;
 end
 $$;
@@ -95,10 +97,11 @@ end
 $$;
 comment on function webhooks.match_events() is 'Trigger: turns new events into deliveries, set-wise, in the publisher''s transaction.';
 
-create trigger match_events
+-- Triggers of event_logs fire in the order of their names: a refused event must not have been fanned out first.
+create trigger a30_match_events
     after insert on webhooks.event_logs
     referencing new table as new_events
     for each statement execute function webhooks.match_events();
 -- Else no event is published with session_replication_role = replica, which triggers of the application run with on a
 -- subscriber of logical replication. Copies are told by copies_events().
-alter table webhooks.event_logs enable always trigger match_events;
+alter table webhooks.event_logs enable always trigger a30_match_events;

@@ -32,7 +32,9 @@ begin
         end if;
         raise warning 'limits of tenants are not enforced: there is no shared memory for them'
             using hint = 'The server has no more segments of dynamic shared memory; a higher max_connections gives it more.';
-    exception when others then
+    -- No memory, no segment, no file for it, or the sequence is locked.
+    exception when insufficient_resources or program_limit_exceeded or system_error or internal_error
+                   or object_not_in_prerequisite_state then
         raise warning 'limits of tenants are not enforced: %', sqlerrm;
     end;
     return false;

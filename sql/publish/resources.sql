@@ -63,10 +63,10 @@ as $$
 declare
     wanted constant boolean := exists (select from webhooks.resources);
     found_one constant boolean := exists (
-        select from pg_trigger t where t.tgrelid = 'webhooks.event_logs'::regclass and t.tgname = 'snapshot_resource');
+        select from pg_trigger t where t.tgrelid = 'webhooks.event_logs'::regclass and t.tgname = 'a20_snapshot_resource');
 begin
     if wanted and not found_one then
-        create trigger snapshot_resource
+        create trigger a20_snapshot_resource
             before insert on webhooks.event_logs
             for each row
             -- Row-level security asks only later: what it will refuse must not be looked up for who may not see it.
@@ -77,9 +77,9 @@ begin
                        or pg_has_role(current_user, 'webhooks_all_tenants', 'usage')
                        or not row_security_active('webhooks.event_logs'::regclass)))
             execute function webhooks.snapshot_resource();
-        alter table webhooks.event_logs enable always trigger snapshot_resource;
+        alter table webhooks.event_logs enable always trigger a20_snapshot_resource;
     elsif found_one and not wanted then
-        drop trigger snapshot_resource on webhooks.event_logs;
+        drop trigger a20_snapshot_resource on webhooks.event_logs;
     end if;
     return null;
 exception when lock_not_available then
@@ -88,7 +88,7 @@ exception when lock_not_available then
 end
 $$;
 comment on function webhooks.sync_resource_trigger() is
-    'Trigger: event_logs has the trigger snapshot_resource if and only if a resource type is registered, also after a restore.';
+    'Trigger: event_logs has the trigger a20_snapshot_resource if and only if a resource type is registered, also after a restore.';
 
 create trigger sync_resource_trigger
     after insert or update or delete or truncate on webhooks.resources

@@ -48,8 +48,8 @@ begin
         -- Of a row that several lock, or that one locks twice, it is not a transaction's id but a multixact's. Which of the
         -- two it is can't be told: those of the ids that are no running transaction's mean nothing.
         return query select m.xid from pg_get_multixact_members(lockers_of.xmax) m;
-    exception when others then
-        -- There is no such multixact.
+    -- There is no such multixact: its number is none, not used yet, or of a file that is gone.
+    exception when invalid_parameter_value or internal_error or system_error then
         null;
     end;
 end

@@ -25,7 +25,7 @@ declare
     overlap constant interval := make_interval(secs => webhooks.setting('secret_overlap_seconds'));
     verification constant text := webhooks.text_setting('endpoint_verification');
     verification_origin constant text := webhooks.text_setting('verification_origin');
-    -- More than bound_sizes lets through, of any column.
+    -- More than check_subscription_sizes() lets through, of any column.
     most_bytes constant integer := 262144;
 begin
     -- Subscriptions that were restored a moment ago are not delivered to.

@@ -109,6 +109,7 @@ end
 $$;
 comment on function webhooks.derive_routes() is 'Trigger: keeps subscription_routes true and tells the sidecars.';
 
-create trigger derive_routes
+-- After cancel_outstanding, by its name: deliveries are locked before breakers, as record_attempts() does.
+create trigger a20_derive_routes
     after insert or update or delete on webhooks.webhook_subscriptions
     for each row execute function webhooks.derive_routes();

@@ -66,7 +66,7 @@ end
 $$;
 comment on function webhooks.validate_template() is 'Trigger: refuses templates that no subscription could be made from.';
 
-create trigger validate_template
+create trigger a20_validate_template
     before insert or update on webhooks.subscription_templates
     for each row execute function webhooks.validate_template();
 
@@ -107,6 +107,6 @@ end
 $$;
 comment on function webhooks.check_subscription_template_sizes() is 'Trigger: refuses values of a template that are too large.';
 
-create trigger bound_sizes
+create trigger a10_check_sizes
     before insert or update on webhooks.subscription_templates
     for each row execute function webhooks.check_subscription_template_sizes();

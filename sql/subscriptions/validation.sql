@@ -29,7 +29,7 @@ end
 $$;
 comment on function webhooks.check_subscription_sizes() is 'Trigger: refuses values of a subscription that are too large.';
 
-create trigger bound_sizes
+create trigger a10_check_sizes
     before insert or update on webhooks.webhook_subscriptions
     for each row execute function webhooks.check_subscription_sizes();
 
@@ -184,7 +184,7 @@ end
 $$;
 comment on function webhooks.validate_subscription() is 'Trigger: refuses invalid subscriptions, maintains created_by, version, updated_at and disabled_reason.';
 
-create trigger validate_subscription
+create trigger a20_validate_subscription
     before insert or update on webhooks.webhook_subscriptions
     for each row execute function webhooks.validate_subscription();
 

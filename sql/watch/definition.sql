@@ -9,7 +9,8 @@ as $$
 begin
     -- A trigger's only argument, without the zero byte that ends it.
     return convert_from(substr(arguments, 1, length(arguments) - 1), getdatabaseencoding())::jsonb -> 'webhooks';
-exception when others then
+-- Whatever the argument of a foreign trigger is: no text, no JSON, or too deep.
+exception when data_exception or program_limit_exceeded then
     return null;
 end
 $$;

@@ -8,7 +8,7 @@ use crate::session::{Session, literal};
 const TENANT: &str = "11111111-1111-4111-8111-111111111111";
 const SCHEMA: &str = r#"{"type": "object", "required": ["amount"], "additionalProperties": false,
     "properties": {"amount": {"type": "number", "exclusiveMinimum": 0}, "id": {"type": "string", "format": "uuid"}}}"#;
-const TRIGGERS: &str = "select count(*) from pg_trigger where tgname = 'validate_events'";
+const TRIGGERS: &str = "select count(*) from pg_trigger where tgname = 'a10_validate_events'";
 
 async fn session(name: &str) -> (Database, Session) {
     let db = Database::fresh(name).await.unwrap();
