@@ -23,7 +23,7 @@ fn compiled(schema: &str) -> Rc<Schema> {
         Ok(new) => Rc::new(new),
         Err(error) => refuse(
             format!("invalid JSON Schema: {error}"),
-            "Register the event type with a valid one; webhooks.schema_objection(schema) says what is wrong.",
+            "Register the event type with a valid one; webhooks_private.schema_objection(schema) says what is wrong.",
         ),
     };
     COMPILED.with_borrow_mut(|kept| {

@@ -2,21 +2,21 @@
 -- server's notification queue is full, because some session listens and does not end its transaction; nobody's event or
 -- subscription must be lost for that.
 
-create function webhooks.count_notification()
+create function webhooks_private.count_notification()
 returns bigint
 language c volatile strict
 as 'MODULE_PATHNAME', 'count_notification_wrapper';
-comment on function webhooks.count_notification() is 'Counts the notifications of this transaction: how many there are with this one. Part of notify().';
+comment on function webhooks_private.count_notification() is 'Counts the notifications of this transaction: how many there are with this one. Part of notify().';
 
 -- Half: what other transactions that looked before have not added yet must fit in as well, also where the queue is as short
 -- as max_notify_queue_pages allows (64 pages of about 130 notifications). The server itself warns from there on.
-create function webhooks.notify_queue_is_full()
+create function webhooks_private.notify_queue_is_full()
 returns boolean
 language sql volatile
 return pg_notification_queue_usage() >= 0.5;
-comment on function webhooks.notify_queue_is_full() is 'Whether the server''s notification queue is half full or more: then nothing is added to it.';
+comment on function webhooks_private.notify_queue_is_full() is 'Whether the server''s notification queue is half full or more: then nothing is added to it.';
 
-create function webhooks.notify(channel text, payload text, of_many text default null)
+create function webhooks_private.notify(channel text, payload text, of_many text default null)
 returns boolean
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -27,8 +27,8 @@ begin
     if not coalesce(nullif(current_setting('webhooks.notify', true), ''), 'on')::boolean then
         return false;
     end if;
-    sent := webhooks.count_notification();
-    if webhooks.notify_queue_is_full() then
+    sent := webhooks_private.count_notification();
+    if webhooks_private.notify_queue_is_full() then
         -- Once a transaction.
         if sent = 1 then
             raise warning 'sidecars are not notified: the server''s notification queue is % %% full', floor(100 * pg_notification_queue_usage())
@@ -41,17 +41,17 @@ begin
     return true;
 end
 $$;
-comment on function webhooks.notify(text, text, text) is
+comment on function webhooks_private.notify(text, text, text) is
     'Notifies sidecars at commit; false, and nothing is sent, if webhooks.notify is off or the notification queue is nearly full. of_many: what to send instead of the payload where the transaction has sent very many.';
 
-create function webhooks.notify_change(payload text)
+create function webhooks_private.notify_change(payload text)
 returns boolean
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-    return webhooks.notify('webhooks_changed', payload, of_many => 'subscriptions');
+    return webhooks_private.notify('webhooks_changed', payload, of_many => 'subscriptions');
 end
 $$;
-comment on function webhooks.notify_change(text) is
+comment on function webhooks_private.notify_change(text) is
     'Tells sidecars that a subscription changed (its id), or that its receiver is to be asked ("verify " and its id); of very many in one transaction, that subscriptions changed.';

@@ -9,12 +9,18 @@ begin
     end if;
 end
 $encoding$;
--- Who owns the schema counts as the extension's owner, and what somebody put into it beforehand could be called in place of
--- what is made here. (Until this is known, operators have both sides of one type, that of an operator of pg_catalog: an exact
--- match in "webhooks" would win over a cast.)
+-- Two schemas. In webhooks is what people use: the tables and views, and the functions that an application or a DBA calls. In
+-- webhooks_private is everything else: what triggers, views and the sidecar call, and partitions. It must not exist: what
+-- somebody put into it beforehand could be called in place of what is made here.
+create schema webhooks_private;
+
+-- The same holds of schema webhooks, which CREATE EXTENSION takes as it is, and its owner counts as the extension's owner.
+-- (Until this is known, operators have both sides of one type, that of an operator of pg_catalog: an exact match in "webhooks"
+-- would win over a cast.)
 do $schema$
 declare
     owner name;
+    open_schema name;
 begin
     select r.rolname into owner
     from pg_catalog.pg_namespace n join pg_catalog.pg_roles r on r.oid = n.nspowner
@@ -24,14 +30,14 @@ begin
             using errcode = 'invalid_schema_definition',
                   hint = 'Its owner could change what the extension does. Drop it (drop schema webhooks;), and create the extension again.';
     end if;
-    if exists (
-        select from pg_catalog.pg_namespace n, pg_catalog.aclexplode(n.nspacl) a
-        where n.nspname = 'webhooks' and a.privilege_type = 'CREATE' and a.grantee <> n.nspowner
-          and not exists (select from pg_catalog.pg_roles r where r.oid = a.grantee and r.rolsuper)
-    ) then
-        raise exception 'schema "webhooks" exists, and others may create objects in it'
+    select n.nspname into open_schema
+    from pg_catalog.pg_namespace n, pg_catalog.aclexplode(n.nspacl) a
+    where n.nspname in ('webhooks', 'webhooks_private') and a.privilege_type = 'CREATE' and a.grantee <> n.nspowner
+      and not exists (select from pg_catalog.pg_roles r where r.oid = a.grantee and r.rolsuper);
+    if found then
+        raise exception 'schema "%" exists, and others may create objects in it', open_schema
             using errcode = 'invalid_schema_definition',
-                  hint = 'They could change what the extension does. Drop it (drop schema webhooks;), and create the extension again.';
+                  hint = 'They could change what the extension does. Drop it (drop schema webhooks;) or revoke their default privileges (\ddp), and create the extension again.';
     end if;
     if exists (
         select from pg_catalog.pg_depend d

@@ -1,19 +1,19 @@
 -- Settings of the whole system. Defaults live here, in code; only what a DBA changed is a row, so that dumps
 -- carry exactly the changes.
-create table webhooks.setting_overrides (
+create table webhooks_private.setting_overrides (
     name text primary key,
     value bigint,
     text_value text,
     constraint setting_overrides_value_check check (num_nonnulls(value, text_value) = 1)
 );
-comment on table webhooks.setting_overrides is 'Settings that differ from their default. Read webhooks.settings; write with set_setting() and reset_setting().';
-comment on column webhooks.setting_overrides.name is 'Name of the setting.';
-comment on column webhooks.setting_overrides.value is 'Its value, in the unit that webhooks.settings says; null: it is a text.';
-comment on column webhooks.setting_overrides.text_value is 'Its value, if that is a text.';
-select pg_catalog.pg_extension_config_dump('webhooks.setting_overrides', '');
-grant select on webhooks.setting_overrides to webhooks_manager, webhooks_monitor;
+comment on table webhooks_private.setting_overrides is 'Settings that differ from their default. Read webhooks.settings; write with set_setting() and reset_setting().';
+comment on column webhooks_private.setting_overrides.name is 'Name of the setting.';
+comment on column webhooks_private.setting_overrides.value is 'Its value, in the unit that webhooks.settings says; null: it is a text.';
+comment on column webhooks_private.setting_overrides.text_value is 'Its value, if that is a text.';
+select pg_catalog.pg_extension_config_dump('webhooks_private.setting_overrides', '');
+grant select on webhooks_private.setting_overrides to webhooks_manager, webhooks_monitor;
 
-create function webhooks.setting_definitions()
+create function webhooks_private.setting_definitions()
 returns table (name text, default_value bigint, unit text, min_value bigint, max_value bigint, description text)
 language sql immutable parallel safe
 begin atomic
@@ -49,10 +49,10 @@ begin atomic
         ('tenant_max_outstanding_deliveries', 0, 'deliveries', 0, 1000000000,
          'With how many outstanding deliveries such a tenant can''t publish any more; 0: no limit.');
 end;
-comment on function webhooks.setting_definitions() is 'Every setting that is a number: default, unit, range and why.';
-grant execute on function webhooks.setting_definitions to webhooks_manager, webhooks_monitor;
+comment on function webhooks_private.setting_definitions() is 'Every setting that is a number: default, unit, range and why.';
+grant execute on function webhooks_private.setting_definitions to webhooks_manager, webhooks_monitor;
 
-create function webhooks.text_setting_definitions()
+create function webhooks_private.text_setting_definitions()
 returns table (name text, default_text text, pattern text, takes text, description text)
 language sql immutable parallel safe
 begin atomic
@@ -64,42 +64,42 @@ begin atomic
          'a DNS name, for example events.example.com',
          'Who asks: the name of this system in WebHook-Request-Origin. Receivers agree to it; another one is asked for anew.');
 end;
-comment on function webhooks.text_setting_definitions() is 'Every setting that is a text: default, what it takes and why.';
-grant execute on function webhooks.text_setting_definitions to webhooks_manager, webhooks_monitor;
+comment on function webhooks_private.text_setting_definitions() is 'Every setting that is a text: default, what it takes and why.';
+grant execute on function webhooks_private.text_setting_definitions to webhooks_manager, webhooks_monitor;
 
-create function webhooks.setting(name text)
+create function webhooks_private.setting(name text)
 returns bigint
 language sql stable parallel safe
 set search_path = pg_catalog, pg_temp
 begin atomic
     select coalesce(
-        (select o.value from webhooks.setting_overrides o where o.name = setting.name),
-        (select d.default_value from webhooks.setting_definitions() d where d.name = setting.name)
+        (select o.value from webhooks_private.setting_overrides o where o.name = setting.name),
+        (select d.default_value from webhooks_private.setting_definitions() d where d.name = setting.name)
     );
 end;
-comment on function webhooks.setting(text) is 'The value in force of one setting that is a number.';
+comment on function webhooks_private.setting(text) is 'The value in force of one setting that is a number.';
 
-create function webhooks.text_setting(name text)
+create function webhooks_private.text_setting(name text)
 returns text
 language sql stable parallel safe
 set search_path = pg_catalog, pg_temp
 begin atomic
     select coalesce(
-        (select o.text_value from webhooks.setting_overrides o where o.name = text_setting.name),
-        (select d.default_text from webhooks.text_setting_definitions() d where d.name = text_setting.name)
+        (select o.text_value from webhooks_private.setting_overrides o where o.name = text_setting.name),
+        (select d.default_text from webhooks_private.text_setting_definitions() d where d.name = text_setting.name)
     );
 end;
-comment on function webhooks.text_setting(text) is 'The value in force of one setting that is a text; null: it is not set.';
+comment on function webhooks_private.text_setting(text) is 'The value in force of one setting that is a text; null: it is not set.';
 
 create view webhooks.settings with (security_invoker = true) as
 select d.name, coalesce(o.value, d.default_value) as value, d.unit, d.default_value, d.min_value, d.max_value, d.description,
        null::text as text_value, null::text as default_text
-from webhooks.setting_definitions() d
-left join webhooks.setting_overrides o on o.name = d.name
+from webhooks_private.setting_definitions() d
+left join webhooks_private.setting_overrides o on o.name = d.name
 union all
 select d.name, null, 'text', null, null, null, d.description, coalesce(o.text_value, d.default_text), d.default_text
-from webhooks.text_setting_definitions() d
-left join webhooks.setting_overrides o on o.name = d.name;
+from webhooks_private.text_setting_definitions() d
+left join webhooks_private.setting_overrides o on o.name = d.name;
 comment on view webhooks.settings is 'Settings in force, with unit, default, range and meaning. Change with webhooks.set_setting(name, value).';
 comment on column webhooks.settings.name is 'Name of the setting.';
 comment on column webhooks.settings.value is 'The value in force; null: it is a text.';
@@ -121,9 +121,9 @@ as $$
 declare
     definition record;
 begin
-    select d.* into definition from webhooks.setting_definitions() d where d.name = set_setting.name;
+    select d.* into definition from webhooks_private.setting_definitions() d where d.name = set_setting.name;
     if not found then
-        if exists (select from webhooks.text_setting_definitions() d where d.name = set_setting.name) then
+        if exists (select from webhooks_private.text_setting_definitions() d where d.name = set_setting.name) then
             perform webhooks.set_setting(name, value::text);
             return;
         end if;
@@ -137,16 +137,16 @@ begin
     end if;
     -- Limits go on to lock event_logs: first of all then, as create_partitions() does.
     if starts_with(name, 'tenant_max_') then
-        perform webhooks.lock_xact(webhooks.change_lock(), 0);
+        perform webhooks_private.lock_xact(webhooks_private.change_lock(), 0);
     end if;
-    insert into webhooks.setting_overrides as o (name, value) values (set_setting.name, set_setting.value)
+    insert into webhooks_private.setting_overrides as o (name, value) values (set_setting.name, set_setting.value)
     on conflict on constraint setting_overrides_pkey do update set value = excluded.value;
-    perform webhooks.notify('webhooks_changed', 'settings');
+    perform webhooks_private.notify('webhooks_changed', 'settings');
 end
 $$;
 comment on function webhooks.set_setting(text, bigint) is 'Changes a setting; running sidecars take it over at commit.';
 
-create function webhooks.check_verification_settings()
+create function webhooks_private.check_verification_settings()
 returns void
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -154,13 +154,13 @@ as $$
 declare
     waiting bigint;
 begin
-    if webhooks.text_setting('endpoint_verification') <> 'none' and webhooks.text_setting('verification_origin') is null then
-        raise exception 'endpoint_verification is %, and verification_origin is not set', webhooks.text_setting('endpoint_verification')
+    if webhooks_private.text_setting('endpoint_verification') <> 'none' and webhooks_private.text_setting('verification_origin') is null then
+        raise exception 'endpoint_verification is %, and verification_origin is not set', webhooks_private.text_setting('endpoint_verification')
             using errcode = 'object_not_in_prerequisite_state',
                   hint = 'Receivers must be told who asks: select webhooks.set_setting(''verification_origin'', ''events.example.com''); '
                          'or turn verification off first: select webhooks.reset_setting(''endpoint_verification'');';
     end if;
-    if webhooks.text_setting('verification_origin') is null then
+    if webhooks_private.text_setting('verification_origin') is null then
         select count(*) into waiting from webhooks.webhook_subscriptions s where s.endpoint_verification = 'options';
         if waiting > 0 then
             raise warning 'subscriptions with endpoint_verification = options get nothing while verification_origin is not set: %', waiting
@@ -169,7 +169,7 @@ begin
     end if;
 end
 $$;
-comment on function webhooks.check_verification_settings() is 'Raises an error if endpoints are to be verified and the setting is missing that says for whom; a warning if only some are.';
+comment on function webhooks_private.check_verification_settings() is 'Raises an error if endpoints are to be verified and the setting is missing that says for whom; a warning if only some are.';
 
 create function webhooks.set_setting(name text, value text)
 returns void
@@ -180,10 +180,10 @@ as $$
 declare
     definition record;
 begin
-    select d.* into definition from webhooks.text_setting_definitions() d where d.name = set_setting.name;
+    select d.* into definition from webhooks_private.text_setting_definitions() d where d.name = set_setting.name;
     if not found then
         -- A number in quotes, or nothing that there is: the error is the other one's.
-        if value is null or value ~ '^-?[0-9]{1,18}$' or not exists (select from webhooks.setting_definitions() d where d.name = set_setting.name) then
+        if value is null or value ~ '^-?[0-9]{1,18}$' or not exists (select from webhooks_private.setting_definitions() d where d.name = set_setting.name) then
             perform webhooks.set_setting(name, case when value ~ '^-?[0-9]{1,18}$' then value::bigint end);
             return;
         end if;
@@ -194,10 +194,10 @@ begin
         raise exception 'setting "%" can''t be %', name, coalesce('"' || left(value, 300) || '"', 'null')
             using errcode = 'invalid_parameter_value', hint = format('It takes %s; reset_setting() gives it its default back.', definition.takes);
     end if;
-    insert into webhooks.setting_overrides as o (name, text_value) values (set_setting.name, set_setting.value)
+    insert into webhooks_private.setting_overrides as o (name, text_value) values (set_setting.name, set_setting.value)
     on conflict on constraint setting_overrides_pkey do update set text_value = excluded.text_value;
-    perform webhooks.check_verification_settings();
-    perform webhooks.notify('webhooks_changed', 'settings');
+    perform webhooks_private.check_verification_settings();
+    perform webhooks_private.notify('webhooks_changed', 'settings');
 end
 $$;
 comment on function webhooks.set_setting(text, text) is 'Changes a setting that is a text; running sidecars take it over at commit.';
@@ -210,14 +210,14 @@ as $$
 begin
     -- As in set_setting().
     if starts_with(name, 'tenant_max_') then
-        perform webhooks.lock_xact(webhooks.change_lock(), 0);
+        perform webhooks_private.lock_xact(webhooks_private.change_lock(), 0);
     end if;
-    delete from webhooks.setting_overrides o where o.name = reset_setting.name;
-    perform webhooks.check_verification_settings();
-    perform webhooks.notify('webhooks_changed', 'settings');
+    delete from webhooks_private.setting_overrides o where o.name = reset_setting.name;
+    perform webhooks_private.check_verification_settings();
+    perform webhooks_private.notify('webhooks_changed', 'settings');
 end
 $$;
 comment on function webhooks.reset_setting(text) is 'Gives a setting its default back.';
 create trigger audit_change
-    after insert or update or delete on webhooks.setting_overrides
-    for each row execute function webhooks.audit_change('setting', 'name');
+    after insert or update or delete on webhooks_private.setting_overrides
+    for each row execute function webhooks_private.audit_change('setting', 'name');

@@ -19,13 +19,13 @@ return nullif(current_setting('webhooks.tenant_id', true), '')::uuid;
 comment on function webhooks.current_tenant() is 'The tenant that is set; null: none.';
 grant execute on function webhooks.current_tenant to webhooks_publisher, webhooks_manager;
 
-create function webhooks.caller()
+create function webhooks_private.caller()
 returns name
 language sql stable parallel restricted
 return coalesce(nullif(current_setting('role'), 'none')::name, session_user);
-comment on function webhooks.caller() is
+comment on function webhooks_private.caller() is
     'The role of the session, as SET ROLE left it: who called a function that runs as its owner, where current_user is the owner.';
-grant execute on function webhooks.caller to webhooks_publisher, webhooks_manager;
+grant execute on function webhooks_private.caller to webhooks_publisher, webhooks_manager;
 
 create function webhooks.bypasses_isolation(role name)
 returns boolean
@@ -41,7 +41,7 @@ begin atomic
 end;
 comment on function webhooks.bypasses_isolation(name) is 'Whether row-level security does not bind a role: a superuser, one with BYPASSRLS, the owner.';
 
-create function webhooks.owns_extension(role name)
+create function webhooks_private.owns_extension(role name)
 returns boolean
 language sql stable parallel safe
 begin atomic
@@ -53,20 +53,20 @@ begin atomic
                or pg_has_role(r.oid, (select n.nspowner from pg_namespace n where n.nspname = 'webhooks'), 'usage'))
     );
 end;
-comment on function webhooks.owns_extension(name) is 'Whether a role is a superuser, or the owner of the extension or a member of it.';
-grant execute on function webhooks.owns_extension to webhooks_publisher, webhooks_manager;
+comment on function webhooks_private.owns_extension(name) is 'Whether a role is a superuser, or the owner of the extension or a member of it.';
+grant execute on function webhooks_private.owns_extension to webhooks_publisher, webhooks_manager;
 
 -- For each event published: these two are inlined, and the usual case is the first one.
-create function webhooks.may_access_tenant(tenant_id uuid)
+create function webhooks_private.may_access_tenant(tenant_id uuid)
 returns boolean
 language sql stable parallel restricted
 return coalesce(tenant_id = webhooks.current_tenant(), false)
-    or pg_has_role(webhooks.caller(), 'webhooks_all_tenants', 'usage')
-    or webhooks.bypasses_isolation(webhooks.caller());
-comment on function webhooks.may_access_tenant(uuid) is
+    or pg_has_role(webhooks_private.caller(), 'webhooks_all_tenants', 'usage')
+    or webhooks.bypasses_isolation(webhooks_private.caller());
+comment on function webhooks_private.may_access_tenant(uuid) is
     'Whether the caller of a function that runs as its owner may see and write a tenant''s rows.';
 
-create function webhooks.refuse_tenant(tenant_id uuid)
+create function webhooks_private.refuse_tenant(tenant_id uuid)
 returns boolean
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -83,14 +83,14 @@ begin
               hint = 'One transaction works for one tenant: set the other one with webhooks.set_tenant() in a transaction of its own.';
 end
 $$;
-comment on function webhooks.refuse_tenant(uuid) is 'Raises the error for a tenant that may not be accessed.';
-grant execute on function webhooks.refuse_tenant to webhooks_publisher, webhooks_manager;
+comment on function webhooks_private.refuse_tenant(uuid) is 'Raises the error for a tenant that may not be accessed.';
+grant execute on function webhooks_private.refuse_tenant to webhooks_publisher, webhooks_manager;
 
-create function webhooks.check_tenant(tenant_id uuid)
+create function webhooks_private.check_tenant(tenant_id uuid)
 returns boolean
 language sql stable parallel restricted
-return webhooks.may_access_tenant(tenant_id) or webhooks.refuse_tenant(tenant_id);
-comment on function webhooks.check_tenant(uuid) is
+return webhooks_private.may_access_tenant(tenant_id) or webhooks_private.refuse_tenant(tenant_id);
+comment on function webhooks_private.check_tenant(uuid) is
     'True, or an error if the caller of a function that runs as its owner may not see and write a tenant''s rows.';
 
 create function webhooks.grant_all_tenants(role name)
@@ -114,7 +114,7 @@ begin
         raise exception 'role "%" does not inherit', role
             using errcode = 'invalid_grant_operation', hint = format('Make it do so: alter role %I inherit;', role);
     end if;
-    perform webhooks.audit('granted', 'all_tenants', role);
+    perform webhooks_private.audit('granted', 'all_tenants', role);
 end
 $$;
 comment on function webhooks.grant_all_tenants(name) is
@@ -135,7 +135,7 @@ begin
         raise exception 'role "%" still has all tenants, by way of another role or as superuser', role
             using errcode = 'invalid_grant_operation', hint = 'pg_auth_members tells of which roles it is a member.';
     end if;
-    perform webhooks.audit('revoked', 'all_tenants', role);
+    perform webhooks_private.audit('revoked', 'all_tenants', role);
 end
 $$;
 comment on function webhooks.revoke_all_tenants(name) is 'Undoes grant_all_tenants().';

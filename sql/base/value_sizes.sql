@@ -2,7 +2,7 @@
 -- filters and schemas, everybody reads descriptions. The triggers a10_check_sizes come first: what checks the values themselves
 -- may take long on large ones. A value that is there and does not change stays, and so does what a restore brings.
 
-create function webhooks.refuse_size(name text, size text, most text)
+create function webhooks_private.refuse_size(name text, size text, most text)
 returns void
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -12,10 +12,10 @@ begin
         using errcode = 'invalid_parameter_value', hint = format('It takes at most %s.', most);
 end
 $$;
-comment on function webhooks.refuse_size(text, text, text) is 'Raises the error for a value that is too large. It names sizes, never the value.';
-grant execute on function webhooks.refuse_size to webhooks_manager;
+comment on function webhooks_private.refuse_size(text, text, text) is 'Raises the error for a value that is too large. It names sizes, never the value.';
+grant execute on function webhooks_private.refuse_size to webhooks_manager;
 
-create function webhooks.check_size(name text, value text, former text, max_bytes integer)
+create function webhooks_private.check_size(name text, value text, former text, max_bytes integer)
 returns void
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -23,37 +23,37 @@ as $$
 begin
     -- What is stored elsewhere is not read for its size.
     if octet_length(value) > max_bytes and value is distinct from former then
-        perform webhooks.refuse_size(check_size.name, octet_length(value) || ' bytes', max_bytes || ' bytes');
+        perform webhooks_private.refuse_size(check_size.name, octet_length(value) || ' bytes', max_bytes || ' bytes');
     end if;
 end
 $$;
-comment on function webhooks.check_size(text, text, text, integer) is
+comment on function webhooks_private.check_size(text, text, text, integer) is
     'Raises an error for a text that is new and has more than max_bytes bytes. Part of triggers.';
 
-create function webhooks.check_size(name text, value jsonb, former jsonb, max_bytes integer)
+create function webhooks_private.check_size(name text, value jsonb, former jsonb, max_bytes integer)
 returns void
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-    if value is not null and webhooks.json_text_size(value, max_bytes) is null and value is distinct from former then
-        perform webhooks.refuse_size(check_size.name, format('more than %s bytes as text', max_bytes), max_bytes || ' bytes as text');
+    if value is not null and webhooks_private.json_text_size(value, max_bytes) is null and value is distinct from former then
+        perform webhooks_private.refuse_size(check_size.name, format('more than %s bytes as text', max_bytes), max_bytes || ' bytes as text');
     end if;
 end
 $$;
-comment on function webhooks.check_size(text, jsonb, jsonb, integer) is
+comment on function webhooks_private.check_size(text, jsonb, jsonb, integer) is
     'Raises an error for a JSON value that is new and has more than max_bytes bytes as text. Part of triggers.';
 
-create function webhooks.check_count(name text, entries bigint, most integer)
+create function webhooks_private.check_count(name text, entries bigint, most integer)
 returns void
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $$
 begin
     if entries > most then
-        perform webhooks.refuse_size(check_count.name, entries || ' entries', most || ' entries');
+        perform webhooks_private.refuse_size(check_count.name, entries || ' entries', most || ' entries');
     end if;
 end
 $$;
-comment on function webhooks.check_count(text, bigint, integer) is 'Raises an error for an array with more than so many entries.';
-grant execute on function webhooks.check_count to webhooks_manager;
+comment on function webhooks_private.check_count(text, bigint, integer) is 'Raises an error for an array with more than so many entries.';
+grant execute on function webhooks_private.check_count to webhooks_manager;

@@ -1,7 +1,7 @@
 -- What is known of the versions of an event type. Data is checked by a trigger that exists only while a schema does:
 -- nothing else that is published pays for it.
 
-create table webhooks.event_type_versions (
+create table webhooks_private.event_type_versions (
     name varchar(100) not null,
     version varchar(20) not null,
     schema json,
@@ -12,19 +12,19 @@ create table webhooks.event_type_versions (
     created_at timestamptz not null default now(),
     primary key (name, version)
 );
-comment on table webhooks.event_type_versions is 'Schemas, examples and deprecation by event type and version. Read event_type_catalogue; write with register_event_type() and deprecate_event_type().';
-comment on column webhooks.event_type_versions.name is 'The event type.';
-comment on column webhooks.event_type_versions.version is 'The version: event_logs.event_version.';
-comment on column webhooks.event_type_versions.schema is 'JSON Schema that event_data must fit, at most 256 KiB; null: it may be anything.';
+comment on table webhooks_private.event_type_versions is 'Schemas, examples and deprecation by event type and version. Read event_type_catalogue; write with register_event_type() and deprecate_event_type().';
+comment on column webhooks_private.event_type_versions.name is 'The event type.';
+comment on column webhooks_private.event_type_versions.version is 'The version: event_logs.event_version.';
+comment on column webhooks_private.event_type_versions.schema is 'JSON Schema that event_data must fit, at most 256 KiB; null: it may be anything.';
 comment on column webhooks.event_type_versions.example is 'Example of event_data, at most 64 KiB as text; null: one is made from the schema.';
-comment on column webhooks.event_type_versions.deprecated_at is 'Since when it should no longer be relied upon.';
-comment on column webhooks.event_type_versions.deprecation is 'Why, and what to use instead; at most 2,000 bytes.';
-comment on column webhooks.event_type_versions.is_builtin is 'As shipped with the extension (left out of dumps: CREATE EXTENSION brings it). A changed one is yours.';
-comment on column webhooks.event_type_versions.created_at is 'When it was registered.';
-select pg_catalog.pg_extension_config_dump('webhooks.event_type_versions', 'where not is_builtin');
-grant select on webhooks.event_type_versions to webhooks_publisher, webhooks_manager, webhooks_monitor;
+comment on column webhooks_private.event_type_versions.deprecated_at is 'Since when it should no longer be relied upon.';
+comment on column webhooks_private.event_type_versions.deprecation is 'Why, and what to use instead; at most 2,000 bytes.';
+comment on column webhooks_private.event_type_versions.is_builtin is 'As shipped with the extension (left out of dumps: CREATE EXTENSION brings it). A changed one is yours.';
+comment on column webhooks_private.event_type_versions.created_at is 'When it was registered.';
+select pg_catalog.pg_extension_config_dump('webhooks_private.event_type_versions', 'where not is_builtin');
+grant select on webhooks_private.event_type_versions to webhooks_publisher, webhooks_manager, webhooks_monitor;
 
-insert into webhooks.event_type_versions (name, version, is_builtin, example) values
+insert into webhooks_private.event_type_versions (name, version, is_builtin, example) values
     ('document.uploaded', '1.0', true,
      '{"filename": "invoice-2026-031.pdf", "mime_type": "application/pdf", "size_bytes": 184320}'),
     ('document.processed', '1.0', true,
@@ -56,46 +56,46 @@ insert into webhooks.event_type_versions (name, version, is_builtin, example) va
     ('system.error', '1.0', true,
      '{"error": "a connection was refused", "component": "mailer", "severity": "error"}');
 
-create function webhooks.own_event_type_version()
+create function webhooks_private.own_event_type_version()
 returns trigger
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 begin
     if tg_op = 'INSERT' then
-        delete from webhooks.event_type_versions v where v.name = new.name and v.version = new.version and v.is_builtin;
+        delete from webhooks_private.event_type_versions v where v.name = new.name and v.version = new.version and v.is_builtin;
     end if;
     new.is_builtin := false;
     return new;
 end
 $$;
-comment on function webhooks.own_event_type_version() is 'Trigger: a registered or changed version replaces the shipped one and is dumped.';
+comment on function webhooks_private.own_event_type_version() is 'Trigger: a registered or changed version replaces the shipped one and is dumped.';
 
 create trigger a30_own_event_type_version
-    before insert or update on webhooks.event_type_versions
-    for each row execute function webhooks.own_event_type_version();
+    before insert or update on webhooks_private.event_type_versions
+    for each row execute function webhooks_private.own_event_type_version();
 
-create function webhooks.check_event_type_version_sizes()
+create function webhooks_private.check_event_type_version_sizes()
 returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-    if not webhooks.is_restoring() then
+    if not webhooks_private.is_restoring() then
         perform
-            webhooks.check_size('schema', new.schema::text, old.schema::text, 262144),
-            webhooks.check_size('example', new.example, old.example, 65536),
-            webhooks.check_size('deprecation', new.deprecation, old.deprecation, 2000);
+            webhooks_private.check_size('schema', new.schema::text, old.schema::text, 262144),
+            webhooks_private.check_size('example', new.example, old.example, 65536),
+            webhooks_private.check_size('deprecation', new.deprecation, old.deprecation, 2000);
     end if;
     return new;
 end
 $$;
-comment on function webhooks.check_event_type_version_sizes() is 'Trigger: refuses values of a version of an event type that are too large.';
+comment on function webhooks_private.check_event_type_version_sizes() is 'Trigger: refuses values of a version of an event type that are too large.';
 
 create trigger a10_check_sizes
-    before insert or update on webhooks.event_type_versions
-    for each row execute function webhooks.check_event_type_version_sizes();
+    before insert or update on webhooks_private.event_type_versions
+    for each row execute function webhooks_private.check_event_type_version_sizes();
 
 create trigger audit_change
-    after insert or update or delete on webhooks.event_type_versions
-    for each row execute function webhooks.audit_change('event_type', 'name');
+    after insert or update or delete on webhooks_private.event_type_versions
+    for each row execute function webhooks_private.audit_change('event_type', 'name');

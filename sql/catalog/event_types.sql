@@ -34,7 +34,7 @@ insert into webhooks.event_types (name, category, description, is_builtin) value
     ('system.error', 'system', 'A system error occurred', true);
 
 -- A row that differs from the shipped one is the DBA's: dumped, and on restore it replaces the shipped one.
-create function webhooks.own_event_type()
+create function webhooks_private.own_event_type()
 returns trigger
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -47,32 +47,32 @@ begin
     return new;
 end
 $$;
-comment on function webhooks.own_event_type() is 'Trigger: a registered or changed event type replaces the shipped one and is dumped.';
+comment on function webhooks_private.own_event_type() is 'Trigger: a registered or changed event type replaces the shipped one and is dumped.';
 
 create trigger a20_own_event_type
     before insert or update on webhooks.event_types
-    for each row execute function webhooks.own_event_type();
+    for each row execute function webhooks_private.own_event_type();
 
 select pg_catalog.pg_extension_config_dump('webhooks.event_types', 'where not is_builtin');
 grant select on webhooks.event_types to webhooks_publisher, webhooks_manager, webhooks_monitor;
 
-create function webhooks.check_event_type_sizes()
+create function webhooks_private.check_event_type_sizes()
 returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-    if not webhooks.is_restoring() then
-        perform webhooks.check_size('description', new.description, old.description, 10000);
+    if not webhooks_private.is_restoring() then
+        perform webhooks_private.check_size('description', new.description, old.description, 10000);
     end if;
     return new;
 end
 $$;
-comment on function webhooks.check_event_type_sizes() is 'Trigger: refuses a description of an event type that is too large.';
+comment on function webhooks_private.check_event_type_sizes() is 'Trigger: refuses a description of an event type that is too large.';
 
 create trigger a10_check_sizes
     before insert or update on webhooks.event_types
-    for each row execute function webhooks.check_event_type_sizes();
+    for each row execute function webhooks_private.check_event_type_sizes();
 create trigger audit_change
     after insert or update or delete on webhooks.event_types
-    for each row execute function webhooks.audit_change('event_type', 'name');
+    for each row execute function webhooks_private.audit_change('event_type', 'name');

@@ -16,7 +16,7 @@ declare
     known record;
 begin
     -- First of all, as create_partitions() does: both go on to lock event_logs and audit_log.
-    perform webhooks.lock_xact(webhooks.change_lock(), 0);
+    perform webhooks_private.lock_xact(webhooks_private.change_lock(), 0);
     if (name ~ '^[a-z0-9_]+(\.[a-z0-9_]+)+$' and length(name) <= 100) is not true then
         raise exception 'invalid event type "%"', coalesce(name, 'null')
             using errcode = 'invalid_parameter_value', hint = 'Types are lower-case words joined by dots, at most 100 characters: document.uploaded.';
@@ -40,13 +40,13 @@ begin
         returning * into known;
     end if;
     version := coalesce(version, known.version);
-    update webhooks.event_type_versions v
+    update webhooks_private.event_type_versions v
     -- JSON's null takes away what is there, SQL's leaves it.
     set schema = case when register_event_type.schema is null then v.schema when json_typeof(register_event_type.schema) <> 'null' then register_event_type.schema end,
         example = case when register_event_type.example is null then v.example else nullif(register_event_type.example, 'null') end
     where v.name = register_event_type.name and v.version = register_event_type.version;
     if not found then
-        insert into webhooks.event_type_versions (name, version, schema, example)
+        insert into webhooks_private.event_type_versions (name, version, schema, example)
         values (name, version, case when json_typeof(schema) <> 'null' then schema end, nullif(example, 'null'));
     end if;
 end
@@ -62,7 +62,7 @@ as $$
 #variable_conflict use_variable
 begin
     -- First of all, as create_partitions() does: both go on to lock event_logs and audit_log.
-    perform webhooks.lock_xact(webhooks.change_lock(), 0);
+    perform webhooks_private.lock_xact(webhooks_private.change_lock(), 0);
     version := coalesce(version, (select t.version from webhooks.event_types t where t.name = deprecate_event_type.name));
     if not exists (
         select from webhooks.event_type_catalogue c where c.name = deprecate_event_type.name and c.version = deprecate_event_type.version
@@ -70,11 +70,11 @@ begin
         raise exception 'there is no event type "%"%', coalesce(name, 'null'), case when version is null then '' else format(' of version "%s"', version) end
             using errcode = 'undefined_object', hint = 'Types and versions are listed by: select name, version from webhooks.event_type_catalogue;';
     end if;
-    update webhooks.event_type_versions v
+    update webhooks_private.event_type_versions v
     set deprecated_at = case when reason is not null then coalesce(v.deprecated_at, now()) end, deprecation = reason
     where v.name = deprecate_event_type.name and v.version = deprecate_event_type.version;
     if not found then
-        insert into webhooks.event_type_versions (name, version, deprecated_at, deprecation)
+        insert into webhooks_private.event_type_versions (name, version, deprecated_at, deprecation)
         values (name, version, case when reason is not null then now() end, reason);
     end if;
 end

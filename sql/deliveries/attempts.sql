@@ -49,16 +49,16 @@ grant select (
     subscription_id, event_log_id, tenant_id, payload_size_bytes, delivery_status, failure, is_test, resent_count
 ) on webhooks.delivery_attempts to webhooks_monitor;
 
-create table webhooks.delivery_attempts_template (
+create table webhooks_private.delivery_attempts_template (
     like webhooks.delivery_attempts including constraints including comments,
     primary key (delivery_id, delivery_attempt)
 );
-create index delivery_attempts_template_subscription on webhooks.delivery_attempts_template (subscription_id, attempted_at desc);
-create index delivery_attempts_template_unsuccessful on webhooks.delivery_attempts_template (delivery_status, attempted_at)
+create index delivery_attempts_template_subscription on webhooks_private.delivery_attempts_template (subscription_id, attempted_at desc);
+create index delivery_attempts_template_unsuccessful on webhooks_private.delivery_attempts_template (delivery_status, attempted_at)
     where delivery_status <> 'delivered';
-comment on table webhooks.delivery_attempts_template is 'Always empty: carries the indexes of each partition of delivery_attempts.';
+comment on table webhooks_private.delivery_attempts_template is 'Always empty: carries the indexes of each partition of delivery_attempts.';
 
-create table webhooks.delivery_attempts_default (like webhooks.delivery_attempts_template including all);
-alter table webhooks.delivery_attempts attach partition webhooks.delivery_attempts_default default;
-comment on table webhooks.delivery_attempts_default is 'Attempts of deliveries whose id falls in no partition made by create_partitions().';
-select pg_catalog.pg_extension_config_dump('webhooks.delivery_attempts_default', '');
+create table webhooks_private.delivery_attempts_default (like webhooks_private.delivery_attempts_template including all);
+alter table webhooks.delivery_attempts attach partition webhooks_private.delivery_attempts_default default;
+comment on table webhooks_private.delivery_attempts_default is 'Attempts of deliveries whose id falls in no partition made by create_partitions().';
+select pg_catalog.pg_extension_config_dump('webhooks_private.delivery_attempts_default', '');

@@ -3,7 +3,7 @@
 --
 -- Neither is strict or has a SET clause: so they are inlined into the INSERT of record_attempts().
 
-create function webhooks.plain_failure(error_message text)
+create function webhooks_private.plain_failure(error_message text)
 returns text
 language sql immutable parallel safe
 begin atomic
@@ -26,9 +26,9 @@ begin atomic
             else 'failed'
         end);
 end;
-comment on function webhooks.plain_failure(text) is 'The kind of failure of one attempt. Part of failure_kind().';
+comment on function webhooks_private.plain_failure(text) is 'The kind of failure of one attempt. Part of failure_kind().';
 
-create function webhooks.failure_kind(error_message text)
+create function webhooks_private.failure_kind(error_message text)
 returns text
 language sql immutable parallel safe
 begin atomic
@@ -36,9 +36,9 @@ begin atomic
         when error_message is null then null
         -- Why a subscription was disabled.
         when error_message ~ '^(nothing but failures|its receiver did not agree to deliveries) for \d+ hours \(disable_after_failing_hours is \d+\); last: '
-            then substring(error_message from '^.*?; last: ') || webhooks.plain_failure(regexp_replace(error_message, '^.*?; last: ', ''))
-        else webhooks.plain_failure(error_message)
+            then substring(error_message from '^.*?; last: ') || webhooks_private.plain_failure(regexp_replace(error_message, '^.*?; last: ', ''))
+        else webhooks_private.plain_failure(error_message)
     end;
 end;
-comment on function webhooks.failure_kind(text) is
+comment on function webhooks_private.failure_kind(text) is
     'The kind of failure that an error message tells of, without names, addresses and what receivers said: what a monitor may read.';

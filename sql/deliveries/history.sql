@@ -2,7 +2,7 @@
 -- made, and that is right after its event was published, or by hand, which redeliveries has. When that was, the event's id
 -- says, and created_at; an application may have made up either, so both are tried.
 
-create function webhooks.published_at(id uuid, created_at timestamptz)
+create function webhooks_private.published_at(id uuid, created_at timestamptz)
 returns timestamptz
 language sql stable parallel safe
 return case
@@ -10,11 +10,11 @@ return case
         then webhooks.uuid_v7_time(id)
     else created_at
 end;
-comment on function webhooks.published_at(uuid, timestamptz) is
+comment on function webhooks_private.published_at(uuid, timestamptz) is
     'When an event was published: what its UUIDv7 says, to the millisecond. If it has none, or one that was made before, when its transaction began.';
-grant execute on function webhooks.published_at to webhooks_manager;
+grant execute on function webhooks_private.published_at to webhooks_manager;
 
-create function webhooks.event_id_range(tenant_id uuid, since timestamptz, until timestamptz, out first_id uuid, out last_id uuid)
+create function webhooks_private.event_id_range(tenant_id uuid, since timestamptz, until timestamptz, out first_id uuid, out last_id uuid)
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_custom_plan
@@ -30,7 +30,7 @@ begin
            webhooks.uuid_v7_floor((max(right(c.relname, 8))::timestamp + interval '1 day') at time zone 'UTC')
     into first_day, end_of_days
     from pg_class c
-    where c.relnamespace = 'webhooks'::regnamespace and c.relname ~ '^event_logs_[0-9]{8}$' and c.relispartition;
+    where c.relnamespace = 'webhooks_private'::regnamespace and c.relname ~ '^event_logs_[0-9]{8}$' and c.relispartition;
     -- An application that makes random ids has nearly all of them outside the days that have partitions. Then an id tells nothing.
     if coalesce(exists (
         select from webhooks.event_logs e
@@ -47,11 +47,11 @@ begin
     end if;
 end
 $$;
-comment on function webhooks.event_id_range(uuid, timestamptz, timestamptz) is
+comment on function webhooks_private.event_id_range(uuid, timestamptz, timestamptz) is
     'Between which ids the events of a tenant are that were published from since on and before until: all, if some of them have ids that are of no day. So that a look-up opens only the partitions in question; it still has to look at created_at.';
-grant execute on function webhooks.event_id_range to webhooks_manager;
+grant execute on function webhooks_private.event_id_range to webhooks_manager;
 
-create function webhooks.event_deliveries(tenant_id uuid, event_ids uuid[])
+create function webhooks_private.event_deliveries(tenant_id uuid, event_ids uuid[])
 returns table (event_log_id uuid, delivery_id uuid, subscription_id uuid, is_redelivery boolean, repeats uuid)
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -152,9 +152,9 @@ begin
     end loop;
 end
 $$;
-comment on function webhooks.event_deliveries(uuid, uuid[]) is
+comment on function webhooks_private.event_deliveries(uuid, uuid[]) is
     'All deliveries of some events of a tenant, outstanding and finished, those made by hand among them.';
-grant execute on function webhooks.event_deliveries to webhooks_manager;
+grant execute on function webhooks_private.event_deliveries to webhooks_manager;
 
 create function webhooks.unmatched_events(
     tenant_id uuid, since timestamptz, until timestamptz default 'infinity', max_events integer default 100
@@ -170,7 +170,7 @@ declare
     first_id uuid;
     last_id uuid;
 begin
-    ids := webhooks.event_id_range(tenant_id, since, until);
+    ids := webhooks_private.event_id_range(tenant_id, since, until);
     select webhooks.uuid_v7_floor(min(least(v.id_at, e.created_at)) - interval '1 s'),
            webhooks.uuid_v7_floor(max(greatest(v.id_at, e.created_at)) + interval '1 h')
     into first_id, last_id
@@ -237,9 +237,9 @@ declare
     redeliveries boolean[];
     repeated uuid[];
 begin
-    perform webhooks.check_count('event_types', cardinality(event_types), 1000);
+    perform webhooks_private.check_count('event_types', cardinality(event_types), 1000);
     if event_id is null then
-        ids := webhooks.event_id_range(tenant_id, first_time, coalesce(until, 'infinity'));
+        ids := webhooks_private.event_id_range(tenant_id, first_time, coalesce(until, 'infinity'));
     else
         select event_id as first_id, event_id as last_id into ids;
     end if;
@@ -263,13 +263,13 @@ begin
     -- Arrays: constants of the plan, which is of the partitions in question alone.
     select array_agg(d.delivery_id), array_agg(d.event_log_id), array_agg(d.subscription_id), array_agg(d.is_redelivery), array_agg(d.repeats)
     into delivery_ids, delivered_events, subscription_ids, redeliveries, repeated
-    from webhooks.event_deliveries(tenant_id, found_ids) d;
+    from webhooks_private.event_deliveries(tenant_id, found_ids) d;
     return query
     with events as materialized (
         select i.n, e.*
         from unnest(found_ids) with ordinality i (id, n)
         cross join lateral (
-            select e.id, e.event_type::text as event_type, e.is_test, webhooks.published_at(e.id, coalesce(e.created_at, e.processed_at)) as published_at
+            select e.id, e.event_type::text as event_type, e.is_test, webhooks_private.published_at(e.id, coalesce(e.created_at, e.processed_at)) as published_at
             from webhooks.event_logs e
             where e.id = i.id and e.id = any (found_ids)
             limit 1

@@ -1,6 +1,6 @@
 -- What a subscription's requests look like, without sending any.
 
-create function webhooks.sample_request(
+create function webhooks_private.sample_request(
     event_type text, shown_tenant uuid, payload_format text, payload_template text, payload_content_type text, max_payload_size_kb integer
 )
 returns table (headers jsonb, body text)
@@ -9,7 +9,7 @@ set search_path = pg_catalog, pg_temp
 begin atomic
     select r.headers, r.body
     from webhooks.event_type_catalogue t
-    cross join lateral webhooks.render_request(
+    cross join lateral webhooks_private.render_request(
         sample_request.payload_format, sample_request.payload_template, sample_request.payload_content_type,
         sample_request.max_payload_size_kb,
         '00000000-0000-7000-8000-000000000001', sample_request.shown_tenant, t.name, t.category, coalesce(t.description, t.name), t.version,
@@ -17,11 +17,11 @@ begin atomic
         '00000000-0000-7000-8000-000000000003', 'sample-session', 'sample-request', '192.0.2.1') r
     where t.is_current and t.name = sample_request.event_type;
 end;
-comment on function webhooks.sample_request(text, uuid, text, text, text, integer) is
+comment on function webhooks_private.sample_request(text, uuid, text, text, text, integer) is
     'The request for a made-up event of a type, with the example of its current version as data; no row if there is no such type.';
-grant execute on function webhooks.sample_request to webhooks_manager;
+grant execute on function webhooks_private.sample_request to webhooks_manager;
 
-create function webhooks.sample_event_type(subscribed_events jsonb, event_type text default null)
+create function webhooks_private.sample_event_type(subscribed_events jsonb, event_type text default null)
 returns text
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -44,11 +44,11 @@ begin
     return sample_type;
 end
 $$;
-comment on function webhooks.sample_event_type(jsonb, text) is
+comment on function webhooks_private.sample_event_type(jsonb, text) is
     'Of which type an event is made up: the one that is given, or else the first subscribed one, preferably with an example. An error if there is none.';
-grant execute on function webhooks.sample_event_type to webhooks_manager;
+grant execute on function webhooks_private.sample_event_type to webhooks_manager;
 
-create function webhooks.preview_request(event_id uuid, subscription_id uuid default null)
+create function webhooks_private.preview_request(event_id uuid, subscription_id uuid default null)
 returns table (headers jsonb, body text)
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -64,7 +64,7 @@ begin
     from webhooks.webhook_subscriptions s where s.id = preview_request.subscription_id;
     if subscription_id is not null then
         if not found then
-            perform webhooks.refuse_subscription(subscription_id);
+            perform webhooks_private.refuse_subscription(subscription_id);
         end if;
         if subscription.tenant_id <> event.tenant_id then
             raise exception 'subscription % is another tenant''s than event %', subscription_id, event_id
@@ -73,7 +73,7 @@ begin
         end if;
     end if;
     return query
-    select r.headers, r.body from webhooks.render_request(
+    select r.headers, r.body from webhooks_private.render_request(
         coalesce(subscription.payload_format, 'envelope'), subscription.payload_template, subscription.payload_content_type,
         subscription.max_payload_size_kb,
         event.id, event.tenant_id, event.event_type, event.event_category, event.event_name, event.event_version,
@@ -83,16 +83,16 @@ begin
         abbrev(event.source_ip), event.is_test) r;
 end
 $$;
-comment on function webhooks.preview_request(uuid, uuid) is
+comment on function webhooks_private.preview_request(uuid, uuid) is
     'The body that is sent for an event, with *** for what template_secrets has, and the headers that belong to it, as a subscription has them or as the envelope; no row if there is no such event. Part of build_payload() and preview_payload().';
-grant execute on function webhooks.preview_request to webhooks_manager;
+grant execute on function webhooks_private.preview_request to webhooks_manager;
 
 create function webhooks.build_payload(event_id uuid, subscription_id uuid default null)
 returns text
 language sql stable
 set search_path = pg_catalog, pg_temp
 begin atomic
-    select r.body from webhooks.preview_request(build_payload.event_id, build_payload.subscription_id) r;
+    select r.body from webhooks_private.preview_request(build_payload.event_id, build_payload.subscription_id) r;
 end;
 comment on function webhooks.build_payload(uuid, uuid) is
     'The body that is sent for an event, byte for byte: as a subscription has it, which must be the event''s tenant''s, or as the envelope; *** for what template_secrets has. Null if there is no such event.';
@@ -113,26 +113,26 @@ declare
     identity jsonb;
 begin
     select s.tenant_id, s.webhook_method, s.webhook_url, s.auth_type, s.subscribed_events, s.payload_format, s.payload_template,
-           s.payload_content_type, s.max_payload_size_kb, webhooks.redacted_headers(s.id) as own_headers,
-           webhooks.redacted_auth_config(s.id) as auth_config
+           s.payload_content_type, s.max_payload_size_kb, webhooks_private.redacted_headers(s.id) as own_headers,
+           webhooks_private.redacted_auth_config(s.id) as auth_config
     into subscription
     from webhooks.webhook_subscriptions s where s.id = preview_payload.subscription_id;
     if not found then
-        perform webhooks.refuse_subscription(subscription_id);
+        perform webhooks_private.refuse_subscription(subscription_id);
     end if;
     if preview_payload.event_id is not null then
         select e.event_type::text, e.is_test, r.headers, r.body into request
         from webhooks.event_logs e
-        cross join lateral webhooks.preview_request(e.id, preview_payload.subscription_id) r
+        cross join lateral webhooks_private.preview_request(e.id, preview_payload.subscription_id) r
         where e.id = preview_payload.event_id;
         if not found then
             raise exception 'there is no event %', preview_payload.event_id
                 using errcode = 'undefined_object', hint = 'Without an event the preview is of a made-up one: preview_payload(subscription_id).';
         end if;
     else
-        sample_type := webhooks.sample_event_type(subscription.subscribed_events, preview_payload.event_type);
+        sample_type := webhooks_private.sample_event_type(subscription.subscribed_events, preview_payload.event_type);
         select sample_type as event_type, false as is_test, r.headers, r.body into request
-        from webhooks.sample_request(
+        from webhooks_private.sample_request(
             sample_type, subscription.tenant_id, subscription.payload_format, subscription.payload_template,
             subscription.payload_content_type, subscription.max_payload_size_kb) r;
     end if;

@@ -1,31 +1,31 @@
-create function webhooks.shard_count()
+create function webhooks_private.shard_count()
 returns integer
 language sql immutable parallel safe
 return 16;
-comment on function webhooks.shard_count() is 'How many shards deliveries are divided into; sidecars own whole shards.';
-grant execute on function webhooks.shard_count to webhooks_manager, webhooks_monitor, webhooks_sidecar;
+comment on function webhooks_private.shard_count() is 'How many shards deliveries are divided into; sidecars own whole shards.';
+grant execute on function webhooks_private.shard_count to webhooks_manager, webhooks_monitor, webhooks_sidecar;
 
-create function webhooks.shard_of(subscription_id uuid)
+create function webhooks_private.shard_of(subscription_id uuid)
 returns smallint
 language sql immutable strict parallel safe
 return (pg_catalog.get_byte(pg_catalog.uuid_send(subscription_id), 15) & 15)::smallint;
-comment on function webhooks.shard_of(uuid) is 'The shard of a subscription''s deliveries: the low bits of its id, the same in every version and after a restore.';
+comment on function webhooks_private.shard_of(uuid) is 'The shard of a subscription''s deliveries: the low bits of its id, the same in every version and after a restore.';
 
 -- A test must not wait behind what its subscription has outstanding, and goes while that is held. In a shard of its own it is
 -- out of the way: nobody who publishes or claims pays for it.
-create function webhooks.test_shard_of(subscription_id uuid)
+create function webhooks_private.test_shard_of(subscription_id uuid)
 returns smallint
 language sql immutable strict parallel safe
-return (webhooks.shard_of(subscription_id) + webhooks.shard_count())::smallint;
-comment on function webhooks.test_shard_of(uuid) is
+return (webhooks_private.shard_of(subscription_id) + webhooks_private.shard_count())::smallint;
+comment on function webhooks_private.test_shard_of(uuid) is
     'The shard of a subscription''s tests: beyond all that are walked over, and delivered by the owner of shard_of(subscription_id).';
 
-create function webhooks.lane_of(ordering_key text)
+create function webhooks_private.lane_of(ordering_key text)
 returns bigint
 language sql immutable parallel safe
 -- A hash that is the same in every version, also after a restore. That two keys meet is harmless: they share a lane.
 return ('x' || encode(substr(sha256(convert_to(coalesce(ordering_key, ''), 'UTF8')), 1, 8), 'hex'))::bit(64)::bigint;
-comment on function webhooks.lane_of(text) is 'The lane of an ordering key; events without one share a lane.';
+comment on function webhooks_private.lane_of(text) is 'The lane of an ordering key; events without one share a lane.';
 
 create table webhooks.delivery_queue (
     id uuid primary key default webhooks.uuid_v7(),
@@ -58,7 +58,7 @@ select pg_catalog.pg_extension_config_dump('webhooks.delivery_queue', '');
 grant select on webhooks.delivery_queue to webhooks_manager, webhooks_monitor;
 
 -- Deleting a subscription cancels what is outstanding; the log stays.
-create function webhooks.cancel_outstanding()
+create function webhooks_private.cancel_outstanding()
 returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
@@ -66,18 +66,18 @@ as $$
 begin
     -- One statement for each index; the last is for tests.
     delete from webhooks.delivery_queue q
-    where q.shard = webhooks.shard_of(old.id) and q.subscription_id = old.id and q.lane is not null;
+    where q.shard = webhooks_private.shard_of(old.id) and q.subscription_id = old.id and q.lane is not null;
     delete from webhooks.delivery_queue q
-    where q.shard = webhooks.shard_of(old.id) and q.subscription_id = old.id and q.lane is null and q.next_attempt_at is null;
+    where q.shard = webhooks_private.shard_of(old.id) and q.subscription_id = old.id and q.lane is null and q.next_attempt_at is null;
     delete from webhooks.delivery_queue q
-    where q.shard = webhooks.shard_of(old.id) and q.subscription_id = old.id and q.lane is null and q.next_attempt_at is not null;
+    where q.shard = webhooks_private.shard_of(old.id) and q.subscription_id = old.id and q.lane is null and q.next_attempt_at is not null;
     delete from webhooks.delivery_queue q
-    where q.shard = webhooks.test_shard_of(old.id) and q.subscription_id = old.id and q.lane is null and q.next_attempt_at is null;
+    where q.shard = webhooks_private.test_shard_of(old.id) and q.subscription_id = old.id and q.lane is null and q.next_attempt_at is null;
     return null;
 end
 $$;
-comment on function webhooks.cancel_outstanding() is 'Trigger: removes the outstanding deliveries of a deleted subscription.';
+comment on function webhooks_private.cancel_outstanding() is 'Trigger: removes the outstanding deliveries of a deleted subscription.';
 
 create trigger a10_cancel_outstanding
     after delete on webhooks.webhook_subscriptions
-    for each row execute function webhooks.cancel_outstanding();
+    for each row execute function webhooks_private.cancel_outstanding();

@@ -15,14 +15,14 @@ comment on column webhooks.redeliveries.subscription_id is 'To whom.';
 comment on column webhooks.redeliveries.tenant_id is 'Whose.';
 grant select on webhooks.redeliveries to webhooks_manager, webhooks_monitor;
 
-create table webhooks.redeliveries_template (
+create table webhooks_private.redeliveries_template (
     like webhooks.redeliveries including comments,
     primary key (delivery_id)
 );
-create index redeliveries_template_event on webhooks.redeliveries_template (event_log_id);
-comment on table webhooks.redeliveries_template is 'Always empty: carries the indexes of each partition of redeliveries.';
+create index redeliveries_template_event on webhooks_private.redeliveries_template (event_log_id);
+comment on table webhooks_private.redeliveries_template is 'Always empty: carries the indexes of each partition of redeliveries.';
 
-create table webhooks.redeliveries_default (like webhooks.redeliveries_template including all);
-alter table webhooks.redeliveries attach partition webhooks.redeliveries_default default;
-comment on table webhooks.redeliveries_default is 'Redeliveries whose id falls in no partition made by create_partitions().';
-select pg_catalog.pg_extension_config_dump('webhooks.redeliveries_default', '');
+create table webhooks_private.redeliveries_default (like webhooks_private.redeliveries_template including all);
+alter table webhooks.redeliveries attach partition webhooks_private.redeliveries_default default;
+comment on table webhooks_private.redeliveries_default is 'Redeliveries whose id falls in no partition made by create_partitions().';
+select pg_catalog.pg_extension_config_dump('webhooks_private.redeliveries_default', '');

@@ -1,7 +1,7 @@
 -- Deliveries made again, and cancelled, by hand. These run as the owner, who writes the queue: each begins with whose
 -- rows they are, by own_subscription(), check_tenant() or may_access_tenant().
 
-create function webhooks.replayable(
+create function webhooks_private.replayable(
     tenant_id uuid, since timestamptz, until timestamptz, event_types text[], subscription_id uuid, after uuid, max_events integer
 )
 returns table (n bigint, event_log_id uuid, matched_id uuid, is_outstanding boolean)
@@ -11,22 +11,22 @@ set plan_cache_mode = force_custom_plan
 as $$
 #variable_conflict use_column
 declare
-    ids constant record := webhooks.event_id_range(tenant_id, since, until);
+    ids constant record := webhooks_private.event_id_range(tenant_id, since, until);
     after_at timestamptz;
 begin
-    select webhooks.published_at(l.id, l.created_at) into after_at
+    select webhooks_private.published_at(l.id, l.created_at) into after_at
     from webhooks.event_logs l
     where l.id = replayable.after and l.tenant_id = replayable.tenant_id;
     return query
     with events as materialized (
-        select row_number() over (order by webhooks.published_at(e.id, e.created_at), e.id) as n, e.*
+        select row_number() over (order by webhooks_private.published_at(e.id, e.created_at), e.id) as n, e.*
         from webhooks.event_logs e
         where e.tenant_id = replayable.tenant_id and e.created_at >= replayable.since and e.created_at < replayable.until
           and (replayable.event_types is null
                or array[e.event_type::text, split_part(e.event_type, '.', 1) || '.*', '*'] && replayable.event_types)
           and e.expires_at > clock_timestamp() is not false
           and e.is_test is not true and e.id between ids.first_id and ids.last_id
-          and (replayable.after is null or (webhooks.published_at(e.id, e.created_at), e.id) > (after_at, replayable.after))
+          and (replayable.after is null or (webhooks_private.published_at(e.id, e.created_at), e.id) > (after_at, replayable.after))
         order by n
         limit replayable.max_events
     )
@@ -37,26 +37,26 @@ begin
         from events e
         -- As in match_events(). The test of one is the test of the other.
         left join lateral (
-            select * from webhooks.subscription_routes r
+            select * from webhooks_private.subscription_routes r
             where r.tenant_id = e.tenant_id
               and r.pattern in (e.event_type, split_part(e.event_type, '.', 1) || '.*', '*')
               and (replayable.subscription_id is null or r.subscription_id = replayable.subscription_id)
               and (e.environment is null or r.environment = e.environment)
-              and (r.filters is null or webhooks.filter_matches(r.filters, e.event_data::text, e.resource_type, e.resource_id))
-              and (r.filter_jsonpath is null or webhooks.jsonpath_matches(e.event_data, r.filter_jsonpath))
+              and (r.filters is null or webhooks_private.filter_matches(r.filters, e.event_data::text, e.resource_type, e.resource_id))
+              and (r.filter_jsonpath is null or webhooks_private.jsonpath_matches(e.event_data, r.filter_jsonpath))
             offset 0
         ) r on true
         union all
         select null, q.event_log_id, q.subscription_id, true
         from webhooks.webhook_subscriptions s
-        cross join lateral webhooks.outstanding_deliveries(s.id) q
+        cross join lateral webhooks_private.outstanding_deliveries(s.id) q
         where s.tenant_id = replayable.tenant_id and (replayable.subscription_id is null or s.id = replayable.subscription_id)
     ) p
     group by p.event_log_id, p.subscription_id
     having min(p.n) is not null;
 end
 $$;
-comment on function webhooks.replayable(uuid, timestamptz, timestamptz, text[], uuid, uuid, integer) is
+comment on function webhooks_private.replayable(uuid, timestamptz, timestamptz, text[], uuid, uuid, integer) is
     'Events of a tenant, numbered in the order of publication, with each subscription that would get them now and whether they are outstanding to it; a row without subscription if none would. Part of replay_events().';
 
 create function webhooks.replay_events(
@@ -75,7 +75,7 @@ declare
     subscription_ids uuid[];
     event_log_ids uuid[];
 begin
-    perform webhooks.check_tenant(tenant_id);
+    perform webhooks_private.check_tenant(tenant_id);
     if since is null or until is null then
         raise exception 'since or until is null'
             using errcode = 'null_value_not_allowed', hint = 'Give the time in which the events were published, for example now() - interval ''1 hour'' and now().';
@@ -84,9 +84,9 @@ begin
         raise exception 'max_events is %', coalesce(max_events::text, 'null')
             using errcode = 'invalid_parameter_value', hint = 'Give 1 or more: 10000 take about a second.';
     end if;
-    perform webhooks.check_count('event_types', cardinality(event_types), 1000);
+    perform webhooks_private.check_count('event_types', cardinality(event_types), 1000);
     if subscription_id is not null then
-        subscription := webhooks.own_subscription(subscription_id);
+        subscription := webhooks_private.own_subscription(subscription_id);
         if subscription.tenant_id <> replay_events.tenant_id then
             raise exception 'subscription % is another tenant''s than %', subscription_id, tenant_id
                 using errcode = 'invalid_parameter_value', hint = 'Give the subscription''s tenant: only its events match.';
@@ -113,8 +113,8 @@ begin
     end if;
 
     if not dry_run then
-        perform webhooks.lock_tenant(tenant_id);
-        perform webhooks.check_outstanding(tenant_id);
+        perform webhooks_private.lock_tenant(tenant_id);
+        perform webhooks_private.check_outstanding(tenant_id);
     end if;
     select count(distinct r.event_log_id),
            count(r.matched_id) filter (where not r.is_outstanding),
@@ -123,13 +123,13 @@ begin
            array_agg(r.matched_id order by r.n, r.matched_id) filter (where not r.is_outstanding and not dry_run),
            array_agg(r.event_log_id order by r.n, r.matched_id) filter (where not r.is_outstanding and not dry_run)
     into events, deliveries, outstanding, resume_after, subscription_ids, event_log_ids
-    from webhooks.replayable(tenant_id, since, until, event_types, subscription_id, after, case when not dry_run then max_events end) r;
+    from webhooks_private.replayable(tenant_id, since, until, event_types, subscription_id, after, case when not dry_run then max_events end) r;
     if dry_run then
         resume_after := null;
     elsif deliveries > 0 then
         select count(*) into deliveries
-        from webhooks.redeliver(subscription_ids, event_log_ids, array_fill(null::uuid, array[cardinality(event_log_ids)]));
-        perform webhooks.audit(
+        from webhooks_private.redeliver(subscription_ids, event_log_ids, array_fill(null::uuid, array[cardinality(event_log_ids)]));
+        perform webhooks_private.audit(
             'replayed', case when subscription_id is null then 'tenant' else 'subscription' end,
             coalesce(subscription_id, tenant_id)::text, tenant_id,
             after => jsonb_build_object('since', since, 'until', until, 'event_types', event_types, 'events', events, 'deliveries', deliveries));

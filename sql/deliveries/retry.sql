@@ -1,4 +1,4 @@
-create function webhooks.redeliver(subscription_ids uuid[], event_log_ids uuid[], repeats uuid[])
+create function webhooks_private.redeliver(subscription_ids uuid[], event_log_ids uuid[], repeats uuid[])
 returns setof uuid
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -34,9 +34,9 @@ begin
     queued as (
         insert into webhooks.delivery_queue
             (id, subscription_id, event_log_id, tenant_id, shard, next_attempt_at, expires_at, lane)
-        select d.id, d.subscription_id, d.event_log_id, d.tenant_id, webhooks.ring_doorbell(webhooks.shard_of(d.subscription_id)),
+        select d.id, d.subscription_id, d.event_log_id, d.tenant_id, webhooks_private.ring_doorbell(webhooks_private.shard_of(d.subscription_id)),
                case when d.deliver_after > now() then d.deliver_after end, d.expires_at,
-               case when d.ordering = 'fifo' then webhooks.lane_of(d.ordering_key) end
+               case when d.ordering = 'fifo' then webhooks_private.lane_of(d.ordering_key) end
         from numbered d
     ),
     linked as (
@@ -46,10 +46,10 @@ begin
     select d.id from numbered d order by d.n;
 end
 $$;
-comment on function webhooks.redeliver(uuid[], uuid[], uuid[]) is
+comment on function webhooks_private.redeliver(uuid[], uuid[], uuid[]) is
     'Queues events once more, in the order given, and links each new delivery to the one that it repeats, if any. Left out are events that are gone, have expired or are another tenant''s. Returns the new deliveries. For functions that have checked the tenant.';
 
-create function webhooks.refuse_delivery(id uuid)
+create function webhooks_private.refuse_delivery(id uuid)
 returns void
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -60,8 +60,8 @@ begin
               hint = 'Deliveries are listed by: select id, delivery_status, attempted_at from webhooks.webhook_delivery_logs where subscription_id = ...;';
 end
 $$;
-comment on function webhooks.refuse_delivery(uuid) is 'Raises the error for a delivery that there is not, or not for the caller.';
-grant execute on function webhooks.refuse_delivery to webhooks_manager;
+comment on function webhooks_private.refuse_delivery(uuid) is 'Raises the error for a delivery that there is not, or not for the caller.';
+grant execute on function webhooks_private.refuse_delivery to webhooks_manager;
 
 create function webhooks.retry_delivery(delivery_id uuid)
 returns uuid
@@ -84,8 +84,8 @@ begin
         where a.delivery_id = retry_delivery.delivery_id
         order by a.delivery_attempt desc limit 1;
     end if;
-    if not found or not webhooks.may_access_tenant(old.tenant_id) then
-        perform webhooks.refuse_delivery(delivery_id);
+    if not found or not webhooks_private.may_access_tenant(old.tenant_id) then
+        perform webhooks_private.refuse_delivery(delivery_id);
     end if;
 
     if old.is_outstanding then
@@ -98,30 +98,30 @@ begin
                 using errcode = 'object_not_in_prerequisite_state',
                       hint = 'It is made as soon as its turn comes; webhooks.subscription_health says if something holds it back.';
         end if;
-        perform webhooks.ring_doorbell(old.shard);
-        perform webhooks.audit('retried', 'delivery', old.id::text, old.tenant_id, after => jsonb_build_object('delivery_id', old.id));
+        perform webhooks_private.ring_doorbell(old.shard);
+        perform webhooks_private.audit('retried', 'delivery', old.id::text, old.tenant_id, after => jsonb_build_object('delivery_id', old.id));
         return old.id;
     end if;
 
-    perform webhooks.own_subscription(old.subscription_id);
+    perform webhooks_private.own_subscription(old.subscription_id);
     if old.is_test then
         raise exception 'delivery % was a test', delivery_id
             using errcode = 'object_not_in_prerequisite_state',
                   hint = format('Make another one: select webhooks.test_subscription(%L);', old.subscription_id);
     end if;
-    perform webhooks.lock_tenant(old.tenant_id);
-    select q.id into other from webhooks.outstanding_deliveries(old.subscription_id) q where q.event_log_id = old.event_log_id limit 1;
+    perform webhooks_private.lock_tenant(old.tenant_id);
+    select q.id into other from webhooks_private.outstanding_deliveries(old.subscription_id) q where q.event_log_id = old.event_log_id limit 1;
     if found then
         raise exception 'the event of delivery % is outstanding to its subscription already, as delivery %', delivery_id, other
             using errcode = 'object_not_in_prerequisite_state', hint = 'Wait for what becomes of that one, or retry that one.';
     end if;
     select r.id into new_id
-    from webhooks.redeliver(array[old.subscription_id], array[old.event_log_id], array[retry_delivery.delivery_id]) r (id);
+    from webhooks_private.redeliver(array[old.subscription_id], array[old.event_log_id], array[retry_delivery.delivery_id]) r (id);
     if not found then
         raise exception 'event % of delivery % has expired or is no longer kept', old.event_log_id, delivery_id
             using errcode = 'object_not_in_prerequisite_state', hint = 'Publish it anew if it still matters.';
     end if;
-    perform webhooks.audit('retried', 'delivery', old.id::text, old.tenant_id, after => jsonb_build_object('delivery_id', new_id));
+    perform webhooks_private.audit('retried', 'delivery', old.id::text, old.tenant_id, after => jsonb_build_object('delivery_id', new_id));
     return new_id;
 end
 $$;
@@ -139,13 +139,13 @@ set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_custom_plan
 as $$
 declare
-    subscription constant webhooks.webhook_subscriptions := webhooks.own_subscription(subscription_id);
+    subscription constant webhooks.webhook_subscriptions := webhooks_private.own_subscription(subscription_id);
     failed uuid[];
     events uuid[];
     retried bigint;
     -- Deliveries are made before they are attempted, and are not tried for longer than that.
     first_id constant uuid := webhooks.uuid_v7_floor(greatest(
-        least(since, now()) - make_interval(secs => webhooks.setting('max_delivery_age_seconds'), days => 1), '1970-01-01 00:00Z'));
+        least(since, now()) - make_interval(secs => webhooks_private.setting('max_delivery_age_seconds'), days => 1), '1970-01-01 00:00Z'));
     last_id constant uuid := webhooks.uuid_v7_floor(greatest(least(until, now()), '1970-01-01 00:00Z') + interval '1 day');
     first_event uuid;
     last_event uuid;
@@ -155,8 +155,8 @@ begin
             using errcode = 'invalid_parameter_value', hint = 'Give 1 or more: 10000 take about a second.';
     end if;
     if not dry_run then
-        perform webhooks.lock_tenant(subscription.tenant_id);
-        perform webhooks.check_outstanding(subscription.tenant_id);
+        perform webhooks_private.lock_tenant(subscription.tenant_id);
+        perform webhooks_private.check_outstanding(subscription.tenant_id);
     end if;
     select (array_agg(a.event_log_id order by a.event_log_id))[1], (array_agg(a.event_log_id order by a.event_log_id desc))[1]
     into first_event, last_event
@@ -188,9 +188,9 @@ begin
         return coalesce(cardinality(failed), 0);
     end if;
     select count(*) into retried
-    from webhooks.redeliver(array_fill(retry_failed.subscription_id, array[coalesce(cardinality(failed), 0)]), events, failed);
+    from webhooks_private.redeliver(array_fill(retry_failed.subscription_id, array[coalesce(cardinality(failed), 0)]), events, failed);
     if retried > 0 then
-        perform webhooks.audit('retried', 'subscription', subscription.id::text, subscription.tenant_id,
+        perform webhooks_private.audit('retried', 'subscription', subscription.id::text, subscription.tenant_id,
                                after => jsonb_build_object('since', since, 'until', until, 'deliveries', retried));
     end if;
     return retried;

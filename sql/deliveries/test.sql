@@ -11,14 +11,14 @@ declare
     expiry constant timestamptz := clock_timestamp() + interval '10 minutes';
     delivery_id uuid;
 begin
-    perform webhooks.check_adopted();
-    subscription := webhooks.own_subscription(subscription_id);
-    sample_type := webhooks.sample_event_type(subscription.subscribed_events, event_type);
-    if webhooks.needs_verification(subscription.endpoint_verification, webhooks.text_setting('endpoint_verification'))
+    perform webhooks_private.check_adopted();
+    subscription := webhooks_private.own_subscription(subscription_id);
+    sample_type := webhooks_private.sample_event_type(subscription.subscribed_events, event_type);
+    if webhooks_private.needs_verification(subscription.endpoint_verification, webhooks_private.text_setting('endpoint_verification'))
         and not exists (
-            select from webhooks.subscription_verifications v
+            select from webhooks_private.subscription_verifications v
             where v.subscription_id = subscription.id and v.webhook_url = subscription.webhook_url and v.state = 'verified'
-              and v.origin = webhooks.text_setting('verification_origin')) then
+              and v.origin = webhooks_private.text_setting('verification_origin')) then
         raise exception 'the receiver of subscription % has not agreed to deliveries yet', subscription.id
             using errcode = 'object_not_in_prerequisite_state',
                   hint = 'See verification_state and verification_error in webhooks.subscription_health; webhooks.verify_subscription() asks it once more, while the subscription is enabled.';
@@ -32,11 +32,11 @@ begin
     from webhooks.event_type_catalogue t
     where t.is_current and t.name = sample_type;
     insert into webhooks.delivery_queue (subscription_id, event_log_id, tenant_id, shard, expires_at)
-    values (subscription.id, event_id, subscription.tenant_id, webhooks.test_shard_of(subscription.id), expiry)
+    values (subscription.id, event_id, subscription.tenant_id, webhooks_private.test_shard_of(subscription.id), expiry)
     returning delivery_queue.id into delivery_id;
     -- Always: tests are few, and sidecars look for them more often only when told.
-    perform webhooks.notify('webhooks_doorbell', 'test');
-    perform webhooks.audit('tested', 'subscription', subscription.id::text, subscription.tenant_id,
+    perform webhooks_private.notify('webhooks_doorbell', 'test');
+    perform webhooks_private.audit('tested', 'subscription', subscription.id::text, subscription.tenant_id,
                            after => jsonb_build_object('delivery_id', delivery_id, 'event_type', sample_type));
     return delivery_id;
 end

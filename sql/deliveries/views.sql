@@ -16,7 +16,7 @@ select
     encode(a.payload_sha256, 'hex')::varchar(64) as payload_hash,
     q.tenant_id,
     a.duration_us,
-    q.shard >= webhooks.shard_count() as is_test,
+    q.shard >= webhooks_private.shard_count() as is_test,
     coalesce(a.resent_count, 0) as resent_count
 from webhooks.delivery_queue q
 left join webhooks.delivery_attempts a on a.delivery_id = q.id and a.delivery_attempt = q.attempt
@@ -78,7 +78,7 @@ select
     q.next_attempt_at as next_retry_at,
     a.payload_size_bytes,
     a.duration_us,
-    q.shard >= webhooks.shard_count() as is_test,
+    q.shard >= webhooks_private.shard_count() as is_test,
     coalesce(a.resent_count, 0) as resent_count
 from webhooks.delivery_queue q
 left join webhooks.delivery_attempts a on a.delivery_id = q.id and a.delivery_attempt = q.attempt

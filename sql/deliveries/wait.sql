@@ -31,7 +31,7 @@ begin
     end if;
     give_up_at := clock_timestamp() + wait_for_delivery.timeout;
     if exists (
-        select from webhooks.delivery_queue q where q.id = wait_for_delivery.delivery_id and webhooks.is_current_transaction(q.xmin)
+        select from webhooks.delivery_queue q where q.id = wait_for_delivery.delivery_id and webhooks_private.is_current_transaction(q.xmin)
     ) then
         raise exception 'delivery % was queued by this very transaction, so that nobody else can see it yet', wait_for_delivery.delivery_id
             using errcode = 'invalid_transaction_state',
@@ -42,7 +42,7 @@ begin
         from webhooks.webhook_delivery_logs l
         where l.id = wait_for_delivery.delivery_id;
         if not found then
-            perform webhooks.refuse_delivery(wait_for_delivery.delivery_id);
+            perform webhooks_private.refuse_delivery(wait_for_delivery.delivery_id);
         end if;
         -- Nothing will happen before its next attempt, either.
         exit when delivery.is_final or clock_timestamp() >= give_up_at or delivery.next_retry_at > give_up_at;

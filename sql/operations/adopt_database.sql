@@ -6,7 +6,7 @@
 -- A promoted standby, and any other copy of the server's files, is the same database to PostgreSQL: it has the same system
 -- identifier and oid. Of such copies release_database() makes another one.
 
-create table webhooks.database_bindings (
+create table webhooks_private.database_bindings (
     system_identifier bigint not null,
     database_oid oid not null,
     database_name name,
@@ -14,30 +14,30 @@ create table webhooks.database_bindings (
 );
 -- No key: a dump that comes back to its own database brings the row that is there already. Without one, logical replication
 -- of all tables would refuse adopt_database().
-alter table webhooks.database_bindings replica identity full;
-comment on table webhooks.database_bindings is
+alter table webhooks_private.database_bindings replica identity full;
+comment on table webhooks_private.database_bindings is
     'Databases that the deliveries of this one belong to. Deliveries are made only while there is a row, and each names this database: see adopt_database().';
-comment on column webhooks.database_bindings.system_identifier is 'Of its server, as pg_control_system() has it; 0: restored or released, none in particular.';
-comment on column webhooks.database_bindings.database_oid is 'Its oid, as pg_database has it.';
-comment on column webhooks.database_bindings.database_name is 'Its name at that time; renaming it changes nothing.';
-comment on column webhooks.database_bindings.bound_at is 'When it was created, adopted, restored or released.';
-select pg_catalog.pg_extension_config_dump('webhooks.database_bindings', '');
+comment on column webhooks_private.database_bindings.system_identifier is 'Of its server, as pg_control_system() has it; 0: restored or released, none in particular.';
+comment on column webhooks_private.database_bindings.database_oid is 'Its oid, as pg_database has it.';
+comment on column webhooks_private.database_bindings.database_name is 'Its name at that time; renaming it changes nothing.';
+comment on column webhooks_private.database_bindings.bound_at is 'When it was created, adopted, restored or released.';
+select pg_catalog.pg_extension_config_dump('webhooks_private.database_bindings', '');
 
-create function webhooks.bind_database()
+create function webhooks_private.bind_database()
 returns void
 language sql volatile
 set search_path = pg_catalog, pg_temp
 begin atomic
-    delete from webhooks.database_bindings;
-    insert into webhooks.database_bindings (system_identifier, database_oid, database_name)
+    delete from webhooks_private.database_bindings;
+    insert into webhooks_private.database_bindings (system_identifier, database_oid, database_name)
     select c.system_identifier, d.oid, d.datname
     from pg_control_system() c, pg_database d
     where d.datname = current_database();
 end;
-comment on function webhooks.bind_database() is 'Makes this database the one that delivers. Part of adopt_database().';
+comment on function webhooks_private.bind_database() is 'Makes this database the one that delivers. Part of adopt_database().';
 
 -- A dump's row is added to this one when it is restored.
-select webhooks.bind_database();
+select webhooks_private.bind_database();
 
 create function webhooks.is_adopted()
 returns boolean
@@ -45,14 +45,14 @@ language sql stable security definer
 set search_path = pg_catalog, pg_temp
 begin atomic
     select coalesce(bool_and(b.system_identifier = c.system_identifier and b.database_oid = d.oid), false)
-    from webhooks.database_bindings b, pg_control_system() c, pg_database d
+    from webhooks_private.database_bindings b, pg_control_system() c, pg_database d
     where d.datname = current_database();
 end;
 comment on function webhooks.is_adopted() is
     'Whether deliveries are made from this database: false in a copy, until adopt_database() is called there.';
 grant execute on function webhooks.is_adopted to webhooks_manager, webhooks_monitor;
 
-create function webhooks.check_adopted()
+create function webhooks_private.check_adopted()
 returns void
 language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
@@ -64,36 +64,36 @@ begin
                   detail = coalesce((
                       select format('Its deliveries belong to database "%s" (oid %s) of the server with system identifier %s.',
                                     b.database_name, b.database_oid, b.system_identifier)
-                      from webhooks.database_bindings b where b.system_identifier <> 0 order by b.bound_at desc limit 1),
+                      from webhooks_private.database_bindings b where b.system_identifier <> 0 order by b.bound_at desc limit 1),
                       'Its deliveries belong to no database in particular.'),
                   hint = 'As its owner, cancel what is outstanding: select webhooks.adopt_database(outstanding => ''cancel''); '
                          'or, if the original is gone for good, deliver it from here: select webhooks.adopt_database(outstanding => ''keep'');';
     end if;
 end
 $$;
-comment on function webhooks.check_adopted() is
+comment on function webhooks_private.check_adopted() is
     'Raises an error (SQLSTATE WHCPY) in a database that is not adopted. Part of balance_shards() and load_subscriptions().';
-grant execute on function webhooks.check_adopted to webhooks_sidecar;
+grant execute on function webhooks_private.check_adopted to webhooks_sidecar;
 
-create function webhooks.adopt_if_empty()
+create function webhooks_private.adopt_if_empty()
 returns void
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
     -- A template's row is alone. Of two, one came from elsewhere: subscriptions may be about to follow it.
-    if not webhooks.is_adopted() and (select count(*) = 1 from webhooks.database_bindings)
+    if not webhooks.is_adopted() and (select count(*) = 1 from webhooks_private.database_bindings)
         and not exists (select from webhooks.webhook_subscriptions) and not exists (select from webhooks.delivery_queue) then
-        lock table webhooks.database_bindings in share row exclusive mode;
-        perform webhooks.bind_database();
+        lock table webhooks_private.database_bindings in share row exclusive mode;
+        perform webhooks_private.bind_database();
     end if;
 end
 $$;
-comment on function webhooks.adopt_if_empty() is
+comment on function webhooks_private.adopt_if_empty() is
     'Adopts a copy that has nothing to deliver and nobody to deliver to, such as one of a template database, unless it was restored or released. Part of join_sidecars().';
-grant execute on function webhooks.adopt_if_empty to webhooks_sidecar;
+grant execute on function webhooks_private.adopt_if_empty to webhooks_sidecar;
 
-create function webhooks.cancel_all_outstanding(reason text)
+create function webhooks_private.cancel_all_outstanding(reason text)
 returns bigint
 language sql volatile
 set search_path = pg_catalog, pg_temp
@@ -105,13 +105,13 @@ begin atomic
         insert into webhooks.delivery_attempts
             (delivery_id, delivery_attempt, attempted_at, subscription_id, event_log_id, tenant_id, delivery_status, error_message, is_test)
         select g.id, g.attempt + 1, clock_timestamp(), g.subscription_id, g.event_log_id, g.tenant_id, 'cancelled', cancel_all_outstanding.reason,
-               case when g.shard >= webhooks.shard_count() then true end
+               case when g.shard >= webhooks_private.shard_count() then true end
         from gone g
         on conflict do nothing
     )
     select count(*) from gone;
 end;
-comment on function webhooks.cancel_all_outstanding(text) is
+comment on function webhooks_private.cancel_all_outstanding(text) is
     'Cancels what is outstanding of all tenants, and returns how many: the log has them as cancelled, with the reason. Part of adopt_database().';
 
 create function webhooks.adopt_database(outstanding text)
@@ -129,7 +129,7 @@ begin
                   hint = 'Give ''cancel'' for a copy whose original goes on, such as staging: what is outstanding is not delivered from here. '
                          'Give ''keep'' if this database takes the original''s place: what is outstanding is delivered from here.';
     end if;
-    lock table webhooks.database_bindings in share row exclusive mode;
+    lock table webhooks_private.database_bindings in share row exclusive mode;
     if webhooks.is_adopted() then
         raise exception 'database "%" is adopted already', current_database()
             using errcode = 'object_not_in_prerequisite_state',
@@ -138,14 +138,14 @@ begin
     select jsonb_agg(jsonb_build_object(
                'system_identifier', b.system_identifier::text, 'database_oid', b.database_oid::bigint, 'database_name', b.database_name))
     into former
-    from webhooks.database_bindings b;
+    from webhooks_private.database_bindings b;
     if outstanding = 'cancel' then
-        deliveries := webhooks.cancel_all_outstanding('cancelled: the database is a copy');
+        deliveries := webhooks_private.cancel_all_outstanding('cancelled: the database is a copy');
     else
         select count(*) into deliveries from webhooks.delivery_queue;
     end if;
-    perform webhooks.bind_database();
-    perform webhooks.audit('adopted', 'database', current_database(), before => former,
+    perform webhooks_private.bind_database();
+    perform webhooks_private.audit('adopted', 'database', current_database(), before => former,
                            after => jsonb_build_object('outstanding', outstanding, 'deliveries', deliveries));
     return deliveries;
 end
@@ -159,8 +159,8 @@ language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-    insert into webhooks.database_bindings (system_identifier, database_oid) values (0, 0);
-    perform webhooks.audit('released', 'database', current_database());
+    insert into webhooks_private.database_bindings (system_identifier, database_oid) values (0, 0);
+    perform webhooks_private.audit('released', 'database', current_database());
 end
 $$;
 comment on function webhooks.release_database() is
@@ -168,7 +168,7 @@ comment on function webhooks.release_database() is
 
 -- A restore of subscriptions into a database where sidecars run: from that statement on they are not delivered to. No restore
 -- calls create_subscription() and its like.
-create function webhooks.release_restored()
+create function webhooks_private.release_restored()
 returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
@@ -176,10 +176,10 @@ as $$
 declare
     callers text;
 begin
-    if webhooks.is_restoring() and webhooks.is_adopted() then
+    if webhooks_private.is_restoring() and webhooks.is_adopted() then
         get diagnostics callers = pg_context;
-        if callers !~ '\mwebhooks"?\."?insert_subscription"?\(' then
-            insert into webhooks.database_bindings (system_identifier, database_oid) values (0, 0);
+        if callers !~ '\mwebhooks_private"?\."?insert_subscription"?\(' then
+            insert into webhooks_private.database_bindings (system_identifier, database_oid) values (0, 0);
             raise warning 'subscriptions are restored: nothing is delivered from database "%" until it is adopted', current_database()
                 using hint = 'The role owns the extension, and check_function_bodies is off as in a restore. If this is none: select webhooks.adopt_database(outstanding => ''keep'');';
         end if;
@@ -187,8 +187,8 @@ begin
     return null;
 end
 $$;
-comment on function webhooks.release_restored() is 'Trigger: a database that subscriptions are restored into is a copy. See release_database().';
+comment on function webhooks_private.release_restored() is 'Trigger: a database that subscriptions are restored into is a copy. See release_database().';
 
 create trigger release_restored
     after insert on webhooks.webhook_subscriptions
-    for each statement execute function webhooks.release_restored();
+    for each statement execute function webhooks_private.release_restored();

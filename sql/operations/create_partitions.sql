@@ -1,24 +1,24 @@
 -- Making partitions (see partitions.sql): what takes long comes first and locks nothing that others wait for, what locks
 -- the default partition comes last.
 
-create function webhooks.rows_in_default(parent text, partition text)
+create function webhooks_private.rows_in_default(parent text, partition text)
 returns text
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-    ids record := webhooks.partition_range(parent, partition);
+    ids record := webhooks_private.partition_range(parent, partition);
     key text;
 begin
-    select t.key into key from webhooks.partitioned_tables() t where t.parent = rows_in_default.parent;
-    return format('webhooks.%I d where ', parent || '_default') || concat_ws(' and ',
+    select t.key into key from webhooks_private.partitioned_tables() t where t.parent = rows_in_default.parent;
+    return format('webhooks_private.%I d where ', parent || '_default') || concat_ws(' and ',
         case when ids.lower_id is not null then format('d.%I >= %L', key, ids.lower_id) end,
         case when ids.upper_id is not null then format('d.%I < %L', key, ids.upper_id) end);
 end
 $$;
-comment on function webhooks.rows_in_default(text, text) is 'FROM and WHERE of a query for the rows of a partition to be made that lie in the default partition.';
+comment on function webhooks_private.rows_in_default(text, text) is 'FROM and WHERE of a query for the rows of a partition to be made that lie in the default partition.';
 
-create function webhooks.move_from_default(parent text, partition text)
+create function webhooks_private.move_from_default(parent text, partition text)
 returns bigint
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -29,19 +29,19 @@ declare
     moved bigint;
 begin
     -- A DELETE of nothing would need the right to delete, which for the audit log only superusers have.
-    execute format('select exists (select from %s)', webhooks.rows_in_default(parent, partition)) into has_rows;
+    execute format('select exists (select from %s)', webhooks_private.rows_in_default(parent, partition)) into has_rows;
     if not has_rows then
         return 0;
     end if;
-    execute format('with moved as (delete from %s returning d.*) insert into webhooks.%I select m.* from moved m',
-                   webhooks.rows_in_default(parent, partition), partition);
+    execute format('with moved as (delete from %s returning d.*) insert into webhooks_private.%I select m.* from moved m',
+                   webhooks_private.rows_in_default(parent, partition), partition);
     get diagnostics moved = row_count;
     return moved;
 end
 $$;
-comment on function webhooks.move_from_default(text, text) is 'Moves the rows of a partition that is about to be attached out of the default partition; returns how many.';
+comment on function webhooks_private.move_from_default(text, text) is 'Moves the rows of a partition that is about to be attached out of the default partition; returns how many.';
 
-create function webhooks.has_too_many_rows(parent text, partition text, move_rows bigint)
+create function webhooks_private.has_too_many_rows(parent text, partition text, move_rows bigint)
 returns boolean
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -50,7 +50,7 @@ as $$
 declare
     found_rows bigint;
 begin
-    execute format('select count(*) from (select from %s limit %s) r', webhooks.rows_in_default(parent, partition), move_rows + 1)
+    execute format('select count(*) from (select from %s limit %s) r', webhooks_private.rows_in_default(parent, partition), move_rows + 1)
     into found_rows;
     if found_rows > move_rows then
         raise warning 'partition % is not made: more than % rows of it lie in %_default', partition, move_rows, parent
@@ -59,9 +59,9 @@ begin
     return found_rows > move_rows;
 end
 $$;
-comment on function webhooks.has_too_many_rows(text, text, bigint) is 'Whether more than so many rows of a partition to be made lie in the default partition; if so, a warning says it.';
+comment on function webhooks_private.has_too_many_rows(text, text, bigint) is 'Whether more than so many rows of a partition to be made lie in the default partition; if so, a warning says it.';
 
-create function webhooks.default_check(parent text, partitions text[])
+create function webhooks_private.default_check(parent text, partitions text[])
 returns text
 language sql stable
 set search_path = pg_catalog, pg_temp
@@ -77,17 +77,17 @@ begin atomic
             from (
                 select b.*, lag(b.upper_id) over (order by b.lower_id nulls first) is distinct from b.lower_id as is_start
                 from unnest(default_check.partitions) p (partition)
-                cross join lateral webhooks.partition_range(default_check.parent, p.partition) b
+                cross join lateral webhooks_private.partition_range(default_check.parent, p.partition) b
             ) s
         ) b
         group by b.n
     ) r
-    cross join webhooks.partitioned_tables() t
+    cross join webhooks_private.partitioned_tables() t
     where t.parent = default_check.parent;
 end;
-comment on function webhooks.default_check(text, text[]) is 'A condition that holds for every row of a default partition of which these partitions can be made.';
+comment on function webhooks_private.default_check(text, text[]) is 'A condition that holds for every row of a default partition of which these partitions can be made.';
 
-create function webhooks.prepare_default(parent text, partitions text[])
+create function webhooks_private.prepare_default(parent text, partitions text[])
 returns boolean
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -98,74 +98,74 @@ declare
 begin
     select obj_description(c.oid, 'pg_constraint') into prepared
     from pg_constraint c
-    where c.conrelid = ('webhooks.' || parent || '_default')::regclass and c.conname = 'no_row_of_new_partitions';
+    where c.conrelid = ('webhooks_private.' || parent || '_default')::regclass and c.conname = 'no_row_of_new_partitions';
     if prepared = wanted then
         return true;
     end if;
     -- Days have gone by, or nothing is to be made any more.
     if found then
-        execute format('alter table webhooks.%I drop constraint no_row_of_new_partitions', parent || '_default');
+        execute format('alter table webhooks_private.%I drop constraint no_row_of_new_partitions', parent || '_default');
     end if;
     if wanted <> '' then
-        execute format('alter table webhooks.%I add constraint no_row_of_new_partitions check ((%s)) not valid',
-                       parent || '_default', webhooks.default_check(parent, partitions));
-        execute format('comment on constraint no_row_of_new_partitions on webhooks.%I is %L', parent || '_default', wanted);
+        execute format('alter table webhooks_private.%I add constraint no_row_of_new_partitions check ((%s)) not valid',
+                       parent || '_default', webhooks_private.default_check(parent, partitions));
+        execute format('comment on constraint no_row_of_new_partitions on webhooks_private.%I is %L', parent || '_default', wanted);
         raise notice 'partitions of % are attached by the next call: % is large', parent, parent || '_default'
             using hint = 'Call it again soon: select webhooks.maintain(); a sidecar does so at once.';
     end if;
     return false;
 end
 $$;
-comment on function webhooks.prepare_default(text, text[]) is
+comment on function webhooks_private.prepare_default(text, text[]) is
     'First of the two steps of making partitions beside a large default partition: adds the constraint that the second one validates. True if an earlier call did so.';
 
-create function webhooks.prepared_tables()
+create function webhooks_private.prepared_tables()
 returns bigint
 language sql stable
 set search_path = pg_catalog, pg_temp
 begin atomic
     select count(*) from pg_constraint c
-    where c.connamespace = 'webhooks'::regnamespace and c.conname = 'no_row_of_new_partitions';
+    where c.connamespace = 'webhooks_private'::regnamespace and c.conname = 'no_row_of_new_partitions';
 end;
-comment on function webhooks.prepared_tables() is 'Of how many tables prepare_default() has prepared partitions that the next call of create_partitions() makes.';
+comment on function webhooks_private.prepared_tables() is 'Of how many tables prepare_default() has prepared partitions that the next call of create_partitions() makes.';
 
-create function webhooks.partition_now(parent text)
+create function webhooks_private.partition_now(parent text)
 returns text
 language sql stable
 set search_path = pg_catalog, pg_temp
 begin atomic
     select t.parent || '_' || to_char(date_trunc(t.span, now() at time zone 'UTC'), 'YYYYMMDD')
-    from webhooks.partitioned_tables() t where t.parent = partition_now.parent;
+    from webhooks_private.partitioned_tables() t where t.parent = partition_now.parent;
 end;
-comment on function webhooks.partition_now(text) is 'Name of the partition that rows written now belong to.';
+comment on function webhooks_private.partition_now(text) is 'Name of the partition that rows written now belong to.';
 
-create function webhooks.create_partition_table(parent text, partition text)
+create function webhooks_private.create_partition_table(parent text, partition text)
 returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-    execute format('create table webhooks.%I (like webhooks.%I including all)', partition, parent || '_template');
+    execute format('create table webhooks_private.%I (like webhooks_private.%I including all)', partition, parent || '_template');
     -- Read through the parent it is the parent's policies that count; read by itself, with a grant by mistake: nothing.
-    execute format('alter table webhooks.%I enable row level security', partition);
+    execute format('alter table webhooks_private.%I enable row level security', partition);
     if partition in ('event_logs_past', 'event_logs_future') then
-        execute format('comment on table webhooks.%I is %L', partition, case partition
+        execute format('comment on table webhooks_private.%I is %L', partition, case partition
             when 'event_logs_past' then 'Events with an id of the caller''s own that is lower than those of the first day.'
             else 'Events with an id of the caller''s own that is not of this time: most random ones (UUIDv4).' end);
     end if;
     if partition = 'event_logs_future' then
-        execute format('create trigger a10_refuse_future_id before insert on webhooks.%I
-                        for each row execute function webhooks.refuse_future_id()', partition);
+        execute format('create trigger a10_refuse_future_id before insert on webhooks_private.%I
+                        for each row execute function webhooks_private.refuse_future_id()', partition);
     elsif parent = 'audit_log' then
         -- A statement on a partition fires that partition's triggers alone.
-        execute format('create trigger append_only before update or delete or truncate on webhooks.%I
-                        for each statement execute function webhooks.refuse_change()', partition);
+        execute format('create trigger append_only before update or delete or truncate on webhooks_private.%I
+                        for each statement execute function webhooks_private.refuse_change()', partition);
     end if;
 end
 $$;
-comment on function webhooks.create_partition_table(text, text) is 'Makes the table of a partition, not yet attached.';
+comment on function webhooks_private.create_partition_table(text, text) is 'Makes the table of a partition, not yet attached.';
 
-create function webhooks.attach_partitions(parent text, partitions text[])
+create function webhooks_private.attach_partitions(parent text, partitions text[])
 returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -176,38 +176,38 @@ declare
     default_table constant text := parent || '_default';
     is_prepared constant boolean := exists (
         select from pg_constraint c
-        where c.conrelid = ('webhooks.' || parent || '_default')::regclass and c.conname = 'no_row_of_new_partitions');
+        where c.conrelid = ('webhooks_private.' || parent || '_default')::regclass and c.conname = 'no_row_of_new_partitions');
     -- Of an empty table there is nothing to scan.
-    is_empty constant boolean := pg_relation_size(('webhooks.' || parent || '_default')::regclass) = 0;
+    is_empty constant boolean := pg_relation_size(('webhooks_private.' || parent || '_default')::regclass) = 0;
 begin
     if is_prepared then
-        execute format('alter table webhooks.%I validate constraint no_row_of_new_partitions', default_table);
+        execute format('alter table webhooks_private.%I validate constraint no_row_of_new_partitions', default_table);
     elsif not is_empty then
-        execute format('alter table webhooks.%I add constraint no_row_of_new_partitions check ((%s))',
-                       default_table, webhooks.default_check(parent, partitions));
+        execute format('alter table webhooks_private.%I add constraint no_row_of_new_partitions check ((%s))',
+                       default_table, webhooks_private.default_check(parent, partitions));
     end if;
     foreach partition in array partitions loop
-        ids := webhooks.partition_range(parent, partition);
-        execute format('alter table webhooks.%I attach partition webhooks.%I for values from (%s) to (%s)', parent, partition,
+        ids := webhooks_private.partition_range(parent, partition);
+        execute format('alter table webhooks.%I attach partition webhooks_private.%I for values from (%s) to (%s)', parent, partition,
                        coalesce(quote_literal(ids.lower_id), 'minvalue'), coalesce(quote_literal(ids.upper_id), 'maxvalue'));
     end loop;
     if is_prepared or not is_empty then
-        execute format('alter table webhooks.%I drop constraint no_row_of_new_partitions', default_table);
+        execute format('alter table webhooks_private.%I drop constraint no_row_of_new_partitions', default_table);
     end if;
 end
 $$;
-comment on function webhooks.attach_partitions(text, text[]) is
+comment on function webhooks_private.attach_partitions(text, text[]) is
     'Attaches tables as partitions, with one scan of the default partition for all of them; without a lock on it while it is scanned, if prepare_default() did its part.';
 
-create function webhooks.make_partitions(parent text, partitions text[], move_rows bigint)
+create function webhooks_private.make_partitions(parent text, partitions text[], move_rows bigint)
 returns integer
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
 declare
     partition text;
-    now_partition constant text := webhooks.partition_now(parent);
-    default_table constant regclass := 'webhooks.' || parent || '_default';
+    now_partition constant text := webhooks_private.partition_now(parent);
+    default_table constant regclass := 'webhooks_private.' || parent || '_default';
     -- 16 MB are read in some 20 ms.
     is_large constant boolean := pg_relation_size(default_table) > 16777216;
     hour_ago constant uuid := webhooks.uuid_v7_floor(now() - interval '1 hour');
@@ -222,42 +222,42 @@ begin
         partitions := array(
             select p.partition
             from unnest(partitions) p (partition)
-            cross join lateral webhooks.partition_range(make_partitions.parent, p.partition) r
+            cross join lateral webhooks_private.partition_range(make_partitions.parent, p.partition) r
             where r.lower_id > in_a_day or r.upper_id < hour_ago or p.partition = 'event_logs_past');
     end if;
     if pg_relation_size(default_table) > 0 then
         partitions := array(
             select p.partition from unnest(partitions) p (partition)
-            where not webhooks.has_too_many_rows(make_partitions.parent, p.partition, make_partitions.move_rows));
+            where not webhooks_private.has_too_many_rows(make_partitions.parent, p.partition, make_partitions.move_rows));
     end if;
     -- Where default is being written to, locks must be short.
     if is_large or now_partition = any (partitions) then
         partitions := partitions[: 24];
     end if;
-    if not webhooks.prepare_default(parent, case when is_large then partitions else '{}' end) and is_large or partitions = '{}' then
+    if not webhooks_private.prepare_default(parent, case when is_large then partitions else '{}' end) and is_large or partitions = '{}' then
         return 0;
     end if;
     foreach partition in array partitions loop
-        perform webhooks.create_partition_table(parent, partition);
+        perform webhooks_private.create_partition_table(parent, partition);
         -- What is written meanwhile is less each time.
         for i in 1 .. 5 loop
-            exit when webhooks.move_from_default(parent, partition) < 100;
+            exit when webhooks_private.move_from_default(parent, partition) < 100;
         end loop;
     end loop;
     if now_partition = any (partitions) then
         -- Rows are under way to the default partition, which refuses them once it is narrowed: let their transactions end
         -- first, and new ones wait at the parent until the new partition is there.
         execute format('lock table webhooks.%I in share row exclusive mode', parent);
-        perform webhooks.move_from_default(parent, now_partition);
+        perform webhooks_private.move_from_default(parent, now_partition);
     else
         -- Before default, as everybody else.
         execute format('lock table webhooks.%I in share update exclusive mode', parent);
     end if;
-    perform webhooks.attach_partitions(parent, partitions);
+    perform webhooks_private.attach_partitions(parent, partitions);
     return cardinality(partitions);
 end
 $$;
-comment on function webhooks.make_partitions(text, text[], bigint) is 'Makes these partitions of a table, all or none; returns how many.';
+comment on function webhooks_private.make_partitions(text, text[], bigint) is 'Makes these partitions of a table, all or none; returns how many.';
 
 create function webhooks.create_partitions(days_ahead integer default null, move_rows bigint default 100000)
 returns integer
@@ -268,7 +268,7 @@ set search_path = pg_catalog, pg_temp
 set lock_timeout = '90ms'
 as $$
 declare
-    days constant bigint := coalesce(days_ahead, webhooks.setting('partition_days_ahead'));
+    days constant bigint := coalesce(days_ahead, webhooks_private.setting('partition_days_ahead'));
     parent text;
     made integer := 0;
 begin
@@ -280,12 +280,12 @@ begin
         raise exception 'move_rows is %', coalesce(move_rows::text, 'null')
             using errcode = 'invalid_parameter_value', hint = 'Give 0 or more: 100000 take about five seconds.';
     end if;
-    perform webhooks.lock_xact(webhooks.change_lock(), 0);
+    perform webhooks_private.lock_xact(webhooks_private.change_lock(), 0);
     -- Publishers and claims need the default partition of event_logs: it is locked last.
     foreach parent in array array['audit_log', 'redeliveries', 'delivery_attempts', 'event_logs'] loop
         begin
-            made := made + webhooks.make_partitions(
-                parent, array(select m.partition from webhooks.missing_partitions(parent, days::integer) m (partition)), move_rows);
+            made := made + webhooks_private.make_partitions(
+                parent, array(select m.partition from webhooks_private.missing_partitions(parent, days::integer) m (partition)), move_rows);
         -- Default got another row of a new partition just then.
         exception when lock_not_available or check_violation or deadlock_detected or insufficient_privilege then
             raise warning 'partitions of % can''t be made now: %', parent, sqlerrm

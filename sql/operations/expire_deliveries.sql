@@ -2,7 +2,7 @@
 -- no sidecar takes a look at is found here, whatever holds it back: a subscription that is disabled, not verified, slow or behind
 -- an open breaker, a lane that is blocked, or deliver_after.
 
-create function webhooks.expire_deliveries(max_deliveries integer default 10000)
+create function webhooks_private.expire_deliveries(max_deliveries integer default 10000)
 returns bigint
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -12,7 +12,7 @@ set enable_seqscan = off
 set enable_bitmapscan = off
 as $$
 declare
-    max_age constant interval := make_interval(secs => webhooks.setting('max_delivery_age_seconds'));
+    max_age constant interval := make_interval(secs => webhooks_private.setting('max_delivery_age_seconds'));
     overdue constant timestamptz := clock_timestamp();
     -- Five minutes are the longest timeout there is.
     oldest constant timestamptz := overdue - max_age - interval '330 s';
@@ -59,19 +59,19 @@ begin
         insert into webhooks.delivery_attempts
             (delivery_id, delivery_attempt, attempted_at, subscription_id, event_log_id, tenant_id, delivery_status, error_message, failure, is_test)
         select g.id, g.attempt + 1, clock_timestamp(), g.subscription_id, g.event_log_id, g.tenant_id, 'expired',
-               m.error_message, webhooks.failure_kind(m.error_message),
-               case when g.shard >= webhooks.shard_count() then true end
+               m.error_message, webhooks_private.failure_kind(m.error_message),
+               case when g.shard >= webhooks_private.shard_count() then true end
         from gone g
         cross join (values ('expires_at or max_delivery_age_seconds has passed; nothing was sent')) m (error_message)
         on conflict do nothing
     ),
     -- What waited behind them in their lanes may go.
     rung as (
-        select webhooks.ring_doorbell(l.shard) from (select distinct g.shard from gone g where g.lane is not null) l
+        select webhooks_private.ring_doorbell(l.shard) from (select distinct g.shard from gone g where g.lane is not null) l
     )
     select count(*) + 0 * (select count(*) from rung) into expired from gone;
     return expired;
 end
 $$;
-comment on function webhooks.expire_deliveries(integer) is
+comment on function webhooks_private.expire_deliveries(integer) is
     'Ends outstanding deliveries that have expired while something holds them back, at most so many for each of the two reasons: the log has them as expired. Part of maintain().';

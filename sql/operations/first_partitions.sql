@@ -6,17 +6,17 @@
 -- before it creates the extension. Should somebody else do so, maintain() makes the partitions.
 do $partitions$
 declare
-    partition text;
+    partition regclass;
 begin
     if (select bool_and(s.source = 'session') from pg_settings s where s.name in ('xmloption', 'standard_conforming_strings')) then
         return;
     end if;
     perform webhooks.create_partitions();
     for partition in
-        select c.relname from pg_inherits i join pg_class c on c.oid = i.inhrelid
-        where c.relnamespace = 'webhooks'::regnamespace and c.relkind = 'r' and c.relname !~ '_default$'
+        select c.oid::regclass from pg_inherits i join pg_class c on c.oid = i.inhrelid
+        where c.relnamespace = 'webhooks_private'::regnamespace and c.relkind = 'r' and c.relname !~ '_default$'
     loop
-        execute format('alter extension webhooks drop table webhooks.%I', partition);
+        execute format('alter extension webhooks drop table %s', partition);
     end loop;
 end
 $partitions$;

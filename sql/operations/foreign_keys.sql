@@ -1,19 +1,19 @@
 -- Tenants and users belong to the application: foreign keys to its tables are the DBA's choice. pg_dump does
 -- not dump constraints of an extension's tables, so what is linked is a row, and maintain() links it again.
 
-create table webhooks.linked_tables (
+create table webhooks_private.linked_tables (
     kind text primary key,
     table_name text not null,
     id_column text not null,
     constraint linked_tables_kind_check check (kind in ('tenants', 'users'))
 );
-comment on table webhooks.linked_tables is 'The application''s tables that link_tenants() and link_users() made foreign keys to.';
-comment on column webhooks.linked_tables.kind is 'tenants or users.';
-comment on column webhooks.linked_tables.table_name is 'Qualified name of the application''s table.';
-comment on column webhooks.linked_tables.id_column is 'Its key column, of type uuid.';
-select pg_catalog.pg_extension_config_dump('webhooks.linked_tables', '');
+comment on table webhooks_private.linked_tables is 'The application''s tables that link_tenants() and link_users() made foreign keys to.';
+comment on column webhooks_private.linked_tables.kind is 'tenants or users.';
+comment on column webhooks_private.linked_tables.table_name is 'Qualified name of the application''s table.';
+comment on column webhooks_private.linked_tables.id_column is 'Its key column, of type uuid.';
+select pg_catalog.pg_extension_config_dump('webhooks_private.linked_tables', '');
 
-create function webhooks.forget_tenants()
+create function webhooks_private.forget_tenants()
 returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
@@ -22,7 +22,7 @@ begin
     execute format(
         'with gone as (select %I as id from gone_tenants),
               queue as (delete from webhooks.delivery_queue q using gone where q.tenant_id = gone.id),
-              keys as (delete from webhooks.idempotency_keys k using gone where k.tenant_id = gone.id),
+              keys as (delete from webhooks_private.idempotency_keys k using gone where k.tenant_id = gone.id),
               redeliveries as (delete from webhooks.redeliveries r using gone where r.tenant_id = gone.id),
               restored as (delete from webhooks.restored_events r using gone where r.tenant_id = gone.id),
               limits as (delete from webhooks.tenant_limits l using gone where l.tenant_id = gone.id),
@@ -32,9 +32,9 @@ begin
     return null;
 end
 $$;
-comment on function webhooks.forget_tenants() is 'Trigger on a linked table of tenants: deletes the delivery log of tenants that are deleted (events and subscriptions go by foreign key).';
+comment on function webhooks_private.forget_tenants() is 'Trigger on a linked table of tenants: deletes the delivery log of tenants that are deleted (events and subscriptions go by foreign key).';
 
-create function webhooks.apply_links()
+create function webhooks_private.apply_links()
 returns bigint
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -45,7 +45,7 @@ declare
     wanted record;
     made bigint := 0;
 begin
-    for link in select l.kind, l.table_name, l.id_column from webhooks.linked_tables l loop
+    for link in select l.kind, l.table_name, l.id_column from webhooks_private.linked_tables l loop
         if to_regclass(link.table_name) is null then
             raise warning 'linked table % of % does not exist', link.table_name, link.kind
                 using hint = format('Link another one with webhooks.link_%s(), or end the link with webhooks.unlink_%1$s().', link.kind);
@@ -75,9 +75,9 @@ begin
     return made;
 end
 $$;
-comment on function webhooks.apply_links() is 'Makes the foreign keys of linked_tables that are missing (after a restore); returns how many.';
+comment on function webhooks_private.apply_links() is 'Makes the foreign keys of linked_tables that are missing (after a restore); returns how many.';
 
-create function webhooks.link_table(kind text, target regclass, id_column name)
+create function webhooks_private.link_table(kind text, target regclass, id_column name)
 returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -88,14 +88,14 @@ begin
             using errcode = 'null_value_not_allowed', hint = format('To end the link, call webhooks.unlink_%s().', kind);
     end if;
     execute format('select webhooks.unlink_%s()', kind);
-    insert into webhooks.linked_tables
+    insert into webhooks_private.linked_tables
     select link_table.kind, format('%I.%I', n.nspname, c.relname), link_table.id_column
     from pg_class c join pg_namespace n on n.oid = c.relnamespace
     where c.oid = target;
-    perform webhooks.apply_links();
+    perform webhooks_private.apply_links();
 end
 $$;
-comment on function webhooks.link_table(text, regclass, name) is 'What link_tenants() and link_users() have in common.';
+comment on function webhooks_private.link_table(text, regclass, name) is 'What link_tenants() and link_users() have in common.';
 
 create function webhooks.link_tenants(tenants regclass, id_column name default 'id')
 returns void
@@ -103,9 +103,9 @@ language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-    perform webhooks.link_table('tenants', tenants, id_column);
+    perform webhooks_private.link_table('tenants', tenants, id_column);
     execute format('create trigger webhooks_forget_tenants after delete on %s referencing old table as gone_tenants
-                    for each statement execute function webhooks.forget_tenants(%L)', tenants, id_column);
+                    for each statement execute function webhooks_private.forget_tenants(%L)', tenants, id_column);
 end
 $$;
 comment on function webhooks.link_tenants(regclass, name) is
@@ -116,7 +116,7 @@ returns void
 language sql volatile
 set search_path = pg_catalog, pg_temp
 begin atomic
-    select webhooks.link_table('users', users, id_column);
+    select webhooks_private.link_table('users', users, id_column);
 end;
 comment on function webhooks.link_users(regclass, name) is
     'Makes user_id and created_by reference the application''s table of users. They have no index, which would cost every event: deleting a user reads all events.';
@@ -129,7 +129,7 @@ as $$
 declare
     linked text;
 begin
-    delete from webhooks.linked_tables l where l.kind = 'tenants' returning l.table_name into linked;
+    delete from webhooks_private.linked_tables l where l.kind = 'tenants' returning l.table_name into linked;
     alter table webhooks.event_logs drop constraint if exists event_logs_tenant_id_fkey;
     alter table webhooks.webhook_subscriptions drop constraint if exists webhook_subscriptions_tenant_id_fkey;
     if to_regclass(linked) is not null then
@@ -145,7 +145,7 @@ language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-    delete from webhooks.linked_tables l where l.kind = 'users';
+    delete from webhooks_private.linked_tables l where l.kind = 'users';
     alter table webhooks.event_logs drop constraint if exists event_logs_user_id_fkey;
     alter table webhooks.webhook_subscriptions drop constraint if exists webhook_subscriptions_created_by_fkey;
 end

@@ -13,22 +13,22 @@ begin
         begin
             case task
                 when 'forget_idempotency_keys' then
-                    delete from webhooks.idempotency_keys k
+                    delete from webhooks_private.idempotency_keys k
                     where k.ctid = any (array(
-                        select o.ctid from webhooks.idempotency_keys o
-                        where o.created_at < now() - make_interval(hours => webhooks.setting('idempotency_retention_hours')::integer)
+                        select o.ctid from webhooks_private.idempotency_keys o
+                        where o.created_at < now() - make_interval(hours => webhooks_private.setting('idempotency_retention_hours')::integer)
                         for update skip locked));
                     get diagnostics done = row_count;
                 when 'forget_secrets' then
-                    done := webhooks.forget_secrets();
+                    done := webhooks_private.forget_secrets();
                 when 'remove_orphans' then
-                    done := webhooks.remove_orphans();
+                    done := webhooks_private.remove_orphans();
                 when 'expire_deliveries' then
-                    done := webhooks.expire_deliveries();
+                    done := webhooks_private.expire_deliveries();
                 when 'repair_routes' then
-                    done := webhooks.repair_routes();
+                    done := webhooks_private.repair_routes();
                 when 'apply_links' then
-                    done := webhooks.apply_links();
+                    done := webhooks_private.apply_links();
                 when 'create_partitions' then
                     done := webhooks.create_partitions();
             end case;
@@ -42,7 +42,7 @@ begin
             raise warning 'maintenance task % failed: %', task, sqlerrm using errcode = sqlstate;
         end;
     end loop;
-    done := webhooks.prepared_tables();
+    done := webhooks_private.prepared_tables();
     if done > 0 then
         task := 'prepare_partitions';
         return next;

@@ -1,4 +1,4 @@
-create function webhooks.remove_orphans()
+create function webhooks_private.remove_orphans()
 returns bigint
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -57,20 +57,20 @@ begin
         cross join lateral (select k.id from webhooks.delivery_queue k where k.id = d.id for update skip locked) k
     ));
     get diagnostics removed = row_count;
-    delete from webhooks.subscription_breakers b
+    delete from webhooks_private.subscription_breakers b
     where b.subscription_id = any (array(
-        select o.subscription_id from webhooks.subscription_breakers o
+        select o.subscription_id from webhooks_private.subscription_breakers o
         where (select webhooks.is_adopted())
           and not exists (select from webhooks.webhook_subscriptions s where s.id = o.subscription_id)
         for update of o skip locked));
-    delete from webhooks.subscription_verifications v
+    delete from webhooks_private.subscription_verifications v
     where v.subscription_id = any (array(
-        select o.subscription_id from webhooks.subscription_verifications o
+        select o.subscription_id from webhooks_private.subscription_verifications o
         where (select webhooks.is_adopted())
           and not exists (select from webhooks.webhook_subscriptions s where s.id = o.subscription_id)
         for update of o skip locked));
     return removed;
 end
 $$;
-comment on function webhooks.remove_orphans() is
+comment on function webhooks_private.remove_orphans() is
     'Removes deliveries whose subscription is gone: a publisher may have matched it while it was being deleted. Not in a copy of a database that is not adopted.';

@@ -13,7 +13,7 @@
 -- scan, and validated by the second one, which scans but does not lock. What lies in default and belongs to a new partition is
 -- moved into it by the same transaction, so that it is always seen exactly once.
 
-create function webhooks.partitioned_tables()
+create function webhooks_private.partitioned_tables()
 returns table (parent text, key text, span text)
 language sql immutable parallel safe
 begin atomic
@@ -22,15 +22,15 @@ begin atomic
         -- Few rows, kept for years: by the day they would be thousands of tables.
         ('redeliveries', 'delivery_id', 'month'), ('audit_log', 'id', 'month');
 end;
-comment on function webhooks.partitioned_tables() is 'Partitioned tables, the key of each, and whether a partition is of a day or of a month.';
+comment on function webhooks_private.partitioned_tables() is 'Partitioned tables, the key of each, and whether a partition is of a day or of a month.';
 
-create function webhooks.future_ids()
+create function webhooks_private.future_ids()
 returns uuid
 language sql immutable parallel safe
 return webhooks.uuid_v7_floor('2050-01-01 00:00Z');
-comment on function webhooks.future_ids() is 'The first id of event_logs_future: no day that is of use has ids from here on.';
+comment on function webhooks_private.future_ids() is 'The first id of event_logs_future: no day that is of use has ids from here on.';
 
-create function webhooks.first_partition_day(parent text)
+create function webhooks_private.first_partition_day(parent text)
 returns date
 language sql stable parallel safe
 set search_path = pg_catalog, pg_temp
@@ -40,33 +40,33 @@ begin atomic
     join pg_class c on c.oid = i.inhrelid
     where i.inhparent = ('webhooks.' || first_partition_day.parent)::regclass and c.relname ~ '_[0-9]{8}$';
 end;
-comment on function webhooks.first_partition_day(text) is 'First day (UTC) that has a partition of its own; null: none has.';
+comment on function webhooks_private.first_partition_day(text) is 'First day (UTC) that has a partition of its own; null: none has.';
 
-create function webhooks.partition_range(parent text, partition text, out lower_id uuid, out upper_id uuid)
+create function webhooks_private.partition_range(parent text, partition text, out lower_id uuid, out upper_id uuid)
 language sql stable parallel safe
 set search_path = pg_catalog, pg_temp
 begin atomic
     select
         case partition_range.partition
             when 'event_logs_past' then null
-            when 'event_logs_future' then webhooks.future_ids()
+            when 'event_logs_future' then webhooks_private.future_ids()
             else webhooks.uuid_v7_floor(d.first_day at time zone 'UTC')
         end,
         case partition_range.partition
             when 'event_logs_past' then webhooks.uuid_v7_floor(
-                coalesce(webhooks.first_partition_day('event_logs'), (now() at time zone 'UTC')::date)::timestamp at time zone 'UTC')
+                coalesce(webhooks_private.first_partition_day('event_logs'), (now() at time zone 'UTC')::date)::timestamp at time zone 'UTC')
             when 'event_logs_future' then null
             else webhooks.uuid_v7_floor((d.first_day + ('1 ' || t.span)::interval) at time zone 'UTC')
         end
-    from webhooks.partitioned_tables() t
+    from webhooks_private.partitioned_tables() t
     cross join lateral (
         select case when partition_range.partition ~ '_[0-9]{8}$' then right(partition_range.partition, 8)::date::timestamp end as first_day
     ) d
     where t.parent = partition_range.parent;
 end;
-comment on function webhooks.partition_range(text, text) is 'The ids that a partition to be made is for: from lower_id (null: the least) up to, not including, upper_id (null: all).';
+comment on function webhooks_private.partition_range(text, text) is 'The ids that a partition to be made is for: from lower_id (null: the least) up to, not including, upper_id (null: all).';
 
-create function webhooks.late_days(parent text)
+create function webhooks_private.late_days(parent text)
 returns setof date
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -81,14 +81,14 @@ declare
     span text;
     today date;
     found_id uuid;
-    next_id uuid := webhooks.uuid_v7_floor(webhooks.first_partition_day(parent)::timestamp at time zone 'UTC');
+    next_id uuid := webhooks.uuid_v7_floor(webhooks_private.first_partition_day(parent)::timestamp at time zone 'UTC');
     late_day date;
 begin
     select t.key, t.span, date_trunc(t.span, now() at time zone 'UTC')::date into key, span, today
-    from webhooks.partitioned_tables() t where t.parent = late_days.parent;
+    from webhooks_private.partitioned_tables() t where t.parent = late_days.parent;
     while next_id is not null loop
         -- Not of UUIDv4: a random id is no reason to make a partition for a day that was dropped long ago.
-        execute format('select %1$I from webhooks.%2$I where %1$I >= %3$L and %1$I < %4$L and substr(%1$I::text, 15, 1) <> ''4'' order by 1 limit 1',
+        execute format('select %1$I from webhooks_private.%2$I where %1$I >= %3$L and %1$I < %4$L and substr(%1$I::text, 15, 1) <> ''4'' order by 1 limit 1',
                        key, parent || '_default', next_id, webhooks.uuid_v7_floor(today::timestamp at time zone 'UTC'))
         into found_id;
         exit when found_id is null;
@@ -98,10 +98,10 @@ begin
     end loop;
 end
 $$;
-comment on function webhooks.late_days(text) is
+comment on function webhooks_private.late_days(text) is
     'Days (or months) before today whose rows lie in a default partition, since there was no partition when they were written.';
 
-create function webhooks.missing_partitions(parent text, days_ahead integer)
+create function webhooks_private.missing_partitions(parent text, days_ahead integer)
 returns setof text
 language sql stable
 set search_path = pg_catalog, pg_temp
@@ -109,32 +109,32 @@ begin atomic
     select m.partition
     from (
         select missing_partitions.parent || '_' || to_char(d.first_day, 'YYYYMMDD') as partition
-        from webhooks.partitioned_tables() t
+        from webhooks_private.partitioned_tables() t
         cross join lateral (
             select date_trunc(t.span, now() at time zone 'UTC' + make_interval(days => g.n)) as first_day
             from generate_series(0, missing_partitions.days_ahead) g (n)
             union
-            select l.day from webhooks.late_days(missing_partitions.parent) l (day)
+            select l.day from webhooks_private.late_days(missing_partitions.parent) l (day)
         ) d
         where t.parent = missing_partitions.parent
         union all
         select v.partition from (values ('event_logs_past'), ('event_logs_future')) v (partition)
         where missing_partitions.parent = 'event_logs'
     ) m
-    where to_regclass('webhooks.' || m.partition) is null
+    where to_regclass('webhooks_private.' || m.partition) is null
     order by m.partition;
 end;
-comment on function webhooks.missing_partitions(text, integer) is 'Names of the partitions that create_partitions() is to make.';
+comment on function webhooks_private.missing_partitions(text, integer) is 'Names of the partitions that create_partitions() is to make.';
 
-create function webhooks.refuse_future_id()
+create function webhooks_private.refuse_future_id()
 returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-    if substr(new.id::text, 15, 1) = '7' and new.id >= webhooks.uuid_v7_floor(now() + interval '1 day') and not webhooks.is_restoring() then
+    if substr(new.id::text, 15, 1) = '7' and new.id >= webhooks.uuid_v7_floor(now() + interval '1 day') and not webhooks_private.is_restoring() then
         raise exception 'event id % is a UUIDv7 of %, more than a day ahead', new.id,
-                        case when new.id < webhooks.future_ids() then to_char(webhooks.uuid_v7_time(new.id) at time zone 'UTC', 'YYYY-MM-DD') else '2050 or later' end
+                        case when new.id < webhooks_private.future_ids() then to_char(webhooks.uuid_v7_time(new.id) at time zone 'UTC', 'YYYY-MM-DD') else '2050 or later' end
             using errcode = 'check_violation', schema = 'webhooks', table = 'event_logs', column = 'id',
                   hint = 'A UUIDv7 tells when it was made: check the clock of whoever made it, or leave the id out. Ids of the past and of other versions are accepted.';
     end if;
@@ -151,8 +151,8 @@ begin
     return new;
 end
 $$;
-comment on function webhooks.refuse_future_id() is
+comment on function webhooks_private.refuse_future_id() is
     'Trigger on the partitions of event_logs that are of no day: refuses a UUIDv7 of a day that is still to come and has no partition yet, which it would keep from being made, and any id of a partition that is being made.';
 
-create trigger a10_refuse_future_id before insert on webhooks.event_logs_default
-    for each row execute function webhooks.refuse_future_id();
+create trigger a10_refuse_future_id before insert on webhooks_private.event_logs_default
+    for each row execute function webhooks_private.refuse_future_id();

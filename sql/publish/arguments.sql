@@ -1,7 +1,7 @@
 -- What publish_event() refuses, before and after its INSERT. No error shows event data, also where it was given in the
 -- wrong place. publish_event() calls these by assignment, which leaves the text of its statements out of CONTEXT.
 
-create function webhooks.is_json(value text)
+create function webhooks_private.is_json(value text)
 returns boolean
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -12,9 +12,9 @@ exception when data_exception or program_limit_exceeded then
     return false;
 end
 $$;
-comment on function webhooks.is_json(text) is 'Whether a text is a JSON object or array, and so probably event_data that was given in the wrong place.';
+comment on function webhooks_private.is_json(text) is 'Whether a text is a JSON object or array, and so probably event_data that was given in the wrong place.';
 
-create function webhooks.check_arguments(
+create function webhooks_private.check_arguments(
     tenant_id uuid, event_type text, event_name text, event_data jsonb, resource_type text, session_id text, request_id text,
     event_version text, environment text, idempotency_key text, ordering_key text, deliver_after timestamptz, expires_at timestamptz
 )
@@ -31,9 +31,9 @@ begin
         (event_type is null, 'event_type', 'is null', 'not_null_violation', 'Give a name that webhooks.event_types has.'),
         (event_data is null, 'event_data', 'is null', 'not_null_violation',
          'Leave it out where there is no data, or give ''{}'' or the JSON value null.'),
-        (webhooks.is_json(event_name), 'event_name', 'is JSON', 'invalid_parameter_value',
+        (webhooks_private.is_json(event_name), 'event_name', 'is JSON', 'invalid_parameter_value',
          'Write event_data => ... for the data: by position it comes after event_category and event_name.'),
-        (webhooks.is_json(resource_type), 'resource_type', 'is JSON', 'invalid_parameter_value',
+        (webhooks_private.is_json(resource_type), 'resource_type', 'is JSON', 'invalid_parameter_value',
          'Write event_data => ... for the data: by position it comes before resource_type.'),
         (resource_type ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$', 'resource_type', 'is a UUID', 'invalid_parameter_value',
          'Write resource_id => ... for the id, and resource_type => ... for what it is the id of.'),
@@ -64,15 +64,15 @@ begin
         or least(deliver_after, expires_at) < timestamptz '1970-01-01 00:00Z'
         or deliver_after >= timestamptz '10000-01-01 00:00Z' or expires_at <= deliver_after
     then
-        perform webhooks.refuse_event(event_type, '', null, environment, null, null, deliver_after, expires_at, null, null);
+        perform webhooks_private.refuse_event(event_type, '', null, environment, null, null, deliver_after, expires_at, null, null);
     end if;
     return true;
 end
 $$;
-comment on function webhooks.check_arguments(uuid, text, text, jsonb, text, text, text, text, text, text, text, timestamptz, timestamptz) is
+comment on function webhooks_private.check_arguments(uuid, text, text, jsonb, text, text, text, text, text, text, text, timestamptz, timestamptz) is
     'True, or an error that names the first argument of publish_event() that no event can have. Part of publish_event(), which calls it only if something looks wrong.';
 
-create function webhooks.refuse_publication(event_type text, event_category text)
+create function webhooks_private.refuse_publication(event_type text, event_category text)
 returns boolean
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -82,7 +82,7 @@ declare
 begin
     select t.name, t.category into known from webhooks.event_types t where t.name = refuse_publication.event_type;
     if not found then
-        perform webhooks.refuse_event_type(event_type);
+        perform webhooks_private.refuse_event_type(event_type);
     elsif event_category <> known.category then
         raise exception 'event_category is %', case when event_category ~ '^[a-z0-9_]{1,50}$'
                 then format('"%s", not that of %s', event_category, known.name) else 'no category' end
@@ -95,4 +95,4 @@ begin
               hint = 'Triggers of webhooks.event_logs are disabled, or a trigger or rule of your own takes its rows away. Enable ours: alter table webhooks.event_logs enable always trigger a30_match_events;';
 end
 $$;
-comment on function webhooks.refuse_publication(text, text) is 'Raises the error for an event that was not inserted or not matched. Part of publish_event().';
+comment on function webhooks_private.refuse_publication(text, text) is 'Raises the error for an event that was not inserted or not matched. Part of publish_event().';

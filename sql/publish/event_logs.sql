@@ -56,23 +56,23 @@ grant select (
     expires_at, is_test
 ) on webhooks.event_logs to webhooks_monitor;
 
-create table webhooks.event_logs_template (
+create table webhooks_private.event_logs_template (
     like webhooks.event_logs including defaults including comments,
     primary key (id)
 );
-create index event_logs_template_tenant_created on webhooks.event_logs_template (tenant_id, created_at desc);
-create index event_logs_template_type_created on webhooks.event_logs_template (event_type, created_at desc);
-create index event_logs_template_resource on webhooks.event_logs_template (resource_type, resource_id)
+create index event_logs_template_tenant_created on webhooks_private.event_logs_template (tenant_id, created_at desc);
+create index event_logs_template_type_created on webhooks_private.event_logs_template (event_type, created_at desc);
+create index event_logs_template_resource on webhooks_private.event_logs_template (resource_type, resource_id)
     where resource_id is not null;
-comment on table webhooks.event_logs_template is 'Always empty: carries the indexes that create_partitions() gives each partition of event_logs.';
+comment on table webhooks_private.event_logs_template is 'Always empty: carries the indexes that create_partitions() gives each partition of event_logs.';
 
-create table webhooks.event_logs_default (like webhooks.event_logs_template including all);
-alter table webhooks.event_logs attach partition webhooks.event_logs_default default;
-comment on table webhooks.event_logs_default is 'Events whose id falls in no partition made by create_partitions().';
+create table webhooks_private.event_logs_default (like webhooks_private.event_logs_template including all);
+alter table webhooks.event_logs attach partition webhooks_private.event_logs_default default;
+comment on table webhooks_private.event_logs_default is 'Events whose id falls in no partition made by create_partitions().';
 
-select pg_catalog.pg_extension_config_dump('webhooks.event_logs_default', '');
+select pg_catalog.pg_extension_config_dump('webhooks_private.event_logs_default', '');
 
-create function webhooks.refuse_busy_log()
+create function webhooks_private.refuse_busy_log()
 returns void
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -83,5 +83,5 @@ begin
               hint = 'What is registered or limited first, and what is the last to go, changes the triggers of event_logs. See pg_stat_activity for who holds it, and try again when that is done.';
 end
 $$;
-comment on function webhooks.refuse_busy_log() is
+comment on function webhooks_private.refuse_busy_log() is
     'Raises the error of who would have to wait for a lock on event_logs for long: publishers would wait behind. Part of the triggers that make and drop triggers of it.';

@@ -1,27 +1,27 @@
 -- How large an event may be. What counts is the text: what is stored may be a ten-thousandth of it, and it is the text that
 -- filters, schemas, templates and receivers read.
 
-create function webhooks.check_event_size(event_data jsonb, resource_data jsonb)
+create function webhooks_private.check_event_size(event_data jsonb, resource_data jsonb)
 returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_variable
 declare
-    most constant bigint := webhooks.setting('max_event_data_bytes');
-    objection text := webhooks.json_objection(event_data, most);
+    most constant bigint := webhooks_private.setting('max_event_data_bytes');
+    objection text := webhooks_private.json_objection(event_data, most);
     name text := 'event_data';
     done boolean;
 begin
     if objection is null then
         name := 'resource_data';
-        objection := webhooks.json_objection(resource_data, most);
+        objection := webhooks_private.json_objection(resource_data, most);
     end if;
     if objection is null then
         return;
     end if;
     -- This function, match_events(), and the statements that call them, which are long.
-    done := webhooks.omit_context(4);
+    done := webhooks_private.omit_context(4);
     raise exception '% is %', name, objection
         using errcode = 'program_limit_exceeded', schema = 'webhooks', table = 'event_logs', column = name,
               hint = case
@@ -31,5 +31,5 @@ begin
               end;
 end
 $$;
-comment on function webhooks.check_event_size(jsonb, jsonb) is
+comment on function webhooks_private.check_event_size(jsonb, jsonb) is
     'Raises an error for an event that is larger than max_event_data_bytes or nested too deep. Part of match_events(), which asks it for events that are not small.';

@@ -18,14 +18,14 @@ begin atomic
                     then format('subscribed_events %s does not cover %s', s.subscribed_events, explain_match.event_type)
                 when explain_match.environment is not null and s.environment <> explain_match.environment
                     then format('environment is %s, the event''s is %s', s.environment, explain_match.environment)
-                when webhooks.jsonpath_objection((s.event_filters ->> 'jsonpath')::jsonpath::text) is not null
+                when webhooks_private.jsonpath_objection((s.event_filters ->> 'jsonpath')::jsonpath::text) is not null
                     then format('event_filters.jsonpath %s is refused: %s', s.event_filters ->> 'jsonpath',
-                                webhooks.jsonpath_objection((s.event_filters ->> 'jsonpath')::jsonpath::text))
+                                webhooks_private.jsonpath_objection((s.event_filters ->> 'jsonpath')::jsonpath::text))
                 when s.event_filters ? 'jsonpath'
-                    and not webhooks.jsonpath_matches(explain_match.event_data, (s.event_filters ->> 'jsonpath')::jsonpath)
+                    and not webhooks_private.jsonpath_matches(explain_match.event_data, (s.event_filters ->> 'jsonpath')::jsonpath)
                     then format('event_filters.jsonpath %s does not hold', s.event_filters ->> 'jsonpath')
                 when coalesce(s.event_filters, '{}') - 'jsonpath' <> '{}'
-                    then webhooks.filter_mismatch((s.event_filters - 'jsonpath')::text, coalesce(explain_match.event_data, '{}')::text,
+                    then webhooks_private.filter_mismatch((s.event_filters - 'jsonpath')::text, coalesce(explain_match.event_data, '{}')::text,
                                                   explain_match.resource_type, explain_match.resource_id)
             end as reason
         from webhooks.webhook_subscriptions s

@@ -9,7 +9,7 @@
 --
 -- While no limit is set for anybody there is no trigger (sync_limit_trigger()).
 
-create function webhooks.count_outstanding(tenant_id uuid, up_to bigint default null)
+create function webhooks_private.count_outstanding(tenant_id uuid, up_to bigint default null)
 returns bigint
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -30,13 +30,13 @@ begin
             cross join lateral (
                 -- One query for each index, as in outstanding_deliveries().
                 select from webhooks.delivery_queue q
-                where q.shard = webhooks.shard_of(s.id) and q.subscription_id = s.id and q.lane is null and q.next_attempt_at is null
+                where q.shard = webhooks_private.shard_of(s.id) and q.subscription_id = s.id and q.lane is null and q.next_attempt_at is null
                 union all
                 select from webhooks.delivery_queue q
-                where q.shard = webhooks.shard_of(s.id) and q.subscription_id = s.id and q.lane is null and q.next_attempt_at is not null
+                where q.shard = webhooks_private.shard_of(s.id) and q.subscription_id = s.id and q.lane is null and q.next_attempt_at is not null
                 union all
                 select from webhooks.delivery_queue q
-                where q.shard = webhooks.shard_of(s.id) and q.subscription_id = s.id and q.lane is not null
+                where q.shard = webhooks_private.shard_of(s.id) and q.subscription_id = s.id and q.lane is not null
             ) q
             where s.tenant_id = count_outstanding.tenant_id
             limit count_outstanding.up_to
@@ -44,9 +44,9 @@ begin
     );
 end
 $$;
-comment on function webhooks.count_outstanding(uuid, bigint) is 'How many deliveries of a tenant are outstanding; beyond up_to it does not go on counting.';
+comment on function webhooks_private.count_outstanding(uuid, bigint) is 'How many deliveries of a tenant are outstanding; beyond up_to it does not go on counting.';
 
-create function webhooks.refuse_outstanding(tenant_id uuid, maximum bigint)
+create function webhooks_private.refuse_outstanding(tenant_id uuid, maximum bigint)
 returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -58,25 +58,25 @@ begin
                             'or have an operator raise the limit: select webhooks.set_tenant_limits(%L, max_outstanding_deliveries => ...);', tenant_id);
 end
 $$;
-comment on function webhooks.refuse_outstanding(uuid, bigint) is 'Raises the error for a tenant with too many outstanding deliveries.';
+comment on function webhooks_private.refuse_outstanding(uuid, bigint) is 'Raises the error for a tenant with too many outstanding deliveries.';
 
-create function webhooks.check_outstanding(tenant_id uuid)
+create function webhooks_private.check_outstanding(tenant_id uuid)
 returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-    maximum constant bigint := (webhooks.limits_of(tenant_id)).max_outstanding_deliveries;
+    maximum constant bigint := (webhooks_private.limits_of(tenant_id)).max_outstanding_deliveries;
 begin
-    if maximum > 0 and webhooks.count_outstanding(tenant_id, maximum) >= maximum then
-        perform webhooks.refuse_outstanding(tenant_id, maximum);
+    if maximum > 0 and webhooks_private.count_outstanding(tenant_id, maximum) >= maximum then
+        perform webhooks_private.refuse_outstanding(tenant_id, maximum);
     end if;
 end
 $$;
-comment on function webhooks.check_outstanding(uuid) is
+comment on function webhooks_private.check_outstanding(uuid) is
     'An error if a tenant has too many outstanding deliveries for more to be made again. Part of replay_events() and retry_failed().';
 
-create function webhooks.apply_limits(
+create function webhooks_private.apply_limits(
     tenant_id uuid, events bigint, per_minute bigint, max_outstanding bigint, verdict text
 )
 returns void
@@ -88,47 +88,47 @@ declare
     begun timestamptz;
     outstanding bigint;
     -- This function, limit_events(), and the statements that call them, which are long.
-    done constant boolean := webhooks.omit_context(4);
+    done constant boolean := webhooks_private.omit_context(4);
 begin
     -- Rare: events that may be published don't get here, but for the first ones of a session and who counts for the others.
     for attempt in 1 .. 10 loop
         if answer = 'closed' then
-            if not webhooks.open_meters() then
+            if not webhooks_private.open_meters() then
                 return;
             end if;
         elsif answer = 'unknown' then
             begun := clock_timestamp();
-            outstanding := webhooks.count_outstanding(tenant_id, max_outstanding);
-            perform webhooks.meter_outstanding(
+            outstanding := webhooks_private.count_outstanding(tenant_id, max_outstanding);
+            perform webhooks_private.meter_outstanding(
                 tenant_id, outstanding, max_outstanding, (extract(epoch from clock_timestamp() - begun) * 1000000)::bigint);
             if outstanding >= max_outstanding then
-                perform webhooks.undo_metering();
-                perform webhooks.refuse_outstanding(tenant_id, max_outstanding);
+                perform webhooks_private.undo_metering();
+                perform webhooks_private.refuse_outstanding(tenant_id, max_outstanding);
             end if;
         elsif answer = 'outstanding' then
-            perform webhooks.undo_metering();
-            perform webhooks.refuse_outstanding(tenant_id, max_outstanding);
+            perform webhooks_private.undo_metering();
+            perform webhooks_private.refuse_outstanding(tenant_id, max_outstanding);
         elsif events > per_minute then
-            perform webhooks.undo_metering();
+            perform webhooks_private.undo_metering();
             raise exception '% events at once are more than the limit of tenant %, % per minute', events, tenant_id, per_minute
                 using errcode = 'configuration_limit_exceeded',
                       hint = format('Publish fewer in a statement, or have an operator raise the limit: select webhooks.set_tenant_limits(%L, max_events_per_minute => ...);', tenant_id);
         else
-            perform webhooks.undo_metering();
+            perform webhooks_private.undo_metering();
             raise exception 'tenant % has reached its limit of % events per minute', tenant_id, per_minute
                 using errcode = 'configuration_limit_exceeded',
                       hint = format('%s more can be published in about %s s. Or have an operator raise the limit: select webhooks.set_tenant_limits(%L, max_events_per_minute => ...);',
-                                    events, greatest(ceil((webhooks.metered_events(tenant_id, per_minute) + events - per_minute) * 60.0 / per_minute), 1), tenant_id);
+                                    events, greatest(ceil((webhooks_private.metered_events(tenant_id, per_minute) + events - per_minute) * 60.0 / per_minute), 1), tenant_id);
         end if;
-        answer := webhooks.meter_events(tenant_id, events, per_minute, max_outstanding);
+        answer := webhooks_private.meter_events(tenant_id, events, per_minute, max_outstanding);
         exit when answer is null;
     end loop;
 end
 $$;
-comment on function webhooks.apply_limits(uuid, bigint, bigint, bigint, text) is
+comment on function webhooks_private.apply_limits(uuid, bigint, bigint, bigint, text) is
     'Does what meter_events() asks for before it can say whether events may be published, or raises the error that they may not. Part of limit_events().';
 
-create function webhooks.limit_events()
+create function webhooks_private.limit_events()
 returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
@@ -142,26 +142,26 @@ declare
     done boolean;
 begin
     -- One by one, since starting an aggregate costs a publisher more than this does. An assignment is no query.
-    done := webhooks.begin_metering();
+    done := webhooks_private.begin_metering();
     perform
     from new_events n
     left join lateral (
         select l.max_events_per_minute, l.max_outstanding_deliveries
         from webhooks.tenant_limits l where l.tenant_id = n.tenant_id offset 0
     ) l on true
-    where webhooks.meter_events(n.tenant_id, 1, coalesce(l.max_events_per_minute, default_events),
+    where webhooks_private.meter_events(n.tenant_id, 1, coalesce(l.max_events_per_minute, default_events),
                                 coalesce(l.max_outstanding_deliveries, default_outstanding)) is not null;
     if not found then
         return null;
     end if;
     -- Not so simple: all or none of each tenant's. But restored events were within their limits.
-    done := webhooks.undo_metering();
-    if webhooks.copies_events() then
+    done := webhooks_private.undo_metering();
+    if webhooks_private.copies_events() then
         return null;
     end if;
-    perform webhooks.apply_limits(e.tenant_id, e.events, e.per_minute, e.max_outstanding, e.verdict)
+    perform webhooks_private.apply_limits(e.tenant_id, e.events, e.per_minute, e.max_outstanding, e.verdict)
     from (
-        select e.*, webhooks.meter_events(e.tenant_id, e.events, e.per_minute, e.max_outstanding) as verdict
+        select e.*, webhooks_private.meter_events(e.tenant_id, e.events, e.per_minute, e.max_outstanding) as verdict
         from (
             select n.tenant_id, n.events, coalesce(l.max_events_per_minute, default_events) as per_minute,
                    coalesce(l.max_outstanding_deliveries, default_outstanding) as max_outstanding
@@ -175,5 +175,5 @@ begin
     return null;
 end
 $$;
-comment on function webhooks.limit_events() is
+comment on function webhooks_private.limit_events() is
     'Trigger, while limits are set: refuses events beyond the limits of their tenant. Its arguments: the limits of who has none of its own.';

@@ -1,4 +1,4 @@
-create function webhooks.jsonpath_matches(event_data jsonb, path jsonpath)
+create function webhooks_private.jsonpath_matches(event_data jsonb, path jsonpath)
 returns boolean
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -19,10 +19,10 @@ exception when data_exception or syntax_error_or_access_rule_violation or featur
     return false;
 end
 $$;
-comment on function webhooks.jsonpath_matches(jsonb, jsonpath) is 'True if a predicate path holds or any other path finds something. Errors in the path count as false: a subscriber can''t make a publisher fail. Dates and times without a time zone are in UTC, whatever the session''s settings are. How long it may take is bounded where the path is written: see jsonpath_objection().';
-grant execute on function webhooks.jsonpath_matches to webhooks_manager;
+comment on function webhooks_private.jsonpath_matches(jsonb, jsonpath) is 'True if a predicate path holds or any other path finds something. Errors in the path count as false: a subscriber can''t make a publisher fail. Dates and times without a time zone are in UTC, whatever the session''s settings are. How long it may take is bounded where the path is written: see jsonpath_objection().';
+grant execute on function webhooks_private.jsonpath_matches to webhooks_manager;
 
-create function webhooks.match_events()
+create function webhooks_private.match_events()
 returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
@@ -33,11 +33,11 @@ declare
     matches bigint;
 begin
     -- pg_dump --load-via-partition-root restores events through the parent: their deliveries are in the dump, too.
-    if webhooks.copies_events() then
+    if webhooks_private.copies_events() then
         insert into webhooks.restored_events as r
             (tenant_id, hour, reason, inserted_by, events, first_created_at, last_created_at)
-        select n.tenant_id, date_trunc('hour', now()), case when webhooks.is_restoring() then 'restore' else 'replica' end,
-               webhooks.caller(), count(*), min(n.created_at), max(n.created_at)
+        select n.tenant_id, date_trunc('hour', now()), case when webhooks_private.is_restoring() then 'restore' else 'replica' end,
+               webhooks_private.caller(), count(*), min(n.created_at), max(n.created_at)
         from new_events n
         group by n.tenant_id
         -- Sessions that restore side by side lock the rows in the same order.
@@ -52,14 +52,14 @@ begin
         return null;
     end if;
     -- An assignment is no query. publish_event() looks whether this was called.
-    matches := webhooks.count_match();
+    matches := webhooks_private.count_match();
 
     -- All in one statement without aggregates or CTEs: starting and ending them costs a publisher more than the look-ups.
     insert into webhooks.delivery_queue
         (subscription_id, event_log_id, tenant_id, shard, next_attempt_at, expires_at, lane)
-    select r.subscription_id, e.id, e.tenant_id, webhooks.ring_doorbell(webhooks.shard_of(r.subscription_id)),
+    select r.subscription_id, e.id, e.tenant_id, webhooks_private.ring_doorbell(webhooks_private.shard_of(r.subscription_id)),
            case when e.deliver_after > now() then e.deliver_after end, e.expires_at,
-           case when r.fifo then webhooks.lane_of(e.ordering_key) end
+           case when r.fifo then webhooks_private.lane_of(e.ordering_key) end
     from (
         select n.id, n.tenant_id, n.event_type, n.event_data, n.resource_type, n.resource_id, n.environment,
                n.ordering_key, n.deliver_after, n.expires_at, n.is_test,
@@ -71,11 +71,11 @@ begin
                       or least(n.created_at, n.processed_at, n.deliver_after, n.expires_at) < timestamptz '1970-01-01 00:00Z'
                       or greatest(n.created_at, n.processed_at, n.deliver_after) >= timestamptz '10000-01-01 00:00Z'
                       or n.expires_at <= n.deliver_after
-                    then webhooks.refuse_event(n.event_type, t.category, n.event_category, n.environment, n.created_at,
+                    then webhooks_private.refuse_event(n.event_type, t.category, n.event_category, n.environment, n.created_at,
                                                n.processed_at, n.deliver_after, n.expires_at, n.idempotency_key, n.ordering_key)
                     -- Before any of it is made text. What is so small is never refused: it costs no look at the setting.
-                    when not webhooks.json_fits(n.event_data, n.resource_data, 65536)
-                    then webhooks.check_event_size(n.event_data, n.resource_data) end
+                    when not webhooks_private.json_fits(n.event_data, n.resource_data, 65536)
+                    then webhooks_private.check_event_size(n.event_data, n.resource_data) end
         from new_events n
         -- Fenced, both: joined, another plan could change the order of events, or read all routes for each.
         left join lateral (select t.name, t.category from webhooks.event_types t where t.name = n.event_type offset 0) t on true
@@ -83,25 +83,25 @@ begin
     ) e
     cross join lateral (
         select r.subscription_id, r.environment, r.fifo, r.filters, r.filter_jsonpath
-        from webhooks.subscription_routes r
+        from webhooks_private.subscription_routes r
         where r.tenant_id = e.tenant_id
           and r.pattern in (e.event_type, split_part(e.event_type, '.', 1) || '.*', '*')
         offset 0
     ) r
     where (e.environment is null or r.environment = e.environment)
       and e.is_test is not true
-      and (r.filters is null or webhooks.filter_matches(r.filters, e.event_data::text, e.resource_type, e.resource_id))
-      and (r.filter_jsonpath is null or webhooks.jsonpath_matches(e.event_data, r.filter_jsonpath));
+      and (r.filters is null or webhooks_private.filter_matches(r.filters, e.event_data::text, e.resource_type, e.resource_id))
+      and (r.filter_jsonpath is null or webhooks_private.jsonpath_matches(e.event_data, r.filter_jsonpath));
     return null;
 end
 $$;
-comment on function webhooks.match_events() is 'Trigger: turns new events into deliveries, set-wise, in the publisher''s transaction.';
+comment on function webhooks_private.match_events() is 'Trigger: turns new events into deliveries, set-wise, in the publisher''s transaction.';
 
 -- Triggers of event_logs fire in the order of their names: a refused event must not have been fanned out first.
 create trigger a30_match_events
     after insert on webhooks.event_logs
     referencing new table as new_events
-    for each statement execute function webhooks.match_events();
+    for each statement execute function webhooks_private.match_events();
 -- Else no event is published with session_replication_role = replica, which triggers of the application run with on a
 -- subscriber of logical replication. Copies are told by copies_events().
 alter table webhooks.event_logs enable always trigger a30_match_events;

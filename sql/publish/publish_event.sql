@@ -25,26 +25,26 @@ as $$
 declare
     new_id uuid := webhooks.uuid_v7();
     first_id uuid;
-    matches constant bigint := webhooks.counted_matches();
+    matches constant bigint := webhooks_private.counted_matches();
     done boolean;
 begin
-    if not webhooks.look_usual(
+    if not webhooks_private.look_usual(
         publish_event.tenant_id, publish_event.event_type, publish_event.event_name, publish_event.event_data,
         publish_event.resource_type, publish_event.session_id, publish_event.request_id, publish_event.event_version,
         publish_event.environment, publish_event.idempotency_key, publish_event.ordering_key, publish_event.deliver_after,
         publish_event.expires_at)
     then
-        done := webhooks.check_arguments(
+        done := webhooks_private.check_arguments(
             publish_event.tenant_id, publish_event.event_type, publish_event.event_name, publish_event.event_data,
             publish_event.resource_type, publish_event.session_id, publish_event.request_id, publish_event.event_version,
             publish_event.environment, publish_event.idempotency_key, publish_event.ordering_key, publish_event.deliver_after,
             publish_event.expires_at);
     end if;
-    if not webhooks.may_access_tenant(publish_event.tenant_id) then
-        done := webhooks.refuse_tenant(publish_event.tenant_id);
+    if not webhooks_private.may_access_tenant(publish_event.tenant_id) then
+        done := webhooks_private.refuse_tenant(publish_event.tenant_id);
     end if;
     if publish_event.idempotency_key is not null then
-        first_id := webhooks.claim_idempotency_key(
+        first_id := webhooks_private.claim_idempotency_key(
             publish_event.tenant_id, publish_event.idempotency_key, new_id, publish_event.event_type, publish_event.event_name,
             publish_event.event_data, publish_event.resource_type, publish_event.resource_id, publish_event.event_version,
             publish_event.environment, publish_event.ordering_key);
@@ -64,8 +64,8 @@ begin
         publish_event.idempotency_key, publish_event.ordering_key, publish_event.deliver_after, publish_event.expires_at
     from webhooks.event_types t
     where t.name = publish_event.event_type and coalesce(publish_event.event_category, t.category) = t.category;
-    if not found or webhooks.counted_matches() = matches then
-        done := webhooks.refuse_publication(publish_event.event_type, publish_event.event_category);
+    if not found or webhooks_private.counted_matches() = matches then
+        done := webhooks_private.refuse_publication(publish_event.event_type, publish_event.event_category);
     end if;
     return new_id;
 end

@@ -14,7 +14,7 @@ comment on column webhooks.resources.is_generated is 'register_resource() made i
 comment on column webhooks.resources.created_at is 'When the type was registered.';
 select pg_catalog.pg_extension_config_dump('webhooks.resources', '');
 
-create function webhooks.snapshot_resource()
+create function webhooks_private.snapshot_resource()
 returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
@@ -35,7 +35,7 @@ declare
     function oid;
 begin
     -- Restored events have theirs.
-    if webhooks.copies_events() then
+    if webhooks_private.copies_events() then
         return new;
     end if;
     select r.resolver into resolver from webhooks.resources r where r.resource_type = new.resource_type;
@@ -46,14 +46,14 @@ begin
                 using errcode = 'undefined_function',
                       hint = format('Register the type again with webhooks.register_resource(%L, ...), or end it: select webhooks.unregister_resource(%1$L);', new.resource_type);
         end if;
-        new.resource_data := webhooks.call_resolver(function, new.tenant_id, new.resource_id);
+        new.resource_data := webhooks_private.call_resolver(function, new.tenant_id, new.resource_id);
     end if;
     return new;
 end
 $$;
-comment on function webhooks.snapshot_resource() is 'Trigger, while there are registered resource types: fills in event_logs.resource_data unless it is given.';
+comment on function webhooks_private.snapshot_resource() is 'Trigger, while there are registered resource types: fills in event_logs.resource_data unless it is given.';
 
-create function webhooks.sync_resource_trigger()
+create function webhooks_private.sync_resource_trigger()
 returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
@@ -76,30 +76,30 @@ begin
                   and (new.tenant_id = nullif(current_setting('webhooks.tenant_id', true), '')::uuid
                        or pg_has_role(current_user, 'webhooks_all_tenants', 'usage')
                        or not row_security_active('webhooks.event_logs'::regclass)))
-            execute function webhooks.snapshot_resource();
+            execute function webhooks_private.snapshot_resource();
         alter table webhooks.event_logs enable always trigger a20_snapshot_resource;
     elsif found_one and not wanted then
         drop trigger a20_snapshot_resource on webhooks.event_logs;
     end if;
     return null;
 exception when lock_not_available then
-    perform webhooks.refuse_busy_log();
+    perform webhooks_private.refuse_busy_log();
     return null;
 end
 $$;
-comment on function webhooks.sync_resource_trigger() is
+comment on function webhooks_private.sync_resource_trigger() is
     'Trigger: event_logs has the trigger a20_snapshot_resource if and only if a resource type is registered, also after a restore.';
 
 create trigger sync_resource_trigger
     after insert or update or delete or truncate on webhooks.resources
-    for each statement execute function webhooks.sync_resource_trigger();
+    for each statement execute function webhooks_private.sync_resource_trigger();
 alter table webhooks.resources enable always trigger sync_resource_trigger;
 
 create trigger audit_change
     after insert or update or delete on webhooks.resources
-    for each row execute function webhooks.audit_change('resource', 'resource_type');
+    for each row execute function webhooks_private.audit_change('resource', 'resource_type');
 
-create function webhooks.make_resolver(
+create function webhooks_private.make_resolver(
     resource_type text, target regclass, id_column name, tenant_column name, columns name[], except_columns name[]
 )
 returns text
@@ -153,7 +153,7 @@ begin
     execute format(
         'create function %s(tenant_id uuid, resource_id uuid) returns jsonb language sql stable begin atomic select %s from %s r where r.%I = $2%s; end',
         name,
-        webhooks.watch_object('r', coalesce(columns::text[], array(
+        webhooks_private.watch_object('r', coalesce(columns::text[], array(
             select c.name from unnest(all_columns) with ordinality c (name, n)
             where c.name <> all (coalesce(except_columns::text[], '{}')) order by c.n))),
         target, id_column, case when tenant_column is null then '' else format(' and r.%I = $1', tenant_column) end);
@@ -164,7 +164,7 @@ begin
     return name || '(uuid,uuid)';
 end
 $$;
-comment on function webhooks.make_resolver(text, regclass, name, name, name[], name[]) is
+comment on function webhooks_private.make_resolver(text, regclass, name, name, name[], name[]) is
     'Makes the resolver of a table, next to it and its owner''s. Part of register_resource().';
 
 create function webhooks.register_resource(
@@ -186,7 +186,7 @@ declare
     former text;
 begin
     -- First of all, as create_partitions() does: both go on to lock event_logs and audit_log.
-    perform webhooks.lock_xact(webhooks.change_lock(), 0);
+    perform webhooks_private.lock_xact(webhooks_private.change_lock(), 0);
     if coalesce(resource_type, '') = '' or num_nonnulls(target, resolver) <> 1 then
         raise exception 'a resource type needs a name, and either a table or a resolver'
             using errcode = 'invalid_parameter_value',
@@ -209,7 +209,7 @@ begin
         execute format('drop function if exists %s', former);
     end if;
     -- Quoted and qualified, since search_path is what it is here.
-    name := coalesce(resolver::text, webhooks.make_resolver(resource_type, target, id_column, tenant_column, columns, except_columns));
+    name := coalesce(resolver::text, webhooks_private.make_resolver(resource_type, target, id_column, tenant_column, columns, except_columns));
     -- Not deleted and inserted: without a type the trigger would go, and come back.
     insert into webhooks.resources as r (resource_type, resolver, is_generated) values (resource_type, name, resolver is null)
     on conflict on constraint resources_pkey do update set resolver = excluded.resolver, is_generated = excluded.is_generated;
@@ -228,7 +228,7 @@ declare
     ended webhooks.resources;
 begin
     -- First of all, as create_partitions() does: both go on to lock event_logs and audit_log.
-    perform webhooks.lock_xact(webhooks.change_lock(), 0);
+    perform webhooks_private.lock_xact(webhooks_private.change_lock(), 0);
     delete from webhooks.resources r where r.resource_type = unregister_resource.resource_type returning * into ended;
     if not found then
         return false;

@@ -22,23 +22,23 @@ grant select on webhooks.tenant_limits to webhooks_manager, webhooks_monitor;
 
 create trigger audit_change
     after insert or update or delete on webhooks.tenant_limits
-    for each row execute function webhooks.audit_change('limits', 'tenant_id');
+    for each row execute function webhooks_private.audit_change('limits', 'tenant_id');
 
-create function webhooks.limits_of(tenant_id uuid)
+create function webhooks_private.limits_of(tenant_id uuid)
 returns webhooks.tenant_limits
 language sql stable
 set search_path = pg_catalog, pg_temp
 begin atomic
     select limits_of.tenant_id,
-           coalesce(l.max_subscriptions, webhooks.setting('tenant_max_subscriptions')),
-           coalesce(l.max_events_per_minute, webhooks.setting('tenant_max_events_per_minute')),
-           coalesce(l.max_outstanding_deliveries, webhooks.setting('tenant_max_outstanding_deliveries'))
+           coalesce(l.max_subscriptions, webhooks_private.setting('tenant_max_subscriptions')),
+           coalesce(l.max_events_per_minute, webhooks_private.setting('tenant_max_events_per_minute')),
+           coalesce(l.max_outstanding_deliveries, webhooks_private.setting('tenant_max_outstanding_deliveries'))
     from (values (true)) v
     left join webhooks.tenant_limits l on l.tenant_id = limits_of.tenant_id;
 end;
-comment on function webhooks.limits_of(uuid) is 'The limits in force of a tenant; 0: none.';
+comment on function webhooks_private.limits_of(uuid) is 'The limits in force of a tenant; 0: none.';
 
-create function webhooks.sync_limit_trigger()
+create function webhooks_private.sync_limit_trigger()
 returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
@@ -47,9 +47,9 @@ set lock_timeout = '900ms'
 as $$
 declare
     default_events constant bigint := coalesce(
-        (select o.value from webhooks.setting_overrides o where o.name = 'tenant_max_events_per_minute'), 0);
+        (select o.value from webhooks_private.setting_overrides o where o.name = 'tenant_max_events_per_minute'), 0);
     default_outstanding constant bigint := coalesce(
-        (select o.value from webhooks.setting_overrides o where o.name = 'tenant_max_outstanding_deliveries'), 0);
+        (select o.value from webhooks_private.setting_overrides o where o.name = 'tenant_max_outstanding_deliveries'), 0);
     wanted constant boolean := default_events > 0 or default_outstanding > 0 or exists (
         select from webhooks.tenant_limits l where l.max_events_per_minute > 0 or l.max_outstanding_deliveries > 0);
     arguments constant text := format('%L, %L', default_events, default_outstanding);
@@ -61,7 +61,7 @@ begin
         execute format('create or replace trigger a20_limit_events
                         after insert on webhooks.event_logs
                         referencing new table as new_events
-                        for each statement execute function webhooks.limit_events(%s)', arguments);
+                        for each statement execute function webhooks_private.limit_events(%s)', arguments);
         alter table webhooks.event_logs enable always trigger a20_limit_events;
     -- That a tenant is deleted (forget_tenants()) is no time to lock out the publishers.
     elsif found_one is not null and not wanted and pg_trigger_depth() = 1 then
@@ -69,22 +69,22 @@ begin
     end if;
     return null;
 exception when lock_not_available then
-    perform webhooks.refuse_busy_log();
+    perform webhooks_private.refuse_busy_log();
     return null;
 end
 $$;
-comment on function webhooks.sync_limit_trigger() is
+comment on function webhooks_private.sync_limit_trigger() is
     'Trigger: event_logs has the trigger a20_limit_events while a limit on events or outstanding deliveries is set for anybody, also after a restore.';
 
 create trigger sync_limit_trigger
     after insert or update or delete or truncate on webhooks.tenant_limits
-    for each statement execute function webhooks.sync_limit_trigger();
+    for each statement execute function webhooks_private.sync_limit_trigger();
 create trigger sync_limit_trigger
-    after insert or update or delete or truncate on webhooks.setting_overrides
-    for each statement execute function webhooks.sync_limit_trigger();
+    after insert or update or delete or truncate on webhooks_private.setting_overrides
+    for each statement execute function webhooks_private.sync_limit_trigger();
 -- As match_events() is: else what is set with session_replication_role = replica would hold for nobody.
 alter table webhooks.tenant_limits enable always trigger sync_limit_trigger;
-alter table webhooks.setting_overrides enable always trigger sync_limit_trigger;
+alter table webhooks_private.setting_overrides enable always trigger sync_limit_trigger;
 
 create function webhooks.set_tenant_limits(
     tenant_id uuid,
@@ -101,8 +101,8 @@ declare
     invalid record;
 begin
     -- First of all, as create_partitions() does: both go on to lock event_logs and audit_log.
-    perform webhooks.lock_xact(webhooks.change_lock(), 0);
-    perform webhooks.check_tenant(tenant_id);
+    perform webhooks_private.lock_xact(webhooks_private.change_lock(), 0);
+    perform webhooks_private.check_tenant(tenant_id);
     select v.* into invalid
     from (values
         ('max_subscriptions', max_subscriptions, 1000000),
@@ -130,7 +130,7 @@ $$;
 comment on function webhooks.set_tenant_limits(uuid, bigint, bigint, bigint) is
     'Sets the limits of a tenant, all of them: one that is not given is the setting''s (tenant_max_subscriptions and so on), 0 is no limit. For the owner, and for roles that the DBA grants it to: of the tenants that they may access.';
 
-create function webhooks.limit_subscriptions()
+create function webhooks_private.limit_subscriptions()
 returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
@@ -140,17 +140,17 @@ declare
     subscriptions bigint;
 begin
     -- Restored ones were within their limit.
-    if webhooks.is_restoring() then
+    if webhooks_private.is_restoring() then
         return null;
     end if;
     for tenant in
-        select n.tenant_id as id, (webhooks.limits_of(n.tenant_id)).max_subscriptions as maximum
+        select n.tenant_id as id, (webhooks_private.limits_of(n.tenant_id)).max_subscriptions as maximum
         from (select distinct n.tenant_id from new_subscriptions n) n
         order by n.tenant_id
     loop
         continue when tenant.maximum = 0;
         -- One transaction at a time, as in lock_tenant(): the other's subscriptions would not be seen before it commits.
-        perform webhooks.lock_xact(webhooks.tenant_lock(), hashtext(tenant.id::text));
+        perform webhooks_private.lock_xact(webhooks_private.tenant_lock(), hashtext(tenant.id::text));
         select count(*) into subscriptions from webhooks.webhook_subscriptions s where s.tenant_id = tenant.id;
         if subscriptions > tenant.maximum then
             raise exception 'tenant % has reached its limit of % subscriptions', tenant.id, tenant.maximum
@@ -161,9 +161,9 @@ begin
     return null;
 end
 $$;
-comment on function webhooks.limit_subscriptions() is 'Trigger: refuses subscriptions beyond the limit of their tenant.';
+comment on function webhooks_private.limit_subscriptions() is 'Trigger: refuses subscriptions beyond the limit of their tenant.';
 
 create trigger limit_subscriptions
     after insert on webhooks.webhook_subscriptions
     referencing new table as new_subscriptions
-    for each statement execute function webhooks.limit_subscriptions();
+    for each statement execute function webhooks_private.limit_subscriptions();

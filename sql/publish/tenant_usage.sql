@@ -8,16 +8,16 @@ declare
     limits webhooks.tenant_limits;
     own webhooks.tenant_limits;
 begin
-    perform webhooks.check_tenant(tenant_id);
-    limits := webhooks.limits_of(tenant_id);
+    perform webhooks_private.check_tenant(tenant_id);
+    limits := webhooks_private.limits_of(tenant_id);
     select l.* into own from webhooks.tenant_limits l where l.tenant_id = tenant_usage.tenant_id;
     return query values
         ('subscriptions', (select count(*) from webhooks.webhook_subscriptions s where s.tenant_id = tenant_usage.tenant_id),
          nullif(limits.max_subscriptions, 0), own.max_subscriptions is not null),
-        ('events_per_minute', case when limits.max_events_per_minute > 0 and webhooks.open_meters()
-                                   then webhooks.metered_events(tenant_id, limits.max_events_per_minute) end,
+        ('events_per_minute', case when limits.max_events_per_minute > 0 and webhooks_private.open_meters()
+                                   then webhooks_private.metered_events(tenant_id, limits.max_events_per_minute) end,
          nullif(limits.max_events_per_minute, 0), own.max_events_per_minute is not null),
-        ('outstanding_deliveries', webhooks.count_outstanding(tenant_id),
+        ('outstanding_deliveries', webhooks_private.count_outstanding(tenant_id),
          nullif(limits.max_outstanding_deliveries, 0), own.max_outstanding_deliveries is not null);
 end
 $$;

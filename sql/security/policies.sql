@@ -9,22 +9,26 @@ declare
     is_own constant text := $$tenant_id = nullif(current_setting('webhooks.tenant_id', true), '')::uuid$$;
 begin
     foreach relation in array array[
-        'event_logs', 'webhook_subscriptions', 'subscription_routes', 'delivery_queue', 'delivery_attempts', 'idempotency_keys',
-        'redeliveries', 'audit_log', 'subscription_templates', 'tenant_limits', 'restored_events'
+        'webhooks.event_logs', 'webhooks.webhook_subscriptions', 'webhooks_private.subscription_routes',
+        'webhooks.delivery_queue', 'webhooks.delivery_attempts', 'webhooks_private.idempotency_keys',
+        'webhooks.redeliveries', 'webhooks.audit_log', 'webhooks.subscription_templates', 'webhooks.tenant_limits',
+        'webhooks.restored_events'
     ] loop
-        execute format('alter table webhooks.%I enable row level security', relation);
+        execute format('alter table %s enable row level security', relation);
         -- refuse_tenant(): an error that says what to do, instead of PostgreSQL's.
-        execute format('create policy own_tenant on webhooks.%I using (%s) with check (%2$s or webhooks.refuse_tenant(tenant_id))',
-                       relation, is_own);
+        execute format('create policy own_tenant on %s using (%s)
+                        with check (%2$s or webhooks_private.refuse_tenant(tenant_id))', relation, is_own);
         -- Policies are joined by OR: with this one nothing of the others is left to evaluate.
-        execute format('create policy all_tenants on webhooks.%I to webhooks_all_tenants using (true) with check (true)', relation);
+        execute format('create policy all_tenants on %s to webhooks_all_tenants using (true) with check (true)', relation);
     end loop;
 
     -- A monitor sees all tenants' rows, and which columns is a matter of privileges. As a member of webhooks_manager, too,
     -- it would see their payloads: then it sees what a manager sees.
-    foreach relation in array array['event_logs', 'webhook_subscriptions', 'delivery_queue', 'delivery_attempts', 'redeliveries', 'tenant_limits',
-                                 'restored_events'] loop
-        execute format('create policy monitor on webhooks.%I for select to webhooks_monitor
+    foreach relation in array array[
+        'webhooks.event_logs', 'webhooks.webhook_subscriptions', 'webhooks.delivery_queue',
+        'webhooks.delivery_attempts', 'webhooks.redeliveries', 'webhooks.tenant_limits', 'webhooks.restored_events'
+    ] loop
+        execute format('create policy monitor on %s for select to webhooks_monitor
                         using ((select not pg_has_role(current_user, ''webhooks_manager'', ''usage'')))', relation);
     end loop;
 
@@ -33,18 +37,21 @@ begin
 
     -- Nobody reads these, or none but through their parents: no policy, no row.
     foreach relation in array array[
-        'retired_secrets', 'event_logs_default', 'event_logs_template', 'delivery_attempts_default', 'delivery_attempts_template',
-        'redeliveries_default', 'redeliveries_template', 'audit_log_default', 'audit_log_template'
+        'webhooks_private.retired_secrets', 'webhooks_private.event_logs_default',
+        'webhooks_private.event_logs_template', 'webhooks_private.delivery_attempts_default',
+        'webhooks_private.delivery_attempts_template', 'webhooks_private.redeliveries_default',
+        'webhooks_private.redeliveries_template', 'webhooks_private.audit_log_default',
+        'webhooks_private.audit_log_template'
     ] loop
-        execute format('alter table webhooks.%I enable row level security', relation);
+        execute format('alter table %s enable row level security', relation);
     end loop;
 end
 $isolation$;
 
 -- Breakers and verifications are seen by who sees their subscription.
-alter table webhooks.subscription_breakers enable row level security;
-create policy own_tenant on webhooks.subscription_breakers
+alter table webhooks_private.subscription_breakers enable row level security;
+create policy own_tenant on webhooks_private.subscription_breakers
     using (exists (select from webhooks.webhook_subscriptions s where s.id = subscription_id));
-alter table webhooks.subscription_verifications enable row level security;
-create policy own_tenant on webhooks.subscription_verifications
+alter table webhooks_private.subscription_verifications enable row level security;
+create policy own_tenant on webhooks_private.subscription_verifications
     using (exists (select from webhooks.webhook_subscriptions s where s.id = subscription_id));

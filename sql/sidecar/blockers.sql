@@ -1,7 +1,7 @@
 -- Who is in the way. Sidecars wait for nobody for long: rows that a transaction has locked are left for later, and a
 -- statement that waits for a table gives up (lock_timeout) and is tried again. Here they find what is locked, and by whom.
 
-create function webhooks.locked_deliveries(
+create function webhooks_private.locked_deliveries(
     delivery_ids uuid[], subscription_ids uuid[], disables boolean[], changes_breaker boolean[]
 )
 returns setof uuid
@@ -17,7 +17,7 @@ declare
     free_subscriptions constant uuid[] := array(
         select s.id from webhooks.webhook_subscriptions s where s.id = any (disabled) for no key update skip locked);
     free_breakers constant uuid[] := array(
-        select b.subscription_id from webhooks.subscription_breakers b
+        select b.subscription_id from webhooks_private.subscription_breakers b
         where b.subscription_id = any (broken) for no key update skip locked);
 begin
     return query
@@ -29,15 +29,15 @@ begin
        or r.subscription_id in (
               select s.id from webhooks.webhook_subscriptions s where s.id = any (disabled) and s.id <> all (free_subscriptions)
               union all
-              select b.subscription_id from webhooks.subscription_breakers b
+              select b.subscription_id from webhooks_private.subscription_breakers b
               where b.subscription_id = any (broken) and b.subscription_id <> all (free_breakers));
 end
 $$;
-comment on function webhooks.locked_deliveries(uuid[], uuid[], boolean[], boolean[]) is
+comment on function webhooks_private.locked_deliveries(uuid[], uuid[], boolean[], boolean[]) is
     'Those of some deliveries whose results can''t be recorded now, since another transaction has locked what record_attempts() changes: the delivery, its subscription (if the result disables it) or its breaker (if the result changes it).';
-grant execute on function webhooks.locked_deliveries to webhooks_sidecar;
+grant execute on function webhooks_private.locked_deliveries to webhooks_sidecar;
 
-create function webhooks.lockers_of(xmax xid)
+create function webhooks_private.lockers_of(xmax xid)
 returns setof xid
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -54,7 +54,7 @@ begin
     end;
 end
 $$;
-comment on function webhooks.lockers_of(xid) is 'Transactions that may have locked a row, by its xmax. Part of blockers().';
+comment on function webhooks_private.lockers_of(xid) is 'Transactions that may have locked a row, by its xmax. Part of blockers().';
 
 create function webhooks.blockers(delivery_ids uuid[] default '{}', subscription_ids uuid[] default '{}')
 returns table (
@@ -82,7 +82,7 @@ begin
       and l.pid is distinct from pg_backend_pid()
       and l.relation in (
           select c.oid from pg_class c
-          where c.relnamespace = (select n.oid from pg_namespace n where n.nspname = 'webhooks')
+          where c.relnamespace in (select n.oid from pg_namespace n where n.nspname in ('webhooks', 'webhooks_private'))
             and c.relkind in ('r', 'p') and c.relname not like '%\_template');
     get diagnostics table_locks = row_count;
 
@@ -110,12 +110,12 @@ begin
         select 'webhooks.webhook_subscriptions', s.xmax from webhooks.webhook_subscriptions s
         where s.id = any (blockers.subscription_ids) and s.xmax <> '0'
         union
-        select 'webhooks.subscription_breakers', b.xmax from webhooks.subscription_breakers b
+        select 'webhooks_private.subscription_breakers', b.xmax from webhooks_private.subscription_breakers b
         where b.subscription_id = any (blockers.subscription_ids) and b.xmax <> '0'
         union
         -- Overdue: locked, or no sidecar is there to make them ready.
         select 'webhooks.delivery_queue', o.xmax
-        from generate_series(0, webhooks.shard_count() - 1) n
+        from generate_series(0, webhooks_private.shard_count() - 1) n
         cross join lateral (
             select q.xmax from webhooks.delivery_queue q
             where q.shard = n and q.next_attempt_at < clock_timestamp() - interval '1 second'
@@ -123,7 +123,7 @@ begin
         ) o
         where o.xmax <> '0'
     ) r
-    cross join lateral webhooks.lockers_of(r.xmax) k (xid)
+    cross join lateral webhooks_private.lockers_of(r.xmax) k (xid)
     join pg_locks t on t.locktype = 'transactionid' and t.transactionid = k.xid and t.granted
     left join pg_stat_activity a on a.pid = t.pid
     left join pg_prepared_xacts p on t.pid is null and p.transaction = t.transactionid

@@ -1,7 +1,7 @@
 -- Claiming is a plain read: owning the shard is the claim. It walks the subscriptions that have ready rows
 -- (a loose index scan) and takes a few rows of each, so no backlog hides another one.
 
-create function webhooks.read_objection(event_id uuid)
+create function webhooks_private.read_objection(event_id uuid)
 returns text
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -16,10 +16,10 @@ begin
     perform octet_length(concat(event.event_type, event.event_category, event.event_name, event.event_version,
                                 event.resource_type, event.session_id, event.request_id, event.source_ip));
     -- What is larger is none of this function's business: sum_text_size() tells it.
-    if webhooks.json_text_size(event.event_data, most) is not null then
+    if webhooks_private.json_text_size(event.event_data, most) is not null then
         perform octet_length(event.event_data::text);
     end if;
-    if webhooks.json_text_size(event.resource_data, most) is not null then
+    if webhooks_private.json_text_size(event.resource_data, most) is not null then
         perform octet_length(event.resource_data::text);
     end if;
     return null;
@@ -30,10 +30,10 @@ exception when internal_error or system_error or data_exception or syntax_error_
     return format('its data can''t be read (SQLSTATE %s)', sqlstate);
 end
 $$;
-comment on function webhooks.read_objection(uuid) is
+comment on function webhooks_private.read_objection(uuid) is
     'Why an event can''t be read, if its row is damaged: it reads it as a claim does, by itself. Null if it can. Part of claim_deliveries().';
 
-create function webhooks.ordered_deliveries(
+create function webhooks_private.ordered_deliveries(
     shard smallint, subscription_id uuid, held uuid[], from_lane bigint, max_rows integer
 )
 returns table (delivery_id uuid, attempt integer, lane bigint, event_log_id uuid, expires_at timestamptz)
@@ -102,10 +102,10 @@ begin atomic
     from walked w
     where w.n >= greatest(ordered_deliveries.max_rows, 256);
 end;
-comment on function webhooks.ordered_deliveries(smallint, uuid, uuid[], bigint, integer) is
+comment on function webhooks_private.ordered_deliveries(smallint, uuid, uuid[], bigint, integer) is
     'The first ready deliveries of each lane of a subscription, about max_rows in all; a row of nulls at the end if there are more lanes than were looked at. Part of claim_deliveries().';
 
-create function webhooks.claim_deliveries(
+create function webhooks_private.claim_deliveries(
     shards smallint[], cursors uuid[], held uuid[], held_ordered uuid[], full_subscriptions uuid[], known_subscriptions uuid[],
     per_subscription integer, newcomers integer, max_rows integer,
     max_bytes bigint default 8388608, only_subscriptions uuid[] default null, after_ids uuid[] default null,
@@ -141,7 +141,7 @@ declare
     tenants uuid[];
     first_event uuid;
     last_event uuid;
-    max_age constant interval := make_interval(secs => webhooks.setting('max_delivery_age_seconds'));
+    max_age constant interval := make_interval(secs => webhooks_private.setting('max_delivery_age_seconds'));
     recent constant uuid := webhooks.uuid_v7_floor(clock_timestamp() - interval '0.5 s');
     nowhere constant uuid := '00000000-0000-0000-0000-000000000000';
     -- What was committed a little later than its id says is still looked at.
@@ -214,7 +214,7 @@ begin
         from walk w
         where w.subscription_id not in (select f.id from unnest(claim_deliveries.full_subscriptions) f (id))
         union all
-        select webhooks.shard_of(o.id), o.id, o.after_id is not null, o.after_id is null, least(o.after_id, settled)
+        select webhooks_private.shard_of(o.id), o.id, o.after_id is not null, o.after_id is null, least(o.after_id, settled)
         from unnest(claim_deliveries.only_subscriptions, claim_deliveries.after_ids) o (id, after_id)
     ),
     walked as (
@@ -223,7 +223,7 @@ begin
         cross join lateral (
             select v.version, v.tenant_id from webhooks.webhook_subscriptions v
             -- Tests are not held.
-            where v.id = w.subscription_id and (v.is_active and v.is_enabled or w.shard >= webhooks.shard_count())
+            where v.id = w.subscription_id and (v.is_active and v.is_enabled or w.shard >= webhooks_private.shard_count())
             limit 1
         ) s
         cross join lateral (
@@ -238,7 +238,7 @@ begin
              order by q.shard, q.subscription_id, q.id limit claim_deliveries.per_subscription)
             union all
             select o.delivery_id, o.attempt, o.lane, o.event_log_id, o.expires_at
-            from webhooks.ordered_deliveries(
+            from webhooks_private.ordered_deliveries(
                 w.shard, w.subscription_id, claim_deliveries.held_ordered, any_lane, claim_deliveries.per_subscription) o
             where w.is_ordered
         ) r
@@ -273,12 +273,12 @@ begin
                e.resource_id, e.resource_data, e.user_id, e.session_id, e.request_id, e.source_ip, e.deliver_after,
                coalesce(e.created_at, e.processed_at, 'epoch') as created_at,
                x.damage,
-               webhooks.sum_text_size(e.event_data, e.resource_data, claim_deliveries.max_bytes) over (rows unbounded preceding) as bytes,
+               webhooks_private.sum_text_size(e.event_data, e.resource_data, claim_deliveries.max_bytes) over (rows unbounded preceding) as bytes,
                row_number() over (rows unbounded preceding) as n
         from unnest(ids, are_newcomers, their_shards, attempts, lanes, subscriptions, events, expiries, versions, tenants)
             as c (id, is_newcomer, shard, attempt, lane, subscription_id, event_log_id, expires_at, version, tenant_id)
         cross join lateral (
-            select case when claim_deliveries.careful then webhooks.read_objection(c.event_log_id) end as damage
+            select case when claim_deliveries.careful then webhooks_private.read_objection(c.event_log_id) end as damage
         ) x
         left join lateral (
             select * from webhooks.event_logs e
@@ -306,6 +306,6 @@ begin
     from judged p;
 end
 $$;
-comment on function webhooks.claim_deliveries(smallint[], uuid[], uuid[], uuid[], uuid[], uuid[], integer, integer, integer, bigint, uuid[], uuid[], boolean) is
+comment on function webhooks_private.claim_deliveries(smallint[], uuid[], uuid[], uuid[], uuid[], uuid[], integer, integer, integer, bigint, uuid[], uuid[], boolean) is
     'Ready deliveries of these shards: first one each of the newest of up to so many newcomers (subscriptions neither known nor full), then up to per_subscription of each subscription after each shard''s cursor, without those held and without full subscriptions; of lanes, what comes first. With only_subscriptions it does not walk but looks at these, each after the id in after_ids (null: at its lanes). A row without delivery_id: the subscription has more lanes than were looked at. Shards from shard_count() on are those of tests, which come also of subscriptions that are not active and enabled. Beyond max_bytes of event data as text, rows come without it (over_budget). An event whose data can''t be sent comes without it, and objection says why: it is larger than 64 MiB as text, or with careful, which is for a claim that has failed, its row is damaged. An event that is gone, or not of the subscription''s tenant, comes with null columns. walk_us: how long it took to find these deliveries, in microseconds, without their events.';
-grant execute on function webhooks.claim_deliveries to webhooks_sidecar;
+grant execute on function webhooks_private.claim_deliveries to webhooks_sidecar;

@@ -10,29 +10,29 @@
 --     which is delivered at commit.
 --   * The server frees the locks after the commit is visible, and at once when a process dies.
 
-create function webhooks.notify_owner(shard smallint)
+create function webhooks_private.notify_owner(shard smallint)
 returns smallint
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-    perform webhooks.notify('webhooks_doorbell', shard::text);
+    perform webhooks_private.notify('webhooks_doorbell', shard::text);
     return shard;
 end
 $$;
-comment on function webhooks.notify_owner(smallint) is
+comment on function webhooks_private.notify_owner(smallint) is
     'Wakes the owner of a shard at commit, and returns the shard. "set webhooks.notify = off" leaves it to the sidecar''s poll (for PREPARE TRANSACTION).';
 
 -- An expression, for the planner to inline into the INSERT that queues deliveries: a statement of its own would cost
 -- publishers more than their locks do.
-create function webhooks.ring_doorbell(shard smallint)
+create function webhooks_private.ring_doorbell(shard smallint)
 returns smallint
 language sql volatile
-return case when webhooks.try_lock_xact(webhooks.bell_lock(), shard, true) then shard else webhooks.notify_owner(shard) end;
-comment on function webhooks.ring_doorbell(smallint) is
+return case when webhooks_private.try_lock_xact(webhooks_private.bell_lock(), shard, true) then shard else webhooks_private.notify_owner(shard) end;
+comment on function webhooks_private.ring_doorbell(smallint) is
     'Rings the bell of a shard, which wakes its owner at commit if it sleeps, and returns the shard. Whoever inserts into delivery_queue takes the shard from here.';
 
-create function webhooks.arm_doorbell(shards smallint[])
+create function webhooks_private.arm_doorbell(shards smallint[])
 returns boolean
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -42,12 +42,12 @@ declare
     bell smallint;
 begin
     -- Publishers could not wake it.
-    if webhooks.notify_queue_is_full() then
+    if webhooks_private.notify_queue_is_full() then
         return false;
     end if;
     foreach bell in array shards loop
-        if not webhooks.try_lock(webhooks.bell_lock(), bell, false) then
-            perform webhooks.unlock(webhooks.bell_lock(), a, false) from unnest(armed) a;
+        if not webhooks_private.try_lock(webhooks_private.bell_lock(), bell, false) then
+            perform webhooks_private.unlock(webhooks_private.bell_lock(), a, false) from unnest(armed) a;
             return false;
         end if;
         armed := armed || bell;
@@ -55,17 +55,17 @@ begin
     return true;
 end
 $$;
-comment on function webhooks.arm_doorbell(smallint[]) is 'Before sleeping: locks the bells of these shards, all or none. False: a publisher is in flight, or can''t notify since the notification queue is nearly full: stay awake.';
-grant execute on function webhooks.arm_doorbell to webhooks_sidecar;
+comment on function webhooks_private.arm_doorbell(smallint[]) is 'Before sleeping: locks the bells of these shards, all or none. False: a publisher is in flight, or can''t notify since the notification queue is nearly full: stay awake.';
+grant execute on function webhooks_private.arm_doorbell to webhooks_sidecar;
 
-create function webhooks.disarm_doorbell(shards smallint[])
+create function webhooks_private.disarm_doorbell(shards smallint[])
 returns void
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-    perform webhooks.unlock(webhooks.bell_lock(), s, false) from unnest(shards) s;
+    perform webhooks_private.unlock(webhooks_private.bell_lock(), s, false) from unnest(shards) s;
 end
 $$;
-comment on function webhooks.disarm_doorbell(smallint[]) is 'After waking: unlocks the bells.';
-grant execute on function webhooks.disarm_doorbell to webhooks_sidecar;
+comment on function webhooks_private.disarm_doorbell(smallint[]) is 'After waking: unlocks the bells.';
+grant execute on function webhooks_private.disarm_doorbell to webhooks_sidecar;

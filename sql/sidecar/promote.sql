@@ -1,4 +1,4 @@
-create function webhooks.promote_due(shards smallint[], max_rows integer default 1000)
+create function webhooks_private.promote_due(shards smallint[], max_rows integer default 1000)
 returns table (delivery_ids uuid[], subscription_ids uuid[], next_due_in_ms bigint, locked_ids uuid[])
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -60,6 +60,6 @@ begin
     return next;
 end
 $$;
-comment on function webhooks.promote_due(smallint[], integer) is
+comment on function webhooks_private.promote_due(smallint[], integer) is
     'Makes scheduled deliveries whose time has come ready, without those that another transaction has locked. Returns them, milliseconds until the next one, at most an hour (null: none), and some of the locked ones, which are to be tried again soon.';
-grant execute on function webhooks.promote_due to webhooks_sidecar;
+grant execute on function webhooks_private.promote_due to webhooks_sidecar;

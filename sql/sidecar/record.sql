@@ -1,4 +1,4 @@
-create function webhooks.next_attempt_number(delivery_id uuid, attempt integer)
+create function webhooks_private.next_attempt_number(delivery_id uuid, attempt integer)
 returns integer
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -11,10 +11,10 @@ begin
     );
 end
 $$;
-comment on function webhooks.next_attempt_number(uuid, integer) is
+comment on function webhooks_private.next_attempt_number(uuid, integer) is
     'The first number after attempt that no attempt of the delivery has. Part of record_attempts(), where it would open every partition for each batch if it were not a function.';
 
-create function webhooks.record_attempts(
+create function webhooks_private.record_attempts(
     delivery_ids uuid[], subscription_ids uuid[], attempts integer[], statuses text[], http_status_codes integer[], response_headers text[],
     response_bodies text[], error_messages text[], attempted_at_us bigint[], durations_us bigint[],
     payload_sizes integer[], payload_hashes bytea[], retry_after_ms bigint[], disable_reasons text[],
@@ -84,15 +84,15 @@ begin
                     response_headers, response_body, error_message, is_test, failure, resent_count
                 )
                 select a.delivery_id,
-                       case when numbered_anew then webhooks.next_attempt_number(a.delivery_id, a.attempt) else a.attempt + 1 end,
+                       case when numbered_anew then webhooks_private.next_attempt_number(a.delivery_id, a.attempt) else a.attempt + 1 end,
                        a.http_status_code,
                        timestamptz 'epoch' + a.attempted_at_us * interval '1 microsecond',
                        case when a.status = 'delivered'
                             then timestamptz 'epoch' + (a.attempted_at_us + a.duration_us) * interval '1 microsecond' end,
                        a.next_retry_at, a.duration_us, a.subscription_id, a.event_log_id, a.tenant_id, a.payload_size, a.status,
                        a.payload_hash, a.response_headers::jsonb, a.response_body, a.error_message,
-                       case when a.shard >= webhooks.shard_count() then true end,
-                       webhooks.failure_kind(a.error_message), nullif(a.resent_count, 0)
+                       case when a.shard >= webhooks_private.shard_count() then true end,
+                       webhooks_private.failure_kind(a.error_message), nullif(a.resent_count, 0)
                 from applied a
             ),
             disabled as (
@@ -109,7 +109,7 @@ begin
             end if;
             -- Rare: a receiver began to fail, failed too often, or works again.
             if num_nonnulls(variadic breakers) > 0 then
-                insert into webhooks.subscription_breakers as b (subscription_id, state, since, probe_at, failing_since, last_error)
+                insert into webhooks_private.subscription_breakers as b (subscription_id, state, since, probe_at, failing_since, last_error)
                 -- The last word of a batch counts.
                 select distinct on (r.subscription_id)
                     r.subscription_id, case r.breaker when 'open' then 'open' else 'closed' end,
@@ -123,7 +123,7 @@ begin
                   and (select true from webhooks.webhook_subscriptions s where s.id = r.subscription_id)
                   -- What was never known to fail needs no row to say that it works.
                   and (r.breaker <> 'closed'
-                       or (select true from webhooks.subscription_breakers k where k.subscription_id = r.subscription_id))
+                       or (select true from webhooks_private.subscription_breakers k where k.subscription_id = r.subscription_id))
                 order by r.subscription_id, r.n desc
                 on conflict (subscription_id) do update
                 set state = excluded.state,
@@ -133,7 +133,7 @@ begin
                     last_error = coalesce(excluded.last_error, b.last_error);
 
                 -- That a receiver wants a pause is neither a failure nor a success.
-                insert into webhooks.subscription_breakers as b (subscription_id, state, throttled_since, throttled_until, throttle_status)
+                insert into webhooks_private.subscription_breakers as b (subscription_id, state, throttled_since, throttled_until, throttle_status)
                 select distinct on (r.subscription_id)
                     r.subscription_id, 'closed', clock_timestamp(), clock_timestamp() + r.wait_ms * interval '1 millisecond', r.http_status_code
                 from unnest(subscription_ids, delivery_ids, breakers, probe_in_ms, http_status_codes)
@@ -161,6 +161,6 @@ begin
     end loop;
 end
 $$;
-comment on function webhooks.record_attempts(uuid[], uuid[], integer[], text[], integer[], text[], text[], text[], bigint[], bigint[], integer[], bytea[], bigint[], text[], text[], bigint[], bigint[], integer[]) is
+comment on function webhooks_private.record_attempts(uuid[], uuid[], integer[], text[], integer[], text[], text[], text[], bigint[], bigint[], integer[], bytea[], bigint[], text[], text[], bigint[], bigint[], integer[]) is
     'Writes the results of attempts, each guarded by the attempt number that was claimed, and what they mean for circuit breakers (closed, failing or open) and for how long their receivers want a pause (throttled, for probe_in_ms). Returns the deliveries of late writers, for which nothing was changed.';
-grant execute on function webhooks.record_attempts to webhooks_sidecar;
+grant execute on function webhooks_private.record_attempts to webhooks_sidecar;

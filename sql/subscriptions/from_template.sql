@@ -27,14 +27,14 @@ begin
             using errcode = 'undefined_object',
                   hint = 'Templates are listed by: select name, description from webhooks.shipped_templates(); and your own are in webhooks.subscription_templates.';
     end if;
-    select k into unknown from jsonb_object_keys(overrides) k where k <> all (webhooks.settable_columns()) and not placeholders ? k limit 1;
+    select k into unknown from jsonb_object_keys(overrides) k where k <> all (webhooks_private.settable_columns()) and not placeholders ? k limit 1;
     if found then
         raise exception 'there is nothing to override called "%"', left(unknown, 100)
             using errcode = 'invalid_parameter_value',
                   hint = 'Give columns of webhook_subscriptions'
                          || coalesce(', and ' || (select string_agg(p.key || ' (' || p.value || ')', ', ') from jsonb_each_text(placeholders) p), '') || '.';
     end if;
-    secret_names := coalesce(webhooks.secret_names(settings ->> 'payload_template'), '{}');
+    secret_names := coalesce(webhooks_private.secret_names(settings ->> 'payload_template'), '{}');
     for placeholder in select jsonb_object_keys(placeholders) loop
         if placeholder = any (secret_names) then
             if coalesce(overrides ->> placeholder, '') = '' then
@@ -60,7 +60,7 @@ begin
     if settings ->> 'auth_type' = 'signature' and not settings ? 'auth_config' then
         settings := settings || jsonb_build_object('auth_config', jsonb_build_object('secret', webhooks.generate_secret()));
     end if;
-    return webhooks.insert_subscription(create_subscription_from_template.tenant_id, settings);
+    return webhooks_private.insert_subscription(create_subscription_from_template.tenant_id, settings);
 end
 $$;
 comment on function webhooks.create_subscription_from_template(uuid, text, jsonb) is

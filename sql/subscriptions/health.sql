@@ -1,6 +1,6 @@
 -- What is known of a subscription's receiver: its circuit breaker, written by record_attempts() when it changes and
 -- never for a single delivery. A subscription without a row never failed a few times in a row.
-create table webhooks.subscription_breakers (
+create table webhooks_private.subscription_breakers (
     subscription_id uuid primary key,
     state varchar(10) not null,
     since timestamptz,
@@ -12,47 +12,47 @@ create table webhooks.subscription_breakers (
     throttle_status integer,
     constraint subscription_breakers_state_check check (state in ('closed', 'open'))
 );
-comment on table webhooks.subscription_breakers is 'Circuit breakers that ever mattered. Read webhooks.subscription_health; close one with reset_breaker().';
-comment on column webhooks.subscription_breakers.subscription_id is 'The subscription.';
-comment on column webhooks.subscription_breakers.state is 'closed: deliveries go. open: they wait, without using up attempts.';
-comment on column webhooks.subscription_breakers.since is 'Since when; null: it was never open.';
-comment on column webhooks.subscription_breakers.probe_at is 'Open: when one delivery may probe the receiver.';
-comment on column webhooks.subscription_breakers.failing_since is 'First of the failures without a success since; null: the last attempts did not fail in a row.';
-comment on column webhooks.subscription_breakers.last_error is 'What the failure said that changed this row.';
-comment on column webhooks.subscription_breakers.throttled_since is 'When the receiver last began to ask for a pause; null: it never did.';
-comment on column webhooks.subscription_breakers.throttled_until is 'Until when no request is made, since the receiver asked for it; one that has passed means nothing.';
-comment on column webhooks.subscription_breakers.throttle_status is 'The HTTP status with which it asked.';
-select pg_catalog.pg_extension_config_dump('webhooks.subscription_breakers', '');
-grant select on webhooks.subscription_breakers to webhooks_manager;
+comment on table webhooks_private.subscription_breakers is 'Circuit breakers that ever mattered. Read webhooks.subscription_health; close one with reset_breaker().';
+comment on column webhooks_private.subscription_breakers.subscription_id is 'The subscription.';
+comment on column webhooks_private.subscription_breakers.state is 'closed: deliveries go. open: they wait, without using up attempts.';
+comment on column webhooks_private.subscription_breakers.since is 'Since when; null: it was never open.';
+comment on column webhooks_private.subscription_breakers.probe_at is 'Open: when one delivery may probe the receiver.';
+comment on column webhooks_private.subscription_breakers.failing_since is 'First of the failures without a success since; null: the last attempts did not fail in a row.';
+comment on column webhooks_private.subscription_breakers.last_error is 'What the failure said that changed this row.';
+comment on column webhooks_private.subscription_breakers.throttled_since is 'When the receiver last began to ask for a pause; null: it never did.';
+comment on column webhooks_private.subscription_breakers.throttled_until is 'Until when no request is made, since the receiver asked for it; one that has passed means nothing.';
+comment on column webhooks_private.subscription_breakers.throttle_status is 'The HTTP status with which it asked.';
+select pg_catalog.pg_extension_config_dump('webhooks_private.subscription_breakers', '');
+grant select on webhooks_private.subscription_breakers to webhooks_manager;
 grant select (
     subscription_id, state, since, probe_at, failing_since, throttled_since, throttled_until, throttle_status
-) on webhooks.subscription_breakers to webhooks_monitor;
+) on webhooks_private.subscription_breakers to webhooks_monitor;
 
-create function webhooks.subscription_messages(
+create function webhooks_private.subscription_messages(
     subscription_id uuid, out last_error text, out disabled_reason text, out verification_error text, out address_note text
 )
 language sql stable parallel restricted security definer
 set search_path = pg_catalog, pg_temp
 begin atomic
-    select case when r.reads_all then b.last_error else webhooks.failure_kind(b.last_error) end,
-           case when r.reads_all then s.disabled_reason else webhooks.failure_kind(s.disabled_reason) end,
-           case when r.reads_all then v.last_error else webhooks.failure_kind(v.last_error) end,
-           webhooks.special_address(s.webhook_url)
+    select case when r.reads_all then b.last_error else webhooks_private.failure_kind(b.last_error) end,
+           case when r.reads_all then s.disabled_reason else webhooks_private.failure_kind(s.disabled_reason) end,
+           case when r.reads_all then v.last_error else webhooks_private.failure_kind(v.last_error) end,
+           webhooks_private.special_address(s.webhook_url)
     from webhooks.webhook_subscriptions s
-    left join webhooks.subscription_breakers b on b.subscription_id = s.id
-    left join webhooks.subscription_verifications v on v.subscription_id = s.id
+    left join webhooks_private.subscription_breakers b on b.subscription_id = s.id
+    left join webhooks_private.subscription_verifications v on v.subscription_id = s.id
     cross join (
-        select webhooks.bypasses_isolation(webhooks.caller()) as everything,
-               pg_has_role(webhooks.caller(), 'webhooks_manager', 'usage') as is_manager,
-               pg_has_role(webhooks.caller(), 'webhooks_monitor', 'usage') as is_monitor
+        select webhooks.bypasses_isolation(webhooks_private.caller()) as everything,
+               pg_has_role(webhooks_private.caller(), 'webhooks_manager', 'usage') as is_manager,
+               pg_has_role(webhooks_private.caller(), 'webhooks_monitor', 'usage') as is_monitor
     ) c
-    cross join lateral (select c.everything or c.is_manager and webhooks.may_access_tenant(s.tenant_id) as reads_all) r
+    cross join lateral (select c.everything or c.is_manager and webhooks_private.may_access_tenant(s.tenant_id) as reads_all) r
     where s.id = subscription_messages.subscription_id
-      and (r.reads_all or not c.is_manager and (c.is_monitor or webhooks.may_access_tenant(s.tenant_id)));
+      and (r.reads_all or not c.is_manager and (c.is_monitor or webhooks_private.may_access_tenant(s.tenant_id)));
 end;
-comment on function webhooks.subscription_messages(uuid) is
+comment on function webhooks_private.subscription_messages(uuid) is
     'What is said of a subscription''s failures: to a manager of its tenant the whole messages, to others the kind of failure, without names and addresses. Part of subscription_health.';
-grant execute on function webhooks.subscription_messages to webhooks_manager, webhooks_monitor;
+grant execute on function webhooks_private.subscription_messages to webhooks_manager, webhooks_monitor;
 
 create view webhooks.subscription_health with (security_invoker = true) as
 select
@@ -78,14 +78,14 @@ select
 from webhooks.webhook_subscriptions s
 cross join (
     -- text_setting() and needs_verification() spelled out: a role that is granted the view needs subscription_messages() alone.
-    select coalesce((select o.text_value from webhooks.setting_overrides o where o.name = 'endpoint_verification'), 'none') as policy,
-           (select o.text_value from webhooks.setting_overrides o where o.name = 'verification_origin') as origin
+    select coalesce((select o.text_value from webhooks_private.setting_overrides o where o.name = 'endpoint_verification'), 'none') as policy,
+           (select o.text_value from webhooks_private.setting_overrides o where o.name = 'verification_origin') as origin
 ) g
 cross join lateral (select g.policy = 'required' or coalesce(s.endpoint_verification, g.policy) = 'options' as needed) n
-left join webhooks.subscription_breakers b on b.subscription_id = s.id
+left join webhooks_private.subscription_breakers b on b.subscription_id = s.id
 cross join lateral (select b.throttled_until > now() as is_throttled) t
-left join webhooks.subscription_verifications v on v.subscription_id = s.id and v.origin = g.origin and n.needed
-left join lateral webhooks.subscription_messages(s.id) m on true;
+left join webhooks_private.subscription_verifications v on v.subscription_id = s.id and v.origin = g.origin and n.needed
+left join lateral webhooks_private.subscription_messages(s.id) m on true;
 comment on view webhooks.subscription_health is 'One row per subscription: whether its receiver works, and since when. Messages are whole for managers; monitors read the kind of failure, without names and addresses.';
 comment on column webhooks.subscription_health.subscription_id is 'The subscription.';
 comment on column webhooks.subscription_health.tenant_id is 'Whose.';
@@ -115,12 +115,12 @@ language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-    known webhooks.subscription_breakers;
+    known webhooks_private.subscription_breakers;
 begin
-    perform webhooks.own_subscription(subscription_id);
+    perform webhooks_private.own_subscription(subscription_id);
     -- The sidecar drops what it knows of the receiver and begins anew.
-    perform webhooks.tell_of_change(subscription_id);
-    delete from webhooks.subscription_breakers b where b.subscription_id = reset_breaker.subscription_id returning * into known;
+    perform webhooks_private.tell_of_change(subscription_id);
+    delete from webhooks_private.subscription_breakers b where b.subscription_id = reset_breaker.subscription_id returning * into known;
     if not found then
         return false;
     end if;
@@ -130,7 +130,7 @@ begin
         set next_attempt_at = now()
         where q.id = any (array(
             select w.id from webhooks.delivery_queue w
-            where w.shard = webhooks.shard_of(known.subscription_id) and w.subscription_id = known.subscription_id
+            where w.shard = webhooks_private.shard_of(known.subscription_id) and w.subscription_id = known.subscription_id
               and w.next_attempt_at is not null and w.attempt > 0
               and w.next_attempt_at between known.throttled_since and known.throttled_until + interval '1 minute'
             for no key update skip locked));

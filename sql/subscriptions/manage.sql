@@ -2,7 +2,7 @@
 -- as their caller, so that its privileges and row-level security hold. What runs as the owner, here and below, gets at a
 -- subscription through own_subscription(), which checks the tenant.
 
-create function webhooks.refuse_subscription(id uuid)
+create function webhooks_private.refuse_subscription(id uuid)
 returns void
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -13,8 +13,8 @@ begin
               hint = 'Those of the tenant that is set are listed by: select id, name from webhooks.list_subscriptions();';
 end
 $$;
-comment on function webhooks.refuse_subscription(uuid) is 'Raises the error for a subscription that there is not, or not for the caller.';
-grant execute on function webhooks.refuse_subscription to webhooks_manager;
+comment on function webhooks_private.refuse_subscription(uuid) is 'Raises the error for a subscription that there is not, or not for the caller.';
+grant execute on function webhooks_private.refuse_subscription to webhooks_manager;
 
 create function webhooks.get_subscription(id uuid)
 returns webhooks.subscription_settings
@@ -26,7 +26,7 @@ declare
 begin
     select s.* into subscription from webhooks.subscription_settings s where s.id = get_subscription.id;
     if not found then
-        perform webhooks.refuse_subscription(id);
+        perform webhooks_private.refuse_subscription(id);
     end if;
     return subscription;
 end
@@ -50,7 +50,7 @@ comment on function webhooks.list_subscriptions(text, boolean) is
     'Subscriptions of the tenant that is set (of all tenants for who may access all), as get_subscription() shows them.';
 grant execute on function webhooks.list_subscriptions to webhooks_manager;
 
-create function webhooks.own_subscription(subscription_id uuid)
+create function webhooks_private.own_subscription(subscription_id uuid)
 returns webhooks.webhook_subscriptions
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -59,16 +59,16 @@ declare
     subscription webhooks.webhook_subscriptions;
 begin
     select s.* into subscription from webhooks.webhook_subscriptions s where s.id = own_subscription.subscription_id;
-    if not found or not webhooks.may_access_tenant(subscription.tenant_id) then
-        perform webhooks.refuse_subscription(subscription_id);
+    if not found or not webhooks_private.may_access_tenant(subscription.tenant_id) then
+        perform webhooks_private.refuse_subscription(subscription_id);
     end if;
     return subscription;
 end
 $$;
-comment on function webhooks.own_subscription(uuid) is
+comment on function webhooks_private.own_subscription(uuid) is
     'A subscription of a tenant that the caller may access, or an error. Secrets included: for functions that run as the owner.';
 
-create function webhooks.settable_columns()
+create function webhooks_private.settable_columns()
 returns text[]
 language sql stable parallel safe
 set search_path = pg_catalog, pg_temp
@@ -78,16 +78,16 @@ begin atomic
     where a.attrelid = 'webhooks.webhook_subscriptions'::regclass and a.attnum > 0 and not a.attisdropped
       and a.attname not in ('id', 'tenant_id', 'created_at', 'updated_at', 'disabled_reason', 'version');
 end;
-comment on function webhooks.settable_columns() is 'Columns of a subscription that are its owner''s to set.';
-grant execute on function webhooks.settable_columns to webhooks_manager;
+comment on function webhooks_private.settable_columns() is 'Columns of a subscription that are its owner''s to set.';
+grant execute on function webhooks_private.settable_columns to webhooks_manager;
 
-create function webhooks.subscription_row(settings jsonb)
+create function webhooks_private.subscription_row(settings jsonb)
 returns webhooks.webhook_subscriptions
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-    known constant text[] := webhooks.settable_columns();
+    known constant text[] := webhooks_private.settable_columns();
     setting record;
 begin
     if jsonb_typeof(settings) is distinct from 'object' then
@@ -118,17 +118,17 @@ begin
     end;
 end
 $$;
-comment on function webhooks.subscription_row(jsonb) is
+comment on function webhooks_private.subscription_row(jsonb) is
     'Settings as a row with nulls for the rest, or an error for the first that there is not or that has another type.';
-grant execute on function webhooks.subscription_row to webhooks_manager;
+grant execute on function webhooks_private.subscription_row to webhooks_manager;
 
-create function webhooks.insert_subscription(tenant_id uuid, settings jsonb)
+create function webhooks_private.insert_subscription(tenant_id uuid, settings jsonb)
 returns uuid
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-    subscription constant webhooks.webhook_subscriptions := webhooks.subscription_row(settings);
+    subscription constant webhooks.webhook_subscriptions := webhooks_private.subscription_row(settings);
     new_id uuid;
 begin
     execute format(
@@ -139,9 +139,9 @@ begin
     return new_id;
 end
 $$;
-comment on function webhooks.insert_subscription(uuid, jsonb) is
+comment on function webhooks_private.insert_subscription(uuid, jsonb) is
     'Makes a subscription of settings by name: what create_subscription() and import_subscriptions() have in common.';
-grant execute on function webhooks.insert_subscription to webhooks_manager;
+grant execute on function webhooks_private.insert_subscription to webhooks_manager;
 
 create function webhooks.create_subscription(
     tenant_id uuid,
@@ -180,7 +180,7 @@ returns uuid
 language sql volatile
 set search_path = pg_catalog, pg_temp
 begin atomic
-    select webhooks.insert_subscription(tenant_id, jsonb_build_object(
+    select webhooks_private.insert_subscription(tenant_id, jsonb_build_object(
         'name', name, 'webhook_url', webhook_url, 'subscribed_events', subscribed_events, 'environment', environment,
         'description', description, 'webhook_method', webhook_method, 'webhook_headers', webhook_headers,
         'auth_type', auth_type, 'auth_config', auth_config, 'event_filters', event_filters, 'retry_count', retry_count,
@@ -204,7 +204,7 @@ language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-    subscription constant webhooks.webhook_subscriptions := webhooks.subscription_row(changes);
+    subscription constant webhooks.webhook_subscriptions := webhooks_private.subscription_row(changes);
 begin
     if changes ? 'created_by' then
         raise exception 'created_by of a subscription can''t change'
@@ -229,7 +229,7 @@ language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-    perform webhooks.own_subscription(id);
+    perform webhooks_private.own_subscription(id);
     delete from webhooks.webhook_subscriptions s where s.id = delete_subscription.id;
 end
 $$;
@@ -249,7 +249,7 @@ begin
         raise exception 'enabled is null'
             using errcode = 'null_value_not_allowed', hint = 'Give true or false.';
     end if;
-    perform webhooks.check_count('ids', cardinality(ids), 10000);
+    perform webhooks_private.check_count('ids', cardinality(ids), 10000);
     -- In an order, or two that do the same might wait for each other.
     perform from webhooks.webhook_subscriptions s
     where s.id = any (set_subscriptions_enabled.ids) order by s.id for no key update;

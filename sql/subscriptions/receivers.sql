@@ -1,6 +1,6 @@
 -- What a subscription says of its receiver that is a mistake, or that people should know. Part of validate_subscription().
 
-create function webhooks.check_receiver(before webhooks.webhook_subscriptions, after webhooks.webhook_subscriptions)
+create function webhooks_private.check_receiver(before webhooks.webhook_subscriptions, after webhooks.webhook_subscriptions)
 returns void
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -11,12 +11,12 @@ declare
     is_cloudevents constant boolean := after.payload_template is null and after.payload_format in ('cloudevents', 'cloudevents-binary');
     special text;
 begin
-    if secret is distinct from former and webhooks.check_secret(secret) < 24 then
-        raise warning 'the signing secret is short: its key has % bytes', webhooks.check_secret(secret)
+    if secret is distinct from former and webhooks_private.check_secret(secret) < 24 then
+        raise warning 'the signing secret is short: its key has % bytes', webhooks_private.check_secret(secret)
             using hint = 'Standard Webhooks advises 24 to 64, and some libraries refuse less. webhooks.generate_secret() makes a good one.';
     end if;
     if after.webhook_url is distinct from before.webhook_url then
-        special := webhooks.special_address(after.webhook_url);
+        special := webhooks_private.special_address(after.webhook_url);
         if special is not null then
             raise notice 'the address in webhook_url is not on the public internet: %', special
                 using hint = 'Sidecars deliver to it only if they are started with --allow-network for it, and to 168.63.129.16 never.';
@@ -35,11 +35,11 @@ begin
         end if;
     end if;
     if after.retry_schedule is distinct from before.retry_schedule
-        and (select sum(d.delay) from unnest(webhooks.retry_delays(after.retry_schedule)) d (delay)) > webhooks.setting('max_delivery_age_seconds') then
-        raise notice 'retry_schedule is longer than deliveries live: max_delivery_age_seconds is %', webhooks.setting('max_delivery_age_seconds')
+        and (select sum(d.delay) from unnest(webhooks_private.retry_delays(after.retry_schedule)) d (delay)) > webhooks_private.setting('max_delivery_age_seconds') then
+        raise notice 'retry_schedule is longer than deliveries live: max_delivery_age_seconds is %', webhooks_private.setting('max_delivery_age_seconds')
             using hint = 'A delivery that is older becomes expired, whatever retries are left.';
     end if;
 end
 $$;
-comment on function webhooks.check_receiver(webhooks.webhook_subscriptions, webhooks.webhook_subscriptions) is
+comment on function webhooks_private.check_receiver(webhooks.webhook_subscriptions, webhooks.webhook_subscriptions) is
     'Raises an error for a new signing secret that is a mistake; a notice or warning for what is allowed, and works only here and there. Part of validate_subscription().';

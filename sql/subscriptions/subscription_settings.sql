@@ -1,14 +1,14 @@
 create view webhooks.subscription_settings with (security_invoker = true) as
 select
     s.id, s.tenant_id, s.name, s.description, s.environment, s.webhook_url, s.webhook_method,
-    webhooks.redacted_headers(s.id) as webhook_headers,
+    webhooks_private.redacted_headers(s.id) as webhook_headers,
     s.auth_type,
-    webhooks.redacted_auth_config(s.id) as auth_config,
+    webhooks_private.redacted_auth_config(s.id) as auth_config,
     s.subscribed_events, s.event_filters, s.retry_count, s.retry_delay_seconds, s.timeout_seconds, s.max_payload_size_kb,
     s.is_active, s.is_enabled, s.created_at, s.updated_at, s.created_by, s.no_retry_statuses, s.max_in_flight,
     s.rate_limit_per_second, s.rate_limit_burst, s.ordering, s.breaker_failure_threshold, s.breaker_cooldown_seconds,
     s.disabled_reason, s.payload_format, s.payload_template, s.payload_content_type,
-    webhooks.redacted_template_secrets(s.id) as template_secrets,
+    webhooks_private.redacted_template_secrets(s.id) as template_secrets,
     s.endpoint_verification, s.retry_schedule, s.version
 from webhooks.webhook_subscriptions s;
 comment on view webhooks.subscription_settings is 'webhook_subscriptions as a manager may read it: null for each secret.';

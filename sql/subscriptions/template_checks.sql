@@ -1,4 +1,4 @@
-create function webhooks.check_template(
+create function webhooks_private.check_template(
     payload_template text, payload_content_type text, max_payload_size_kb integer, subscribed_events jsonb
 )
 returns void
@@ -11,23 +11,23 @@ declare
     lacking text[] := '{}';
 begin
     -- Without an event: only its syntax.
-    perform webhooks.render_request(
+    perform webhooks_private.render_request(
         'envelope', check_template.payload_template, check_template.payload_content_type, check_template.max_payload_size_kb,
         null, null, null, null, null, null, null, null, null, null, null, null, null, null, null);
     -- In a restore types and their examples may come later.
-    if webhooks.is_restoring() then
+    if webhooks_private.is_restoring() then
         return;
     end if;
     for example in
         select t.name, v.is_builtin
         from webhooks.event_types t
-        join webhooks.event_type_versions v on v.name = t.name and v.version = t.version and v.example is not null
+        join webhooks_private.event_type_versions v on v.name = t.name and v.version = t.version and v.example is not null
         where check_template.subscribed_events ? '*' or check_template.subscribed_events ? t.name
            or check_template.subscribed_events ? (split_part(t.name, '.', 1) || '.*')
     loop
         begin
             perform r.body
-            from webhooks.sample_request(
+            from webhooks_private.sample_request(
                 example.name, '00000000-0000-7000-8000-000000000000', 'envelope', check_template.payload_template,
                 check_template.payload_content_type, check_template.max_payload_size_kb) r;
         exception when invalid_parameter_value then
@@ -45,5 +45,5 @@ begin
     end if;
 end
 $$;
-comment on function webhooks.check_template(text, text, integer, jsonb) is
+comment on function webhooks_private.check_template(text, text, integer, jsonb) is
     'Raises an error for a payload_template that can''t be compiled, or that fails with the example of a subscribed event type. What fails only because an example of the extension''s own lacks a value, or has another kind of value, is a notice.';

@@ -23,7 +23,7 @@ grant update (
     tenant_id, name, description, settings, placeholders, created_at
 ) on webhooks.subscription_templates to webhooks_manager;
 
-create function webhooks.validate_template()
+create function webhooks_private.validate_template()
 returns trigger
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -32,7 +32,7 @@ declare
     unknown text;
 begin
     -- A restore brings what was accepted once.
-    if webhooks.is_restoring() then
+    if webhooks_private.is_restoring() then
         return new;
     end if;
     -- PostgreSQL's own error would show the whole row.
@@ -45,17 +45,17 @@ begin
             using errcode = 'invalid_parameter_value', hint = 'Write for example {"payload_format": "standard"} and {}.';
     end if;
     select k into unknown from jsonb_object_keys(new.settings) k
-    where k <> all (webhooks.settable_columns()) or k in ('auth_config', 'webhook_headers', 'template_secrets') limit 1;
+    where k <> all (webhooks_private.settable_columns()) or k in ('auth_config', 'webhook_headers', 'template_secrets') limit 1;
     if found then
         raise exception 'a template can''t set "%"', left(unknown, 100)
             using errcode = 'invalid_parameter_value',
                   hint = 'It sets columns of webhook_subscriptions, but for auth_config, webhook_headers and template_secrets, which hold secrets: give those when you subscribe.';
     end if;
     select k into unknown from jsonb_object_keys(new.placeholders) k
-    where k !~ '^[a-z][a-z0-9_]{0,62}$' or k = any (webhooks.settable_columns())
+    where k !~ '^[a-z][a-z0-9_]{0,62}$' or k = any (webhooks_private.settable_columns())
        -- Not both: what is a secret must not become a part of a text that can be read.
        or (position('<<' || k || '>>' in new.settings::text) > 0)
-          = coalesce(k = any (webhooks.secret_names(new.settings ->> 'payload_template')), false) limit 1;
+          = coalesce(k = any (webhooks_private.secret_names(new.settings ->> 'payload_template')), false) limit 1;
     if found then
         raise exception 'invalid placeholder "%"', left(unknown, 100)
             using errcode = 'invalid_parameter_value',
@@ -64,15 +64,15 @@ begin
     return new;
 end
 $$;
-comment on function webhooks.validate_template() is 'Trigger: refuses templates that no subscription could be made from.';
+comment on function webhooks_private.validate_template() is 'Trigger: refuses templates that no subscription could be made from.';
 
 create trigger a20_validate_template
     before insert or update on webhooks.subscription_templates
-    for each row execute function webhooks.validate_template();
+    for each row execute function webhooks_private.validate_template();
 
 create trigger audit_change
     after insert or update or delete on webhooks.subscription_templates
-    for each row execute function webhooks.audit_change('subscription_template', 'name');
+    for each row execute function webhooks_private.audit_change('subscription_template', 'name');
 
 create function webhooks.delete_subscription_template(tenant_id uuid, name text)
 returns boolean
@@ -80,7 +80,7 @@ language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-    perform webhooks.check_tenant(tenant_id);
+    perform webhooks_private.check_tenant(tenant_id);
     delete from webhooks.subscription_templates t
     where t.tenant_id = delete_subscription_template.tenant_id and t.name = delete_subscription_template.name;
     return found;
@@ -90,23 +90,23 @@ comment on function webhooks.delete_subscription_template(uuid, text) is
     'Deletes a template of a tenant''s own; false if there is none of that name. Subscriptions made from it stay as they are.';
 grant execute on function webhooks.delete_subscription_template to webhooks_manager;
 
-create function webhooks.check_subscription_template_sizes()
+create function webhooks_private.check_subscription_template_sizes()
 returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-    if not webhooks.is_restoring() then
+    if not webhooks_private.is_restoring() then
         perform
-            webhooks.check_size('description', new.description, old.description, 10000),
-            webhooks.check_size('settings', new.settings, old.settings, 65536),
-            webhooks.check_size('placeholders', new.placeholders, old.placeholders, 16384);
+            webhooks_private.check_size('description', new.description, old.description, 10000),
+            webhooks_private.check_size('settings', new.settings, old.settings, 65536),
+            webhooks_private.check_size('placeholders', new.placeholders, old.placeholders, 16384);
     end if;
     return new;
 end
 $$;
-comment on function webhooks.check_subscription_template_sizes() is 'Trigger: refuses values of a template that are too large.';
+comment on function webhooks_private.check_subscription_template_sizes() is 'Trigger: refuses values of a template that are too large.';
 
 create trigger a10_check_sizes
     before insert or update on webhooks.subscription_templates
-    for each row execute function webhooks.check_subscription_template_sizes();
+    for each row execute function webhooks_private.check_subscription_template_sizes();

@@ -1,18 +1,18 @@
 -- Subscriptions by the dozen: out of one database or environment and into another. By name, since ids are the database's.
 
-create function webhooks.lock_tenant(tenant_id uuid)
+create function webhooks_private.lock_tenant(tenant_id uuid)
 returns void
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-    perform webhooks.check_tenant(tenant_id);
-    perform webhooks.lock_xact(webhooks.tenant_lock(), hashtext(tenant_id::text));
+    perform webhooks_private.check_tenant(tenant_id);
+    perform webhooks_private.lock_xact(webhooks_private.tenant_lock(), hashtext(tenant_id::text));
 end
 $$;
-comment on function webhooks.lock_tenant(uuid) is
+comment on function webhooks_private.lock_tenant(uuid) is
     'Lets one transaction at a time do for a tenant what looks first whether it is done already: import, copy, retry, replay.';
-grant execute on function webhooks.lock_tenant to webhooks_manager;
+grant execute on function webhooks_private.lock_tenant to webhooks_manager;
 
 create function webhooks.export_subscriptions(tenant_id uuid)
 returns jsonb
@@ -28,7 +28,7 @@ begin atomic
             -- Null counts as false, but would be imported as the default.
             || jsonb_build_object('is_active', s.is_active is true, 'is_enabled', s.is_enabled is true)) c
         where s.tenant_id = export_subscriptions.tenant_id
-          and c.key = any (webhooks.settable_columns()) and c.key <> 'created_by'
+          and c.key = any (webhooks_private.settable_columns()) and c.key <> 'created_by'
         group by s.id, s.name, s.environment
     ) e;
 end;
@@ -36,31 +36,31 @@ comment on function webhooks.export_subscriptions(uuid) is
     'A tenant''s subscriptions as import_subscriptions() takes them. Secrets are left out: they are null.';
 grant execute on function webhooks.export_subscriptions to webhooks_manager;
 
-create function webhooks.subscription_changes(id uuid, settings jsonb)
+create function webhooks_private.subscription_changes(id uuid, settings jsonb)
 returns table (before jsonb, after jsonb)
 language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-    present constant jsonb := to_jsonb(webhooks.own_subscription(id));
-    given constant jsonb := to_jsonb(webhooks.subscription_row(settings));
+    present constant jsonb := to_jsonb(webhooks_private.own_subscription(id));
+    given constant jsonb := to_jsonb(webhooks_private.subscription_row(settings));
     wanted jsonb := present;
     setting text;
 begin
     for setting in select k.name from jsonb_object_keys(settings) k (name) loop
         wanted := wanted || jsonb_build_object(
             setting,
-            case when setting in ('webhook_headers', 'auth_config', 'template_secrets') then webhooks.keep_secrets(given -> setting, present -> setting)
+            case when setting in ('webhook_headers', 'auth_config', 'template_secrets') then webhooks_private.keep_secrets(given -> setting, present -> setting)
                  else given -> setting end);
     end loop;
     return query
-    select webhooks.redact_subscription(webhooks.only_changes(present, wanted)),
-           webhooks.redact_subscription(webhooks.only_changes(wanted, present));
+    select webhooks_private.redact_subscription(webhooks_private.only_changes(present, wanted)),
+           webhooks_private.redact_subscription(webhooks_private.only_changes(wanted, present));
 end
 $$;
-comment on function webhooks.subscription_changes(uuid, jsonb) is
+comment on function webhooks_private.subscription_changes(uuid, jsonb) is
     'What an update with these settings would change, as the audit log would show it; two empty objects if nothing.';
-grant execute on function webhooks.subscription_changes to webhooks_manager;
+grant execute on function webhooks_private.subscription_changes to webhooks_manager;
 
 create function webhooks.import_subscriptions(tenant_id uuid, subscriptions jsonb, dry_run boolean default false)
 returns table (name text, environment text, action text, subscription_id uuid, before jsonb, after jsonb, error text, hint text)
@@ -78,8 +78,8 @@ begin
         raise exception 'subscriptions to import are an array, not %', coalesce(jsonb_typeof(subscriptions), 'null')
             using errcode = 'invalid_parameter_value', hint = 'Give what webhooks.export_subscriptions() returned.';
     end if;
-    perform webhooks.check_count('subscriptions', jsonb_array_length(subscriptions), 10000);
-    perform webhooks.lock_tenant(tenant_id);
+    perform webhooks_private.check_count('subscriptions', jsonb_array_length(subscriptions), 10000);
+    perform webhooks_private.lock_tenant(tenant_id);
     begin
         for item in select i.item from jsonb_array_elements(subscriptions) i (item) loop
             name := item ->> 'name';
@@ -90,7 +90,7 @@ begin
             error := null;
             hint := null;
             begin
-                perform webhooks.subscription_row(item);
+                perform webhooks_private.subscription_row(item);
                 if name is not null and jsonb_build_array(name, environment) = any (seen) then
                     raise exception 'name and environment are there twice'
                         using errcode = 'invalid_parameter_value', hint = 'They tell which subscription is meant: give another name.';
@@ -103,11 +103,11 @@ begin
                 case cardinality(present)
                     when 0 then
                         action := 'created';
-                        subscription_id := webhooks.insert_subscription(tenant_id, item);
-                        after := webhooks.redact_subscription(item);
+                        subscription_id := webhooks_private.insert_subscription(tenant_id, item);
+                        after := webhooks_private.redact_subscription(item);
                     when 1 then
                         subscription_id := present[1];
-                        select c.before, c.after into before, after from webhooks.subscription_changes(subscription_id, item) c;
+                        select c.before, c.after into before, after from webhooks_private.subscription_changes(subscription_id, item) c;
                         action := case when before = '{}' and after = '{}' then 'unchanged' else 'updated' end;
                         if action = 'updated' then
                             perform webhooks.update_subscription(subscription_id, item);
@@ -156,7 +156,7 @@ declare
     invalid text;
     settings text;
 begin
-    perform webhooks.check_tenant(tenant_id);
+    perform webhooks_private.check_tenant(tenant_id);
     select e.name into invalid
     from unnest(array[from_environment, to_environment]) e (name)
     where (e.name in ('dev', 'staging', 'production')) is not true;
@@ -168,7 +168,7 @@ begin
         raise exception 'subscriptions of % can''t be copied to where they are', from_environment
             using errcode = 'invalid_parameter_value', hint = 'Give two environments.';
     end if;
-    perform webhooks.lock_tenant(tenant_id);
+    perform webhooks_private.lock_tenant(tenant_id);
     return query
     select s.name::text,
            case when exists (select from webhooks.webhook_subscriptions t
@@ -179,7 +179,7 @@ begin
     order by s.name, s.id;
     if not dry_run then
         select string_agg(format(', %I', c.name), '') into settings
-        from unnest(webhooks.settable_columns()) c (name)
+        from unnest(webhooks_private.settable_columns()) c (name)
         where c.name not in ('environment', 'created_by');
         execute format(
             'insert into webhooks.webhook_subscriptions (tenant_id, environment, disabled_reason%1$s)

@@ -1,39 +1,39 @@
-create function webhooks.check_subscription_sizes()
+create function webhooks_private.check_subscription_sizes()
 returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-    if webhooks.is_restoring() then
+    if webhooks_private.is_restoring() then
         return new;
     end if;
     perform
-        webhooks.check_size('description', new.description, old.description, 10000),
-        webhooks.check_size('webhook_url', new.webhook_url, old.webhook_url, 2048),
-        webhooks.check_size('webhook_headers', new.webhook_headers, old.webhook_headers, 65536),
-        webhooks.check_size('auth_config', new.auth_config, old.auth_config, 65536),
-        webhooks.check_size('subscribed_events', new.subscribed_events, old.subscribed_events, 131072),
-        webhooks.check_size('event_filters', new.event_filters, old.event_filters, 65536),
-        webhooks.check_size('disabled_reason', new.disabled_reason, old.disabled_reason, 10000),
-        webhooks.check_size('retry_schedule', new.retry_schedule, old.retry_schedule, 2000),
-        webhooks.check_size('payload_template', new.payload_template, old.payload_template, 16384),
-        webhooks.check_size('template_secrets', new.template_secrets, old.template_secrets, 131072);
+        webhooks_private.check_size('description', new.description, old.description, 10000),
+        webhooks_private.check_size('webhook_url', new.webhook_url, old.webhook_url, 2048),
+        webhooks_private.check_size('webhook_headers', new.webhook_headers, old.webhook_headers, 65536),
+        webhooks_private.check_size('auth_config', new.auth_config, old.auth_config, 65536),
+        webhooks_private.check_size('subscribed_events', new.subscribed_events, old.subscribed_events, 131072),
+        webhooks_private.check_size('event_filters', new.event_filters, old.event_filters, 65536),
+        webhooks_private.check_size('disabled_reason', new.disabled_reason, old.disabled_reason, 10000),
+        webhooks_private.check_size('retry_schedule', new.retry_schedule, old.retry_schedule, 2000),
+        webhooks_private.check_size('payload_template', new.payload_template, old.payload_template, 16384),
+        webhooks_private.check_size('template_secrets', new.template_secrets, old.template_secrets, 131072);
     if jsonb_typeof(new.subscribed_events) = 'array' and new.subscribed_events is distinct from old.subscribed_events then
-        perform webhooks.check_count('subscribed_events', jsonb_array_length(new.subscribed_events), 1000);
+        perform webhooks_private.check_count('subscribed_events', jsonb_array_length(new.subscribed_events), 1000);
     end if;
     if cardinality(new.no_retry_statuses) > 300 and new.no_retry_statuses is distinct from old.no_retry_statuses then
-        perform webhooks.check_count('no_retry_statuses', cardinality(new.no_retry_statuses), 300);
+        perform webhooks_private.check_count('no_retry_statuses', cardinality(new.no_retry_statuses), 300);
     end if;
     return new;
 end
 $$;
-comment on function webhooks.check_subscription_sizes() is 'Trigger: refuses values of a subscription that are too large.';
+comment on function webhooks_private.check_subscription_sizes() is 'Trigger: refuses values of a subscription that are too large.';
 
 create trigger a10_check_sizes
     before insert or update on webhooks.webhook_subscriptions
-    for each row execute function webhooks.check_subscription_sizes();
+    for each row execute function webhooks_private.check_subscription_sizes();
 
-create function webhooks.validate_subscription()
+create function webhooks_private.validate_subscription()
 returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
@@ -42,14 +42,14 @@ declare
     pattern text;
     invalid record;
     objection text;
-    new_delays constant integer[] := webhooks.retry_delays(new.retry_schedule);
+    new_delays constant integer[] := webhooks_private.retry_delays(new.retry_schedule);
 begin
     if tg_op = 'UPDATE' then
-        new.webhook_headers := webhooks.keep_secrets(new.webhook_headers, old.webhook_headers);
-        new.auth_config := webhooks.keep_secrets(new.auth_config, old.auth_config);
-        new.template_secrets := webhooks.keep_secrets(new.template_secrets, old.template_secrets);
+        new.webhook_headers := webhooks_private.keep_secrets(new.webhook_headers, old.webhook_headers);
+        new.auth_config := webhooks_private.keep_secrets(new.auth_config, old.auth_config);
+        new.template_secrets := webhooks_private.keep_secrets(new.template_secrets, old.template_secrets);
     elsif new.created_by is null then
-        new.created_by := webhooks.application_user();
+        new.created_by := webhooks_private.application_user();
     end if;
 
     -- Also what the constraints say: when one of those fails, PostgreSQL shows the whole row, secrets included.
@@ -99,14 +99,14 @@ begin
 
     -- What was accepted once and does not change stays: a type that has left event_types must not keep its
     -- subscription from being disabled. A restore brings what an older version may have accepted.
-    if not webhooks.is_restoring()
+    if not webhooks_private.is_restoring()
         and (tg_op = 'INSERT'
              or (new.webhook_url, new.webhook_headers, new.auth_type, new.auth_config, new.event_filters)
                 is distinct from (old.webhook_url, old.webhook_headers, old.auth_type, old.auth_config, old.event_filters)) then
-        perform webhooks.check_subscription(new.webhook_url, new.webhook_headers::text, new.auth_type, new.auth_config::text, new.event_filters::text);
+        perform webhooks_private.check_subscription(new.webhook_url, new.webhook_headers::text, new.auth_type, new.auth_config::text, new.event_filters::text);
         if new.event_filters ? 'jsonpath' then
             begin
-                objection := webhooks.jsonpath_objection((new.event_filters ->> 'jsonpath')::jsonpath::text);
+                objection := webhooks_private.jsonpath_objection((new.event_filters ->> 'jsonpath')::jsonpath::text);
             exception when data_exception or syntax_error or feature_not_supported then
                 raise exception 'invalid event_filters: jsonpath "%": %', new.event_filters ->> 'jsonpath', sqlerrm
                     using errcode = 'invalid_parameter_value',
@@ -122,13 +122,13 @@ begin
     end if;
     -- A restore may bring the settings later.
     if new.endpoint_verification = 'options' and (tg_op = 'INSERT' or old.endpoint_verification is distinct from 'options')
-        and not webhooks.is_restoring() and webhooks.text_setting('verification_origin') is null then
+        and not webhooks_private.is_restoring() and webhooks_private.text_setting('verification_origin') is null then
         raise exception 'invalid endpoint_verification: options, while the setting verification_origin is not set'
             using errcode = 'invalid_parameter_value',
                   hint = 'Receivers must be told who asks. Have the DBA run: select webhooks.set_setting(''verification_origin'', ''events.example.com'');';
     end if;
-    if not webhooks.is_restoring() then
-        perform webhooks.check_receiver(old, new);
+    if not webhooks_private.is_restoring() then
+        perform webhooks_private.check_receiver(old, new);
     end if;
     if new.payload_template is null and new.payload_content_type is not null then
         raise exception 'invalid payload_content_type: % without a payload_template', new.payload_content_type
@@ -146,7 +146,7 @@ begin
         exit when tg_op = 'UPDATE' and new.subscribed_events = old.subscribed_events;
         continue when pattern = '*';
         -- A parallel restore may bring event_types later.
-        continue when pattern ~ '^[a-z0-9_]+(\.[a-z0-9_]+)*(\.\*)?$' and webhooks.is_restoring();
+        continue when pattern ~ '^[a-z0-9_]+(\.[a-z0-9_]+)*(\.\*)?$' and webhooks_private.is_restoring();
         if pattern is null
             or pattern ~ '^[a-z0-9_]+\.\*$'
                 and not exists (select from webhooks.event_types t where starts_with(t.name, left(pattern, -1)))
@@ -160,13 +160,13 @@ begin
     -- What a secret is changes nothing that could be checked: in examples it shows as ***.
     if tg_op = 'INSERT'
         or (new.payload_template, new.template_secrets) is distinct from (old.payload_template, old.template_secrets) then
-        perform webhooks.check_template_secrets(new.payload_template, new.template_secrets::text);
+        perform webhooks_private.check_template_secrets(new.payload_template, new.template_secrets::text);
     end if;
     if new.payload_template is not null
         and (tg_op = 'INSERT'
              or (new.payload_template, new.payload_content_type, new.max_payload_size_kb, new.subscribed_events)
                 is distinct from (old.payload_template, old.payload_content_type, old.max_payload_size_kb, old.subscribed_events)) then
-        perform webhooks.check_template(new.payload_template, new.payload_content_type, new.max_payload_size_kb, new.subscribed_events);
+        perform webhooks_private.check_template(new.payload_template, new.payload_content_type, new.max_payload_size_kb, new.subscribed_events);
     end if;
     if tg_op = 'UPDATE' then
         if new.id <> old.id or new.tenant_id <> old.tenant_id then
@@ -182,13 +182,13 @@ begin
     return new;
 end
 $$;
-comment on function webhooks.validate_subscription() is 'Trigger: refuses invalid subscriptions, maintains created_by, version, updated_at and disabled_reason.';
+comment on function webhooks_private.validate_subscription() is 'Trigger: refuses invalid subscriptions, maintains created_by, version, updated_at and disabled_reason.';
 
 create trigger a20_validate_subscription
     before insert or update on webhooks.webhook_subscriptions
-    for each row execute function webhooks.validate_subscription();
+    for each row execute function webhooks_private.validate_subscription();
 
-create function webhooks.notice_deprecation()
+create function webhooks_private.notice_deprecation()
 returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
@@ -207,8 +207,8 @@ begin
     return null;
 end
 $$;
-comment on function webhooks.notice_deprecation() is 'Trigger: tells who subscribes to a deprecated event type.';
+comment on function webhooks_private.notice_deprecation() is 'Trigger: tells who subscribes to a deprecated event type.';
 
 create trigger notice_deprecation
     after insert or update of subscribed_events on webhooks.webhook_subscriptions
-    for each row execute function webhooks.notice_deprecation();
+    for each row execute function webhooks_private.notice_deprecation();

@@ -1,7 +1,7 @@
 -- Whether receivers have agreed to get deliveries: CloudEvents' "HTTP 1.1 Web Hooks for Event Delivery" 1.0.2, 4 (abuse
 -- protection). Sidecars ask and write the answer here; a subscription without a row was not asked, or is to be asked anew.
 -- What was agreed to counts for that URL and that origin alone.
-create table webhooks.subscription_verifications (
+create table webhooks_private.subscription_verifications (
     subscription_id uuid primary key,
     webhook_url text not null,
     origin text not null,
@@ -15,38 +15,38 @@ create table webhooks.subscription_verifications (
     constraint subscription_verifications_state_check check (state in ('pending', 'verified', 'refused')),
     constraint subscription_verifications_rate_check check (allowed_rate_per_minute > 0)
 );
-comment on table webhooks.subscription_verifications is 'What receivers answered when they were asked whether they want deliveries. Read webhooks.subscription_health; ask anew with verify_subscription().';
-comment on column webhooks.subscription_verifications.subscription_id is 'The subscription.';
-comment on column webhooks.subscription_verifications.webhook_url is 'The URL that was asked.';
-comment on column webhooks.subscription_verifications.origin is 'For whom: verification_origin at that time.';
-comment on column webhooks.subscription_verifications.state is 'verified: it agreed. refused: it answered, and did not agree. pending: it gave no answer.';
-comment on column webhooks.subscription_verifications.since is 'Since when.';
-comment on column webhooks.subscription_verifications.allowed_rate_per_minute is 'How many requests per minute it allows; null: as many as the subscription does.';
-comment on column webhooks.subscription_verifications.tries is 'How often it was asked without success.';
-comment on column webhooks.subscription_verifications.failing_since is 'When it was first asked without success; null once it agreed.';
-comment on column webhooks.subscription_verifications.next_try_at is 'When it may be asked again; null once it agreed.';
-comment on column webhooks.subscription_verifications.last_error is 'Why it is not verified.';
-select pg_catalog.pg_extension_config_dump('webhooks.subscription_verifications', '');
-grant select on webhooks.subscription_verifications to webhooks_manager;
+comment on table webhooks_private.subscription_verifications is 'What receivers answered when they were asked whether they want deliveries. Read webhooks.subscription_health; ask anew with verify_subscription().';
+comment on column webhooks_private.subscription_verifications.subscription_id is 'The subscription.';
+comment on column webhooks_private.subscription_verifications.webhook_url is 'The URL that was asked.';
+comment on column webhooks_private.subscription_verifications.origin is 'For whom: verification_origin at that time.';
+comment on column webhooks_private.subscription_verifications.state is 'verified: it agreed. refused: it answered, and did not agree. pending: it gave no answer.';
+comment on column webhooks_private.subscription_verifications.since is 'Since when.';
+comment on column webhooks_private.subscription_verifications.allowed_rate_per_minute is 'How many requests per minute it allows; null: as many as the subscription does.';
+comment on column webhooks_private.subscription_verifications.tries is 'How often it was asked without success.';
+comment on column webhooks_private.subscription_verifications.failing_since is 'When it was first asked without success; null once it agreed.';
+comment on column webhooks_private.subscription_verifications.next_try_at is 'When it may be asked again; null once it agreed.';
+comment on column webhooks_private.subscription_verifications.last_error is 'Why it is not verified.';
+select pg_catalog.pg_extension_config_dump('webhooks_private.subscription_verifications', '');
+grant select on webhooks_private.subscription_verifications to webhooks_manager;
 grant select (
     subscription_id, origin, state, since, allowed_rate_per_minute, tries, failing_since, next_try_at
-) on webhooks.subscription_verifications to webhooks_monitor;
+) on webhooks_private.subscription_verifications to webhooks_monitor;
 
-create function webhooks.needs_verification(own text, general text)
+create function webhooks_private.needs_verification(own text, general text)
 returns boolean
 language sql immutable parallel safe
 return case when general = 'required' then true else coalesce(own, general) = 'options' end;
-comment on function webhooks.needs_verification(text, text) is
+comment on function webhooks_private.needs_verification(text, text) is
     'Whether a receiver has to agree first, by its subscription''s endpoint_verification and the setting of that name.';
 
-create function webhooks.renew_verification(before webhooks.webhook_subscriptions, after webhooks.webhook_subscriptions)
+create function webhooks_private.renew_verification(before webhooks.webhook_subscriptions, after webhooks.webhook_subscriptions)
 returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
 begin
     if before.id is not null then
-        delete from webhooks.subscription_verifications v
+        delete from webhooks_private.subscription_verifications v
         where v.subscription_id = before.id
           and (after.id is null
                or (after.webhook_url, after.auth_type, after.auth_config) is distinct from (before.webhook_url, before.auth_type, before.auth_config)
@@ -60,28 +60,28 @@ begin
              or (after.webhook_url, after.auth_type, after.auth_config, after.endpoint_verification, after.is_active, after.is_enabled)
                 is distinct from
                 (before.webhook_url, before.auth_type, before.auth_config, before.endpoint_verification, before.is_active, before.is_enabled))
-        and webhooks.needs_verification(after.endpoint_verification, webhooks.text_setting('endpoint_verification'))
+        and webhooks_private.needs_verification(after.endpoint_verification, webhooks_private.text_setting('endpoint_verification'))
         and (after.is_active and after.is_enabled) is true then
-        perform webhooks.notify_change('verify ' || after.id);
+        perform webhooks_private.notify_change('verify ' || after.id);
     end if;
 end
 $$;
-comment on function webhooks.renew_verification(webhooks.webhook_subscriptions, webhooks.webhook_subscriptions) is
+comment on function webhooks_private.renew_verification(webhooks.webhook_subscriptions, webhooks.webhook_subscriptions) is
     'What a change of a subscription means for its verification. Part of derive_routes().';
 
-create function webhooks.tell_of_change(subscription_id uuid)
+create function webhooks_private.tell_of_change(subscription_id uuid)
 returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-    if not webhooks.notify_change(subscription_id::text) then
+    if not webhooks_private.notify_change(subscription_id::text) then
         -- Another version of it they find by themselves. (Before anything else of it is locked, as everybody does.)
         update webhooks.webhook_subscriptions s set version = s.version where s.id = tell_of_change.subscription_id;
     end if;
 end
 $$;
-comment on function webhooks.tell_of_change(uuid) is
+comment on function webhooks_private.tell_of_change(uuid) is
     'Has sidecars drop what they hold and know of a subscription, whether they can be notified or not.';
 
 create function webhooks.verify_subscription(subscription_id uuid)
@@ -90,23 +90,23 @@ language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-    subscription constant webhooks.webhook_subscriptions := webhooks.own_subscription(subscription_id);
+    subscription constant webhooks.webhook_subscriptions := webhooks_private.own_subscription(subscription_id);
 begin
-    if not webhooks.needs_verification(subscription.endpoint_verification, webhooks.text_setting('endpoint_verification')) then
+    if not webhooks_private.needs_verification(subscription.endpoint_verification, webhooks_private.text_setting('endpoint_verification')) then
         raise exception 'subscription % needs no verification', subscription_id
             using errcode = 'object_not_in_prerequisite_state',
                   hint = 'Ask for it with endpoint_verification = ''options'', which asks its receiver at once.';
     end if;
-    if webhooks.text_setting('verification_origin') is null then
+    if webhooks_private.text_setting('verification_origin') is null then
         raise exception 'subscription % can''t be verified: the setting verification_origin is not set', subscription_id
             using errcode = 'object_not_in_prerequisite_state',
                   hint = 'Receivers must be told who asks. Have the DBA run: select webhooks.set_setting(''verification_origin'', ''events.example.com'');';
     end if;
     -- Another version of it: what sidecars know of this one is old, whether they hear of it or not.
     update webhooks.webhook_subscriptions s set version = s.version where s.id = verify_subscription.subscription_id;
-    delete from webhooks.subscription_verifications v where v.subscription_id = verify_subscription.subscription_id;
-    perform webhooks.notify_change('verify ' || subscription_id);
-    perform webhooks.audit('verification_requested', 'subscription', subscription_id::text, subscription.tenant_id);
+    delete from webhooks_private.subscription_verifications v where v.subscription_id = verify_subscription.subscription_id;
+    perform webhooks_private.notify_change('verify ' || subscription_id);
+    perform webhooks_private.audit('verification_requested', 'subscription', subscription_id::text, subscription.tenant_id);
 end
 $$;
 comment on function webhooks.verify_subscription(uuid) is

@@ -122,4 +122,4 @@ grant select (
 
 create trigger audit_change
     after insert or update or delete on webhooks.webhook_subscriptions
-    for each row execute function webhooks.audit_change('subscription', 'id');
+    for each row execute function webhooks_private.audit_change('subscription', 'id');

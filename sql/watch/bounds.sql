@@ -1,6 +1,6 @@
 -- How much watch_table() may be told, and the values of on_change.
 
-create function webhooks.check_watch_bounds(definition jsonb)
+create function webhooks_private.check_watch_bounds(definition jsonb)
 returns void
 language plpgsql immutable
 set search_path = pg_catalog, pg_temp
@@ -35,10 +35,10 @@ begin
     end if;
 end
 $$;
-comment on function webhooks.check_watch_bounds(jsonb) is 'Refuses a definition that is too large. Part of watch_table().';
-grant execute on function webhooks.check_watch_bounds to webhooks_publisher;
+comment on function webhooks_private.check_watch_bounds(jsonb) is 'Refuses a definition that is too large. Part of watch_table().';
+grant execute on function webhooks_private.check_watch_bounds to webhooks_publisher;
 
-create function webhooks.watch_value(target regclass, column_name text, value text)
+create function webhooks_private.watch_value(target regclass, column_name text, value text)
 returns text
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -55,11 +55,11 @@ declare
     declared text;
     base text;
     category "char";
-    operand constant text := (select o.operand from webhooks.watch_operands(target) o where o.name = column_name);
+    operand constant text := (select o.operand from webhooks_private.watch_operands(target) o where o.name = column_name);
     canonical text;
     is_itself boolean;
 begin
-    select format_type(a.atttypid, a.atttypmod), format_type(webhooks.base_type(a.atttypid), -1), t.typcategory
+    select format_type(a.atttypid, a.atttypmod), format_type(webhooks_private.base_type(a.atttypid), -1), t.typcategory
     into declared, base, category
     from pg_attribute a join pg_type t on t.oid = a.atttypid
     where a.attrelid = target and a.attname = column_name;
@@ -85,11 +85,11 @@ exception when data_exception or integrity_constraint_violation or syntax_error_
                                      case base when 'boolean' then '''true'', ''false''' else format('''...''::%s', declared) end));
 end
 $$;
-comment on function webhooks.watch_value(regclass, text, text) is
+comment on function webhooks_private.watch_value(regclass, text, text) is
     'A value of on_change as its column''s type has it, or an error that says why it is none. Part of watch_table().';
-grant execute on function webhooks.watch_value to webhooks_publisher;
+grant execute on function webhooks_private.watch_value to webhooks_publisher;
 
-create function webhooks.watch_values(target regclass, definition jsonb)
+create function webhooks_private.watch_values(target regclass, definition jsonb)
 returns jsonb
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -104,7 +104,7 @@ begin
         from jsonb_each(definition -> 'on_change') c cross join lateral jsonb_each_text(c.value) v
         where jsonb_typeof(c.value) = 'object'
     loop
-        found_value := webhooks.watch_value(target, given.column_name, given.value);
+        found_value := webhooks_private.watch_value(target, given.column_name, given.value);
         if done -> given.column_name ? found_value then
             raise exception 'on_change: "%" is twice among the values of column "%" of table %', found_value, given.column_name, target
                 using errcode = 'invalid_parameter_value', hint = 'Two ways to write the same value are one value: give one event type for it.';
@@ -115,6 +115,6 @@ begin
     return done;
 end
 $$;
-comment on function webhooks.watch_values(regclass, jsonb) is
+comment on function webhooks_private.watch_values(regclass, jsonb) is
     'The event types of on_change by column and value, each value as the column''s type has it. Part of watch_table().';
-grant execute on function webhooks.watch_values to webhooks_publisher;
+grant execute on function webhooks_private.watch_values to webhooks_publisher;

@@ -1,7 +1,7 @@
 -- What watch_table() is told, checked and completed. It is kept as the argument of the table's triggers: dumped,
 -- renamed and dropped with the table, and nobody's but its owner's.
 
-create function webhooks.watch_definition(arguments bytea)
+create function webhooks_private.watch_definition(arguments bytea)
 returns jsonb
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -14,11 +14,11 @@ exception when data_exception or program_limit_exceeded then
     return null;
 end
 $$;
-comment on function webhooks.watch_definition(bytea) is
+comment on function webhooks_private.watch_definition(bytea) is
     'The definition of a watch, from pg_trigger.tgargs; null for a trigger of anything else. Part of watched_tables.';
-grant execute on function webhooks.watch_definition to webhooks_publisher;
+grant execute on function webhooks_private.watch_definition to webhooks_publisher;
 
-create function webhooks.check_watchable(target regclass)
+create function webhooks_private.check_watchable(target regclass)
 returns void
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -35,7 +35,7 @@ begin
             using errcode = 'null_value_not_allowed', hint = 'Write for example webhooks.watch_table(''public.documents'', on_insert => ''document.uploaded'').';
     end if;
     if relation.relkind not in ('r', 'p') or relation.relpersistence = 't'
-        or relation.schema in ('webhooks', 'pg_catalog', 'information_schema') then
+        or relation.schema in ('webhooks', 'webhooks_private', 'pg_catalog', 'information_schema') then
         raise exception '% can''t be watched', target
             using errcode = 'wrong_object_type', hint = 'Ordinary and partitioned tables of yours can; views, foreign tables, temporary tables and tables of the system can''t.';
     end if;
@@ -59,10 +59,10 @@ begin
     end if;
 end
 $$;
-comment on function webhooks.check_watchable(regclass) is 'Refuses what can''t be watched, or not by the caller. Part of watch_table().';
-grant execute on function webhooks.check_watchable to webhooks_publisher;
+comment on function webhooks_private.check_watchable(regclass) is 'Refuses what can''t be watched, or not by the caller. Part of watch_table().';
+grant execute on function webhooks_private.check_watchable to webhooks_publisher;
 
-create function webhooks.watch_event_types(definition jsonb)
+create function webhooks_private.watch_event_types(definition jsonb)
 returns text[]
 language sql immutable
 set search_path = pg_catalog, pg_temp
@@ -75,10 +75,10 @@ begin atomic
         select v #>> '{}' from jsonb_path_query(definition -> 'on_change', '$.**{1 to 2} ? (@.type() == "string")') v
     );
 end;
-comment on function webhooks.watch_event_types(jsonb) is 'The event types that a watch publishes. Part of watch_table().';
-grant execute on function webhooks.watch_event_types to webhooks_publisher;
+comment on function webhooks_private.watch_event_types(jsonb) is 'The event types that a watch publishes. Part of watch_table().';
+grant execute on function webhooks_private.watch_event_types to webhooks_publisher;
 
-create function webhooks.check_watch_events(target regclass, definition jsonb)
+create function webhooks_private.check_watch_events(target regclass, definition jsonb)
 returns void
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -95,12 +95,12 @@ begin
             using errcode = 'invalid_parameter_value',
                   hint = 'Write an object of columns, each with the event type for any change of it, {"title": "document.renamed"}, or with one for some of its new values, {"status": {"processed": "document.processed"}}.';
     end if;
-    if webhooks.watch_event_types(definition) = '{}' then
+    if webhooks_private.watch_event_types(definition) = '{}' then
         raise exception 'no event type for changes of table %', target
             using errcode = 'invalid_parameter_value', hint = 'Give at least one of on_insert, on_update, on_delete and on_change.';
     end if;
     select v.name into unknown
-    from unnest(webhooks.watch_event_types(definition)) v (name)
+    from unnest(webhooks_private.watch_event_types(definition)) v (name)
     where not exists (select from webhooks.event_types t where t.name = v.name);
     if found then
         raise exception 'unknown event type "%"', left(unknown, 100)
@@ -109,10 +109,10 @@ begin
     end if;
 end
 $$;
-comment on function webhooks.check_watch_events(regclass, jsonb) is 'Refuses event types that can''t be published. Part of watch_table().';
-grant execute on function webhooks.check_watch_events to webhooks_publisher;
+comment on function webhooks_private.check_watch_events(regclass, jsonb) is 'Refuses event types that can''t be published. Part of watch_table().';
+grant execute on function webhooks_private.check_watch_events to webhooks_publisher;
 
-create function webhooks.check_watch_columns(target regclass, all_columns text[], definition jsonb)
+create function webhooks_private.check_watch_columns(target regclass, all_columns text[], definition jsonb)
 returns void
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -143,17 +143,17 @@ begin
     end if;
     if not definition ? 'tenant_id' and not exists (
         select from pg_attribute a
-        where a.attrelid = target and a.attname = definition ->> 'tenant_column' and webhooks.base_type(a.atttypid) = 'uuid'::regtype
+        where a.attrelid = target and a.attname = definition ->> 'tenant_column' and webhooks_private.base_type(a.atttypid) = 'uuid'::regtype
     ) then
         raise exception 'tenant_column: column "%" of table % is not of type uuid', definition ->> 'tenant_column', target
             using errcode = 'datatype_mismatch', hint = 'Tenants are UUIDs. If all rows of the table are one tenant''s, give tenant_id instead.';
     end if;
 end
 $$;
-comment on function webhooks.check_watch_columns(regclass, text[], jsonb) is 'Refuses columns that can''t be watched. Part of watch_table().';
-grant execute on function webhooks.check_watch_columns to webhooks_publisher;
+comment on function webhooks_private.check_watch_columns(regclass, text[], jsonb) is 'Refuses columns that can''t be watched. Part of watch_table().';
+grant execute on function webhooks_private.check_watch_columns to webhooks_publisher;
 
-create function webhooks.watch_ids(target regclass, definition jsonb)
+create function webhooks_private.watch_ids(target regclass, definition jsonb)
 returns text[]
 language sql stable
 set search_path = pg_catalog, pg_temp
@@ -171,11 +171,11 @@ begin atomic
             order by k.n)
     end;
 end;
-comment on function webhooks.watch_ids(regclass, jsonb) is
+comment on function webhooks_private.watch_ids(regclass, jsonb) is
     'The columns that identify a row of a watched table: the one given, or the primary key''s without the tenant. Part of watch_table().';
-grant execute on function webhooks.watch_ids to webhooks_publisher;
+grant execute on function webhooks_private.watch_ids to webhooks_publisher;
 
-create function webhooks.watch_ids_objection(target regclass, id_columns text[], tenant_column text)
+create function webhooks_private.watch_ids_objection(target regclass, id_columns text[], tenant_column text)
 returns text
 language sql stable
 set search_path = pg_catalog, pg_temp
@@ -199,11 +199,11 @@ begin atomic
         ) then format('%s is not unique', array_to_string(id_columns, ', '))
     end;
 end;
-comment on function webhooks.watch_ids_objection(regclass, text[], text) is
+comment on function webhooks_private.watch_ids_objection(regclass, text[], text) is
     'Why these columns can''t tell which old and which new row of an UPDATE belong together; null if they can. Part of watch_table().';
-grant execute on function webhooks.watch_ids_objection to webhooks_publisher;
+grant execute on function webhooks_private.watch_ids_objection to webhooks_publisher;
 
-create function webhooks.has_other_triggers(target regclass)
+create function webhooks_private.has_other_triggers(target regclass)
 returns boolean
 language sql stable
 set search_path = pg_catalog, pg_temp
@@ -221,11 +221,11 @@ begin atomic
                or (select bool_or(k.confdeltype = 'c') and bool_or(k.confdeltype in ('n', 'd'))
                    from pg_constraint k where k.conrelid = c.oid and k.contype = 'f')));
 end;
-comment on function webhooks.has_other_triggers(regclass) is
+comment on function webhooks_private.has_other_triggers(regclass) is
     'Whether an ordinary table has AFTER triggers beside those of watch_table(), or foreign keys both on delete cascade and on delete set null or set default: these may change its rows again. Part of watch_table().';
-grant execute on function webhooks.has_other_triggers to webhooks_publisher;
+grant execute on function webhooks_private.has_other_triggers to webhooks_publisher;
 
-create function webhooks.complete_watch(target regclass, given jsonb)
+create function webhooks_private.complete_watch(target regclass, given jsonb)
 returns jsonb
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -239,9 +239,9 @@ declare
     ids text[];
     objection text;
 begin
-    perform webhooks.check_watch_bounds(definition);
-    perform webhooks.check_watch_events(target, definition);
-    perform webhooks.check_watch_columns(target, all_columns, definition);
+    perform webhooks_private.check_watch_bounds(definition);
+    perform webhooks_private.check_watch_events(target, definition);
+    perform webhooks_private.check_watch_columns(target, all_columns, definition);
     if (definition -> 'per_row')::boolean and exists (
         select from pg_inherits i join pg_class c on c.oid = i.inhparent where c.oid = target and c.relkind = 'r'
     ) then
@@ -249,9 +249,9 @@ begin
             using errcode = 'feature_not_supported',
                   hint = 'Triggers for each row are not inherited: watch this table without per_row, which takes in the rows of the others, or each table by itself.';
     end if;
-    ids := webhooks.watch_ids(target, definition);
+    ids := webhooks_private.watch_ids(target, definition);
     if definition ? 'on_update' or definition ? 'on_change' then
-        objection := webhooks.watch_ids_objection(target, ids, definition ->> 'tenant_column');
+        objection := webhooks_private.watch_ids_objection(target, ids, definition ->> 'tenant_column');
         if objection is not null then
             raise exception 'updates of table % can''t be watched: %', target, objection
                 using errcode = 'invalid_table_definition',
@@ -262,22 +262,22 @@ begin
         'condition', 'true',
         'columns', (select coalesce(jsonb_agg(c.name order by c.n), '[]') from unnest(all_columns) with ordinality c (name, n)
                     where not coalesce(definition -> 'except_columns', '[]') ? c.name),
-        'resource_type', (select min(t.category) from webhooks.event_types t where t.name = any (webhooks.watch_event_types(definition)))
+        'resource_type', (select min(t.category) from webhooks.event_types t where t.name = any (webhooks_private.watch_event_types(definition)))
     ) || definition || jsonb_build_object(
         'table', (select format('%s.%I', c.relnamespace::regnamespace, c.relname) from pg_class c where c.oid = target),
         'all_columns', all_columns,
         'numbers', (select jsonb_agg(a.attnum order by a.attnum) from pg_attribute a
                     where a.attrelid = target and a.attname = any (all_columns)),
-        'per_row', coalesce((definition -> 'per_row')::boolean, webhooks.has_other_triggers(target)),
+        'per_row', coalesce((definition -> 'per_row')::boolean, webhooks_private.has_other_triggers(target)),
         'per_row_given', definition ? 'per_row',
-        'values', webhooks.watch_values(target, definition),
+        'values', webhooks_private.watch_values(target, definition),
         'id_columns', ids,
         'has_resource_id', exists (
             select from pg_attribute a
-            where a.attrelid = target and array[a.attname::text] = ids and webhooks.base_type(a.atttypid) = 'uuid'::regtype),
+            where a.attrelid = target and array[a.attname::text] = ids and webhooks_private.base_type(a.atttypid) = 'uuid'::regtype),
         'categories', (
             select jsonb_object_agg(t.name, t.category) from webhooks.event_types t
-            where t.name = any (webhooks.watch_event_types(definition))));
+            where t.name = any (webhooks_private.watch_event_types(definition))));
     definition := jsonb_build_object('watch_columns', definition -> 'columns') || definition;
     definition := definition || (
         select jsonb_build_object(
@@ -294,6 +294,6 @@ begin
     return definition;
 end
 $$;
-comment on function webhooks.complete_watch(regclass, jsonb) is
+comment on function webhooks_private.complete_watch(regclass, jsonb) is
     'The definition of a watch, checked, and with what was left out filled in. Part of watch_table().';
-grant execute on function webhooks.complete_watch to webhooks_publisher;
+grant execute on function webhooks_private.complete_watch to webhooks_publisher;

@@ -3,7 +3,7 @@
 -- are made: they follow renames, and PostgreSQL refuses to drop or retype a column that they need. Being inlined, they
 -- cost nothing per call.
 
-create function webhooks.watch_functions(target regclass)
+create function webhooks_private.watch_functions(target regclass)
 returns text[]
 language sql stable
 set search_path = pg_catalog, pg_temp
@@ -21,11 +21,11 @@ begin atomic
         where c.oid = watch_functions.target
     ) c;
 end;
-comment on function webhooks.watch_functions(regclass) is
+comment on function webhooks_private.watch_functions(regclass) is
     'Names of the functions that watch_table() makes for a table: the trigger''s, what it publishes, whether two rows are the same one, a row with what identifies it, and a row as JSON. Part of watch_table().';
-grant execute on function webhooks.watch_functions to webhooks_publisher;
+grant execute on function webhooks_private.watch_functions to webhooks_publisher;
 
-create function webhooks.watch_object(row_name text, columns text[])
+create function webhooks_private.watch_object(row_name text, columns text[])
 returns text
 language sql immutable
 set search_path = pg_catalog, pg_temp
@@ -38,10 +38,10 @@ begin atomic
         group by 1
     ) o;
 end;
-comment on function webhooks.watch_object(text, text[]) is 'The expression for a JSON object of columns of a row. Part of watch_table().';
-grant execute on function webhooks.watch_object to webhooks_publisher;
+comment on function webhooks_private.watch_object(text, text[]) is 'The expression for a JSON object of columns of a row. Part of watch_table().';
+grant execute on function webhooks_private.watch_object to webhooks_publisher;
 
-create function webhooks.watch_large_values(target regclass, columns text[], row_names text[])
+create function webhooks_private.watch_large_values(target regclass, columns text[], row_names text[])
 returns text
 language sql stable
 set search_path = pg_catalog, pg_temp
@@ -50,7 +50,7 @@ begin atomic
     select coalesce(string_agg(v.condition, ' or ' order by v.chunk), 'false')
     from (
         select v.chunk,
-               format('webhooks.is_too_large(%L, %L, webhooks.large_values(%s))', watch_large_values.target,
+               format('webhooks_private.is_too_large(%L, %L, webhooks_private.large_values(%s))', watch_large_values.target,
                       array_agg(v.name order by v.n), string_agg(format('%s.%I', v.row_name, v.name), ', ' order by v.n)) as condition
         from (
             -- A function takes at most 100 arguments.
@@ -58,36 +58,36 @@ begin atomic
             from unnest(watch_large_values.columns) with ordinality c (name, n)
             join pg_attribute a on a.attrelid = watch_large_values.target and a.attname = c.name
             cross join unnest(watch_large_values.row_names) r (name)
-            where a.attlen = -1 and a.atttypmod = -1 and webhooks.base_type(a.atttypid) <> 'numeric'::regtype
+            where a.attlen = -1 and a.atttypmod = -1 and webhooks_private.base_type(a.atttypid) <> 'numeric'::regtype
             window w as (order by c.n, r.name)
         ) v
         group by v.chunk
     ) v;
 end;
-comment on function webhooks.watch_large_values(regclass, text[], text[]) is
+comment on function webhooks_private.watch_large_values(regclass, text[], text[]) is
     'The condition that refuses a row with a value too large to be sent, and else is not true. Part of watch_table().';
-grant execute on function webhooks.watch_large_values to webhooks_publisher;
+grant execute on function webhooks_private.watch_large_values to webhooks_publisher;
 
-create function webhooks.watch_values_script(target regclass, definition jsonb)
+create function webhooks_private.watch_values_script(target regclass, definition jsonb)
 returns text
 language sql stable
 set search_path = pg_catalog, pg_temp
 begin atomic
     -- Each column is taken out of the row once: PostgreSQL copies the row's description for it. All at once it does not.
     select format(E'create function %1$s(changed %2$s)\nreturns table (content jsonb)\nlanguage sql stable\nbegin atomic\nselect case when %3$s then null else %4$s end\nfrom (select %5$s) r;\nend',
-                  (webhooks.watch_functions(target))[5], target,
-                  webhooks.watch_large_values(target, c.names, '{r}'), webhooks.watch_object('r', c.names),
+                  (webhooks_private.watch_functions(target))[5], target,
+                  webhooks_private.watch_large_values(target, c.names, '{r}'), webhooks_private.watch_object('r', c.names),
                   case when c.names @> a.names and not exists (
                            select from pg_attribute v where v.attrelid = target and v.attgenerated = 'v') then '(changed).*'
                        else (select string_agg(format('u.%1$I', n), ', ') from unnest(c.names) n) || ' from unnest(array[changed]) u' end)
     from (select array(select jsonb_array_elements_text(definition -> 'used'))) c (names),
          (select array(select jsonb_array_elements_text(definition -> 'all_columns'))) a (names);
 end;
-comment on function webhooks.watch_values_script(regclass, jsonb) is
+comment on function webhooks_private.watch_values_script(regclass, jsonb) is
     'CREATE FUNCTION for the columns of a row that are sent or watched as one JSON object, which is how a table of many columns is published. Part of watch_table().';
-grant execute on function webhooks.watch_values_script to webhooks_publisher;
+grant execute on function webhooks_private.watch_values_script to webhooks_publisher;
 
-create function webhooks.watch_row_changes(target regclass, definition jsonb)
+create function webhooks_private.watch_row_changes(target regclass, definition jsonb)
 returns jsonb
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -110,20 +110,20 @@ begin
             'is_changed', format('exists (select from unnest(%L::text[]) c (name) where %s)', watched, is_different));
     end if;
     return jsonb_build_object(
-        'old', webhooks.watch_object('old', sent),
-        'new', webhooks.watch_object('new', sent),
-        'changed', format('array_remove(array[%s]::text[], null)', webhooks.watch_differences(target, used, 'case when %s then %2$L end', ', ')),
+        'old', webhooks_private.watch_object('old', sent),
+        'new', webhooks_private.watch_object('new', sent),
+        'changed', format('array_remove(array[%s]::text[], null)', webhooks_private.watch_differences(target, used, 'case when %s then %2$L end', ', ')),
         -- One text, parsed once: to add members one by one would copy the object for each.
         'before', format('(''{'' || array_to_string(array[%s]::text[], '','') || ''}'')::jsonb',
-                         webhooks.watch_differences(target, sent, 'case when %s then concat(%3$L, coalesce(to_json(old.%2$I), ''null''::json)) end', ', ')),
-        'is_changed', '(' || webhooks.watch_differences(target, watched, '%s', ' or ') || ')');
+                         webhooks_private.watch_differences(target, sent, 'case when %s then concat(%3$L, coalesce(to_json(old.%2$I), ''null''::json)) end', ', ')),
+        'is_changed', '(' || webhooks_private.watch_differences(target, watched, '%s', ' or ') || ')');
 end
 $$;
-comment on function webhooks.watch_row_changes(regclass, jsonb) is
+comment on function webhooks_private.watch_row_changes(regclass, jsonb) is
     'The expressions for what is sent of the old and the new row, the names of changed columns, what they were before, and whether a watched one changed. Part of watch_table().';
-grant execute on function webhooks.watch_row_changes to webhooks_publisher;
+grant execute on function webhooks_private.watch_row_changes to webhooks_publisher;
 
-create function webhooks.watch_value_types(target regclass, column_name text, event_types jsonb)
+create function webhooks_private.watch_value_types(target regclass, column_name text, event_types jsonb)
 returns text
 language sql stable
 set search_path = pg_catalog, pg_temp
@@ -131,23 +131,23 @@ begin atomic
     select format('case %s end', string_agg(
         format('when %s = %s then %L', format(o.operand, format('new.%I', a.attname)),
                -- Not of the domain, whose checks may be others one day.
-               format(o.operand, format('%L::%s', v.key, format_type(webhooks.base_type(a.atttypid), -1))), v.value), ' ' order by v.key))
+               format(o.operand, format('%L::%s', v.key, format_type(webhooks_private.base_type(a.atttypid), -1))), v.value), ' ' order by v.key))
     from pg_attribute a
-    join webhooks.watch_operands(watch_value_types.target) o on o.name = a.attname
+    join webhooks_private.watch_operands(watch_value_types.target) o on o.name = a.attname
     cross join jsonb_each_text(watch_value_types.event_types) v
     where a.attrelid = watch_value_types.target and a.attname = watch_value_types.column_name;
 end;
-comment on function webhooks.watch_value_types(regclass, text, jsonb) is
+comment on function webhooks_private.watch_value_types(regclass, text, jsonb) is
     'The expression for the event type that a column''s new value publishes. Part of watch_table().';
-grant execute on function webhooks.watch_value_types to webhooks_publisher;
+grant execute on function webhooks_private.watch_value_types to webhooks_publisher;
 
-create function webhooks.watch_events_script(target regclass, definition jsonb)
+create function webhooks_private.watch_events_script(target regclass, definition jsonb)
 returns text
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-    changes constant jsonb := webhooks.watch_row_changes(target, definition);
+    changes constant jsonb := webhooks_private.watch_row_changes(target, definition);
     ids constant text[] := array(select jsonb_array_elements_text(definition -> 'id_columns'));
     of_row constant text := 'case when %s then %s else %s end';
     rows_sent constant text[] := array(
@@ -169,7 +169,7 @@ begin
     end if;
     tenant := coalesce(
         quote_literal(definition ->> 'tenant_id') || '::uuid',
-        format('coalesce(case when %s then old.%I else new.%2$I end, webhooks.missing_tenant(%L, %2$L))',
+        format('coalesce(case when %s then old.%I else new.%2$I end, webhooks_private.missing_tenant(%L, %2$L))',
                is_gone, definition ->> 'tenant_column', target));
     if cardinality(ids) = 1 then
         id_member := format('''id'', ' || of_row || ', ', is_gone, format('to_jsonb(old.%I)', ids[1]), format('to_jsonb(new.%I)', ids[1]));
@@ -178,7 +178,7 @@ begin
             resource_id := format(of_row, is_gone, format('old.%I', ids[1]), format('new.%I', ids[1]));
         end if;
     elsif cardinality(ids) > 1 then
-        ordering_key := format(of_row, is_gone, webhooks.watch_object('old', ids), webhooks.watch_object('new', ids));
+        ordering_key := format(of_row, is_gone, webhooks_private.watch_object('old', ids), webhooks_private.watch_object('new', ids));
         id_member := format('''id'', %s, ', ordering_key);
         ordering_key := format('(%s)::text', ordering_key);
     end if;
@@ -189,14 +189,14 @@ begin
     event_types := concat_ws(', ', event_types, (
         select string_agg(
             format('(case when not (%s or %s) and %s then %s end)', is_gone, is_new,
-                   webhooks.watch_differences(target, array[c.key], '%s', ''),
+                   webhooks_private.watch_differences(target, array[c.key], '%s', ''),
                    case when jsonb_typeof(c.value) = 'string' then quote_literal(c.value #>> '{}')
-                        else webhooks.watch_value_types(target, c.key, definition -> 'values' -> c.key) end),
+                        else webhooks_private.watch_value_types(target, c.key, definition -> 'values' -> c.key) end),
             ', ' order by c.key)
         from jsonb_each(definition -> 'on_change') c));
 
     return concat_ws(E'\n',
-        format('create function %1$s(operation text, old %2$s, new %2$s%3$s)', (webhooks.watch_functions(target))[2], target,
+        format('create function %1$s(operation text, old %2$s, new %2$s%3$s)', (webhooks_private.watch_functions(target))[2], target,
                case when (definition -> 'is_wide')::boolean then ', old_values jsonb, new_values jsonb' end),
         'returns table (tenant_id uuid, event_type text, event_category text, event_data jsonb,',
         '               resource_type text, resource_id uuid, ordering_key text)',
@@ -209,7 +209,7 @@ begin
                (select string_agg(format('when %L then %L', c.key, c.value), ' ' order by c.key)
                 from jsonb_each_text(definition -> 'categories') c)),
         format('case when %s then null', case when (definition -> 'is_wide')::boolean then 'false'
-                                              else webhooks.watch_large_values(target, array(select jsonb_array_elements_text(definition -> 'columns')), rows_sent) end),
+                                              else webhooks_private.watch_large_values(target, array(select jsonb_array_elements_text(definition -> 'columns')), rows_sent) end),
         format('when %s then jsonb_build_object(''operation'', ''delete'', %s''old'', %s)', is_gone, id_member, changes ->> 'old'),
         format('when %s then jsonb_build_object(''operation'', ''insert'', %s''new'', %s)', is_new, id_member, changes ->> 'new'),
         format('else jsonb_build_object(''operation'', ''update'', %s''changed'', %s, ''old'', %s, ''new'', %s) end as event_data,',
@@ -224,11 +224,11 @@ begin
         'end');
 end
 $$;
-comment on function webhooks.watch_events_script(regclass, jsonb) is
+comment on function webhooks_private.watch_events_script(regclass, jsonb) is
     'CREATE FUNCTION for what a watched table publishes: one row per event of a pair of old and new row. Part of watch_table().';
-grant execute on function webhooks.watch_events_script to webhooks_publisher;
+grant execute on function webhooks_private.watch_events_script to webhooks_publisher;
 
-create function webhooks.watch_key(definition jsonb)
+create function webhooks_private.watch_key(definition jsonb)
 returns table (name text, n bigint)
 language sql immutable
 set search_path = pg_catalog, pg_temp
@@ -241,37 +241,37 @@ begin atomic
         where watch_key.definition ? 'tenant_column' and not watch_key.definition -> 'id_columns' ? (watch_key.definition ->> 'tenant_column')
     ) k;
 end;
-comment on function webhooks.watch_key(jsonb) is 'The columns that identify a resource of a tenant, numbered. Part of watch_table().';
-grant execute on function webhooks.watch_key to webhooks_publisher;
+comment on function webhooks_private.watch_key(jsonb) is 'The columns that identify a resource of a tenant, numbered. Part of watch_table().';
+grant execute on function webhooks_private.watch_key to webhooks_publisher;
 
-create function webhooks.watch_same_script(target regclass, definition jsonb)
+create function webhooks_private.watch_same_script(target regclass, definition jsonb)
 returns text
 language sql stable
 set search_path = pg_catalog, pg_temp
 begin atomic
     select format(E'create function %s(old %s, new %2$s)\nreturns boolean\nlanguage sql stable\nreturn %s',
-                  (webhooks.watch_functions(target))[3], target,
+                  (webhooks_private.watch_functions(target))[3], target,
                   string_agg(format('%s = %s', format(o.operand, format('old.%I', c.name)), format(o.operand, format('new.%I', c.name))), ' and ' order by c.n))
-    from webhooks.watch_key(definition) c
-    join webhooks.watch_operands(target) o on o.name = c.name;
+    from webhooks_private.watch_key(definition) c
+    join webhooks_private.watch_operands(target) o on o.name = c.name;
 end;
-comment on function webhooks.watch_same_script(regclass, jsonb) is
+comment on function webhooks_private.watch_same_script(regclass, jsonb) is
     'CREATE FUNCTION for whether an old and a new row of a watched table are the same resource of the same tenant. Part of watch_table().';
-grant execute on function webhooks.watch_same_script to webhooks_publisher;
+grant execute on function webhooks_private.watch_same_script to webhooks_publisher;
 
-create function webhooks.watch_row_script(target regclass, definition jsonb)
+create function webhooks_private.watch_row_script(target regclass, definition jsonb)
 returns text
 language sql stable
 set search_path = pg_catalog, pg_temp
 begin atomic
     select format(E'create function %1$s(changed %2$s)\nreturns table (%3$sversion %2$s)\nlanguage sql stable\nbegin atomic\nselect %4$schanged;\nend',
-                  (webhooks.watch_functions(target))[4], target,
+                  (webhooks_private.watch_functions(target))[4], target,
                   string_agg(format('key_%s %s, ', c.n, case o.operand when '%s' then format_type(a.atttypid, -1) else 'jsonb' end), '' order by c.n),
                   string_agg(format(o.operand, format('changed.%I', c.name)) || ', ', '' order by c.n))
-    from webhooks.watch_key(definition) c
+    from webhooks_private.watch_key(definition) c
     join pg_attribute a on a.attrelid = target and a.attname = c.name
-    join webhooks.watch_operands(target) o on o.name = c.name;
+    join webhooks_private.watch_operands(target) o on o.name = c.name;
 end;
-comment on function webhooks.watch_row_script(regclass, jsonb) is
+comment on function webhooks_private.watch_row_script(regclass, jsonb) is
     'CREATE FUNCTION for a row of a watched table as one value, and the values that identify it. Part of watch_table().';
-grant execute on function webhooks.watch_row_script to webhooks_publisher;
+grant execute on function webhooks_private.watch_row_script to webhooks_publisher;

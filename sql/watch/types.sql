@@ -1,7 +1,7 @@
 -- How a watched table's values are compared: by "=" where it tells values apart that read differently, by what is sent of
 -- them otherwise.
 
-create function webhooks.base_type(type regtype)
+create function webhooks_private.base_type(type regtype)
 returns regtype
 language sql stable
 set search_path = pg_catalog, pg_temp
@@ -13,10 +13,10 @@ begin atomic
     )
     select d.oid::regtype from domains d join pg_type t on t.oid = d.oid where t.typtype <> 'd';
 end;
-comment on function webhooks.base_type(regtype) is 'The type that a domain, or a domain over a domain, is of; any other type itself. Part of watch_table().';
-grant execute on function webhooks.base_type to webhooks_publisher;
+comment on function webhooks_private.base_type(regtype) is 'The type that a domain, or a domain over a domain, is of; any other type itself. Part of watch_table().';
+grant execute on function webhooks_private.base_type to webhooks_publisher;
 
-create function webhooks.is_comparable(type regtype)
+create function webhooks_private.is_comparable(type regtype)
 returns boolean
 language sql stable
 set search_path = pg_catalog, pg_temp
@@ -44,11 +44,11 @@ begin atomic
                        select c.casttarget from pg_cast c where c.castsource = t.oid and c.castmethod = 'b' and c.castcontext = 'i'))))), false)
     from inner_types i join pg_type t on t.oid = i.oid;
 end;
-comment on function webhooks.is_comparable(regtype) is
+comment on function webhooks_private.is_comparable(regtype) is
     'Whether "=" tells values of a type apart that read differently (of json, xml, interval and geometric types it doesn''t, and those of other extensions it may not find). Part of watch_table().';
-grant execute on function webhooks.is_comparable to webhooks_publisher;
+grant execute on function webhooks_private.is_comparable to webhooks_publisher;
 
-create function webhooks.watch_operands(target regclass)
+create function webhooks_private.watch_operands(target regclass)
 returns table (name text, operand text)
 language sql stable
 set search_path = pg_catalog, pg_temp
@@ -56,7 +56,7 @@ begin atomic
     with types as materialized (
         select t.atttypid, t.attcollation,
                -- a and A may be the same to a collation.
-               webhooks.is_comparable(t.atttypid)
+               webhooks_private.is_comparable(t.atttypid)
                and coalesce((select l.collisdeterministic from pg_collation l where l.oid = t.attcollation), true) as is_comparable
         from (select distinct a.atttypid, a.attcollation from pg_attribute a
               where a.attrelid = watch_operands.target and a.attnum > 0 and not a.attisdropped) t
@@ -66,11 +66,11 @@ begin atomic
     join types t on t.atttypid = a.atttypid and t.attcollation = a.attcollation
     where a.attrelid = watch_operands.target and a.attnum > 0 and not a.attisdropped;
 end;
-comment on function webhooks.watch_operands(regclass) is
+comment on function webhooks_private.watch_operands(regclass) is
     'For each column the expression by which its values are compared, with %s for the value. Part of watch_table().';
-grant execute on function webhooks.watch_operands to webhooks_publisher;
+grant execute on function webhooks_private.watch_operands to webhooks_publisher;
 
-create function webhooks.watch_differences(target regclass, columns text[], template text, separator text)
+create function webhooks_private.watch_differences(target regclass, columns text[], template text, separator text)
 returns text
 language sql stable
 set search_path = pg_catalog, pg_temp
@@ -81,13 +81,13 @@ begin atomic
                c.name, to_json(c.name) || ':'),
         watch_differences.separator order by c.n)
     from (select u.name, min(u.n) as n from unnest(watch_differences.columns) with ordinality u (name, n) group by u.name) c
-    join webhooks.watch_operands(watch_differences.target) o on o.name = c.name;
+    join webhooks_private.watch_operands(watch_differences.target) o on o.name = c.name;
 end;
-comment on function webhooks.watch_differences(regclass, text[], text, text) is
+comment on function webhooks_private.watch_differences(regclass, text[], text, text) is
     'For each column a template filled in with the condition that an UPDATE changed it (%s), its name (%2$L), and how it begins a member of a JSON object (%3$L). Part of watch_table().';
-grant execute on function webhooks.watch_differences to webhooks_publisher;
+grant execute on function webhooks_private.watch_differences to webhooks_publisher;
 
-create function webhooks.has_types(target regclass, wanted regtype[])
+create function webhooks_private.has_types(target regclass, wanted regtype[])
 returns boolean
 language sql stable
 set search_path = pg_catalog, pg_temp
@@ -107,5 +107,5 @@ begin atomic
     )
     select exists (select from types y where y.oid = any (has_types.wanted));
 end;
-comment on function webhooks.has_types(regclass, regtype[]) is 'Whether a table has values of some types, also inside of other types. Part of watch_table().';
-grant execute on function webhooks.has_types to webhooks_publisher;
+comment on function webhooks_private.has_types(regclass, regtype[]) is 'Whether a table has values of some types, also inside of other types. Part of watch_table().';
+grant execute on function webhooks_private.has_types to webhooks_publisher;

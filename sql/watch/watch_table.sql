@@ -1,4 +1,4 @@
-create function webhooks.is_watch(found pg_trigger)
+create function webhooks_private.is_watch(found pg_trigger)
 returns boolean
 language sql stable
 set search_path = pg_catalog, pg_temp
@@ -6,14 +6,14 @@ begin atomic
     select (found).tgname in ('webhooks_insert', 'webhooks_update', 'webhooks_delete', '!webhooks_insert', '!webhooks_update', '!webhooks_delete')
            -- A partition's is its table's.
            and (found).tgparentid = 0
-           and webhooks.watch_definition((found).tgargs) is not null
+           and webhooks_private.watch_definition((found).tgargs) is not null
            -- Only its owner can have made it so.
            and exists (select from pg_depend d
                        where d.classid = 'pg_proc'::regclass and d.objid = (found).tgfoid and d.deptype = 'x'
                          and d.refobjid = (select e.oid from pg_extension e where e.extname = 'webhooks'));
 end;
-comment on function webhooks.is_watch(pg_trigger) is 'Whether watch_table() made a trigger. Part of unwatch_table() and watched_tables.';
-grant execute on function webhooks.is_watch to webhooks_publisher;
+comment on function webhooks_private.is_watch(pg_trigger) is 'Whether watch_table() made a trigger. Part of unwatch_table() and watched_tables.';
+grant execute on function webhooks_private.is_watch to webhooks_publisher;
 
 create function webhooks.unwatch_table(target regclass)
 returns boolean
@@ -32,7 +32,7 @@ begin
     for watch in
         select t.tgname, t.tgfoid, p.pronamespace, regexp_replace(p.proname, '_webhooks$', '') as name, p.proowner
         from pg_trigger t join pg_proc p on p.oid = t.tgfoid
-        where t.tgrelid = target and webhooks.is_watch(t)
+        where t.tgrelid = target and webhooks_private.is_watch(t)
     loop
         was_watched := true;
         execute format('drop trigger %I on %s', watch.tgname, target);
@@ -57,7 +57,7 @@ comment on function webhooks.unwatch_table(regclass) is
     'Ends what watch_table() began, for the table''s owner; false if the table was not watched.';
 grant execute on function webhooks.unwatch_table to webhooks_publisher;
 
-create function webhooks.make_watch_triggers(target regclass, function_name text, definition jsonb)
+create function webhooks_private.make_watch_triggers(target regclass, function_name text, definition jsonb)
 returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -82,10 +82,10 @@ begin
     end loop;
 end
 $$;
-comment on function webhooks.make_watch_triggers(regclass, text, jsonb) is 'Makes the triggers of a watched table. Part of watch_table().';
-grant execute on function webhooks.make_watch_triggers to webhooks_publisher;
+comment on function webhooks_private.make_watch_triggers(regclass, text, jsonb) is 'Makes the triggers of a watched table. Part of watch_table().';
+grant execute on function webhooks_private.make_watch_triggers to webhooks_publisher;
 
-create function webhooks.warn_of_unwatched_changes(target regclass, definition jsonb)
+create function webhooks_private.warn_of_unwatched_changes(target regclass, definition jsonb)
 returns void
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -113,8 +113,8 @@ begin
     end if;
 end
 $$;
-comment on function webhooks.warn_of_unwatched_changes(regclass, jsonb) is 'Says which changes of a table are not published. Part of watch_table().';
-grant execute on function webhooks.warn_of_unwatched_changes to webhooks_publisher;
+comment on function webhooks_private.warn_of_unwatched_changes(regclass, jsonb) is 'Says which changes of a table are not published. Part of watch_table().';
+grant execute on function webhooks_private.warn_of_unwatched_changes to webhooks_publisher;
 
 create function webhooks.watch_table(
     target regclass,
@@ -147,8 +147,8 @@ declare
     signatures text[];
     leftover record;
 begin
-    perform webhooks.check_watchable(target);
-    select webhooks.complete_watch(target, coalesce(jsonb_object_agg(g.key, g.value), '{}'))
+    perform webhooks_private.check_watchable(target);
+    select webhooks_private.complete_watch(target, coalesce(jsonb_object_agg(g.key, g.value), '{}'))
     into definition
     from jsonb_each(jsonb_build_object(
         'on_insert', on_insert, 'on_update', on_update, 'on_delete', on_delete, 'on_change', on_change,
@@ -167,7 +167,7 @@ begin
     end;
 
     perform webhooks.unwatch_table(target);
-    names := webhooks.watch_functions(target);
+    names := webhooks_private.watch_functions(target);
     signatures := array[names[1] || '()',
                         format('%1$s(text,%2$s,%2$s%3$s)', names[2], target, case when (definition -> 'is_wide')::boolean then ',jsonb,jsonb' end),
                         format('%s(%s,%2$s)', names[3], target), format('%s(%s)', names[4], target), format('%s(%s)', names[5], target)];
@@ -188,8 +188,8 @@ begin
         execute format('drop function %s', leftover.signature);
     end loop;
 
-    execute webhooks.watch_trigger_script(target, definition);
-    execute webhooks.watch_events_script(target, definition);
+    execute webhooks_private.watch_trigger_script(target, definition);
+    execute webhooks_private.watch_events_script(target, definition);
     select a.attname into made
     from pg_depend d
     join pg_attribute a on a.attrelid = d.refobjid and a.attnum = d.refobjsubid
@@ -200,11 +200,11 @@ begin
             using errcode = 'feature_not_supported', hint = 'Write its expression instead.';
     end if;
     if definition ? 'on_update' or definition ? 'on_change' then
-        execute webhooks.watch_same_script(target, definition);
+        execute webhooks_private.watch_same_script(target, definition);
     end if;
-    execute webhooks.watch_row_script(target, definition);
+    execute webhooks_private.watch_row_script(target, definition);
     if (definition -> 'is_wide')::boolean then
-        execute webhooks.watch_values_script(target, definition);
+        execute webhooks_private.watch_values_script(target, definition);
     end if;
     -- By their signatures: another one's of the same name may have come in between.
     foreach made in array signatures loop
@@ -214,8 +214,8 @@ begin
         execute format('alter function %s depends on extension webhooks', made);
         execute format('comment on function %s is %L', made, format('Made by webhooks.watch_table(%L).', target::text));
     end loop;
-    perform webhooks.make_watch_triggers(target, names[1], definition - array['categories', 'has_resource_id', 'values', 'used', 'is_wide']);
-    perform webhooks.warn_of_unwatched_changes(target, definition);
+    perform webhooks_private.make_watch_triggers(target, names[1], definition - array['categories', 'has_resource_id', 'values', 'used', 'is_wide']);
+    perform webhooks_private.warn_of_unwatched_changes(target, definition);
 end
 $$;
 comment on function webhooks.watch_table(regclass, text, text, text, jsonb, name, uuid, name, text, name[], text, name[], name[], boolean) is

@@ -1,6 +1,6 @@
 -- What is watched, and how that goes.
 
-create function webhooks.columns_since(target regclass, definition jsonb, events_function text)
+create function webhooks_private.columns_since(target regclass, definition jsonb, events_function text)
 returns jsonb
 language sql stable
 set search_path = pg_catalog, pg_temp
@@ -28,8 +28,8 @@ begin atomic
           where k.number = c.attnum and not exists (select from columns same where same.name = k.name)
             and not exists (select from known moved join columns same on same.name = moved.name where same.attnum <> moved.number));
 end;
-comment on function webhooks.columns_since(regclass, jsonb, text) is 'The columns added to a table since it was watched. Part of watched_tables.';
-grant execute on function webhooks.columns_since to webhooks_publisher;
+comment on function webhooks_private.columns_since(regclass, jsonb, text) is 'The columns added to a table since it was watched. Part of watched_tables.';
+grant execute on function webhooks_private.columns_since to webhooks_publisher;
 
 create view webhooks.watched_tables with (security_invoker = true) as
 select
@@ -47,7 +47,7 @@ select
     nullif(w.definition ->> 'condition', 'true') as condition,
     w.definition -> 'columns' as columns,
     (w.definition -> 'per_row')::boolean as per_row,
-    webhooks.columns_since(w.table_name, w.definition, w.events_function) as new_columns,
+    webhooks_private.columns_since(w.table_name, w.definition, w.events_function) as new_columns,
     w.is_enabled,
     case
         when not w.is_enabled then 'a trigger is disabled: such changes are not published'
@@ -63,7 +63,7 @@ select
                                    w.definition ->> 'table')
         when w.is_subscribed and not (w.is_always and (w.definition -> 'per_row')::boolean)
             then 'what logical replication changes is not published; watch the table with per_row => true, and enable the triggers of the watch with ENABLE ALWAYS TRIGGER'
-        when not (w.definition -> 'per_row')::boolean and not (w.definition -> 'per_row_given')::boolean and webhooks.has_other_triggers(w.table_name)
+        when not (w.definition -> 'per_row')::boolean and not (w.definition -> 'per_row_given')::boolean and webhooks_private.has_other_triggers(w.table_name)
             then 'AFTER triggers, or foreign keys with actions, were made since the table was watched: what they change may be published before what they were called for; call watch_table() again'
     end as problem
 from (
@@ -72,7 +72,7 @@ from (
         c.relowner::regrole as table_owner,
         min(p.proowner)::regrole as owner,
         min(t.tgfoid)::regproc::text as functions,
-        webhooks.watch_definition((array_agg(t.tgargs))[1]) as definition,
+        webhooks_private.watch_definition((array_agg(t.tgargs))[1]) as definition,
         exists (select from pg_catalog.pg_subscription_rel s where s.srrelid = t.tgrelid) as is_subscribed,
         bool_and(t.tgenabled in ('O', 'A')) as is_enabled,
         bool_and(t.tgenabled = 'A') as is_always,
@@ -81,7 +81,7 @@ from (
     join pg_catalog.pg_class c on c.oid = t.tgrelid
     join pg_catalog.pg_proc p on p.oid = t.tgfoid
     join pg_catalog.pg_namespace n on n.oid = p.pronamespace
-    where webhooks.is_watch(t)
+    where webhooks_private.is_watch(t)
     group by t.tgrelid, c.relowner
 ) w;
 comment on view webhooks.watched_tables is 'Tables whose changes are published, as webhooks.watch_table() was told, and whether that works.';

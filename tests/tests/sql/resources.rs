@@ -373,7 +373,7 @@ async fn a_resolver_has_its_owner_s_rights() {
         for statement in [
             "select webhooks.register_resource('document', 'public.documents')",
             "select webhooks.unregister_resource('thing')",
-            "select webhooks.call_resolver(1, gen_random_uuid(), gen_random_uuid())",
+            "select webhooks_private.call_resolver(1, gen_random_uuid(), gen_random_uuid())",
             "insert into webhooks.resources values ('x', 'y')",
         ] {
             assert_eq!(who.refused(statement).await.code, "42501", "{statement}");
@@ -549,7 +549,7 @@ async fn registering_waits_its_turn_with_partitions_being_made() {
         "select webhooks.deprecate_event_type('invoice.paid', 'x')",
     ] {
         maker
-            .run("begin; select webhooks.lock_xact(webhooks.change_lock(), 0); lock table webhooks.event_logs in share row exclusive mode")
+            .run("begin; select webhooks_private.lock_xact(webhooks_private.change_lock(), 0); lock table webhooks.event_logs in share row exclusive mode")
             .await;
         let make = async {
             maker.wait_until_blocked(&session).await;

@@ -149,8 +149,8 @@ async fn a_tenant_sees_its_own_and_sets_none() {
             format!("select webhooks.set_tenant_limits('{TENANT}', 1000)"),
             "update webhooks.tenant_limits set max_subscriptions = 1000".to_owned(),
             "delete from webhooks.tenant_limits".to_owned(),
-            format!("select webhooks.meter_events('{OTHER}', 8, 8, 0)"),
-            "select last_value from webhooks.meters_handle".to_owned(),
+            format!("select webhooks_private.meter_events('{OTHER}', 8, 8, 0)"),
+            "select last_value from webhooks_private.meters_handle".to_owned(),
         ] {
             assert_eq!(session.refused(&change).await.code, "42501", "{change}");
         }
