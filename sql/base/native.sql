@@ -13,13 +13,13 @@ as 'MODULE_PATHNAME', 'filter_mismatch_wrapper';
 comment on function webhooks_private.filter_mismatch(text, text, text, uuid) is 'Why an event does not pass a subscription''s event_filters (all keys but jsonpath); null if it does.';
 grant execute on function webhooks_private.filter_mismatch to webhooks_manager;
 
-create function webhooks_private.jsonpath_objection(path text)
+create function webhooks_private.jsonpath_problem(path text)
 returns text
 language c immutable strict parallel safe
-as 'MODULE_PATHNAME', 'jsonpath_objection_wrapper';
-comment on function webhooks_private.jsonpath_objection(text) is
+as 'MODULE_PATHNAME', 'jsonpath_problem_wrapper';
+comment on function webhooks_private.jsonpath_problem(text) is
     'Why a subscription may not filter by a path, which is given as PostgreSQL writes it (path::jsonpath::text); null if it may. Publishers evaluate it in their transactions: what may take longer than in proportion to the event''s size is refused.';
-grant execute on function webhooks_private.jsonpath_objection to webhooks_manager;
+grant execute on function webhooks_private.jsonpath_problem to webhooks_manager;
 
 create function webhooks_private.check_subscription(webhook_url text, webhook_headers text, auth_type text, auth_config text, event_filters text)
 returns void
@@ -184,11 +184,11 @@ as 'MODULE_PATHNAME', 'schema_errors_wrapper';
 comment on function webhooks_private.schema_errors(text, text) is
     'Where data does not fit a JSON Schema, and why: the first ten errors, without the data itself; null if it fits. Both as JSON text; a session compiles a schema once.';
 
-create function webhooks_private.schema_objection(schema text)
+create function webhooks_private.schema_problem(schema text)
 returns text
 language c immutable strict parallel safe
-as 'MODULE_PATHNAME', 'schema_objection_wrapper';
-comment on function webhooks_private.schema_objection(text) is
+as 'MODULE_PATHNAME', 'schema_problem_wrapper';
+comment on function webhooks_private.schema_problem(text) is
     'Why a text is no JSON Schema (drafts 4 to 2020-12, without references to other documents, patterns without look-around and back-references); null if it is one.';
 
 create function webhooks_private.schema_example(schema text)
@@ -228,11 +228,11 @@ as 'MODULE_PATHNAME', 'json_fits_wrapper';
 comment on function webhooks_private.json_fits(jsonb, jsonb, bigint) is
     'Whether neither value is larger than max_bytes as text or nested more than 512 levels deep. Part of match_events().';
 
-create function webhooks_private.json_objection(data jsonb, max_bytes bigint)
+create function webhooks_private.json_problem(data jsonb, max_bytes bigint)
 returns text
 language c immutable parallel safe
-as 'MODULE_PATHNAME', 'json_objection_wrapper';
-comment on function webhooks_private.json_objection(jsonb, bigint) is
+as 'MODULE_PATHNAME', 'json_problem_wrapper';
+comment on function webhooks_private.json_problem(jsonb, bigint) is
     'Why a JSON value may not be published: it is larger than max_bytes as text, or nested more than 512 levels deep; null if it may.';
 
 create function webhooks_private.add_text_size(so_far bigint, event_data jsonb, resource_data jsonb, max_bytes bigint)

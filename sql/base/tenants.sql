@@ -66,7 +66,7 @@ return coalesce(tenant_id = webhooks.current_tenant(), false)
 comment on function webhooks_private.may_access_tenant(uuid) is
     'Whether the caller of a function that runs as its owner may see and write a tenant''s rows.';
 
-create function webhooks_private.refuse_tenant(tenant_id uuid)
+create function webhooks_private.raise_tenant_denied(tenant_id uuid)
 returns boolean
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -83,13 +83,13 @@ begin
               hint = 'One transaction works for one tenant: set the other one with webhooks.set_tenant() in a transaction of its own.';
 end
 $$;
-comment on function webhooks_private.refuse_tenant(uuid) is 'Raises the error for a tenant that may not be accessed.';
-grant execute on function webhooks_private.refuse_tenant to webhooks_publisher, webhooks_manager;
+comment on function webhooks_private.raise_tenant_denied(uuid) is 'Raises the error for a tenant that may not be accessed.';
+grant execute on function webhooks_private.raise_tenant_denied to webhooks_publisher, webhooks_manager;
 
 create function webhooks_private.check_tenant(tenant_id uuid)
 returns boolean
 language sql stable parallel restricted
-return webhooks_private.may_access_tenant(tenant_id) or webhooks_private.refuse_tenant(tenant_id);
+return webhooks_private.may_access_tenant(tenant_id) or webhooks_private.raise_tenant_denied(tenant_id);
 comment on function webhooks_private.check_tenant(uuid) is
     'True, or an error if the caller of a function that runs as its owner may not see and write a tenant''s rows.';
 

@@ -2,18 +2,18 @@
 -- filters and schemas, everybody reads descriptions. The triggers a10_check_sizes come first: what checks the values themselves
 -- may take long on large ones. A value that is there and does not change stays, and so does what a restore brings.
 
-create function webhooks_private.refuse_size(name text, size text, most text)
+create function webhooks_private.raise_too_large(name text, size text, most text)
 returns void
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-    raise exception '% is too large: %', refuse_size.name, size
+    raise exception '% is too large: %', raise_too_large.name, size
         using errcode = 'invalid_parameter_value', hint = format('It takes at most %s.', most);
 end
 $$;
-comment on function webhooks_private.refuse_size(text, text, text) is 'Raises the error for a value that is too large. It names sizes, never the value.';
-grant execute on function webhooks_private.refuse_size to webhooks_manager;
+comment on function webhooks_private.raise_too_large(text, text, text) is 'Raises the error for a value that is too large. It names sizes, never the value.';
+grant execute on function webhooks_private.raise_too_large to webhooks_manager;
 
 create function webhooks_private.check_size(name text, value text, former text, max_bytes integer)
 returns void
@@ -23,7 +23,7 @@ as $$
 begin
     -- What is stored elsewhere is not read for its size.
     if octet_length(value) > max_bytes and value is distinct from former then
-        perform webhooks_private.refuse_size(check_size.name, octet_length(value) || ' bytes', max_bytes || ' bytes');
+        perform webhooks_private.raise_too_large(check_size.name, octet_length(value) || ' bytes', max_bytes || ' bytes');
     end if;
 end
 $$;
@@ -37,7 +37,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
     if value is not null and webhooks_private.json_text_size(value, max_bytes) is null and value is distinct from former then
-        perform webhooks_private.refuse_size(check_size.name, format('more than %s bytes as text', max_bytes), max_bytes || ' bytes as text');
+        perform webhooks_private.raise_too_large(check_size.name, format('more than %s bytes as text', max_bytes), max_bytes || ' bytes as text');
     end if;
 end
 $$;
@@ -51,7 +51,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
     if entries > most then
-        perform webhooks_private.refuse_size(check_count.name, entries || ' entries', most || ' entries');
+        perform webhooks_private.raise_too_large(check_count.name, entries || ' entries', most || ' entries');
     end if;
 end
 $$;

@@ -65,7 +65,7 @@ begin
     end if;
     return null;
 exception when lock_not_available then
-    perform webhooks_private.refuse_busy_log();
+    perform webhooks_private.raise_busy_log();
     return null;
 end
 $$;
@@ -83,16 +83,16 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-    objection text;
+    problem text;
     errors text[];
 begin
     -- A restore brings what was accepted once.
     if webhooks_private.is_restoring() then
         return new;
     end if;
-    objection := webhooks_private.schema_objection(new.schema::text);
-    if objection is not null then
-        raise exception 'invalid schema of % (version %): %', new.name, new.version, objection
+    problem := webhooks_private.schema_problem(new.schema::text);
+    if problem is not null then
+        raise exception 'invalid schema of % (version %): %', new.name, new.version, problem
             using errcode = 'invalid_parameter_value',
                   hint = 'Give a JSON Schema, draft 4 to 2020-12. It can''t refer to other documents, and patterns can''t look around or back, since publishers wait for them; nor can many sub-schemas look at one value.';
     end if;

@@ -64,7 +64,7 @@ begin
     from webhooks.webhook_subscriptions s where s.id = preview_request.subscription_id;
     if subscription_id is not null then
         if not found then
-            perform webhooks_private.refuse_subscription(subscription_id);
+            perform webhooks_private.raise_unknown_subscription(subscription_id);
         end if;
         if subscription.tenant_id <> event.tenant_id then
             raise exception 'subscription % is another tenant''s than event %', subscription_id, event_id
@@ -118,7 +118,7 @@ begin
     into subscription
     from webhooks.webhook_subscriptions s where s.id = preview_payload.subscription_id;
     if not found then
-        perform webhooks_private.refuse_subscription(subscription_id);
+        perform webhooks_private.raise_unknown_subscription(subscription_id);
     end if;
     if preview_payload.event_id is not null then
         select e.event_type::text, e.is_test, r.headers, r.body into request

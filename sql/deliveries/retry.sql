@@ -49,7 +49,7 @@ $$;
 comment on function webhooks_private.redeliver(uuid[], uuid[], uuid[]) is
     'Queues events once more, in the order given, and links each new delivery to the one that it repeats, if any. Left out are events that are gone, have expired or are another tenant''s. Returns the new deliveries. For functions that have checked the tenant.';
 
-create function webhooks_private.refuse_delivery(id uuid)
+create function webhooks_private.raise_unknown_delivery(id uuid)
 returns void
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -60,8 +60,8 @@ begin
               hint = 'Deliveries are listed by: select id, delivery_status, attempted_at from webhooks.webhook_delivery_logs where subscription_id = ...;';
 end
 $$;
-comment on function webhooks_private.refuse_delivery(uuid) is 'Raises the error for a delivery that there is not, or not for the caller.';
-grant execute on function webhooks_private.refuse_delivery to webhooks_manager;
+comment on function webhooks_private.raise_unknown_delivery(uuid) is 'Raises the error for a delivery that there is not, or not for the caller.';
+grant execute on function webhooks_private.raise_unknown_delivery to webhooks_manager;
 
 create function webhooks.retry_delivery(delivery_id uuid)
 returns uuid
@@ -85,7 +85,7 @@ begin
         order by a.delivery_attempt desc limit 1;
     end if;
     if not found or not webhooks_private.may_access_tenant(old.tenant_id) then
-        perform webhooks_private.refuse_delivery(delivery_id);
+        perform webhooks_private.raise_unknown_delivery(delivery_id);
     end if;
 
     if old.is_outstanding then

@@ -42,7 +42,7 @@ begin
         from webhooks.webhook_delivery_logs l
         where l.id = wait_for_delivery.delivery_id;
         if not found then
-            perform webhooks_private.refuse_delivery(wait_for_delivery.delivery_id);
+            perform webhooks_private.raise_unknown_delivery(wait_for_delivery.delivery_id);
         end if;
         -- Nothing will happen before its next attempt, either.
         exit when delivery.is_final or clock_timestamp() >= give_up_at or delivery.next_retry_at > give_up_at;

@@ -64,7 +64,7 @@ begin
         or least(deliver_after, expires_at) < timestamptz '1970-01-01 00:00Z'
         or deliver_after >= timestamptz '10000-01-01 00:00Z' or expires_at <= deliver_after
     then
-        perform webhooks_private.refuse_event(event_type, '', null, environment, null, null, deliver_after, expires_at, null, null);
+        perform webhooks_private.raise_invalid_event(event_type, '', null, environment, null, null, deliver_after, expires_at, null, null);
     end if;
     return true;
 end
@@ -72,7 +72,7 @@ $$;
 comment on function webhooks_private.check_arguments(uuid, text, text, jsonb, text, text, text, text, text, text, text, timestamptz, timestamptz) is
     'True, or an error that names the first argument of publish_event() that no event can have. Part of publish_event(), which calls it only if something looks wrong.';
 
-create function webhooks_private.refuse_publication(event_type text, event_category text)
+create function webhooks_private.raise_not_published(event_type text, event_category text)
 returns boolean
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -80,9 +80,9 @@ as $$
 declare
     known record;
 begin
-    select t.name, t.category into known from webhooks.event_types t where t.name = refuse_publication.event_type;
+    select t.name, t.category into known from webhooks.event_types t where t.name = raise_not_published.event_type;
     if not found then
-        perform webhooks_private.refuse_event_type(event_type);
+        perform webhooks_private.raise_unknown_event_type(event_type);
     elsif event_category <> known.category then
         raise exception 'event_category is %', case when event_category ~ '^[a-z0-9_]{1,50}$'
                 then format('"%s", not that of %s', event_category, known.name) else 'no category' end
@@ -95,4 +95,4 @@ begin
               hint = 'Triggers of webhooks.event_logs are disabled, or a trigger or rule of your own takes its rows away. Enable ours: alter table webhooks.event_logs enable always trigger a30_match_events;';
 end
 $$;
-comment on function webhooks_private.refuse_publication(text, text) is 'Raises the error for an event that was not inserted or not matched. Part of publish_event().';
+comment on function webhooks_private.raise_not_published(text, text) is 'Raises the error for an event that was not inserted or not matched. Part of publish_event().';

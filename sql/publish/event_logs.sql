@@ -72,7 +72,7 @@ comment on table webhooks_private.event_logs_default is 'Events whose id falls i
 
 select pg_catalog.pg_extension_config_dump('webhooks_private.event_logs_default', '');
 
-create function webhooks_private.refuse_busy_log()
+create function webhooks_private.raise_busy_log()
 returns void
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -83,5 +83,5 @@ begin
               hint = 'What is registered or limited first, and what is the last to go, changes the triggers of event_logs. See pg_stat_activity for who holds it, and try again when that is done.';
 end
 $$;
-comment on function webhooks_private.refuse_busy_log() is
+comment on function webhooks_private.raise_busy_log() is
     'Raises the error of who would have to wait for a lock on event_logs for long: publishers would wait behind. Part of the triggers that make and drop triggers of it.';

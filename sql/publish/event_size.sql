@@ -9,23 +9,23 @@ as $$
 #variable_conflict use_variable
 declare
     most constant bigint := webhooks_private.setting('max_event_data_bytes');
-    objection text := webhooks_private.json_objection(event_data, most);
+    problem text := webhooks_private.json_problem(event_data, most);
     name text := 'event_data';
     done boolean;
 begin
-    if objection is null then
+    if problem is null then
         name := 'resource_data';
-        objection := webhooks_private.json_objection(resource_data, most);
+        problem := webhooks_private.json_problem(resource_data, most);
     end if;
-    if objection is null then
+    if problem is null then
         return;
     end if;
     -- This function, match_events(), and the statements that call them, which are long.
     done := webhooks_private.omit_context(4);
-    raise exception '% is %', name, objection
+    raise exception '% is %', name, problem
         using errcode = 'program_limit_exceeded', schema = 'webhooks', table = 'event_logs', column = name,
               hint = case
-                  when starts_with(objection, 'larger')
+                  when starts_with(problem, 'larger')
                       then 'The setting max_event_data_bytes is the limit, up to 67108864. Publish a reference to the data instead, or have the DBA raise the setting.'
                   else 'Parsers of receivers take no more. Publish flatter data.'
               end;

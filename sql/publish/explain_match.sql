@@ -18,9 +18,9 @@ begin atomic
                     then format('subscribed_events %s does not cover %s', s.subscribed_events, explain_match.event_type)
                 when explain_match.environment is not null and s.environment <> explain_match.environment
                     then format('environment is %s, the event''s is %s', s.environment, explain_match.environment)
-                when webhooks_private.jsonpath_objection((s.event_filters ->> 'jsonpath')::jsonpath::text) is not null
+                when webhooks_private.jsonpath_problem((s.event_filters ->> 'jsonpath')::jsonpath::text) is not null
                     then format('event_filters.jsonpath %s is refused: %s', s.event_filters ->> 'jsonpath',
-                                webhooks_private.jsonpath_objection((s.event_filters ->> 'jsonpath')::jsonpath::text))
+                                webhooks_private.jsonpath_problem((s.event_filters ->> 'jsonpath')::jsonpath::text))
                 when s.event_filters ? 'jsonpath'
                     and not webhooks_private.jsonpath_matches(explain_match.event_data, (s.event_filters ->> 'jsonpath')::jsonpath)
                     then format('event_filters.jsonpath %s does not hold', s.event_filters ->> 'jsonpath')

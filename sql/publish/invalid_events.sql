@@ -1,4 +1,4 @@
-create function webhooks_private.refuse_event_type(event_type text)
+create function webhooks_private.raise_unknown_event_type(event_type text)
 returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -18,9 +18,9 @@ begin
               end;
 end
 $$;
-comment on function webhooks_private.refuse_event_type(text) is 'Raises the error for an unknown event type.';
+comment on function webhooks_private.raise_unknown_event_type(text) is 'Raises the error for an unknown event type.';
 
-create function webhooks_private.refuse_event(
+create function webhooks_private.raise_invalid_event(
     event_type text, category text, event_category text, environment text, created_at timestamptz, processed_at timestamptz,
     deliver_after timestamptz, expires_at timestamptz, idempotency_key text, ordering_key text
 )
@@ -35,7 +35,7 @@ declare
     done constant boolean := webhooks_private.omit_context(2);
 begin
     if category is null then
-        perform webhooks_private.refuse_event_type(event_type);
+        perform webhooks_private.raise_unknown_event_type(event_type);
     end if;
     if event_category <> category and event_category !~ '^[a-z0-9_]+$' then
         raise exception 'event_category is no category'
@@ -60,5 +60,5 @@ begin
               hint = format('It takes %s.', invalid.takes);
 end
 $$;
-comment on function webhooks_private.refuse_event(text, text, text, text, timestamptz, timestamptz, timestamptz, timestamptz, text, text) is
+comment on function webhooks_private.raise_invalid_event(text, text, text, text, timestamptz, timestamptz, timestamptz, timestamptz, text, text) is
     'Raises the error for an event that match_events() finds invalid. category: that of its type; null: the type is unknown.';

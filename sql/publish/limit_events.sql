@@ -46,7 +46,7 @@ end
 $$;
 comment on function webhooks_private.count_outstanding(uuid, bigint) is 'How many deliveries of a tenant are outstanding; beyond up_to it does not go on counting.';
 
-create function webhooks_private.refuse_outstanding(tenant_id uuid, maximum bigint)
+create function webhooks_private.raise_too_many_outstanding(tenant_id uuid, maximum bigint)
 returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -58,7 +58,7 @@ begin
                             'or have an operator raise the limit: select webhooks.set_tenant_limits(%L, max_outstanding_deliveries => ...);', tenant_id);
 end
 $$;
-comment on function webhooks_private.refuse_outstanding(uuid, bigint) is 'Raises the error for a tenant with too many outstanding deliveries.';
+comment on function webhooks_private.raise_too_many_outstanding(uuid, bigint) is 'Raises the error for a tenant with too many outstanding deliveries.';
 
 create function webhooks_private.check_outstanding(tenant_id uuid)
 returns void
@@ -69,7 +69,7 @@ declare
     maximum constant bigint := (webhooks_private.limits_of(tenant_id)).max_outstanding_deliveries;
 begin
     if maximum > 0 and webhooks_private.count_outstanding(tenant_id, maximum) >= maximum then
-        perform webhooks_private.refuse_outstanding(tenant_id, maximum);
+        perform webhooks_private.raise_too_many_outstanding(tenant_id, maximum);
     end if;
 end
 $$;
@@ -103,11 +103,11 @@ begin
                 tenant_id, outstanding, max_outstanding, (extract(epoch from clock_timestamp() - begun) * 1000000)::bigint);
             if outstanding >= max_outstanding then
                 perform webhooks_private.undo_metering();
-                perform webhooks_private.refuse_outstanding(tenant_id, max_outstanding);
+                perform webhooks_private.raise_too_many_outstanding(tenant_id, max_outstanding);
             end if;
         elsif answer = 'outstanding' then
             perform webhooks_private.undo_metering();
-            perform webhooks_private.refuse_outstanding(tenant_id, max_outstanding);
+            perform webhooks_private.raise_too_many_outstanding(tenant_id, max_outstanding);
         elsif events > per_minute then
             perform webhooks_private.undo_metering();
             raise exception '% events at once are more than the limit of tenant %, % per minute', events, tenant_id, per_minute

@@ -19,7 +19,7 @@ exception when data_exception or syntax_error_or_access_rule_violation or featur
     return false;
 end
 $$;
-comment on function webhooks_private.jsonpath_matches(jsonb, jsonpath) is 'True if a predicate path holds or any other path finds something. Errors in the path count as false: a subscriber can''t make a publisher fail. Dates and times without a time zone are in UTC, whatever the session''s settings are. How long it may take is bounded where the path is written: see jsonpath_objection().';
+comment on function webhooks_private.jsonpath_matches(jsonb, jsonpath) is 'True if a predicate path holds or any other path finds something. Errors in the path count as false: a subscriber can''t make a publisher fail. Dates and times without a time zone are in UTC, whatever the session''s settings are. How long it may take is bounded where the path is written: see jsonpath_problem().';
 grant execute on function webhooks_private.jsonpath_matches to webhooks_manager;
 
 create function webhooks_private.match_events()
@@ -71,7 +71,7 @@ begin
                       or least(n.created_at, n.processed_at, n.deliver_after, n.expires_at) < timestamptz '1970-01-01 00:00Z'
                       or greatest(n.created_at, n.processed_at, n.deliver_after) >= timestamptz '10000-01-01 00:00Z'
                       or n.expires_at <= n.deliver_after
-                    then webhooks_private.refuse_event(n.event_type, t.category, n.event_category, n.environment, n.created_at,
+                    then webhooks_private.raise_invalid_event(n.event_type, t.category, n.event_category, n.environment, n.created_at,
                                                n.processed_at, n.deliver_after, n.expires_at, n.idempotency_key, n.ordering_key)
                     -- Before any of it is made text. What is so small is never refused: it costs no look at the setting.
                     when not webhooks_private.json_fits(n.event_data, n.resource_data, 65536)

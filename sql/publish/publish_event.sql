@@ -41,7 +41,7 @@ begin
             publish_event.expires_at);
     end if;
     if not webhooks_private.may_access_tenant(publish_event.tenant_id) then
-        done := webhooks_private.refuse_tenant(publish_event.tenant_id);
+        done := webhooks_private.raise_tenant_denied(publish_event.tenant_id);
     end if;
     if publish_event.idempotency_key is not null then
         first_id := webhooks_private.claim_idempotency_key(
@@ -65,7 +65,7 @@ begin
     from webhooks.event_types t
     where t.name = publish_event.event_type and coalesce(publish_event.event_category, t.category) = t.category;
     if not found or webhooks_private.counted_matches() = matches then
-        done := webhooks_private.refuse_publication(publish_event.event_type, publish_event.event_category);
+        done := webhooks_private.raise_not_published(publish_event.event_type, publish_event.event_category);
     end if;
     return new_id;
 end

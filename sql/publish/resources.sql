@@ -83,7 +83,7 @@ begin
     end if;
     return null;
 exception when lock_not_available then
-    perform webhooks_private.refuse_busy_log();
+    perform webhooks_private.raise_busy_log();
     return null;
 end
 $$;

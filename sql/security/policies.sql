@@ -15,9 +15,9 @@ begin
         'webhooks.restored_events'
     ] loop
         execute format('alter table %s enable row level security', relation);
-        -- refuse_tenant(): an error that says what to do, instead of PostgreSQL's.
+        -- raise_tenant_denied(): an error that says what to do, instead of PostgreSQL's.
         execute format('create policy own_tenant on %s using (%s)
-                        with check (%2$s or webhooks_private.refuse_tenant(tenant_id))', relation, is_own);
+                        with check (%2$s or webhooks_private.raise_tenant_denied(tenant_id))', relation, is_own);
         -- Policies are joined by OR: with this one nothing of the others is left to evaluate.
         execute format('create policy all_tenants on %s to webhooks_all_tenants using (true) with check (true)', relation);
     end loop;

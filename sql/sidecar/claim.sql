@@ -1,7 +1,7 @@
 -- Claiming is a plain read: owning the shard is the claim. It walks the subscriptions that have ready rows
 -- (a loose index scan) and takes a few rows of each, so no backlog hides another one.
 
-create function webhooks_private.read_objection(event_id uuid)
+create function webhooks_private.read_problem(event_id uuid)
 returns text
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -12,7 +12,7 @@ declare
     most constant bigint := 67108864;
     event record;
 begin
-    select e.* into event from webhooks.event_logs e where e.id = read_objection.event_id limit 1;
+    select e.* into event from webhooks.event_logs e where e.id = read_problem.event_id limit 1;
     perform octet_length(concat(event.event_type, event.event_category, event.event_name, event.event_version,
                                 event.resource_type, event.session_id, event.request_id, event.source_ip));
     -- What is larger is none of this function's business: sum_text_size() tells it.
@@ -30,7 +30,7 @@ exception when internal_error or system_error or data_exception or syntax_error_
     return format('its data can''t be read (SQLSTATE %s)', sqlstate);
 end
 $$;
-comment on function webhooks_private.read_objection(uuid) is
+comment on function webhooks_private.read_problem(uuid) is
     'Why an event can''t be read, if its row is damaged: it reads it as a claim does, by itself. Null if it can. Part of claim_deliveries().';
 
 create function webhooks_private.ordered_deliveries(
@@ -278,7 +278,7 @@ begin
         from unnest(ids, are_newcomers, their_shards, attempts, lanes, subscriptions, events, expiries, versions, tenants)
             as c (id, is_newcomer, shard, attempt, lane, subscription_id, event_log_id, expires_at, version, tenant_id)
         cross join lateral (
-            select case when claim_deliveries.careful then webhooks_private.read_objection(c.event_log_id) end as damage
+            select case when claim_deliveries.careful then webhooks_private.read_problem(c.event_log_id) end as damage
         ) x
         left join lateral (
             select * from webhooks.event_logs e

@@ -2,7 +2,7 @@
 -- as their caller, so that its privileges and row-level security hold. What runs as the owner, here and below, gets at a
 -- subscription through own_subscription(), which checks the tenant.
 
-create function webhooks_private.refuse_subscription(id uuid)
+create function webhooks_private.raise_unknown_subscription(id uuid)
 returns void
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -13,8 +13,8 @@ begin
               hint = 'Those of the tenant that is set are listed by: select id, name from webhooks.list_subscriptions();';
 end
 $$;
-comment on function webhooks_private.refuse_subscription(uuid) is 'Raises the error for a subscription that there is not, or not for the caller.';
-grant execute on function webhooks_private.refuse_subscription to webhooks_manager;
+comment on function webhooks_private.raise_unknown_subscription(uuid) is 'Raises the error for a subscription that there is not, or not for the caller.';
+grant execute on function webhooks_private.raise_unknown_subscription to webhooks_manager;
 
 create function webhooks.get_subscription(id uuid)
 returns webhooks.subscription_settings
@@ -26,7 +26,7 @@ declare
 begin
     select s.* into subscription from webhooks.subscription_settings s where s.id = get_subscription.id;
     if not found then
-        perform webhooks_private.refuse_subscription(id);
+        perform webhooks_private.raise_unknown_subscription(id);
     end if;
     return subscription;
 end
@@ -60,7 +60,7 @@ declare
 begin
     select s.* into subscription from webhooks.webhook_subscriptions s where s.id = own_subscription.subscription_id;
     if not found or not webhooks_private.may_access_tenant(subscription.tenant_id) then
-        perform webhooks_private.refuse_subscription(subscription_id);
+        perform webhooks_private.raise_unknown_subscription(subscription_id);
     end if;
     return subscription;
 end

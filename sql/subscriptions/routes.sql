@@ -34,7 +34,7 @@ begin
            (subscription.event_filters ->> 'jsonpath')::jsonpath
     from (select distinct jsonb_array_elements_text(subscription.subscribed_events) as pattern) p
     -- What a restore brought and would be refused now must not keep publishers waiting: it matches nothing.
-    where webhooks_private.jsonpath_objection((subscription.event_filters ->> 'jsonpath')::jsonpath::text) is null
+    where webhooks_private.jsonpath_problem((subscription.event_filters ->> 'jsonpath')::jsonpath::text) is null
       -- A pattern that a wider one of the same subscription covers would deliver twice.
       and (p.pattern = '*'
            or not (subscription.subscribed_events ? '*'
@@ -57,7 +57,7 @@ begin
         from webhooks.webhook_subscriptions s
         where s.is_active and s.is_enabled and s.subscribed_events <> '[]'
           and not exists (select from webhooks_private.subscription_routes r where r.subscription_id = s.id)
-          and webhooks_private.jsonpath_objection((s.event_filters ->> 'jsonpath')::jsonpath::text) is null
+          and webhooks_private.jsonpath_problem((s.event_filters ->> 'jsonpath')::jsonpath::text) is null
         -- Who changes one just then derives its routes.
         for no key update of s skip locked
     loop

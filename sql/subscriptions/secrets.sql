@@ -139,7 +139,7 @@ begin
     select coalesce(s.auth_type, 'none') into found_type
     from webhooks.webhook_subscriptions s where s.id = renew_secret.subscription_id for update;
     if not found then
-        perform webhooks_private.refuse_subscription(subscription_id);
+        perform webhooks_private.raise_unknown_subscription(subscription_id);
     end if;
     if found_type <> 'signature' then
         raise exception 'subscription % has auth_type %, which has no signing secret', subscription_id, found_type

@@ -41,7 +41,7 @@ as $$
 declare
     pattern text;
     invalid record;
-    objection text;
+    problem text;
     new_delays constant integer[] := webhooks_private.retry_delays(new.retry_schedule);
 begin
     if tg_op = 'UPDATE' then
@@ -106,14 +106,14 @@ begin
         perform webhooks_private.check_subscription(new.webhook_url, new.webhook_headers::text, new.auth_type, new.auth_config::text, new.event_filters::text);
         if new.event_filters ? 'jsonpath' then
             begin
-                objection := webhooks_private.jsonpath_objection((new.event_filters ->> 'jsonpath')::jsonpath::text);
+                problem := webhooks_private.jsonpath_problem((new.event_filters ->> 'jsonpath')::jsonpath::text);
             exception when data_exception or syntax_error or feature_not_supported then
                 raise exception 'invalid event_filters: jsonpath "%": %', new.event_filters ->> 'jsonpath', sqlerrm
                     using errcode = 'invalid_parameter_value',
                           hint = 'Write an SQL/JSON path, for example $.amount ? (@ > 100); try it with jsonb_path_query().';
             end;
-            if objection is not null then
-                raise exception 'invalid event_filters: jsonpath "%": %', left(new.event_filters ->> 'jsonpath', 1000), objection
+            if problem is not null then
+                raise exception 'invalid event_filters: jsonpath "%": %', left(new.event_filters ->> 'jsonpath', 1000), problem
                     using errcode = 'invalid_parameter_value',
                           hint = 'Publishers evaluate it for each event, so it has at most 1000 characters and takes time in proportion to the event. '
                                  'Compare with a value that is written out; or, to compare two values of the event, each a single one, begin the path with strict.';

@@ -175,7 +175,7 @@ comment on function webhooks_private.watch_ids(regclass, jsonb) is
     'The columns that identify a row of a watched table: the one given, or the primary key''s without the tenant. Part of watch_table().';
 grant execute on function webhooks_private.watch_ids to webhooks_publisher;
 
-create function webhooks_private.watch_ids_objection(target regclass, id_columns text[], tenant_column text)
+create function webhooks_private.watch_ids_problem(target regclass, id_columns text[], tenant_column text)
 returns text
 language sql stable
 set search_path = pg_catalog, pg_temp
@@ -199,9 +199,9 @@ begin atomic
         ) then format('%s is not unique', array_to_string(id_columns, ', '))
     end;
 end;
-comment on function webhooks_private.watch_ids_objection(regclass, text[], text) is
+comment on function webhooks_private.watch_ids_problem(regclass, text[], text) is
     'Why these columns can''t tell which old and which new row of an UPDATE belong together; null if they can. Part of watch_table().';
-grant execute on function webhooks_private.watch_ids_objection to webhooks_publisher;
+grant execute on function webhooks_private.watch_ids_problem to webhooks_publisher;
 
 create function webhooks_private.has_other_triggers(target regclass)
 returns boolean
@@ -237,7 +237,7 @@ declare
         where a.attrelid = target and a.attnum > 0 and not a.attisdropped and a.attgenerated <> 'v' order by a.attnum);
     definition jsonb := case when given ? 'tenant_id' then given - 'tenant_column' else given end;
     ids text[];
-    objection text;
+    problem text;
 begin
     perform webhooks_private.check_watch_bounds(definition);
     perform webhooks_private.check_watch_events(target, definition);
@@ -251,9 +251,9 @@ begin
     end if;
     ids := webhooks_private.watch_ids(target, definition);
     if definition ? 'on_update' or definition ? 'on_change' then
-        objection := webhooks_private.watch_ids_objection(target, ids, definition ->> 'tenant_column');
-        if objection is not null then
-            raise exception 'updates of table % can''t be watched: %', target, objection
+        problem := webhooks_private.watch_ids_problem(target, ids, definition ->> 'tenant_column');
+        if problem is not null then
+            raise exception 'updates of table % can''t be watched: %', target, problem
                 using errcode = 'invalid_table_definition',
                       hint = 'Old and new row are matched by their id, within the tenant. Give the table a primary key, or name in id_column a column that is unique and not null.';
         end if;

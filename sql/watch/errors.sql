@@ -1,4 +1,4 @@
-create function webhooks_private.missing_tenant(table_name text, column_name text)
+create function webhooks_private.raise_missing_tenant(table_name text, column_name text)
 returns uuid
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -9,8 +9,8 @@ begin
               hint = format('Give it a tenant, or leave such rows out by a condition of webhooks.watch_table(): coalesce(new.%I, old.%1$I) is not null.', column_name);
 end
 $$;
-comment on function webhooks_private.missing_tenant(text, text) is 'Raises the error of a watched row without a tenant.';
-grant execute on function webhooks_private.missing_tenant to webhooks_publisher;
+comment on function webhooks_private.raise_missing_tenant(text, text) is 'Raises the error of a watched row without a tenant.';
+grant execute on function webhooks_private.raise_missing_tenant to webhooks_publisher;
 
 create function webhooks_private.is_too_large(table_name text, column_names text[], bytes bigint[])
 returns boolean
@@ -38,7 +38,7 @@ comment on function webhooks_private.is_too_large(text, text[], bigint[]) is
     'Raises the error of a value that is too large to be part of an event; false or null: none is. Part of what watch_table() makes.';
 grant execute on function webhooks_private.is_too_large to webhooks_publisher;
 
-create function webhooks_private.refuse_ambiguous_changes(target regclass)
+create function webhooks_private.raise_ambiguous_changes(target regclass)
 returns void
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -49,11 +49,11 @@ begin
               hint = format('Watch each row by itself: webhooks.watch_table(%L, ..., per_row => true);', target::text);
 end
 $$;
-comment on function webhooks_private.refuse_ambiguous_changes(regclass) is
+comment on function webhooks_private.raise_ambiguous_changes(regclass) is
     'Raises the error of a statement whose old and new rows can''t be paired. Part of what watch_table() makes.';
-grant execute on function webhooks_private.refuse_ambiguous_changes to webhooks_publisher;
+grant execute on function webhooks_private.raise_ambiguous_changes to webhooks_publisher;
 
-create function webhooks_private.report_broken_watch(target regclass, definition text, functions text[])
+create function webhooks_private.raise_broken_watch(target regclass, definition text, functions text[])
 returns void
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -85,6 +85,6 @@ begin
               hint = format('Call webhooks.watch_table(%L, ...) again for the table as it is now, or end the watch: select webhooks.unwatch_table(%1$L);', target::text);
 end
 $$;
-comment on function webhooks_private.report_broken_watch(regclass, text, text[]) is
+comment on function webhooks_private.raise_broken_watch(regclass, text, text[]) is
     'Raises the error of a watched table whose functions are gone (a column was dropped with CASCADE, or the schema was renamed) or no longer the only ones of their names.';
-grant execute on function webhooks_private.report_broken_watch to webhooks_publisher;
+grant execute on function webhooks_private.raise_broken_watch to webhooks_publisher;

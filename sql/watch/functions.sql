@@ -169,7 +169,7 @@ begin
     end if;
     tenant := coalesce(
         quote_literal(definition ->> 'tenant_id') || '::uuid',
-        format('coalesce(case when %s then old.%I else new.%2$I end, webhooks_private.missing_tenant(%L, %2$L))',
+        format('coalesce(case when %s then old.%I else new.%2$I end, webhooks_private.raise_missing_tenant(%L, %2$L))',
                is_gone, definition ->> 'tenant_column', target));
     if cardinality(ids) = 1 then
         id_member := format('''id'', ' || of_row || ', ', is_gone, format('to_jsonb(old.%I)', ids[1]), format('to_jsonb(new.%I)', ids[1]));

@@ -96,12 +96,12 @@ begin
             if exists (select from pg_constraint k where k.conrelid = tg_relid and k.contype = ''f''
                        and (k.confupdtype in (''c'', ''n'', ''d'') or k.confdeltype in (''n'', ''d''))) then
                 if to_regproc(%3$L) is null then
-                    perform webhooks_private.report_broken_watch(tg_relid, tg_argv[0], array[%3$L]);
+                    perform webhooks_private.raise_broken_watch(tg_relid, tg_argv[0], array[%3$L]);
                 end if;
                 if exists (select from old_rows r cross join lateral %3$s(r.*) v group by %4$s having count(*) > 1)
                     or exists (select from new_rows r cross join lateral %3$s(r.*) v group by %4$s having count(*) > 1) then
                     if (select count(*) from old_rows) <> (select count(*) from new_rows) then
-                        perform webhooks_private.refuse_ambiguous_changes(tg_relid);
+                        perform webhooks_private.raise_ambiguous_changes(tg_relid);
                     end if;%5$s
                     return null;
                 end if;
@@ -199,7 +199,7 @@ begin
     end if;', format('
     -- Null if there are two of a name, also: then which one is called might be anybody''s choice.
     if %s or tg_op = ''UPDATE'' and to_regproc(%L) is null then
-        perform webhooks_private.report_broken_watch(tg_relid, tg_argv[0], %L);
+        perform webhooks_private.raise_broken_watch(tg_relid, tg_argv[0], %L);
     end if;', (select string_agg(format('to_regproc(%L) is null', c), ' or ') from unnest(checked) c), functions[3], checked || functions[3]),
         case when (definition -> 'per_row')::boolean then webhooks_private.watch_row_body(functions, is_wide)
              else webhooks_private.watch_statement_body(functions, keys, is_wide) end, '

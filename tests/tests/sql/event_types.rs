@@ -369,9 +369,9 @@ async fn the_native_functions_take_what_comes() {
         ),
         ("schema_errors(null, '{}')", "null"),
         ("schema_errors('{}', null)", "null"),
-        ("schema_objection('{}')", "null"),
+        ("schema_problem('{}')", "null"),
         (
-            "schema_objection('{')",
+            "schema_problem('{')",
             "it can't be read: value or end of sequence expected",
         ),
         ("schema_example('{\"const\": 3}')", "3"),
