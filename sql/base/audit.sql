@@ -27,20 +27,26 @@ create table webhooks.audit_log (
 ) partition by range (id);
 comment on table webhooks.audit_log is
     'Who changed what, and when; nobody but a superuser can change or delete a row. Ids tell the time: id > webhooks.uuid_v7_floor(now() - interval ''1 day'') reads what is new and nothing else.';
-comment on column webhooks.audit_log.id is 'UUIDv7.';
-comment on column webhooks.audit_log.occurred_at is 'When it was done (not when its transaction began).';
-comment on column webhooks.audit_log.tenant_id is 'Whose object; null: nobody''s in particular, such as settings and event types.';
-comment on column webhooks.audit_log.action is 'For example created, updated, deleted, enabled, disabled, retried, replayed, cancelled, tested, granted, revoked, adopted, released.';
-comment on column webhooks.audit_log.object_type is 'For example subscription, event_type, setting, limits (of the tenant that object_id names), delivery, all_tenants (granted to the role that object_id names), database.';
-comment on column webhooks.audit_log.object_id is 'Its id or name.';
-comment on column webhooks.audit_log.before is 'Before the change: of an update what changed, of a deletion all. Secrets show as "[redacted]", and so does what follows the host in webhook_url; of webhook_headers, auth_config and template_secrets, too, an update has only the keys that changed.';
-comment on column webhooks.audit_log.after is 'The same after the change; what was done, where nothing was changed.';
-comment on column webhooks.audit_log.reason is 'Why, if the system did it: for example why it disabled a subscription.';
+comment on column webhooks.audit_log.id is 'Entry id (UUIDv7).';
+comment on column webhooks.audit_log.occurred_at is 'Time of the change, not of the beginning of its transaction.';
+comment on column webhooks.audit_log.tenant_id is
+    'Tenant of the object; null: the object is of no tenant, such as a setting or an event type.';
+comment on column webhooks.audit_log.action is
+    'For example created, updated, deleted, enabled, disabled, retried, replayed, cancelled, tested, granted, revoked, adopted, released.';
+comment on column webhooks.audit_log.object_type is
+    'For example subscription, event_type, setting, limits (object_id is the tenant), delivery, all_tenants (object_id is the role), database.';
+comment on column webhooks.audit_log.object_id is 'Id or name of the object.';
+comment on column webhooks.audit_log.before is
+    'State before the change: of an update the changed columns, of a deletion all. Secrets are "[redacted]", and so is everything after the host in webhook_url. Of webhook_headers, auth_config and template_secrets an update shows only the changed keys.';
+comment on column webhooks.audit_log.after is
+    'State after the change, as in before; for an action that changes no row, its parameters.';
+comment on column webhooks.audit_log.reason is
+    'Reason, if the system made the change, such as why it disabled a subscription.';
 comment on column webhooks.audit_log.session_role is 'Role that logged in.';
-comment on column webhooks.audit_log.acting_role is 'Role that it acted as (SET ROLE).';
-comment on column webhooks.audit_log.user_id is 'The application''s user: the setting webhooks.user_id.';
-comment on column webhooks.audit_log.request_id is 'The application''s request: the setting webhooks.request_id.';
-comment on column webhooks.audit_log.client_address is 'Address of the database''s client; null: a local socket.';
+comment on column webhooks.audit_log.acting_role is 'Role in effect, as SET ROLE left it.';
+comment on column webhooks.audit_log.user_id is 'User of the application: the setting webhooks.user_id.';
+comment on column webhooks.audit_log.request_id is 'Request of the application: the setting webhooks.request_id.';
+comment on column webhooks.audit_log.client_address is 'Address of the client of the database; null: a local socket.';
 grant select on webhooks.audit_log to webhooks_auditor;
 
 create table webhooks_private.audit_log_template (

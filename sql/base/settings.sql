@@ -8,8 +8,9 @@ create table webhooks_private.setting_overrides (
 );
 comment on table webhooks_private.setting_overrides is 'Settings that differ from their default. Read webhooks.settings; write with set_setting() and reset_setting().';
 comment on column webhooks_private.setting_overrides.name is 'Name of the setting.';
-comment on column webhooks_private.setting_overrides.value is 'Its value, in the unit that webhooks.settings says; null: it is a text.';
-comment on column webhooks_private.setting_overrides.text_value is 'Its value, if that is a text.';
+comment on column webhooks_private.setting_overrides.value is
+    'Value, in the unit that webhooks.settings shows; null: the setting is a text.';
+comment on column webhooks_private.setting_overrides.text_value is 'Value of a setting that is a text.';
 select pg_catalog.pg_extension_config_dump('webhooks_private.setting_overrides', '');
 grant select on webhooks_private.setting_overrides to webhooks_manager, webhooks_monitor;
 
@@ -102,14 +103,15 @@ from webhooks_private.text_setting_definitions() d
 left join webhooks_private.setting_overrides o on o.name = d.name;
 comment on view webhooks.settings is 'Settings in force, with unit, default, range and meaning. Change with webhooks.set_setting(name, value).';
 comment on column webhooks.settings.name is 'Name of the setting.';
-comment on column webhooks.settings.value is 'The value in force; null: it is a text.';
-comment on column webhooks.settings.unit is 'Unit of all its numbers; text: it has none.';
-comment on column webhooks.settings.default_value is 'The value unless set.';
+comment on column webhooks.settings.value is 'Value in force; null: the setting is a text.';
+comment on column webhooks.settings.unit is
+    'Unit of value, default_value, min_value and max_value; text: the setting is a text.';
+comment on column webhooks.settings.default_value is 'Value unless it is set.';
 comment on column webhooks.settings.min_value is 'Lowest value.';
 comment on column webhooks.settings.max_value is 'Highest value.';
-comment on column webhooks.settings.description is 'What it is, and why this default.';
-comment on column webhooks.settings.text_value is 'The value in force, if it is a text.';
-comment on column webhooks.settings.default_text is 'The text unless set; null: none.';
+comment on column webhooks.settings.description is 'What the setting does, and why the default is what it is.';
+comment on column webhooks.settings.text_value is 'Value in force of a setting that is a text.';
+comment on column webhooks.settings.default_text is 'Value of a setting that is a text unless it is set; null: none.';
 grant select on webhooks.settings to webhooks_manager, webhooks_monitor;
 
 create function webhooks.set_setting(name text, value bigint)

@@ -24,16 +24,20 @@ cross join lateral webhooks_private.render_request(
     '018f3c6e-5b7a-7c2d-9e4f-1a2b3c4d5e6f', '018f3c6e-0000-7000-8000-000000000001', t.name, t.category, t.name, v.version,
     1767323045000000, v.example::text, null, null, null, null, null, null, null) r;
 comment on view webhooks.event_type_catalogue is 'Every version of every event type, with an example of what receivers get.';
-comment on column webhooks.event_type_catalogue.name is 'The event type.';
-comment on column webhooks.event_type_catalogue.version is 'One of its versions.';
-comment on column webhooks.event_type_catalogue.is_current is 'Whether it is the current one.';
-comment on column webhooks.event_type_catalogue.category is 'Its category.';
-comment on column webhooks.event_type_catalogue.description is 'For people.';
-comment on column webhooks.event_type_catalogue.is_builtin is 'As shipped with the extension.';
-comment on column webhooks.event_type_catalogue.schema is 'JSON Schema that event_data must fit.';
-comment on column webhooks.event_type_catalogue.example is 'Example of event_data: the one registered, or one made from the schema.';
-comment on column webhooks.event_type_catalogue.example_payload is 'The body of a request about it.';
-comment on column webhooks.event_type_catalogue.deprecated_at is 'Since when it should no longer be relied upon.';
-comment on column webhooks.event_type_catalogue.deprecation is 'Why, and what to use instead.';
+comment on column webhooks.event_type_catalogue.name is 'Name of the event type.';
+comment on column webhooks.event_type_catalogue.version is 'Version of the payload.';
+comment on column webhooks.event_type_catalogue.is_current is 'True: the version is the current one of the event type.';
+comment on column webhooks.event_type_catalogue.category is 'Category of the event type.';
+comment on column webhooks.event_type_catalogue.description is 'Description for people.';
+comment on column webhooks.event_type_catalogue.is_builtin is 'True: the event type is as shipped with the extension.';
+comment on column webhooks.event_type_catalogue.schema is
+    'JSON Schema that event_data must fit; null: event_data may be anything.';
+comment on column webhooks.event_type_catalogue.example is
+    'Example of event_data: the registered one, or one made from the schema.';
+comment on column webhooks.event_type_catalogue.example_payload is
+    'Body of a request with the example, in the format envelope.';
+comment on column webhooks.event_type_catalogue.deprecated_at is
+    'Time since which the version is deprecated; null: it is not.';
+comment on column webhooks.event_type_catalogue.deprecation is 'Reason for the deprecation, and what to use instead.';
 -- Event types are no secret to a role that publishes them, subscribes to them or watches over them.
 grant select on webhooks.event_type_catalogue to webhooks_publisher, webhooks_manager, webhooks_monitor;

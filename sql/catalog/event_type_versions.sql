@@ -13,14 +13,19 @@ create table webhooks_private.event_type_versions (
     primary key (name, version)
 );
 comment on table webhooks_private.event_type_versions is 'Schemas, examples and deprecation by event type and version. Read event_type_catalogue; write with register_event_type() and deprecate_event_type().';
-comment on column webhooks_private.event_type_versions.name is 'The event type.';
-comment on column webhooks_private.event_type_versions.version is 'The version: event_logs.event_version.';
-comment on column webhooks_private.event_type_versions.schema is 'JSON Schema that event_data must fit, at most 256 KiB; null: it may be anything.';
-comment on column webhooks.event_type_versions.example is 'Example of event_data, at most 64 KiB as text; null: one is made from the schema.';
-comment on column webhooks_private.event_type_versions.deprecated_at is 'Since when it should no longer be relied upon.';
-comment on column webhooks_private.event_type_versions.deprecation is 'Why, and what to use instead; at most 2,000 bytes.';
-comment on column webhooks_private.event_type_versions.is_builtin is 'As shipped with the extension (left out of dumps: CREATE EXTENSION brings it). A changed one is yours.';
-comment on column webhooks_private.event_type_versions.created_at is 'When it was registered.';
+comment on column webhooks_private.event_type_versions.name is 'Name of the event type.';
+comment on column webhooks_private.event_type_versions.version is 'Version of the payload: event_logs.event_version.';
+comment on column webhooks_private.event_type_versions.schema is
+    'JSON Schema that event_data must fit, at most 256 KiB; null: event_data may be anything.';
+comment on column webhooks.event_type_versions.example is
+    'Example of event_data, at most 64 KiB as text; null: the example is made from the schema.';
+comment on column webhooks_private.event_type_versions.deprecated_at is
+    'Time since which the version is deprecated; null: it is not.';
+comment on column webhooks_private.event_type_versions.deprecation is
+    'Reason for the deprecation, and what to use instead; at most 2,000 bytes.';
+comment on column webhooks_private.event_type_versions.is_builtin is
+    'True: as shipped with the extension. Dumps leave it out, since CREATE EXTENSION brings it. A changed version is false.';
+comment on column webhooks_private.event_type_versions.created_at is 'Time of registration.';
 select pg_catalog.pg_extension_config_dump('webhooks_private.event_type_versions', 'where not is_builtin');
 grant select on webhooks_private.event_type_versions to webhooks_publisher, webhooks_manager, webhooks_monitor;
 

@@ -9,12 +9,14 @@ create table webhooks.event_types (
     constraint event_types_category_check check (category ~ '^[a-z0-9_]+$')
 );
 comment on table webhooks.event_types is 'Catalogue of event types. Publishing an unknown type is an error; register yours with register_event_type().';
-comment on column webhooks.event_types.name is 'For example document.uploaded: lower-case words joined by dots.';
+comment on column webhooks.event_types.name is
+    'Name of the event type: lower-case words joined by dots, such as document.uploaded.';
 comment on column webhooks.event_types.category is 'Default of event_logs.event_category.';
-comment on column webhooks.event_types.description is 'For people; at most 10,000 bytes.';
-comment on column webhooks.event_types.version is 'Current version of the payload of this type.';
-comment on column webhooks.event_types.is_builtin is 'As shipped with the extension (left out of dumps: CREATE EXTENSION brings it). A changed one is yours.';
-comment on column webhooks.event_types.created_at is 'When it was registered.';
+comment on column webhooks.event_types.description is 'Description for people; at most 10,000 bytes.';
+comment on column webhooks.event_types.version is 'Current version of the payload.';
+comment on column webhooks.event_types.is_builtin is
+    'True: as shipped with the extension. Dumps leave it out, since CREATE EXTENSION brings it. A changed event type is false.';
+comment on column webhooks.event_types.created_at is 'Time of registration.';
 
 insert into webhooks.event_types (name, category, description, is_builtin) values
     ('document.uploaded', 'document', 'A document was uploaded', true),

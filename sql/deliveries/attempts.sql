@@ -24,25 +24,33 @@ create table webhooks.delivery_attempts (
     constraint delivery_attempts_status_check check (delivery_status::text in ('delivered', 'failed', 'retrying', 'expired', 'cancelled'))
 ) partition by range (delivery_id);
 comment on table webhooks.delivery_attempts is 'One row per attempt, append-only; the last one of a delivery is delivered, failed, expired or cancelled.';
-comment on column webhooks.delivery_attempts.delivery_id is 'The delivery.';
+comment on column webhooks.delivery_attempts.delivery_id is 'Delivery id (UUIDv7).';
 comment on column webhooks.delivery_attempts.delivery_attempt is 'Number of the attempt, from 1.';
-comment on column webhooks.delivery_attempts.http_status_code is 'HTTP status, if a response came.';
-comment on column webhooks.delivery_attempts.attempted_at is 'When the request began (sidecar''s clock).';
-comment on column webhooks.delivery_attempts.delivered_at is 'When a 2xx response had come, or as much of its body as came in time.';
-comment on column webhooks.delivery_attempts.next_retry_at is 'When the next attempt is due.';
-comment on column webhooks.delivery_attempts.duration_us is 'Connect, send and response, in microseconds.';
-comment on column webhooks.delivery_attempts.subscription_id is 'To whom.';
-comment on column webhooks.delivery_attempts.event_log_id is 'What.';
-comment on column webhooks.delivery_attempts.tenant_id is 'Whose.';
-comment on column webhooks.delivery_attempts.payload_size_bytes is 'Size of the body sent.';
-comment on column webhooks.delivery_attempts.delivery_status is 'delivered, failed, retrying, expired or cancelled (no request was made for these two).';
-comment on column webhooks.delivery_attempts.payload_sha256 is 'SHA-256 of the body sent.';
-comment on column webhooks.delivery_attempts.response_headers is 'Response headers, as many as the setting max_response_headers_bytes allows.';
-comment on column webhooks.delivery_attempts.response_body is 'Start of the response body, as much as the setting max_response_body_bytes allows; invalid UTF-8 is replaced.';
-comment on column webhooks.delivery_attempts.error_message is 'What went wrong.';
+comment on column webhooks.delivery_attempts.http_status_code is 'HTTP status of the response; null: no response came.';
+comment on column webhooks.delivery_attempts.attempted_at is
+    'Time at which the request began, by the clock of the sidecar.';
+comment on column webhooks.delivery_attempts.delivered_at is
+    'Time at which a 2xx response was complete, or timeout_seconds had passed while its body came in; null: not delivered.';
+comment on column webhooks.delivery_attempts.next_retry_at is 'Time of the next attempt; null: there is none.';
+comment on column webhooks.delivery_attempts.duration_us is
+    'Duration of connecting, sending and receiving, in microseconds.';
+comment on column webhooks.delivery_attempts.subscription_id is 'Subscription that the delivery goes to.';
+comment on column webhooks.delivery_attempts.event_log_id is 'Event that is delivered.';
+comment on column webhooks.delivery_attempts.tenant_id is 'Tenant of the subscription and the event.';
+comment on column webhooks.delivery_attempts.payload_size_bytes is 'Size of the request body, in bytes.';
+comment on column webhooks.delivery_attempts.delivery_status is
+    'delivered, failed, retrying, expired or cancelled. For expired and cancelled no request was made.';
+comment on column webhooks.delivery_attempts.payload_sha256 is 'SHA-256 of the request body.';
+comment on column webhooks.delivery_attempts.response_headers is
+    'Response headers, up to the setting max_response_headers_bytes.';
+comment on column webhooks.delivery_attempts.response_body is
+    'Start of the response body, up to the setting max_response_body_bytes. Invalid UTF-8 is replaced.';
+comment on column webhooks.delivery_attempts.error_message is 'Error message; null: the attempt succeeded.';
 comment on column webhooks.delivery_attempts.failure is 'Kind of failure: error_message without names and addresses.';
-comment on column webhooks.delivery_attempts.resent_count is 'How often the request was sent again at once, on a new connection, since the receiver had closed the kept one. Null: never.';
-comment on column webhooks.delivery_attempts.is_test is 'True: made by test_subscription(). Null: a delivery of an event.';
+comment on column webhooks.delivery_attempts.resent_count is
+    'Number of times that the request was sent again at once on a new connection, because the receiver had closed the kept one; null: none.';
+comment on column webhooks.delivery_attempts.is_test is
+    'True: a delivery of test_subscription(). Null: a delivery of an event.';
 grant select on webhooks.delivery_attempts to webhooks_manager;
 grant select (
     delivery_id, delivery_attempt, http_status_code, attempted_at, delivered_at, next_retry_at, duration_us,

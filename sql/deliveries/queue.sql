@@ -45,15 +45,19 @@ create index delivery_queue_waiting on webhooks.delivery_queue (shard, subscript
 -- For expire_deliveries(). Events that don't expire, which are most, have no entry.
 create index delivery_queue_expiring on webhooks.delivery_queue (expires_at) where expires_at is not null;
 comment on table webhooks.delivery_queue is 'Outstanding deliveries only. Inserted by match_events(), removed or rescheduled by record_attempts().';
-comment on column webhooks.delivery_queue.id is 'Delivery id.';
-comment on column webhooks.delivery_queue.subscription_id is 'To whom.';
-comment on column webhooks.delivery_queue.event_log_id is 'What.';
-comment on column webhooks.delivery_queue.tenant_id is 'Whose.';
-comment on column webhooks.delivery_queue.shard is 'shard_of(subscription_id): the sidecar that owns it delivers. Of a test test_shard_of(subscription_id): shard_count() more.';
-comment on column webhooks.delivery_queue.attempt is 'Attempts already made and recorded.';
-comment on column webhooks.delivery_queue.next_attempt_at is 'Null: ready. Otherwise not before this time (deliver_after or a retry).';
-comment on column webhooks.delivery_queue.expires_at is 'Past this time the delivery becomes expired.';
-comment on column webhooks.delivery_queue.lane is 'Deliveries of a subscription in the same lane go one at a time, in the order of their ids, each taking its place when deliver_after has come; null: in any order. See lane_of().';
+comment on column webhooks.delivery_queue.id is 'Delivery id (UUIDv7).';
+comment on column webhooks.delivery_queue.subscription_id is 'Subscription that the delivery goes to.';
+comment on column webhooks.delivery_queue.event_log_id is 'Event that is delivered.';
+comment on column webhooks.delivery_queue.tenant_id is 'Tenant of the subscription and the event.';
+comment on column webhooks.delivery_queue.shard is
+    'Shard of the subscription, from 0. The sidecar that owns the shard makes the delivery. Tests have shards of their own, above the others.';
+comment on column webhooks.delivery_queue.attempt is 'Number of recorded attempts, from 0.';
+comment on column webhooks.delivery_queue.next_attempt_at is
+    'Time before which no attempt is made (deliver_after, or a retry); null: the delivery is ready.';
+comment on column webhooks.delivery_queue.expires_at is
+    'Time after which the delivery becomes expired; null: max_delivery_age_seconds alone counts.';
+comment on column webhooks.delivery_queue.lane is
+    'Lane of the subscription. Deliveries of one lane are made one at a time, in the order of their ids; a delivery with deliver_after takes its place at that time. Null: any order.';
 select pg_catalog.pg_extension_config_dump('webhooks.delivery_queue', '');
 grant select on webhooks.delivery_queue to webhooks_manager, webhooks_monitor;
 

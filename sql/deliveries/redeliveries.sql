@@ -9,10 +9,11 @@ create table webhooks.redeliveries (
 ) partition by range (delivery_id);
 comment on table webhooks.redeliveries is 'Deliveries made by retry_delivery(), retry_failed() and replay_events(), append-only.';
 comment on column webhooks.redeliveries.delivery_id is 'The new delivery.';
-comment on column webhooks.redeliveries.repeats is 'The delivery that it retries; null: it replays an event, whether that was delivered before or not.';
-comment on column webhooks.redeliveries.event_log_id is 'What.';
-comment on column webhooks.redeliveries.subscription_id is 'To whom.';
-comment on column webhooks.redeliveries.tenant_id is 'Whose.';
+comment on column webhooks.redeliveries.repeats is
+    'Delivery that is retried; null: an event is replayed, whether or not it was delivered before.';
+comment on column webhooks.redeliveries.event_log_id is 'Event that is delivered again.';
+comment on column webhooks.redeliveries.subscription_id is 'Subscription that the delivery goes to.';
+comment on column webhooks.redeliveries.tenant_id is 'Tenant of the subscription and the event.';
 grant select on webhooks.redeliveries to webhooks_manager, webhooks_monitor;
 
 create table webhooks_private.redeliveries_template (

@@ -44,23 +44,32 @@ from webhooks.delivery_attempts a
 where a.delivery_status <> 'retrying';
 comment on view webhooks.webhook_delivery_logs is 'One row per delivery, outstanding or finished, as its last attempt left it.';
 comment on column webhooks.webhook_delivery_logs.id is 'Delivery id; receivers see it as X-Webhook-Delivery-Id.';
-comment on column webhooks.webhook_delivery_logs.subscription_id is 'To whom.';
-comment on column webhooks.webhook_delivery_logs.event_log_id is 'What.';
-comment on column webhooks.webhook_delivery_logs.delivery_attempt is 'Number of the last attempt (1 while pending).';
-comment on column webhooks.webhook_delivery_logs.delivery_status is 'pending, retrying, delivered, failed, expired or cancelled.';
-comment on column webhooks.webhook_delivery_logs.http_status_code is 'HTTP status of the last attempt, if a response came.';
-comment on column webhooks.webhook_delivery_logs.response_headers is 'Its headers (capped).';
-comment on column webhooks.webhook_delivery_logs.response_body is 'Start of its body (capped).';
-comment on column webhooks.webhook_delivery_logs.error_message is 'What went wrong at the last attempt.';
-comment on column webhooks.webhook_delivery_logs.attempted_at is 'When the last attempt began; null before the first.';
-comment on column webhooks.webhook_delivery_logs.delivered_at is 'When it was delivered.';
-comment on column webhooks.webhook_delivery_logs.next_retry_at is 'When the next attempt is due; null: as soon as possible, or never again.';
-comment on column webhooks.webhook_delivery_logs.payload_size_bytes is 'Size of the body sent.';
-comment on column webhooks.webhook_delivery_logs.payload_hash is 'SHA-256 of the body sent, hex.';
-comment on column webhooks.webhook_delivery_logs.tenant_id is 'Whose.';
+comment on column webhooks.webhook_delivery_logs.subscription_id is 'Subscription that the delivery goes to.';
+comment on column webhooks.webhook_delivery_logs.event_log_id is 'Event that is delivered.';
+comment on column webhooks.webhook_delivery_logs.delivery_attempt is
+    'Number of the last attempt, from 1; 1 while the delivery is pending.';
+comment on column webhooks.webhook_delivery_logs.delivery_status is
+    'pending, retrying, delivered, failed, expired or cancelled.';
+comment on column webhooks.webhook_delivery_logs.http_status_code is
+    'HTTP status of the last attempt; null: no response came.';
+comment on column webhooks.webhook_delivery_logs.response_headers is
+    'Response headers of the last attempt, up to the setting max_response_headers_bytes.';
+comment on column webhooks.webhook_delivery_logs.response_body is
+    'Start of the response body of the last attempt, up to the setting max_response_body_bytes.';
+comment on column webhooks.webhook_delivery_logs.error_message is
+    'Error message of the last attempt; null: it succeeded.';
+comment on column webhooks.webhook_delivery_logs.attempted_at is
+    'Time at which the last attempt began; null before the first attempt.';
+comment on column webhooks.webhook_delivery_logs.delivered_at is 'Time of delivery; null: not delivered.';
+comment on column webhooks.webhook_delivery_logs.next_retry_at is
+    'Time of the next attempt; null: as soon as possible for a pending or retrying delivery, otherwise never.';
+comment on column webhooks.webhook_delivery_logs.payload_size_bytes is 'Size of the request body, in bytes.';
+comment on column webhooks.webhook_delivery_logs.payload_hash is 'SHA-256 of the request body, hexadecimal.';
+comment on column webhooks.webhook_delivery_logs.tenant_id is 'Tenant of the subscription and the event.';
 comment on column webhooks.webhook_delivery_logs.duration_us is 'Duration of the last attempt, in microseconds.';
-comment on column webhooks.webhook_delivery_logs.is_test is 'Made by test_subscription().';
-comment on column webhooks.webhook_delivery_logs.resent_count is 'How often the last attempt''s request was sent again at once, on a new connection, since the receiver had closed the kept one before it answered.';
+comment on column webhooks.webhook_delivery_logs.is_test is 'True: a delivery of test_subscription().';
+comment on column webhooks.webhook_delivery_logs.resent_count is
+    'Number of times that the last request was sent again at once on a new connection, because the receiver had closed the kept one without an answer.';
 grant select on webhooks.webhook_delivery_logs to webhooks_manager;
 
 create view webhooks.delivery_states with (security_invoker = true) as
@@ -103,18 +112,25 @@ from webhooks.delivery_attempts a
 where a.delivery_status <> 'retrying';
 comment on view webhooks.delivery_states is 'webhook_delivery_logs without what receivers answered, without names and addresses in error messages and without hashes of payloads: what a monitor may read.';
 comment on column webhooks.delivery_states.id is 'Delivery id.';
-comment on column webhooks.delivery_states.subscription_id is 'To whom.';
-comment on column webhooks.delivery_states.event_log_id is 'What.';
-comment on column webhooks.delivery_states.tenant_id is 'Whose.';
-comment on column webhooks.delivery_states.delivery_attempt is 'Number of the last attempt (1 while pending).';
-comment on column webhooks.delivery_states.delivery_status is 'pending, retrying, delivered, failed, expired or cancelled.';
-comment on column webhooks.delivery_states.http_status_code is 'HTTP status of the last attempt, if a response came.';
-comment on column webhooks.delivery_states.error_message is 'Kind of failure of the last attempt, without names and addresses; webhook_delivery_logs has the whole message.';
-comment on column webhooks.delivery_states.attempted_at is 'When the last attempt began; null before the first.';
-comment on column webhooks.delivery_states.delivered_at is 'When it was delivered.';
-comment on column webhooks.delivery_states.next_retry_at is 'When the next attempt is due; null: as soon as possible, or never again.';
-comment on column webhooks.delivery_states.payload_size_bytes is 'Size of the body sent.';
+comment on column webhooks.delivery_states.subscription_id is 'Subscription that the delivery goes to.';
+comment on column webhooks.delivery_states.event_log_id is 'Event that is delivered.';
+comment on column webhooks.delivery_states.tenant_id is 'Tenant of the subscription and the event.';
+comment on column webhooks.delivery_states.delivery_attempt is
+    'Number of the last attempt, from 1; 1 while the delivery is pending.';
+comment on column webhooks.delivery_states.delivery_status is
+    'pending, retrying, delivered, failed, expired or cancelled.';
+comment on column webhooks.delivery_states.http_status_code is
+    'HTTP status of the last attempt; null: no response came.';
+comment on column webhooks.delivery_states.error_message is
+    'Kind of failure of the last attempt, without names and addresses. webhook_delivery_logs has the whole message.';
+comment on column webhooks.delivery_states.attempted_at is
+    'Time at which the last attempt began; null before the first attempt.';
+comment on column webhooks.delivery_states.delivered_at is 'Time of delivery; null: not delivered.';
+comment on column webhooks.delivery_states.next_retry_at is
+    'Time of the next attempt; null: as soon as possible for a pending or retrying delivery, otherwise never.';
+comment on column webhooks.delivery_states.payload_size_bytes is 'Size of the request body, in bytes.';
 comment on column webhooks.delivery_states.duration_us is 'Duration of the last attempt, in microseconds.';
-comment on column webhooks.delivery_states.is_test is 'Made by test_subscription().';
-comment on column webhooks.delivery_states.resent_count is 'How often the last attempt''s request was sent again at once, on a new connection, since the receiver had closed the kept one before it answered.';
+comment on column webhooks.delivery_states.is_test is 'True: a delivery of test_subscription().';
+comment on column webhooks.delivery_states.resent_count is
+    'Number of times that the last request was sent again at once on a new connection, because the receiver had closed the kept one without an answer.';
 grant select on webhooks.delivery_states to webhooks_manager, webhooks_monitor;

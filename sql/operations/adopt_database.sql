@@ -17,10 +17,13 @@ create table webhooks_private.database_bindings (
 alter table webhooks_private.database_bindings replica identity full;
 comment on table webhooks_private.database_bindings is
     'Databases that the deliveries of this one belong to. Deliveries are made only while there is a row, and each names this database: see adopt_database().';
-comment on column webhooks_private.database_bindings.system_identifier is 'Of its server, as pg_control_system() has it; 0: restored or released, none in particular.';
-comment on column webhooks_private.database_bindings.database_oid is 'Its oid, as pg_database has it.';
-comment on column webhooks_private.database_bindings.database_name is 'Its name at that time; renaming it changes nothing.';
-comment on column webhooks_private.database_bindings.bound_at is 'When it was created, adopted, restored or released.';
+comment on column webhooks_private.database_bindings.system_identifier is
+    'System identifier of the server, from pg_control_system(); 0: no server, after a restore or release_database().';
+comment on column webhooks_private.database_bindings.database_oid is 'Oid of the database, from pg_database.';
+comment on column webhooks_private.database_bindings.database_name is
+    'Name of the database at that time. A renamed database stays the same.';
+comment on column webhooks_private.database_bindings.bound_at is
+    'Time at which the database was created, adopted, restored or released.';
 select pg_catalog.pg_extension_config_dump('webhooks_private.database_bindings', '');
 
 create function webhooks_private.bind_database()

@@ -9,8 +9,8 @@ create table webhooks_private.linked_tables (
 );
 comment on table webhooks_private.linked_tables is 'The application''s tables that link_tenants() and link_users() made foreign keys to.';
 comment on column webhooks_private.linked_tables.kind is 'tenants or users.';
-comment on column webhooks_private.linked_tables.table_name is 'Qualified name of the application''s table.';
-comment on column webhooks_private.linked_tables.id_column is 'Its key column, of type uuid.';
+comment on column webhooks_private.linked_tables.table_name is 'Qualified name of the table of the application.';
+comment on column webhooks_private.linked_tables.id_column is 'Key column of the table, of type uuid.';
 select pg_catalog.pg_extension_config_dump('webhooks_private.linked_tables', '');
 
 create function webhooks_private.forget_tenants()

@@ -26,28 +26,38 @@ create table webhooks.event_logs (
     is_test boolean
 ) partition by range (id);
 comment on table webhooks.event_logs is 'Every published event, once. INSERT fans out to the matching subscriptions in the same transaction.';
-comment on column webhooks.event_logs.id is 'Event id (UUIDv7 unless given); receivers see it as webhook-id and deduplicate on it.';
-comment on column webhooks.event_logs.tenant_id is 'Whose event; only this tenant''s subscriptions match.';
-comment on column webhooks.event_logs.event_type is 'A name of event_types.';
-comment on column webhooks.event_logs.event_category is 'Category of the event type, for example document, extraction, job, user or system. An INSERT may have another lower-case word.';
-comment on column webhooks.event_logs.event_name is 'For people; publish_event defaults it to the type.';
+comment on column webhooks.event_logs.id is
+    'Event id, a UUIDv7 unless it is given. Receivers see it as webhook-id, and recognize a repeated delivery by it.';
+comment on column webhooks.event_logs.tenant_id is 'Tenant of the event. Only subscriptions of this tenant match.';
+comment on column webhooks.event_logs.event_type is 'Event type: event_types.name.';
+comment on column webhooks.event_logs.event_category is
+    'Category of the event type, for example document, extraction, job, user or system. An INSERT may give another lower-case word.';
+comment on column webhooks.event_logs.event_name is
+    'Name for people; publish_event() takes the event type unless it is given.';
 comment on column webhooks.event_logs.event_version is 'Version of the payload.';
-comment on column webhooks.event_logs.event_data is 'The payload''s data: at most max_event_data_bytes as text (a setting), nested at most 512 levels deep.';
-comment on column webhooks.event_logs.resource_type is 'What kind of thing the event is about.';
-comment on column webhooks.event_logs.resource_id is 'Which one.';
-comment on column webhooks.event_logs.user_id is 'Who caused it; adds context to the payload.';
-comment on column webhooks.event_logs.session_id is 'Application session.';
-comment on column webhooks.event_logs.request_id is 'Application request.';
-comment on column webhooks.event_logs.source_ip is 'Client address.';
-comment on column webhooks.event_logs.created_at is 'When the publishing transaction began.';
-comment on column webhooks.event_logs.processed_at is 'When it was matched: in the publishing transaction itself.';
-comment on column webhooks.event_logs.environment is 'Reaches only that environment''s subscriptions; null reaches all.';
-comment on column webhooks.event_logs.idempotency_key is 'As given to publish_event: at most 255 characters.';
-comment on column webhooks.event_logs.ordering_key is 'Subscriptions with ordering = fifo get events of the same key in the order of publication. At most 255 characters.';
-comment on column webhooks.event_logs.deliver_after is 'No delivery before this time.';
-comment on column webhooks.event_logs.expires_at is 'Deliveries not made by then become expired.';
-comment on column webhooks.event_logs.is_test is 'True: made up by test_subscription(), for one subscription alone; nothing matches it. Null: an event.';
-comment on column webhooks.event_logs.resource_data is 'The resource as it was, shown as resource.data; filled in for types registered with register_resource(). Bounded as event_data is.';
+comment on column webhooks.event_logs.event_data is
+    'Data of the payload, nested at most 512 levels deep; as text at most the setting max_event_data_bytes.';
+comment on column webhooks.event_logs.resource_type is 'Kind of the resource that the event is about.';
+comment on column webhooks.event_logs.resource_id is 'Id of the resource that the event is about.';
+comment on column webhooks.event_logs.user_id is 'User who caused the event; part of the context in the payload.';
+comment on column webhooks.event_logs.session_id is 'Session of the application; part of the context in the payload.';
+comment on column webhooks.event_logs.request_id is 'Request of the application; part of the context in the payload.';
+comment on column webhooks.event_logs.source_ip is 'Address of the client; part of the context in the payload.';
+comment on column webhooks.event_logs.created_at is 'Time at which the publishing transaction began.';
+comment on column webhooks.event_logs.processed_at is
+    'Time at which subscriptions were matched, in the publishing transaction.';
+comment on column webhooks.event_logs.environment is
+    'dev, staging or production: only subscriptions of this environment match; null: subscriptions of all environments match.';
+comment on column webhooks.event_logs.idempotency_key is
+    'Key that was given to publish_event(); at most 255 characters.';
+comment on column webhooks.event_logs.ordering_key is
+    'Subscriptions with ordering = fifo get events of one key in the order of publication; at most 255 characters.';
+comment on column webhooks.event_logs.deliver_after is 'Time before which no delivery is made.';
+comment on column webhooks.event_logs.expires_at is 'Time after which outstanding deliveries become expired.';
+comment on column webhooks.event_logs.is_test is
+    'True: test_subscription() made the event for one subscription, and no other matches. Null: an event.';
+comment on column webhooks.event_logs.resource_data is
+    'Snapshot of the resource, resource.data in the payload; filled in for types of register_resource(). It is limited as event_data is.';
 -- The id is for INSERT ... RETURNING id, which ORMs write.
 grant insert, select (id) on webhooks.event_logs to webhooks_publisher;
 grant select on webhooks.event_logs to webhooks_manager;

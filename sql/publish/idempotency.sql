@@ -8,9 +8,9 @@ create table webhooks_private.idempotency_keys (
 create index idempotency_keys_created on webhooks_private.idempotency_keys (created_at);
 comment on table webhooks_private.idempotency_keys is 'Which event a tenant''s idempotency key published; forgotten by maintain() after idempotency_retention_hours.';
 comment on column webhooks_private.idempotency_keys.tenant_id is 'The tenant.';
-comment on column webhooks_private.idempotency_keys.idempotency_key is 'The key given to publish_event.';
-comment on column webhooks_private.idempotency_keys.event_id is 'The event that the first call published.';
-comment on column webhooks_private.idempotency_keys.created_at is 'When.';
+comment on column webhooks_private.idempotency_keys.idempotency_key is 'Key that was given to publish_event().';
+comment on column webhooks_private.idempotency_keys.event_id is 'Event that the first call published.';
+comment on column webhooks_private.idempotency_keys.created_at is 'Time of the first call.';
 select pg_catalog.pg_extension_config_dump('webhooks_private.idempotency_keys', '');
 
 create function webhooks_private.is_same_event(

@@ -8,10 +8,12 @@ create table webhooks.resources (
     created_at timestamptz not null default now()
 );
 comment on table webhooks.resources is 'Resource types whose events carry a snapshot of the resource. Write with register_resource() and unregister_resource().';
-comment on column webhooks.resources.resource_type is 'event_logs.resource_type.';
-comment on column webhooks.resources.resolver is 'The function that takes tenant_id and resource_id and returns the snapshot, with its owner''s rights.';
-comment on column webhooks.resources.is_generated is 'register_resource() made it, next to the table.';
-comment on column webhooks.resources.created_at is 'When the type was registered.';
+comment on column webhooks.resources.resource_type is 'Resource type: event_logs.resource_type.';
+comment on column webhooks.resources.resolver is
+    'Function that takes tenant_id and resource_id and returns the snapshot. It runs with the rights of its owner.';
+comment on column webhooks.resources.is_generated is
+    'True: register_resource() made the resolver, in the schema of the table.';
+comment on column webhooks.resources.created_at is 'Time of registration.';
 select pg_catalog.pg_extension_config_dump('webhooks.resources', '');
 
 create function webhooks_private.snapshot_resource()

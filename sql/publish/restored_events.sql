@@ -16,11 +16,14 @@ create table webhooks.restored_events (
 comment on table webhooks.restored_events is
     'Events that were inserted and not published, because a superuser or the owner restored a dump (or a session looked like that), or copied them with session_replication_role = replica: one row per tenant, hour and role. replay_events() publishes them after all. Rows that COPY or INSERT write into a partition by its name, as most dumps do, and rows that logical replication applies are not counted. It is not in dumps.';
 comment on column webhooks.restored_events.tenant_id is 'Tenant of the events.';
-comment on column webhooks.restored_events.hour is 'Hour in which they were inserted.';
-comment on column webhooks.restored_events.reason is 'restore: check_function_bodies was off, as in every restore. replica: session_replication_role was replica.';
-comment on column webhooks.restored_events.inserted_by is 'Role that inserted them.';
-comment on column webhooks.restored_events.inserted_at is 'When the last of them were inserted.';
-comment on column webhooks.restored_events.events is 'How many they are.';
-comment on column webhooks.restored_events.first_created_at is 'The earliest created_at of them: since of replay_events() includes it.';
-comment on column webhooks.restored_events.last_created_at is 'The latest created_at of them: until of replay_events() must be later.';
+comment on column webhooks.restored_events.hour is 'Hour in which the events were inserted.';
+comment on column webhooks.restored_events.reason is
+    'restore: check_function_bodies was off, as in every restore. replica: session_replication_role was replica.';
+comment on column webhooks.restored_events.inserted_by is 'Role that inserted the events.';
+comment on column webhooks.restored_events.inserted_at is 'Time of the last insertion.';
+comment on column webhooks.restored_events.events is 'Number of events.';
+comment on column webhooks.restored_events.first_created_at is
+    'Earliest created_at of the events, for the parameter since of replay_events().';
+comment on column webhooks.restored_events.last_created_at is
+    'Latest created_at of the events. The parameter until of replay_events() must be later.';
 grant select on webhooks.restored_events to webhooks_manager, webhooks_monitor;

@@ -13,9 +13,12 @@ create table webhooks.tenant_limits (
 comment on table webhooks.tenant_limits is
     'Limits of single tenants; for the others the settings tenant_max_subscriptions and so on are in force. Write with set_tenant_limits(); tenant_usage() shows what is used.';
 comment on column webhooks.tenant_limits.tenant_id is 'The tenant.';
-comment on column webhooks.tenant_limits.max_subscriptions is 'Subscriptions it may have, disabled ones included; 0: no limit; null: the setting''s.';
-comment on column webhooks.tenant_limits.max_events_per_minute is 'Events it may publish: so many at once, and so many a minute over time; 0: no limit; null: the setting''s.';
-comment on column webhooks.tenant_limits.max_outstanding_deliveries is 'With so many outstanding it can''t publish; 0: no limit; null: the setting''s.';
+comment on column webhooks.tenant_limits.max_subscriptions is
+    'Largest number of subscriptions, disabled ones included; 0: no limit; null: the setting tenant_max_subscriptions.';
+comment on column webhooks.tenant_limits.max_events_per_minute is
+    'Largest number of events, at once and per minute over time; 0: no limit; null: the setting tenant_max_events_per_minute.';
+comment on column webhooks.tenant_limits.max_outstanding_deliveries is
+    'Number of outstanding deliveries from which on the tenant cannot publish; 0: no limit; null: the setting tenant_max_outstanding_deliveries.';
 select pg_catalog.pg_extension_config_dump('webhooks.tenant_limits', '');
 -- What a tenant may use is no secret. The owner sets limits, and roles to which the DBA grants set_tenant_limits().
 grant select on webhooks.tenant_limits to webhooks_manager, webhooks_monitor;

@@ -14,14 +14,22 @@ create table webhooks_private.subscription_breakers (
 );
 comment on table webhooks_private.subscription_breakers is 'Circuit breakers that ever mattered. Read webhooks.subscription_health; close one with reset_breaker().';
 comment on column webhooks_private.subscription_breakers.subscription_id is 'The subscription.';
-comment on column webhooks_private.subscription_breakers.state is 'closed: deliveries go. open: they wait, without using up attempts.';
-comment on column webhooks_private.subscription_breakers.since is 'Since when; null: it was never open.';
-comment on column webhooks_private.subscription_breakers.probe_at is 'Open: when one delivery may probe the receiver.';
-comment on column webhooks_private.subscription_breakers.failing_since is 'First of the failures without a success since; null: the last attempts did not fail in a row.';
-comment on column webhooks_private.subscription_breakers.last_error is 'What the failure said that changed this row.';
-comment on column webhooks_private.subscription_breakers.throttled_since is 'When the receiver last began to ask for a pause; null: it never did.';
-comment on column webhooks_private.subscription_breakers.throttled_until is 'Until when no request is made, since the receiver asked for it; one that has passed means nothing.';
-comment on column webhooks_private.subscription_breakers.throttle_status is 'The HTTP status with which it asked.';
+comment on column webhooks_private.subscription_breakers.state is
+    'closed: deliveries are made. open: deliveries wait, without using up attempts.';
+comment on column webhooks_private.subscription_breakers.since is
+    'Time since which the state holds; null: the circuit breaker was never open.';
+comment on column webhooks_private.subscription_breakers.probe_at is
+    'Time from which one delivery may probe the receiver; null: the circuit breaker is closed.';
+comment on column webhooks_private.subscription_breakers.failing_since is
+    'Time of the first failure since the last success; null: the last attempts did not fail in a row.';
+comment on column webhooks_private.subscription_breakers.last_error is
+    'Error message of the failure that changed this row.';
+comment on column webhooks_private.subscription_breakers.throttled_since is
+    'Time at which the receiver last began to ask for a pause; null: it never did.';
+comment on column webhooks_private.subscription_breakers.throttled_until is
+    'End of the pause that the receiver asked for. A time in the past has no meaning.';
+comment on column webhooks_private.subscription_breakers.throttle_status is
+    'HTTP status with which the receiver asked for the pause.';
 select pg_catalog.pg_extension_config_dump('webhooks_private.subscription_breakers', '');
 grant select on webhooks_private.subscription_breakers to webhooks_manager;
 grant select (
@@ -88,25 +96,37 @@ left join webhooks_private.subscription_verifications v on v.subscription_id = s
 left join lateral webhooks_private.subscription_messages(s.id) m on true;
 comment on view webhooks.subscription_health is 'One row per subscription: whether its receiver works, and since when. Messages are whole for managers; monitors read the kind of failure, without names and addresses.';
 comment on column webhooks.subscription_health.subscription_id is 'The subscription.';
-comment on column webhooks.subscription_health.tenant_id is 'Whose.';
-comment on column webhooks.subscription_health.name is 'Its name.';
-comment on column webhooks.subscription_health.is_delivered_to is 'False: inactive or disabled. It matches no new events, and what is queued for it is held.';
-comment on column webhooks.subscription_health.breaker_state is 'closed: deliveries go. open: they wait. half_open: one of them probes the receiver.';
-comment on column webhooks.subscription_health.breaker_since is 'Since when it is in that state.';
-comment on column webhooks.subscription_health.probe_at is 'When the next probe may be made, or might have been; null while closed.';
-comment on column webhooks.subscription_health.failing_since is 'First failure since the last success; null: no series of failures.';
-comment on column webhooks.subscription_health.last_error is 'What the last failure said that changed the state.';
-comment on column webhooks.subscription_health.disabled_reason is 'Why the system disabled it.';
+comment on column webhooks.subscription_health.tenant_id is 'Tenant of the subscription.';
+comment on column webhooks.subscription_health.name is 'Name of the subscription.';
+comment on column webhooks.subscription_health.is_delivered_to is
+    'False: the subscription is inactive or disabled. It matches no events, and its outstanding deliveries are held.';
+comment on column webhooks.subscription_health.breaker_state is
+    'closed: deliveries are made. open: deliveries wait. half_open: one delivery probes the receiver.';
+comment on column webhooks.subscription_health.breaker_since is 'Time since which breaker_state holds.';
+comment on column webhooks.subscription_health.probe_at is
+    'Time from which one delivery may probe the receiver; null: the circuit breaker is closed.';
+comment on column webhooks.subscription_health.failing_since is
+    'Time of the first failure since the last success; null: the last attempts did not fail in a row.';
+comment on column webhooks.subscription_health.last_error is
+    'Error message of the last failure that changed the state of the circuit breaker.';
+comment on column webhooks.subscription_health.disabled_reason is
+    'Reason for which the system disabled the subscription.';
 comment on column webhooks.subscription_health.verification_state is
-    'verified: its receiver agreed to deliveries. pending: it was not asked yet, or did not answer. refused: it did not agree. While pending or refused, deliveries wait. not required: they go without.';
-comment on column webhooks.subscription_health.verification_since is 'Since when it is verified, refused, or without an answer; null: not asked yet.';
-comment on column webhooks.subscription_health.allowed_rate_per_minute is 'How many requests per minute its receiver allows; null: as many as the subscription does.';
-comment on column webhooks.subscription_health.next_verification_at is 'When it may be asked again.';
-comment on column webhooks.subscription_health.verification_error is 'Why it is not verified.';
-comment on column webhooks.subscription_health.throttled_since is 'Since when its receiver wants a pause; null: it wants none.';
-comment on column webhooks.subscription_health.throttled_until is 'Until when deliveries wait, since the receiver asked for it (Retry-After) or answered that it has too much to do; null: they don''t. reset_breaker() ends it.';
-comment on column webhooks.subscription_health.throttle_status is 'The HTTP status with which the receiver asked for the pause.';
-comment on column webhooks.subscription_health.address_note is 'What is special about the address in webhook_url, for example loopback: sidecars deliver to it only with --allow-network. Null: nothing, or a name.';
+    'verified: the receiver agreed to deliveries. pending: it was not asked yet, or did not answer. refused: it did not agree. Deliveries wait while it is pending or refused. not required: deliveries are made without it.';
+comment on column webhooks.subscription_health.verification_since is
+    'Time since which the receiver is verified, refused, or without an answer; null: it was not asked yet.';
+comment on column webhooks.subscription_health.allowed_rate_per_minute is
+    'Requests per minute that the receiver allows; null: no limit besides the subscription''s own.';
+comment on column webhooks.subscription_health.next_verification_at is 'Time of the next verification request.';
+comment on column webhooks.subscription_health.verification_error is 'Reason why the receiver is not verified.';
+comment on column webhooks.subscription_health.throttled_since is
+    'Time since which the receiver asks for a pause; null: it does not.';
+comment on column webhooks.subscription_health.throttled_until is
+    'End of the pause that the receiver asked for (Retry-After), or that its overload brought about; null: none. reset_breaker() ends the pause.';
+comment on column webhooks.subscription_health.throttle_status is
+    'HTTP status with which the receiver asked for the pause.';
+comment on column webhooks.subscription_health.address_note is
+    'Kind of an address in webhook_url that is not on the public internet, for example loopback. Sidecars deliver to it only with --allow-network. Null: a public address, or a name.';
 grant select on webhooks.subscription_health to webhooks_manager, webhooks_monitor;
 
 create function webhooks.reset_breaker(subscription_id uuid)

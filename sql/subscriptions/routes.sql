@@ -16,10 +16,11 @@ comment on table webhooks_private.subscription_routes is 'Derived from webhook_s
 comment on column webhooks_private.subscription_routes.tenant_id is 'The tenant.';
 comment on column webhooks_private.subscription_routes.pattern is 'Event type, category wildcard or *.';
 comment on column webhooks_private.subscription_routes.subscription_id is 'The subscription.';
-comment on column webhooks_private.subscription_routes.environment is 'The subscription''s environment.';
-comment on column webhooks_private.subscription_routes.fifo is 'The subscription''s ordering is fifo.';
-comment on column webhooks_private.subscription_routes.filters is 'event_filters without jsonpath, as JSON text; null if there are none.';
-comment on column webhooks_private.subscription_routes.filter_jsonpath is 'event_filters.jsonpath.';
+comment on column webhooks_private.subscription_routes.environment is 'Environment of the subscription.';
+comment on column webhooks_private.subscription_routes.fifo is 'True: ordering of the subscription is fifo.';
+comment on column webhooks_private.subscription_routes.filters is
+    'event_filters without jsonpath, as JSON text; null: none.';
+comment on column webhooks_private.subscription_routes.filter_jsonpath is 'event_filters.jsonpath; null: none.';
 
 create function webhooks_private.add_routes(subscription webhooks.webhook_subscriptions)
 returns void

@@ -58,8 +58,8 @@ create table webhooks_private.retired_secrets (
     primary key (subscription_id, retired_at)
 );
 comment on table webhooks_private.retired_secrets is 'Signing secrets that were replaced within the time of the setting secret_overlap_seconds.';
-comment on column webhooks_private.retired_secrets.subscription_id is 'Subscription whose secret it was.';
-comment on column webhooks_private.retired_secrets.retired_at is 'When it was replaced.';
+comment on column webhooks_private.retired_secrets.subscription_id is 'Subscription that the secret belonged to.';
+comment on column webhooks_private.retired_secrets.retired_at is 'Time at which the secret was replaced.';
 comment on column webhooks_private.retired_secrets.secret is 'Secret. The signing secret.';
 select pg_catalog.pg_extension_config_dump('webhooks_private.retired_secrets', '');
 

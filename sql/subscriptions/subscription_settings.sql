@@ -28,7 +28,9 @@ begin
     end loop;
 end
 $comments$;
-comment on column webhooks.subscription_settings.webhook_headers is 'Names of the additional request headers, with null for their values.';
-comment on column webhooks.subscription_settings.auth_config is 'What is configured, with null for secrets.';
-comment on column webhooks.subscription_settings.template_secrets is 'Names of the secrets that payload_template may print, with null for their values.';
+comment on column webhooks.subscription_settings.webhook_headers is
+    'Additional request headers, with null for each value.';
+comment on column webhooks.subscription_settings.auth_config is 'Authentication, with null for each secret.';
+comment on column webhooks.subscription_settings.template_secrets is
+    'Secrets that payload_template may print, with null for each value.';
 grant select on webhooks.subscription_settings to webhooks_manager;

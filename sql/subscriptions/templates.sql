@@ -11,12 +11,15 @@ create table webhooks.subscription_templates (
     primary key (tenant_id, name)
 );
 comment on table webhooks.subscription_templates is 'Templates of a tenant''s own for create_subscription_from_template(). Those that are shipped: select * from webhooks.shipped_templates().';
-comment on column webhooks.subscription_templates.tenant_id is 'Whose template.';
-comment on column webhooks.subscription_templates.name is 'By which it is asked for; a shipped one of the same name is hidden.';
-comment on column webhooks.subscription_templates.description is 'For people; at most 10,000 bytes.';
-comment on column webhooks.subscription_templates.settings is 'Columns of webhook_subscriptions and their values, without secrets. A placeholder is <<name>> in texts, or, if what is given for it is a secret, {{ secrets.name }} in payload_template. At most 64 KiB as text.';
-comment on column webhooks.subscription_templates.placeholders is 'What must be given for each placeholder: an object of names and explanations, at most 16 KiB as text.';
-comment on column webhooks.subscription_templates.created_at is 'When it was made.';
+comment on column webhooks.subscription_templates.tenant_id is 'Tenant of the template.';
+comment on column webhooks.subscription_templates.name is
+    'Name of the template. It hides a shipped template of the same name.';
+comment on column webhooks.subscription_templates.description is 'Description for people; at most 10,000 bytes.';
+comment on column webhooks.subscription_templates.settings is
+    'Columns of webhook_subscriptions and their values, without secrets; at most 64 KiB as text. A placeholder is <<name>> in a text, or {{ secrets.name }} in payload_template for a secret.';
+comment on column webhooks.subscription_templates.placeholders is
+    'Placeholders that need a value: an object of names and explanations; at most 16 KiB as text.';
+comment on column webhooks.subscription_templates.created_at is 'Time of creation.';
 select pg_catalog.pg_extension_config_dump('webhooks.subscription_templates', '');
 grant select, insert on webhooks.subscription_templates to webhooks_manager;
 grant update (

@@ -17,15 +17,20 @@ create table webhooks_private.subscription_verifications (
 );
 comment on table webhooks_private.subscription_verifications is 'What receivers answered when they were asked whether they want deliveries. Read webhooks.subscription_health; ask anew with verify_subscription().';
 comment on column webhooks_private.subscription_verifications.subscription_id is 'The subscription.';
-comment on column webhooks_private.subscription_verifications.webhook_url is 'The URL that was asked.';
-comment on column webhooks_private.subscription_verifications.origin is 'For whom: verification_origin at that time.';
-comment on column webhooks_private.subscription_verifications.state is 'verified: it agreed. refused: it answered, and did not agree. pending: it gave no answer.';
-comment on column webhooks_private.subscription_verifications.since is 'Since when.';
-comment on column webhooks_private.subscription_verifications.allowed_rate_per_minute is 'How many requests per minute it allows; null: as many as the subscription does.';
-comment on column webhooks_private.subscription_verifications.tries is 'How often it was asked without success.';
-comment on column webhooks_private.subscription_verifications.failing_since is 'When it was first asked without success; null once it agreed.';
-comment on column webhooks_private.subscription_verifications.next_try_at is 'When it may be asked again; null once it agreed.';
-comment on column webhooks_private.subscription_verifications.last_error is 'Why it is not verified.';
+comment on column webhooks_private.subscription_verifications.webhook_url is 'URL that was asked.';
+comment on column webhooks_private.subscription_verifications.origin is
+    'Origin in the request: the setting verification_origin at that time.';
+comment on column webhooks_private.subscription_verifications.state is
+    'verified: the receiver agreed. refused: it answered and did not agree. pending: it did not answer.';
+comment on column webhooks_private.subscription_verifications.since is 'Time since which the state holds.';
+comment on column webhooks_private.subscription_verifications.allowed_rate_per_minute is
+    'Requests per minute that the receiver allows; null: no limit besides the subscription''s own.';
+comment on column webhooks_private.subscription_verifications.tries is 'Number of requests without success.';
+comment on column webhooks_private.subscription_verifications.failing_since is
+    'Time of the first request without success; null: the receiver agreed.';
+comment on column webhooks_private.subscription_verifications.next_try_at is
+    'Time of the next request; null: the receiver agreed.';
+comment on column webhooks_private.subscription_verifications.last_error is 'Reason why the receiver is not verified.';
 select pg_catalog.pg_extension_config_dump('webhooks_private.subscription_verifications', '');
 grant select on webhooks_private.subscription_verifications to webhooks_manager;
 grant select (

@@ -85,21 +85,31 @@ from (
     group by t.tgrelid, c.relowner
 ) w;
 comment on view webhooks.watched_tables is 'Tables whose changes are published, as webhooks.watch_table() was told, and whether that works.';
-comment on column webhooks.watched_tables.table_name is 'The table.';
-comment on column webhooks.watched_tables.owner is 'The role with whose rights its changes are published: the table''s owner when it was watched.';
-comment on column webhooks.watched_tables.on_insert is 'Event type for inserted rows; null: they publish nothing.';
-comment on column webhooks.watched_tables.on_update is 'Event type for rows of which a watched column changed.';
-comment on column webhooks.watched_tables.on_delete is 'Event type for deleted rows.';
-comment on column webhooks.watched_tables.on_change is 'Event types by changed column, and by its new value, given as in a literal of the column''s type.';
-comment on column webhooks.watched_tables.tenant_column is 'The column with the tenant; null: see tenant_id.';
-comment on column webhooks.watched_tables.tenant_id is 'The one tenant that all rows belong to.';
-comment on column webhooks.watched_tables.id_columns is 'What identifies a row: id in event_data, resource_id if it is one UUID, and ordering_key.';
+comment on column webhooks.watched_tables.table_name is 'The watched table.';
+comment on column webhooks.watched_tables.owner is
+    'Role with whose rights changes are published: the owner of the table when it was watched.';
+comment on column webhooks.watched_tables.on_insert is
+    'Event type for inserted rows; null: inserted rows publish nothing.';
+comment on column webhooks.watched_tables.on_update is
+    'Event type for rows in which a watched column changed; null: such rows publish nothing by themselves.';
+comment on column webhooks.watched_tables.on_delete is
+    'Event type for deleted rows; null: deleted rows publish nothing.';
+comment on column webhooks.watched_tables.on_change is
+    'Event types by changed column, and by the new value of the column, written as in a literal of its type.';
+comment on column webhooks.watched_tables.tenant_column is 'Column with the tenant; null: see tenant_id.';
+comment on column webhooks.watched_tables.tenant_id is 'Tenant of all rows; null: see tenant_column.';
+comment on column webhooks.watched_tables.id_columns is
+    'Columns that identify a row. They are id in event_data, ordering_key, and resource_id if it is one column of type uuid.';
 comment on column webhooks.watched_tables.resource_type is 'resource_type of the events.';
-comment on column webhooks.watched_tables.watch_columns is 'An UPDATE that changes none of them does not publish on_update.';
-comment on column webhooks.watched_tables.condition is 'Which changes are published, an SQL expression over old and new; null: all.';
-comment on column webhooks.watched_tables.columns is 'What is sent of a row.';
-comment on column webhooks.watched_tables.per_row is 'True: each row is published by itself; false: what a statement changed, at once.';
-comment on column webhooks.watched_tables.new_columns is 'Columns added since: watch_table() called again takes them into account.';
-comment on column webhooks.watched_tables.is_enabled is 'False: the DBA disabled a trigger.';
-comment on column webhooks.watched_tables.problem is 'What is wrong and what to do; null: nothing.';
+comment on column webhooks.watched_tables.watch_columns is
+    'Watched columns: an UPDATE that changes none of them does not publish on_update.';
+comment on column webhooks.watched_tables.condition is
+    'SQL expression over old and new that says which changes are published; null: all changes.';
+comment on column webhooks.watched_tables.columns is 'Columns that are sent.';
+comment on column webhooks.watched_tables.per_row is
+    'True: each row is published by itself. False: the rows that a statement changed are published at once.';
+comment on column webhooks.watched_tables.new_columns is
+    'Columns that were added to the table since it was watched. watch_table() called again takes them into account.';
+comment on column webhooks.watched_tables.is_enabled is 'False: the DBA disabled a trigger of the watch.';
+comment on column webhooks.watched_tables.problem is 'What is wrong, and what to do; null: nothing is wrong.';
 grant select on webhooks.watched_tables to webhooks_publisher;
