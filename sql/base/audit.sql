@@ -3,7 +3,8 @@ returns jsonb
 language sql immutable parallel safe
 return case when jsonb_typeof(secrets) = 'object' then coalesce(
     (select jsonb_object_agg(e.key, case when e.key = any (shown) then e.value else instead end) from jsonb_each(secrets) e), '{}') end;
-comment on function webhooks_private.redact(jsonb, text[], jsonb) is 'An object with its keys and, but for the keys shown, the same instead of each value.';
+comment on function webhooks_private.redact is
+    'An object with its keys and, but for the keys shown, the same instead of each value.';
 grant execute on function webhooks_private.redact to webhooks_manager;
 
 -- Who changed what, and when. Written by triggers and by the functions for what no table shows (retries, replays,
@@ -26,18 +27,23 @@ create table webhooks.audit_log (
     client_address inet
 ) partition by range (id);
 comment on table webhooks.audit_log is
-    'Who changed what, and when; nobody but a superuser can change or delete a row. Ids tell the time: id > webhooks.uuid_v7_floor(now() - interval ''1 day'') reads what is new and nothing else.';
+    'Who changed what, and when; nobody but a superuser can change or delete a row. Ids tell the time: id > '
+    'webhooks.uuid_v7_floor(now() - interval ''1 day'') reads what is new and nothing else.';
 comment on column webhooks.audit_log.id is 'Entry id (UUIDv7).';
 comment on column webhooks.audit_log.occurred_at is 'Time of the change, not of the beginning of its transaction.';
 comment on column webhooks.audit_log.tenant_id is
     'Tenant of the object; null: the object is of no tenant, such as a setting or an event type.';
 comment on column webhooks.audit_log.action is
-    'For example created, updated, deleted, enabled, disabled, retried, replayed, cancelled, tested, granted, revoked, adopted, released.';
+    'For example created, updated, deleted, enabled, disabled, retried, replayed, cancelled, tested, granted, '
+    'revoked, adopted, released.';
 comment on column webhooks.audit_log.object_type is
-    'For example subscription, event_type, setting, limits (object_id is the tenant), delivery, all_tenants (object_id is the role), database.';
+    'For example subscription, event_type, setting, limits (object_id is the tenant), delivery, all_tenants '
+    '(object_id is the role), database.';
 comment on column webhooks.audit_log.object_id is 'Id or name of the object.';
 comment on column webhooks.audit_log.before is
-    'State before the change: of an update the changed columns, of a deletion all. Secrets are "[redacted]", and so is everything after the host in webhook_url. Of webhook_headers, auth_config and template_secrets an update shows only the changed keys.';
+    'State before the change: of an update the changed columns, of a deletion all. Secrets are "[redacted]", and so '
+    'is everything after the host in webhook_url. Of webhook_headers, auth_config and template_secrets an update '
+    'shows only the changed keys.';
 comment on column webhooks.audit_log.after is
     'State after the change, as in before; for an action that changes no row, its parameters.';
 comment on column webhooks.audit_log.reason is
@@ -55,11 +61,13 @@ create table webhooks_private.audit_log_template (
 );
 create index audit_log_template_tenant on webhooks_private.audit_log_template (tenant_id, id);
 create index audit_log_template_object on webhooks_private.audit_log_template (object_id, object_type, id);
-comment on table webhooks_private.audit_log_template is 'Always empty: carries the indexes that create_partitions() gives each partition of audit_log.';
+comment on table webhooks_private.audit_log_template is
+    'Always empty: carries the indexes that create_partitions() gives each partition of audit_log.';
 
 create table webhooks_private.audit_log_default (like webhooks_private.audit_log_template including all);
 alter table webhooks.audit_log attach partition webhooks_private.audit_log_default default;
-comment on table webhooks_private.audit_log_default is 'Entries whose id falls in no partition made by create_partitions().';
+comment on table webhooks_private.audit_log_default is
+    'Entries whose id falls in no partition made by create_partitions().';
 select pg_catalog.pg_extension_config_dump('webhooks_private.audit_log_default', '');
 
 create function webhooks_private.refuse_change()
@@ -71,12 +79,14 @@ begin
     if not (select r.rolsuper from pg_roles r where r.rolname = current_user) then
         raise exception '% of %.% refused: it is append-only', tg_op, tg_table_schema, tg_table_name
             using errcode = 'insufficient_privilege',
-                  hint = 'Only a superuser can change what the audit log says. To shorten it, drop its oldest partitions.';
+                  hint = 'Only a superuser can change what the audit log says. To shorten it, drop its oldest '
+                         'partitions.';
     end if;
     return null;
 end
 $$;
-comment on function webhooks_private.refuse_change() is 'Trigger on audit_log and each of its partitions: refuses UPDATE, DELETE and TRUNCATE to all but superusers.';
+comment on function webhooks_private.refuse_change is
+    'Trigger on audit_log and each of its partitions: refuses UPDATE, DELETE and TRUNCATE to all but superusers.';
 
 -- On each by itself: a statement on a partition fires that partition's triggers alone.
 create trigger append_only
@@ -104,7 +114,7 @@ begin atomic
         inet_client_addr()
     );
 end;
-comment on function webhooks_private.audit(text, text, text, uuid, jsonb, jsonb, text) is
+comment on function webhooks_private.audit is
     'Writes an entry of the audit log, for functions of this schema. before and after must be without secrets.';
 
 create function webhooks_private.redact_subscription(subscription jsonb, hide_path boolean default false)
@@ -123,8 +133,9 @@ begin atomic
     end), '{}') end
     from jsonb_each(subscription) c;
 end;
-comment on function webhooks_private.redact_subscription(jsonb, boolean) is
-    'A subscription, or some of its columns, as JSON object with [redacted] for each secret; for who may not see URLs, whose paths and queries often are secrets, also for what follows the host.';
+comment on function webhooks_private.redact_subscription is
+    'A subscription, or some of its columns, as JSON object with [redacted] for each secret; for who may not see '
+    'URLs, whose paths and queries often are secrets, also for what follows the host.';
 grant execute on function webhooks_private.redact_subscription to webhooks_manager;
 
 create function webhooks_private.only_changes(before jsonb, after jsonb)
@@ -140,8 +151,9 @@ begin atomic
     from jsonb_each(before) b
     where b.value is distinct from after -> b.key and b.key not in ('version', 'updated_at');
 end;
-comment on function webhooks_private.only_changes(jsonb, jsonb) is
-    'What of a row is different in another one; of secrets only the keys that are. What every update changes is left out.';
+comment on function webhooks_private.only_changes is
+    'What of a row is different in another one; of secrets only the keys that are. What every update changes is left '
+    'out.';
 
 create function webhooks_private.audit_change()
 returns trigger
@@ -157,7 +169,8 @@ declare
     is_on boolean;
     action text := case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end;
 begin
-    -- A restore brings the entries with it. It changes and deletes nothing by itself; triggers of ours replace built-in types.
+    -- A restore brings the entries with it. It changes and deletes nothing by itself; triggers of ours replace
+    -- built-in types.
     if webhooks_private.is_restoring() and (tg_op = 'INSERT' or pg_trigger_depth() > 1) then
         return null;
     end if;
@@ -186,7 +199,7 @@ begin
     return null;
 end
 $$;
-comment on function webhooks_private.audit_change() is
+comment on function webhooks_private.audit_change is
     'Trigger: writes a change of a row to the audit log. Its arguments: what the row is, and which column names it.';
 
 create function webhooks_private.application_user()
@@ -201,5 +214,6 @@ exception when invalid_text_representation then
         using errcode = 'invalid_parameter_value', hint = 'Set it to the id of the application''s user, or to nothing.';
 end
 $$;
-comment on function webhooks_private.application_user() is 'The application''s user, as the setting webhooks.user_id says; null if it is not set.';
+comment on function webhooks_private.application_user is
+    'The application''s user, as the setting webhooks.user_id says; null if it is not set.';
 grant execute on function webhooks_private.application_user to webhooks_publisher;

@@ -6,7 +6,8 @@ create table webhooks_private.setting_overrides (
     text_value text,
     constraint setting_overrides_value_check check (num_nonnulls(value, text_value) = 1)
 );
-comment on table webhooks_private.setting_overrides is 'Settings that differ from their default. Read webhooks.settings; write with set_setting() and reset_setting().';
+comment on table webhooks_private.setting_overrides is
+    'Settings that differ from their default. Read webhooks.settings; write with set_setting() and reset_setting().';
 comment on column webhooks_private.setting_overrides.name is 'Name of the setting.';
 comment on column webhooks_private.setting_overrides.value is
     'Value, in the unit that webhooks.settings shows; null: the setting is a text.';
@@ -20,9 +21,11 @@ language sql immutable parallel safe
 begin atomic
     values
         ('max_retry_delay_seconds', 21600::bigint, 's', 1::bigint, 604800::bigint,
-         'Longest backoff between two attempts. 6 hours: a receiver that is down overnight is tried again in the morning.'),
+         'Longest backoff between two attempts. 6 hours: a receiver that is down overnight is tried again in the '
+         'morning.'),
         ('max_retry_after_seconds', 86400, 's', 0, 604800,
-         'Longest Retry-After that is obeyed; a longer one counts as this. One day covers every documented quota window.'),
+         'Longest Retry-After that is obeyed; a longer one counts as this. One day covers every documented quota '
+         'window.'),
         ('max_delivery_age_seconds', 604800, 's', 60, 31536000,
          'Deliveries of older events become expired instead of being tried. 7 days.'),
         ('max_response_body_bytes', 4096, 'bytes', 0, 1048576,
@@ -32,17 +35,22 @@ begin atomic
         ('idempotency_retention_hours', 168, 'h', 1, 8760,
          'How long an idempotency key is remembered. 7 days, beyond the retry horizon of common clients.'),
         ('breaker_failure_threshold', 10, 'failures', 0, 1000000,
-         'So many failures of a subscription in a row, without a success between them, open its circuit breaker; 0: never. 10: no single event''s retries alone.'),
+         'So many failures of a subscription in a row, without a success between them, open its circuit breaker; 0: '
+         'never. 10: no single event''s retries alone.'),
         ('breaker_cooldown_seconds', 60, 's', 1, 86400,
          'How long an open breaker holds deliveries back before one of them probes the receiver.'),
         ('disable_after_failing_hours', 120, 'h', 0, 8760,
-         'A subscription that had nothing but failures for so long is disabled at the next one; 0: never. 5 days span a long weekend.'),
+         'A subscription that had nothing but failures for so long is disabled at the next one; 0: never. 5 days '
+         'span a long weekend.'),
         ('secret_overlap_seconds', 86400, 's', 0, 2592000,
-         'How long requests are signed with the secret before, too, after a subscription''s signing secret was changed; 0: not at all. A day: time to change the receiver''s.'),
+         'How long requests are signed with the secret before, too, after a subscription''s signing secret was '
+         'changed; 0: not at all. A day: time to change the receiver''s.'),
         ('partition_days_ahead', 7, 'days', 1, 366,
          'For how many days maintain() keeps partitions ready; a week without a sidecar needs no default partition.'),
         ('max_event_data_bytes', 16777216, 'bytes', 65536, 67108864,
-         'Largest event_data of an event, and largest resource_data, as text. 16 MiB: sixteen times what a subscription takes by default (max_payload_size_kb), and what filters and schemas read in seconds at worst. No subscription takes more than 64 MiB.'),
+         'Largest event_data of an event, and largest resource_data, as text. 16 MiB: sixteen times what a '
+         'subscription takes by default (max_payload_size_kb), and what filters and schemas read in seconds at '
+         'worst. No subscription takes more than 64 MiB.'),
         ('tenant_max_subscriptions', 0, 'subscriptions', 0, 1000000,
          'How many subscriptions a tenant may have that has no limit of its own in tenant_limits; 0: no limit.'),
         ('tenant_max_events_per_minute', 0, 'events', 0, 1000000000,
@@ -50,7 +58,8 @@ begin atomic
         ('tenant_max_outstanding_deliveries', 0, 'deliveries', 0, 1000000000,
          'With how many outstanding deliveries such a tenant can''t publish any more; 0: no limit.');
 end;
-comment on function webhooks_private.setting_definitions() is 'Every setting that is a number: default, unit, range and why.';
+comment on function webhooks_private.setting_definitions is
+    'Every setting that is a number: default, unit, range and why.';
 grant execute on function webhooks_private.setting_definitions to webhooks_manager, webhooks_monitor;
 
 create function webhooks_private.text_setting_definitions()
@@ -59,13 +68,16 @@ language sql immutable parallel safe
 begin atomic
     values
         ('endpoint_verification', 'none', '^(none|options|required)$', 'none, options or required',
-         'Whether a receiver has to agree, in answer to an OPTIONS request, before it gets its first delivery. none: where its subscription says so; options: unless its subscription says none; required: always.'),
+         'Whether a receiver has to agree, in answer to an OPTIONS request, before it gets its first delivery. none: '
+         'where its subscription says so; options: unless its subscription says none; required: always.'),
         ('verification_origin', null::text,
          '^(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$',
          'a DNS name, for example events.example.com',
-         'Who asks: the name of this system in WebHook-Request-Origin. Receivers agree to it; another one is asked for anew.');
+         'Who asks: the name of this system in WebHook-Request-Origin. Receivers agree to it; another one is asked '
+         'for anew.');
 end;
-comment on function webhooks_private.text_setting_definitions() is 'Every setting that is a text: default, what it takes and why.';
+comment on function webhooks_private.text_setting_definitions is
+    'Every setting that is a text: default, what it takes and why.';
 grant execute on function webhooks_private.text_setting_definitions to webhooks_manager, webhooks_monitor;
 
 create function webhooks_private.setting(name text)
@@ -78,7 +90,7 @@ begin atomic
         (select d.default_value from webhooks_private.setting_definitions() d where d.name = setting.name)
     );
 end;
-comment on function webhooks_private.setting(text) is 'The value in force of one setting that is a number.';
+comment on function webhooks_private.setting is 'The value in force of one setting that is a number.';
 
 create function webhooks_private.text_setting(name text)
 returns text
@@ -90,7 +102,8 @@ begin atomic
         (select d.default_text from webhooks_private.text_setting_definitions() d where d.name = text_setting.name)
     );
 end;
-comment on function webhooks_private.text_setting(text) is 'The value in force of one setting that is a text; null: it is not set.';
+comment on function webhooks_private.text_setting is
+    'The value in force of one setting that is a text; null: it is not set.';
 
 create view webhooks.settings with (security_invoker = true) as
 select d.name, coalesce(o.value, d.default_value) as value, d.unit, d.default_value, d.min_value, d.max_value, d.description,
@@ -101,7 +114,8 @@ union all
 select d.name, null, 'text', null, null, null, d.description, coalesce(o.text_value, d.default_text), d.default_text
 from webhooks_private.text_setting_definitions() d
 left join webhooks_private.setting_overrides o on o.name = d.name;
-comment on view webhooks.settings is 'Settings in force, with unit, default, range and meaning. Change with webhooks.set_setting(name, value).';
+comment on view webhooks.settings is
+    'Settings in force, with unit, default, range and meaning. Change with webhooks.set_setting(name, value).';
 comment on column webhooks.settings.name is 'Name of the setting.';
 comment on column webhooks.settings.value is 'Value in force; null: the setting is a text.';
 comment on column webhooks.settings.unit is
@@ -159,19 +173,23 @@ begin
     if webhooks_private.text_setting('endpoint_verification') <> 'none' and webhooks_private.text_setting('verification_origin') is null then
         raise exception 'endpoint_verification is %, and verification_origin is not set', webhooks_private.text_setting('endpoint_verification')
             using errcode = 'object_not_in_prerequisite_state',
-                  hint = 'Receivers must be told who asks: select webhooks.set_setting(''verification_origin'', ''events.example.com''); '
+                  hint = 'Receivers must be told who asks: select webhooks.set_setting(''verification_origin'', '
+                         '''events.example.com''); '
                          'or turn verification off first: select webhooks.reset_setting(''endpoint_verification'');';
     end if;
     if webhooks_private.text_setting('verification_origin') is null then
         select count(*) into waiting from webhooks.webhook_subscriptions s where s.endpoint_verification = 'options';
         if waiting > 0 then
-            raise warning 'subscriptions with endpoint_verification = options get nothing while verification_origin is not set: %', waiting
+            raise warning 'subscriptions with endpoint_verification = options get nothing while verification_origin '
+                          'is not set: %', waiting
                 using hint = 'Set it again, or set their endpoint_verification to none.';
         end if;
     end if;
 end
 $$;
-comment on function webhooks_private.check_verification_settings() is 'Raises an error if endpoints are to be verified and the setting is missing that says for whom; a warning if only some are.';
+comment on function webhooks_private.check_verification_settings is
+    'Raises an error if endpoints are to be verified and the setting is missing that says for whom; a warning if '
+    'only some are.';
 
 create function webhooks.set_setting(name text, value text)
 returns void
@@ -194,7 +212,8 @@ begin
     end if;
     if value is null or value !~ definition.pattern then
         raise exception 'setting "%" can''t be %', name, coalesce('"' || left(value, 300) || '"', 'null')
-            using errcode = 'invalid_parameter_value', hint = format('It takes %s; reset_setting() gives it its default back.', definition.takes);
+            using errcode = 'invalid_parameter_value', hint = format('It takes %s; reset_setting() gives it its '
+                                                                     'default back.', definition.takes);
     end if;
     insert into webhooks_private.setting_overrides as o (name, text_value) values (set_setting.name, set_setting.value)
     on conflict on constraint setting_overrides_pkey do update set text_value = excluded.text_value;
@@ -202,7 +221,8 @@ begin
     perform webhooks_private.notify('webhooks_changed', 'settings');
 end
 $$;
-comment on function webhooks.set_setting(text, text) is 'Changes a setting that is a text; running sidecars take it over at commit.';
+comment on function webhooks.set_setting(text, text) is
+    'Changes a setting that is a text; running sidecars take it over at commit.';
 
 create function webhooks.reset_setting(name text)
 returns void
@@ -219,7 +239,7 @@ begin
     perform webhooks_private.notify('webhooks_changed', 'settings');
 end
 $$;
-comment on function webhooks.reset_setting(text) is 'Gives a setting its default back.';
+comment on function webhooks.reset_setting is 'Gives a setting its default back.';
 create trigger audit_change
     after insert or update or delete on webhooks_private.setting_overrides
     for each row execute function webhooks_private.audit_change('setting', 'name');

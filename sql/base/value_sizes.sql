@@ -1,6 +1,7 @@
--- How large a value may be that people write and that others' deliveries wait for: sidecars load subscriptions, publishers read
--- filters and schemas, everybody reads descriptions. The triggers a10_check_sizes come first: what checks the values themselves
--- may take long on large ones. A value that is there and does not change stays, and so does what a restore brings.
+-- How large a value may be that people write and that others' deliveries wait for: sidecars load subscriptions,
+-- publishers read filters and schemas, everybody reads descriptions. The triggers a10_check_sizes come first: what
+-- checks the values themselves may take long on large ones. A value that is there and does not change stays, and so
+-- does what a restore brings.
 
 create function webhooks_private.raise_too_large(name text, size text, most text)
 returns void
@@ -12,7 +13,8 @@ begin
         using errcode = 'invalid_parameter_value', hint = format('It takes at most %s.', most);
 end
 $$;
-comment on function webhooks_private.raise_too_large(text, text, text) is 'Raises the error for a value that is too large. It names sizes, never the value.';
+comment on function webhooks_private.raise_too_large is
+    'Raises the error for a value that is too large. It names sizes, never the value.';
 grant execute on function webhooks_private.raise_too_large to webhooks_manager;
 
 create function webhooks_private.check_size(name text, value text, former text, max_bytes integer)
@@ -55,5 +57,5 @@ begin
     end if;
 end
 $$;
-comment on function webhooks_private.check_count(text, bigint, integer) is 'Raises an error for an array with more than so many entries.';
+comment on function webhooks_private.check_count is 'Raises an error for an array with more than so many entries.';
 grant execute on function webhooks_private.check_count to webhooks_manager;

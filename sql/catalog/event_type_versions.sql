@@ -12,7 +12,9 @@ create table webhooks_private.event_type_versions (
     created_at timestamptz not null default now(),
     primary key (name, version)
 );
-comment on table webhooks_private.event_type_versions is 'Schemas, examples and deprecation by event type and version. Read event_type_catalogue; write with register_event_type() and deprecate_event_type().';
+comment on table webhooks_private.event_type_versions is
+    'Schemas, examples and deprecation by event type and version. Read event_type_catalogue; write with '
+    'register_event_type() and deprecate_event_type().';
 comment on column webhooks_private.event_type_versions.name is 'Name of the event type.';
 comment on column webhooks_private.event_type_versions.version is 'Version of the payload: event_logs.event_version.';
 comment on column webhooks_private.event_type_versions.schema is
@@ -24,7 +26,8 @@ comment on column webhooks_private.event_type_versions.deprecated_at is
 comment on column webhooks_private.event_type_versions.deprecation is
     'Reason for the deprecation, and what to use instead; at most 2,000 bytes.';
 comment on column webhooks_private.event_type_versions.is_builtin is
-    'True: as shipped with the extension. Dumps leave it out, since CREATE EXTENSION brings it. A changed version is false.';
+    'True: as shipped with the extension. Dumps leave it out, since CREATE EXTENSION brings it. A changed version is '
+    'false.';
 comment on column webhooks_private.event_type_versions.created_at is 'Time of registration.';
 select pg_catalog.pg_extension_config_dump('webhooks_private.event_type_versions', 'where not is_builtin');
 grant select on webhooks_private.event_type_versions to webhooks_publisher, webhooks_manager, webhooks_monitor;
@@ -39,9 +42,11 @@ insert into webhooks_private.event_type_versions (name, version, is_builtin, exa
     ('extraction.started', '1.0', true,
      '{"document_id": "5d0c2a4e-0000-4000-8000-0000000000d1", "model": "invoices-v4"}'),
     ('extraction.completed', '1.0', true,
-     '{"document_id": "5d0c2a4e-0000-4000-8000-0000000000d1", "model": "invoices-v4", "fields": {"total": "1190.00", "currency": "EUR"}, "confidence": 0.98}'),
+     '{"document_id": "5d0c2a4e-0000-4000-8000-0000000000d1", "model": "invoices-v4", "fields": {"total": "1190.00", '
+     '"currency": "EUR"}, "confidence": 0.98}'),
     ('extraction.failed', '1.0', true,
-     '{"document_id": "5d0c2a4e-0000-4000-8000-0000000000d1", "model": "invoices-v4", "error": "page 2 is not readable"}'),
+     '{"document_id": "5d0c2a4e-0000-4000-8000-0000000000d1", "model": "invoices-v4", "error": "page 2 is not '
+     'readable"}'),
     ('job.created', '1.0', true,
      '{"job_type": "export", "priority": 5}'),
     ('job.started', '1.0', true,
@@ -74,7 +79,8 @@ begin
     return new;
 end
 $$;
-comment on function webhooks_private.own_event_type_version() is 'Trigger: a registered or changed version replaces the shipped one and is dumped.';
+comment on function webhooks_private.own_event_type_version is
+    'Trigger: a registered or changed version replaces the shipped one and is dumped.';
 
 create trigger a30_own_event_type_version
     before insert or update on webhooks_private.event_type_versions
@@ -95,7 +101,8 @@ begin
     return new;
 end
 $$;
-comment on function webhooks_private.check_event_type_version_sizes() is 'Trigger: refuses values of a version of an event type that are too large.';
+comment on function webhooks_private.check_event_type_version_sizes is
+    'Trigger: refuses values of a version of an event type that are too large.';
 
 create trigger a10_check_sizes
     before insert or update on webhooks_private.event_type_versions

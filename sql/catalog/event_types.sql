@@ -8,14 +8,16 @@ create table webhooks.event_types (
     constraint event_types_name_check check (name ~ '^[a-z0-9_]+(\.[a-z0-9_]+)+$'),
     constraint event_types_category_check check (category ~ '^[a-z0-9_]+$')
 );
-comment on table webhooks.event_types is 'Catalogue of event types. Publishing an unknown type is an error; register yours with register_event_type().';
+comment on table webhooks.event_types is
+    'Catalogue of event types. Publishing an unknown type is an error; register yours with register_event_type().';
 comment on column webhooks.event_types.name is
     'Name of the event type: lower-case words joined by dots, such as document.uploaded.';
 comment on column webhooks.event_types.category is 'Default of event_logs.event_category.';
 comment on column webhooks.event_types.description is 'Description for people; at most 10,000 bytes.';
 comment on column webhooks.event_types.version is 'Current version of the payload.';
 comment on column webhooks.event_types.is_builtin is
-    'True: as shipped with the extension. Dumps leave it out, since CREATE EXTENSION brings it. A changed event type is false.';
+    'True: as shipped with the extension. Dumps leave it out, since CREATE EXTENSION brings it. A changed event type '
+    'is false.';
 comment on column webhooks.event_types.created_at is 'Time of registration.';
 
 insert into webhooks.event_types (name, category, description, is_builtin) values
@@ -49,7 +51,8 @@ begin
     return new;
 end
 $$;
-comment on function webhooks_private.own_event_type() is 'Trigger: a registered or changed event type replaces the shipped one and is dumped.';
+comment on function webhooks_private.own_event_type is
+    'Trigger: a registered or changed event type replaces the shipped one and is dumped.';
 
 create trigger a20_own_event_type
     before insert or update on webhooks.event_types
@@ -70,7 +73,8 @@ begin
     return new;
 end
 $$;
-comment on function webhooks_private.check_event_type_sizes() is 'Trigger: refuses a description of an event type that is too large.';
+comment on function webhooks_private.check_event_type_sizes is
+    'Trigger: refuses a description of an event type that is too large.';
 
 create trigger a10_check_sizes
     before insert or update on webhooks.event_types

@@ -19,7 +19,8 @@ begin
     perform webhooks_private.lock_xact(webhooks_private.change_lock(), 0);
     if (name ~ '^[a-z0-9_]+(\.[a-z0-9_]+)+$' and length(name) <= 100) is not true then
         raise exception 'invalid event type "%"', coalesce(name, 'null')
-            using errcode = 'invalid_parameter_value', hint = 'Types are lower-case words joined by dots, at most 100 characters: document.uploaded.';
+            using errcode = 'invalid_parameter_value', hint = 'Types are lower-case words joined by dots, at most '
+                                                              '100 characters: document.uploaded.';
     end if;
     if length(version) not between 1 and 20 then
         raise exception 'invalid version "%" of %', version, name
@@ -51,8 +52,11 @@ begin
     end if;
 end
 $$;
-comment on function webhooks.register_event_type(text, text, text, text, json, jsonb, boolean) is
-    'Registers an event type, or changes what is given of one. A version that is given becomes the current one, which publish_event() and watched tables publish, unless is_current is false; schema and example are that version''s, and the JSON value null takes them away. Events of a version with a schema must fit it. A schema of type jsonb needs a cast: schema => value::json.';
+comment on function webhooks.register_event_type is
+    'Registers an event type, or changes what is given of one. A version that is given becomes the current one, '
+    'which publish_event() and watched tables publish, unless is_current is false; schema and example are that '
+    'version''s, and the JSON value null takes them away. Events of a version with a schema must fit it. A schema of '
+    'type jsonb needs a cast: schema => value::json.';
 
 create function webhooks.deprecate_event_type(name text, reason text, version text default null)
 returns void
@@ -68,7 +72,8 @@ begin
         select from webhooks.event_type_catalogue c where c.name = deprecate_event_type.name and c.version = deprecate_event_type.version
     ) then
         raise exception 'there is no event type "%"%', coalesce(name, 'null'), case when version is null then '' else format(' of version "%s"', version) end
-            using errcode = 'undefined_object', hint = 'Types and versions are listed by: select name, version from webhooks.event_type_catalogue;';
+            using errcode = 'undefined_object', hint = 'Types and versions are listed by: select name, version from '
+                                                       'webhooks.event_type_catalogue;';
     end if;
     update webhooks_private.event_type_versions v
     set deprecated_at = case when reason is not null then coalesce(v.deprecated_at, now()) end, deprecation = reason
@@ -79,5 +84,6 @@ begin
     end if;
 end
 $$;
-comment on function webhooks.deprecate_event_type(text, text, text) is
-    'Marks a version of an event type, the current one by default, as one that should no longer be relied upon, and says why; null takes that back. It is still published, and who subscribes to it gets a notice.';
+comment on function webhooks.deprecate_event_type is
+    'Marks a version of an event type, the current one by default, as one that should no longer be relied upon, and '
+    'says why; null takes that back. It is still published, and who subscribes to it gets a notice.';

@@ -35,12 +35,14 @@ begin
         done := webhooks_private.omit_context(2);
         raise exception 'event_data of % (version %) does not fit its schema: %', event.event_type, event.event_version, array_to_string(event.errors, '; ')
             using errcode = 'check_violation',
-                  hint = format('See: select schema, example from webhooks.event_type_catalogue where name = %L and version = %L;', event.event_type, event.event_version);
+                  hint = format('See: select schema, example from webhooks.event_type_catalogue where name = %L and '
+                                'version = %L;', event.event_type, event.event_version);
     end if;
     return null;
 end
 $$;
-comment on function webhooks_private.validate_events() is 'Trigger, while there are schemas: refuses events whose data does not fit the schema of their type and version.';
+comment on function webhooks_private.validate_events is
+    'Trigger, while there are schemas: refuses events whose data does not fit the schema of their type and version.';
 
 create function webhooks_private.sync_validation_trigger()
 returns trigger
@@ -69,8 +71,9 @@ exception when lock_not_available then
     return null;
 end
 $$;
-comment on function webhooks_private.sync_validation_trigger() is
-    'Trigger: event_logs has the trigger a10_validate_events if and only if a schema is registered, also after a restore.';
+comment on function webhooks_private.sync_validation_trigger is
+    'Trigger: event_logs has the trigger a10_validate_events if and only if a schema is registered, also after a '
+    'restore.';
 
 create trigger sync_validation_trigger
     after insert or update or delete or truncate on webhooks_private.event_type_versions
@@ -94,12 +97,15 @@ begin
     if problem is not null then
         raise exception 'invalid schema of % (version %): %', new.name, new.version, problem
             using errcode = 'invalid_parameter_value',
-                  hint = 'Give a JSON Schema, draft 4 to 2020-12. It can''t refer to other documents, and patterns can''t look around or back, since publishers wait for them; nor can many sub-schemas look at one value.';
+                  hint = 'Give a JSON Schema, draft 4 to 2020-12. It can''t refer to other documents, and patterns '
+                         'can''t look around or back, since publishers wait for them; nor can many sub-schemas look '
+                         'at one value.';
     end if;
     errors := webhooks_private.schema_errors(new.schema::text, new.example::text);
     if errors is not null then
         raise exception 'the example of % (version %) does not fit its schema: %', new.name, new.version, array_to_string(errors, '; ')
-            using errcode = 'check_violation', hint = 'Give an example that does, or register_event_type(..., example => ''null''): then one is made from the schema.';
+            using errcode = 'check_violation', hint = 'Give an example that does, or register_event_type(..., '
+                                                      'example => ''null''): then one is made from the schema.';
     end if;
     if new.example is null and webhooks_private.schema_errors(new.schema::text, webhooks_private.schema_example(new.schema::text)) is not null then
         raise notice 'the example made for % (version %) does not fit its schema', new.name, new.version
@@ -108,7 +114,8 @@ begin
     return new;
 end
 $$;
-comment on function webhooks_private.check_event_type_version() is 'Trigger: refuses invalid schemas, and examples that don''t fit theirs.';
+comment on function webhooks_private.check_event_type_version is
+    'Trigger: refuses invalid schemas, and examples that don''t fit theirs.';
 
 create trigger a20_check_event_type_version
     before insert or update on webhooks_private.event_type_versions

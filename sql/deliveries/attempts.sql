@@ -23,14 +23,16 @@ create table webhooks.delivery_attempts (
     -- ::text: see event_logs.
     constraint delivery_attempts_status_check check (delivery_status::text in ('delivered', 'failed', 'retrying', 'expired', 'cancelled'))
 ) partition by range (delivery_id);
-comment on table webhooks.delivery_attempts is 'One row per attempt, append-only; the last one of a delivery is delivered, failed, expired or cancelled.';
+comment on table webhooks.delivery_attempts is
+    'One row per attempt, append-only; the last one of a delivery is delivered, failed, expired or cancelled.';
 comment on column webhooks.delivery_attempts.delivery_id is 'Delivery id (UUIDv7).';
 comment on column webhooks.delivery_attempts.delivery_attempt is 'Number of the attempt, from 1.';
 comment on column webhooks.delivery_attempts.http_status_code is 'HTTP status of the response; null: no response came.';
 comment on column webhooks.delivery_attempts.attempted_at is
     'Time at which the request began, by the clock of the sidecar.';
 comment on column webhooks.delivery_attempts.delivered_at is
-    'Time at which a 2xx response was complete, or timeout_seconds had passed while its body came in; null: not delivered.';
+    'Time at which a 2xx response was complete, or timeout_seconds had passed while its body came in; null: not '
+    'delivered.';
 comment on column webhooks.delivery_attempts.next_retry_at is 'Time of the next attempt; null: there is none.';
 comment on column webhooks.delivery_attempts.duration_us is
     'Duration of connecting, sending and receiving, in microseconds.';
@@ -48,7 +50,8 @@ comment on column webhooks.delivery_attempts.response_body is
 comment on column webhooks.delivery_attempts.error_message is 'Error message; null: the attempt succeeded.';
 comment on column webhooks.delivery_attempts.failure is 'Kind of failure: error_message without names and addresses.';
 comment on column webhooks.delivery_attempts.resent_count is
-    'Number of times that the request was sent again at once on a new connection, because the receiver had closed the kept one; null: none.';
+    'Number of times that the request was sent again at once on a new connection, because the receiver had closed '
+    'the kept one; null: none.';
 comment on column webhooks.delivery_attempts.is_test is
     'True: a delivery of test_subscription(). Null: a delivery of an event.';
 grant select on webhooks.delivery_attempts to webhooks_manager;
@@ -64,9 +67,11 @@ create table webhooks_private.delivery_attempts_template (
 create index delivery_attempts_template_subscription on webhooks_private.delivery_attempts_template (subscription_id, attempted_at desc);
 create index delivery_attempts_template_unsuccessful on webhooks_private.delivery_attempts_template (delivery_status, attempted_at)
     where delivery_status <> 'delivered';
-comment on table webhooks_private.delivery_attempts_template is 'Always empty: carries the indexes of each partition of delivery_attempts.';
+comment on table webhooks_private.delivery_attempts_template is
+    'Always empty: carries the indexes of each partition of delivery_attempts.';
 
 create table webhooks_private.delivery_attempts_default (like webhooks_private.delivery_attempts_template including all);
 alter table webhooks.delivery_attempts attach partition webhooks_private.delivery_attempts_default default;
-comment on table webhooks_private.delivery_attempts_default is 'Attempts of deliveries whose id falls in no partition made by create_partitions().';
+comment on table webhooks_private.delivery_attempts_default is
+    'Attempts of deliveries whose id falls in no partition made by create_partitions().';
 select pg_catalog.pg_extension_config_dump('webhooks_private.delivery_attempts_default', '');

@@ -20,7 +20,7 @@ begin atomic
     where q.shard = webhooks_private.test_shard_of(outstanding_deliveries.subscription_id)
       and q.subscription_id = outstanding_deliveries.subscription_id and q.lane is null and q.next_attempt_at is null;
 end;
-comment on function webhooks_private.outstanding_deliveries(uuid) is 'What is outstanding to a subscription.';
+comment on function webhooks_private.outstanding_deliveries is 'What is outstanding to a subscription.';
 
 create function webhooks.cancel_deliveries(subscription_id uuid)
 returns bigint
@@ -65,6 +65,7 @@ begin
     return cancelled;
 end
 $$;
-comment on function webhooks.cancel_deliveries(uuid) is
-    'Cancels what is outstanding to a subscription, and returns how many: the log has them as cancelled. A request under way is not called back, and one whose result is being written just then is left: call it again.';
+comment on function webhooks.cancel_deliveries is
+    'Cancels what is outstanding to a subscription, and returns how many: the log has them as cancelled. A request '
+    'under way is not called back, and one whose result is being written just then is left: call it again.';
 grant execute on function webhooks.cancel_deliveries to webhooks_manager;

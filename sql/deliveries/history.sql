@@ -1,6 +1,6 @@
--- What became of events. The log has no index on events, which would cost every delivery; but ids tell when a delivery was
--- made, and that is right after its event was published, or by hand, which redeliveries has. When that was, the event's id
--- says, and created_at; an application may have made up either, so both are tried.
+-- What became of events. The log has no index on events, which would cost every delivery; but ids tell when a
+-- delivery was made, and that is right after its event was published, or by hand, which redeliveries has. When that
+-- was, the event's id says, and created_at; an application may have made up either, so both are tried.
 
 create function webhooks_private.published_at(id uuid, created_at timestamptz)
 returns timestamptz
@@ -10,8 +10,9 @@ return case
         then webhooks.uuid_v7_time(id)
     else created_at
 end;
-comment on function webhooks_private.published_at(uuid, timestamptz) is
-    'When an event was published: what its UUIDv7 says, to the millisecond. If it has none, or one that was made before, when its transaction began.';
+comment on function webhooks_private.published_at is
+    'When an event was published: what its UUIDv7 says, to the millisecond. If it has none, or one that was made '
+    'before, when its transaction began.';
 grant execute on function webhooks_private.published_at to webhooks_manager;
 
 create function webhooks_private.event_id_range(tenant_id uuid, since timestamptz, until timestamptz, out first_id uuid, out last_id uuid)
@@ -31,7 +32,8 @@ begin
     into first_day, end_of_days
     from pg_class c
     where c.relnamespace = 'webhooks_private'::regnamespace and c.relname ~ '^event_logs_[0-9]{8}$' and c.relispartition;
-    -- An application that makes random ids has nearly all of them outside the days that have partitions. Then an id tells nothing.
+    -- An application that makes random ids has nearly all of them outside the days that have partitions. Then an id
+    -- tells nothing.
     if coalesce(exists (
         select from webhooks.event_logs e
         where e.tenant_id = event_id_range.tenant_id and e.created_at >= event_id_range.since and e.created_at < event_id_range.until
@@ -47,8 +49,10 @@ begin
     end if;
 end
 $$;
-comment on function webhooks_private.event_id_range(uuid, timestamptz, timestamptz) is
-    'Between which ids the events of a tenant are that were published from since on and before until: all, if some of them have ids that are of no day. So that a look-up opens only the partitions in question; it still has to look at created_at.';
+comment on function webhooks_private.event_id_range is
+    'Between which ids the events of a tenant are that were published from since on and before until: all, if some '
+    'of them have ids that are of no day. So that a look-up opens only the partitions in question; it still has to '
+    'look at created_at.';
 grant execute on function webhooks_private.event_id_range to webhooks_manager;
 
 create function webhooks_private.event_deliveries(tenant_id uuid, event_ids uuid[])
@@ -152,7 +156,7 @@ begin
     end loop;
 end
 $$;
-comment on function webhooks_private.event_deliveries(uuid, uuid[]) is
+comment on function webhooks_private.event_deliveries is
     'All deliveries of some events of a tenant, outstanding and finished, those made by hand among them.';
 grant execute on function webhooks_private.event_deliveries to webhooks_manager;
 
@@ -208,8 +212,9 @@ begin
     limit unmatched_events.max_events;
 end
 $$;
-comment on function webhooks.unmatched_events(uuid, timestamptz, timestamptz, integer) is
-    'Events that no subscription matched (or whose subscription was deleted before they were tried), newest first; explain_match() says why. Reads the log of all that time.';
+comment on function webhooks.unmatched_events is
+    'Events that no subscription matched (or whose subscription was deleted before they were tried), newest first; '
+    'explain_match() says why. Reads the log of all that time.';
 grant execute on function webhooks.unmatched_events to webhooks_manager;
 
 create function webhooks.event_history(
@@ -322,6 +327,8 @@ begin
     order by t.n, t.at nulls last, t.step, t.delivery_id, t.attempt;
 end
 $$;
-comment on function webhooks.event_history(uuid, uuid, timestamptz, timestamptz, text[], text, uuid, integer) is
-    'What became of a tenant''s newest events (of one event, of a time, of a resource), each as a timeline: published, matched nothing or queued (tested: made up by test_subscription()), attempted, retried, replayed, expired, cancelled, outstanding. Without since and event_id it looks at the last 7 days.';
+comment on function webhooks.event_history is
+    'What became of a tenant''s newest events (of one event, of a time, of a resource), each as a timeline: '
+    'published, matched nothing or queued (tested: made up by test_subscription()), attempted, retried, replayed, '
+    'expired, cancelled, outstanding. Without since and event_id it looks at the last 7 days.';
 grant execute on function webhooks.event_history to webhooks_manager;

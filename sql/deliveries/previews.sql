@@ -17,8 +17,9 @@ begin atomic
         '00000000-0000-7000-8000-000000000003', 'sample-session', 'sample-request', '192.0.2.1') r
     where t.is_current and t.name = sample_request.event_type;
 end;
-comment on function webhooks_private.sample_request(text, uuid, text, text, text, integer) is
-    'The request for a made-up event of a type, with the example of its current version as data; no row if there is no such type.';
+comment on function webhooks_private.sample_request is
+    'The request for a made-up event of a type, with the example of its current version as data; no row if there is '
+    'no such type.';
 grant execute on function webhooks_private.sample_request to webhooks_manager;
 
 create function webhooks_private.sample_event_type(subscribed_events jsonb, event_type text default null)
@@ -39,13 +40,15 @@ begin
     order by t.example = '{}', t.name limit 1;
     if not found then
         raise exception 'there is no event type % to make an event of', coalesce('"' || sample_event_type.event_type || '"', 'among subscribed_events')
-            using errcode = 'undefined_object', hint = 'Event types are listed by: select name from webhooks.event_types;';
+            using errcode = 'undefined_object', hint = 'Event types are listed by: select name from '
+                                                       'webhooks.event_types;';
     end if;
     return sample_type;
 end
 $$;
-comment on function webhooks_private.sample_event_type(jsonb, text) is
-    'Of which type an event is made up: the one that is given, or else the first subscribed one, preferably with an example. An error if there is none.';
+comment on function webhooks_private.sample_event_type is
+    'Of which type an event is made up: the one that is given, or else the first subscribed one, preferably with an '
+    'example. An error if there is none.';
 grant execute on function webhooks_private.sample_event_type to webhooks_manager;
 
 create function webhooks_private.preview_request(event_id uuid, subscription_id uuid default null)
@@ -83,8 +86,10 @@ begin
         abbrev(event.source_ip), event.is_test) r;
 end
 $$;
-comment on function webhooks_private.preview_request(uuid, uuid) is
-    'The body that is sent for an event, with *** for what template_secrets has, and the headers that belong to it, as a subscription has them or as the envelope; no row if there is no such event. Part of build_payload() and preview_payload().';
+comment on function webhooks_private.preview_request is
+    'The body that is sent for an event, with *** for what template_secrets has, and the headers that belong to it, '
+    'as a subscription has them or as the envelope; no row if there is no such event. Part of build_payload() and '
+    'preview_payload().';
 grant execute on function webhooks_private.preview_request to webhooks_manager;
 
 create function webhooks.build_payload(event_id uuid, subscription_id uuid default null)
@@ -94,8 +99,9 @@ set search_path = pg_catalog, pg_temp
 begin atomic
     select r.body from webhooks_private.preview_request(build_payload.event_id, build_payload.subscription_id) r;
 end;
-comment on function webhooks.build_payload(uuid, uuid) is
-    'The body that is sent for an event, byte for byte: as a subscription has it, which must be the event''s tenant''s, or as the envelope; *** for what template_secrets has. Null if there is no such event.';
+comment on function webhooks.build_payload is
+    'The body that is sent for an event, byte for byte: as a subscription has it, which must be the event''s '
+    'tenant''s, or as the envelope; *** for what template_secrets has. Null if there is no such event.';
 grant execute on function webhooks.build_payload to webhooks_manager;
 
 create function webhooks.preview_payload(subscription_id uuid, event_id uuid default null, event_type text default null)
@@ -127,7 +133,8 @@ begin
         where e.id = preview_payload.event_id;
         if not found then
             raise exception 'there is no event %', preview_payload.event_id
-                using errcode = 'undefined_object', hint = 'Without an event the preview is of a made-up one: preview_payload(subscription_id).';
+                using errcode = 'undefined_object', hint = 'Without an event the preview is of a made-up one: '
+                                                           'preview_payload(subscription_id).';
         end if;
     else
         sample_type := webhooks_private.sample_event_type(subscription.subscribed_events, preview_payload.event_type);
@@ -151,6 +158,8 @@ begin
         request.body;
 end
 $$;
-comment on function webhooks.preview_payload(uuid, uuid, text) is
-    'The request that a subscription gets for an event, or, without one, for a made-up event of a type (of a subscribed one, if none is given) with the type''s example as data: the body byte for byte, and the headers, *** for secrets and ... for what differs from attempt to attempt.';
+comment on function webhooks.preview_payload is
+    'The request that a subscription gets for an event, or, without one, for a made-up event of a type (of a '
+    'subscribed one, if none is given) with the type''s example as data: the body byte for byte, and the headers, '
+    '*** for secrets and ... for what differs from attempt to attempt.';
 grant execute on function webhooks.preview_payload to webhooks_manager;

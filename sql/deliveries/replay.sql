@@ -56,8 +56,9 @@ begin
     having min(p.n) is not null;
 end
 $$;
-comment on function webhooks_private.replayable(uuid, timestamptz, timestamptz, text[], uuid, uuid, integer) is
-    'Events of a tenant, numbered in the order of publication, with each subscription that would get them now and whether they are outstanding to it; a row without subscription if none would. Part of replay_events().';
+comment on function webhooks_private.replayable is
+    'Events of a tenant, numbered in the order of publication, with each subscription that would get them now and '
+    'whether they are outstanding to it; a row without subscription if none would. Part of replay_events().';
 
 create function webhooks.replay_events(
     tenant_id uuid, since timestamptz, until timestamptz, event_types text[] default null, subscription_id uuid default null,
@@ -78,7 +79,8 @@ begin
     perform webhooks_private.check_tenant(tenant_id);
     if since is null or until is null then
         raise exception 'since or until is null'
-            using errcode = 'null_value_not_allowed', hint = 'Give the time in which the events were published, for example now() - interval ''1 hour'' and now().';
+            using errcode = 'null_value_not_allowed', hint = 'Give the time in which the events were published, for '
+                                                             'example now() - interval ''1 hour'' and now().';
     end if;
     if max_events is null or max_events < 1 then
         raise exception 'max_events is %', coalesce(max_events::text, 'null')
@@ -89,11 +91,13 @@ begin
         subscription := webhooks_private.own_subscription(subscription_id);
         if subscription.tenant_id <> replay_events.tenant_id then
             raise exception 'subscription % is another tenant''s than %', subscription_id, tenant_id
-                using errcode = 'invalid_parameter_value', hint = 'Give the subscription''s tenant: only its events match.';
+                using errcode = 'invalid_parameter_value', hint = 'Give the subscription''s tenant: only its events '
+                                                                  'match.';
         end if;
         if (subscription.is_active and subscription.is_enabled) is not true then
             raise exception 'subscription % is not active and enabled, so it matches nothing', subscription_id
-                using errcode = 'object_not_in_prerequisite_state', hint = 'Enable it first: select webhooks.set_subscriptions_enabled(array[id], true);';
+                using errcode = 'object_not_in_prerequisite_state', hint = 'Enable it first: select '
+                                                                           'webhooks.set_subscriptions_enabled(array[id], true);';
         end if;
     end if;
     select t.pattern into unknown_type
@@ -137,6 +141,9 @@ begin
     return next;
 end
 $$;
-comment on function webhooks.replay_events(uuid, timestamptz, timestamptz, text[], uuid, boolean, integer, uuid) is
-    'Delivers a tenant''s events of some time once more: to the subscriptions that match them now, or to one; not to one that has the event outstanding. At most max_events, in the order of publication: call it with after => resume_after until that is null. Returns how many events were looked at, deliveries made, and deliveries left out because they are outstanding; dry_run: the same of all events, and makes none.';
+comment on function webhooks.replay_events is
+    'Delivers a tenant''s events of some time once more: to the subscriptions that match them now, or to one; not to '
+    'one that has the event outstanding. At most max_events, in the order of publication: call it with after => '
+    'resume_after until that is null. Returns how many events were looked at, deliveries made, and deliveries left '
+    'out because they are outstanding; dry_run: the same of all events, and makes none.';
 grant execute on function webhooks.replay_events to webhooks_manager;

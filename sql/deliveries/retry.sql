@@ -46,8 +46,10 @@ begin
     select d.id from numbered d order by d.n;
 end
 $$;
-comment on function webhooks_private.redeliver(uuid[], uuid[], uuid[]) is
-    'Queues events once more, in the order given, and links each new delivery to the one that it repeats, if any. Left out are events that are gone, have expired or are another tenant''s. Returns the new deliveries. For functions that have checked the tenant.';
+comment on function webhooks_private.redeliver is
+    'Queues events once more, in the order given, and links each new delivery to the one that it repeats, if any. '
+    'Left out are events that are gone, have expired or are another tenant''s. Returns the new deliveries. For '
+    'functions that have checked the tenant.';
 
 create function webhooks_private.raise_unknown_delivery(id uuid)
 returns void
@@ -57,10 +59,12 @@ as $$
 begin
     raise exception 'there is no delivery %', coalesce(id::text, 'null')
         using errcode = 'undefined_object',
-              hint = 'Deliveries are listed by: select id, delivery_status, attempted_at from webhooks.webhook_delivery_logs where subscription_id = ...;';
+              hint = 'Deliveries are listed by: select id, delivery_status, attempted_at from '
+                     'webhooks.webhook_delivery_logs where subscription_id = ...;';
 end
 $$;
-comment on function webhooks_private.raise_unknown_delivery(uuid) is 'Raises the error for a delivery that there is not, or not for the caller.';
+comment on function webhooks_private.raise_unknown_delivery is
+    'Raises the error for a delivery that there is not, or not for the caller.';
 grant execute on function webhooks_private.raise_unknown_delivery to webhooks_manager;
 
 create function webhooks.retry_delivery(delivery_id uuid)
@@ -96,7 +100,8 @@ begin
         if not found then
             raise exception 'delivery % is outstanding', delivery_id
                 using errcode = 'object_not_in_prerequisite_state',
-                      hint = 'It is made as soon as its turn comes; webhooks.subscription_health says if something holds it back.';
+                      hint = 'It is made as soon as its turn comes; webhooks.subscription_health says if something '
+                             'holds it back.';
         end if;
         perform webhooks_private.ring_doorbell(old.shard);
         perform webhooks_private.audit('retried', 'delivery', old.id::text, old.tenant_id, after => jsonb_build_object('delivery_id', old.id));
@@ -113,7 +118,8 @@ begin
     select q.id into other from webhooks_private.outstanding_deliveries(old.subscription_id) q where q.event_log_id = old.event_log_id limit 1;
     if found then
         raise exception 'the event of delivery % is outstanding to its subscription already, as delivery %', delivery_id, other
-            using errcode = 'object_not_in_prerequisite_state', hint = 'Wait for what becomes of that one, or retry that one.';
+            using errcode = 'object_not_in_prerequisite_state', hint = 'Wait for what becomes of that one, or retry '
+                                                                       'that one.';
     end if;
     select r.id into new_id
     from webhooks_private.redeliver(array[old.subscription_id], array[old.event_log_id], array[retry_delivery.delivery_id]) r (id);
@@ -125,8 +131,9 @@ begin
     return new_id;
 end
 $$;
-comment on function webhooks.retry_delivery(uuid) is
-    'Makes a finished delivery again, whatever became of it, as a new one (see redeliveries), and returns its id. One that waits for its next attempt is made at once, and its own id returned.';
+comment on function webhooks.retry_delivery is
+    'Makes a finished delivery again, whatever became of it, as a new one (see redeliveries), and returns its id. '
+    'One that waits for its next attempt is made at once, and its own id returned.';
 grant execute on function webhooks.retry_delivery to webhooks_manager;
 
 create function webhooks.retry_failed(
@@ -196,6 +203,8 @@ begin
     return retried;
 end
 $$;
-comment on function webhooks.retry_failed(uuid, timestamptz, timestamptz, integer, boolean) is
-    'Makes a subscription''s deliveries again that ended failed or expired between two times, unless that was done already, at most max_deliveries: call it until it returns 0. Returns how many; dry_run: how many there are in all.';
+comment on function webhooks.retry_failed is
+    'Makes a subscription''s deliveries again that ended failed or expired between two times, unless that was done '
+    'already, at most max_deliveries: call it until it returns 0. Returns how many; dry_run: how many there are in '
+    'all.';
 grant execute on function webhooks.retry_failed to webhooks_manager;

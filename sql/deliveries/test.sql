@@ -21,7 +21,8 @@ begin
               and v.origin = webhooks_private.text_setting('verification_origin')) then
         raise exception 'the receiver of subscription % has not agreed to deliveries yet', subscription.id
             using errcode = 'object_not_in_prerequisite_state',
-                  hint = 'See verification_state and verification_error in webhooks.subscription_health; webhooks.verify_subscription() asks it once more, while the subscription is enabled.';
+                  hint = 'See verification_state and verification_error in webhooks.subscription_health; '
+                         'webhooks.verify_subscription() asks it once more, while the subscription is enabled.';
     end if;
     insert into webhooks.event_logs (
         id, tenant_id, event_type, event_category, event_name, event_version, event_data, resource_type, resource_id, environment,
@@ -41,6 +42,8 @@ begin
     return delivery_id;
 end
 $$;
-comment on function webhooks.test_subscription(uuid, text) is
-    'Sends a made-up event of a type (of a subscribed one, if none is given) with the type''s example as data to one subscription alone, once, also while that is disabled, its breaker is open or others of its deliveries wait. Returns the delivery''s id; it is sent when this transaction is committed: see wait_for_delivery().';
+comment on function webhooks.test_subscription is
+    'Sends a made-up event of a type (of a subscribed one, if none is given) with the type''s example as data to one '
+    'subscription alone, once, also while that is disabled, its breaker is open or others of its deliveries wait. '
+    'Returns the delivery''s id; it is sent when this transaction is committed: see wait_for_delivery().';
 grant execute on function webhooks.test_subscription to webhooks_manager;

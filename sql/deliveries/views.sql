@@ -42,7 +42,8 @@ select
     coalesce(a.resent_count, 0)
 from webhooks.delivery_attempts a
 where a.delivery_status <> 'retrying';
-comment on view webhooks.webhook_delivery_logs is 'One row per delivery, outstanding or finished, as its last attempt left it.';
+comment on view webhooks.webhook_delivery_logs is
+    'One row per delivery, outstanding or finished, as its last attempt left it.';
 comment on column webhooks.webhook_delivery_logs.id is 'Delivery id; receivers see it as X-Webhook-Delivery-Id.';
 comment on column webhooks.webhook_delivery_logs.subscription_id is 'Subscription that the delivery goes to.';
 comment on column webhooks.webhook_delivery_logs.event_log_id is 'Event that is delivered.';
@@ -69,7 +70,8 @@ comment on column webhooks.webhook_delivery_logs.tenant_id is 'Tenant of the sub
 comment on column webhooks.webhook_delivery_logs.duration_us is 'Duration of the last attempt, in microseconds.';
 comment on column webhooks.webhook_delivery_logs.is_test is 'True: a delivery of test_subscription().';
 comment on column webhooks.webhook_delivery_logs.resent_count is
-    'Number of times that the last request was sent again at once on a new connection, because the receiver had closed the kept one without an answer.';
+    'Number of times that the last request was sent again at once on a new connection, because the receiver had '
+    'closed the kept one without an answer.';
 grant select on webhooks.webhook_delivery_logs to webhooks_manager;
 
 create view webhooks.delivery_states with (security_invoker = true) as
@@ -110,7 +112,9 @@ select
     coalesce(a.resent_count, 0)
 from webhooks.delivery_attempts a
 where a.delivery_status <> 'retrying';
-comment on view webhooks.delivery_states is 'webhook_delivery_logs without what receivers answered, without names and addresses in error messages and without hashes of payloads: what a monitor may read.';
+comment on view webhooks.delivery_states is
+    'webhook_delivery_logs without what receivers answered, without names and addresses in error messages and '
+    'without hashes of payloads: what a monitor may read.';
 comment on column webhooks.delivery_states.id is 'Delivery id.';
 comment on column webhooks.delivery_states.subscription_id is 'Subscription that the delivery goes to.';
 comment on column webhooks.delivery_states.event_log_id is 'Event that is delivered.';
@@ -132,5 +136,6 @@ comment on column webhooks.delivery_states.payload_size_bytes is 'Size of the re
 comment on column webhooks.delivery_states.duration_us is 'Duration of the last attempt, in microseconds.';
 comment on column webhooks.delivery_states.is_test is 'True: a delivery of test_subscription().';
 comment on column webhooks.delivery_states.resent_count is
-    'Number of times that the last request was sent again at once on a new connection, because the receiver had closed the kept one without an answer.';
+    'Number of times that the last request was sent again at once on a new connection, because the receiver had '
+    'closed the kept one without an answer.';
 grant select on webhooks.delivery_states to webhooks_manager, webhooks_monitor;

@@ -18,12 +18,14 @@ begin
     if (wait_for_delivery.timeout between interval '0' and interval '5 minutes') is not true then
         raise exception 'timeout is %', coalesce(wait_for_delivery.timeout::text, 'null')
             using errcode = 'invalid_parameter_value',
-                  hint = 'Give up to 5 minutes: while it waits, vacuum can''t remove what was deleted since. Call it again to wait for longer.';
+                  hint = 'Give up to 5 minutes: while it waits, vacuum can''t remove what was deleted since. Call it '
+                         'again to wait for longer.';
     end if;
     if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
         raise exception 'wait_for_delivery() would wait in vain in a % transaction', upper(current_setting('transaction_isolation'))
             using errcode = 'invalid_transaction_state',
-                  hint = 'Such a transaction does not see what others commit after it began. Call it in a READ COMMITTED one, or outside of a transaction block.';
+                  hint = 'Such a transaction does not see what others commit after it began. Call it in a READ '
+                         'COMMITTED one, or outside of a transaction block.';
     end if;
     if not webhooks.is_adopted() then
         raise warning 'nothing is delivered from this database: it is a copy that is not adopted'
@@ -35,7 +37,9 @@ begin
     ) then
         raise exception 'delivery % was queued by this very transaction, so that nobody else can see it yet', wait_for_delivery.delivery_id
             using errcode = 'invalid_transaction_state',
-                  hint = 'Commit first, and wait in a statement of its own. In psql: select webhooks.test_subscription(...) as delivery \gset, and then select * from webhooks.wait_for_delivery(:''delivery'');';
+                  hint = 'Commit first, and wait in a statement of its own. In psql: select '
+                         'webhooks.test_subscription(...) as delivery \gset, and then select * from '
+                         'webhooks.wait_for_delivery(:''delivery'');';
     end if;
     loop
         select l.*, l.delivery_status in ('delivered', 'failed', 'expired', 'cancelled') as is_final into delivery
@@ -56,6 +60,8 @@ begin
         delivery.duration_us, delivery.next_retry_at;
 end
 $$;
-comment on function webhooks.wait_for_delivery(uuid, interval) is
-    'Waits until a delivery has come to its end, at most so long (up to 5 minutes), and says how it went: what the receiver answered at the last attempt, and whether that was final. Comes back sooner if the next attempt is only after that. For a delivery that is committed, in a READ COMMITTED transaction or none.';
+comment on function webhooks.wait_for_delivery is
+    'Waits until a delivery has come to its end, at most so long (up to 5 minutes), and says how it went: what the '
+    'receiver answered at the last attempt, and whether that was final. Comes back sooner if the next attempt is '
+    'only after that. For a delivery that is committed, in a READ COMMITTED transaction or none.';
 grant execute on function webhooks.wait_for_delivery to webhooks_manager;

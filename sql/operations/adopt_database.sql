@@ -1,10 +1,11 @@
 -- Which database this outbox is. A copy, such as production restored as staging, has production's subscriptions and
--- outstanding deliveries, and must not make them a second time. So the database's identity is a row that is dumped and
--- copied along: where it names another database, nothing is delivered until adopt_database() says what becomes of what is
--- outstanding. balance_shards() and load_subscriptions() ask: without shards and without URLs there are no deliveries.
+-- outstanding deliveries, and must not make them a second time. So the database's identity is a row that is dumped
+-- and copied along: where it names another database, nothing is delivered until adopt_database() says what becomes of
+-- what is outstanding. balance_shards() and load_subscriptions() ask: without shards and without URLs there are no
+-- deliveries.
 --
--- A promoted standby, and any other copy of the server's files, is the same database to PostgreSQL: it has the same system
--- identifier and oid. Of such copies release_database() makes another one.
+-- A promoted standby, and any other copy of the server's files, is the same database to PostgreSQL: it has the same
+-- system identifier and oid. Of such copies release_database() makes another one.
 
 create table webhooks_private.database_bindings (
     system_identifier bigint not null,
@@ -12,11 +13,12 @@ create table webhooks_private.database_bindings (
     database_name name,
     bound_at timestamptz not null default now()
 );
--- No key: a dump that comes back to its own database brings the row that is there already. Without one, logical replication
--- of all tables would refuse adopt_database().
+-- No key: a dump that comes back to its own database brings the row that is there already. Without one, logical
+-- replication of all tables would refuse adopt_database().
 alter table webhooks_private.database_bindings replica identity full;
 comment on table webhooks_private.database_bindings is
-    'Databases that the deliveries of this one belong to. Deliveries are made only while there is a row, and each names this database: see adopt_database().';
+    'Databases that the deliveries of this one belong to. Deliveries are made only while there is a row, and each '
+    'names this database: see adopt_database().';
 comment on column webhooks_private.database_bindings.system_identifier is
     'System identifier of the server, from pg_control_system(); 0: no server, after a restore or release_database().';
 comment on column webhooks_private.database_bindings.database_oid is 'Oid of the database, from pg_database.';
@@ -37,7 +39,8 @@ begin atomic
     from pg_control_system() c, pg_database d
     where d.datname = current_database();
 end;
-comment on function webhooks_private.bind_database() is 'Makes this database the one that delivers. Part of adopt_database().';
+comment on function webhooks_private.bind_database is
+    'Makes this database the one that delivers. Part of adopt_database().';
 
 -- A dump's row is added to this one when it is restored.
 select webhooks_private.bind_database();
@@ -51,7 +54,7 @@ begin atomic
     from webhooks_private.database_bindings b, pg_control_system() c, pg_database d
     where d.datname = current_database();
 end;
-comment on function webhooks.is_adopted() is
+comment on function webhooks.is_adopted is
     'Whether deliveries are made from this database: false in a copy, until adopt_database() is called there.';
 grant execute on function webhooks.is_adopted to webhooks_manager, webhooks_monitor;
 
@@ -65,17 +68,21 @@ begin
         raise exception 'database "%" is a copy: nothing is delivered from it until it is adopted', current_database()
             using errcode = 'WHCPY',
                   detail = coalesce((
-                      select format('Its deliveries belong to database "%s" (oid %s) of the server with system identifier %s.',
+                      select format('Its deliveries belong to database "%s" (oid %s) of the server with system '
+                                    'identifier %s.',
                                     b.database_name, b.database_oid, b.system_identifier)
                       from webhooks_private.database_bindings b where b.system_identifier <> 0 order by b.bound_at desc limit 1),
                       'Its deliveries belong to no database in particular.'),
-                  hint = 'As its owner, cancel what is outstanding: select webhooks.adopt_database(outstanding => ''cancel''); '
-                         'or, if the original is gone for good, deliver it from here: select webhooks.adopt_database(outstanding => ''keep'');';
+                  hint = 'As its owner, cancel what is outstanding: select webhooks.adopt_database(outstanding => '
+                         '''cancel''); '
+                         'or, if the original is gone for good, deliver it from here: select '
+                         'webhooks.adopt_database(outstanding => ''keep'');';
     end if;
 end
 $$;
-comment on function webhooks_private.check_adopted() is
-    'Raises an error (SQLSTATE WHCPY) in a database that is not adopted. Part of balance_shards() and load_subscriptions().';
+comment on function webhooks_private.check_adopted is
+    'Raises an error (SQLSTATE WHCPY) in a database that is not adopted. Part of balance_shards() and '
+    'load_subscriptions().';
 grant execute on function webhooks_private.check_adopted to webhooks_sidecar;
 
 create function webhooks_private.adopt_if_empty()
@@ -92,8 +99,9 @@ begin
     end if;
 end
 $$;
-comment on function webhooks_private.adopt_if_empty() is
-    'Adopts a copy that has nothing to deliver and nobody to deliver to, such as one of a template database, unless it was restored or released. Part of join_sidecars().';
+comment on function webhooks_private.adopt_if_empty is
+    'Adopts a copy that has nothing to deliver and nobody to deliver to, such as one of a template database, unless '
+    'it was restored or released. Part of join_sidecars().';
 grant execute on function webhooks_private.adopt_if_empty to webhooks_sidecar;
 
 create function webhooks_private.cancel_all_outstanding(reason text)
@@ -114,8 +122,9 @@ begin atomic
     )
     select count(*) from gone;
 end;
-comment on function webhooks_private.cancel_all_outstanding(text) is
-    'Cancels what is outstanding of all tenants, and returns how many: the log has them as cancelled, with the reason. Part of adopt_database().';
+comment on function webhooks_private.cancel_all_outstanding is
+    'Cancels what is outstanding of all tenants, and returns how many: the log has them as cancelled, with the '
+    'reason. Part of adopt_database().';
 
 create function webhooks.adopt_database(outstanding text)
 returns bigint
@@ -129,14 +138,17 @@ begin
     if outstanding is null or outstanding not in ('keep', 'cancel') then
         raise exception 'outstanding is %', coalesce(quote_literal(left(outstanding, 100)), 'null')
             using errcode = 'invalid_parameter_value',
-                  hint = 'Give ''cancel'' for a copy whose original goes on, such as staging: what is outstanding is not delivered from here. '
-                         'Give ''keep'' if this database takes the original''s place: what is outstanding is delivered from here.';
+                  hint = 'Give ''cancel'' for a copy whose original goes on, such as staging: what is outstanding is '
+                         'not delivered from here. '
+                         'Give ''keep'' if this database takes the original''s place: what is outstanding is '
+                         'delivered from here.';
     end if;
     lock table webhooks_private.database_bindings in share row exclusive mode;
     if webhooks.is_adopted() then
         raise exception 'database "%" is adopted already', current_database()
             using errcode = 'object_not_in_prerequisite_state',
-                  hint = 'Nothing was changed. If it is a copy of the server''s files, which PostgreSQL can''t tell from the original, call webhooks.release_database() first.';
+                  hint = 'Nothing was changed. If it is a copy of the server''s files, which PostgreSQL can''t tell '
+                         'from the original, call webhooks.release_database() first.';
     end if;
     select jsonb_agg(jsonb_build_object(
                'system_identifier', b.system_identifier::text, 'database_oid', b.database_oid::bigint, 'database_name', b.database_name))
@@ -153,8 +165,11 @@ begin
     return deliveries;
 end
 $$;
-comment on function webhooks.adopt_database(text) is
-    'Lets deliveries be made from a database that is a copy (restored, copied with CREATE DATABASE, upgraded), and says what becomes of what is outstanding: ''cancel'' or ''keep''. Returns how many deliveries that are. New events are delivered to the subscriptions that the copy has. See release_database() for copies of the server''s files.';
+comment on function webhooks.adopt_database is
+    'Lets deliveries be made from a database that is a copy (restored, copied with CREATE DATABASE, upgraded), and '
+    'says what becomes of what is outstanding: ''cancel'' or ''keep''. Returns how many deliveries that are. New '
+    'events are delivered to the subscriptions that the copy has. See release_database() for copies of the server''s '
+    'files.';
 
 create function webhooks.release_database()
 returns void
@@ -166,11 +181,12 @@ begin
     perform webhooks_private.audit('released', 'database', current_database());
 end
 $$;
-comment on function webhooks.release_database() is
-    'Ends deliveries from this database until adopt_database() is called. For a copy of the server''s files (a snapshot, a promoted standby of staging), which PostgreSQL can''t tell from the original.';
+comment on function webhooks.release_database is
+    'Ends deliveries from this database until adopt_database() is called. For a copy of the server''s files (a '
+    'snapshot, a promoted standby of staging), which PostgreSQL can''t tell from the original.';
 
--- A restore of subscriptions into a database where sidecars run: from that statement on they are not delivered to. No restore
--- calls create_subscription() and its like.
+-- A restore of subscriptions into a database where sidecars run: from that statement on they are not delivered to. No
+-- restore calls create_subscription() and its like.
 create function webhooks_private.release_restored()
 returns trigger
 language plpgsql security definer
@@ -184,13 +200,15 @@ begin
         if callers !~ '\mwebhooks_private"?\."?insert_subscription"?\(' then
             insert into webhooks_private.database_bindings (system_identifier, database_oid) values (0, 0);
             raise warning 'subscriptions are restored: nothing is delivered from database "%" until it is adopted', current_database()
-                using hint = 'The role owns the extension, and check_function_bodies is off as in a restore. If this is none: select webhooks.adopt_database(outstanding => ''keep'');';
+                using hint = 'The role owns the extension, and check_function_bodies is off as in a restore. If this '
+                             'is none: select webhooks.adopt_database(outstanding => ''keep'');';
         end if;
     end if;
     return null;
 end
 $$;
-comment on function webhooks_private.release_restored() is 'Trigger: a database that subscriptions are restored into is a copy. See release_database().';
+comment on function webhooks_private.release_restored is
+    'Trigger: a database that subscriptions are restored into is a copy. See release_database().';
 
 create trigger release_restored
     after insert on webhooks.webhook_subscriptions

@@ -1,5 +1,5 @@
--- Making partitions (see partitions.sql): what takes long comes first and locks nothing that others wait for, what locks
--- the default partition comes last.
+-- Making partitions (see partitions.sql): what takes long comes first and locks nothing that others wait for, what
+-- locks the default partition comes last.
 
 create function webhooks_private.rows_in_default(parent text, partition text)
 returns text
@@ -16,7 +16,8 @@ begin
         case when ids.upper_id is not null then format('d.%I < %L', key, ids.upper_id) end);
 end
 $$;
-comment on function webhooks_private.rows_in_default(text, text) is 'FROM and WHERE of a query for the rows of a partition to be made that lie in the default partition.';
+comment on function webhooks_private.rows_in_default is
+    'FROM and WHERE of a query for the rows of a partition to be made that lie in the default partition.';
 
 create function webhooks_private.move_from_default(parent text, partition text)
 returns bigint
@@ -33,13 +34,15 @@ begin
     if not has_rows then
         return 0;
     end if;
-    execute format('with moved as (delete from %s returning d.*) insert into webhooks_private.%I select m.* from moved m',
+    execute format('with moved as (delete from %s returning d.*) insert into webhooks_private.%I select m.* from '
+                   'moved m',
                    webhooks_private.rows_in_default(parent, partition), partition);
     get diagnostics moved = row_count;
     return moved;
 end
 $$;
-comment on function webhooks_private.move_from_default(text, text) is 'Moves the rows of a partition that is about to be attached out of the default partition; returns how many.';
+comment on function webhooks_private.move_from_default is
+    'Moves the rows of a partition that is about to be attached out of the default partition; returns how many.';
 
 create function webhooks_private.has_too_many_rows(parent text, partition text, move_rows bigint)
 returns boolean
@@ -59,7 +62,8 @@ begin
     return found_rows > move_rows;
 end
 $$;
-comment on function webhooks_private.has_too_many_rows(text, text, bigint) is 'Whether more than so many rows of a partition to be made lie in the default partition; if so, a warning says it.';
+comment on function webhooks_private.has_too_many_rows is
+    'Whether more than so many rows of a partition to be made lie in the default partition; if so, a warning says it.';
 
 create function webhooks_private.default_check(parent text, partitions text[])
 returns text
@@ -85,7 +89,8 @@ begin atomic
     cross join webhooks_private.partitioned_tables() t
     where t.parent = default_check.parent;
 end;
-comment on function webhooks_private.default_check(text, text[]) is 'A condition that holds for every row of a default partition of which these partitions can be made.';
+comment on function webhooks_private.default_check is
+    'A condition that holds for every row of a default partition of which these partitions can be made.';
 
 create function webhooks_private.prepare_default(parent text, partitions text[])
 returns boolean
@@ -116,8 +121,9 @@ begin
     return false;
 end
 $$;
-comment on function webhooks_private.prepare_default(text, text[]) is
-    'First of the two steps of making partitions beside a large default partition: adds the constraint that the second one validates. True if an earlier call did so.';
+comment on function webhooks_private.prepare_default is
+    'First of the two steps of making partitions beside a large default partition: adds the constraint that the '
+    'second one validates. True if an earlier call did so.';
 
 create function webhooks_private.prepared_tables()
 returns bigint
@@ -127,7 +133,8 @@ begin atomic
     select count(*) from pg_constraint c
     where c.connamespace = 'webhooks_private'::regnamespace and c.conname = 'no_row_of_new_partitions';
 end;
-comment on function webhooks_private.prepared_tables() is 'Of how many tables prepare_default() has prepared partitions that the next call of create_partitions() makes.';
+comment on function webhooks_private.prepared_tables is
+    'Of how many tables prepare_default() has prepared partitions that the next call of create_partitions() makes.';
 
 create function webhooks_private.partition_now(parent text)
 returns text
@@ -137,7 +144,7 @@ begin atomic
     select t.parent || '_' || to_char(date_trunc(t.span, now() at time zone 'UTC'), 'YYYYMMDD')
     from webhooks_private.partitioned_tables() t where t.parent = partition_now.parent;
 end;
-comment on function webhooks_private.partition_now(text) is 'Name of the partition that rows written now belong to.';
+comment on function webhooks_private.partition_now is 'Name of the partition that rows written now belong to.';
 
 create function webhooks_private.create_partition_table(parent text, partition text)
 returns void
@@ -150,7 +157,8 @@ begin
     execute format('alter table webhooks_private.%I enable row level security', partition);
     if partition in ('event_logs_past', 'event_logs_future') then
         execute format('comment on table webhooks_private.%I is %L', partition, case partition
-            when 'event_logs_past' then 'Events with an id of the caller''s own that is lower than those of the first day.'
+            when 'event_logs_past' then 'Events with an id of the caller''s own that is lower than those of the '
+                                        'first day.'
             else 'Events with an id of the caller''s own that is not of this time: most random ones (UUIDv4).' end);
     end if;
     if partition = 'event_logs_future' then
@@ -163,7 +171,7 @@ begin
     end if;
 end
 $$;
-comment on function webhooks_private.create_partition_table(text, text) is 'Makes the table of a partition, not yet attached.';
+comment on function webhooks_private.create_partition_table is 'Makes the table of a partition, not yet attached.';
 
 create function webhooks_private.attach_partitions(parent text, partitions text[])
 returns void
@@ -196,8 +204,9 @@ begin
     end if;
 end
 $$;
-comment on function webhooks_private.attach_partitions(text, text[]) is
-    'Attaches tables as partitions, with one scan of the default partition for all of them; without a lock on it while it is scanned, if prepare_default() did its part.';
+comment on function webhooks_private.attach_partitions is
+    'Attaches tables as partitions, with one scan of the default partition for all of them; without a lock on it '
+    'while it is scanned, if prepare_default() did its part.';
 
 create function webhooks_private.make_partitions(parent text, partitions text[], move_rows bigint)
 returns integer
@@ -245,8 +254,8 @@ begin
         end loop;
     end loop;
     if now_partition = any (partitions) then
-        -- Rows are under way to the default partition, which refuses them once it is narrowed: let their transactions end
-        -- first, and new ones wait at the parent until the new partition is there.
+        -- Rows are under way to the default partition, which refuses them once it is narrowed: let their transactions
+        -- end first, and new ones wait at the parent until the new partition is there.
         execute format('lock table webhooks.%I in share row exclusive mode', parent);
         perform webhooks_private.move_from_default(parent, now_partition);
     else
@@ -257,14 +266,16 @@ begin
     return cardinality(partitions);
 end
 $$;
-comment on function webhooks_private.make_partitions(text, text[], bigint) is 'Makes these partitions of a table, all or none; returns how many.';
+comment on function webhooks_private.make_partitions is
+    'Makes these partitions of a table, all or none; returns how many.';
 
 create function webhooks.create_partitions(days_ahead integer default null, move_rows bigint default 100000)
 returns integer
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
--- Whoever needs what is locked waits no longer than this while somebody else keeps the lock from being granted: there are days
--- to try again. And sooner than deadlock_timeout: who writes to two of these tables may hold one lock and wait for the other.
+-- Whoever needs what is locked waits no longer than this while somebody else keeps the lock from being granted: there
+-- are days to try again. And sooner than deadlock_timeout: who writes to two of these tables may hold one lock and
+-- wait for the other.
 set lock_timeout = '90ms'
 as $$
 declare
@@ -274,7 +285,8 @@ declare
 begin
     if days not between 1 and 366 then
         raise exception 'days_ahead is %, not between 1 and 366', days
-            using errcode = 'invalid_parameter_value', hint = 'Call webhooks.create_partitions() for the setting partition_days_ahead.';
+            using errcode = 'invalid_parameter_value', hint = 'Call webhooks.create_partitions() for the setting '
+                                                              'partition_days_ahead.';
     end if;
     if move_rows is null or move_rows < 0 then
         raise exception 'move_rows is %', coalesce(move_rows::text, 'null')
@@ -289,11 +301,17 @@ begin
         -- Default got another row of a new partition just then.
         exception when lock_not_available or check_violation or deadlock_detected or insufficient_privilege then
             raise warning 'partitions of % can''t be made now: %', parent, sqlerrm
-                using errcode = sqlstate, hint = 'maintain() tries again. If this goes on, see pg_stat_activity for long transactions that use the table.';
+                using errcode = sqlstate, hint = 'maintain() tries again. If this goes on, see pg_stat_activity for '
+                                                 'long transactions that use the table.';
         end;
     end loop;
     return made;
 end
 $$;
-comment on function webhooks.create_partitions(integer, bigint) is
-    'Makes the partitions from today to so many days ahead (default: setting partition_days_ahead), named for their first day (UTC): by the day of event_logs and delivery_attempts, by the month of redeliveries and audit_log. Rows of theirs that lie in a default partition are moved, up to move_rows for each; where there are more, a warning says so. Returns how many it made. Publishers are not held up for long: next to a large default partition it takes two calls, and where rows of today lie in default it makes 24 partitions a call: call it until it returns 0.';
+comment on function webhooks.create_partitions is
+    'Makes the partitions from today to so many days ahead (default: setting partition_days_ahead), named for their '
+    'first day (UTC): by the day of event_logs and delivery_attempts, by the month of redeliveries and audit_log. '
+    'Rows of theirs that lie in a default partition are moved, up to move_rows for each; where there are more, a '
+    'warning says so. Returns how many it made. Publishers are not held up for long: next to a large default '
+    'partition it takes two calls, and where rows of today lie in default it makes 24 partitions a call: call it '
+    'until it returns 0.';

@@ -1,6 +1,6 @@
--- A sidecar records what expires while its turn comes, and a retry that would come too late is due when the delivery expires. What
--- no sidecar takes a look at is found here, whatever holds it back: a subscription that is disabled, not verified, slow or behind
--- an open breaker, a lane that is blocked, or deliver_after.
+-- A sidecar records what expires while its turn comes, and a retry that would come too late is due when the delivery
+-- expires. What no sidecar takes a look at is found here, whatever holds it back: a subscription that is disabled,
+-- not verified, slow or behind an open breaker, a lane that is blocked, or deliver_after.
 
 create function webhooks_private.expire_deliveries(max_deliveries integer default 10000)
 returns bigint
@@ -73,5 +73,6 @@ begin
     return expired;
 end
 $$;
-comment on function webhooks_private.expire_deliveries(integer) is
-    'Ends outstanding deliveries that have expired while something holds them back, at most so many for each of the two reasons: the log has them as expired. Part of maintain().';
+comment on function webhooks_private.expire_deliveries is
+    'Ends outstanding deliveries that have expired while something holds them back, at most so many for each of the '
+    'two reasons: the log has them as expired. Part of maintain().';

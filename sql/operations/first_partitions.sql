@@ -1,9 +1,9 @@
--- The first partitions, so that no event lies in default. They are not the extension's: pg_dump dumps what is not, and a dump
--- must have them, as it has those that are made later. DROP EXTENSION drops them all with their parents.
+-- The first partitions, so that no event lies in default. They are not the extension's: pg_dump dumps what is not,
+-- and a dump must have them, as it has those that are made later. DROP EXTENSION drops them all with their parents.
 --
 -- A restore brings its own, and there must be none in their place. Here is_restoring() can't tell, since the server
--- itself turns check_function_bodies off for this script. But every dump sets these two, which are of no use in a session,
--- before it creates the extension. Should somebody else do so, maintain() makes the partitions.
+-- itself turns check_function_bodies off for this script. But every dump sets these two, which are of no use in a
+-- session, before it creates the extension. Should somebody else do so, maintain() makes the partitions.
 do $partitions$
 declare
     partition regclass;

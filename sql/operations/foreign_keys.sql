@@ -7,7 +7,8 @@ create table webhooks_private.linked_tables (
     id_column text not null,
     constraint linked_tables_kind_check check (kind in ('tenants', 'users'))
 );
-comment on table webhooks_private.linked_tables is 'The application''s tables that link_tenants() and link_users() made foreign keys to.';
+comment on table webhooks_private.linked_tables is
+    'The application''s tables that link_tenants() and link_users() made foreign keys to.';
 comment on column webhooks_private.linked_tables.kind is 'tenants or users.';
 comment on column webhooks_private.linked_tables.table_name is 'Qualified name of the table of the application.';
 comment on column webhooks_private.linked_tables.id_column is 'Key column of the table, of type uuid.';
@@ -32,7 +33,9 @@ begin
     return null;
 end
 $$;
-comment on function webhooks_private.forget_tenants() is 'Trigger on a linked table of tenants: deletes the delivery log of tenants that are deleted (events and subscriptions go by foreign key).';
+comment on function webhooks_private.forget_tenants is
+    'Trigger on a linked table of tenants: deletes the delivery log of tenants that are deleted (events and '
+    'subscriptions go by foreign key).';
 
 create function webhooks_private.apply_links()
 returns bigint
@@ -48,7 +51,8 @@ begin
     for link in select l.kind, l.table_name, l.id_column from webhooks_private.linked_tables l loop
         if to_regclass(link.table_name) is null then
             raise warning 'linked table % of % does not exist', link.table_name, link.kind
-                using hint = format('Link another one with webhooks.link_%s(), or end the link with webhooks.unlink_%1$s().', link.kind);
+                using hint = format('Link another one with webhooks.link_%s(), or end the link with '
+                                    'webhooks.unlink_%1$s().', link.kind);
             continue;
         end if;
         for wanted in
@@ -75,7 +79,8 @@ begin
     return made;
 end
 $$;
-comment on function webhooks_private.apply_links() is 'Makes the foreign keys of linked_tables that are missing (after a restore); returns how many.';
+comment on function webhooks_private.apply_links is
+    'Makes the foreign keys of linked_tables that are missing (after a restore); returns how many.';
 
 create function webhooks_private.link_table(kind text, target regclass, id_column name)
 returns void
@@ -95,7 +100,7 @@ begin
     perform webhooks_private.apply_links();
 end
 $$;
-comment on function webhooks_private.link_table(text, regclass, name) is 'What link_tenants() and link_users() have in common.';
+comment on function webhooks_private.link_table is 'What link_tenants() and link_users() have in common.';
 
 create function webhooks.link_tenants(tenants regclass, id_column name default 'id')
 returns void
@@ -108,8 +113,9 @@ begin
                     for each statement execute function webhooks_private.forget_tenants(%L)', tenants, id_column);
 end
 $$;
-comment on function webhooks.link_tenants(regclass, name) is
-    'Makes tenant_id reference the application''s table of tenants; deleting a tenant then deletes its events, subscriptions, deliveries and logs.';
+comment on function webhooks.link_tenants is
+    'Makes tenant_id reference the application''s table of tenants; deleting a tenant then deletes its events, '
+    'subscriptions, deliveries and logs.';
 
 create function webhooks.link_users(users regclass, id_column name default 'id')
 returns void
@@ -118,8 +124,9 @@ set search_path = pg_catalog, pg_temp
 begin atomic
     select webhooks_private.link_table('users', users, id_column);
 end;
-comment on function webhooks.link_users(regclass, name) is
-    'Makes user_id and created_by reference the application''s table of users. They have no index, which would cost every event: deleting a user reads all events.';
+comment on function webhooks.link_users is
+    'Makes user_id and created_by reference the application''s table of users. They have no index, which would cost '
+    'every event: deleting a user reads all events.';
 
 create function webhooks.unlink_tenants()
 returns void
@@ -137,7 +144,7 @@ begin
     end if;
 end
 $$;
-comment on function webhooks.unlink_tenants() is 'Undoes link_tenants().';
+comment on function webhooks.unlink_tenants is 'Undoes link_tenants().';
 
 create function webhooks.unlink_users()
 returns void
@@ -150,4 +157,4 @@ begin
     alter table webhooks.webhook_subscriptions drop constraint if exists webhook_subscriptions_created_by_fkey;
 end
 $$;
-comment on function webhooks.unlink_users() is 'Undoes link_users().';
+comment on function webhooks.unlink_users is 'Undoes link_users().';

@@ -49,6 +49,8 @@ begin
     end if;
 end
 $$;
-comment on function webhooks.maintain() is
-    'Regular upkeep: partitions, old idempotency keys, deliveries to nobody or too late, routes of subscriptions and foreign keys after a restore. A sidecar calls it every few minutes; harmless to call at any time. A row prepare_partitions says that partitions beside a large default partition are half made: call it again at once.';
+comment on function webhooks.maintain is
+    'Regular upkeep: partitions, old idempotency keys, deliveries to nobody or too late, routes of subscriptions and '
+    'foreign keys after a restore. A sidecar calls it every few minutes; harmless to call at any time. A row '
+    'prepare_partitions says that partitions beside a large default partition are half made: call it again at once.';
 grant execute on function webhooks.maintain to webhooks_sidecar;

@@ -72,5 +72,6 @@ begin
     return removed;
 end
 $$;
-comment on function webhooks_private.remove_orphans() is
-    'Removes deliveries whose subscription is gone: a publisher may have matched it while it was being deleted. Not in a copy of a database that is not adopted.';
+comment on function webhooks_private.remove_orphans is
+    'Removes deliveries whose subscription is gone: a publisher may have matched it while it was being deleted. Not '
+    'in a copy of a database that is not adopted.';

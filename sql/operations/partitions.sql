@@ -8,10 +8,10 @@
 --   and rows of days for which no partition was made, because nothing called maintain().
 --
 -- A new partition scans the default one while it locks it, unless a validated CHECK constraint tells that there is
--- nothing to find. So create_partitions() makes one such constraint for all new partitions, which is one scan, and where
--- that would take long it does so in two calls: the constraint is added by the first one as NOT VALID, which locks but does not
--- scan, and validated by the second one, which scans but does not lock. What lies in default and belongs to a new partition is
--- moved into it by the same transaction, so that it is always seen exactly once.
+-- nothing to find. So create_partitions() makes one such constraint for all new partitions, which is one scan, and
+-- where that would take long it does so in two calls: the constraint is added by the first one as NOT VALID, which
+-- locks but does not scan, and validated by the second one, which scans but does not lock. What lies in default and
+-- belongs to a new partition is moved into it by the same transaction, so that it is always seen exactly once.
 
 create function webhooks_private.partitioned_tables()
 returns table (parent text, key text, span text)
@@ -22,13 +22,15 @@ begin atomic
         -- Few rows, kept for years: by the day they would be thousands of tables.
         ('redeliveries', 'delivery_id', 'month'), ('audit_log', 'id', 'month');
 end;
-comment on function webhooks_private.partitioned_tables() is 'Partitioned tables, the key of each, and whether a partition is of a day or of a month.';
+comment on function webhooks_private.partitioned_tables is
+    'Partitioned tables, the key of each, and whether a partition is of a day or of a month.';
 
 create function webhooks_private.future_ids()
 returns uuid
 language sql immutable parallel safe
 return webhooks.uuid_v7_floor('2050-01-01 00:00Z');
-comment on function webhooks_private.future_ids() is 'The first id of event_logs_future: no day that is of use has ids from here on.';
+comment on function webhooks_private.future_ids is
+    'The first id of event_logs_future: no day that is of use has ids from here on.';
 
 create function webhooks_private.first_partition_day(parent text)
 returns date
@@ -40,7 +42,8 @@ begin atomic
     join pg_class c on c.oid = i.inhrelid
     where i.inhparent = ('webhooks.' || first_partition_day.parent)::regclass and c.relname ~ '_[0-9]{8}$';
 end;
-comment on function webhooks_private.first_partition_day(text) is 'First day (UTC) that has a partition of its own; null: none has.';
+comment on function webhooks_private.first_partition_day is
+    'First day (UTC) that has a partition of its own; null: none has.';
 
 create function webhooks_private.partition_range(parent text, partition text, out lower_id uuid, out upper_id uuid)
 language sql stable parallel safe
@@ -64,7 +67,9 @@ begin atomic
     ) d
     where t.parent = partition_range.parent;
 end;
-comment on function webhooks_private.partition_range(text, text) is 'The ids that a partition to be made is for: from lower_id (null: the least) up to, not including, upper_id (null: all).';
+comment on function webhooks_private.partition_range is
+    'The ids that a partition to be made is for: from lower_id (null: the least) up to, not including, upper_id '
+    '(null: all).';
 
 create function webhooks_private.late_days(parent text)
 returns setof date
@@ -88,7 +93,8 @@ begin
     from webhooks_private.partitioned_tables() t where t.parent = late_days.parent;
     while next_id is not null loop
         -- Not of UUIDv4: a random id is no reason to make a partition for a day that was dropped long ago.
-        execute format('select %1$I from webhooks_private.%2$I where %1$I >= %3$L and %1$I < %4$L and substr(%1$I::text, 15, 1) <> ''4'' order by 1 limit 1',
+        execute format('select %1$I from webhooks_private.%2$I where %1$I >= %3$L and %1$I < %4$L and '
+                       'substr(%1$I::text, 15, 1) <> ''4'' order by 1 limit 1',
                        key, parent || '_default', next_id, webhooks.uuid_v7_floor(today::timestamp at time zone 'UTC'))
         into found_id;
         exit when found_id is null;
@@ -98,8 +104,9 @@ begin
     end loop;
 end
 $$;
-comment on function webhooks_private.late_days(text) is
-    'Days (or months) before today whose rows lie in a default partition, since there was no partition when they were written.';
+comment on function webhooks_private.late_days is
+    'Days (or months) before today whose rows lie in a default partition, since there was no partition when they '
+    'were written.';
 
 create function webhooks_private.missing_partitions(parent text, days_ahead integer)
 returns setof text
@@ -124,7 +131,8 @@ begin atomic
     where to_regclass('webhooks_private.' || m.partition) is null
     order by m.partition;
 end;
-comment on function webhooks_private.missing_partitions(text, integer) is 'Names of the partitions that create_partitions() is to make.';
+comment on function webhooks_private.missing_partitions is
+    'Names of the partitions that create_partitions() is to make.';
 
 create function webhooks_private.refuse_future_id()
 returns trigger
@@ -136,7 +144,8 @@ begin
         raise exception 'event id % is a UUIDv7 of %, more than a day ahead', new.id,
                         case when new.id < webhooks_private.future_ids() then to_char(webhooks.uuid_v7_time(new.id) at time zone 'UTC', 'YYYY-MM-DD') else '2050 or later' end
             using errcode = 'check_violation', schema = 'webhooks', table = 'event_logs', column = 'id',
-                  hint = 'A UUIDv7 tells when it was made: check the clock of whoever made it, or leave the id out. Ids of the past and of other versions are accepted.';
+                  hint = 'A UUIDv7 tells when it was made: check the clock of whoever made it, or leave the id out. '
+                         'Ids of the past and of other versions are accepted.';
     end if;
     -- The constraint itself would refuse it, too, with all of the event in its error.
     if exists (
@@ -151,8 +160,9 @@ begin
     return new;
 end
 $$;
-comment on function webhooks_private.refuse_future_id() is
-    'Trigger on the partitions of event_logs that are of no day: refuses a UUIDv7 of a day that is still to come and has no partition yet, which it would keep from being made, and any id of a partition that is being made.';
+comment on function webhooks_private.refuse_future_id is
+    'Trigger on the partitions of event_logs that are of no day: refuses a UUIDv7 of a day that is still to come and '
+    'has no partition yet, which it would keep from being made, and any id of a partition that is being made.';
 
 create trigger a10_refuse_future_id before insert on webhooks_private.event_logs_default
     for each row execute function webhooks_private.refuse_future_id();

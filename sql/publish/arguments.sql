@@ -12,7 +12,8 @@ exception when data_exception or program_limit_exceeded then
     return false;
 end
 $$;
-comment on function webhooks_private.is_json(text) is 'Whether a text is a JSON object or array, and so probably event_data that was given in the wrong place.';
+comment on function webhooks_private.is_json is
+    'Whether a text is a JSON object or array, and so probably event_data that was given in the wrong place.';
 
 create function webhooks_private.check_arguments(
     tenant_id uuid, event_type text, event_name text, event_data jsonb, resource_type text, session_id text, request_id text,
@@ -28,7 +29,8 @@ begin
     select v.* into wrong
     from (values
         (tenant_id is null, 'tenant_id', 'is null', 'not_null_violation', 'Every event is a tenant''s: give its id.'),
-        (event_type is null, 'event_type', 'is null', 'not_null_violation', 'Give a name that webhooks.event_types has.'),
+        (event_type is null, 'event_type', 'is null', 'not_null_violation', 'Give a name that webhooks.event_types '
+                                                                            'has.'),
         (event_data is null, 'event_data', 'is null', 'not_null_violation',
          'Leave it out where there is no data, or give ''{}'' or the JSON value null.'),
         (webhooks_private.is_json(event_name), 'event_name', 'is JSON', 'invalid_parameter_value',
@@ -69,8 +71,9 @@ begin
     return true;
 end
 $$;
-comment on function webhooks_private.check_arguments(uuid, text, text, jsonb, text, text, text, text, text, text, text, timestamptz, timestamptz) is
-    'True, or an error that names the first argument of publish_event() that no event can have. Part of publish_event(), which calls it only if something looks wrong.';
+comment on function webhooks_private.check_arguments is
+    'True, or an error that names the first argument of publish_event() that no event can have. Part of '
+    'publish_event(), which calls it only if something looks wrong.';
 
 create function webhooks_private.raise_not_published(event_type text, event_category text)
 returns boolean
@@ -87,12 +90,15 @@ begin
         raise exception 'event_category is %', case when event_category ~ '^[a-z0-9_]{1,50}$'
                 then format('"%s", not that of %s', event_category, known.name) else 'no category' end
             using errcode = 'invalid_parameter_value', schema = 'webhooks', table = 'event_logs', column = 'event_category',
-                  hint = format('The category of %s is "%s". Leave event_category out, and write event_data => ... for the data: by position it is the fifth argument.',
+                  hint = format('The category of %s is "%s". Leave event_category out, and write event_data => ... '
+                                'for the data: by position it is the fifth argument.',
                                 known.name, known.category);
     end if;
     raise exception 'the event was not queued'
         using errcode = 'object_not_in_prerequisite_state',
-              hint = 'Triggers of webhooks.event_logs are disabled, or a trigger or rule of your own takes its rows away. Enable ours: alter table webhooks.event_logs enable always trigger a30_match_events;';
+              hint = 'Triggers of webhooks.event_logs are disabled, or a trigger or rule of your own takes its rows '
+                     'away. Enable ours: alter table webhooks.event_logs enable always trigger a30_match_events;';
 end
 $$;
-comment on function webhooks_private.raise_not_published(text, text) is 'Raises the error for an event that was not inserted or not matched. Part of publish_event().';
+comment on function webhooks_private.raise_not_published is
+    'Raises the error for an event that was not inserted or not matched. Part of publish_event().';

@@ -25,13 +25,15 @@ create table webhooks.event_logs (
     resource_data jsonb,
     is_test boolean
 ) partition by range (id);
-comment on table webhooks.event_logs is 'Every published event, once. INSERT fans out to the matching subscriptions in the same transaction.';
+comment on table webhooks.event_logs is
+    'Every published event, once. INSERT fans out to the matching subscriptions in the same transaction.';
 comment on column webhooks.event_logs.id is
     'Event id, a UUIDv7 unless it is given. Receivers see it as webhook-id, and recognize a repeated delivery by it.';
 comment on column webhooks.event_logs.tenant_id is 'Tenant of the event. Only subscriptions of this tenant match.';
 comment on column webhooks.event_logs.event_type is 'Event type: event_types.name.';
 comment on column webhooks.event_logs.event_category is
-    'Category of the event type, for example document, extraction, job, user or system. An INSERT may give another lower-case word.';
+    'Category of the event type, for example document, extraction, job, user or system. An INSERT may give another '
+    'lower-case word.';
 comment on column webhooks.event_logs.event_name is
     'Name for people; publish_event() takes the event type unless it is given.';
 comment on column webhooks.event_logs.event_version is 'Version of the payload.';
@@ -47,7 +49,8 @@ comment on column webhooks.event_logs.created_at is 'Time at which the publishin
 comment on column webhooks.event_logs.processed_at is
     'Time at which subscriptions were matched, in the publishing transaction.';
 comment on column webhooks.event_logs.environment is
-    'dev, staging or production: only subscriptions of this environment match; null: subscriptions of all environments match.';
+    'dev, staging or production: only subscriptions of this environment match; null: subscriptions of all '
+    'environments match.';
 comment on column webhooks.event_logs.idempotency_key is
     'Key that was given to publish_event(); at most 255 characters.';
 comment on column webhooks.event_logs.ordering_key is
@@ -57,7 +60,8 @@ comment on column webhooks.event_logs.expires_at is 'Time after which outstandin
 comment on column webhooks.event_logs.is_test is
     'True: test_subscription() made the event for one subscription, and no other matches. Null: an event.';
 comment on column webhooks.event_logs.resource_data is
-    'Snapshot of the resource, resource.data in the payload; filled in for types of register_resource(). It is limited as event_data is.';
+    'Snapshot of the resource, resource.data in the payload; filled in for types of register_resource(). It is '
+    'limited as event_data is.';
 -- The id is for INSERT ... RETURNING id, which ORMs write.
 grant insert, select (id) on webhooks.event_logs to webhooks_publisher;
 grant select on webhooks.event_logs to webhooks_manager;
@@ -74,11 +78,13 @@ create index event_logs_template_tenant_created on webhooks_private.event_logs_t
 create index event_logs_template_type_created on webhooks_private.event_logs_template (event_type, created_at desc);
 create index event_logs_template_resource on webhooks_private.event_logs_template (resource_type, resource_id)
     where resource_id is not null;
-comment on table webhooks_private.event_logs_template is 'Always empty: carries the indexes that create_partitions() gives each partition of event_logs.';
+comment on table webhooks_private.event_logs_template is
+    'Always empty: carries the indexes that create_partitions() gives each partition of event_logs.';
 
 create table webhooks_private.event_logs_default (like webhooks_private.event_logs_template including all);
 alter table webhooks.event_logs attach partition webhooks_private.event_logs_default default;
-comment on table webhooks_private.event_logs_default is 'Events whose id falls in no partition made by create_partitions().';
+comment on table webhooks_private.event_logs_default is
+    'Events whose id falls in no partition made by create_partitions().';
 
 select pg_catalog.pg_extension_config_dump('webhooks_private.event_logs_default', '');
 
@@ -90,8 +96,10 @@ as $$
 begin
     raise exception 'event_logs is in use by a long transaction'
         using errcode = 'lock_not_available',
-              hint = 'What is registered or limited first, and what is the last to go, changes the triggers of event_logs. See pg_stat_activity for who holds it, and try again when that is done.';
+              hint = 'What is registered or limited first, and what is the last to go, changes the triggers of '
+                     'event_logs. See pg_stat_activity for who holds it, and try again when that is done.';
 end
 $$;
-comment on function webhooks_private.raise_busy_log() is
-    'Raises the error of who would have to wait for a lock on event_logs for long: publishers would wait behind. Part of the triggers that make and drop triggers of it.';
+comment on function webhooks_private.raise_busy_log is
+    'Raises the error of who would have to wait for a lock on event_logs for long: publishers would wait behind. '
+    'Part of the triggers that make and drop triggers of it.';

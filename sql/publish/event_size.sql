@@ -1,5 +1,5 @@
--- How large an event may be. What counts is the text: what is stored may be a ten-thousandth of it, and it is the text that
--- filters, schemas, templates and receivers read.
+-- How large an event may be. What counts is the text: what is stored may be a ten-thousandth of it, and it is the
+-- text that filters, schemas, templates and receivers read.
 
 create function webhooks_private.check_event_size(event_data jsonb, resource_data jsonb)
 returns void
@@ -26,10 +26,12 @@ begin
         using errcode = 'program_limit_exceeded', schema = 'webhooks', table = 'event_logs', column = name,
               hint = case
                   when starts_with(problem, 'larger')
-                      then 'The setting max_event_data_bytes is the limit, up to 67108864. Publish a reference to the data instead, or have the DBA raise the setting.'
+                      then 'The setting max_event_data_bytes is the limit, up to 67108864. Publish a reference to '
+                           'the data instead, or have the DBA raise the setting.'
                   else 'Parsers of receivers take no more. Publish flatter data.'
               end;
 end
 $$;
-comment on function webhooks_private.check_event_size(jsonb, jsonb) is
-    'Raises an error for an event that is larger than max_event_data_bytes or nested too deep. Part of match_events(), which asks it for events that are not small.';
+comment on function webhooks_private.check_event_size is
+    'Raises an error for an event that is larger than max_event_data_bytes or nested too deep. Part of '
+    'match_events(), which asks it for events that are not small.';

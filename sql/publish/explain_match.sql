@@ -32,5 +32,6 @@ begin atomic
         where s.tenant_id = explain_match.tenant_id
     ) v;
 end;
-comment on function webhooks.explain_match(uuid, text, jsonb, text, uuid, text) is 'One row per subscription of the tenant: whether such an event would match, and why not.';
+comment on function webhooks.explain_match is
+    'One row per subscription of the tenant: whether such an event would match, and why not.';
 grant execute on function webhooks.explain_match to webhooks_manager;

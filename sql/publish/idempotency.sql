@@ -6,7 +6,8 @@ create table webhooks_private.idempotency_keys (
     primary key (tenant_id, idempotency_key)
 );
 create index idempotency_keys_created on webhooks_private.idempotency_keys (created_at);
-comment on table webhooks_private.idempotency_keys is 'Which event a tenant''s idempotency key published; forgotten by maintain() after idempotency_retention_hours.';
+comment on table webhooks_private.idempotency_keys is
+    'Which event a tenant''s idempotency key published; forgotten by maintain() after idempotency_retention_hours.';
 comment on column webhooks_private.idempotency_keys.tenant_id is 'The tenant.';
 comment on column webhooks_private.idempotency_keys.idempotency_key is 'Key that was given to publish_event().';
 comment on column webhooks_private.idempotency_keys.event_id is 'Event that the first call published.';
@@ -38,8 +39,9 @@ begin
     );
 end
 $$;
-comment on function webhooks_private.is_same_event(uuid, text, text, jsonb, text, uuid, text, text, text) is
-    'Whether an event is the one that is published again under its idempotency key; null: it is no longer there. Part of publish_event().';
+comment on function webhooks_private.is_same_event is
+    'Whether an event is the one that is published again under its idempotency key; null: it is no longer there. '
+    'Part of publish_event().';
 
 create function webhooks_private.claim_idempotency_key(
     tenant_id uuid, idempotency_key text, event_id uuid, event_type text, event_name text, event_data jsonb, resource_type text,
@@ -78,7 +80,8 @@ begin
             elsif not same then
                 raise exception 'idempotency_key is that of another event, %', first_id
                     using errcode = 'unique_violation', schema = 'webhooks_private', table = 'idempotency_keys', column = 'idempotency_key',
-                          hint = 'The same key again must come with the same event: type, name, version, data, resource, environment and ordering_key. Use a new key for another event.';
+                          hint = 'The same key again must come with the same event: type, name, version, data, '
+                                 'resource, environment and ordering_key. Use a new key for another event.';
             end if;
             -- Its event was dropped with its partition, or deleted: the key is free.
             update webhooks_private.idempotency_keys k
@@ -92,5 +95,6 @@ begin
     end loop;
 end
 $$;
-comment on function webhooks_private.claim_idempotency_key(uuid, text, uuid, text, text, jsonb, text, uuid, text, text, text) is
-    'Null: the key is this event''s from now on. Otherwise the event that it has published before; an error if that was another one. Part of publish_event().';
+comment on function webhooks_private.claim_idempotency_key is
+    'Null: the key is this event''s from now on. Otherwise the event that it has published before; an error if that '
+    'was another one. Part of publish_event().';

@@ -8,17 +8,20 @@ begin
     if event_type ~ '[{}\[\]\n]' or length(event_type) > 100 then
         raise exception 'event_type is no event type'
             using errcode = 'foreign_key_violation', schema = 'webhooks', table = 'event_logs', column = 'event_type',
-                  hint = 'Types are lower-case words joined by dots, for example document.uploaded; webhooks.event_types lists them. The data is event_data => ....';
+                  hint = 'Types are lower-case words joined by dots, for example document.uploaded; '
+                         'webhooks.event_types lists them. The data is event_data => ....';
     end if;
     raise exception 'unknown event type "%"', event_type
         using errcode = 'foreign_key_violation', schema = 'webhooks', table = 'event_logs', column = 'event_type',
               hint = case when event_type ~ '^[a-z0-9_]+(\.[a-z0-9_]+)+$'
-                  then format('webhooks.event_types lists those that are known. Whoever may register types adds it: select webhooks.register_event_type(%L);', event_type)
-                  else 'Types are lower-case words joined by dots, for example document.uploaded; webhooks.event_types lists them.'
+                  then format('webhooks.event_types lists those that are known. Whoever may register types adds it: '
+                              'select webhooks.register_event_type(%L);', event_type)
+                  else 'Types are lower-case words joined by dots, for example document.uploaded; '
+                       'webhooks.event_types lists them.'
               end;
 end
 $$;
-comment on function webhooks_private.raise_unknown_event_type(text) is 'Raises the error for an unknown event type.';
+comment on function webhooks_private.raise_unknown_event_type is 'Raises the error for an unknown event type.';
 
 create function webhooks_private.raise_invalid_event(
     event_type text, category text, event_category text, environment text, created_at timestamptz, processed_at timestamptz,
@@ -60,5 +63,6 @@ begin
               hint = format('It takes %s.', invalid.takes);
 end
 $$;
-comment on function webhooks_private.raise_invalid_event(text, text, text, text, timestamptz, timestamptz, timestamptz, timestamptz, text, text) is
-    'Raises the error for an event that match_events() finds invalid. category: that of its type; null: the type is unknown.';
+comment on function webhooks_private.raise_invalid_event is
+    'Raises the error for an event that match_events() finds invalid. category: that of its type; null: the type is '
+    'unknown.';

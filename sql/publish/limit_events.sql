@@ -1,11 +1,12 @@
--- Limits on what is published. Counting in a table would make the publishers of a tenant wait for each other until they
--- commit, or leave a dead row for each event; counting event_logs costs as much as the limit is high. So events are counted
--- in shared memory, by native functions (core/src/meter.rs): nobody waits, no row is written, and it holds for all sessions at
--- once, with or without a sidecar. Two things follow. What is rolled back has counted. And a restart of the server gives
--- everybody a full minute's events.
+-- Limits on what is published. Counting in a table would make the publishers of a tenant wait for each other until
+-- they commit, or leave a dead row for each event; counting event_logs costs as much as the limit is high. So events
+-- are counted in shared memory, by native functions (core/src/meter.rs): nobody waits, no row is written, and it
+-- holds for all sessions at once, with or without a sidecar. Two things follow. What is rolled back has counted. And
+-- a restart of the server gives everybody a full minute's events.
 --
--- Outstanding deliveries are counted in delivery_queue itself, by one publisher for all, and the count is used until the limit
--- could be near or, near it, for 50 times as long as it took: what is queued meanwhile can exceed the limit.
+-- Outstanding deliveries are counted in delivery_queue itself, by one publisher for all, and the count is used until
+-- the limit could be near or, near it, for 50 times as long as it took: what is queued meanwhile can exceed the
+-- limit.
 --
 -- While no limit is set for anybody there is no trigger (sync_limit_trigger()).
 
@@ -44,7 +45,8 @@ begin
     );
 end
 $$;
-comment on function webhooks_private.count_outstanding(uuid, bigint) is 'How many deliveries of a tenant are outstanding; beyond up_to it does not go on counting.';
+comment on function webhooks_private.count_outstanding is
+    'How many deliveries of a tenant are outstanding; beyond up_to it does not go on counting.';
 
 create function webhooks_private.raise_too_many_outstanding(tenant_id uuid, maximum bigint)
 returns void
@@ -54,11 +56,14 @@ as $$
 begin
     raise exception 'tenant % has reached its limit of % outstanding deliveries', tenant_id, maximum
         using errcode = 'configuration_limit_exceeded',
-              hint = format('Try again when some have been made, or cancel what is of no use (webhooks.subscription_health says which receivers don''t work); '
-                            'or have an operator raise the limit: select webhooks.set_tenant_limits(%L, max_outstanding_deliveries => ...);', tenant_id);
+              hint = format('Try again when some have been made, or cancel what is of no use '
+                            '(webhooks.subscription_health says which receivers don''t work); '
+                            'or have an operator raise the limit: select webhooks.set_tenant_limits(%L, '
+                            'max_outstanding_deliveries => ...);', tenant_id);
 end
 $$;
-comment on function webhooks_private.raise_too_many_outstanding(uuid, bigint) is 'Raises the error for a tenant with too many outstanding deliveries.';
+comment on function webhooks_private.raise_too_many_outstanding is
+    'Raises the error for a tenant with too many outstanding deliveries.';
 
 create function webhooks_private.check_outstanding(tenant_id uuid)
 returns void
@@ -73,8 +78,9 @@ begin
     end if;
 end
 $$;
-comment on function webhooks_private.check_outstanding(uuid) is
-    'An error if a tenant has too many outstanding deliveries for more to be made again. Part of replay_events() and retry_failed().';
+comment on function webhooks_private.check_outstanding is
+    'An error if a tenant has too many outstanding deliveries for more to be made again. Part of replay_events() and '
+    'retry_failed().';
 
 create function webhooks_private.apply_limits(
     tenant_id uuid, events bigint, per_minute bigint, max_outstanding bigint, verdict text
@@ -90,7 +96,8 @@ declare
     -- This function, limit_events(), and the statements that call them, which are long.
     done constant boolean := webhooks_private.omit_context(4);
 begin
-    -- Rare: events that may be published don't get here, but for the first ones of a session and who counts for the others.
+    -- Rare: events that may be published don't get here, but for the first ones of a session and who counts for the
+    -- others.
     for attempt in 1 .. 10 loop
         if answer = 'closed' then
             if not webhooks_private.open_meters() then
@@ -112,12 +119,14 @@ begin
             perform webhooks_private.undo_metering();
             raise exception '% events at once are more than the limit of tenant %, % per minute', events, tenant_id, per_minute
                 using errcode = 'configuration_limit_exceeded',
-                      hint = format('Publish fewer in a statement, or have an operator raise the limit: select webhooks.set_tenant_limits(%L, max_events_per_minute => ...);', tenant_id);
+                      hint = format('Publish fewer in a statement, or have an operator raise the limit: select '
+                                    'webhooks.set_tenant_limits(%L, max_events_per_minute => ...);', tenant_id);
         else
             perform webhooks_private.undo_metering();
             raise exception 'tenant % has reached its limit of % events per minute', tenant_id, per_minute
                 using errcode = 'configuration_limit_exceeded',
-                      hint = format('%s more can be published in about %s s. Or have an operator raise the limit: select webhooks.set_tenant_limits(%L, max_events_per_minute => ...);',
+                      hint = format('%s more can be published in about %s s. Or have an operator raise the limit: '
+                                    'select webhooks.set_tenant_limits(%L, max_events_per_minute => ...);',
                                     events, greatest(ceil((webhooks_private.metered_events(tenant_id, per_minute) + events - per_minute) * 60.0 / per_minute), 1), tenant_id);
         end if;
         answer := webhooks_private.meter_events(tenant_id, events, per_minute, max_outstanding);
@@ -125,8 +134,9 @@ begin
     end loop;
 end
 $$;
-comment on function webhooks_private.apply_limits(uuid, bigint, bigint, bigint, text) is
-    'Does what meter_events() asks for before it can say whether events may be published, or raises the error that they may not. Part of limit_events().';
+comment on function webhooks_private.apply_limits is
+    'Does what meter_events() asks for before it can say whether events may be published, or raises the error that '
+    'they may not. Part of limit_events().';
 
 create function webhooks_private.limit_events()
 returns trigger
@@ -175,5 +185,6 @@ begin
     return null;
 end
 $$;
-comment on function webhooks_private.limit_events() is
-    'Trigger, while limits are set: refuses events beyond the limits of their tenant. Its arguments: the limits of who has none of its own.';
+comment on function webhooks_private.limit_events is
+    'Trigger, while limits are set: refuses events beyond the limits of their tenant. Its arguments: the limits of '
+    'who has none of its own.';

@@ -12,14 +12,18 @@ begin
     return exists (
         select from (select jsonb_path_query_tz(event_data, path, '{}', true) as item) i
         where case jsonb_typeof(i.item) when 'boolean' then i.item::boolean when 'null' then false else true end);
--- "silent" does not silence all: a regular expression, a datetime template or a date out of range may still fail, and so may
--- what evaluates them, for lack of memory or stack. Whatever a subscriber's path brings about, the publisher goes on.
+-- "silent" does not silence all: a regular expression, a datetime template or a date out of range may still fail, and
+-- so may what evaluates them, for lack of memory or stack. Whatever a subscriber's path brings about, the publisher
+-- goes on.
 exception when data_exception or syntax_error_or_access_rule_violation or feature_not_supported or program_limit_exceeded
                or insufficient_resources or internal_error then
     return false;
 end
 $$;
-comment on function webhooks_private.jsonpath_matches(jsonb, jsonpath) is 'True if a predicate path holds or any other path finds something. Errors in the path count as false: a subscriber can''t make a publisher fail. Dates and times without a time zone are in UTC, whatever the session''s settings are. How long it may take is bounded where the path is written: see jsonpath_problem().';
+comment on function webhooks_private.jsonpath_matches is
+    'True if a predicate path holds or any other path finds something. Errors in the path count as false: a '
+    'subscriber can''t make a publisher fail. Dates and times without a time zone are in UTC, whatever the '
+    'session''s settings are. How long it may take is bounded where the path is written: see jsonpath_problem().';
 grant execute on function webhooks_private.jsonpath_matches to webhooks_manager;
 
 create function webhooks_private.match_events()
@@ -48,13 +52,16 @@ begin
             first_created_at = least(r.first_created_at, excluded.first_created_at),
             last_created_at = greatest(r.last_created_at, excluded.last_created_at);
         raise notice 'restored events are not published'
-            using hint = 'The role owns the extension, and check_function_bodies is off as in a restore, or session_replication_role is replica. To publish, reset these or call publish_event(). webhooks.restored_events counts what was not published.';
+            using hint = 'The role owns the extension, and check_function_bodies is off as in a restore, or '
+                         'session_replication_role is replica. To publish, reset these or call publish_event(). '
+                         'webhooks.restored_events counts what was not published.';
         return null;
     end if;
     -- An assignment is no query. publish_event() looks whether this was called.
     matches := webhooks_private.count_match();
 
-    -- All in one statement without aggregates or CTEs: starting and ending them costs a publisher more than the look-ups.
+    -- All in one statement without aggregates or CTEs: starting and ending them costs a publisher more than the
+    -- look-ups.
     insert into webhooks.delivery_queue
         (subscription_id, event_log_id, tenant_id, shard, next_attempt_at, expires_at, lane)
     select r.subscription_id, e.id, e.tenant_id, webhooks_private.ring_doorbell(webhooks_private.shard_of(r.subscription_id)),
@@ -73,7 +80,8 @@ begin
                       or n.expires_at <= n.deliver_after
                     then webhooks_private.raise_invalid_event(n.event_type, t.category, n.event_category, n.environment, n.created_at,
                                                n.processed_at, n.deliver_after, n.expires_at, n.idempotency_key, n.ordering_key)
-                    -- Before any of it is made text. What is so small is never refused: it costs no look at the setting.
+                    -- Before any of it is made text. What is so small is never refused: it costs no look at the
+                    -- setting.
                     when not webhooks_private.json_fits(n.event_data, n.resource_data, 65536)
                     then webhooks_private.check_event_size(n.event_data, n.resource_data) end
         from new_events n
@@ -95,7 +103,8 @@ begin
     return null;
 end
 $$;
-comment on function webhooks_private.match_events() is 'Trigger: turns new events into deliveries, set-wise, in the publisher''s transaction.';
+comment on function webhooks_private.match_events is
+    'Trigger: turns new events into deliveries, set-wise, in the publisher''s transaction.';
 
 -- Triggers of event_logs fire in the order of their names: a refused event must not have been fanned out first.
 create trigger a30_match_events

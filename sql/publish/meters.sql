@@ -1,6 +1,8 @@
--- Where the shared memory is that limit_events() counts in. Unlogged, as that memory is. Not transactional, and visible to all at once.
+-- Where the shared memory is that limit_events() counts in. Unlogged, as that memory is. Not transactional, and
+-- visible to all at once.
 create unlogged sequence webhooks_private.meters_handle minvalue 0 start 0;
-comment on sequence webhooks_private.meters_handle is 'Where sessions find the shared memory with the meters of tenants that have limits; 0: it is not there yet.';
+comment on sequence webhooks_private.meters_handle is
+    'Where sessions find the shared memory with the meters of tenants that have limits; 0: it is not there yet.';
 
 create function webhooks_private.open_meters()
 returns boolean
@@ -31,7 +33,8 @@ begin
             return true;
         end if;
         raise warning 'limits of tenants are not enforced: there is no shared memory for them'
-            using hint = 'The server has no more segments of dynamic shared memory; a higher max_connections gives it more.';
+            using hint = 'The server has no more segments of dynamic shared memory; a higher max_connections gives '
+                         'it more.';
     -- No memory, no segment, no file for it, or the sequence is locked.
     exception when insufficient_resources or program_limit_exceeded or system_error or internal_error
                    or object_not_in_prerequisite_state then
@@ -40,5 +43,6 @@ begin
     return false;
 end
 $$;
-comment on function webhooks_private.open_meters() is
-    'Finds the shared memory with the meters, or makes it; false if it can''t be had: then events are not limited. Part of limit_events().';
+comment on function webhooks_private.open_meters is
+    'Finds the shared memory with the meters, or makes it; false if it can''t be had: then events are not limited. '
+    'Part of limit_events().';

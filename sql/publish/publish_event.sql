@@ -70,6 +70,9 @@ begin
     return new_id;
 end
 $$;
-comment on function webhooks.publish_event(uuid, text, text, text, jsonb, text, uuid, uuid, text, text, inet, text, text, text, text, timestamptz, timestamptz) is
-    'Publishes an event in this transaction and returns its id. The parameters are described as columns of event_logs. The event is queued, or an error is raised. event_category is the type''s, if it is given. The same (tenant, idempotency_key) again with the same event returns the first event''s id and publishes nothing; with another one it is an error.';
+comment on function webhooks.publish_event is
+    'Publishes an event in this transaction and returns its id. The parameters are described as columns of '
+    'event_logs. The event is queued, or an error is raised. event_category is the type''s, if it is given. The same '
+    '(tenant, idempotency_key) again with the same event returns the first event''s id and publishes nothing; with '
+    'another one it is an error.';
 grant execute on function webhooks.publish_event to webhooks_publisher;

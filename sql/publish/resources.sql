@@ -1,5 +1,5 @@
--- What resource.data in a payload shows: a snapshot of the resource, taken when its event is inserted. Only types that are
--- registered here have one, and while none is there is no trigger on event_logs at all.
+-- What resource.data in a payload shows: a snapshot of the resource, taken when its event is inserted. Only types
+-- that are registered here have one, and while none is there is no trigger on event_logs at all.
 
 create table webhooks.resources (
     resource_type varchar(50) primary key,
@@ -7,7 +7,9 @@ create table webhooks.resources (
     is_generated boolean not null default false,
     created_at timestamptz not null default now()
 );
-comment on table webhooks.resources is 'Resource types whose events carry a snapshot of the resource. Write with register_resource() and unregister_resource().';
+comment on table webhooks.resources is
+    'Resource types whose events carry a snapshot of the resource. Write with register_resource() and '
+    'unregister_resource().';
 comment on column webhooks.resources.resource_type is 'Resource type: event_logs.resource_type.';
 comment on column webhooks.resources.resolver is
     'Function that takes tenant_id and resource_id and returns the snapshot. It runs with the rights of its owner.';
@@ -46,14 +48,16 @@ begin
         if function is null then
             raise exception 'resource type "%" has no resolver any more: there is no function %', new.resource_type, resolver
                 using errcode = 'undefined_function',
-                      hint = format('Register the type again with webhooks.register_resource(%L, ...), or end it: select webhooks.unregister_resource(%1$L);', new.resource_type);
+                      hint = format('Register the type again with webhooks.register_resource(%L, ...), or end it: '
+                                    'select webhooks.unregister_resource(%1$L);', new.resource_type);
         end if;
         new.resource_data := webhooks_private.call_resolver(function, new.tenant_id, new.resource_id);
     end if;
     return new;
 end
 $$;
-comment on function webhooks_private.snapshot_resource() is 'Trigger, while there are registered resource types: fills in event_logs.resource_data unless it is given.';
+comment on function webhooks_private.snapshot_resource is
+    'Trigger, while there are registered resource types: fills in event_logs.resource_data unless it is given.';
 
 create function webhooks_private.sync_resource_trigger()
 returns trigger
@@ -89,8 +93,9 @@ exception when lock_not_available then
     return null;
 end
 $$;
-comment on function webhooks_private.sync_resource_trigger() is
-    'Trigger: event_logs has the trigger a20_snapshot_resource if and only if a resource type is registered, also after a restore.';
+comment on function webhooks_private.sync_resource_trigger is
+    'Trigger: event_logs has the trigger a20_snapshot_resource if and only if a resource type is registered, also '
+    'after a restore.';
 
 create trigger sync_resource_trigger
     after insert or update or delete or truncate on webhooks.resources
@@ -128,7 +133,8 @@ begin
     end if;
     if columns is not null and except_columns is not null then
         raise exception 'both columns and except_columns given for %', target
-            using errcode = 'invalid_parameter_value', hint = 'Give the columns to show, or those not to show; or neither, to show all.';
+            using errcode = 'invalid_parameter_value', hint = 'Give the columns to show, or those not to show; or '
+                                                              'neither, to show all.';
     end if;
     select c.parameter, coalesce(c.name, 'null') as name
     into unknown
@@ -143,17 +149,20 @@ begin
         raise exception '%: % has no column "%"', unknown.parameter, target, unknown.name
             using errcode = 'undefined_column',
                   hint = concat('Its columns are ', array_to_string(all_columns, ', '), '.',
-                                case unknown.parameter when 'tenant_column' then ' If its rows are for all tenants, give tenant_column => null.' end);
+                                case unknown.parameter when 'tenant_column' then ' If its rows are for all tenants, '
+                                                                                 'give tenant_column => null.' end);
     end if;
     select a.attname as name into unknown
     from pg_attribute a join pg_type t on t.oid = a.atttypid
     where a.attrelid = target and a.attname in (id_column, tenant_column) and 'uuid'::regtype not in (t.oid, t.typbasetype);
     if found then
         raise exception 'column "%" of % is not of type uuid', unknown.name, target
-            using errcode = 'datatype_mismatch', hint = 'Events name resources and tenants by UUIDs. Give a resolver of your own if they are something else.';
+            using errcode = 'datatype_mismatch', hint = 'Events name resources and tenants by UUIDs. Give a resolver '
+                                                        'of your own if they are something else.';
     end if;
     execute format(
-        'create function %s(tenant_id uuid, resource_id uuid) returns jsonb language sql stable begin atomic select %s from %s r where r.%I = $2%s; end',
+        'create function %s(tenant_id uuid, resource_id uuid) returns jsonb language sql stable begin atomic select '
+        '%s from %s r where r.%I = $2%s; end',
         name,
         webhooks_private.watch_object('r', coalesce(columns::text[], array(
             select c.name from unnest(all_columns) with ordinality c (name, n)
@@ -162,11 +171,12 @@ begin
     execute format('revoke all on function %s(uuid, uuid) from public', name);
     execute format('alter function %s(uuid, uuid) owner to %s', name, owner);
     execute format('alter function %s(uuid, uuid) depends on extension webhooks', name);
-    execute format('comment on function %s(uuid, uuid) is %L', name, format('Made by webhooks.register_resource() for %s.', target));
+    execute format('comment on function %s(uuid, uuid) is %L', name, format('Made by webhooks.register_resource() '
+                                                                            'for %s.', target));
     return name || '(uuid,uuid)';
 end
 $$;
-comment on function webhooks_private.make_resolver(text, regclass, name, name, name[], name[]) is
+comment on function webhooks_private.make_resolver is
     'Makes the resolver of a table, next to it and its owner''s. Part of register_resource().';
 
 create function webhooks.register_resource(
@@ -192,7 +202,8 @@ begin
     if coalesce(resource_type, '') = '' or num_nonnulls(target, resolver) <> 1 then
         raise exception 'a resource type needs a name, and either a table or a resolver'
             using errcode = 'invalid_parameter_value',
-                  hint = 'Write for example webhooks.register_resource(''document'', ''public.documents''), or webhooks.register_resource(''document'', resolver => ''app.document(uuid, uuid)'').';
+                  hint = 'Write for example webhooks.register_resource(''document'', ''public.documents''), or '
+                         'webhooks.register_resource(''document'', resolver => ''app.document(uuid, uuid)'').';
     end if;
     if resolver is not null and not exists (
         select from pg_proc p
@@ -200,11 +211,13 @@ begin
           and p.proargtypes[0] = 'uuid'::regtype and p.proargtypes[1] = 'uuid'::regtype and p.pronargs = 2
     ) then
         raise exception 'function % can''t resolve resources', resolver
-            using errcode = 'datatype_mismatch', hint = 'A resolver takes a tenant''s id and a resource''s, both uuid, and returns jsonb.';
+            using errcode = 'datatype_mismatch', hint = 'A resolver takes a tenant''s id and a resource''s, both '
+                                                        'uuid, and returns jsonb.';
     end if;
     if exists (select from pg_proc p where p.oid = resolver and p.prosqlbody is null and not coalesce(p.proconfig::text ~ 'search_path', false)) then
         raise notice 'function % will run with search_path = pg_catalog, pg_temp', resolver
-            using hint = format('Qualify every name in it, or give it a setting of its own: alter function %s set search_path = ...;', resolver);
+            using hint = format('Qualify every name in it, or give it a setting of its own: alter function %s set '
+                                'search_path = ...;', resolver);
     end if;
     select r.resolver into former from webhooks.resources r where r.resource_type = register_resource.resource_type and r.is_generated;
     if found then
@@ -217,8 +230,10 @@ begin
     on conflict on constraint resources_pkey do update set resolver = excluded.resolver, is_generated = excluded.is_generated;
 end
 $$;
-comment on function webhooks.register_resource(text, regclass, name, name[], name[], name, regprocedure) is
-    'From now on events of this resource type carry a snapshot of the resource (resource.data in the payload): the columns of a table''s row, or what a resolver(tenant_id, resource_id) of yours returns. Either runs with its owner''s rights.';
+comment on function webhooks.register_resource is
+    'From now on events of this resource type carry a snapshot of the resource (resource.data in the payload): the '
+    'columns of a table''s row, or what a resolver(tenant_id, resource_id) of yours returns. Either runs with its '
+    'owner''s rights.';
 
 create function webhooks.unregister_resource(resource_type text)
 returns boolean
@@ -241,5 +256,5 @@ begin
     return true;
 end
 $$;
-comment on function webhooks.unregister_resource(text) is
+comment on function webhooks.unregister_resource is
     'Ends what register_resource() began; false if the type was not registered. Events keep the snapshots they have.';

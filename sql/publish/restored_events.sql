@@ -1,5 +1,6 @@
--- Events that are copied here from a dump or from another server were published where they come from. Their deliveries
--- are in the dump, too, or are made there. So the triggers of event_logs leave them alone, and match_events() keeps count.
+-- Events that are copied here from a dump or from another server were published where they come from. Their
+-- deliveries are in the dump, too, or are made there. So the triggers of event_logs leave them alone, and
+-- match_events() keeps count.
 
 create table webhooks.restored_events (
     tenant_id uuid,
@@ -14,7 +15,10 @@ create table webhooks.restored_events (
     constraint restored_events_reason_check check (reason in ('restore', 'replica'))
 );
 comment on table webhooks.restored_events is
-    'Events that were inserted and not published, because a superuser or the owner restored a dump (or a session looked like that), or copied them with session_replication_role = replica: one row per tenant, hour and role. replay_events() publishes them after all. Rows that COPY or INSERT write into a partition by its name, as most dumps do, and rows that logical replication applies are not counted. It is not in dumps.';
+    'Events that were inserted and not published, because a superuser or the owner restored a dump (or a session '
+    'looked like that), or copied them with session_replication_role = replica: one row per tenant, hour and role. '
+    'replay_events() publishes them after all. Rows that COPY or INSERT write into a partition by its name, as most '
+    'dumps do, and rows that logical replication applies are not counted. It is not in dumps.';
 comment on column webhooks.restored_events.tenant_id is 'Tenant of the events.';
 comment on column webhooks.restored_events.hour is 'Hour in which the events were inserted.';
 comment on column webhooks.restored_events.reason is

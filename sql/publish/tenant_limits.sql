@@ -1,5 +1,5 @@
--- What a tenant may have at the most. Limits of its own, or else the settings tenant_max_*; 0 is no limit. They protect the
--- others from a tenant that runs wild, and cost who has none nothing: see limit_events.sql.
+-- What a tenant may have at the most. Limits of its own, or else the settings tenant_max_*; 0 is no limit. They
+-- protect the others from a tenant that runs wild, and cost who has none nothing: see limit_events.sql.
 
 create table webhooks.tenant_limits (
     tenant_id uuid primary key,
@@ -11,14 +11,18 @@ create table webhooks.tenant_limits (
     constraint tenant_limits_outstanding_check check (max_outstanding_deliveries between 0 and 1000000000)
 );
 comment on table webhooks.tenant_limits is
-    'Limits of single tenants; for the others the settings tenant_max_subscriptions and so on are in force. Write with set_tenant_limits(); tenant_usage() shows what is used.';
+    'Limits of single tenants; for the others the settings tenant_max_subscriptions and so on are in force. Write '
+    'with set_tenant_limits(); tenant_usage() shows what is used.';
 comment on column webhooks.tenant_limits.tenant_id is 'The tenant.';
 comment on column webhooks.tenant_limits.max_subscriptions is
-    'Largest number of subscriptions, disabled ones included; 0: no limit; null: the setting tenant_max_subscriptions.';
+    'Largest number of subscriptions, disabled ones included; 0: no limit; null: the setting '
+    'tenant_max_subscriptions.';
 comment on column webhooks.tenant_limits.max_events_per_minute is
-    'Largest number of events, at once and per minute over time; 0: no limit; null: the setting tenant_max_events_per_minute.';
+    'Largest number of events, at once and per minute over time; 0: no limit; null: the setting '
+    'tenant_max_events_per_minute.';
 comment on column webhooks.tenant_limits.max_outstanding_deliveries is
-    'Number of outstanding deliveries from which on the tenant cannot publish; 0: no limit; null: the setting tenant_max_outstanding_deliveries.';
+    'Number of outstanding deliveries from which on the tenant cannot publish; 0: no limit; null: the setting '
+    'tenant_max_outstanding_deliveries.';
 select pg_catalog.pg_extension_config_dump('webhooks.tenant_limits', '');
 -- What a tenant may use is no secret. The owner sets limits, and roles to which the DBA grants set_tenant_limits().
 grant select on webhooks.tenant_limits to webhooks_manager, webhooks_monitor;
@@ -39,7 +43,7 @@ begin atomic
     from (values (true)) v
     left join webhooks.tenant_limits l on l.tenant_id = limits_of.tenant_id;
 end;
-comment on function webhooks_private.limits_of(uuid) is 'The limits in force of a tenant; 0: none.';
+comment on function webhooks_private.limits_of is 'The limits in force of a tenant; 0: none.';
 
 create function webhooks_private.sync_limit_trigger()
 returns trigger
@@ -76,8 +80,9 @@ exception when lock_not_available then
     return null;
 end
 $$;
-comment on function webhooks_private.sync_limit_trigger() is
-    'Trigger: event_logs has the trigger a20_limit_events while a limit on events or outstanding deliveries is set for anybody, also after a restore.';
+comment on function webhooks_private.sync_limit_trigger is
+    'Trigger: event_logs has the trigger a20_limit_events while a limit on events or outstanding deliveries is set '
+    'for anybody, also after a restore.';
 
 create trigger sync_limit_trigger
     after insert or update or delete or truncate on webhooks.tenant_limits
@@ -130,8 +135,10 @@ begin
         max_outstanding_deliveries = excluded.max_outstanding_deliveries;
 end
 $$;
-comment on function webhooks.set_tenant_limits(uuid, bigint, bigint, bigint) is
-    'Sets the limits of a tenant, all of them: one that is not given is the setting''s (tenant_max_subscriptions and so on), 0 is no limit. For the owner, and for roles that the DBA grants it to: of the tenants that they may access.';
+comment on function webhooks.set_tenant_limits is
+    'Sets the limits of a tenant, all of them: one that is not given is the setting''s (tenant_max_subscriptions and '
+    'so on), 0 is no limit. For the owner, and for roles that the DBA grants it to: of the tenants that they may '
+    'access.';
 
 create function webhooks_private.limit_subscriptions()
 returns trigger
@@ -152,19 +159,22 @@ begin
         order by n.tenant_id
     loop
         continue when tenant.maximum = 0;
-        -- One transaction at a time, as in lock_tenant(): the other's subscriptions would not be seen before it commits.
+        -- One transaction at a time, as in lock_tenant(): the other's subscriptions would not be seen before it
+        -- commits.
         perform webhooks_private.lock_xact(webhooks_private.tenant_lock(), hashtext(tenant.id::text));
         select count(*) into subscriptions from webhooks.webhook_subscriptions s where s.tenant_id = tenant.id;
         if subscriptions > tenant.maximum then
             raise exception 'tenant % has reached its limit of % subscriptions', tenant.id, tenant.maximum
                 using errcode = 'configuration_limit_exceeded',
-                      hint = format('Delete some that are no longer needed, or have an operator raise the limit: select webhooks.set_tenant_limits(%L, max_subscriptions => ...);', tenant.id);
+                      hint = format('Delete some that are no longer needed, or have an operator raise the limit: '
+                                    'select webhooks.set_tenant_limits(%L, max_subscriptions => ...);', tenant.id);
         end if;
     end loop;
     return null;
 end
 $$;
-comment on function webhooks_private.limit_subscriptions() is 'Trigger: refuses subscriptions beyond the limit of their tenant.';
+comment on function webhooks_private.limit_subscriptions is
+    'Trigger: refuses subscriptions beyond the limit of their tenant.';
 
 create trigger limit_subscriptions
     after insert on webhooks.webhook_subscriptions

@@ -21,6 +21,8 @@ begin
          nullif(limits.max_outstanding_deliveries, 0), own.max_outstanding_deliveries is not null);
 end
 $$;
-comment on function webhooks.tenant_usage(uuid) is
-    'What a tenant uses of its limits. maximum is null where there is none; is_own tells its own limit from the setting''s. Of events per minute it is those that must come back before as many as the maximum can be published at once, also rolled-back ones; null without a limit.';
+comment on function webhooks.tenant_usage is
+    'What a tenant uses of its limits. maximum is null where there is none; is_own tells its own limit from the '
+    'setting''s. Of events per minute it is those that must come back before as many as the maximum can be published '
+    'at once, also rolled-back ones; null without a limit.';
 grant execute on function webhooks.tenant_usage to webhooks_manager, webhooks_monitor;

@@ -1,6 +1,6 @@
 -- Row-level security. It binds everyone but superusers, roles with BYPASSRLS and the owner: functions that run as the
--- owner check the tenant themselves (base/tenants.sql), and a dump by the owner must have every row, so it is not forced on
--- the owner. That no group role owns anything or bypasses it is what makes it forced for their members.
+-- owner check the tenant themselves (base/tenants.sql), and a dump by the owner must have every row, so it is not
+-- forced on the owner. That no group role owns anything or bypasses it is what makes it forced for their members.
 
 do $isolation$
 declare
@@ -22,8 +22,8 @@ begin
         execute format('create policy all_tenants on %s to webhooks_all_tenants using (true) with check (true)', relation);
     end loop;
 
-    -- A monitor sees all tenants' rows, and which columns is a matter of privileges. As a member of webhooks_manager, too,
-    -- it would see their payloads: then it sees what a manager sees.
+    -- A monitor sees all tenants' rows, and which columns is a matter of privileges. As a member of webhooks_manager,
+    -- too, it would see their payloads: then it sees what a manager sees.
     foreach relation in array array[
         'webhooks.event_logs', 'webhooks.webhook_subscriptions', 'webhooks.delivery_queue',
         'webhooks.delivery_attempts', 'webhooks.redeliveries', 'webhooks.tenant_limits', 'webhooks.restored_events'

@@ -1,5 +1,6 @@
 -- Who is in the way. Sidecars wait for nobody for long: rows that a transaction has locked are left for later, and a
--- statement that waits for a table gives up (lock_timeout) and is tried again. Here they find what is locked, and by whom.
+-- statement that waits for a table gives up (lock_timeout) and is tried again. Here they find what is locked, and by
+-- whom.
 
 create function webhooks_private.locked_deliveries(
     delivery_ids uuid[], subscription_ids uuid[], disables boolean[], changes_breaker boolean[]
@@ -33,8 +34,10 @@ begin
               where b.subscription_id = any (broken) and b.subscription_id <> all (free_breakers));
 end
 $$;
-comment on function webhooks_private.locked_deliveries(uuid[], uuid[], boolean[], boolean[]) is
-    'Those of some deliveries whose results can''t be recorded now, since another transaction has locked what record_attempts() changes: the delivery, its subscription (if the result disables it) or its breaker (if the result changes it).';
+comment on function webhooks_private.locked_deliveries is
+    'Those of some deliveries whose results can''t be recorded now, since another transaction has locked what '
+    'record_attempts() changes: the delivery, its subscription (if the result disables it) or its breaker (if the '
+    'result changes it).';
 grant execute on function webhooks_private.locked_deliveries to webhooks_sidecar;
 
 create function webhooks_private.lockers_of(xmax xid)
@@ -45,8 +48,8 @@ as $$
 begin
     return next lockers_of.xmax;
     begin
-        -- Of a row that several lock, or that one locks twice, it is not a transaction's id but a multixact's. Which of the
-        -- two it is can't be told: those of the ids that are no running transaction's mean nothing.
+        -- Of a row that several lock, or that one locks twice, it is not a transaction's id but a multixact's. Which
+        -- of the two it is can't be told: those of the ids that are no running transaction's mean nothing.
         return query select m.xid from pg_get_multixact_members(lockers_of.xmax) m;
     -- There is no such multixact: its number is none, not used yet, or of a file that is gone.
     exception when invalid_parameter_value or internal_error or system_error then
@@ -54,7 +57,8 @@ begin
     end;
 end
 $$;
-comment on function webhooks_private.lockers_of(xid) is 'Transactions that may have locked a row, by its xmax. Part of blockers().';
+comment on function webhooks_private.lockers_of is
+    'Transactions that may have locked a row, by its xmax. Part of blockers().';
 
 create function webhooks.blockers(delivery_ids uuid[] default '{}', subscription_ids uuid[] default '{}')
 returns table (
@@ -130,6 +134,10 @@ begin
     where t.pid is distinct from pg_backend_pid();
 end
 $$;
-comment on function webhooks.blockers(uuid[], uuid[]) is
-    'Transactions that keep sidecars waiting: who locks one of the tables, who blocks a session of a sidecar that waits just now, and who has locked rows of these deliveries and subscriptions, or of deliveries that are overdue. pid: null for a prepared transaction (see prepared_transaction). since: when the transaction began; null if the extension''s owner may not see that. mode: of the lock; row: rows are locked. blocked_pids: the sessions that wait just now.';
+comment on function webhooks.blockers is
+    'Transactions that keep sidecars waiting: who locks one of the tables, who blocks a session of a sidecar that '
+    'waits just now, and who has locked rows of these deliveries and subscriptions, or of deliveries that are '
+    'overdue. pid: null for a prepared transaction (see prepared_transaction). since: when the transaction began; '
+    'null if the extension''s owner may not see that. mode: of the lock; row: rows are locked. blocked_pids: the '
+    'sessions that wait just now.';
 grant execute on function webhooks.blockers to webhooks_monitor, webhooks_sidecar;

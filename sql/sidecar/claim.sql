@@ -23,15 +23,16 @@ begin
         perform octet_length(event.resource_data::text);
     end if;
     return null;
--- Reading a damaged row fails in many ways: damaged pages and TOAST values, values that are none of their type, missing files,
--- sizes that no memory suffices for. A lock that was not granted in time says nothing about the row.
+-- Reading a damaged row fails in many ways: damaged pages and TOAST values, values that are none of their type,
+-- missing files, sizes that no memory suffices for. A lock that was not granted in time says nothing about the row.
 exception when internal_error or system_error or data_exception or syntax_error_or_access_rule_violation
                or program_limit_exceeded or insufficient_resources then
     return format('its data can''t be read (SQLSTATE %s)', sqlstate);
 end
 $$;
-comment on function webhooks_private.read_problem(uuid) is
-    'Why an event can''t be read, if its row is damaged: it reads it as a claim does, by itself. Null if it can. Part of claim_deliveries().';
+comment on function webhooks_private.read_problem is
+    'Why an event can''t be read, if its row is damaged: it reads it as a claim does, by itself. Null if it can. '
+    'Part of claim_deliveries().';
 
 create function webhooks_private.ordered_deliveries(
     shard smallint, subscription_id uuid, held uuid[], from_lane bigint, max_rows integer
@@ -40,8 +41,8 @@ returns table (delivery_id uuid, attempt integer, lane bigint, event_log_id uuid
 language sql stable
 set search_path = pg_catalog, pg_temp
 begin atomic
-    -- A loose index scan over the lanes, round once from from_lane: wherever it begins, blocked lanes can't hide the rest.
-    -- Each with its first row: while dead rows can't be removed, those before it are gone over once.
+    -- A loose index scan over the lanes, round once from from_lane: wherever it begins, blocked lanes can't hide the
+    -- rest. Each with its first row: while dead rows can't be removed, those before it are gone over once.
     with recursive lanes as (
         select f.lane, f.id, 1 as n
         from (
@@ -102,8 +103,9 @@ begin atomic
     from walked w
     where w.n >= greatest(ordered_deliveries.max_rows, 256);
 end;
-comment on function webhooks_private.ordered_deliveries(smallint, uuid, uuid[], bigint, integer) is
-    'The first ready deliveries of each lane of a subscription, about max_rows in all; a row of nulls at the end if there are more lanes than were looked at. Part of claim_deliveries().';
+comment on function webhooks_private.ordered_deliveries is
+    'The first ready deliveries of each lane of a subscription, about max_rows in all; a row of nulls at the end if '
+    'there are more lanes than were looked at. Part of claim_deliveries().';
 
 create function webhooks_private.claim_deliveries(
     shards smallint[], cursors uuid[], held uuid[], held_ordered uuid[], full_subscriptions uuid[], known_subscriptions uuid[],
@@ -119,8 +121,9 @@ returns table (
 )
 language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
--- One plan for all calls: to plan this costs ten times what a small claim does. The queue is often never analysed, or was
--- when it was empty or one subscription's: only index scans in index order are right, and no other index may give the order.
+-- One plan for all calls: to plan this costs ten times what a small claim does. The queue is often never analysed, or
+-- was when it was empty or one subscription's: only index scans in index order are right, and no other index may give
+-- the order.
 set plan_cache_mode = force_generic_plan
 set enable_seqscan = off
 set enable_bitmapscan = off
@@ -182,8 +185,8 @@ begin
         ) f
         where w.subscription_id is not null
     ),
-    -- With thousands of subscriptions waiting the walk takes its time to come round. What was published just now for one
-    -- that nothing is under way of need not wait for it.
+    -- With thousands of subscriptions waiting the walk takes its time to come round. What was published just now for
+    -- one that nothing is under way of need not wait for it.
     newest as materialized (
         select distinct on (n.subscription_id) n.*, s.version, s.tenant_id
         from (
@@ -229,7 +232,8 @@ begin
         cross join lateral (
             (select q.id, q.attempt, q.lane, q.event_log_id, q.expires_at from webhooks.delivery_queue q
              where w.is_ready
-               -- Rows compared, not columns: with those equal the primary key's order by id would do, too, and read all others' rows.
+               -- Rows compared, not columns: with those equal the primary key's order by id would do, too, and read
+               -- all others' rows.
                and (q.shard, q.subscription_id, q.id) > (w.shard, w.subscription_id, w.after_id)
                and (q.shard, q.subscription_id) <= (w.shard, w.subscription_id)
                and q.next_attempt_at is null and q.lane is null
@@ -261,8 +265,8 @@ begin
     end if;
     took_us := extract(epoch from clock_timestamp() - began) * 1000000;
 
-    -- Known before the statement begins, they keep it from opening every partition there is. A row that only says that there
-    -- are more lanes has no event.
+    -- Known before the statement begins, they keep it from opening every partition there is. A row that only says
+    -- that there are more lanes has no event.
     select e.id into first_event from unnest(events) e (id) where e.id is not null order by e.id limit 1;
     select e.id into last_event from unnest(events) e (id) where e.id is not null order by e.id desc limit 1;
     return query
@@ -306,6 +310,15 @@ begin
     from judged p;
 end
 $$;
-comment on function webhooks_private.claim_deliveries(smallint[], uuid[], uuid[], uuid[], uuid[], uuid[], integer, integer, integer, bigint, uuid[], uuid[], boolean) is
-    'Ready deliveries of these shards: first one each of the newest of up to so many newcomers (subscriptions neither known nor full), then up to per_subscription of each subscription after each shard''s cursor, without those held and without full subscriptions; of lanes, what comes first. With only_subscriptions it does not walk but looks at these, each after the id in after_ids (null: at its lanes). A row without delivery_id: the subscription has more lanes than were looked at. Shards from shard_count() on are those of tests, which come also of subscriptions that are not active and enabled. Beyond max_bytes of event data as text, rows come without it (over_budget). An event whose data can''t be sent comes without it, and objection says why: it is larger than 64 MiB as text, or with careful, which is for a claim that has failed, its row is damaged. An event that is gone, or not of the subscription''s tenant, comes with null columns. walk_us: how long it took to find these deliveries, in microseconds, without their events.';
+comment on function webhooks_private.claim_deliveries is
+    'Ready deliveries of these shards: first one each of the newest of up to so many newcomers (subscriptions '
+    'neither known nor full), then up to per_subscription of each subscription after each shard''s cursor, without '
+    'those held and without full subscriptions; of lanes, what comes first. With only_subscriptions it does not walk '
+    'but looks at these, each after the id in after_ids (null: at its lanes). A row without delivery_id: the '
+    'subscription has more lanes than were looked at. Shards from shard_count() on are those of tests, which come '
+    'also of subscriptions that are not active and enabled. Beyond max_bytes of event data as text, rows come '
+    'without it (over_budget). An event whose data can''t be sent comes without it, and objection says why: it is '
+    'larger than 64 MiB as text, or with careful, which is for a claim that has failed, its row is damaged. An event '
+    'that is gone, or not of the subscription''s tenant, comes with null columns. walk_us: how long it took to find '
+    'these deliveries, in microseconds, without their events.';
 grant execute on function webhooks_private.claim_deliveries to webhooks_sidecar;

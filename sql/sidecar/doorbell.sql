@@ -20,8 +20,9 @@ begin
     return shard;
 end
 $$;
-comment on function webhooks_private.notify_owner(smallint) is
-    'Wakes the owner of a shard at commit, and returns the shard. "set webhooks.notify = off" leaves it to the sidecar''s poll (for PREPARE TRANSACTION).';
+comment on function webhooks_private.notify_owner is
+    'Wakes the owner of a shard at commit, and returns the shard. "set webhooks.notify = off" leaves it to the '
+    'sidecar''s poll (for PREPARE TRANSACTION).';
 
 -- An expression, for the planner to inline into the INSERT that queues deliveries: a statement of its own would cost
 -- publishers more than their locks do.
@@ -29,8 +30,9 @@ create function webhooks_private.ring_doorbell(shard smallint)
 returns smallint
 language sql volatile
 return case when webhooks_private.try_lock_xact(webhooks_private.bell_lock(), shard, true) then shard else webhooks_private.notify_owner(shard) end;
-comment on function webhooks_private.ring_doorbell(smallint) is
-    'Rings the bell of a shard, which wakes its owner at commit if it sleeps, and returns the shard. Whoever inserts into delivery_queue takes the shard from here.';
+comment on function webhooks_private.ring_doorbell is
+    'Rings the bell of a shard, which wakes its owner at commit if it sleeps, and returns the shard. Whoever inserts '
+    'into delivery_queue takes the shard from here.';
 
 create function webhooks_private.arm_doorbell(shards smallint[])
 returns boolean
@@ -55,7 +57,9 @@ begin
     return true;
 end
 $$;
-comment on function webhooks_private.arm_doorbell(smallint[]) is 'Before sleeping: locks the bells of these shards, all or none. False: a publisher is in flight, or can''t notify since the notification queue is nearly full: stay awake.';
+comment on function webhooks_private.arm_doorbell is
+    'Before sleeping: locks the bells of these shards, all or none. False: a publisher is in flight, or can''t '
+    'notify since the notification queue is nearly full: stay awake.';
 grant execute on function webhooks_private.arm_doorbell to webhooks_sidecar;
 
 create function webhooks_private.disarm_doorbell(shards smallint[])
@@ -67,5 +71,5 @@ begin
     perform webhooks_private.unlock(webhooks_private.bell_lock(), s, false) from unnest(shards) s;
 end
 $$;
-comment on function webhooks_private.disarm_doorbell(smallint[]) is 'After waking: unlocks the bells.';
+comment on function webhooks_private.disarm_doorbell is 'After waking: unlocks the bells.';
 grant execute on function webhooks_private.disarm_doorbell to webhooks_sidecar;

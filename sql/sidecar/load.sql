@@ -76,7 +76,9 @@ begin
     ) v on true;
 end
 $$;
-comment on function webhooks_private.load_subscriptions(uuid[]) is 'Where and how to deliver, secrets included; for the sidecar alone. objection: a column that is too large, so that nothing can be delivered; the columns that can be large are empty then.';
+comment on function webhooks_private.load_subscriptions is
+    'Where and how to deliver, secrets included; for the sidecar alone. objection: a column that is too large, so '
+    'that nothing can be delivered; the columns that can be large are empty then.';
 grant execute on function webhooks_private.load_subscriptions to webhooks_sidecar;
 
 create function webhooks_private.changed_subscriptions(ids uuid[], versions bigint[])
@@ -96,6 +98,7 @@ begin
     where s.version is distinct from k.version;
 end
 $$;
-comment on function webhooks_private.changed_subscriptions(uuid[], bigint[]) is
-    'Those subscriptions that are in another version by now, or gone: what a sidecar was not notified of it finds here.';
+comment on function webhooks_private.changed_subscriptions is
+    'Those subscriptions that are in another version by now, or gone: what a sidecar was not notified of it finds '
+    'here.';
 grant execute on function webhooks_private.changed_subscriptions to webhooks_sidecar;

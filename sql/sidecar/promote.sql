@@ -31,7 +31,8 @@ begin
     into delivery_ids, subscription_ids
     from due d;
     next_due_in_ms := (
-        -- Neither greatest() nor least(): null means none. A time far away, infinity too, is looked at again in an hour.
+        -- Neither greatest() nor least(): null means none. A time far away, infinity too, is looked at again in an
+        -- hour.
         select case when min(d.next_attempt_at) <= clock_timestamp() then 0
                     when min(d.next_attempt_at) > clock_timestamp() + interval '1 hour' then 3600000
                     else ceil(extract(epoch from min(d.next_attempt_at) - clock_timestamp()) * 1000) end
@@ -60,6 +61,8 @@ begin
     return next;
 end
 $$;
-comment on function webhooks_private.promote_due(smallint[], integer) is
-    'Makes scheduled deliveries whose time has come ready, without those that another transaction has locked. Returns them, milliseconds until the next one, at most an hour (null: none), and some of the locked ones, which are to be tried again soon.';
+comment on function webhooks_private.promote_due is
+    'Makes scheduled deliveries whose time has come ready, without those that another transaction has locked. '
+    'Returns them, milliseconds until the next one, at most an hour (null: none), and some of the locked ones, which '
+    'are to be tried again soon.';
 grant execute on function webhooks_private.promote_due to webhooks_sidecar;

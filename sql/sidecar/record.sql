@@ -11,8 +11,9 @@ begin
     );
 end
 $$;
-comment on function webhooks_private.next_attempt_number(uuid, integer) is
-    'The first number after attempt that no attempt of the delivery has. Part of record_attempts(), where it would open every partition for each batch if it were not a function.';
+comment on function webhooks_private.next_attempt_number is
+    'The first number after attempt that no attempt of the delivery has. Part of record_attempts(), where it would '
+    'open every partition for each batch if it were not a function.';
 
 create function webhooks_private.record_attempts(
     delivery_ids uuid[], subscription_ids uuid[], attempts integer[], statuses text[], http_status_codes integer[], response_headers text[],
@@ -23,8 +24,8 @@ create function webhooks_private.record_attempts(
 returns setof uuid
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
--- One plan for all calls: to plan this costs more than a small batch. It may be made while the queue is empty, and is right
--- whatever the queue's size is: rows are looked up by a batch's ids, and then hashed together with the batch.
+-- One plan for all calls: to plan this costs more than a small batch. It may be made while the queue is empty, and is
+-- right whatever the queue's size is: rows are looked up by a batch's ids, and then hashed together with the batch.
 set plan_cache_mode = force_generic_plan
 set enable_seqscan = off
 set enable_nestloop = off
@@ -161,6 +162,8 @@ begin
     end loop;
 end
 $$;
-comment on function webhooks_private.record_attempts(uuid[], uuid[], integer[], text[], integer[], text[], text[], text[], bigint[], bigint[], integer[], bytea[], bigint[], text[], text[], bigint[], bigint[], integer[]) is
-    'Writes the results of attempts, each guarded by the attempt number that was claimed, and what they mean for circuit breakers (closed, failing or open) and for how long their receivers want a pause (throttled, for probe_in_ms). Returns the deliveries of late writers, for which nothing was changed.';
+comment on function webhooks_private.record_attempts is
+    'Writes the results of attempts, each guarded by the attempt number that was claimed, and what they mean for '
+    'circuit breakers (closed, failing or open) and for how long their receivers want a pause (throttled, for '
+    'probe_in_ms). Returns the deliveries of late writers, for which nothing was changed.';
 grant execute on function webhooks_private.record_attempts to webhooks_sidecar;

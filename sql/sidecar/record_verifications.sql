@@ -9,8 +9,8 @@ declare
     disable_after constant bigint := webhooks_private.setting('disable_after_failing_hours');
     free uuid[];
 begin
-    -- In the order in which all others lock a subscription and what belongs to it. Others' answers don't wait for who has
-    -- locked one.
+    -- In the order in which all others lock a subscription and what belongs to it. Others' answers don't wait for who
+    -- has locked one.
     free := array(
         select s.id from webhooks.webhook_subscriptions s
         where s.id = any (record_verifications.subscription_ids) order by s.id for no key update skip locked);
@@ -50,7 +50,8 @@ begin
 
     update webhooks.webhook_subscriptions s
     set is_enabled = false,
-        disabled_reason = format('its receiver did not agree to deliveries for %s hours (disable_after_failing_hours is %s); last: %s',
+        disabled_reason = format('its receiver did not agree to deliveries for %s hours (disable_after_failing_hours '
+                                 'is %s); last: %s',
             floor(extract(epoch from now() - v.failing_since) / 3600), disable_after, v.last_error)
     from webhooks_private.subscription_verifications v
     where v.subscription_id = any (free)
@@ -63,6 +64,8 @@ begin
     where s.id = any (record_verifications.subscription_ids) and s.id <> all (free);
 end
 $$;
-comment on function webhooks_private.record_verifications(uuid[], text[], text[], text[], integer[], text[], bigint[]) is
-    'Writes what receivers answered, each to be asked again after a time that doubles, up to an hour (pending) or a day (refused); for the sidecar alone. Days without agreement disable a subscription. Returns the subscriptions that another transaction has locked: nothing is written of them, and they are to be given again.';
+comment on function webhooks_private.record_verifications is
+    'Writes what receivers answered, each to be asked again after a time that doubles, up to an hour (pending) or a '
+    'day (refused); for the sidecar alone. Days without agreement disable a subscription. Returns the subscriptions '
+    'that another transaction has locked: nothing is written of them, and they are to be given again.';
 grant execute on function webhooks_private.record_verifications to webhooks_sidecar;

@@ -15,5 +15,6 @@ begin atomic
     from pg_extension e
     where e.extname = 'webhooks';
 end;
-comment on function webhooks_private.sidecar_settings() is 'What the sidecar needs to know of the settings; digest is another one whenever any of the settings is changed.';
+comment on function webhooks_private.sidecar_settings is
+    'What the sidecar needs to know of the settings; digest is another one whenever any of the settings is changed.';
 grant execute on function webhooks_private.sidecar_settings to webhooks_sidecar;

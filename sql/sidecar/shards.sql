@@ -1,6 +1,7 @@
--- Who delivers what. A sidecar owns a shard by holding its lock (class shard_lock()) for its session and is then the only
--- one to deliver for that shard's subscriptions; the server frees the lock when the session ends. A shared lock (class
--- sidecar_lock()) marks a living sidecar, so that each can tell its fair share. None of these waits for a lock.
+-- Who delivers what. A sidecar owns a shard by holding its lock (class shard_lock()) for its session and is then the
+-- only one to deliver for that shard's subscriptions; the server frees the lock when the session ends. A shared lock
+-- (class sidecar_lock()) marks a living sidecar, so that each can tell its fair share. None of these waits for a
+-- lock.
 
 create function webhooks_private.lock_holders(class integer)
 returns table (key integer, pid integer, role name, application_name text)
@@ -13,7 +14,7 @@ begin atomic
     where l.locktype = 'userlock' and l.classid::bigint = lock_holders.class and l.objsubid = 2 and l.granted
       and l.database = (select d.oid from pg_database d where d.datname = current_database());
 end;
-comment on function webhooks_private.lock_holders(integer) is 'Sessions that hold locks of a class in this database.';
+comment on function webhooks_private.lock_holders is 'Sessions that hold locks of a class in this database.';
 
 create function webhooks_private.join_sidecars()
 returns void
@@ -30,8 +31,9 @@ begin
     end if;
 end
 $$;
-comment on function webhooks_private.join_sidecars() is
-    'Marks this session as a living sidecar until it ends; refused in a copy of a database that is not adopted (see adopt_database()).';
+comment on function webhooks_private.join_sidecars is
+    'Marks this session as a living sidecar until it ends; refused in a copy of a database that is not adopted (see '
+    'adopt_database()).';
 grant execute on function webhooks_private.join_sidecars to webhooks_sidecar;
 
 create function webhooks_private.leave_sidecars()
@@ -43,7 +45,8 @@ begin
     perform webhooks_private.unlock(webhooks_private.sidecar_lock(), 0, true);
 end
 $$;
-comment on function webhooks_private.leave_sidecars() is 'This session''s sidecar is stopping: it no longer counts, others take over its shards as it gives them back.';
+comment on function webhooks_private.leave_sidecars is
+    'This session''s sidecar is stopping: it no longer counts, others take over its shards as it gives them back.';
 grant execute on function webhooks_private.leave_sidecars to webhooks_sidecar;
 
 create function webhooks.sidecar_count()
@@ -53,7 +56,7 @@ set search_path = pg_catalog, pg_temp
 begin atomic
     select count(distinct h.pid)::integer from webhooks_private.lock_holders(webhooks_private.sidecar_lock()) h;
 end;
-comment on function webhooks.sidecar_count() is 'How many sidecars live in this database.';
+comment on function webhooks.sidecar_count is 'How many sidecars live in this database.';
 grant execute on function webhooks.sidecar_count to webhooks_monitor, webhooks_sidecar;
 
 create function webhooks_private.balance_shards(owned smallint[])
@@ -92,15 +95,18 @@ begin
               and h.pid not in (select s.pid from webhooks_private.lock_holders(webhooks_private.sidecar_lock()) s where s.pid is not null);
             if holders is not null then
                 raise warning 'held by a session that is no sidecar: %', holders
-                    using hint = 'Nothing of these shards is delivered. End the session with pg_terminate_backend(pid).';
+                    using hint = 'Nothing of these shards is delivered. End the session with '
+                                 'pg_terminate_backend(pid).';
             end if;
         end if;
     end if;
     return next;
 end
 $$;
-comment on function webhooks_private.balance_shards(smallint[]) is
-    'Takes free shards for this session up to its fair share. Returns the share (a sidecar that owns more gives the rest back), what was taken, and whether publishers can wake a sidecar that sleeps. Doubles as the heartbeat. Refused in a copy of a database that is not adopted.';
+comment on function webhooks_private.balance_shards is
+    'Takes free shards for this session up to its fair share. Returns the share (a sidecar that owns more gives the '
+    'rest back), what was taken, and whether publishers can wake a sidecar that sleeps. Doubles as the heartbeat. '
+    'Refused in a copy of a database that is not adopted.';
 grant execute on function webhooks_private.balance_shards to webhooks_sidecar;
 
 create function webhooks_private.release_shards(shards smallint[])
@@ -112,5 +118,5 @@ begin
     perform webhooks_private.unlock(webhooks_private.shard_lock(), s, false) from unnest(shards) s;
 end
 $$;
-comment on function webhooks_private.release_shards(smallint[]) is 'Gives shards of this session back.';
+comment on function webhooks_private.release_shards is 'Gives shards of this session back.';
 grant execute on function webhooks_private.release_shards to webhooks_sidecar;

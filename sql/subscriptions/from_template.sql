@@ -14,7 +14,9 @@ declare
 begin
     if jsonb_typeof(overrides) is distinct from 'object' then
         raise exception 'overrides are no JSON object'
-            using errcode = 'invalid_parameter_value', hint = 'Write for example {"name": "Team chat", "webhook_url": "https://...", "subscribed_events": ["job.failed"]}.';
+            using errcode = 'invalid_parameter_value', hint = 'Write for example {"name": "Team chat", '
+                                                              '"webhook_url": "https://...", "subscribed_events": '
+                                                              '["job.failed"]}.';
     end if;
     select t.settings, t.placeholders into settings, placeholders
     from (select o.settings, o.placeholders, 1 as preference from webhooks.subscription_templates o
@@ -25,7 +27,8 @@ begin
     if not found then
         raise exception 'there is no template %', coalesce('"' || left(template, 100) || '"', 'null')
             using errcode = 'undefined_object',
-                  hint = 'Templates are listed by: select name, description from webhooks.shipped_templates(); and your own are in webhooks.subscription_templates.';
+                  hint = 'Templates are listed by: select name, description from webhooks.shipped_templates(); and '
+                         'your own are in webhooks.subscription_templates.';
     end if;
     select k into unknown from jsonb_object_keys(overrides) k where k <> all (webhooks_private.settable_columns()) and not placeholders ? k limit 1;
     if found then
@@ -63,6 +66,9 @@ begin
     return webhooks_private.insert_subscription(create_subscription_from_template.tenant_id, settings);
 end
 $$;
-comment on function webhooks.create_subscription_from_template(uuid, text, jsonb) is
-    'Subscribes a tenant with the settings of a template, one of its own or a shipped one; overrides are columns of webhook_subscriptions and values of the template''s placeholders, of which those that are secrets go into template_secrets. A signing one without a secret gets a new one: renew_secret() tells it. Returns the subscription''s id.';
+comment on function webhooks.create_subscription_from_template is
+    'Subscribes a tenant with the settings of a template, one of its own or a shipped one; overrides are columns of '
+    'webhook_subscriptions and values of the template''s placeholders, of which those that are secrets go into '
+    'template_secrets. A signing one without a secret gets a new one: renew_secret() tells it. Returns the '
+    'subscription''s id.';
 grant execute on function webhooks.create_subscription_from_template to webhooks_manager;

@@ -12,7 +12,8 @@ create table webhooks_private.subscription_breakers (
     throttle_status integer,
     constraint subscription_breakers_state_check check (state in ('closed', 'open'))
 );
-comment on table webhooks_private.subscription_breakers is 'Circuit breakers that ever mattered. Read webhooks.subscription_health; close one with reset_breaker().';
+comment on table webhooks_private.subscription_breakers is
+    'Circuit breakers that ever mattered. Read webhooks.subscription_health; close one with reset_breaker().';
 comment on column webhooks_private.subscription_breakers.subscription_id is 'The subscription.';
 comment on column webhooks_private.subscription_breakers.state is
     'closed: deliveries are made. open: deliveries wait, without using up attempts.';
@@ -58,8 +59,9 @@ begin atomic
     where s.id = subscription_messages.subscription_id
       and (r.reads_all or not c.is_manager and (c.is_monitor or webhooks_private.may_access_tenant(s.tenant_id)));
 end;
-comment on function webhooks_private.subscription_messages(uuid) is
-    'What is said of a subscription''s failures: to a manager of its tenant the whole messages, to others the kind of failure, without names and addresses. Part of subscription_health.';
+comment on function webhooks_private.subscription_messages is
+    'What is said of a subscription''s failures: to a manager of its tenant the whole messages, to others the kind '
+    'of failure, without names and addresses. Part of subscription_health.';
 grant execute on function webhooks_private.subscription_messages to webhooks_manager, webhooks_monitor;
 
 create view webhooks.subscription_health with (security_invoker = true) as
@@ -85,7 +87,8 @@ select
     m.address_note
 from webhooks.webhook_subscriptions s
 cross join (
-    -- text_setting() and needs_verification() spelled out: a role that is granted the view needs subscription_messages() alone.
+    -- text_setting() and needs_verification() spelled out: a role that is granted the view needs
+    -- subscription_messages() alone.
     select coalesce((select o.text_value from webhooks_private.setting_overrides o where o.name = 'endpoint_verification'), 'none') as policy,
            (select o.text_value from webhooks_private.setting_overrides o where o.name = 'verification_origin') as origin
 ) g
@@ -94,7 +97,9 @@ left join webhooks_private.subscription_breakers b on b.subscription_id = s.id
 cross join lateral (select b.throttled_until > now() as is_throttled) t
 left join webhooks_private.subscription_verifications v on v.subscription_id = s.id and v.origin = g.origin and n.needed
 left join lateral webhooks_private.subscription_messages(s.id) m on true;
-comment on view webhooks.subscription_health is 'One row per subscription: whether its receiver works, and since when. Messages are whole for managers; monitors read the kind of failure, without names and addresses.';
+comment on view webhooks.subscription_health is
+    'One row per subscription: whether its receiver works, and since when. Messages are whole for managers; monitors '
+    'read the kind of failure, without names and addresses.';
 comment on column webhooks.subscription_health.subscription_id is 'The subscription.';
 comment on column webhooks.subscription_health.tenant_id is 'Tenant of the subscription.';
 comment on column webhooks.subscription_health.name is 'Name of the subscription.';
@@ -112,7 +117,8 @@ comment on column webhooks.subscription_health.last_error is
 comment on column webhooks.subscription_health.disabled_reason is
     'Reason for which the system disabled the subscription.';
 comment on column webhooks.subscription_health.verification_state is
-    'verified: the receiver agreed to deliveries. pending: it was not asked yet, or did not answer. refused: it did not agree. Deliveries wait while it is pending or refused. not required: deliveries are made without it.';
+    'verified: the receiver agreed to deliveries. pending: it was not asked yet, or did not answer. refused: it did '
+    'not agree. Deliveries wait while it is pending or refused. not required: deliveries are made without it.';
 comment on column webhooks.subscription_health.verification_since is
     'Time since which the receiver is verified, refused, or without an answer; null: it was not asked yet.';
 comment on column webhooks.subscription_health.allowed_rate_per_minute is
@@ -122,11 +128,13 @@ comment on column webhooks.subscription_health.verification_error is 'Reason why
 comment on column webhooks.subscription_health.throttled_since is
     'Time since which the receiver asks for a pause; null: it does not.';
 comment on column webhooks.subscription_health.throttled_until is
-    'End of the pause that the receiver asked for (Retry-After), or that its overload brought about; null: none. reset_breaker() ends the pause.';
+    'End of the pause that the receiver asked for (Retry-After), or that its overload brought about; null: none. '
+    'reset_breaker() ends the pause.';
 comment on column webhooks.subscription_health.throttle_status is
     'HTTP status with which the receiver asked for the pause.';
 comment on column webhooks.subscription_health.address_note is
-    'Kind of an address in webhook_url that is not on the public internet, for example loopback. Sidecars deliver to it only with --allow-network. Null: a public address, or a name.';
+    'Kind of an address in webhook_url that is not on the public internet, for example loopback. Sidecars deliver to '
+    'it only with --allow-network. Null: a public address, or a name.';
 grant select on webhooks.subscription_health to webhooks_manager, webhooks_monitor;
 
 create function webhooks.reset_breaker(subscription_id uuid)
@@ -158,6 +166,7 @@ begin
     return true;
 end
 $$;
-comment on function webhooks.reset_breaker(uuid) is
-    'Closes a subscription''s breaker at once, for when its receiver is known to work again, and ends the pause that its receiver asked for; retries that were put off for it are due. True if there was something to end.';
+comment on function webhooks.reset_breaker is
+    'Closes a subscription''s breaker at once, for when its receiver is known to work again, and ends the pause that '
+    'its receiver asked for; retries that were put off for it are due. True if there was something to end.';
 grant execute on function webhooks.reset_breaker to webhooks_manager;

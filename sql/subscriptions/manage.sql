@@ -1,6 +1,6 @@
--- Subscriptions as functions, for who would rather call than write DML; both are validated by the same trigger. They run
--- as their caller, so that its privileges and row-level security hold. What runs as the owner, here and below, gets at a
--- subscription through own_subscription(), which checks the tenant.
+-- Subscriptions as functions, for who would rather call than write DML; both are validated by the same trigger. They
+-- run as their caller, so that its privileges and row-level security hold. What runs as the owner, here and below,
+-- gets at a subscription through own_subscription(), which checks the tenant.
 
 create function webhooks_private.raise_unknown_subscription(id uuid)
 returns void
@@ -10,10 +10,12 @@ as $$
 begin
     raise exception 'there is no subscription %', coalesce(id::text, 'null')
         using errcode = 'undefined_object',
-              hint = 'Those of the tenant that is set are listed by: select id, name from webhooks.list_subscriptions();';
+              hint = 'Those of the tenant that is set are listed by: select id, name from '
+                     'webhooks.list_subscriptions();';
 end
 $$;
-comment on function webhooks_private.raise_unknown_subscription(uuid) is 'Raises the error for a subscription that there is not, or not for the caller.';
+comment on function webhooks_private.raise_unknown_subscription is
+    'Raises the error for a subscription that there is not, or not for the caller.';
 grant execute on function webhooks_private.raise_unknown_subscription to webhooks_manager;
 
 create function webhooks.get_subscription(id uuid)
@@ -31,8 +33,9 @@ begin
     return subscription;
 end
 $$;
-comment on function webhooks.get_subscription(uuid) is
-    'A subscription, or an error; of webhook_headers, auth_config and template_secrets the names only, with null for each secret.';
+comment on function webhooks.get_subscription is
+    'A subscription, or an error; of webhook_headers, auth_config and template_secrets the names only, with null for '
+    'each secret.';
 grant execute on function webhooks.get_subscription to webhooks_manager;
 
 create function webhooks.list_subscriptions(environment text default null, is_active boolean default null)
@@ -46,8 +49,9 @@ begin atomic
       and (list_subscriptions.is_active is null or (s.is_active is true) = list_subscriptions.is_active)
     order by s.tenant_id, s.name, s.environment, s.id;
 end;
-comment on function webhooks.list_subscriptions(text, boolean) is
-    'Subscriptions of the tenant that is set (of all tenants for who may access all), as get_subscription() shows them.';
+comment on function webhooks.list_subscriptions is
+    'Subscriptions of the tenant that is set (of all tenants for who may access all), as get_subscription() shows '
+    'them.';
 grant execute on function webhooks.list_subscriptions to webhooks_manager;
 
 create function webhooks_private.own_subscription(subscription_id uuid)
@@ -65,8 +69,9 @@ begin
     return subscription;
 end
 $$;
-comment on function webhooks_private.own_subscription(uuid) is
-    'A subscription of a tenant that the caller may access, or an error. Secrets included: for functions that run as the owner.';
+comment on function webhooks_private.own_subscription is
+    'A subscription of a tenant that the caller may access, or an error. Secrets included: for functions that run as '
+    'the owner.';
 
 create function webhooks_private.settable_columns()
 returns text[]
@@ -78,7 +83,7 @@ begin atomic
     where a.attrelid = 'webhooks.webhook_subscriptions'::regclass and a.attnum > 0 and not a.attisdropped
       and a.attname not in ('id', 'tenant_id', 'created_at', 'updated_at', 'disabled_reason', 'version');
 end;
-comment on function webhooks_private.settable_columns() is 'Columns of a subscription that are its owner''s to set.';
+comment on function webhooks_private.settable_columns is 'Columns of a subscription that are its owner''s to set.';
 grant execute on function webhooks_private.settable_columns to webhooks_manager;
 
 create function webhooks_private.subscription_row(settings jsonb)
@@ -92,7 +97,8 @@ declare
 begin
     if jsonb_typeof(settings) is distinct from 'object' then
         raise exception 'a subscription''s settings are an object, not %', coalesce(jsonb_typeof(settings), 'null')
-            using errcode = 'invalid_parameter_value', hint = 'Write for example {"name": "Invoices", "retry_count": 5}.';
+            using errcode = 'invalid_parameter_value', hint = 'Write for example {"name": "Invoices", "retry_count": '
+                                                              '5}.';
     end if;
     for setting in select k.name from jsonb_object_keys(settings) k (name) where k.name <> all (known) loop
         raise exception 'a subscription has no setting "%"', left(setting.name, 100)
@@ -118,7 +124,7 @@ begin
     end;
 end
 $$;
-comment on function webhooks_private.subscription_row(jsonb) is
+comment on function webhooks_private.subscription_row is
     'Settings as a row with nulls for the rest, or an error for the first that there is not or that has another type.';
 grant execute on function webhooks_private.subscription_row to webhooks_manager;
 
@@ -139,7 +145,7 @@ begin
     return new_id;
 end
 $$;
-comment on function webhooks_private.insert_subscription(uuid, jsonb) is
+comment on function webhooks_private.insert_subscription is
     'Makes a subscription of settings by name: what create_subscription() and import_subscriptions() have in common.';
 grant execute on function webhooks_private.insert_subscription to webhooks_manager;
 
@@ -192,10 +198,10 @@ begin atomic
         'template_secrets', template_secrets, 'endpoint_verification', endpoint_verification,
         'is_active', is_active, 'is_enabled', is_enabled, 'created_by', created_by, 'retry_schedule', retry_schedule));
 end;
-comment on function webhooks.create_subscription(
-    uuid, text, text, jsonb, text, text, text, jsonb, text, jsonb, jsonb, integer, integer, integer, integer, integer[], integer,
-    double precision, integer, text, integer, integer, text, text, text, jsonb, text, boolean, boolean, uuid, text) is
-    'Makes a subscription and returns its id. The parameters are described as columns of webhook_subscriptions; one that is null has that column''s default. With the defaults a delivery is given up after 3 retries, 7 minutes after the first attempt; retry_schedule => ''standard-webhooks'' goes on for 28 hours.';
+comment on function webhooks.create_subscription is
+    'Makes a subscription and returns its id. The parameters are described as columns of webhook_subscriptions; one '
+    'that is null has that column''s default. With the defaults a delivery is given up after 3 retries, 7 minutes '
+    'after the first attempt; retry_schedule => ''standard-webhooks'' goes on for 28 hours.';
 grant execute on function webhooks.create_subscription to webhooks_manager;
 
 create function webhooks.update_subscription(id uuid, changes jsonb)
@@ -208,7 +214,8 @@ declare
 begin
     if changes ? 'created_by' then
         raise exception 'created_by of a subscription can''t change'
-            using errcode = 'invalid_parameter_value', hint = 'The audit log has who changed it: select * from webhooks.audit_log;';
+            using errcode = 'invalid_parameter_value', hint = 'The audit log has who changed it: select * from '
+                                                              'webhooks.audit_log;';
     end if;
     if changes <> '{}' then
         execute format(
@@ -219,8 +226,9 @@ begin
     return webhooks.get_subscription(id);
 end
 $$;
-comment on function webhooks.update_subscription(uuid, jsonb) is
-    'Changes settings of a subscription, for example {"retry_count": 5}, and returns it as get_subscription() does. In webhook_headers, auth_config and template_secrets a null keeps the secret that is there.';
+comment on function webhooks.update_subscription is
+    'Changes settings of a subscription, for example {"retry_count": 5}, and returns it as get_subscription() does. '
+    'In webhook_headers, auth_config and template_secrets a null keeps the secret that is there.';
 grant execute on function webhooks.update_subscription to webhooks_manager;
 
 create function webhooks.delete_subscription(id uuid)
@@ -233,8 +241,9 @@ begin
     delete from webhooks.webhook_subscriptions s where s.id = delete_subscription.id;
 end
 $$;
-comment on function webhooks.delete_subscription(uuid) is
-    'Deletes a subscription: its outstanding deliveries are cancelled, its log stays. Managers delete with it alone: who may DELETE from a table may LOCK it, too, and stop all tenants'' deliveries.';
+comment on function webhooks.delete_subscription is
+    'Deletes a subscription: its outstanding deliveries are cancelled, its log stays. Managers delete with it alone: '
+    'who may DELETE from a table may LOCK it, too, and stop all tenants'' deliveries.';
 grant execute on function webhooks.delete_subscription to webhooks_manager;
 
 create function webhooks.set_subscriptions_enabled(ids uuid[], enabled boolean)
@@ -261,6 +270,7 @@ begin
     return changed;
 end
 $$;
-comment on function webhooks.set_subscriptions_enabled(uuid[], boolean) is
-    'Enables or disables subscriptions, at most 10,000, all or none, and returns how many that changed. A disabled one matches no new events; what is queued for it is held.';
+comment on function webhooks.set_subscriptions_enabled is
+    'Enables or disables subscriptions, at most 10,000, all or none, and returns how many that changed. A disabled '
+    'one matches no new events; what is queued for it is held.';
 grant execute on function webhooks.set_subscriptions_enabled to webhooks_manager;

@@ -1,4 +1,5 @@
--- What a subscription says of its receiver that is a mistake, or that people should know. Part of validate_subscription().
+-- What a subscription says of its receiver that is a mistake, or that people should know. Part of
+-- validate_subscription().
 
 create function webhooks_private.check_receiver(before webhooks.webhook_subscriptions, after webhooks.webhook_subscriptions)
 returns void
@@ -13,13 +14,15 @@ declare
 begin
     if secret is distinct from former and webhooks_private.check_secret(secret) < 24 then
         raise warning 'the signing secret is short: its key has % bytes', webhooks_private.check_secret(secret)
-            using hint = 'Standard Webhooks advises 24 to 64, and some libraries refuse less. webhooks.generate_secret() makes a good one.';
+            using hint = 'Standard Webhooks advises 24 to 64, and some libraries refuse less. '
+                         'webhooks.generate_secret() makes a good one.';
     end if;
     if after.webhook_url is distinct from before.webhook_url then
         special := webhooks_private.special_address(after.webhook_url);
         if special is not null then
             raise notice 'the address in webhook_url is not on the public internet: %', special
-                using hint = 'Sidecars deliver to it only if they are started with --allow-network for it, and to 168.63.129.16 never.';
+                using hint = 'Sidecars deliver to it only if they are started with --allow-network for it, and to '
+                             '168.63.129.16 never.';
         end if;
     end if;
     if is_cloudevents
@@ -27,7 +30,8 @@ begin
             is distinct from (before.webhook_url, before.webhook_method, before.payload_format, before.payload_template) then
         if after.webhook_method in ('PUT', 'PATCH') then
             raise notice 'CloudEvents are delivered with POST, not %', after.webhook_method
-                using hint = 'Receivers that keep to "HTTP 1.1 Web Hooks for Event Delivery" take POST alone: set webhook_method = ''POST''.';
+                using hint = 'Receivers that keep to "HTTP 1.1 Web Hooks for Event Delivery" take POST alone: set '
+                             'webhook_method = ''POST''.';
         end if;
         if after.webhook_url ~* '^http:' then
             raise notice 'CloudEvents are delivered over https, and webhook_url is http'
@@ -41,5 +45,6 @@ begin
     end if;
 end
 $$;
-comment on function webhooks_private.check_receiver(webhooks.webhook_subscriptions, webhooks.webhook_subscriptions) is
-    'Raises an error for a new signing secret that is a mistake; a notice or warning for what is allowed, and works only here and there. Part of validate_subscription().';
+comment on function webhooks_private.check_receiver is
+    'Raises an error for a new signing secret that is a mistake; a notice or warning for what is allowed, and works '
+    'only here and there. Part of validate_subscription().';

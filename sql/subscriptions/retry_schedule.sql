@@ -1,4 +1,5 @@
--- When deliveries are tried again, if a subscription says so itself instead of with retry_count and retry_delay_seconds.
+-- When deliveries are tried again, if a subscription says so itself instead of with retry_count and
+-- retry_delay_seconds.
 
 create function webhooks_private.retry_delays(retry_schedule text)
 returns integer[]
@@ -24,5 +25,6 @@ begin atomic
             order by l.n)
     end;
 end;
-comment on function webhooks_private.retry_delays(text) is
-    'The delays of a retry_schedule in seconds, one for each retry, with null for what is none. A schedule is standard-webhooks, or delays such as 5 s, 5 min, 2 h; those without a unit are seconds.';
+comment on function webhooks_private.retry_delays is
+    'The delays of a retry_schedule in seconds, one for each retry, with null for what is none. A schedule is '
+    'standard-webhooks, or delays such as 5 s, 5 min, 2 h; those without a unit are seconds.';

@@ -12,7 +12,8 @@ create table webhooks_private.subscription_routes (
     primary key (tenant_id, pattern, subscription_id)
 );
 create index subscription_routes_subscription on webhooks_private.subscription_routes (subscription_id);
-comment on table webhooks_private.subscription_routes is 'Derived from webhook_subscriptions by trigger; read by matching. Not to be written by hand.';
+comment on table webhooks_private.subscription_routes is
+    'Derived from webhook_subscriptions by trigger; read by matching. Not to be written by hand.';
 comment on column webhooks_private.subscription_routes.tenant_id is 'The tenant.';
 comment on column webhooks_private.subscription_routes.pattern is 'Event type, category wildcard or *.';
 comment on column webhooks_private.subscription_routes.subscription_id is 'The subscription.';
@@ -42,7 +43,8 @@ begin
                    or (p.pattern not like '%.*' and subscription.subscribed_events ? (split_part(p.pattern, '.', 1) || '.*'))));
 end
 $$;
-comment on function webhooks_private.add_routes(webhooks.webhook_subscriptions) is 'Writes the routes of a subscription that has none. Part of derive_routes() and repair_routes().';
+comment on function webhooks_private.add_routes is
+    'Writes the routes of a subscription that has none. Part of derive_routes() and repair_routes().';
 
 create function webhooks_private.repair_routes()
 returns bigint
@@ -70,8 +72,9 @@ begin
     return repaired;
 end
 $$;
-comment on function webhooks_private.repair_routes() is
-    'Derives the routes of subscriptions that were written while triggers did not fire: by a restore with --disable-triggers, or with session_replication_role = replica. Returns how many there were. Part of maintain().';
+comment on function webhooks_private.repair_routes is
+    'Derives the routes of subscriptions that were written while triggers did not fire: by a restore with '
+    '--disable-triggers, or with session_replication_role = replica. Returns how many there were. Part of maintain().';
 
 create function webhooks_private.derive_routes()
 returns trigger
@@ -108,7 +111,7 @@ begin
     return null;
 end
 $$;
-comment on function webhooks_private.derive_routes() is 'Trigger: keeps subscription_routes true and tells the sidecars.';
+comment on function webhooks_private.derive_routes is 'Trigger: keeps subscription_routes true and tells the sidecars.';
 
 -- After cancel_outstanding, by its name: deliveries are locked before breakers, as record_attempts() does.
 create trigger a20_derive_routes

@@ -1,5 +1,6 @@
--- auth_config, webhook_headers and template_secrets are written by managers and read by the sidecar alone: column privileges of
--- webhook_subscriptions see to that. Managers see which secrets are there: null for each, which written back keeps the secret.
+-- auth_config, webhook_headers and template_secrets are written by managers and read by the sidecar alone: column
+-- privileges of webhook_subscriptions see to that. Managers see which secrets are there: null for each, which written
+-- back keeps the secret.
 
 create function webhooks_private.redacted_headers(subscription_id uuid)
 returns jsonb
@@ -9,7 +10,8 @@ begin atomic
     select webhooks_private.redact(s.webhook_headers) from webhooks.webhook_subscriptions s
     where s.id = subscription_id and webhooks_private.may_access_tenant(s.tenant_id);
 end;
-comment on function webhooks_private.redacted_headers(uuid) is 'The names of a subscription''s own headers, with null for their values.';
+comment on function webhooks_private.redacted_headers is
+    'The names of a subscription''s own headers, with null for their values.';
 grant execute on function webhooks_private.redacted_headers to webhooks_manager;
 
 create function webhooks_private.redacted_auth_config(subscription_id uuid)
@@ -20,7 +22,8 @@ begin atomic
     select webhooks_private.redact(s.auth_config, '{header}') from webhooks.webhook_subscriptions s
     where s.id = subscription_id and webhooks_private.may_access_tenant(s.tenant_id);
 end;
-comment on function webhooks_private.redacted_auth_config(uuid) is 'What a subscription''s auth_config has, with null for secrets.';
+comment on function webhooks_private.redacted_auth_config is
+    'What a subscription''s auth_config has, with null for secrets.';
 grant execute on function webhooks_private.redacted_auth_config to webhooks_manager;
 
 create function webhooks_private.redacted_template_secrets(subscription_id uuid)
@@ -31,7 +34,8 @@ begin atomic
     select webhooks_private.redact(s.template_secrets) from webhooks.webhook_subscriptions s
     where s.id = subscription_id and webhooks_private.may_access_tenant(s.tenant_id);
 end;
-comment on function webhooks_private.redacted_template_secrets(uuid) is 'The names of a subscription''s template_secrets, with null for their values.';
+comment on function webhooks_private.redacted_template_secrets is
+    'The names of a subscription''s template_secrets, with null for their values.';
 grant execute on function webhooks_private.redacted_template_secrets to webhooks_manager;
 
 create function webhooks_private.keep_secrets(given jsonb, stored jsonb)
@@ -46,18 +50,19 @@ begin atomic
         else given
     end;
 end;
-comment on function webhooks_private.keep_secrets(jsonb, jsonb) is
+comment on function webhooks_private.keep_secrets is
     'An object with what is stored under its keys that are null: who may not read secrets can leave them as they are.';
 
--- Secrets that were replaced a while ago: requests are signed with them, too, so that receivers need not change theirs at
--- the same moment. Nobody reads them but the sidecar, through load_subscriptions().
+-- Secrets that were replaced a while ago: requests are signed with them, too, so that receivers need not change
+-- theirs at the same moment. Nobody reads them but the sidecar, through load_subscriptions().
 create table webhooks_private.retired_secrets (
     subscription_id uuid not null,
     retired_at timestamptz not null default clock_timestamp(),
     secret text not null,
     primary key (subscription_id, retired_at)
 );
-comment on table webhooks_private.retired_secrets is 'Signing secrets that were replaced within the time of the setting secret_overlap_seconds.';
+comment on table webhooks_private.retired_secrets is
+    'Signing secrets that were replaced within the time of the setting secret_overlap_seconds.';
 comment on column webhooks_private.retired_secrets.subscription_id is 'Subscription that the secret belonged to.';
 comment on column webhooks_private.retired_secrets.retired_at is 'Time at which the secret was replaced.';
 comment on column webhooks_private.retired_secrets.secret is 'Secret. The signing secret.';
@@ -79,8 +84,8 @@ begin
         delete from webhooks_private.retired_secrets r where r.subscription_id = before.id;
     elsif old_secret is not null then
         insert into webhooks_private.retired_secrets (subscription_id, secret) values (before.id, old_secret);
-        -- The last three: who renewed twice by mistake has receivers that know none but the first. One that is in use again
-        -- is retired no more.
+        -- The last three: who renewed twice by mistake has receivers that know none but the first. One that is in use
+        -- again is retired no more.
         delete from webhooks_private.retired_secrets r
         where r.subscription_id = before.id
           and (r.secret = new_secret
@@ -90,7 +95,7 @@ begin
     end if;
 end
 $$;
-comment on function webhooks_private.retire_secret(webhooks.webhook_subscriptions, webhooks.webhook_subscriptions) is
+comment on function webhooks_private.retire_secret is
     'Keeps the signing secret that a change of a subscription replaces. Part of derive_routes().';
 
 create function webhooks_private.secrets_in_overlap(subscription_id uuid, overlap interval)
@@ -104,8 +109,9 @@ begin atomic
     where r.subscription_id = secrets_in_overlap.subscription_id and r.retired_at > now() - secrets_in_overlap.overlap
       and octet_length(r.secret) <= 4096;
 end;
-comment on function webhooks_private.secrets_in_overlap(uuid, interval) is
-    'With which retired secrets a subscription''s requests are signed, too, and for how long. Part of load_subscriptions().';
+comment on function webhooks_private.secrets_in_overlap is
+    'With which retired secrets a subscription''s requests are signed, too, and for how long. Part of '
+    'load_subscriptions().';
 
 create function webhooks_private.forget_secrets()
 returns bigint
@@ -125,7 +131,8 @@ begin
     return forgotten;
 end
 $$;
-comment on function webhooks_private.forget_secrets() is 'Removes retired secrets whose time is over. Part of maintain().';
+comment on function webhooks_private.forget_secrets is
+    'Removes retired secrets whose time is over. Part of maintain().';
 
 create function webhooks.renew_secret(subscription_id uuid)
 returns text
@@ -152,6 +159,8 @@ begin
     return secret;
 end
 $$;
-comment on function webhooks.renew_secret(uuid) is
-    'Gives a subscription a new signing secret and returns it, this once: no statement that a server may log shows it. Requests are signed with it from the commit on; webhook-signature has a signature with the secret before, too, for the time of the setting secret_overlap_seconds.';
+comment on function webhooks.renew_secret is
+    'Gives a subscription a new signing secret and returns it, this once: no statement that a server may log shows '
+    'it. Requests are signed with it from the commit on; webhook-signature has a signature with the secret before, '
+    'too, for the time of the setting secret_overlap_seconds.';
 grant execute on function webhooks.renew_secret to webhooks_manager;

@@ -32,7 +32,8 @@ $template${
   }],
   "allowed_mentions": {"parse": []}
 }$template$), '{}'),
-        -- Teams: 28 KB a message; an adaptive card in a message, as the trigger "When a Teams webhook request is received" takes it.
+        -- Teams: 28 KB a message; an adaptive card in a message, as the trigger "When a Teams webhook request is
+        -- received" takes it.
         ('microsoft-teams', 'Microsoft Teams workflow: an adaptive card',
          jsonb_build_object('rate_limit_per_second', 1, 'max_payload_size_kb', 28, 'payload_template',
 $template${
@@ -56,8 +57,8 @@ $template${
     }
   }]
 }$template$), '{}'),
-        -- PagerDuty: 120 events a minute and key, of at most 512 KB; a summary of at most 1,024 characters, a dedup_key of 255;
-        -- severity is one of four. What it answers with 400 it does not want again.
+        -- PagerDuty: 120 events a minute and key, of at most 512 KB; a summary of at most 1,024 characters, a
+        -- dedup_key of 255; severity is one of four. What it answers with 400 it does not want again.
         ('pagerduty', 'PagerDuty, Events API v2: an alert for each event',
          jsonb_build_object('webhook_url', 'https://events.pagerduty.com/v2/enqueue', 'rate_limit_per_second', 2, 'max_payload_size_kb', 512,
                             'no_retry_statuses', '[400, 410]'::jsonb,
@@ -90,5 +91,6 @@ $template${
   "data": {{ data }}
 }$template$), '{}');
 end;
-comment on function webhooks.shipped_templates() is 'Templates for common receivers that come with the extension; their columns are those of subscription_templates.';
+comment on function webhooks.shipped_templates is
+    'Templates for common receivers that come with the extension; their columns are those of subscription_templates.';
 grant execute on function webhooks.shipped_templates to webhooks_manager;

@@ -33,7 +33,8 @@ begin
         exception when invalid_parameter_value then
             get stacked diagnostics problem = message_text;
             -- What comes with the extension is an example of nobody's events in particular.
-            if not example.is_builtin or problem !~ ': line [0-9]+: (undefined value$|invalid operation(?! \(a secret ))' then
+            if not example.is_builtin or problem !~ ': line [0-9]+: (undefined value$|invalid operation(?! \(a '
+                                                    'secret ))' then
                 raise;
             end if;
             lacking := lacking || example.name::text;
@@ -41,9 +42,12 @@ begin
     end loop;
     if lacking <> '{}' then
         raise notice 'payload_template uses what the shipped example of % lacks: %', array_to_string(lacking, ', '), substring(problem from 'line [0-9]+: .*')
-            using hint = format('If your events have it, register an example of yours: select webhooks.register_event_type(%L, example => ''{...}'');', lacking[1]);
+            using hint = format('If your events have it, register an example of yours: select '
+                                'webhooks.register_event_type(%L, example => ''{...}'');', lacking[1]);
     end if;
 end
 $$;
-comment on function webhooks_private.check_template(text, text, integer, jsonb) is
-    'Raises an error for a payload_template that can''t be compiled, or that fails with the example of a subscribed event type. What fails only because an example of the extension''s own lacks a value, or has another kind of value, is a notice.';
+comment on function webhooks_private.check_template is
+    'Raises an error for a payload_template that can''t be compiled, or that fails with the example of a subscribed '
+    'event type. What fails only because an example of the extension''s own lacks a value, or has another kind of '
+    'value, is a notice.';

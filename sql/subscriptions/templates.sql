@@ -1,5 +1,5 @@
--- Ready-made settings of subscriptions. Those that are shipped are code, so that a newer version brings newer ones; what
--- tenants add are rows.
+-- Ready-made settings of subscriptions. Those that are shipped are code, so that a newer version brings newer ones;
+-- what tenants add are rows.
 
 create table webhooks.subscription_templates (
     tenant_id uuid not null,
@@ -10,13 +10,16 @@ create table webhooks.subscription_templates (
     created_at timestamptz not null default now(),
     primary key (tenant_id, name)
 );
-comment on table webhooks.subscription_templates is 'Templates of a tenant''s own for create_subscription_from_template(). Those that are shipped: select * from webhooks.shipped_templates().';
+comment on table webhooks.subscription_templates is
+    'Templates of a tenant''s own for create_subscription_from_template(). Those that are shipped: select * from '
+    'webhooks.shipped_templates().';
 comment on column webhooks.subscription_templates.tenant_id is 'Tenant of the template.';
 comment on column webhooks.subscription_templates.name is
     'Name of the template. It hides a shipped template of the same name.';
 comment on column webhooks.subscription_templates.description is 'Description for people; at most 10,000 bytes.';
 comment on column webhooks.subscription_templates.settings is
-    'Columns of webhook_subscriptions and their values, without secrets; at most 64 KiB as text. A placeholder is <<name>> in a text, or {{ secrets.name }} in payload_template for a secret.';
+    'Columns of webhook_subscriptions and their values, without secrets; at most 64 KiB as text. A placeholder is '
+    '<<name>> in a text, or {{ secrets.name }} in payload_template for a secret.';
 comment on column webhooks.subscription_templates.placeholders is
     'Placeholders that need a value: an object of names and explanations; at most 16 KiB as text.';
 comment on column webhooks.subscription_templates.created_at is 'Time of creation.';
@@ -45,14 +48,16 @@ begin
     end if;
     if jsonb_typeof(new.settings) is distinct from 'object' or jsonb_typeof(new.placeholders) is distinct from 'object' then
         raise exception 'settings and placeholders of a template are JSON objects'
-            using errcode = 'invalid_parameter_value', hint = 'Write for example {"payload_format": "standard"} and {}.';
+            using errcode = 'invalid_parameter_value', hint = 'Write for example {"payload_format": "standard"} and '
+                                                              '{}.';
     end if;
     select k into unknown from jsonb_object_keys(new.settings) k
     where k <> all (webhooks_private.settable_columns()) or k in ('auth_config', 'webhook_headers', 'template_secrets') limit 1;
     if found then
         raise exception 'a template can''t set "%"', left(unknown, 100)
             using errcode = 'invalid_parameter_value',
-                  hint = 'It sets columns of webhook_subscriptions, but for auth_config, webhook_headers and template_secrets, which hold secrets: give those when you subscribe.';
+                  hint = 'It sets columns of webhook_subscriptions, but for auth_config, webhook_headers and '
+                         'template_secrets, which hold secrets: give those when you subscribe.';
     end if;
     select k into unknown from jsonb_object_keys(new.placeholders) k
     where k !~ '^[a-z][a-z0-9_]{0,62}$' or k = any (webhooks_private.settable_columns())
@@ -62,12 +67,14 @@ begin
     if found then
         raise exception 'invalid placeholder "%"', left(unknown, 100)
             using errcode = 'invalid_parameter_value',
-                  hint = 'Its name is a lower-case word, no column''s, and stands in the settings between << and >>, or for a secret as {{ secrets.name }} in payload_template.';
+                  hint = 'Its name is a lower-case word, no column''s, and stands in the settings between << and >>, '
+                         'or for a secret as {{ secrets.name }} in payload_template.';
     end if;
     return new;
 end
 $$;
-comment on function webhooks_private.validate_template() is 'Trigger: refuses templates that no subscription could be made from.';
+comment on function webhooks_private.validate_template is
+    'Trigger: refuses templates that no subscription could be made from.';
 
 create trigger a20_validate_template
     before insert or update on webhooks.subscription_templates
@@ -89,8 +96,9 @@ begin
     return found;
 end
 $$;
-comment on function webhooks.delete_subscription_template(uuid, text) is
-    'Deletes a template of a tenant''s own; false if there is none of that name. Subscriptions made from it stay as they are.';
+comment on function webhooks.delete_subscription_template is
+    'Deletes a template of a tenant''s own; false if there is none of that name. Subscriptions made from it stay as '
+    'they are.';
 grant execute on function webhooks.delete_subscription_template to webhooks_manager;
 
 create function webhooks_private.check_subscription_template_sizes()
@@ -108,7 +116,8 @@ begin
     return new;
 end
 $$;
-comment on function webhooks_private.check_subscription_template_sizes() is 'Trigger: refuses values of a template that are too large.';
+comment on function webhooks_private.check_subscription_template_sizes is
+    'Trigger: refuses values of a template that are too large.';
 
 create trigger a10_check_sizes
     before insert or update on webhooks.subscription_templates

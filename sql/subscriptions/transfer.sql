@@ -1,4 +1,5 @@
--- Subscriptions by the dozen: out of one database or environment and into another. By name, since ids are the database's.
+-- Subscriptions by the dozen: out of one database or environment and into another. By name, since ids are the
+-- database's.
 
 create function webhooks_private.lock_tenant(tenant_id uuid)
 returns void
@@ -10,8 +11,9 @@ begin
     perform webhooks_private.lock_xact(webhooks_private.tenant_lock(), hashtext(tenant_id::text));
 end
 $$;
-comment on function webhooks_private.lock_tenant(uuid) is
-    'Lets one transaction at a time do for a tenant what looks first whether it is done already: import, copy, retry, replay.';
+comment on function webhooks_private.lock_tenant is
+    'Lets one transaction at a time do for a tenant what looks first whether it is done already: import, copy, '
+    'retry, replay.';
 grant execute on function webhooks_private.lock_tenant to webhooks_manager;
 
 create function webhooks.export_subscriptions(tenant_id uuid)
@@ -32,7 +34,7 @@ begin atomic
         group by s.id, s.name, s.environment
     ) e;
 end;
-comment on function webhooks.export_subscriptions(uuid) is
+comment on function webhooks.export_subscriptions is
     'A tenant''s subscriptions as import_subscriptions() takes them. Secrets are left out: they are null.';
 grant execute on function webhooks.export_subscriptions to webhooks_manager;
 
@@ -58,7 +60,7 @@ begin
            webhooks_private.redact_subscription(webhooks_private.only_changes(wanted, present));
 end
 $$;
-comment on function webhooks_private.subscription_changes(uuid, jsonb) is
+comment on function webhooks_private.subscription_changes is
     'What an update with these settings would change, as the audit log would show it; two empty objects if nothing.';
 grant execute on function webhooks_private.subscription_changes to webhooks_manager;
 
@@ -93,7 +95,8 @@ begin
                 perform webhooks_private.subscription_row(item);
                 if name is not null and jsonb_build_array(name, environment) = any (seen) then
                     raise exception 'name and environment are there twice'
-                        using errcode = 'invalid_parameter_value', hint = 'They tell which subscription is meant: give another name.';
+                        using errcode = 'invalid_parameter_value', hint = 'They tell which subscription is meant: '
+                                                                          'give another name.';
                 end if;
                 seen := seen || jsonb_build_array(name, environment);
                 present := array(
@@ -142,8 +145,11 @@ begin
     end if;
 end
 $$;
-comment on function webhooks.import_subscriptions(uuid, jsonb, boolean) is
-    'Creates and updates subscriptions, all or none, from an array of at most 10,000 objects of settings; name and environment tell which is meant, what an object does not have stays. A null in webhook_headers, auth_config or template_secrets keeps the secret that is there. Returns what became of each (created, updated, unchanged); dry_run: what would (or invalid, and why).';
+comment on function webhooks.import_subscriptions is
+    'Creates and updates subscriptions, all or none, from an array of at most 10,000 objects of settings; name and '
+    'environment tell which is meant, what an object does not have stays. A null in webhook_headers, auth_config or '
+    'template_secrets keeps the secret that is there. Returns what became of each (created, updated, unchanged); '
+    'dry_run: what would (or invalid, and why).';
 grant execute on function webhooks.import_subscriptions to webhooks_manager;
 
 create function webhooks.copy_subscriptions(tenant_id uuid, from_environment text, to_environment text, dry_run boolean default false)
@@ -193,6 +199,8 @@ begin
     end if;
 end
 $$;
-comment on function webhooks.copy_subscriptions(uuid, text, text, boolean) is
-    'Copies a tenant''s subscriptions to another environment, secrets included, without showing them. One whose name exists there is left as it is. Returns which were copied (created) and which not (exists); dry_run: which would be.';
+comment on function webhooks.copy_subscriptions is
+    'Copies a tenant''s subscriptions to another environment, secrets included, without showing them. One whose name '
+    'exists there is left as it is. Returns which were copied (created) and which not (exists); dry_run: which would '
+    'be.';
 grant execute on function webhooks.copy_subscriptions to webhooks_manager;

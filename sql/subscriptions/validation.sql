@@ -27,7 +27,8 @@ begin
     return new;
 end
 $$;
-comment on function webhooks_private.check_subscription_sizes() is 'Trigger: refuses values of a subscription that are too large.';
+comment on function webhooks_private.check_subscription_sizes is
+    'Trigger: refuses values of a subscription that are too large.';
 
 create trigger a10_check_sizes
     before insert or update on webhooks.webhook_subscriptions
@@ -65,7 +66,8 @@ begin
         (coalesce(new.retry_delay_seconds between 0 and 86400, true), 'retry_delay_seconds', new.retry_delay_seconds::text, '0 to 86400 s'),
         (coalesce(0 <= all (new_delays) and 604800 >= all (new_delays) and cardinality(new_delays) between 1 and 100, new.retry_schedule is null),
          'retry_schedule', left(new.retry_schedule, 200),
-         'standard-webhooks, or up to 100 delays of at most 7 days, for example 5 s, 5 min, 30 min, 2 h; or null for retry_count and retry_delay_seconds'),
+         'standard-webhooks, or up to 100 delays of at most 7 days, for example 5 s, 5 min, 30 min, 2 h; or null for '
+         'retry_count and retry_delay_seconds'),
         (coalesce(new.timeout_seconds between 1 and 300, true), 'timeout_seconds', new.timeout_seconds::text, '1 to 300 s'),
         (coalesce(new.max_payload_size_kb between 1 and 65536, true), 'max_payload_size_kb', new.max_payload_size_kb::text, '1 to 65536 KiB'),
         (new.max_in_flight between 1 and 1000, 'max_in_flight', new.max_in_flight::text, '1 to 1000'),
@@ -110,13 +112,16 @@ begin
             exception when data_exception or syntax_error or feature_not_supported then
                 raise exception 'invalid event_filters: jsonpath "%": %', new.event_filters ->> 'jsonpath', sqlerrm
                     using errcode = 'invalid_parameter_value',
-                          hint = 'Write an SQL/JSON path, for example $.amount ? (@ > 100); try it with jsonb_path_query().';
+                          hint = 'Write an SQL/JSON path, for example $.amount ? (@ > 100); try it with '
+                                 'jsonb_path_query().';
             end;
             if problem is not null then
                 raise exception 'invalid event_filters: jsonpath "%": %', left(new.event_filters ->> 'jsonpath', 1000), problem
                     using errcode = 'invalid_parameter_value',
-                          hint = 'Publishers evaluate it for each event, so it has at most 1000 characters and takes time in proportion to the event. '
-                                 'Compare with a value that is written out; or, to compare two values of the event, each a single one, begin the path with strict.';
+                          hint = 'Publishers evaluate it for each event, so it has at most 1000 characters and takes '
+                                 'time in proportion to the event. '
+                                 'Compare with a value that is written out; or, to compare two values of the event, '
+                                 'each a single one, begin the path with strict.';
             end if;
         end if;
     end if;
@@ -125,18 +130,21 @@ begin
         and not webhooks_private.is_restoring() and webhooks_private.text_setting('verification_origin') is null then
         raise exception 'invalid endpoint_verification: options, while the setting verification_origin is not set'
             using errcode = 'invalid_parameter_value',
-                  hint = 'Receivers must be told who asks. Have the DBA run: select webhooks.set_setting(''verification_origin'', ''events.example.com'');';
+                  hint = 'Receivers must be told who asks. Have the DBA run: select '
+                         'webhooks.set_setting(''verification_origin'', ''events.example.com'');';
     end if;
     if not webhooks_private.is_restoring() then
         perform webhooks_private.check_receiver(old, new);
     end if;
     if new.payload_template is null and new.payload_content_type is not null then
         raise exception 'invalid payload_content_type: % without a payload_template', new.payload_content_type
-            using errcode = 'invalid_parameter_value', hint = 'Formats have their own; leave it null, or write a payload_template.';
+            using errcode = 'invalid_parameter_value', hint = 'Formats have their own; leave it null, or write a '
+                                                              'payload_template.';
     end if;
     if new.payload_template is not null and new.payload_format <> 'envelope' then
         raise exception 'invalid payload_template: payload_format is %, too', new.payload_format
-            using errcode = 'invalid_parameter_value', hint = 'A template makes the whole body: set payload_format = ''envelope'', or payload_template to null.';
+            using errcode = 'invalid_parameter_value', hint = 'A template makes the whole body: set payload_format = '
+                                                              '''envelope'', or payload_template to null.';
     end if;
     if jsonb_typeof(new.subscribed_events) is distinct from 'array' then
         raise exception 'subscribed_events is %, not a JSON array', coalesce(left(new.subscribed_events::text, 200), 'null')
@@ -154,7 +162,8 @@ begin
                 and not exists (select from webhooks.event_types t where t.name = pattern) then
             raise exception 'subscribed_events names %, which is no event type', coalesce('"' || left(pattern, 200) || '"', 'null')
                 using errcode = 'invalid_parameter_value',
-                      hint = 'Use a name from webhooks.event_types (or register it there), a category wildcard such as document.*, or *.';
+                      hint = 'Use a name from webhooks.event_types (or register it there), a category wildcard such '
+                             'as document.*, or *.';
         end if;
     end loop;
     -- What a secret is changes nothing that could be checked: in examples it shows as ***.
@@ -182,7 +191,8 @@ begin
     return new;
 end
 $$;
-comment on function webhooks_private.validate_subscription() is 'Trigger: refuses invalid subscriptions, maintains created_by, version, updated_at and disabled_reason.';
+comment on function webhooks_private.validate_subscription is
+    'Trigger: refuses invalid subscriptions, maintains created_by, version, updated_at and disabled_reason.';
 
 create trigger a20_validate_subscription
     before insert or update on webhooks.webhook_subscriptions
@@ -207,7 +217,7 @@ begin
     return null;
 end
 $$;
-comment on function webhooks_private.notice_deprecation() is 'Trigger: tells who subscribes to a deprecated event type.';
+comment on function webhooks_private.notice_deprecation is 'Trigger: tells who subscribes to a deprecated event type.';
 
 create trigger notice_deprecation
     after insert or update of subscribed_events on webhooks.webhook_subscriptions

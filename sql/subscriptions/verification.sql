@@ -1,6 +1,6 @@
--- Whether receivers have agreed to get deliveries: CloudEvents' "HTTP 1.1 Web Hooks for Event Delivery" 1.0.2, 4 (abuse
--- protection). Sidecars ask and write the answer here; a subscription without a row was not asked, or is to be asked anew.
--- What was agreed to counts for that URL and that origin alone.
+-- Whether receivers have agreed to get deliveries: CloudEvents' "HTTP 1.1 Web Hooks for Event Delivery" 1.0.2, 4
+-- (abuse protection). Sidecars ask and write the answer here; a subscription without a row was not asked, or is to be
+-- asked anew. What was agreed to counts for that URL and that origin alone.
 create table webhooks_private.subscription_verifications (
     subscription_id uuid primary key,
     webhook_url text not null,
@@ -15,7 +15,9 @@ create table webhooks_private.subscription_verifications (
     constraint subscription_verifications_state_check check (state in ('pending', 'verified', 'refused')),
     constraint subscription_verifications_rate_check check (allowed_rate_per_minute > 0)
 );
-comment on table webhooks_private.subscription_verifications is 'What receivers answered when they were asked whether they want deliveries. Read webhooks.subscription_health; ask anew with verify_subscription().';
+comment on table webhooks_private.subscription_verifications is
+    'What receivers answered when they were asked whether they want deliveries. Read webhooks.subscription_health; '
+    'ask anew with verify_subscription().';
 comment on column webhooks_private.subscription_verifications.subscription_id is 'The subscription.';
 comment on column webhooks_private.subscription_verifications.webhook_url is 'URL that was asked.';
 comment on column webhooks_private.subscription_verifications.origin is
@@ -41,8 +43,9 @@ create function webhooks_private.needs_verification(own text, general text)
 returns boolean
 language sql immutable parallel safe
 return case when general = 'required' then true else coalesce(own, general) = 'options' end;
-comment on function webhooks_private.needs_verification(text, text) is
-    'Whether a receiver has to agree first, by its subscription''s endpoint_verification and the setting of that name.';
+comment on function webhooks_private.needs_verification is
+    'Whether a receiver has to agree first, by its subscription''s endpoint_verification and the setting of that '
+    'name.';
 
 create function webhooks_private.renew_verification(before webhooks.webhook_subscriptions, after webhooks.webhook_subscriptions)
 returns void
@@ -71,7 +74,7 @@ begin
     end if;
 end
 $$;
-comment on function webhooks_private.renew_verification(webhooks.webhook_subscriptions, webhooks.webhook_subscriptions) is
+comment on function webhooks_private.renew_verification is
     'What a change of a subscription means for its verification. Part of derive_routes().';
 
 create function webhooks_private.tell_of_change(subscription_id uuid)
@@ -86,7 +89,7 @@ begin
     end if;
 end
 $$;
-comment on function webhooks_private.tell_of_change(uuid) is
+comment on function webhooks_private.tell_of_change is
     'Has sidecars drop what they hold and know of a subscription, whether they can be notified or not.';
 
 create function webhooks.verify_subscription(subscription_id uuid)
@@ -105,7 +108,8 @@ begin
     if webhooks_private.text_setting('verification_origin') is null then
         raise exception 'subscription % can''t be verified: the setting verification_origin is not set', subscription_id
             using errcode = 'object_not_in_prerequisite_state',
-                  hint = 'Receivers must be told who asks. Have the DBA run: select webhooks.set_setting(''verification_origin'', ''events.example.com'');';
+                  hint = 'Receivers must be told who asks. Have the DBA run: select '
+                         'webhooks.set_setting(''verification_origin'', ''events.example.com'');';
     end if;
     -- Another version of it: what sidecars know of this one is old, whether they hear of it or not.
     update webhooks.webhook_subscriptions s set version = s.version where s.id = verify_subscription.subscription_id;
@@ -114,6 +118,7 @@ begin
     perform webhooks_private.audit('verification_requested', 'subscription', subscription_id::text, subscription.tenant_id);
 end
 $$;
-comment on function webhooks.verify_subscription(uuid) is
-    'Has a subscription''s receiver asked once more, at once, whether it wants deliveries; they wait for its answer. See webhooks.subscription_health.';
+comment on function webhooks.verify_subscription is
+    'Has a subscription''s receiver asked once more, at once, whether it wants deliveries; they wait for its answer. '
+    'See webhooks.subscription_health.';
 grant execute on function webhooks.verify_subscription to webhooks_manager;

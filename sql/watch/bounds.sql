@@ -23,7 +23,8 @@ begin
         from jsonb_path_query(definition -> 'on_change', 'strict $ ? (@.type() == "object").keyvalue()')
         union all
         select 'on_change', count(*), 1000, 'values'
-        from jsonb_path_query(definition -> 'on_change', 'strict $ ? (@.type() == "object").* ? (@.type() == "object").keyvalue()')
+        from jsonb_path_query(definition -> 'on_change', 'strict $ ? (@.type() == "object").* ? (@.type() == '
+                                                         '"object").keyvalue()')
     ) b
     where b.actual > b.allowed
     limit 1;
@@ -31,11 +32,13 @@ begin
         raise exception '%: % % are too many', excess.parameter, excess.actual, excess.unit
             using errcode = 'program_limit_exceeded',
                   hint = concat(format('At most %s %s can be given.', excess.allowed, excess.unit),
-                                case excess.parameter when 'condition' then ' Write a longer condition as a function of yours, and call that.' end);
+                                case excess.parameter when 'condition' then ' Write a longer condition as a function '
+                                                                            'of yours, and call that.' end);
     end if;
 end
 $$;
-comment on function webhooks_private.check_watch_bounds(jsonb) is 'Refuses a definition that is too large. Part of watch_table().';
+comment on function webhooks_private.check_watch_bounds is
+    'Refuses a definition that is too large. Part of watch_table().';
 grant execute on function webhooks_private.check_watch_bounds to webhooks_publisher;
 
 create function webhooks_private.watch_value(target regclass, column_name text, value text)
@@ -85,7 +88,7 @@ exception when data_exception or integrity_constraint_violation or syntax_error_
                                      case base when 'boolean' then '''true'', ''false''' else format('''...''::%s', declared) end));
 end
 $$;
-comment on function webhooks_private.watch_value(regclass, text, text) is
+comment on function webhooks_private.watch_value is
     'A value of on_change as its column''s type has it, or an error that says why it is none. Part of watch_table().';
 grant execute on function webhooks_private.watch_value to webhooks_publisher;
 
@@ -107,7 +110,8 @@ begin
         found_value := webhooks_private.watch_value(target, given.column_name, given.value);
         if done -> given.column_name ? found_value then
             raise exception 'on_change: "%" is twice among the values of column "%" of table %', found_value, given.column_name, target
-                using errcode = 'invalid_parameter_value', hint = 'Two ways to write the same value are one value: give one event type for it.';
+                using errcode = 'invalid_parameter_value', hint = 'Two ways to write the same value are one value: '
+                                                                  'give one event type for it.';
         end if;
         done := jsonb_set(done, array[given.column_name],
                           coalesce(done -> given.column_name, '{}') || jsonb_build_object(found_value, given.event_type));
@@ -115,6 +119,7 @@ begin
     return done;
 end
 $$;
-comment on function webhooks_private.watch_values(regclass, jsonb) is
-    'The event types of on_change by column and value, each value as the column''s type has it. Part of watch_table().';
+comment on function webhooks_private.watch_values is
+    'The event types of on_change by column and value, each value as the column''s type has it. Part of '
+    'watch_table().';
 grant execute on function webhooks_private.watch_values to webhooks_publisher;

@@ -14,7 +14,7 @@ exception when data_exception or program_limit_exceeded then
     return null;
 end
 $$;
-comment on function webhooks_private.watch_definition(bytea) is
+comment on function webhooks_private.watch_definition is
     'The definition of a watch, from pg_trigger.tgargs; null for a trigger of anything else. Part of watched_tables.';
 grant execute on function webhooks_private.watch_definition to webhooks_publisher;
 
@@ -37,7 +37,9 @@ begin
     if relation.relkind not in ('r', 'p') or relation.relpersistence = 't'
         or relation.schema in ('webhooks', 'webhooks_private', 'pg_catalog', 'information_schema') then
         raise exception '% can''t be watched', target
-            using errcode = 'wrong_object_type', hint = 'Ordinary and partitioned tables of yours can; views, foreign tables, temporary tables and tables of the system can''t.';
+            using errcode = 'wrong_object_type', hint = 'Ordinary and partitioned tables of yours can; views, '
+                                                        'foreign tables, temporary tables and tables of the system '
+                                                        'can''t.';
     end if;
     if relation.relispartition then
         raise exception '% is a partition', target
@@ -46,20 +48,24 @@ begin
     end if;
     if not pg_has_role(relation.relowner, 'usage') then
         raise exception 'must be owner of table %', target
-            using errcode = 'insufficient_privilege', hint = format('It belongs to role %s, with whose rights its changes would be published.', relation.owner);
+            using errcode = 'insufficient_privilege', hint = format('It belongs to role %s, with whose rights its '
+                                                                    'changes would be published.', relation.owner);
     end if;
     if not has_schema_privilege(relation.relnamespace, 'create') then
         raise exception 'no function can be made in schema %', relation.schema
             using errcode = 'insufficient_privilege',
-                  hint = format('What publishes the changes of %s is made next to it: grant create on schema %s to %I;', target, relation.schema, current_user);
+                  hint = format('What publishes the changes of %s is made next to it: grant create on schema %s to '
+                                '%I;', target, relation.schema, current_user);
     end if;
     if not has_table_privilege(relation.relowner, 'webhooks.event_logs', 'insert') then
         raise exception 'role %, the owner of table %, may not publish events', relation.owner, target
-            using errcode = 'insufficient_privilege', hint = format('Changes are published with its rights: grant webhooks_publisher to %s;', relation.owner);
+            using errcode = 'insufficient_privilege', hint = format('Changes are published with its rights: grant '
+                                                                    'webhooks_publisher to %s;', relation.owner);
     end if;
 end
 $$;
-comment on function webhooks_private.check_watchable(regclass) is 'Refuses what can''t be watched, or not by the caller. Part of watch_table().';
+comment on function webhooks_private.check_watchable is
+    'Refuses what can''t be watched, or not by the caller. Part of watch_table().';
 grant execute on function webhooks_private.check_watchable to webhooks_publisher;
 
 create function webhooks_private.watch_event_types(definition jsonb)
@@ -75,7 +81,8 @@ begin atomic
         select v #>> '{}' from jsonb_path_query(definition -> 'on_change', '$.**{1 to 2} ? (@.type() == "string")') v
     );
 end;
-comment on function webhooks_private.watch_event_types(jsonb) is 'The event types that a watch publishes. Part of watch_table().';
+comment on function webhooks_private.watch_event_types is
+    'The event types that a watch publishes. Part of watch_table().';
 grant execute on function webhooks_private.watch_event_types to webhooks_publisher;
 
 create function webhooks_private.check_watch_events(target regclass, definition jsonb)
@@ -93,11 +100,14 @@ begin
     ) then
         raise exception 'invalid on_change: %', left(on_change::text, 300)
             using errcode = 'invalid_parameter_value',
-                  hint = 'Write an object of columns, each with the event type for any change of it, {"title": "document.renamed"}, or with one for some of its new values, {"status": {"processed": "document.processed"}}.';
+                  hint = 'Write an object of columns, each with the event type for any change of it, {"title": '
+                         '"document.renamed"}, or with one for some of its new values, {"status": {"processed": '
+                         '"document.processed"}}.';
     end if;
     if webhooks_private.watch_event_types(definition) = '{}' then
         raise exception 'no event type for changes of table %', target
-            using errcode = 'invalid_parameter_value', hint = 'Give at least one of on_insert, on_update, on_delete and on_change.';
+            using errcode = 'invalid_parameter_value', hint = 'Give at least one of on_insert, on_update, on_delete '
+                                                              'and on_change.';
     end if;
     select v.name into unknown
     from unnest(webhooks_private.watch_event_types(definition)) v (name)
@@ -105,11 +115,13 @@ begin
     if found then
         raise exception 'unknown event type "%"', left(unknown, 100)
             using errcode = 'foreign_key_violation',
-                  hint = 'Event types are listed by: select * from webhooks.event_types; another one must be registered there first.';
+                  hint = 'Event types are listed by: select * from webhooks.event_types; another one must be '
+                         'registered there first.';
     end if;
 end
 $$;
-comment on function webhooks_private.check_watch_events(regclass, jsonb) is 'Refuses event types that can''t be published. Part of watch_table().';
+comment on function webhooks_private.check_watch_events is
+    'Refuses event types that can''t be published. Part of watch_table().';
 grant execute on function webhooks_private.check_watch_events to webhooks_publisher;
 
 create function webhooks_private.check_watch_columns(target regclass, all_columns text[], definition jsonb)
@@ -122,7 +134,8 @@ declare
 begin
     if definition ? 'columns' and definition ? 'except_columns' then
         raise exception 'both columns and except_columns given for table %', target
-            using errcode = 'invalid_parameter_value', hint = 'Give the columns to send, or those not to send; or neither, to send all.';
+            using errcode = 'invalid_parameter_value', hint = 'Give the columns to send, or those not to send; or '
+                                                              'neither, to send all.';
     end if;
     select c.parameter, coalesce(c.name, 'null') as name
     into unknown
@@ -139,18 +152,22 @@ begin
         raise exception '%: table % has no column "%"', unknown.parameter, target, left(unknown.name, 100)
             using errcode = 'undefined_column',
                   hint = concat('Its columns, but for virtual generated ones, are ', left(array_to_string(all_columns, ', '), 2000), '.',
-                                case unknown.parameter when 'tenant_column' then ' If all its rows are one tenant''s, give tenant_id instead.' end);
+                                case unknown.parameter when 'tenant_column' then ' If all its rows are one '
+                                                                                 'tenant''s, give tenant_id '
+                                                                                 'instead.' end);
     end if;
     if not definition ? 'tenant_id' and not exists (
         select from pg_attribute a
         where a.attrelid = target and a.attname = definition ->> 'tenant_column' and webhooks_private.base_type(a.atttypid) = 'uuid'::regtype
     ) then
         raise exception 'tenant_column: column "%" of table % is not of type uuid', definition ->> 'tenant_column', target
-            using errcode = 'datatype_mismatch', hint = 'Tenants are UUIDs. If all rows of the table are one tenant''s, give tenant_id instead.';
+            using errcode = 'datatype_mismatch', hint = 'Tenants are UUIDs. If all rows of the table are one '
+                                                        'tenant''s, give tenant_id instead.';
     end if;
 end
 $$;
-comment on function webhooks_private.check_watch_columns(regclass, text[], jsonb) is 'Refuses columns that can''t be watched. Part of watch_table().';
+comment on function webhooks_private.check_watch_columns is
+    'Refuses columns that can''t be watched. Part of watch_table().';
 grant execute on function webhooks_private.check_watch_columns to webhooks_publisher;
 
 create function webhooks_private.watch_ids(target regclass, definition jsonb)
@@ -171,8 +188,9 @@ begin atomic
             order by k.n)
     end;
 end;
-comment on function webhooks_private.watch_ids(regclass, jsonb) is
-    'The columns that identify a row of a watched table: the one given, or the primary key''s without the tenant. Part of watch_table().';
+comment on function webhooks_private.watch_ids is
+    'The columns that identify a row of a watched table: the one given, or the primary key''s without the tenant. '
+    'Part of watch_table().';
 grant execute on function webhooks_private.watch_ids to webhooks_publisher;
 
 create function webhooks_private.watch_ids_problem(target regclass, id_columns text[], tenant_column text)
@@ -192,15 +210,17 @@ begin atomic
                   select from unnest(i.indkey::smallint[]) with ordinality k (attnum, n)
                   left join pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum and k.attnum > 0
                   where k.n <= i.indnkeyatts
-                    -- Unique within a tenant is enough. All that a partitioned table can promise is: unique within a partition.
+                    -- Unique within a tenant is enough. All that a partitioned table can promise is: unique within a
+                    -- partition.
                     and (a.attname = any (id_columns || tenant_column)) is not true
                     and (k.attnum = any ((select p.partattrs::smallint[] from pg_partitioned_table p where p.partrelid = target)::smallint[])) is not true
               )
         ) then format('%s is not unique', array_to_string(id_columns, ', '))
     end;
 end;
-comment on function webhooks_private.watch_ids_problem(regclass, text[], text) is
-    'Why these columns can''t tell which old and which new row of an UPDATE belong together; null if they can. Part of watch_table().';
+comment on function webhooks_private.watch_ids_problem is
+    'Why these columns can''t tell which old and which new row of an UPDATE belong together; null if they can. Part '
+    'of watch_table().';
 grant execute on function webhooks_private.watch_ids_problem to webhooks_publisher;
 
 create function webhooks_private.has_other_triggers(target regclass)
@@ -221,8 +241,9 @@ begin atomic
                or (select bool_or(k.confdeltype = 'c') and bool_or(k.confdeltype in ('n', 'd'))
                    from pg_constraint k where k.conrelid = c.oid and k.contype = 'f')));
 end;
-comment on function webhooks_private.has_other_triggers(regclass) is
-    'Whether an ordinary table has AFTER triggers beside those of watch_table(), or foreign keys both on delete cascade and on delete set null or set default: these may change its rows again. Part of watch_table().';
+comment on function webhooks_private.has_other_triggers is
+    'Whether an ordinary table has AFTER triggers beside those of watch_table(), or foreign keys both on delete '
+    'cascade and on delete set null or set default: these may change its rows again. Part of watch_table().';
 grant execute on function webhooks_private.has_other_triggers to webhooks_publisher;
 
 create function webhooks_private.complete_watch(target regclass, given jsonb)
@@ -247,7 +268,8 @@ begin
     ) then
         raise exception 'per_row: other tables inherit from table %', target
             using errcode = 'feature_not_supported',
-                  hint = 'Triggers for each row are not inherited: watch this table without per_row, which takes in the rows of the others, or each table by itself.';
+                  hint = 'Triggers for each row are not inherited: watch this table without per_row, which takes in '
+                         'the rows of the others, or each table by itself.';
     end if;
     ids := webhooks_private.watch_ids(target, definition);
     if definition ? 'on_update' or definition ? 'on_change' then
@@ -255,7 +277,8 @@ begin
         if problem is not null then
             raise exception 'updates of table % can''t be watched: %', target, problem
                 using errcode = 'invalid_table_definition',
-                      hint = 'Old and new row are matched by their id, within the tenant. Give the table a primary key, or name in id_column a column that is unique and not null.';
+                      hint = 'Old and new row are matched by their id, within the tenant. Give the table a primary '
+                             'key, or name in id_column a column that is unique and not null.';
         end if;
     end if;
     definition := jsonb_build_object(
@@ -289,11 +312,12 @@ begin
               group by c.name) u);
     if definition ? 'on_update' and definition -> 'watch_columns' = '[]' then
         raise exception 'no columns to watch of table %', target
-            using errcode = 'invalid_parameter_value', hint = 'Name in watch_columns those whose change is to publish on_update.';
+            using errcode = 'invalid_parameter_value', hint = 'Name in watch_columns those whose change is to '
+                                                              'publish on_update.';
     end if;
     return definition;
 end
 $$;
-comment on function webhooks_private.complete_watch(regclass, jsonb) is
+comment on function webhooks_private.complete_watch is
     'The definition of a watch, checked, and with what was left out filled in. Part of watch_table().';
 grant execute on function webhooks_private.complete_watch to webhooks_publisher;

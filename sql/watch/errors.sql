@@ -6,10 +6,11 @@ as $$
 begin
     raise exception 'a changed row of table % belongs to no tenant: its % is null', table_name, column_name
         using errcode = 'not_null_violation',
-              hint = format('Give it a tenant, or leave such rows out by a condition of webhooks.watch_table(): coalesce(new.%I, old.%1$I) is not null.', column_name);
+              hint = format('Give it a tenant, or leave such rows out by a condition of webhooks.watch_table(): '
+                            'coalesce(new.%I, old.%1$I) is not null.', column_name);
 end
 $$;
-comment on function webhooks_private.raise_missing_tenant(text, text) is 'Raises the error of a watched row without a tenant.';
+comment on function webhooks_private.raise_missing_tenant is 'Raises the error of a watched row without a tenant.';
 grant execute on function webhooks_private.raise_missing_tenant to webhooks_publisher;
 
 create function webhooks_private.is_too_large(table_name text, column_names text[], bytes bigint[])
@@ -30,12 +31,14 @@ begin
     end if;
     raise exception 'changes of table % can''t be published: a value of column "%" has % bytes', table_name, largest.column_name, largest.bytes
         using errcode = 'program_limit_exceeded',
-              hint = format('An event has at most %s. Leave the column out: webhooks.watch_table(%L, ..., except_columns => %L);',
+              hint = format('An event has at most %s. Leave the column out: webhooks.watch_table(%L, ..., '
+                            'except_columns => %L);',
                             allowed, table_name, array[largest.column_name]);
 end
 $$;
-comment on function webhooks_private.is_too_large(text, text[], bigint[]) is
-    'Raises the error of a value that is too large to be part of an event; false or null: none is. Part of what watch_table() makes.';
+comment on function webhooks_private.is_too_large is
+    'Raises the error of a value that is too large to be part of an event; false or null: none is. Part of what '
+    'watch_table() makes.';
 grant execute on function webhooks_private.is_too_large to webhooks_publisher;
 
 create function webhooks_private.raise_ambiguous_changes(target regclass)
@@ -44,12 +47,13 @@ language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-    raise exception 'changes of table % can''t be published: a statement changed rows more than once, and a trigger held some of them back', target
+    raise exception 'changes of table % can''t be published: a statement changed rows more than once, and a trigger '
+                    'held some of them back', target
         using errcode = 'object_not_in_prerequisite_state',
               hint = format('Watch each row by itself: webhooks.watch_table(%L, ..., per_row => true);', target::text);
 end
 $$;
-comment on function webhooks_private.raise_ambiguous_changes(regclass) is
+comment on function webhooks_private.raise_ambiguous_changes is
     'Raises the error of a statement whose old and new rows can''t be paired. Part of what watch_table() makes.';
 grant execute on function webhooks_private.raise_ambiguous_changes to webhooks_publisher;
 
@@ -80,11 +84,14 @@ begin
         select from pg_attribute a
         where a.attrelid = target and (a.attname = c.name or a.attnum = n.number::smallint) and not a.attisdropped);
     raise exception 'changes of table % can''t be published: %', target,
-        coalesce('column ' || gone || ' is gone', 'its schema was renamed, or a function that webhooks.watch_table() made was dropped')
+        coalesce('column ' || gone || ' is gone', 'its schema was renamed, or a function that webhooks.watch_table() '
+                                                  'made was dropped')
         using errcode = 'object_not_in_prerequisite_state',
-              hint = format('Call webhooks.watch_table(%L, ...) again for the table as it is now, or end the watch: select webhooks.unwatch_table(%1$L);', target::text);
+              hint = format('Call webhooks.watch_table(%L, ...) again for the table as it is now, or end the watch: '
+                            'select webhooks.unwatch_table(%1$L);', target::text);
 end
 $$;
-comment on function webhooks_private.raise_broken_watch(regclass, text, text[]) is
-    'Raises the error of a watched table whose functions are gone (a column was dropped with CASCADE, or the schema was renamed) or no longer the only ones of their names.';
+comment on function webhooks_private.raise_broken_watch is
+    'Raises the error of a watched table whose functions are gone (a column was dropped with CASCADE, or the schema '
+    'was renamed) or no longer the only ones of their names.';
 grant execute on function webhooks_private.raise_broken_watch to webhooks_publisher;

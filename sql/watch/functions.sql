@@ -21,8 +21,9 @@ begin atomic
         where c.oid = watch_functions.target
     ) c;
 end;
-comment on function webhooks_private.watch_functions(regclass) is
-    'Names of the functions that watch_table() makes for a table: the trigger''s, what it publishes, whether two rows are the same one, a row with what identifies it, and a row as JSON. Part of watch_table().';
+comment on function webhooks_private.watch_functions is
+    'Names of the functions that watch_table() makes for a table: the trigger''s, what it publishes, whether two '
+    'rows are the same one, a row with what identifies it, and a row as JSON. Part of watch_table().';
 grant execute on function webhooks_private.watch_functions to webhooks_publisher;
 
 create function webhooks_private.watch_object(row_name text, columns text[])
@@ -38,7 +39,8 @@ begin atomic
         group by 1
     ) o;
 end;
-comment on function webhooks_private.watch_object(text, text[]) is 'The expression for a JSON object of columns of a row. Part of watch_table().';
+comment on function webhooks_private.watch_object is
+    'The expression for a JSON object of columns of a row. Part of watch_table().';
 grant execute on function webhooks_private.watch_object to webhooks_publisher;
 
 create function webhooks_private.watch_large_values(target regclass, columns text[], row_names text[])
@@ -46,7 +48,8 @@ returns text
 language sql stable
 set search_path = pg_catalog, pg_temp
 begin atomic
-    -- Strict, and so not called while there is nothing large: what is looked at for each row are lengths that are at hand.
+    -- Strict, and so not called while there is nothing large: what is looked at for each row are lengths that are at
+    -- hand.
     select coalesce(string_agg(v.condition, ' or ' order by v.chunk), 'false')
     from (
         select v.chunk,
@@ -64,7 +67,7 @@ begin atomic
         group by v.chunk
     ) v;
 end;
-comment on function webhooks_private.watch_large_values(regclass, text[], text[]) is
+comment on function webhooks_private.watch_large_values is
     'The condition that refuses a row with a value too large to be sent, and else is not true. Part of watch_table().';
 grant execute on function webhooks_private.watch_large_values to webhooks_publisher;
 
@@ -73,7 +76,8 @@ returns text
 language sql stable
 set search_path = pg_catalog, pg_temp
 begin atomic
-    -- Each column is taken out of the row once: PostgreSQL copies the row's description for it. All at once it does not.
+    -- Each column is taken out of the row once: PostgreSQL copies the row's description for it. All at once it does
+    -- not.
     select format(E'create function %1$s(changed %2$s)\nreturns table (content jsonb)\nlanguage sql stable\nbegin atomic\nselect case when %3$s then null else %4$s end\nfrom (select %5$s) r;\nend',
                   (webhooks_private.watch_functions(target))[5], target,
                   webhooks_private.watch_large_values(target, c.names, '{r}'), webhooks_private.watch_object('r', c.names),
@@ -83,8 +87,9 @@ begin atomic
     from (select array(select jsonb_array_elements_text(definition -> 'used'))) c (names),
          (select array(select jsonb_array_elements_text(definition -> 'all_columns'))) a (names);
 end;
-comment on function webhooks_private.watch_values_script(regclass, jsonb) is
-    'CREATE FUNCTION for the columns of a row that are sent or watched as one JSON object, which is how a table of many columns is published. Part of watch_table().';
+comment on function webhooks_private.watch_values_script is
+    'CREATE FUNCTION for the columns of a row that are sent or watched as one JSON object, which is how a table of '
+    'many columns is published. Part of watch_table().';
 grant execute on function webhooks_private.watch_values_script to webhooks_publisher;
 
 create function webhooks_private.watch_row_changes(target regclass, definition jsonb)
@@ -104,8 +109,10 @@ begin
         return jsonb_build_object(
             'old', format(object, 'old'),
             'new', format(object, 'new'),
-            'changed', format('array(select c.name from unnest(%L::text[]) with ordinality c (name, n) where %s order by c.n)', used, is_different),
-            'before', format('(select coalesce(jsonb_object_agg(c.name, c.value), ''{}'') from jsonb_each(%s) c (name, value) where %s)',
+            'changed', format('array(select c.name from unnest(%L::text[]) with ordinality c (name, n) where %s '
+                              'order by c.n)', used, is_different),
+            'before', format('(select coalesce(jsonb_object_agg(c.name, c.value), ''{}'') from jsonb_each(%s) c '
+                             '(name, value) where %s)',
                              format(object, 'old'), is_different),
             'is_changed', format('exists (select from unnest(%L::text[]) c (name) where %s)', watched, is_different));
     end if;
@@ -115,12 +122,15 @@ begin
         'changed', format('array_remove(array[%s]::text[], null)', webhooks_private.watch_differences(target, used, 'case when %s then %2$L end', ', ')),
         -- One text, parsed once: to add members one by one would copy the object for each.
         'before', format('(''{'' || array_to_string(array[%s]::text[], '','') || ''}'')::jsonb',
-                         webhooks_private.watch_differences(target, sent, 'case when %s then concat(%3$L, coalesce(to_json(old.%2$I), ''null''::json)) end', ', ')),
+                         webhooks_private.watch_differences(target, sent, 'case when %s then concat(%3$L, '
+                                                                          'coalesce(to_json(old.%2$I), '
+                                                                          '''null''::json)) end', ', ')),
         'is_changed', '(' || webhooks_private.watch_differences(target, watched, '%s', ' or ') || ')');
 end
 $$;
-comment on function webhooks_private.watch_row_changes(regclass, jsonb) is
-    'The expressions for what is sent of the old and the new row, the names of changed columns, what they were before, and whether a watched one changed. Part of watch_table().';
+comment on function webhooks_private.watch_row_changes is
+    'The expressions for what is sent of the old and the new row, the names of changed columns, what they were '
+    'before, and whether a watched one changed. Part of watch_table().';
 grant execute on function webhooks_private.watch_row_changes to webhooks_publisher;
 
 create function webhooks_private.watch_value_types(target regclass, column_name text, event_types jsonb)
@@ -137,7 +147,7 @@ begin atomic
     cross join jsonb_each_text(watch_value_types.event_types) v
     where a.attrelid = watch_value_types.target and a.attname = watch_value_types.column_name;
 end;
-comment on function webhooks_private.watch_value_types(regclass, text, jsonb) is
+comment on function webhooks_private.watch_value_types is
     'The expression for the event type that a column''s new value publishes. Part of watch_table().';
 grant execute on function webhooks_private.watch_value_types to webhooks_publisher;
 
@@ -212,7 +222,8 @@ begin
                                               else webhooks_private.watch_large_values(target, array(select jsonb_array_elements_text(definition -> 'columns')), rows_sent) end),
         format('when %s then jsonb_build_object(''operation'', ''delete'', %s''old'', %s)', is_gone, id_member, changes ->> 'old'),
         format('when %s then jsonb_build_object(''operation'', ''insert'', %s''new'', %s)', is_new, id_member, changes ->> 'new'),
-        format('else jsonb_build_object(''operation'', ''update'', %s''changed'', %s, ''old'', %s, ''new'', %s) end as event_data,',
+        format('else jsonb_build_object(''operation'', ''update'', %s''changed'', %s, ''old'', %s, ''new'', %s) end '
+               'as event_data,',
                id_member, changes ->> 'changed', changes ->> 'before', changes ->> 'new'),
         format('%L::text as resource_type,', definition ->> 'resource_type'),
         resource_id || ' as resource_id,',
@@ -224,8 +235,9 @@ begin
         'end');
 end
 $$;
-comment on function webhooks_private.watch_events_script(regclass, jsonb) is
-    'CREATE FUNCTION for what a watched table publishes: one row per event of a pair of old and new row. Part of watch_table().';
+comment on function webhooks_private.watch_events_script is
+    'CREATE FUNCTION for what a watched table publishes: one row per event of a pair of old and new row. Part of '
+    'watch_table().';
 grant execute on function webhooks_private.watch_events_script to webhooks_publisher;
 
 create function webhooks_private.watch_key(definition jsonb)
@@ -241,7 +253,8 @@ begin atomic
         where watch_key.definition ? 'tenant_column' and not watch_key.definition -> 'id_columns' ? (watch_key.definition ->> 'tenant_column')
     ) k;
 end;
-comment on function webhooks_private.watch_key(jsonb) is 'The columns that identify a resource of a tenant, numbered. Part of watch_table().';
+comment on function webhooks_private.watch_key is
+    'The columns that identify a resource of a tenant, numbered. Part of watch_table().';
 grant execute on function webhooks_private.watch_key to webhooks_publisher;
 
 create function webhooks_private.watch_same_script(target regclass, definition jsonb)
@@ -255,8 +268,9 @@ begin atomic
     from webhooks_private.watch_key(definition) c
     join webhooks_private.watch_operands(target) o on o.name = c.name;
 end;
-comment on function webhooks_private.watch_same_script(regclass, jsonb) is
-    'CREATE FUNCTION for whether an old and a new row of a watched table are the same resource of the same tenant. Part of watch_table().';
+comment on function webhooks_private.watch_same_script is
+    'CREATE FUNCTION for whether an old and a new row of a watched table are the same resource of the same tenant. '
+    'Part of watch_table().';
 grant execute on function webhooks_private.watch_same_script to webhooks_publisher;
 
 create function webhooks_private.watch_row_script(target regclass, definition jsonb)
@@ -272,6 +286,7 @@ begin atomic
     join pg_attribute a on a.attrelid = target and a.attname = c.name
     join webhooks_private.watch_operands(target) o on o.name = c.name;
 end;
-comment on function webhooks_private.watch_row_script(regclass, jsonb) is
-    'CREATE FUNCTION for a row of a watched table as one value, and the values that identify it. Part of watch_table().';
+comment on function webhooks_private.watch_row_script is
+    'CREATE FUNCTION for a row of a watched table as one value, and the values that identify it. Part of '
+    'watch_table().';
 grant execute on function webhooks_private.watch_row_script to webhooks_publisher;

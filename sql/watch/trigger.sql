@@ -19,7 +19,8 @@ return format(case when is_wide then '%2$s' else '
                    left(nullif(current_setting(''webhooks.session_id'', true), ''''), 255),
                    left(nullif(current_setting(''webhooks.request_id'', true), ''''), 255)
             from %s;', events));
-comment on function webhooks_private.watch_insert(text, boolean) is 'The statements that publish what a FROM clause has as e. Part of watch_table().';
+comment on function webhooks_private.watch_insert is
+    'The statements that publish what a FROM clause has as e. Part of watch_table().';
 grant execute on function webhooks_private.watch_insert to webhooks_publisher;
 
 create function webhooks_private.watch_versions(functions text[], keys text[])
@@ -27,8 +28,8 @@ returns text
 language sql immutable
 set search_path = pg_catalog, pg_temp
 return format('(
-            -- Step: which of its changes, for a row that the statement changed more than once; 0 for all others. The n-th old row and
-            -- the n-th new one are of the n-th change.
+            -- Step: which of its changes, for a row that the statement changed more than once; 0 for all others. The
+            -- n-th old row and the n-th new one are of the n-th change.
             with versions as (
                 select v.*, case when bool_or(v.times > 1) over (partition by %2$s) then v.n else 0 end as step
                 from (select v.*, count(*) over (partition by v.is_old, %2$s) as times
@@ -40,20 +41,23 @@ return format('(
             from (select * from versions where is_old) o
             full join (select * from versions where not is_old) n on %3$s and o.step = n.step) c',
     functions[4], array_to_string(keys, ', '), array_to_string(array(select format('o.%s = n.%1$s', k) from unnest(keys) k), ' and '));
-comment on function webhooks_private.watch_versions(text[], text[]) is
-    'A FROM item: old and new row of each change of a statement that changed some rows more than once, and their order. Part of watch_table().';
+comment on function webhooks_private.watch_versions is
+    'A FROM item: old and new row of each change of a statement that changed some rows more than once, and their '
+    'order. Part of watch_table().';
 grant execute on function webhooks_private.watch_versions to webhooks_publisher;
 
 create function webhooks_private.watch_source(functions text[], rows_name text, alias text, is_wide boolean)
 returns text
 language sql immutable
 set search_path = pg_catalog, pg_temp
--- A row of many columns goes on as one value, and as one JSON object: written out column by column for each use of one of
--- them, the plan would grow with the square of their number. A row of few columns is faster so.
-return case when is_wide then format('(select v.version, c.content from (select v.version from %2$s r cross join lateral %3$s(r.*) v offset 0) v cross join lateral %1$s(v.version) c offset 0) %4$s',
+-- A row of many columns goes on as one value, and as one JSON object: written out column by column for each use of
+-- one of them, the plan would grow with the square of their number. A row of few columns is faster so.
+return case when is_wide then format('(select v.version, c.content from (select v.version from %2$s r cross join '
+                                     'lateral %3$s(r.*) v offset 0) v cross join lateral %1$s(v.version) c offset 0) '
+                                     '%4$s',
                                      functions[5], rows_name, functions[4], alias)
             else format('%s %s', rows_name, alias) end;
-comment on function webhooks_private.watch_source(text[], text, text, boolean) is 'A FROM item: a transition table. Part of watch_table().';
+comment on function webhooks_private.watch_source is 'A FROM item: a transition table. Part of watch_table().';
 grant execute on function webhooks_private.watch_source to webhooks_publisher;
 
 create function webhooks_private.watch_events(functions text[], operation text, old_row text, new_row text, is_wide boolean)
@@ -64,7 +68,7 @@ return format('%s(%L, %s) e', functions[2], operation,
               case when is_wide then concat_ws(', ', coalesce(old_row || '.version', 'null'), coalesce(new_row || '.version', 'null'),
                                                coalesce(old_row || '.content', 'null'), coalesce(new_row || '.content', 'null'))
                    else concat_ws(', ', coalesce(old_row || '.*', 'null'), coalesce(new_row || '.*', 'null')) end);
-comment on function webhooks_private.watch_events(text[], text, text, text, boolean) is
+comment on function webhooks_private.watch_events is
     'A FROM item: the events of an old and a new row. Part of watch_table().';
 grant execute on function webhooks_private.watch_events to webhooks_publisher;
 
@@ -77,7 +81,8 @@ declare
     old_rows constant text := webhooks_private.watch_source(functions, 'old_rows', 'o', is_wide);
     new_rows constant text := webhooks_private.watch_source(functions, 'new_rows', 'n', is_wide);
     keyed constant text := array_to_string(array(select 'v.' || k from unnest(keys) k), ', ');
-    -- A full join is a hash join: right for any number of rows, whatever number it was planned for. What is gone comes first.
+    -- A full join is a hash join: right for any number of rows, whatever number it was planned for. What is gone
+    -- comes first.
     updates constant text := format('%1$s full join %2$s on %3$s(o.%4$s, n.%4$s) cross join lateral %5$s', old_rows, new_rows, functions[3],
                                     case when is_wide then 'version' else '*' end,
                                     webhooks_private.watch_events(functions, 'update', 'o', 'n', is_wide));
@@ -92,7 +97,8 @@ begin
         -- Not an assignment, which would be planned anew for the first five times.
         select case when exists (select from new_rows offset 1) then 2%1$s else %2$s end into changes;
         if changes = 2 then
-            -- Only foreign keys make one statement change a row twice: two of them on delete set null, or one on update cascade.
+            -- Only foreign keys make one statement change a row twice: two of them on delete set null, or one on
+            -- update cascade.
             if exists (select from pg_constraint k where k.conrelid = tg_relid and k.contype = ''f''
                        and (k.confupdtype in (''c'', ''n'', ''d'') or k.confdeltype in (''n'', ''d''))) then
                 if to_regproc(%3$L) is null then
@@ -114,7 +120,9 @@ begin
             functions[4], keyed,
             webhooks_private.watch_insert(
                 concat(webhooks_private.watch_versions(functions, keys),
-                       case when is_wide then format(' cross join lateral (select c.old as version, v.content from %1$s(c.old) v offset 0) o cross join lateral (select c.new as version, v.content from %1$s(c.new) v offset 0) n', functions[5]) end,
+                       case when is_wide then format(' cross join lateral (select c.old as version, v.content from '
+                                                     '%1$s(c.old) v offset 0) o cross join lateral (select c.new as '
+                                                     'version, v.content from %1$s(c.new) v offset 0) n', functions[5]) end,
                        ' cross join lateral ',
                        case when is_wide then webhooks_private.watch_events(functions, 'update', 'o', 'n', true)
                             else format('%s(''update'', c.old, c.new) e', functions[2]) end,
@@ -125,7 +133,7 @@ begin
     end case;');
 end
 $$;
-comment on function webhooks_private.watch_statement_body(text[], text[], boolean) is
+comment on function webhooks_private.watch_statement_body is
     'What the trigger of a watched table does once per statement. Part of watch_table().';
 grant execute on function webhooks_private.watch_statement_body to webhooks_publisher;
 
@@ -146,7 +154,9 @@ begin
                               ('update', 'null', 'new', '')) c (operation, old_row, new_row, head)
     loop
         body := concat(body, E'\n    ', change.head, webhooks_private.watch_insert(
-            case when is_wide then format('(select o.content as old_values, n.content as new_values from %1$s o cross join %2$s n offset 0) v cross join lateral %3$s(%4$L, %5$s, %6$s, v.old_values, v.new_values) e',
+            case when is_wide then format('(select o.content as old_values, n.content as new_values from %1$s o '
+                                          'cross join %2$s n offset 0) v cross join lateral %3$s(%4$L, %5$s, %6$s, '
+                                          'v.old_values, v.new_values) e',
                                           case change.old_row when 'old' then functions[5] || '(old)' else '(select null::jsonb as content)' end,
                                           case change.new_row when 'new' then functions[5] || '(new)' else '(select null::jsonb as content)' end,
                                           functions[2], change.operation, change.old_row, change.new_row)
@@ -157,7 +167,8 @@ begin
     end case;';
 end
 $$;
-comment on function webhooks_private.watch_row_body(text[], boolean) is 'What the trigger of a watched table does for each row. Part of watch_table().';
+comment on function webhooks_private.watch_row_body is
+    'What the trigger of a watched table does for each row. Part of watch_table().';
 grant execute on function webhooks_private.watch_row_body to webhooks_publisher;
 
 create function webhooks_private.watch_trigger_script(target regclass, definition jsonb)
@@ -190,8 +201,8 @@ declare
     -- An UPDATE''s: 0 none to publish, 1 some, 2 more than one row.
     changes integer;
 begin
-    -- Rows that a restore brings, and what other triggers make of them: their events are in the dump. A restore itself changes
-    -- and deletes nothing.
+    -- Rows that a restore brings, and what other triggers make of them: their events are in the dump. A restore
+    -- itself changes and deletes nothing.
     if webhooks_private.is_restoring() and (tg_op = ''INSERT'' or tg_op = ''UPDATE'' and pg_trigger_depth() > 1) then
         raise notice ''restored rows of % are not published'', tg_relid::regclass
             using hint = ''The role owns the extension, and check_function_bodies is off as in a restore. To publish, reset it.'';
@@ -208,5 +219,6 @@ end
 '));
 end
 $$;
-comment on function webhooks_private.watch_trigger_script(regclass, jsonb) is 'CREATE FUNCTION for the trigger of a watched table. Part of watch_table().';
+comment on function webhooks_private.watch_trigger_script is
+    'CREATE FUNCTION for the trigger of a watched table. Part of watch_table().';
 grant execute on function webhooks_private.watch_trigger_script to webhooks_publisher;

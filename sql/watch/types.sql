@@ -1,5 +1,5 @@
--- How a watched table's values are compared: by "=" where it tells values apart that read differently, by what is sent of
--- them otherwise.
+-- How a watched table's values are compared: by "=" where it tells values apart that read differently, by what is
+-- sent of them otherwise.
 
 create function webhooks_private.base_type(type regtype)
 returns regtype
@@ -13,7 +13,8 @@ begin atomic
     )
     select d.oid::regtype from domains d join pg_type t on t.oid = d.oid where t.typtype <> 'd';
 end;
-comment on function webhooks_private.base_type(regtype) is 'The type that a domain, or a domain over a domain, is of; any other type itself. Part of watch_table().';
+comment on function webhooks_private.base_type is
+    'The type that a domain, or a domain over a domain, is of; any other type itself. Part of watch_table().';
 grant execute on function webhooks_private.base_type to webhooks_publisher;
 
 create function webhooks_private.is_comparable(type regtype)
@@ -44,8 +45,9 @@ begin atomic
                        select c.casttarget from pg_cast c where c.castsource = t.oid and c.castmethod = 'b' and c.castcontext = 'i'))))), false)
     from inner_types i join pg_type t on t.oid = i.oid;
 end;
-comment on function webhooks_private.is_comparable(regtype) is
-    'Whether "=" tells values of a type apart that read differently (of json, xml, interval and geometric types it doesn''t, and those of other extensions it may not find). Part of watch_table().';
+comment on function webhooks_private.is_comparable is
+    'Whether "=" tells values of a type apart that read differently (of json, xml, interval and geometric types it '
+    'doesn''t, and those of other extensions it may not find). Part of watch_table().';
 grant execute on function webhooks_private.is_comparable to webhooks_publisher;
 
 create function webhooks_private.watch_operands(target regclass)
@@ -66,7 +68,7 @@ begin atomic
     join types t on t.atttypid = a.atttypid and t.attcollation = a.attcollation
     where a.attrelid = watch_operands.target and a.attnum > 0 and not a.attisdropped;
 end;
-comment on function webhooks_private.watch_operands(regclass) is
+comment on function webhooks_private.watch_operands is
     'For each column the expression by which its values are compared, with %s for the value. Part of watch_table().';
 grant execute on function webhooks_private.watch_operands to webhooks_publisher;
 
@@ -83,8 +85,9 @@ begin atomic
     from (select u.name, min(u.n) as n from unnest(watch_differences.columns) with ordinality u (name, n) group by u.name) c
     join webhooks_private.watch_operands(watch_differences.target) o on o.name = c.name;
 end;
-comment on function webhooks_private.watch_differences(regclass, text[], text, text) is
-    'For each column a template filled in with the condition that an UPDATE changed it (%s), its name (%2$L), and how it begins a member of a JSON object (%3$L). Part of watch_table().';
+comment on function webhooks_private.watch_differences is
+    'For each column a template filled in with the condition that an UPDATE changed it (%s), its name (%2$L), and '
+    'how it begins a member of a JSON object (%3$L). Part of watch_table().';
 grant execute on function webhooks_private.watch_differences to webhooks_publisher;
 
 create function webhooks_private.has_types(target regclass, wanted regtype[])
@@ -107,5 +110,6 @@ begin atomic
     )
     select exists (select from types y where y.oid = any (has_types.wanted));
 end;
-comment on function webhooks_private.has_types(regclass, regtype[]) is 'Whether a table has values of some types, also inside of other types. Part of watch_table().';
+comment on function webhooks_private.has_types is
+    'Whether a table has values of some types, also inside of other types. Part of watch_table().';
 grant execute on function webhooks_private.has_types to webhooks_publisher;

@@ -12,7 +12,8 @@ begin atomic
                        where d.classid = 'pg_proc'::regclass and d.objid = (found).tgfoid and d.deptype = 'x'
                          and d.refobjid = (select e.oid from pg_extension e where e.extname = 'webhooks'));
 end;
-comment on function webhooks_private.is_watch(pg_trigger) is 'Whether watch_table() made a trigger. Part of unwatch_table() and watched_tables.';
+comment on function webhooks_private.is_watch is
+    'Whether watch_table() made a trigger. Part of unwatch_table() and watched_tables.';
 grant execute on function webhooks_private.is_watch to webhooks_publisher;
 
 create function webhooks.unwatch_table(target regclass)
@@ -27,7 +28,8 @@ declare
 begin
     if target is null then
         raise exception 'no table given'
-            using errcode = 'null_value_not_allowed', hint = 'Watched tables are listed by: select * from webhooks.watched_tables;';
+            using errcode = 'null_value_not_allowed', hint = 'Watched tables are listed by: select * from '
+                                                             'webhooks.watched_tables;';
     end if;
     for watch in
         select t.tgname, t.tgfoid, p.pronamespace, regexp_replace(p.proname, '_webhooks$', '') as name, p.proowner
@@ -53,7 +55,7 @@ begin
     return was_watched;
 end
 $$;
-comment on function webhooks.unwatch_table(regclass) is
+comment on function webhooks.unwatch_table is
     'Ends what watch_table() began, for the table''s owner; false if the table was not watched.';
 grant execute on function webhooks.unwatch_table to webhooks_publisher;
 
@@ -78,11 +80,13 @@ begin
                                            case when operation <> 'delete' then 'new table as new_rows' end, 'for each statement') end,
                        function_name, jsonb_build_object('webhooks', definition));
         execute format('alter trigger %I on %s depends on extension webhooks', trigger_name, target);
-        execute format('comment on trigger %I on %s is %L', trigger_name, target, 'Publishes webhook events; see webhooks.watched_tables.');
+        execute format('comment on trigger %I on %s is %L', trigger_name, target, 'Publishes webhook events; see '
+                                                                                  'webhooks.watched_tables.');
     end loop;
 end
 $$;
-comment on function webhooks_private.make_watch_triggers(regclass, text, jsonb) is 'Makes the triggers of a watched table. Part of watch_table().';
+comment on function webhooks_private.make_watch_triggers is
+    'Makes the triggers of a watched table. Part of watch_table().';
 grant execute on function webhooks_private.make_watch_triggers to webhooks_publisher;
 
 create function webhooks_private.warn_of_unwatched_changes(target regclass, definition jsonb)
@@ -108,12 +112,14 @@ begin
     if relation.is_subscribed then
         raise notice 'what logical replication changes in table % is not published', target
             using hint = concat('To publish it, too, ',
-                                case when not (definition -> 'per_row')::boolean then 'watch each row by itself with per_row => true, and ' end,
+                                case when not (definition -> 'per_row')::boolean then 'watch each row by itself with '
+                                                                                      'per_row => true, and ' end,
                                 'enable the triggers of the watch with ALTER TABLE ... ENABLE ALWAYS TRIGGER.');
     end if;
 end
 $$;
-comment on function webhooks_private.warn_of_unwatched_changes(regclass, jsonb) is 'Says which changes of a table are not published. Part of watch_table().';
+comment on function webhooks_private.warn_of_unwatched_changes is
+    'Says which changes of a table are not published. Part of watch_table().';
 grant execute on function webhooks_private.warn_of_unwatched_changes to webhooks_publisher;
 
 create function webhooks.watch_table(
@@ -135,7 +141,8 @@ create function webhooks.watch_table(
 returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
--- What amounts of money in a condition are, here as in the trigger; and names in what is made and said as they are usually written.
+-- What amounts of money in a condition are, here as in the trigger; and names in what is made and said as they are
+-- usually written.
 set lc_monetary = 'C'
 set quote_all_identifiers = off
 as $$
@@ -162,7 +169,8 @@ begin
     exception when syntax_error_or_access_rule_violation or data_exception or feature_not_supported then
         raise exception 'invalid condition for table %: %', target, sqlerrm
             using errcode = sqlstate,
-                  hint = 'Write an SQL expression over the rows old and new, with names qualified that are not PostgreSQL''s own: new.status = ''paid'' and app.is_public(new.id). '
+                  hint = 'Write an SQL expression over the rows old and new, with names qualified that are not '
+                         'PostgreSQL''s own: new.status = ''paid'' and app.is_public(new.id). '
                          'Of an insert all columns of old are null, of a deletion all of new.';
     end;
 
@@ -181,7 +189,9 @@ begin
         if not leftover.is_ours then
             raise exception 'there is a function % already', leftover.name
                 using errcode = 'duplicate_function',
-                      hint = format('It is that of role %s: %s. If it is that of a table that was renamed since, call webhooks.watch_table() for that one again. Otherwise drop it or give it another name.',
+                      hint = format('It is that of role %s: %s. If it is that of a table that was renamed since, '
+                                    'call webhooks.watch_table() for that one again. Otherwise drop it or give it '
+                                    'another name.',
                                     leftover.owner, leftover.signature);
         end if;
         -- What a watched table leaves behind when it is dropped.
@@ -218,8 +228,10 @@ begin
     perform webhooks_private.warn_of_unwatched_changes(target, definition);
 end
 $$;
-comment on function webhooks.watch_table(regclass, text, text, text, jsonb, name, uuid, name, text, name[], text, name[], name[], boolean) is
-    'Publishes an event for each row of a table that is inserted, updated or deleted, in the same transaction. Replaces an earlier watch of the table. The parameters are described as columns of watched_tables. For the table''s owner, with whose rights it publishes.';
--- Watching a table of one's own is a way to publish. All functions in watch/ run with the rights of their caller, and what
--- they make runs with the rights of the owner of the table.
+comment on function webhooks.watch_table is
+    'Publishes an event for each row of a table that is inserted, updated or deleted, in the same transaction. '
+    'Replaces an earlier watch of the table. The parameters are described as columns of watched_tables. For the '
+    'table''s owner, with whose rights it publishes.';
+-- Watching a table of one's own is a way to publish. All functions in watch/ run with the rights of their caller, and
+-- what they make runs with the rights of the owner of the table.
 grant execute on function webhooks.watch_table to webhooks_publisher;

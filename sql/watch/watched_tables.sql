@@ -5,8 +5,8 @@ returns jsonb
 language sql stable
 set search_path = pg_catalog, pg_temp
 begin atomic
-    -- Names tell first. A column that the watch needs was only renamed, and so was one that has the number of a column whose
-    -- name is gone; numbers are not what they were if a restore left out dropped columns.
+    -- Names tell first. A column that the watch needs was only renamed, and so was one that has the number of a
+    -- column whose name is gone; numbers are not what they were if a restore left out dropped columns.
     with known as (
         select n.name, m.number::smallint as number
         from jsonb_array_elements_text(columns_since.definition -> 'all_columns') with ordinality n (name, i)
@@ -28,7 +28,8 @@ begin atomic
           where k.number = c.attnum and not exists (select from columns same where same.name = k.name)
             and not exists (select from known moved join columns same on same.name = moved.name where same.attnum <> moved.number));
 end;
-comment on function webhooks_private.columns_since(regclass, jsonb, text) is 'The columns added to a table since it was watched. Part of watched_tables.';
+comment on function webhooks_private.columns_since is
+    'The columns added to a table since it was watched. Part of watched_tables.';
 grant execute on function webhooks_private.columns_since to webhooks_publisher;
 
 create view webhooks.watched_tables with (security_invoker = true) as
@@ -52,19 +53,26 @@ select
     case
         when not w.is_enabled then 'a trigger is disabled: such changes are not published'
         when pg_catalog.to_regproc(w.events_function) is null
-            then 'a column was dropped, the schema renamed, or there is another function of the name: changes fail; call watch_table() again, or unwatch_table()'
+            then 'a column was dropped, the schema renamed, or there is another function of the name: changes fail; '
+                 'call watch_table() again, or unwatch_table()'
         when not pg_catalog.has_table_privilege(w.owner, 'webhooks.event_logs', 'insert')
             then pg_catalog.format('role %s may not publish: changes fail; grant webhooks_publisher to %1$s', w.owner)
         when w.owner <> w.table_owner
-            then pg_catalog.format('the table is %s''s now and its changes are still published with the rights of %s, who can read them; call unwatch_table(), have %s and the like dropped, and call watch_table() again',
+            then pg_catalog.format('the table is %s''s now and its changes are still published with the rights of '
+                                   '%s, who can read them; call unwatch_table(), have %s and the like dropped, and '
+                                   'call watch_table() again',
                                    w.table_owner, w.owner, w.functions)
         when pg_catalog.to_regclass(w.definition ->> 'table') <> w.table_name
-            then pg_catalog.format('the table was %s when it was watched, and another table has that name now, whose changes are not published; call watch_table() again for this one, and then for the other if it is to be watched',
+            then pg_catalog.format('the table was %s when it was watched, and another table has that name now, whose '
+                                   'changes are not published; call watch_table() again for this one, and then for '
+                                   'the other if it is to be watched',
                                    w.definition ->> 'table')
         when w.is_subscribed and not (w.is_always and (w.definition -> 'per_row')::boolean)
-            then 'what logical replication changes is not published; watch the table with per_row => true, and enable the triggers of the watch with ENABLE ALWAYS TRIGGER'
+            then 'what logical replication changes is not published; watch the table with per_row => true, and '
+                 'enable the triggers of the watch with ENABLE ALWAYS TRIGGER'
         when not (w.definition -> 'per_row')::boolean and not (w.definition -> 'per_row_given')::boolean and webhooks_private.has_other_triggers(w.table_name)
-            then 'AFTER triggers, or foreign keys with actions, were made since the table was watched: what they change may be published before what they were called for; call watch_table() again'
+            then 'AFTER triggers, or foreign keys with actions, were made since the table was watched: what they '
+                 'change may be published before what they were called for; call watch_table() again'
     end as problem
 from (
     select
@@ -84,7 +92,8 @@ from (
     where webhooks_private.is_watch(t)
     group by t.tgrelid, c.relowner
 ) w;
-comment on view webhooks.watched_tables is 'Tables whose changes are published, as webhooks.watch_table() was told, and whether that works.';
+comment on view webhooks.watched_tables is
+    'Tables whose changes are published, as webhooks.watch_table() was told, and whether that works.';
 comment on column webhooks.watched_tables.table_name is 'The watched table.';
 comment on column webhooks.watched_tables.owner is
     'Role with whose rights changes are published: the owner of the table when it was watched.';
@@ -99,7 +108,8 @@ comment on column webhooks.watched_tables.on_change is
 comment on column webhooks.watched_tables.tenant_column is 'Column with the tenant; null: see tenant_id.';
 comment on column webhooks.watched_tables.tenant_id is 'Tenant of all rows; null: see tenant_column.';
 comment on column webhooks.watched_tables.id_columns is
-    'Columns that identify a row. They are id in event_data, ordering_key, and resource_id if it is one column of type uuid.';
+    'Columns that identify a row. They are id in event_data, ordering_key, and resource_id if it is one column of '
+    'type uuid.';
 comment on column webhooks.watched_tables.resource_type is 'resource_type of the events.';
 comment on column webhooks.watched_tables.watch_columns is
     'Watched columns: an UPDATE that changes none of them does not publish on_update.';
