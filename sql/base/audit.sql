@@ -2,7 +2,8 @@ create function webhooks_private.redact(secrets jsonb, shown text[] default '{}'
 returns jsonb
 language sql immutable parallel safe
 return case when jsonb_typeof(secrets) = 'object' then coalesce(
-    (select jsonb_object_agg(e.key, case when e.key = any (shown) then e.value else instead end) from jsonb_each(secrets) e), '{}') end;
+    (select jsonb_object_agg(e.key, case when e.key = any (shown) then e.value else instead end)
+     from jsonb_each(secrets) e), '{}') end;
 comment on function webhooks_private.redact is
     'An object with its keys and, but for the keys shown, the same instead of each value.';
 grant execute on function webhooks_private.redact to webhooks_manager;
@@ -105,9 +106,11 @@ language sql volatile
 set search_path = pg_catalog, pg_temp
 begin atomic
     insert into webhooks.audit_log
-        (tenant_id, action, object_type, object_id, before, after, reason, session_role, acting_role, user_id, request_id, client_address)
+        (tenant_id, action, object_type, object_id, before, after, reason, session_role, acting_role, user_id,
+         request_id, client_address)
     values (
-        audit.tenant_id, audit.action, audit.object_type, audit.object_id, audit.before, audit.after, audit.reason, session_user,
+        audit.tenant_id, audit.action, audit.object_type, audit.object_id, audit.before, audit.after, audit.reason,
+        session_user,
         webhooks_private.caller(),
         left(nullif(current_setting('webhooks.user_id', true), ''), 255),
         left(nullif(current_setting('webhooks.request_id', true), ''), 255),
@@ -123,7 +126,8 @@ language sql immutable parallel safe
 set search_path = pg_catalog, pg_temp
 begin atomic
     select case when subscription is not null then coalesce(jsonb_object_agg(c.key, case
-        when c.key in ('webhook_headers', 'template_secrets') then coalesce(webhooks_private.redact(c.value, '{}', '"[redacted]"'), 'null')
+        when c.key in ('webhook_headers', 'template_secrets')
+            then coalesce(webhooks_private.redact(c.value, '{}', '"[redacted]"'), 'null')
         when c.key = 'auth_config' then coalesce(webhooks_private.redact(c.value, '{header}', '"[redacted]"'), 'null')
         when c.key = 'webhook_url' and hide_path
             then to_jsonb(regexp_replace(c.value #>> '{}', '^(https?://[^/?#]*)(/.+|[?#].*)$', '\1/[redacted]', 'i'))
@@ -144,7 +148,8 @@ language sql immutable parallel safe
 set search_path = pg_catalog, pg_temp
 begin atomic
     select coalesce(jsonb_object_agg(b.key,
-        case when b.key in ('webhook_headers', 'auth_config', 'template_secrets') and jsonb_typeof(b.value) = 'object' and jsonb_typeof(after -> b.key) = 'object'
+        case when b.key in ('webhook_headers', 'auth_config', 'template_secrets')
+            and jsonb_typeof(b.value) = 'object' and jsonb_typeof(after -> b.key) = 'object'
              then (select coalesce(jsonb_object_agg(s.key, s.value), '{}') from jsonb_each(b.value) s
                    where s.value is distinct from after #> array[b.key, s.key])
              else b.value end), '{}')
@@ -189,12 +194,18 @@ begin
         end if;
     end if;
     if tg_argv[0] = 'subscription_template' then
-        before := coalesce(jsonb_set(before, '{settings}', webhooks_private.redact_subscription(before -> 'settings', hide_path => true), false), before);
-        after := coalesce(jsonb_set(after, '{settings}', webhooks_private.redact_subscription(after -> 'settings', hide_path => true), false), after);
+        before := coalesce(jsonb_set(before, '{settings}',
+                                     webhooks_private.redact_subscription(before -> 'settings', hide_path => true),
+                                     false), before);
+        after := coalesce(jsonb_set(after, '{settings}',
+                                    webhooks_private.redact_subscription(after -> 'settings', hide_path => true),
+                                    false), after);
     end if;
     perform webhooks_private.audit(
-        action, tg_argv[0], coalesce(new_row, old_row) ->> tg_argv[1], (coalesce(new_row, old_row) ->> 'tenant_id')::uuid,
-        webhooks_private.redact_subscription(before, hide_path => true), webhooks_private.redact_subscription(after, hide_path => true),
+        action, tg_argv[0], coalesce(new_row, old_row) ->> tg_argv[1],
+        (coalesce(new_row, old_row) ->> 'tenant_id')::uuid,
+        webhooks_private.redact_subscription(before, hide_path => true),
+        webhooks_private.redact_subscription(after, hide_path => true),
         after ->> 'disabled_reason');
     return null;
 end

@@ -1,13 +1,15 @@
 -- Functions in Rust (extension/src). Pure logic is shared with the sidecar through the crate webhooks-core.
 
-create function webhooks_private.filter_matches(event_filters text, event_data text, resource_type text, resource_id uuid)
+create function webhooks_private.filter_matches(event_filters text, event_data text, resource_type text,
+                                                resource_id uuid)
 returns boolean
 language c immutable parallel safe
 as 'MODULE_PATHNAME', 'filter_matches_wrapper';
 comment on function webhooks_private.filter_matches is
     'Whether an event passes a subscription''s event_filters (all keys but jsonpath); both as JSON text.';
 
-create function webhooks_private.filter_mismatch(event_filters text, event_data text, resource_type text, resource_id uuid)
+create function webhooks_private.filter_mismatch(event_filters text, event_data text, resource_type text,
+                                                 resource_id uuid)
 returns text
 language c immutable parallel safe
 as 'MODULE_PATHNAME', 'filter_mismatch_wrapper';
@@ -25,7 +27,8 @@ comment on function webhooks_private.jsonpath_problem is
     'event''s size is refused.';
 grant execute on function webhooks_private.jsonpath_problem to webhooks_manager;
 
-create function webhooks_private.check_subscription(webhook_url text, webhook_headers text, auth_type text, auth_config text, event_filters text)
+create function webhooks_private.check_subscription(webhook_url text, webhook_headers text, auth_type text,
+                                                    auth_config text, event_filters text)
 returns void
 language c stable parallel safe
 as 'MODULE_PATHNAME', 'check_subscription_wrapper';
@@ -133,8 +136,9 @@ comment on function webhooks_private.counted_matches is
     'How often match_events() ran in this session. Part of publish_event().';
 
 create function webhooks_private.look_usual(
-    tenant_id uuid, event_type text, event_name text, event_data jsonb, resource_type text, session_id text, request_id text,
-    event_version text, environment text, idempotency_key text, ordering_key text, deliver_after timestamptz, expires_at timestamptz
+    tenant_id uuid, event_type text, event_name text, event_data jsonb, resource_type text, session_id text,
+    request_id text, event_version text, environment text, idempotency_key text, ordering_key text,
+    deliver_after timestamptz, expires_at timestamptz
 )
 returns boolean
 language c immutable parallel safe
@@ -195,7 +199,8 @@ as 'MODULE_PATHNAME', 'metered_events_wrapper';
 comment on function webhooks_private.metered_events is
     'How many events a tenant has used up of those that it may publish at once; null before open_meters().';
 
-create function webhooks_private.meter_outstanding(tenant_id uuid, outstanding bigint, max_outstanding bigint, took_us bigint)
+create function webhooks_private.meter_outstanding(tenant_id uuid, outstanding bigint, max_outstanding bigint,
+                                                   took_us bigint)
 returns void
 language c volatile strict
 as 'MODULE_PATHNAME', 'meter_outstanding_wrapper';

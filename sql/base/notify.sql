@@ -34,7 +34,8 @@ begin
     if webhooks_private.notify_queue_is_full() then
         -- Once a transaction.
         if sent = 1 then
-            raise warning 'sidecars are not notified: the server''s notification queue is % %% full', floor(100 * pg_notification_queue_usage())
+            raise warning 'sidecars are not notified: the server''s notification queue is % %% full',
+                floor(100 * pg_notification_queue_usage())
                 using hint = 'Nothing is lost: they find it within seconds. A session that listens on some channel '
                              'does not end its transaction: find it with select pid, usename, application_name, '
                              'xact_start from pg_stat_activity order by xact_start; and end it with '

@@ -13,7 +13,8 @@ language plpgsql stable parallel restricted
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-    return not current_setting('check_function_bodies')::boolean and webhooks_private.owns_extension(webhooks_private.caller());
+    return not current_setting('check_function_bodies')::boolean
+        and webhooks_private.owns_extension(webhooks_private.caller());
 end
 $$;
 comment on function webhooks_private.restores is

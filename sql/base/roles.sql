@@ -25,7 +25,8 @@ end
 $roles$;
 
 revoke all on schema webhooks, webhooks_private from public;
-grant usage on schema webhooks to webhooks_publisher, webhooks_manager, webhooks_monitor, webhooks_auditor, webhooks_sidecar;
+grant usage on schema webhooks to webhooks_publisher, webhooks_manager, webhooks_monitor, webhooks_auditor,
+    webhooks_sidecar;
 -- What a view, a policy or a body in SQL names is resolved when it is made: that needs no right on the schema. What a
 -- function in PL/pgSQL names is resolved with the rights of its caller when it runs. The functions that publishers
 -- and managers call are such: they run as their caller, so that row-level security holds, and the triggers of watched
@@ -33,5 +34,8 @@ grant usage on schema webhooks to webhooks_publisher, webhooks_manager, webhooks
 -- USAGE alone gives access to nothing: each function that these roles may execute, and each table, is granted one by
 -- one (tests/tests/sql/isolation/matrix.rs lists them all).
 grant usage on schema webhooks_private to webhooks_publisher, webhooks_manager, webhooks_sidecar;
-comment on schema webhooks is 'Transactional webhooks: publish_event() in your transaction, one signed HTTP request per matching subscription after its commit.';
-comment on schema webhooks_private is 'Parts of the extension webhooks that nobody else calls or reads. They may change with each version.';
+comment on schema webhooks is
+    'Transactional webhooks: publish_event() in your transaction, one signed HTTP request per matching subscription '
+    'after its commit.';
+comment on schema webhooks_private is
+    'Parts of the extension webhooks that nobody else calls or reads. They may change with each version.';

@@ -106,7 +106,8 @@ comment on function webhooks_private.text_setting is
     'The value in force of one setting that is a text; null: it is not set.';
 
 create view webhooks.settings with (security_invoker = true) as
-select d.name, coalesce(o.value, d.default_value) as value, d.unit, d.default_value, d.min_value, d.max_value, d.description,
+select d.name, coalesce(o.value, d.default_value) as value, d.unit, d.default_value, d.min_value, d.max_value,
+       d.description,
        null::text as text_value, null::text as default_text
 from webhooks_private.setting_definitions() d
 left join webhooks_private.setting_overrides o on o.name = d.name
@@ -170,8 +171,10 @@ as $$
 declare
     waiting bigint;
 begin
-    if webhooks_private.text_setting('endpoint_verification') <> 'none' and webhooks_private.text_setting('verification_origin') is null then
-        raise exception 'endpoint_verification is %, and verification_origin is not set', webhooks_private.text_setting('endpoint_verification')
+    if webhooks_private.text_setting('endpoint_verification') <> 'none'
+        and webhooks_private.text_setting('verification_origin') is null then
+        raise exception 'endpoint_verification is %, and verification_origin is not set',
+            webhooks_private.text_setting('endpoint_verification')
             using errcode = 'object_not_in_prerequisite_state',
                   hint = 'Receivers must be told who asks: select webhooks.set_setting(''verification_origin'', '
                          '''events.example.com''); '
@@ -203,7 +206,8 @@ begin
     select d.* into definition from webhooks_private.text_setting_definitions() d where d.name = set_setting.name;
     if not found then
         -- A number in quotes, or nothing that there is: the error is the other one's.
-        if value is null or value ~ '^-?[0-9]{1,18}$' or not exists (select from webhooks_private.setting_definitions() d where d.name = set_setting.name) then
+        if value is null or value ~ '^-?[0-9]{1,18}$'
+            or not exists (select from webhooks_private.setting_definitions() d where d.name = set_setting.name) then
             perform webhooks.set_setting(name, case when value ~ '^-?[0-9]{1,18}$' then value::bigint end);
             return;
         end if;

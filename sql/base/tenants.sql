@@ -80,9 +80,11 @@ begin
         raise exception 'tenant % can''t be accessed: no tenant is set', coalesce(tenant_id::text, 'null')
             using errcode = 'insufficient_privilege',
                   hint = format('Set it in the same transaction with select webhooks.set_tenant(%L), '
-                                'or have a DBA trust a back-end with all tenants: webhooks.grant_all_tenants(role).', tenant_id);
+                                'or have a DBA trust a back-end with all tenants: webhooks.grant_all_tenants(role).',
+                                tenant_id);
     end if;
-    raise exception 'tenant % can''t be accessed: the tenant that is set is %', coalesce(tenant_id::text, 'null'), webhooks.current_tenant()
+    raise exception 'tenant % can''t be accessed: the tenant that is set is %', coalesce(tenant_id::text, 'null'),
+        webhooks.current_tenant()
         using errcode = 'insufficient_privilege',
               hint = 'One transaction works for one tenant: set the other one with webhooks.set_tenant() in a '
                      'transaction of its own.';
@@ -109,7 +111,8 @@ begin
             using errcode = 'undefined_object', hint = 'Give the name of a role as pg_roles has it, without quotes '
                                                        'around it.';
     end if;
-    if role in ('webhooks_publisher', 'webhooks_manager', 'webhooks_monitor', 'webhooks_auditor', 'webhooks_sidecar', 'webhooks_all_tenants') then
+    if role in ('webhooks_publisher', 'webhooks_manager', 'webhooks_monitor', 'webhooks_auditor', 'webhooks_sidecar',
+                'webhooks_all_tenants') then
         raise exception 'role "%" is not given all tenants: every member would have them', role
             using errcode = 'invalid_grant_operation', hint = 'Name the role of the back-end that is to be trusted.';
     end if;

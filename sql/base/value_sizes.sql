@@ -25,7 +25,8 @@ as $$
 begin
     -- What is stored elsewhere is not read for its size.
     if octet_length(value) > max_bytes and value is distinct from former then
-        perform webhooks_private.raise_too_large(check_size.name, octet_length(value) || ' bytes', max_bytes || ' bytes');
+        perform webhooks_private.raise_too_large(check_size.name, octet_length(value) || ' bytes',
+                                                 max_bytes || ' bytes');
     end if;
 end
 $$;
@@ -38,8 +39,10 @@ language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-    if value is not null and webhooks_private.json_text_size(value, max_bytes) is null and value is distinct from former then
-        perform webhooks_private.raise_too_large(check_size.name, format('more than %s bytes as text', max_bytes), max_bytes || ' bytes as text');
+    if value is not null and webhooks_private.json_text_size(value, max_bytes) is null
+        and value is distinct from former then
+        perform webhooks_private.raise_too_large(check_size.name, format('more than %s bytes as text', max_bytes),
+                                                 max_bytes || ' bytes as text');
     end if;
 end
 $$;

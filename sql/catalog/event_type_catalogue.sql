@@ -13,7 +13,9 @@ select
     v.deprecation
 from webhooks.event_types t
 cross join lateral (
-    select n.version::text, s.schema, coalesce(s.example, webhooks_private.schema_example(s.schema::text)::jsonb, '{}') as example, s.deprecated_at, s.deprecation
+    select n.version::text, s.schema,
+           coalesce(s.example, webhooks_private.schema_example(s.schema::text)::jsonb, '{}') as example,
+           s.deprecated_at, s.deprecation
     from (
         select t.version union select o.version from webhooks_private.event_type_versions o where o.name = t.name
     ) n
@@ -21,7 +23,8 @@ cross join lateral (
 ) v
 cross join lateral webhooks_private.render_request(
     'envelope', null, null, null,
-    '018f3c6e-5b7a-7c2d-9e4f-1a2b3c4d5e6f', '018f3c6e-0000-7000-8000-000000000001', t.name, t.category, t.name, v.version,
+    '018f3c6e-5b7a-7c2d-9e4f-1a2b3c4d5e6f', '018f3c6e-0000-7000-8000-000000000001', t.name, t.category, t.name,
+    v.version,
     1767323045000000, v.example::text, null, null, null, null, null, null, null) r;
 comment on view webhooks.event_type_catalogue is
     'Every version of every event type, with an example of what receivers get.';

@@ -73,7 +73,8 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
     if tg_op = 'INSERT' then
-        delete from webhooks_private.event_type_versions v where v.name = new.name and v.version = new.version and v.is_builtin;
+        delete from webhooks_private.event_type_versions v where v.name = new.name and v.version = new.version
+            and v.is_builtin;
     end if;
     new.is_builtin := false;
     return new;

@@ -31,7 +31,8 @@ begin
         insert into webhooks.event_types (name, category, description, version)
         values (name, coalesce(category, split_part(name, '.', 1)), description, coalesce(version, '1.0'))
         returning * into known;
-    elsif (coalesce(category, known.category), coalesce(description, known.description), coalesce(case when is_current then version end, known.version))
+    elsif (coalesce(category, known.category), coalesce(description, known.description),
+           coalesce(case when is_current then version end, known.version))
         is distinct from (known.category, known.description, known.version) then
         update webhooks.event_types t
         set category = coalesce(register_event_type.category, t.category),
@@ -43,8 +44,10 @@ begin
     version := coalesce(version, known.version);
     update webhooks_private.event_type_versions v
     -- JSON's null takes away what is there, SQL's leaves it.
-    set schema = case when register_event_type.schema is null then v.schema when json_typeof(register_event_type.schema) <> 'null' then register_event_type.schema end,
-        example = case when register_event_type.example is null then v.example else nullif(register_event_type.example, 'null') end
+    set schema = case when register_event_type.schema is null then v.schema
+        when json_typeof(register_event_type.schema) <> 'null' then register_event_type.schema end,
+        example = case when register_event_type.example is null then v.example
+            else nullif(register_event_type.example, 'null') end
     where v.name = register_event_type.name and v.version = register_event_type.version;
     if not found then
         insert into webhooks_private.event_type_versions (name, version, schema, example)
@@ -67,11 +70,14 @@ as $$
 begin
     -- First of all, as create_partitions() does: both go on to lock event_logs and audit_log.
     perform webhooks_private.lock_xact(webhooks_private.change_lock(), 0);
-    version := coalesce(version, (select t.version from webhooks.event_types t where t.name = deprecate_event_type.name));
+    version := coalesce(version, (select t.version from webhooks.event_types t
+                                  where t.name = deprecate_event_type.name));
     if not exists (
-        select from webhooks.event_type_catalogue c where c.name = deprecate_event_type.name and c.version = deprecate_event_type.version
+        select from webhooks.event_type_catalogue c where c.name = deprecate_event_type.name
+            and c.version = deprecate_event_type.version
     ) then
-        raise exception 'there is no event type "%"%', coalesce(name, 'null'), case when version is null then '' else format(' of version "%s"', version) end
+        raise exception 'there is no event type "%"%', coalesce(name, 'null'), case when version is null then ''
+            else format(' of version "%s"', version) end
             using errcode = 'undefined_object', hint = 'Types and versions are listed by: select name, version from '
                                                        'webhooks.event_type_catalogue;';
     end if;

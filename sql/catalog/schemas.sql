@@ -24,7 +24,8 @@ begin
         -- What is too large is not read: match_events() refuses it.
         select case
             when webhooks_private.json_fits(e.event_data, e.resource_data, 65536)
-              or webhooks_private.json_fits(e.event_data, e.resource_data, webhooks_private.setting('max_event_data_bytes'))
+              or webhooks_private.json_fits(e.event_data, e.resource_data,
+                                            webhooks_private.setting('max_event_data_bytes'))
             then webhooks_private.schema_errors(v.schema::text, e.event_data::text) end as errors
         offset 0
     ) x
@@ -33,7 +34,8 @@ begin
     if found then
         -- This function and the statement that calls it, which is long.
         done := webhooks_private.omit_context(2);
-        raise exception 'event_data of % (version %) does not fit its schema: %', event.event_type, event.event_version, array_to_string(event.errors, '; ')
+        raise exception 'event_data of % (version %) does not fit its schema: %', event.event_type,
+            event.event_version, array_to_string(event.errors, '; ')
             using errcode = 'check_violation',
                   hint = format('See: select schema, example from webhooks.event_type_catalogue where name = %L and '
                                 'version = %L;', event.event_type, event.event_version);
@@ -54,7 +56,8 @@ as $$
 declare
     wanted constant boolean := exists (select from webhooks_private.event_type_versions v where v.schema is not null);
     found_one constant boolean := exists (
-        select from pg_trigger t where t.tgrelid = 'webhooks.event_logs'::regclass and t.tgname = 'a10_validate_events');
+        select from pg_trigger t where t.tgrelid = 'webhooks.event_logs'::regclass
+            and t.tgname = 'a10_validate_events');
 begin
     if wanted and not found_one then
         create trigger a10_validate_events
@@ -103,11 +106,14 @@ begin
     end if;
     errors := webhooks_private.schema_errors(new.schema::text, new.example::text);
     if errors is not null then
-        raise exception 'the example of % (version %) does not fit its schema: %', new.name, new.version, array_to_string(errors, '; ')
+        raise exception 'the example of % (version %) does not fit its schema: %', new.name, new.version,
+            array_to_string(errors, '; ')
             using errcode = 'check_violation', hint = 'Give an example that does, or register_event_type(..., '
                                                       'example => ''null''): then one is made from the schema.';
     end if;
-    if new.example is null and webhooks_private.schema_errors(new.schema::text, webhooks_private.schema_example(new.schema::text)) is not null then
+    if new.example is null
+        and webhooks_private.schema_errors(new.schema::text, webhooks_private.schema_example(new.schema::text))
+            is not null then
         raise notice 'the example made for % (version %) does not fit its schema', new.name, new.version
             using hint = 'Give one, or put examples into the schema.';
     end if;

@@ -21,7 +21,8 @@ create table webhooks.delivery_attempts (
     failure text,
     resent_count integer,
     -- ::text: see event_logs.
-    constraint delivery_attempts_status_check check (delivery_status::text in ('delivered', 'failed', 'retrying', 'expired', 'cancelled'))
+    constraint delivery_attempts_status_check
+        check (delivery_status::text in ('delivered', 'failed', 'retrying', 'expired', 'cancelled'))
 ) partition by range (delivery_id);
 comment on table webhooks.delivery_attempts is
     'One row per attempt, append-only; the last one of a delivery is delivered, failed, expired or cancelled.';
@@ -64,13 +65,17 @@ create table webhooks_private.delivery_attempts_template (
     like webhooks.delivery_attempts including constraints including comments,
     primary key (delivery_id, delivery_attempt)
 );
-create index delivery_attempts_template_subscription on webhooks_private.delivery_attempts_template (subscription_id, attempted_at desc);
-create index delivery_attempts_template_unsuccessful on webhooks_private.delivery_attempts_template (delivery_status, attempted_at)
+create index delivery_attempts_template_subscription
+    on webhooks_private.delivery_attempts_template (subscription_id, attempted_at desc);
+create index delivery_attempts_template_unsuccessful
+    on webhooks_private.delivery_attempts_template (delivery_status, attempted_at)
     where delivery_status <> 'delivered';
 comment on table webhooks_private.delivery_attempts_template is
     'Always empty: carries the indexes of each partition of delivery_attempts.';
 
-create table webhooks_private.delivery_attempts_default (like webhooks_private.delivery_attempts_template including all);
+create table webhooks_private.delivery_attempts_default (
+    like webhooks_private.delivery_attempts_template including all
+);
 alter table webhooks.delivery_attempts attach partition webhooks_private.delivery_attempts_default default;
 comment on table webhooks_private.delivery_attempts_default is
     'Attempts of deliveries whose id falls in no partition made by create_partitions().';

@@ -14,7 +14,8 @@ begin atomic
     union all
     select q.* from webhooks.delivery_queue q
     where q.shard = webhooks_private.shard_of(outstanding_deliveries.subscription_id)
-      and q.subscription_id = outstanding_deliveries.subscription_id and q.lane is null and q.next_attempt_at is not null
+      and q.subscription_id = outstanding_deliveries.subscription_id and q.lane is null
+      and q.next_attempt_at is not null
     union all
     select q.* from webhooks.delivery_queue q
     where q.shard = webhooks_private.test_shard_of(outstanding_deliveries.subscription_id)
@@ -38,7 +39,8 @@ begin
         -- turn would be a deadlock.
         select q.id
         from webhooks.delivery_queue q
-        where q.id = any (array(select o.id from webhooks_private.outstanding_deliveries(cancel_deliveries.subscription_id) o))
+        where q.id = any (array(select o.id
+                                from webhooks_private.outstanding_deliveries(cancel_deliveries.subscription_id) o))
           -- A deleted subscription's id may be another tenant's by now.
           and q.tenant_id = subscription.tenant_id
         for update skip locked
@@ -51,8 +53,10 @@ begin
     ),
     logged as (
         insert into webhooks.delivery_attempts
-            (delivery_id, delivery_attempt, attempted_at, subscription_id, event_log_id, tenant_id, delivery_status, error_message, failure, is_test)
-        select g.id, g.attempt + 1, clock_timestamp(), g.subscription_id, g.event_log_id, g.tenant_id, 'cancelled', 'cancelled', 'cancelled',
+            (delivery_id, delivery_attempt, attempted_at, subscription_id, event_log_id, tenant_id, delivery_status,
+             error_message, failure, is_test)
+        select g.id, g.attempt + 1, clock_timestamp(), g.subscription_id, g.event_log_id, g.tenant_id, 'cancelled',
+               'cancelled', 'cancelled',
                case when g.shard >= webhooks_private.shard_count() then true end
         from gone g
         on conflict do nothing

@@ -42,7 +42,8 @@ begin atomic
         -- Why a subscription was disabled.
         when error_message ~ '^(nothing but failures|its receiver did not agree to deliveries) for \d+ hours '
                              '\(disable_after_failing_hours is \d+\); last: '
-            then substring(error_message from '^.*?; last: ') || webhooks_private.plain_failure(regexp_replace(error_message, '^.*?; last: ', ''))
+            then substring(error_message from '^.*?; last: ')
+                || webhooks_private.plain_failure(regexp_replace(error_message, '^.*?; last: ', ''))
         else webhooks_private.plain_failure(error_message)
     end;
 end;

@@ -15,7 +15,8 @@ comment on function webhooks_private.published_at is
     'before, when its transaction began.';
 grant execute on function webhooks_private.published_at to webhooks_manager;
 
-create function webhooks_private.event_id_range(tenant_id uuid, since timestamptz, until timestamptz, out first_id uuid, out last_id uuid)
+create function webhooks_private.event_id_range(tenant_id uuid, since timestamptz, until timestamptz,
+                                                out first_id uuid, out last_id uuid)
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_custom_plan
@@ -31,19 +32,22 @@ begin
            webhooks.uuid_v7_floor((max(right(c.relname, 8))::timestamp + interval '1 day') at time zone 'UTC')
     into first_day, end_of_days
     from pg_class c
-    where c.relnamespace = 'webhooks_private'::regnamespace and c.relname ~ '^event_logs_[0-9]{8}$' and c.relispartition;
+    where c.relnamespace = 'webhooks_private'::regnamespace and c.relname ~ '^event_logs_[0-9]{8}$'
+      and c.relispartition;
     -- An application that makes random ids has nearly all of them outside the days that have partitions. Then an id
     -- tells nothing.
     if coalesce(exists (
         select from webhooks.event_logs e
-        where e.tenant_id = event_id_range.tenant_id and e.created_at >= event_id_range.since and e.created_at < event_id_range.until
+        where e.tenant_id = event_id_range.tenant_id and e.created_at >= event_id_range.since
+          and e.created_at < event_id_range.until
           and (e.id < first_day or e.id >= end_of_days)
     ), true) then
         first_id := earliest;
         last_id := latest;
     else
         -- An id may be made a while before the event is published, and by another clock.
-        first_id := case when since > '1970-01-02 00:00Z' then webhooks.uuid_v7_floor(least(since, now()) - interval '1 day') else earliest end;
+        first_id := case when since > '1970-01-02 00:00Z'
+            then webhooks.uuid_v7_floor(least(since, now()) - interval '1 day') else earliest end;
         -- Not until: an import may give its events a created_at of long ago, and ids of now.
         last_id := webhooks.uuid_v7_floor(now() + interval '1 day');
     end if;
@@ -82,13 +86,15 @@ begin
         return;
     end if;
 
-    select webhooks.uuid_v7_floor(greatest(min(least(case when substr(e.id::text, 15, 1) = '7' then webhooks.uuid_v7_time(e.id) end, e.created_at))
+    select webhooks.uuid_v7_floor(greatest(min(least(case when substr(e.id::text, 15, 1) = '7'
+                                                     then webhooks.uuid_v7_time(e.id) end, e.created_at))
                                            - interval '1 day', '1970-01-01 00:00Z'))
     into first_id
     from unnest(ids, times) e (id, created_at);
     redelivered := array(
         select r.delivery_id from webhooks.redeliveries r
-        where r.event_log_id = any (event_deliveries.event_ids) and r.tenant_id = event_deliveries.tenant_id and r.delivery_id >= first_id);
+        where r.event_log_id = any (event_deliveries.event_ids) and r.tenant_id = event_deliveries.tenant_id
+          and r.delivery_id >= first_id);
     if redelivered <> '{}' then
         return query
         select r.event_log_id, r.delivery_id, r.subscription_id, true, r.repeats
@@ -103,12 +109,14 @@ begin
         values (tstzrange(e.id_at - interval '1 s', e.id_at + interval '1 min')),
                (tstzrange(e.created_at - interval '1 s',
                           -- Of a transaction it is known when it began, but not when it published.
-                          e.created_at + case when e.id_at >= e.created_at - interval '1 s' then interval '1 min' else interval '1 h' end))
+                          e.created_at + case when e.id_at >= e.created_at - interval '1 s' then interval '1 min'
+                              else interval '1 h' end))
     ) v (span)
     where lower(v.span) is not null;
     -- A day at a time: two events a year apart must not open the partitions between them.
     for day in
-        select array_agg(t.created_at) as created, array_agg(t.first_at) as first_times, min(t.first_at) as begins, max(t.first_at) as ends
+        select array_agg(t.created_at) as created, array_agg(t.first_at) as first_times, min(t.first_at) as begins,
+               max(t.first_at) as ends
         from (
             select e.created_at, min(webhooks.uuid_v7_time(e.id)) as first_at
             from unnest(ids, times) e (id, created_at)
@@ -128,10 +136,12 @@ begin
             select coalesce(max(webhooks.uuid_v7_time(e.id)), t.first_at) as last_at
             from (
                 select e.id from webhooks.event_logs e
-                where e.tenant_id = event_deliveries.tenant_id and e.created_at = t.created_at and e.id >= first_id and e.id < last_id
+                where e.tenant_id = event_deliveries.tenant_id and e.created_at = t.created_at and e.id >= first_id
+                  and e.id < last_id
                 offset 0
             ) e
-            where e.id >= webhooks.uuid_v7_floor(t.first_at) and e.id < webhooks.uuid_v7_floor(t.first_at + interval '1 h')
+            where e.id >= webhooks.uuid_v7_floor(t.first_at)
+              and e.id < webhooks.uuid_v7_floor(t.first_at + interval '1 h')
         ) l;
         spans := spans + found_spans;
     end loop;
@@ -163,7 +173,8 @@ grant execute on function webhooks_private.event_deliveries to webhooks_manager;
 create function webhooks.unmatched_events(
     tenant_id uuid, since timestamptz, until timestamptz default 'infinity', max_events integer default 100
 )
-returns table (event_log_id uuid, event_type text, created_at timestamptz, environment text, resource_type text, resource_id uuid)
+returns table (event_log_id uuid, event_type text, created_at timestamptz, environment text, resource_type text,
+               resource_id uuid)
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_custom_plan
@@ -182,7 +193,8 @@ begin
     cross join lateral (
         select case when substr(e.id::text, 15, 1) = '7' then webhooks.uuid_v7_time(e.id) end as id_at
     ) v
-    where e.tenant_id = unmatched_events.tenant_id and e.created_at >= unmatched_events.since and e.created_at < unmatched_events.until
+    where e.tenant_id = unmatched_events.tenant_id and e.created_at >= unmatched_events.since
+      and e.created_at < unmatched_events.until
       and e.id between ids.first_id and ids.last_id;
     -- Except: sorted or hashed, whatever is known of the queue and the log.
     return query
@@ -192,7 +204,8 @@ begin
         from (
             select e.id
             from webhooks.event_logs e
-            where e.tenant_id = unmatched_events.tenant_id and e.created_at >= unmatched_events.since and e.created_at < unmatched_events.until
+            where e.tenant_id = unmatched_events.tenant_id and e.created_at >= unmatched_events.since
+              and e.created_at < unmatched_events.until
               and e.id between ids.first_id and ids.last_id and e.is_test is not true
             except
             (select q.event_log_id from webhooks.delivery_queue q
@@ -219,7 +232,8 @@ grant execute on function webhooks.unmatched_events to webhooks_manager;
 
 create function webhooks.event_history(
     tenant_id uuid, event_id uuid default null, since timestamptz default null, until timestamptz default null,
-    event_types text[] default null, resource_type text default null, resource_id uuid default null, max_events integer default 20
+    event_types text[] default null, resource_type text default null, resource_id uuid default null,
+    max_events integer default 20
 )
 returns table (
     event_log_id uuid, event_type text, at timestamptz, what text, subscription_id uuid, subscription_name text,
@@ -266,7 +280,8 @@ begin
         return;
     end if;
     -- Arrays: constants of the plan, which is of the partitions in question alone.
-    select array_agg(d.delivery_id), array_agg(d.event_log_id), array_agg(d.subscription_id), array_agg(d.is_redelivery), array_agg(d.repeats)
+    select array_agg(d.delivery_id), array_agg(d.event_log_id), array_agg(d.subscription_id),
+           array_agg(d.is_redelivery), array_agg(d.repeats)
     into delivery_ids, delivered_events, subscription_ids, redeliveries, repeated
     from webhooks_private.event_deliveries(tenant_id, found_ids) d;
     return query
@@ -274,7 +289,8 @@ begin
         select i.n, e.*
         from unnest(found_ids) with ordinality i (id, n)
         cross join lateral (
-            select e.id, e.event_type::text as event_type, e.is_test, webhooks_private.published_at(e.id, coalesce(e.created_at, e.processed_at)) as published_at
+            select e.id, e.event_type::text as event_type, e.is_test,
+                   webhooks_private.published_at(e.id, coalesce(e.created_at, e.processed_at)) as published_at
             from webhooks.event_logs e
             where e.id = i.id and e.id = any (found_ids)
             limit 1
@@ -287,23 +303,27 @@ begin
         join events e on e.id = d.event_log_id
     ),
     timeline as (
-        select e.n, 1 as step, e.id, e.event_type, e.published_at as at, 'published' as what, null::uuid as subscription_id,
+        select e.n, 1 as step, e.id, e.event_type, e.published_at as at, 'published' as what,
+               null::uuid as subscription_id,
                null::uuid as delivery_id, null::uuid as repeats, null::integer as attempt, null::text as status,
                null::integer as http_status_code, null::bigint as duration_us, null::timestamptz as next_attempt_at,
                null::text as error_message
         from events e
         union all
-        select e.n, 2, e.id, e.event_type, e.published_at, 'matched nothing', null, null, null, null, null, null, null, null, null
+        select e.n, 2, e.id, e.event_type, e.published_at, 'matched nothing', null, null, null, null, null, null,
+               null, null, null
         from events e
         where not exists (select from deliveries d where d.event_log_id = e.id) and e.is_test is not true
         union all
         select d.n, 3, d.event_log_id, d.event_type, webhooks.uuid_v7_time(d.delivery_id),
-               case when d.repeats is not null then 'retried' when d.is_redelivery then 'replayed' when d.is_test then 'tested' else 'queued' end,
+               case when d.repeats is not null then 'retried' when d.is_redelivery then 'replayed'
+                   when d.is_test then 'tested' else 'queued' end,
                d.subscription_id, d.delivery_id, d.repeats, null, null, null, null, null, null
         from deliveries d
         union all
         select d.n, 4, d.event_log_id, d.event_type, a.attempted_at,
-               case when a.delivery_status in ('expired', 'cancelled') then a.delivery_status::text else 'attempted' end,
+               case when a.delivery_status in ('expired', 'cancelled') then a.delivery_status::text
+                   else 'attempted' end,
                d.subscription_id, d.delivery_id, d.repeats, a.delivery_attempt, a.delivery_status::text,
                a.http_status_code, a.duration_us, a.next_retry_at, a.error_message
         from deliveries d
@@ -313,15 +333,16 @@ begin
         ) a
         union all
         -- What is still to come has no time yet.
-        select d.n, 5, d.event_log_id, d.event_type, null, 'outstanding', d.subscription_id, d.delivery_id, d.repeats, q.attempt + 1,
+        select d.n, 5, d.event_log_id, d.event_type, null, 'outstanding', d.subscription_id, d.delivery_id,
+               d.repeats, q.attempt + 1,
                case when q.attempt = 0 then 'pending' else 'retrying' end, null, null, q.next_attempt_at, null
         from deliveries d
         cross join lateral (
             select * from webhooks.delivery_queue q where q.id = d.delivery_id offset 0
         ) q
     )
-    select t.id, t.event_type, t.at, t.what, t.subscription_id, s.name::text, t.delivery_id, t.repeats, t.attempt, t.status,
-           t.http_status_code, t.duration_us, t.next_attempt_at, t.error_message
+    select t.id, t.event_type, t.at, t.what, t.subscription_id, s.name::text, t.delivery_id, t.repeats, t.attempt,
+           t.status, t.http_status_code, t.duration_us, t.next_attempt_at, t.error_message
     from timeline t
     left join webhooks.webhook_subscriptions s on s.id = t.subscription_id
     order by t.n, t.at nulls last, t.step, t.delivery_id, t.attempt;

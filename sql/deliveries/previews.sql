@@ -1,7 +1,8 @@
 -- What a subscription's requests look like, without sending any.
 
 create function webhooks_private.sample_request(
-    event_type text, shown_tenant uuid, payload_format text, payload_template text, payload_content_type text, max_payload_size_kb integer
+    event_type text, shown_tenant uuid, payload_format text, payload_template text, payload_content_type text,
+    max_payload_size_kb integer
 )
 returns table (headers jsonb, body text)
 language sql stable
@@ -12,8 +13,10 @@ begin atomic
     cross join lateral webhooks_private.render_request(
         sample_request.payload_format, sample_request.payload_template, sample_request.payload_content_type,
         sample_request.max_payload_size_kb,
-        '00000000-0000-7000-8000-000000000001', sample_request.shown_tenant, t.name, t.category, coalesce(t.description, t.name), t.version,
-        (extract(epoch from now()) * 1000000)::bigint, t.example::text, t.category, '00000000-0000-7000-8000-000000000002', null,
+        '00000000-0000-7000-8000-000000000001', sample_request.shown_tenant, t.name, t.category,
+        coalesce(t.description, t.name), t.version,
+        (extract(epoch from now()) * 1000000)::bigint, t.example::text, t.category,
+        '00000000-0000-7000-8000-000000000002', null,
         '00000000-0000-7000-8000-000000000003', 'sample-session', 'sample-request', '192.0.2.1') r
     where t.is_current and t.name = sample_request.event_type;
 end;
@@ -39,7 +42,8 @@ begin
                or sample_event_type.subscribed_events ? (split_part(t.name, '.', 1) || '.*')))
     order by t.example = '{}', t.name limit 1;
     if not found then
-        raise exception 'there is no event type % to make an event of', coalesce('"' || sample_event_type.event_type || '"', 'among subscribed_events')
+        raise exception 'there is no event type % to make an event of',
+            coalesce('"' || sample_event_type.event_type || '"', 'among subscribed_events')
             using errcode = 'undefined_object', hint = 'Event types are listed by: select name from '
                                                        'webhooks.event_types;';
     end if;
@@ -63,7 +67,8 @@ declare
     subscription record;
 begin
     select e.* into event from webhooks.event_logs e where e.id = preview_request.event_id;
-    select s.tenant_id, s.payload_format, s.payload_template, s.payload_content_type, s.max_payload_size_kb into subscription
+    select s.tenant_id, s.payload_format, s.payload_template, s.payload_content_type, s.max_payload_size_kb
+        into subscription
     from webhooks.webhook_subscriptions s where s.id = preview_request.subscription_id;
     if subscription_id is not null then
         if not found then
@@ -72,17 +77,20 @@ begin
         if subscription.tenant_id <> event.tenant_id then
             raise exception 'subscription % is another tenant''s than event %', subscription_id, event_id
                 using errcode = 'invalid_parameter_value',
-                      hint = format('The event is of tenant %s; only that tenant''s subscriptions get it.', event.tenant_id);
+                      hint = format('The event is of tenant %s; only that tenant''s subscriptions get it.',
+                                    event.tenant_id);
         end if;
     end if;
     return query
     select r.headers, r.body from webhooks_private.render_request(
-        coalesce(subscription.payload_format, 'envelope'), subscription.payload_template, subscription.payload_content_type,
-        subscription.max_payload_size_kb,
-        event.id, event.tenant_id, event.event_type, event.event_category, event.event_name, event.event_version,
+        coalesce(subscription.payload_format, 'envelope'), subscription.payload_template,
+        subscription.payload_content_type, subscription.max_payload_size_kb, event.id, event.tenant_id,
+        event.event_type, event.event_category, event.event_name, event.event_version,
         -- As claim_deliveries() has it.
-        (extract(epoch from least(greatest(coalesce(event.created_at, event.processed_at, 'epoch'), 'epoch'), '9999-12-31')) * 1000000)::bigint,
-        event.event_data::text, event.resource_type, event.resource_id, event.resource_data::text, event.user_id, event.session_id, event.request_id,
+        (extract(epoch from least(greatest(coalesce(event.created_at, event.processed_at, 'epoch'), 'epoch'),
+                                  '9999-12-31')) * 1000000)::bigint,
+        event.event_data::text, event.resource_type, event.resource_id, event.resource_data::text, event.user_id,
+        event.session_id, event.request_id,
         abbrev(event.source_ip), event.is_test) r;
 end
 $$;
@@ -118,7 +126,8 @@ declare
     sample_type text;
     identity jsonb;
 begin
-    select s.tenant_id, s.webhook_method, s.webhook_url, s.auth_type, s.subscribed_events, s.payload_format, s.payload_template,
+    select s.tenant_id, s.webhook_method, s.webhook_url, s.auth_type, s.subscribed_events, s.payload_format,
+           s.payload_template,
            s.payload_content_type, s.max_payload_size_kb, webhooks_private.redacted_headers(s.id) as own_headers,
            webhooks_private.redacted_auth_config(s.id) as auth_config
     into subscription
@@ -145,15 +154,18 @@ begin
     end if;
     -- What differs from attempt to attempt is named, and so is what is secret.
     identity := jsonb_build_object(
-        'webhook-id', coalesce(preview_payload.event_id, '00000000-0000-7000-8000-000000000001'), 'webhook-timestamp', '...',
+        'webhook-id', coalesce(preview_payload.event_id, '00000000-0000-7000-8000-000000000001'),
+        'webhook-timestamp', '...',
         'x-webhook-delivery-id', '...', 'x-webhook-attempt', '1', 'x-webhook-event-type', request.event_type);
     return query select
         coalesce(subscription.webhook_method, 'POST')::text, subscription.webhook_url,
-        request.headers || coalesce((select jsonb_object_agg(k, '***') from jsonb_object_keys(subscription.own_headers) k), '{}') || identity
+        request.headers || coalesce((select jsonb_object_agg(k, '***')
+                                     from jsonb_object_keys(subscription.own_headers) k), '{}') || identity
             || case when request.is_test then '{"x-webhook-test": "true"}'::jsonb else '{}' end
             || case subscription.auth_type
                 when 'signature' then '{"webhook-signature": "***", "x-webhook-signature": "***"}'
-                when 'api_key' then jsonb_build_object(lower(coalesce(subscription.auth_config ->> 'header', 'authorization')), '***')
+                when 'api_key' then jsonb_build_object(lower(coalesce(subscription.auth_config ->> 'header',
+                                                                      'authorization')), '***')
                 else '{}' end,
         request.body;
 end

@@ -42,12 +42,17 @@ create table webhooks.delivery_queue (
     expires_at timestamptz,
     lane bigint
 ) with (fillfactor = 90, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_insert_scale_factor = 0.1);
-create index delivery_queue_ready on webhooks.delivery_queue (shard, subscription_id, id) where next_attempt_at is null and lane is null;
-create index delivery_queue_ordered on webhooks.delivery_queue (shard, subscription_id, lane, id) where lane is not null;
-create index delivery_queue_scheduled on webhooks.delivery_queue (shard, next_attempt_at) where next_attempt_at is not null;
-create index delivery_queue_waiting on webhooks.delivery_queue (shard, subscription_id) where next_attempt_at is not null and lane is null;
+create index delivery_queue_ready on webhooks.delivery_queue (shard, subscription_id, id)
+    where next_attempt_at is null and lane is null;
+create index delivery_queue_ordered on webhooks.delivery_queue (shard, subscription_id, lane, id)
+    where lane is not null;
+create index delivery_queue_scheduled on webhooks.delivery_queue (shard, next_attempt_at)
+    where next_attempt_at is not null;
+create index delivery_queue_waiting on webhooks.delivery_queue (shard, subscription_id)
+    where next_attempt_at is not null and lane is null;
 -- For expire_deliveries(). Events that don't expire, which are most, have no entry.
-create index delivery_queue_expiring on webhooks.delivery_queue (expires_at) where expires_at is not null;
+create index delivery_queue_expiring on webhooks.delivery_queue (expires_at)
+    where expires_at is not null;
 comment on table webhooks.delivery_queue is
     'Outstanding deliveries only. Inserted by match_events(), removed or rescheduled by record_attempts().';
 comment on column webhooks.delivery_queue.id is 'Delivery id (UUIDv7).';
@@ -79,11 +84,14 @@ begin
     delete from webhooks.delivery_queue q
     where q.shard = webhooks_private.shard_of(old.id) and q.subscription_id = old.id and q.lane is not null;
     delete from webhooks.delivery_queue q
-    where q.shard = webhooks_private.shard_of(old.id) and q.subscription_id = old.id and q.lane is null and q.next_attempt_at is null;
+    where q.shard = webhooks_private.shard_of(old.id) and q.subscription_id = old.id and q.lane is null
+      and q.next_attempt_at is null;
     delete from webhooks.delivery_queue q
-    where q.shard = webhooks_private.shard_of(old.id) and q.subscription_id = old.id and q.lane is null and q.next_attempt_at is not null;
+    where q.shard = webhooks_private.shard_of(old.id) and q.subscription_id = old.id and q.lane is null
+      and q.next_attempt_at is not null;
     delete from webhooks.delivery_queue q
-    where q.shard = webhooks_private.test_shard_of(old.id) and q.subscription_id = old.id and q.lane is null and q.next_attempt_at is null;
+    where q.shard = webhooks_private.test_shard_of(old.id) and q.subscription_id = old.id and q.lane is null
+      and q.next_attempt_at is null;
     return null;
 end
 $$;

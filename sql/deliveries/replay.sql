@@ -2,7 +2,8 @@
 -- rows they are, by own_subscription(), check_tenant() or may_access_tenant().
 
 create function webhooks_private.replayable(
-    tenant_id uuid, since timestamptz, until timestamptz, event_types text[], subscription_id uuid, after uuid, max_events integer
+    tenant_id uuid, since timestamptz, until timestamptz, event_types text[], subscription_id uuid, after uuid,
+    max_events integer
 )
 returns table (n bigint, event_log_id uuid, matched_id uuid, is_outstanding boolean)
 language plpgsql stable
@@ -21,12 +22,14 @@ begin
     with events as materialized (
         select row_number() over (order by webhooks_private.published_at(e.id, e.created_at), e.id) as n, e.*
         from webhooks.event_logs e
-        where e.tenant_id = replayable.tenant_id and e.created_at >= replayable.since and e.created_at < replayable.until
+        where e.tenant_id = replayable.tenant_id and e.created_at >= replayable.since
+          and e.created_at < replayable.until
           and (replayable.event_types is null
                or array[e.event_type::text, split_part(e.event_type, '.', 1) || '.*', '*'] && replayable.event_types)
           and e.expires_at > clock_timestamp() is not false
           and e.is_test is not true and e.id between ids.first_id and ids.last_id
-          and (replayable.after is null or (webhooks_private.published_at(e.id, e.created_at), e.id) > (after_at, replayable.after))
+          and (replayable.after is null
+               or (webhooks_private.published_at(e.id, e.created_at), e.id) > (after_at, replayable.after))
         order by n
         limit replayable.max_events
     )
@@ -42,7 +45,8 @@ begin
               and r.pattern in (e.event_type, split_part(e.event_type, '.', 1) || '.*', '*')
               and (replayable.subscription_id is null or r.subscription_id = replayable.subscription_id)
               and (e.environment is null or r.environment = e.environment)
-              and (r.filters is null or webhooks_private.filter_matches(r.filters, e.event_data::text, e.resource_type, e.resource_id))
+              and (r.filters is null or webhooks_private.filter_matches(r.filters, e.event_data::text,
+                      e.resource_type, e.resource_id))
               and (r.filter_jsonpath is null or webhooks_private.jsonpath_matches(e.event_data, r.filter_jsonpath))
             offset 0
         ) r on true
@@ -50,7 +54,8 @@ begin
         select null, q.event_log_id, q.subscription_id, true
         from webhooks.webhook_subscriptions s
         cross join lateral webhooks_private.outstanding_deliveries(s.id) q
-        where s.tenant_id = replayable.tenant_id and (replayable.subscription_id is null or s.id = replayable.subscription_id)
+        where s.tenant_id = replayable.tenant_id
+          and (replayable.subscription_id is null or s.id = replayable.subscription_id)
     ) p
     group by p.event_log_id, p.subscription_id
     having min(p.n) is not null;
@@ -61,7 +66,8 @@ comment on function webhooks_private.replayable is
     'whether they are outstanding to it; a row without subscription if none would. Part of replay_events().';
 
 create function webhooks.replay_events(
-    tenant_id uuid, since timestamptz, until timestamptz, event_types text[] default null, subscription_id uuid default null,
+    tenant_id uuid, since timestamptz, until timestamptz, event_types text[] default null,
+    subscription_id uuid default null,
     dry_run boolean default false, max_events integer default 10000, after uuid default null
 )
 returns table (events bigint, deliveries bigint, outstanding bigint, resume_after uuid)
@@ -104,14 +110,17 @@ begin
     from unnest(event_types) t (pattern)
     where t.pattern is distinct from '*'
       and not exists (select from webhooks.event_types e
-                      where e.name = t.pattern or t.pattern ~ '^[a-z0-9_]+\.\*$' and starts_with(e.name, left(t.pattern, -1)))
+                      where e.name = t.pattern or t.pattern ~ '^[a-z0-9_]+\.\*$'
+                        and starts_with(e.name, left(t.pattern, -1)))
     limit 1;
     if found then
-        raise exception 'event_types names %, which is no event type', coalesce('"' || left(unknown_type, 200) || '"', 'null')
+        raise exception 'event_types names %, which is no event type',
+            coalesce('"' || left(unknown_type, 200) || '"', 'null')
             using errcode = 'invalid_parameter_value',
                   hint = 'Use names from webhooks.event_types, category wildcards such as document.*, or *.';
     end if;
-    if after is not null and not exists (select from webhooks.event_logs e where e.id = after and e.tenant_id = replay_events.tenant_id) then
+    if after is not null and not exists (select from webhooks.event_logs e where e.id = after
+                                         and e.tenant_id = replay_events.tenant_id) then
         raise exception 'there is no event % to go on after', after
             using errcode = 'undefined_object', hint = 'Give the resume_after that the last call returned.';
     end if;
@@ -127,16 +136,19 @@ begin
            array_agg(r.matched_id order by r.n, r.matched_id) filter (where not r.is_outstanding and not dry_run),
            array_agg(r.event_log_id order by r.n, r.matched_id) filter (where not r.is_outstanding and not dry_run)
     into events, deliveries, outstanding, resume_after, subscription_ids, event_log_ids
-    from webhooks_private.replayable(tenant_id, since, until, event_types, subscription_id, after, case when not dry_run then max_events end) r;
+    from webhooks_private.replayable(tenant_id, since, until, event_types, subscription_id, after,
+                                     case when not dry_run then max_events end) r;
     if dry_run then
         resume_after := null;
     elsif deliveries > 0 then
         select count(*) into deliveries
-        from webhooks_private.redeliver(subscription_ids, event_log_ids, array_fill(null::uuid, array[cardinality(event_log_ids)]));
+        from webhooks_private.redeliver(subscription_ids, event_log_ids,
+                                        array_fill(null::uuid, array[cardinality(event_log_ids)]));
         perform webhooks_private.audit(
             'replayed', case when subscription_id is null then 'tenant' else 'subscription' end,
             coalesce(subscription_id, tenant_id)::text, tenant_id,
-            after => jsonb_build_object('since', since, 'until', until, 'event_types', event_types, 'events', events, 'deliveries', deliveries));
+            after => jsonb_build_object('since', since, 'until', until, 'event_types', event_types, 'events', events,
+                                        'deliveries', deliveries));
     end if;
     return next;
 end

@@ -34,7 +34,8 @@ begin
     queued as (
         insert into webhooks.delivery_queue
             (id, subscription_id, event_log_id, tenant_id, shard, next_attempt_at, expires_at, lane)
-        select d.id, d.subscription_id, d.event_log_id, d.tenant_id, webhooks_private.ring_doorbell(webhooks_private.shard_of(d.subscription_id)),
+        select d.id, d.subscription_id, d.event_log_id, d.tenant_id,
+               webhooks_private.ring_doorbell(webhooks_private.shard_of(d.subscription_id)),
                case when d.deliver_after > now() then d.deliver_after end, d.expires_at,
                case when d.ordering = 'fifo' then webhooks_private.lane_of(d.ordering_key) end
         from numbered d
@@ -79,11 +80,13 @@ declare
     new_id uuid;
     other uuid;
 begin
-    select q.id, q.subscription_id, q.event_log_id, q.tenant_id, q.shard, q.attempt, q.next_attempt_at, true as is_outstanding into old
+    select q.id, q.subscription_id, q.event_log_id, q.tenant_id, q.shard, q.attempt, q.next_attempt_at,
+           true as is_outstanding into old
     from webhooks.delivery_queue q
     where q.id = retry_delivery.delivery_id;
     if not found then
-        select a.delivery_id as id, a.subscription_id, a.event_log_id, a.tenant_id, a.is_test, false as is_outstanding into old
+        select a.delivery_id as id, a.subscription_id, a.event_log_id, a.tenant_id, a.is_test,
+               false as is_outstanding into old
         from webhooks.delivery_attempts a
         where a.delivery_id = retry_delivery.delivery_id
         order by a.delivery_attempt desc limit 1;
@@ -104,7 +107,8 @@ begin
                              'holds it back.';
         end if;
         perform webhooks_private.ring_doorbell(old.shard);
-        perform webhooks_private.audit('retried', 'delivery', old.id::text, old.tenant_id, after => jsonb_build_object('delivery_id', old.id));
+        perform webhooks_private.audit('retried', 'delivery', old.id::text, old.tenant_id,
+                                       after => jsonb_build_object('delivery_id', old.id));
         return old.id;
     end if;
 
@@ -115,19 +119,23 @@ begin
                   hint = format('Make another one: select webhooks.test_subscription(%L);', old.subscription_id);
     end if;
     perform webhooks_private.lock_tenant(old.tenant_id);
-    select q.id into other from webhooks_private.outstanding_deliveries(old.subscription_id) q where q.event_log_id = old.event_log_id limit 1;
+    select q.id into other from webhooks_private.outstanding_deliveries(old.subscription_id) q
+        where q.event_log_id = old.event_log_id limit 1;
     if found then
-        raise exception 'the event of delivery % is outstanding to its subscription already, as delivery %', delivery_id, other
+        raise exception 'the event of delivery % is outstanding to its subscription already, as delivery %',
+            delivery_id, other
             using errcode = 'object_not_in_prerequisite_state', hint = 'Wait for what becomes of that one, or retry '
                                                                        'that one.';
     end if;
     select r.id into new_id
-    from webhooks_private.redeliver(array[old.subscription_id], array[old.event_log_id], array[retry_delivery.delivery_id]) r (id);
+    from webhooks_private.redeliver(array[old.subscription_id], array[old.event_log_id],
+                                    array[retry_delivery.delivery_id]) r (id);
     if not found then
         raise exception 'event % of delivery % has expired or is no longer kept', old.event_log_id, delivery_id
             using errcode = 'object_not_in_prerequisite_state', hint = 'Publish it anew if it still matters.';
     end if;
-    perform webhooks_private.audit('retried', 'delivery', old.id::text, old.tenant_id, after => jsonb_build_object('delivery_id', new_id));
+    perform webhooks_private.audit('retried', 'delivery', old.id::text, old.tenant_id,
+                                   after => jsonb_build_object('delivery_id', new_id));
     return new_id;
 end
 $$;
@@ -152,8 +160,10 @@ declare
     retried bigint;
     -- Deliveries are made before they are attempted, and are not tried for longer than that.
     first_id constant uuid := webhooks.uuid_v7_floor(greatest(
-        least(since, now()) - make_interval(secs => webhooks_private.setting('max_delivery_age_seconds'), days => 1), '1970-01-01 00:00Z'));
-    last_id constant uuid := webhooks.uuid_v7_floor(greatest(least(until, now()), '1970-01-01 00:00Z') + interval '1 day');
+        least(since, now()) - make_interval(secs => webhooks_private.setting('max_delivery_age_seconds'), days => 1),
+        '1970-01-01 00:00Z'));
+    last_id constant uuid := webhooks.uuid_v7_floor(greatest(least(until, now()),
+                                                             '1970-01-01 00:00Z') + interval '1 day');
     first_event uuid;
     last_event uuid;
 begin
@@ -165,13 +175,16 @@ begin
         perform webhooks_private.lock_tenant(subscription.tenant_id);
         perform webhooks_private.check_outstanding(subscription.tenant_id);
     end if;
-    select (array_agg(a.event_log_id order by a.event_log_id))[1], (array_agg(a.event_log_id order by a.event_log_id desc))[1]
+    select (array_agg(a.event_log_id order by a.event_log_id))[1],
+           (array_agg(a.event_log_id order by a.event_log_id desc))[1]
     into first_event, last_event
     from webhooks.delivery_attempts a
     where a.subscription_id = retry_failed.subscription_id and a.tenant_id = subscription.tenant_id
       and a.attempted_at >= retry_failed.since and a.attempted_at < retry_failed.until
-      and a.delivery_status in ('failed', 'expired') and a.is_test is not true and a.delivery_id between first_id and last_id;
-    select array_agg(f.delivery_id order by f.delivery_id), array_agg(f.event_log_id order by f.delivery_id) into failed, events
+      and a.delivery_status in ('failed', 'expired') and a.is_test is not true
+      and a.delivery_id between first_id and last_id;
+    select array_agg(f.delivery_id order by f.delivery_id), array_agg(f.event_log_id order by f.delivery_id)
+        into failed, events
     from (
         select a.delivery_id, a.event_log_id
         from webhooks.delivery_attempts a
@@ -181,12 +194,14 @@ begin
         ) e
         where a.subscription_id = retry_failed.subscription_id and a.tenant_id = subscription.tenant_id
           and a.attempted_at >= retry_failed.since and a.attempted_at < retry_failed.until
-          and a.delivery_status in ('failed', 'expired') and a.is_test is not true and a.delivery_id between first_id and last_id
+          and a.delivery_status in ('failed', 'expired') and a.is_test is not true
+          and a.delivery_id between first_id and last_id
           and e.expires_at > clock_timestamp() is not false
           -- What was made again since has another delivery to tell how it went.
           and not exists (
               select from webhooks.redeliveries r
-              where r.event_log_id = a.event_log_id and r.subscription_id = a.subscription_id and r.delivery_id > a.delivery_id
+              where r.event_log_id = a.event_log_id and r.subscription_id = a.subscription_id
+                and r.delivery_id > a.delivery_id
                 and r.delivery_id > first_id)
         order by a.delivery_id
         limit case when not retry_failed.dry_run then retry_failed.max_deliveries end
@@ -195,7 +210,8 @@ begin
         return coalesce(cardinality(failed), 0);
     end if;
     select count(*) into retried
-    from webhooks_private.redeliver(array_fill(retry_failed.subscription_id, array[coalesce(cardinality(failed), 0)]), events, failed);
+    from webhooks_private.redeliver(array_fill(retry_failed.subscription_id,
+                                               array[coalesce(cardinality(failed), 0)]), events, failed);
     if retried > 0 then
         perform webhooks_private.audit('retried', 'subscription', subscription.id::text, subscription.tenant_id,
                                after => jsonb_build_object('since', since, 'until', until, 'deliveries', retried));

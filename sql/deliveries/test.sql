@@ -14,10 +14,12 @@ begin
     perform webhooks_private.check_adopted();
     subscription := webhooks_private.own_subscription(subscription_id);
     sample_type := webhooks_private.sample_event_type(subscription.subscribed_events, event_type);
-    if webhooks_private.needs_verification(subscription.endpoint_verification, webhooks_private.text_setting('endpoint_verification'))
+    if webhooks_private.needs_verification(subscription.endpoint_verification,
+                                           webhooks_private.text_setting('endpoint_verification'))
         and not exists (
             select from webhooks_private.subscription_verifications v
-            where v.subscription_id = subscription.id and v.webhook_url = subscription.webhook_url and v.state = 'verified'
+            where v.subscription_id = subscription.id and v.webhook_url = subscription.webhook_url
+              and v.state = 'verified'
               and v.origin = webhooks_private.text_setting('verification_origin')) then
         raise exception 'the receiver of subscription % has not agreed to deliveries yet', subscription.id
             using errcode = 'object_not_in_prerequisite_state',
@@ -25,10 +27,11 @@ begin
                          'webhooks.verify_subscription() asks it once more, while the subscription is enabled.';
     end if;
     insert into webhooks.event_logs (
-        id, tenant_id, event_type, event_category, event_name, event_version, event_data, resource_type, resource_id, environment,
-        expires_at, is_test
+        id, tenant_id, event_type, event_category, event_name, event_version, event_data, resource_type, resource_id,
+        environment, expires_at, is_test
     )
-    select event_id, subscription.tenant_id, t.name, t.category, left('Test: ' || coalesce(t.description, t.name), 100), t.version, t.example,
+    select event_id, subscription.tenant_id, t.name, t.category,
+           left('Test: ' || coalesce(t.description, t.name), 100), t.version, t.example,
            t.category, '00000000-0000-7000-8000-000000000002', subscription.environment, expiry, true
     from webhooks.event_type_catalogue t
     where t.is_current and t.name = sample_type;

@@ -1,7 +1,7 @@
 create function webhooks.wait_for_delivery(delivery_id uuid, timeout interval default '30 seconds')
 returns table (
-    is_final boolean, status text, attempts integer, http_status_code integer, response_headers jsonb, response_body text,
-    error_message text, duration_us bigint, next_retry_at timestamptz
+    is_final boolean, status text, attempts integer, http_status_code integer, response_headers jsonb,
+    response_body text, error_message text, duration_us bigint, next_retry_at timestamptz
 )
 -- Volatile: each of its statements sees what has been committed meanwhile.
 language plpgsql volatile
@@ -22,7 +22,8 @@ begin
                          'again to wait for longer.';
     end if;
     if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
-        raise exception 'wait_for_delivery() would wait in vain in a % transaction', upper(current_setting('transaction_isolation'))
+        raise exception 'wait_for_delivery() would wait in vain in a % transaction',
+            upper(current_setting('transaction_isolation'))
             using errcode = 'invalid_transaction_state',
                   hint = 'Such a transaction does not see what others commit after it began. Call it in a READ '
                          'COMMITTED one, or outside of a transaction block.';
@@ -33,9 +34,11 @@ begin
     end if;
     give_up_at := clock_timestamp() + wait_for_delivery.timeout;
     if exists (
-        select from webhooks.delivery_queue q where q.id = wait_for_delivery.delivery_id and webhooks_private.is_current_transaction(q.xmin)
+        select from webhooks.delivery_queue q where q.id = wait_for_delivery.delivery_id
+            and webhooks_private.is_current_transaction(q.xmin)
     ) then
-        raise exception 'delivery % was queued by this very transaction, so that nobody else can see it yet', wait_for_delivery.delivery_id
+        raise exception 'delivery % was queued by this very transaction, so that nobody else can see it yet',
+            wait_for_delivery.delivery_id
             using errcode = 'invalid_transaction_state',
                   hint = 'Commit first, and wait in a statement of its own. In psql: select '
                          'webhooks.test_subscription(...) as delivery \gset, and then select * from '
@@ -55,7 +58,8 @@ begin
     end loop;
     return query select
         delivery.is_final, delivery.delivery_status::text,
-        delivery.delivery_attempt - case when delivery.delivery_status in ('pending', 'expired', 'cancelled') then 1 else 0 end,
+        delivery.delivery_attempt - case when delivery.delivery_status in ('pending', 'expired', 'cancelled') then 1
+            else 0 end,
         delivery.http_status_code, delivery.response_headers, delivery.response_body, delivery.error_message,
         delivery.duration_us, delivery.next_retry_at;
 end

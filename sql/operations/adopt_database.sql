@@ -71,7 +71,8 @@ begin
                       select format('Its deliveries belong to database "%s" (oid %s) of the server with system '
                                     'identifier %s.',
                                     b.database_name, b.database_oid, b.system_identifier)
-                      from webhooks_private.database_bindings b where b.system_identifier <> 0 order by b.bound_at desc limit 1),
+                      from webhooks_private.database_bindings b where b.system_identifier <> 0
+                          order by b.bound_at desc limit 1),
                       'Its deliveries belong to no database in particular.'),
                   hint = 'As its owner, cancel what is outstanding: select webhooks.adopt_database(outstanding => '
                          '''cancel''); '
@@ -93,7 +94,8 @@ as $$
 begin
     -- A template's row is alone. Of two, one came from elsewhere: subscriptions may be about to follow it.
     if not webhooks.is_adopted() and (select count(*) = 1 from webhooks_private.database_bindings)
-        and not exists (select from webhooks.webhook_subscriptions) and not exists (select from webhooks.delivery_queue) then
+        and not exists (select from webhooks.webhook_subscriptions)
+        and not exists (select from webhooks.delivery_queue) then
         lock table webhooks_private.database_bindings in share row exclusive mode;
         perform webhooks_private.bind_database();
     end if;
@@ -114,8 +116,10 @@ begin atomic
     ),
     logged as (
         insert into webhooks.delivery_attempts
-            (delivery_id, delivery_attempt, attempted_at, subscription_id, event_log_id, tenant_id, delivery_status, error_message, is_test)
-        select g.id, g.attempt + 1, clock_timestamp(), g.subscription_id, g.event_log_id, g.tenant_id, 'cancelled', cancel_all_outstanding.reason,
+            (delivery_id, delivery_attempt, attempted_at, subscription_id, event_log_id, tenant_id, delivery_status,
+             error_message, is_test)
+        select g.id, g.attempt + 1, clock_timestamp(), g.subscription_id, g.event_log_id, g.tenant_id, 'cancelled',
+               cancel_all_outstanding.reason,
                case when g.shard >= webhooks_private.shard_count() then true end
         from gone g
         on conflict do nothing
@@ -151,7 +155,8 @@ begin
                          'from the original, call webhooks.release_database() first.';
     end if;
     select jsonb_agg(jsonb_build_object(
-               'system_identifier', b.system_identifier::text, 'database_oid', b.database_oid::bigint, 'database_name', b.database_name))
+               'system_identifier', b.system_identifier::text, 'database_oid', b.database_oid::bigint,
+               'database_name', b.database_name))
     into former
     from webhooks_private.database_bindings b;
     if outstanding = 'cancel' then
@@ -199,7 +204,8 @@ begin
         get diagnostics callers = pg_context;
         if callers !~ '\mwebhooks_private"?\."?insert_subscription"?\(' then
             insert into webhooks_private.database_bindings (system_identifier, database_oid) values (0, 0);
-            raise warning 'subscriptions are restored: nothing is delivered from database "%" until it is adopted', current_database()
+            raise warning 'subscriptions are restored: nothing is delivered from database "%" until it is adopted',
+                current_database()
                 using hint = 'The role owns the extension, and check_function_bodies is off as in a restore. If this '
                              'is none: select webhooks.adopt_database(outstanding => ''keep'');';
         end if;

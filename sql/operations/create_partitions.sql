@@ -53,11 +53,13 @@ as $$
 declare
     found_rows bigint;
 begin
-    execute format('select count(*) from (select from %s limit %s) r', webhooks_private.rows_in_default(parent, partition), move_rows + 1)
+    execute format('select count(*) from (select from %s limit %s) r',
+                   webhooks_private.rows_in_default(parent, partition), move_rows + 1)
     into found_rows;
     if found_rows > move_rows then
         raise warning 'partition % is not made: more than % rows of it lie in %_default', partition, move_rows, parent
-            using hint = format('Move them at a quiet time: select webhooks.create_partitions(move_rows => %s);', 10 * greatest(move_rows, 100000));
+            using hint = format('Move them at a quiet time: select webhooks.create_partitions(move_rows => %s);',
+                                10 * greatest(move_rows, 100000));
     end if;
     return found_rows > move_rows;
 end
@@ -72,7 +74,8 @@ set search_path = pg_catalog, pg_temp
 begin atomic
     -- Days that follow each other are one range: for each partition the server looks at all of them.
     select string_agg(concat_ws(' or ', case when r.lower_id is not null then format('%I < %L', t.key, r.lower_id) end,
-                                        case when r.upper_id is not null then format('%I >= %L', t.key, r.upper_id) end), ') and (')
+                                        case when r.upper_id is not null
+                                            then format('%I >= %L', t.key, r.upper_id) end), ') and (')
     from (
         select (array_agg(b.lower_id order by b.lower_id nulls first))[1] as lower_id,
                (array_agg(b.upper_id order by b.upper_id desc nulls first))[1] as upper_id
@@ -103,18 +106,21 @@ declare
 begin
     select obj_description(c.oid, 'pg_constraint') into prepared
     from pg_constraint c
-    where c.conrelid = ('webhooks_private.' || parent || '_default')::regclass and c.conname = 'no_row_of_new_partitions';
+    where c.conrelid = ('webhooks_private.' || parent || '_default')::regclass
+      and c.conname = 'no_row_of_new_partitions';
     if prepared = wanted then
         return true;
     end if;
     -- Days have gone by, or nothing is to be made any more.
     if found then
-        execute format('alter table webhooks_private.%I drop constraint no_row_of_new_partitions', parent || '_default');
+        execute format('alter table webhooks_private.%I drop constraint no_row_of_new_partitions',
+                       parent || '_default');
     end if;
     if wanted <> '' then
         execute format('alter table webhooks_private.%I add constraint no_row_of_new_partitions check ((%s)) not valid',
                        parent || '_default', webhooks_private.default_check(parent, partitions));
-        execute format('comment on constraint no_row_of_new_partitions on webhooks_private.%I is %L', parent || '_default', wanted);
+        execute format('comment on constraint no_row_of_new_partitions on webhooks_private.%I is %L',
+                       parent || '_default', wanted);
         raise notice 'partitions of % are attached by the next call: % is large', parent, parent || '_default'
             using hint = 'Call it again soon: select webhooks.maintain(); a sidecar does so at once.';
     end if;
@@ -152,7 +158,8 @@ language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-    execute format('create table webhooks_private.%I (like webhooks_private.%I including all)', partition, parent || '_template');
+    execute format('create table webhooks_private.%I (like webhooks_private.%I including all)', partition,
+                   parent || '_template');
     -- Read through the parent it is the parent's policies that count; read by itself, with a grant by mistake: nothing.
     execute format('alter table webhooks_private.%I enable row level security', partition);
     if partition in ('event_logs_past', 'event_logs_future') then
@@ -184,7 +191,8 @@ declare
     default_table constant text := parent || '_default';
     is_prepared constant boolean := exists (
         select from pg_constraint c
-        where c.conrelid = ('webhooks_private.' || parent || '_default')::regclass and c.conname = 'no_row_of_new_partitions');
+        where c.conrelid = ('webhooks_private.' || parent || '_default')::regclass
+          and c.conname = 'no_row_of_new_partitions');
     -- Of an empty table there is nothing to scan.
     is_empty constant boolean := pg_relation_size(('webhooks_private.' || parent || '_default')::regclass) = 0;
 begin
@@ -196,8 +204,10 @@ begin
     end if;
     foreach partition in array partitions loop
         ids := webhooks_private.partition_range(parent, partition);
-        execute format('alter table webhooks.%I attach partition webhooks_private.%I for values from (%s) to (%s)', parent, partition,
-                       coalesce(quote_literal(ids.lower_id), 'minvalue'), coalesce(quote_literal(ids.upper_id), 'maxvalue'));
+        execute format('alter table webhooks.%I attach partition webhooks_private.%I for values from (%s) to (%s)',
+                       parent, partition,
+                       coalesce(quote_literal(ids.lower_id), 'minvalue'),
+                       coalesce(quote_literal(ids.upper_id), 'maxvalue'));
     end loop;
     if is_prepared or not is_empty then
         execute format('alter table webhooks_private.%I drop constraint no_row_of_new_partitions', default_table);
@@ -224,7 +234,8 @@ declare
 begin
     if is_large then
         if now_partition = any (partitions) then
-            raise warning 'partition % is not made until its time is over: % is large and rows of today are in it', now_partition, default_table
+            raise warning 'partition % is not made until its time is over: % is large and rows of today are in it',
+                now_partition, default_table
                 using hint = 'maintain() moves them then. The coming days get their partitions now.';
         end if;
         -- Not those whose rows are being written, or may be before the next call: until then default would refuse them.
@@ -237,13 +248,15 @@ begin
     if pg_relation_size(default_table) > 0 then
         partitions := array(
             select p.partition from unnest(partitions) p (partition)
-            where not webhooks_private.has_too_many_rows(make_partitions.parent, p.partition, make_partitions.move_rows));
+            where not webhooks_private.has_too_many_rows(make_partitions.parent, p.partition,
+                                                         make_partitions.move_rows));
     end if;
     -- Where default is being written to, locks must be short.
     if is_large or now_partition = any (partitions) then
         partitions := partitions[: 24];
     end if;
-    if not webhooks_private.prepare_default(parent, case when is_large then partitions else '{}' end) and is_large or partitions = '{}' then
+    if not webhooks_private.prepare_default(parent, case when is_large then partitions else '{}' end) and is_large
+        or partitions = '{}' then
         return 0;
     end if;
     foreach partition in array partitions loop
@@ -297,7 +310,9 @@ begin
     foreach parent in array array['audit_log', 'redeliveries', 'delivery_attempts', 'event_logs'] loop
         begin
             made := made + webhooks_private.make_partitions(
-                parent, array(select m.partition from webhooks_private.missing_partitions(parent, days::integer) m (partition)), move_rows);
+                parent, array(select m.partition
+                              from webhooks_private.missing_partitions(parent, days::integer) m (partition)),
+                              move_rows);
         -- Default got another row of a new partition just then.
         exception when lock_not_available or check_violation or deadlock_detected or insufficient_privilege then
             raise warning 'partitions of % can''t be made now: %', parent, sqlerrm

@@ -32,7 +32,8 @@ begin
               (select s.timeout_seconds from webhooks.webhook_subscriptions s where s.id = q.subscription_id), 30))
         order by q.expires_at limit expire_deliveries.max_deliveries
         for update of q skip locked);
-    select array_agg(o.id), (array_agg(o.event_log_id order by o.event_log_id))[1], (array_agg(o.event_log_id order by o.event_log_id desc))[1]
+    select array_agg(o.id), (array_agg(o.event_log_id order by o.event_log_id))[1],
+           (array_agg(o.event_log_id order by o.event_log_id desc))[1]
     into old_ids, first_event, last_event
     from (
         select q.id, q.event_log_id from webhooks.delivery_queue q
@@ -57,7 +58,8 @@ begin
     ),
     logged as (
         insert into webhooks.delivery_attempts
-            (delivery_id, delivery_attempt, attempted_at, subscription_id, event_log_id, tenant_id, delivery_status, error_message, failure, is_test)
+            (delivery_id, delivery_attempt, attempted_at, subscription_id, event_log_id, tenant_id, delivery_status,
+             error_message, failure, is_test)
         select g.id, g.attempt + 1, clock_timestamp(), g.subscription_id, g.event_log_id, g.tenant_id, 'expired',
                m.error_message, webhooks_private.failure_kind(m.error_message),
                case when g.shard >= webhooks_private.shard_count() then true end
@@ -67,7 +69,8 @@ begin
     ),
     -- What waited behind them in their lanes may go.
     rung as (
-        select webhooks_private.ring_doorbell(l.shard) from (select distinct g.shard from gone g where g.lane is not null) l
+        select webhooks_private.ring_doorbell(l.shard)
+            from (select distinct g.shard from gone g where g.lane is not null) l
     )
     select count(*) + 0 * (select count(*) from rung) into expired from gone;
     return expired;

@@ -8,7 +8,8 @@ do $partitions$
 declare
     partition regclass;
 begin
-    if (select bool_and(s.source = 'session') from pg_settings s where s.name in ('xmloption', 'standard_conforming_strings')) then
+    if (select bool_and(s.source = 'session') from pg_settings s
+        where s.name in ('xmloption', 'standard_conforming_strings')) then
         return;
     end if;
     perform webhooks.create_partitions();

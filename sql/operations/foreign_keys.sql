@@ -90,7 +90,8 @@ as $$
 begin
     if target is null then
         raise exception 'no table of % given', kind
-            using errcode = 'null_value_not_allowed', hint = format('To end the link, call webhooks.unlink_%s().', kind);
+            using errcode = 'null_value_not_allowed',
+            hint = format('To end the link, call webhooks.unlink_%s().', kind);
     end if;
     execute format('select webhooks.unlink_%s()', kind);
     insert into webhooks_private.linked_tables

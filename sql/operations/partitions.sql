@@ -57,13 +57,15 @@ begin atomic
         end,
         case partition_range.partition
             when 'event_logs_past' then webhooks.uuid_v7_floor(
-                coalesce(webhooks_private.first_partition_day('event_logs'), (now() at time zone 'UTC')::date)::timestamp at time zone 'UTC')
+                coalesce(webhooks_private.first_partition_day('event_logs'),
+                         (now() at time zone 'UTC')::date)::timestamp at time zone 'UTC')
             when 'event_logs_future' then null
             else webhooks.uuid_v7_floor((d.first_day + ('1 ' || t.span)::interval) at time zone 'UTC')
         end
     from webhooks_private.partitioned_tables() t
     cross join lateral (
-        select case when partition_range.partition ~ '_[0-9]{8}$' then right(partition_range.partition, 8)::date::timestamp end as first_day
+        select case when partition_range.partition ~ '_[0-9]{8}$'
+            then right(partition_range.partition, 8)::date::timestamp end as first_day
     ) d
     where t.parent = partition_range.parent;
 end;
@@ -140,9 +142,12 @@ language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-    if substr(new.id::text, 15, 1) = '7' and new.id >= webhooks.uuid_v7_floor(now() + interval '1 day') and not webhooks_private.is_restoring() then
+    if substr(new.id::text, 15, 1) = '7' and new.id >= webhooks.uuid_v7_floor(now() + interval '1 day')
+        and not webhooks_private.is_restoring() then
         raise exception 'event id % is a UUIDv7 of %, more than a day ahead', new.id,
-                        case when new.id < webhooks_private.future_ids() then to_char(webhooks.uuid_v7_time(new.id) at time zone 'UTC', 'YYYY-MM-DD') else '2050 or later' end
+                        case when new.id < webhooks_private.future_ids()
+                            then to_char(webhooks.uuid_v7_time(new.id) at time zone 'UTC', 'YYYY-MM-DD')
+                                else '2050 or later' end
             using errcode = 'check_violation', schema = 'webhooks', table = 'event_logs', column = 'id',
                   hint = 'A UUIDv7 tells when it was made: check the clock of whoever made it, or leave the id out. '
                          'Ids of the past and of other versions are accepted.';
@@ -151,7 +156,8 @@ begin
     if exists (
         select from pg_constraint c
         where c.conrelid = tg_relid and c.conname = 'no_row_of_new_partitions'
-          and strpos(obj_description(c.oid, 'pg_constraint'), 'event_logs_' || to_char(webhooks.uuid_v7_time(new.id) at time zone 'UTC', 'YYYYMMDD')) > 0
+          and strpos(obj_description(c.oid, 'pg_constraint'), 'event_logs_'
+                     || to_char(webhooks.uuid_v7_time(new.id) at time zone 'UTC', 'YYYYMMDD')) > 0
     ) then
         raise exception 'the partition for event id % is being made', new.id
             using errcode = 'serialization_failure',

@@ -16,8 +16,9 @@ comment on function webhooks_private.is_json is
     'Whether a text is a JSON object or array, and so probably event_data that was given in the wrong place.';
 
 create function webhooks_private.check_arguments(
-    tenant_id uuid, event_type text, event_name text, event_data jsonb, resource_type text, session_id text, request_id text,
-    event_version text, environment text, idempotency_key text, ordering_key text, deliver_after timestamptz, expires_at timestamptz
+    tenant_id uuid, event_type text, event_name text, event_data jsonb, resource_type text, session_id text,
+    request_id text, event_version text, environment text, idempotency_key text, ordering_key text,
+    deliver_after timestamptz, expires_at timestamptz
 )
 returns boolean
 language plpgsql volatile
@@ -37,16 +38,19 @@ begin
          'Write event_data => ... for the data: by position it comes after event_category and event_name.'),
         (webhooks_private.is_json(resource_type), 'resource_type', 'is JSON', 'invalid_parameter_value',
          'Write event_data => ... for the data: by position it comes before resource_type.'),
-        (resource_type ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$', 'resource_type', 'is a UUID', 'invalid_parameter_value',
+        (resource_type ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$', 'resource_type', 'is a UUID',
+         'invalid_parameter_value',
          'Write resource_id => ... for the id, and resource_type => ... for what it is the id of.'),
         -- Also of white space that no locale has as such, and of marks that don't show.
-        (idempotency_key ~ '^[\s\u0085\u00a0\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u2064\u3000\ufeff]*$', 'idempotency_key', 'is blank', 'invalid_parameter_value',
+        (idempotency_key ~ '^[\s\u0085\u00a0\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u2064\u3000\ufeff]*$',
+         'idempotency_key', 'is blank', 'invalid_parameter_value',
          'Give a key that is this event''s alone, or null for none.')
     ) v (found, parameter, problem, code, hint)
     where v.found
     limit 1;
     if not found then
-        select t.parameter, format('is too long: %s characters', length(t.value)) as problem, 'string_data_right_truncation' as code,
+        select t.parameter, format('is too long: %s characters', length(t.value)) as problem,
+               'string_data_right_truncation' as code,
                format('It takes at most %s characters%s.', t.longest,
                       case when t.parameter like '%\_key' then '; give a hash of a longer key' end) as hint
         into wrong
@@ -60,13 +64,15 @@ begin
     end if;
     if found then
         raise exception '% %', wrong.parameter, wrong.problem
-            using errcode = wrong.code, schema = 'webhooks', table = 'event_logs', column = wrong.parameter, hint = wrong.hint;
+            using errcode = wrong.code, schema = 'webhooks', table = 'event_logs', column = wrong.parameter,
+            hint = wrong.hint;
     end if;
     if environment not in ('dev', 'staging', 'production')
         or least(deliver_after, expires_at) < timestamptz '1970-01-01 00:00Z'
         or deliver_after >= timestamptz '10000-01-01 00:00Z' or expires_at <= deliver_after
     then
-        perform webhooks_private.raise_invalid_event(event_type, '', null, environment, null, null, deliver_after, expires_at, null, null);
+        perform webhooks_private.raise_invalid_event(event_type, '', null, environment, null, null, deliver_after,
+                                                     expires_at, null, null);
     end if;
     return true;
 end
@@ -89,7 +95,8 @@ begin
     elsif event_category <> known.category then
         raise exception 'event_category is %', case when event_category ~ '^[a-z0-9_]{1,50}$'
                 then format('"%s", not that of %s', event_category, known.name) else 'no category' end
-            using errcode = 'invalid_parameter_value', schema = 'webhooks', table = 'event_logs', column = 'event_category',
+            using errcode = 'invalid_parameter_value', schema = 'webhooks', table = 'event_logs',
+            column = 'event_category',
                   hint = format('The category of %s is "%s". Leave event_category out, and write event_data => ... '
                                 'for the data: by position it is the fifth argument.',
                                 known.name, known.category);

@@ -15,8 +15,8 @@ comment on column webhooks_private.idempotency_keys.created_at is 'Time of the f
 select pg_catalog.pg_extension_config_dump('webhooks_private.idempotency_keys', '');
 
 create function webhooks_private.is_same_event(
-    event_id uuid, event_type text, event_name text, event_data jsonb, resource_type text, resource_id uuid, event_version text,
-    environment text, ordering_key text
+    event_id uuid, event_type text, event_name text, event_data jsonb, resource_type text, resource_id uuid,
+    event_version text, environment text, ordering_key text
 )
 returns boolean
 language plpgsql stable
@@ -33,7 +33,8 @@ begin
            -- What was the current version then need not be it now.
            and coalesce(e.event_version = is_same_event.event_version, true)
            and (e.resource_type, e.resource_id, e.environment, e.ordering_key) is not distinct from
-               (is_same_event.resource_type, is_same_event.resource_id, is_same_event.environment, is_same_event.ordering_key)
+               (is_same_event.resource_type, is_same_event.resource_id, is_same_event.environment,
+                is_same_event.ordering_key)
         from webhooks.event_logs e
         where e.id = is_same_event.event_id
     );
@@ -44,8 +45,8 @@ comment on function webhooks_private.is_same_event is
     'Part of publish_event().';
 
 create function webhooks_private.claim_idempotency_key(
-    tenant_id uuid, idempotency_key text, event_id uuid, event_type text, event_name text, event_data jsonb, resource_type text,
-    resource_id uuid, event_version text, environment text, ordering_key text
+    tenant_id uuid, idempotency_key text, event_id uuid, event_type text, event_name text, event_data jsonb,
+    resource_type text, resource_id uuid, event_version text, environment text, ordering_key text
 )
 returns uuid
 language plpgsql volatile
@@ -68,25 +69,29 @@ begin
         end if;
         select k.event_id into first_id
         from webhooks_private.idempotency_keys k
-        where k.tenant_id = claim_idempotency_key.tenant_id and k.idempotency_key = claim_idempotency_key.idempotency_key;
+        where k.tenant_id = claim_idempotency_key.tenant_id
+          and k.idempotency_key = claim_idempotency_key.idempotency_key;
         -- Otherwise maintain() has forgotten the key between the two statements.
         if found then
             same := webhooks_private.is_same_event(
-                first_id, claim_idempotency_key.event_type, claim_idempotency_key.event_name, claim_idempotency_key.event_data,
-                claim_idempotency_key.resource_type, claim_idempotency_key.resource_id, claim_idempotency_key.event_version,
+                first_id, claim_idempotency_key.event_type, claim_idempotency_key.event_name,
+                claim_idempotency_key.event_data, claim_idempotency_key.resource_type,
+                claim_idempotency_key.resource_id, claim_idempotency_key.event_version,
                 claim_idempotency_key.environment, claim_idempotency_key.ordering_key);
             if same then
                 return first_id;
             elsif not same then
                 raise exception 'idempotency_key is that of another event, %', first_id
-                    using errcode = 'unique_violation', schema = 'webhooks_private', table = 'idempotency_keys', column = 'idempotency_key',
+                    using errcode = 'unique_violation', schema = 'webhooks_private', table = 'idempotency_keys',
+                    column = 'idempotency_key',
                           hint = 'The same key again must come with the same event: type, name, version, data, '
                                  'resource, environment and ordering_key. Use a new key for another event.';
             end if;
             -- Its event was dropped with its partition, or deleted: the key is free.
             update webhooks_private.idempotency_keys k
             set event_id = claim_idempotency_key.event_id, created_at = now()
-            where k.tenant_id = claim_idempotency_key.tenant_id and k.idempotency_key = claim_idempotency_key.idempotency_key
+            where k.tenant_id = claim_idempotency_key.tenant_id
+              and k.idempotency_key = claim_idempotency_key.idempotency_key
               and k.event_id = first_id;
             if found then
                 return null;

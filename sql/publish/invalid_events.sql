@@ -24,8 +24,9 @@ $$;
 comment on function webhooks_private.raise_unknown_event_type is 'Raises the error for an unknown event type.';
 
 create function webhooks_private.raise_invalid_event(
-    event_type text, category text, event_category text, environment text, created_at timestamptz, processed_at timestamptz,
-    deliver_after timestamptz, expires_at timestamptz, idempotency_key text, ordering_key text
+    event_type text, category text, event_category text, environment text, created_at timestamptz,
+    processed_at timestamptz, deliver_after timestamptz, expires_at timestamptz, idempotency_key text,
+    ordering_key text
 )
 returns void
 language plpgsql volatile
@@ -47,15 +48,21 @@ begin
     end if;
     select v.* into invalid
     from (values
-        ('environment', coalesce(substring(environment from '^\w{1,50}$'), 'not one of them'), environment in ('dev', 'staging', 'production'), 'dev, staging, production, or null for all'),
-        ('idempotency_key', length(idempotency_key) || ' characters', length(idempotency_key) <= 255, 'at most 255 characters'),
+        ('environment', coalesce(substring(environment from '^\w{1,50}$'), 'not one of them'),
+         environment in ('dev', 'staging', 'production'), 'dev, staging, production, or null for all'),
+        ('idempotency_key', length(idempotency_key) || ' characters', length(idempotency_key) <= 255,
+         'at most 255 characters'),
         ('ordering_key', length(ordering_key) || ' characters', length(ordering_key) <= 255, 'at most 255 characters'),
         -- Times that a payload can show and a sidecar can count with. Only expires_at may be infinity: never.
-        ('created_at', created_at::text, created_at >= epoch and created_at < timestamptz '10000-01-01 00:00Z', 'a time from 1970 to 9999'),
-        ('processed_at', processed_at::text, processed_at >= epoch and processed_at < timestamptz '10000-01-01 00:00Z', 'a time from 1970 to 9999'),
-        ('deliver_after', deliver_after::text, deliver_after >= epoch and deliver_after < timestamptz '10000-01-01 00:00Z', 'a time from 1970 to 9999'),
+        ('created_at', created_at::text, created_at >= epoch and created_at < timestamptz '10000-01-01 00:00Z',
+         'a time from 1970 to 9999'),
+        ('processed_at', processed_at::text, processed_at >= epoch
+         and processed_at < timestamptz '10000-01-01 00:00Z', 'a time from 1970 to 9999'),
+        ('deliver_after', deliver_after::text, deliver_after >= epoch
+         and deliver_after < timestamptz '10000-01-01 00:00Z', 'a time from 1970 to 9999'),
         ('expires_at', expires_at::text, expires_at >= epoch, 'a time from 1970 on'),
-        ('expires_at', expires_at::text, expires_at > deliver_after, format('a time after deliver_after, %s', deliver_after))
+        ('expires_at', expires_at::text, expires_at > deliver_after,
+         format('a time after deliver_after, %s', deliver_after))
     ) v (setting, found, valid, takes)
     where not v.valid;
     raise exception 'invalid %: %', invalid.setting, invalid.found

@@ -31,10 +31,12 @@ begin
             cross join lateral (
                 -- One query for each index, as in outstanding_deliveries().
                 select from webhooks.delivery_queue q
-                where q.shard = webhooks_private.shard_of(s.id) and q.subscription_id = s.id and q.lane is null and q.next_attempt_at is null
+                where q.shard = webhooks_private.shard_of(s.id) and q.subscription_id = s.id and q.lane is null
+                  and q.next_attempt_at is null
                 union all
                 select from webhooks.delivery_queue q
-                where q.shard = webhooks_private.shard_of(s.id) and q.subscription_id = s.id and q.lane is null and q.next_attempt_at is not null
+                where q.shard = webhooks_private.shard_of(s.id) and q.subscription_id = s.id and q.lane is null
+                  and q.next_attempt_at is not null
                 union all
                 select from webhooks.delivery_queue q
                 where q.shard = webhooks_private.shard_of(s.id) and q.subscription_id = s.id and q.lane is not null
@@ -107,7 +109,8 @@ begin
             begun := clock_timestamp();
             outstanding := webhooks_private.count_outstanding(tenant_id, max_outstanding);
             perform webhooks_private.meter_outstanding(
-                tenant_id, outstanding, max_outstanding, (extract(epoch from clock_timestamp() - begun) * 1000000)::bigint);
+                tenant_id, outstanding, max_outstanding,
+                (extract(epoch from clock_timestamp() - begun) * 1000000)::bigint);
             if outstanding >= max_outstanding then
                 perform webhooks_private.undo_metering();
                 perform webhooks_private.raise_too_many_outstanding(tenant_id, max_outstanding);
@@ -117,7 +120,8 @@ begin
             perform webhooks_private.raise_too_many_outstanding(tenant_id, max_outstanding);
         elsif events > per_minute then
             perform webhooks_private.undo_metering();
-            raise exception '% events at once are more than the limit of tenant %, % per minute', events, tenant_id, per_minute
+            raise exception '% events at once are more than the limit of tenant %, % per minute', events, tenant_id,
+                per_minute
                 using errcode = 'configuration_limit_exceeded',
                       hint = format('Publish fewer in a statement, or have an operator raise the limit: select '
                                     'webhooks.set_tenant_limits(%L, max_events_per_minute => ...);', tenant_id);
@@ -127,7 +131,10 @@ begin
                 using errcode = 'configuration_limit_exceeded',
                       hint = format('%s more can be published in about %s s. Or have an operator raise the limit: '
                                     'select webhooks.set_tenant_limits(%L, max_events_per_minute => ...);',
-                                    events, greatest(ceil((webhooks_private.metered_events(tenant_id, per_minute) + events - per_minute) * 60.0 / per_minute), 1), tenant_id);
+                                    events,
+                                    greatest(ceil((webhooks_private.metered_events(tenant_id, per_minute)
+                                                   + events - per_minute) * 60.0 / per_minute), 1),
+                                    tenant_id);
         end if;
         answer := webhooks_private.meter_events(tenant_id, events, per_minute, max_outstanding);
         exit when answer is null;

@@ -15,8 +15,8 @@ begin
 -- "silent" does not silence all: a regular expression, a datetime template or a date out of range may still fail, and
 -- so may what evaluates them, for lack of memory or stack. Whatever a subscriber's path brings about, the publisher
 -- goes on.
-exception when data_exception or syntax_error_or_access_rule_violation or feature_not_supported or program_limit_exceeded
-               or insufficient_resources or internal_error then
+exception when data_exception or syntax_error_or_access_rule_violation or feature_not_supported
+    or program_limit_exceeded or insufficient_resources or internal_error then
     return false;
 end
 $$;
@@ -40,7 +40,8 @@ begin
     if webhooks_private.copies_events() then
         insert into webhooks.restored_events as r
             (tenant_id, hour, reason, inserted_by, events, first_created_at, last_created_at)
-        select n.tenant_id, date_trunc('hour', now()), case when webhooks_private.is_restoring() then 'restore' else 'replica' end,
+        select n.tenant_id, date_trunc('hour', now()),
+               case when webhooks_private.is_restoring() then 'restore' else 'replica' end,
                webhooks_private.caller(), count(*), min(n.created_at), max(n.created_at)
         from new_events n
         group by n.tenant_id
@@ -64,7 +65,8 @@ begin
     -- look-ups.
     insert into webhooks.delivery_queue
         (subscription_id, event_log_id, tenant_id, shard, next_attempt_at, expires_at, lane)
-    select r.subscription_id, e.id, e.tenant_id, webhooks_private.ring_doorbell(webhooks_private.shard_of(r.subscription_id)),
+    select r.subscription_id, e.id, e.tenant_id,
+           webhooks_private.ring_doorbell(webhooks_private.shard_of(r.subscription_id)),
            case when e.deliver_after > now() then e.deliver_after end, e.expires_at,
            case when r.fifo then webhooks_private.lane_of(e.ordering_key) end
     from (
@@ -75,18 +77,21 @@ begin
                       or n.event_category <> t.category and n.event_category !~ '^[a-z0-9_]+$'
                       or n.environment not in ('dev', 'staging', 'production')
                       or length(n.idempotency_key) > 255 or length(n.ordering_key) > 255
-                      or least(n.created_at, n.processed_at, n.deliver_after, n.expires_at) < timestamptz '1970-01-01 00:00Z'
+                      or least(n.created_at, n.processed_at, n.deliver_after, n.expires_at)
+                         < timestamptz '1970-01-01 00:00Z'
                       or greatest(n.created_at, n.processed_at, n.deliver_after) >= timestamptz '10000-01-01 00:00Z'
                       or n.expires_at <= n.deliver_after
-                    then webhooks_private.raise_invalid_event(n.event_type, t.category, n.event_category, n.environment, n.created_at,
-                                               n.processed_at, n.deliver_after, n.expires_at, n.idempotency_key, n.ordering_key)
+                    then webhooks_private.raise_invalid_event(
+                        n.event_type, t.category, n.event_category, n.environment, n.created_at, n.processed_at,
+                        n.deliver_after, n.expires_at, n.idempotency_key, n.ordering_key)
                     -- Before any of it is made text. What is so small is never refused: it costs no look at the
                     -- setting.
                     when not webhooks_private.json_fits(n.event_data, n.resource_data, 65536)
                     then webhooks_private.check_event_size(n.event_data, n.resource_data) end
         from new_events n
         -- Fenced, both: joined, another plan could change the order of events, or read all routes for each.
-        left join lateral (select t.name, t.category from webhooks.event_types t where t.name = n.event_type offset 0) t on true
+        left join lateral (select t.name, t.category from webhooks.event_types t
+                           where t.name = n.event_type offset 0) t on true
         offset 0
     ) e
     cross join lateral (
@@ -98,7 +103,8 @@ begin
     ) r
     where (e.environment is null or r.environment = e.environment)
       and e.is_test is not true
-      and (r.filters is null or webhooks_private.filter_matches(r.filters, e.event_data::text, e.resource_type, e.resource_id))
+      and (r.filters is null or webhooks_private.filter_matches(r.filters, e.event_data::text, e.resource_type,
+                                                                e.resource_id))
       and (r.filter_jsonpath is null or webhooks_private.jsonpath_matches(e.event_data, r.filter_jsonpath));
     return null;
 end

@@ -31,13 +31,15 @@ begin
     if not webhooks_private.look_usual(
         publish_event.tenant_id, publish_event.event_type, publish_event.event_name, publish_event.event_data,
         publish_event.resource_type, publish_event.session_id, publish_event.request_id, publish_event.event_version,
-        publish_event.environment, publish_event.idempotency_key, publish_event.ordering_key, publish_event.deliver_after,
+        publish_event.environment, publish_event.idempotency_key, publish_event.ordering_key,
+        publish_event.deliver_after,
         publish_event.expires_at)
     then
         done := webhooks_private.check_arguments(
             publish_event.tenant_id, publish_event.event_type, publish_event.event_name, publish_event.event_data,
-            publish_event.resource_type, publish_event.session_id, publish_event.request_id, publish_event.event_version,
-            publish_event.environment, publish_event.idempotency_key, publish_event.ordering_key, publish_event.deliver_after,
+            publish_event.resource_type, publish_event.session_id, publish_event.request_id,
+            publish_event.event_version, publish_event.environment, publish_event.idempotency_key,
+            publish_event.ordering_key, publish_event.deliver_after,
             publish_event.expires_at);
     end if;
     if not webhooks_private.may_access_tenant(publish_event.tenant_id) then
@@ -45,8 +47,9 @@ begin
     end if;
     if publish_event.idempotency_key is not null then
         first_id := webhooks_private.claim_idempotency_key(
-            publish_event.tenant_id, publish_event.idempotency_key, new_id, publish_event.event_type, publish_event.event_name,
-            publish_event.event_data, publish_event.resource_type, publish_event.resource_id, publish_event.event_version,
+            publish_event.tenant_id, publish_event.idempotency_key, new_id, publish_event.event_type,
+            publish_event.event_name, publish_event.event_data, publish_event.resource_type,
+            publish_event.resource_id, publish_event.event_version,
             publish_event.environment, publish_event.ordering_key);
         if first_id is not null then
             return first_id;
@@ -54,7 +57,8 @@ begin
     end if;
     insert into webhooks.event_logs (
         id, tenant_id, event_type, event_category, event_name, event_version, event_data, resource_type, resource_id,
-        user_id, session_id, request_id, source_ip, environment, idempotency_key, ordering_key, deliver_after, expires_at
+        user_id, session_id, request_id, source_ip, environment, idempotency_key, ordering_key, deliver_after,
+        expires_at
     )
     select
         new_id, publish_event.tenant_id, t.name, t.category,

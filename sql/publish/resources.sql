@@ -46,7 +46,8 @@ begin
     if found then
         function := to_regprocedure(resolver);
         if function is null then
-            raise exception 'resource type "%" has no resolver any more: there is no function %', new.resource_type, resolver
+            raise exception 'resource type "%" has no resolver any more: there is no function %', new.resource_type,
+                resolver
                 using errcode = 'undefined_function',
                       hint = format('Register the type again with webhooks.register_resource(%L, ...), or end it: '
                                     'select webhooks.unregister_resource(%1$L);', new.resource_type);
@@ -69,7 +70,8 @@ as $$
 declare
     wanted constant boolean := exists (select from webhooks.resources);
     found_one constant boolean := exists (
-        select from pg_trigger t where t.tgrelid = 'webhooks.event_logs'::regclass and t.tgname = 'a20_snapshot_resource');
+        select from pg_trigger t where t.tgrelid = 'webhooks.event_logs'::regclass
+            and t.tgname = 'a20_snapshot_resource');
 begin
     if wanted and not found_one then
         create trigger a20_snapshot_resource
@@ -116,14 +118,16 @@ as $$
 #variable_conflict use_variable
 declare
     all_columns constant text[] := array(
-        select a.attname::text from pg_attribute a where a.attrelid = target and a.attnum > 0 and not a.attisdropped order by a.attnum);
+        select a.attname::text from pg_attribute a where a.attrelid = target and a.attnum > 0 and not a.attisdropped
+            order by a.attnum);
     owner regrole;
     name text;
     unknown record;
 begin
     select c.relowner, format('%s.%I', c.relnamespace::regnamespace,
                               -- A name has at most 63 bytes.
-                              'webhook_resource_' || case when octet_length(resource_type) <= 46 then resource_type else md5(resource_type) end)
+                              'webhook_resource_' || case when octet_length(resource_type) <= 46 then resource_type
+                                  else md5(resource_type) end)
     into owner, name
     from pg_class c
     where c.oid = target and c.relkind in ('r', 'p', 'v', 'm') and c.relpersistence <> 't';
@@ -154,7 +158,8 @@ begin
     end if;
     select a.attname as name into unknown
     from pg_attribute a join pg_type t on t.oid = a.atttypid
-    where a.attrelid = target and a.attname in (id_column, tenant_column) and 'uuid'::regtype not in (t.oid, t.typbasetype);
+    where a.attrelid = target and a.attname in (id_column, tenant_column)
+      and 'uuid'::regtype not in (t.oid, t.typbasetype);
     if found then
         raise exception 'column "%" of % is not of type uuid', unknown.name, target
             using errcode = 'datatype_mismatch', hint = 'Events name resources and tenants by UUIDs. Give a resolver '
@@ -214,20 +219,25 @@ begin
             using errcode = 'datatype_mismatch', hint = 'A resolver takes a tenant''s id and a resource''s, both '
                                                         'uuid, and returns jsonb.';
     end if;
-    if exists (select from pg_proc p where p.oid = resolver and p.prosqlbody is null and not coalesce(p.proconfig::text ~ 'search_path', false)) then
+    if exists (select from pg_proc p where p.oid = resolver and p.prosqlbody is null
+               and not coalesce(p.proconfig::text ~ 'search_path', false)) then
         raise notice 'function % will run with search_path = pg_catalog, pg_temp', resolver
             using hint = format('Qualify every name in it, or give it a setting of its own: alter function %s set '
                                 'search_path = ...;', resolver);
     end if;
-    select r.resolver into former from webhooks.resources r where r.resource_type = register_resource.resource_type and r.is_generated;
+    select r.resolver into former from webhooks.resources r where r.resource_type = register_resource.resource_type
+        and r.is_generated;
     if found then
         execute format('drop function if exists %s', former);
     end if;
     -- Quoted and qualified, since search_path is what it is here.
-    name := coalesce(resolver::text, webhooks_private.make_resolver(resource_type, target, id_column, tenant_column, columns, except_columns));
+    name := coalesce(resolver::text, webhooks_private.make_resolver(
+        resource_type, target, id_column, tenant_column, columns, except_columns));
     -- Not deleted and inserted: without a type the trigger would go, and come back.
-    insert into webhooks.resources as r (resource_type, resolver, is_generated) values (resource_type, name, resolver is null)
-    on conflict on constraint resources_pkey do update set resolver = excluded.resolver, is_generated = excluded.is_generated;
+    insert into webhooks.resources as r (resource_type, resolver, is_generated)
+        values (resource_type, name, resolver is null)
+    on conflict on constraint resources_pkey do update
+    set resolver = excluded.resolver, is_generated = excluded.is_generated;
 end
 $$;
 comment on function webhooks.register_resource is

@@ -56,7 +56,8 @@ declare
     default_events constant bigint := coalesce(
         (select o.value from webhooks_private.setting_overrides o where o.name = 'tenant_max_events_per_minute'), 0);
     default_outstanding constant bigint := coalesce(
-        (select o.value from webhooks_private.setting_overrides o where o.name = 'tenant_max_outstanding_deliveries'), 0);
+        (select o.value from webhooks_private.setting_overrides o
+         where o.name = 'tenant_max_outstanding_deliveries'), 0);
     wanted constant boolean := default_events > 0 or default_outstanding > 0 or exists (
         select from webhooks.tenant_limits l where l.max_events_per_minute > 0 or l.max_outstanding_deliveries > 0);
     arguments constant text := format('%L, %L', default_events, default_outstanding);
@@ -121,7 +122,8 @@ begin
     if found then
         raise exception 'invalid %: %', invalid.name, invalid.found
             using errcode = 'invalid_parameter_value',
-                  hint = format('It takes 1 to %s, 0 for no limit, or null for the setting tenant_%s.', invalid.highest, invalid.name);
+                  hint = format('It takes 1 to %s, 0 for no limit, or null for the setting tenant_%s.',
+                                invalid.highest, invalid.name);
     end if;
     if num_nonnulls(max_subscriptions, max_events_per_minute, max_outstanding_deliveries) = 0 then
         delete from webhooks.tenant_limits l where l.tenant_id = set_tenant_limits.tenant_id;

@@ -12,7 +12,8 @@ begin
     limits := webhooks_private.limits_of(tenant_id);
     select l.* into own from webhooks.tenant_limits l where l.tenant_id = tenant_usage.tenant_id;
     return query values
-        ('subscriptions', (select count(*) from webhooks.webhook_subscriptions s where s.tenant_id = tenant_usage.tenant_id),
+        ('subscriptions', (select count(*) from webhooks.webhook_subscriptions s
+                           where s.tenant_id = tenant_usage.tenant_id),
          nullif(limits.max_subscriptions, 0), own.max_subscriptions is not null),
         ('events_per_minute', case when limits.max_events_per_minute > 0 and webhooks_private.open_meters()
                                    then webhooks_private.metered_events(tenant_id, limits.max_events_per_minute) end,

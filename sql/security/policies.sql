@@ -19,7 +19,8 @@ begin
         execute format('create policy own_tenant on %s using (%s)
                         with check (%2$s or webhooks_private.raise_tenant_denied(tenant_id))', relation, is_own);
         -- Policies are joined by OR: with this one nothing of the others is left to evaluate.
-        execute format('create policy all_tenants on %s to webhooks_all_tenants using (true) with check (true)', relation);
+        execute format('create policy all_tenants on %s to webhooks_all_tenants using (true) with check (true)',
+                       relation);
     end loop;
 
     -- A monitor sees all tenants' rows, and which columns is a matter of privileges. As a member of webhooks_manager,

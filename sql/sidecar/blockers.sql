@@ -13,8 +13,10 @@ declare
     free_deliveries constant uuid[] := array(
         select q.id from webhooks.delivery_queue q
         where q.id = any (locked_deliveries.delivery_ids) for update skip locked);
-    disabled constant uuid[] := array(select distinct r.id from unnest(subscription_ids, disables) r (id, wanted) where r.wanted);
-    broken constant uuid[] := array(select distinct r.id from unnest(subscription_ids, changes_breaker) r (id, wanted) where r.wanted);
+    disabled constant uuid[] := array(select distinct r.id from unnest(subscription_ids, disables) r (id, wanted)
+                                      where r.wanted);
+    broken constant uuid[] := array(select distinct r.id
+                                    from unnest(subscription_ids, changes_breaker) r (id, wanted) where r.wanted);
     free_subscriptions constant uuid[] := array(
         select s.id from webhooks.webhook_subscriptions s where s.id = any (disabled) for no key update skip locked);
     free_breakers constant uuid[] := array(
@@ -28,7 +30,8 @@ begin
               select q.id from webhooks.delivery_queue q
               where q.id = any (locked_deliveries.delivery_ids) and q.id <> all (free_deliveries))
        or r.subscription_id in (
-              select s.id from webhooks.webhook_subscriptions s where s.id = any (disabled) and s.id <> all (free_subscriptions)
+              select s.id from webhooks.webhook_subscriptions s where s.id = any (disabled)
+                  and s.id <> all (free_subscriptions)
               union all
               select b.subscription_id from webhooks_private.subscription_breakers b
               where b.subscription_id = any (broken) and b.subscription_id <> all (free_breakers));
@@ -62,7 +65,8 @@ comment on function webhooks_private.lockers_of is
 
 create function webhooks.blockers(delivery_ids uuid[] default '{}', subscription_ids uuid[] default '{}')
 returns table (
-    pid integer, role name, application_name text, prepared_transaction text, since timestamptz, relation text, mode text, blocked_pids integer[]
+    pid integer, role name, application_name text, prepared_transaction text, since timestamptz, relation text,
+    mode text, blocked_pids integer[]
 )
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -76,7 +80,8 @@ begin
     select l.pid, coalesce(a.usename, p.owner), a.application_name, p.gid, coalesce(a.xact_start, p.prepared),
            l.relation::regclass::text, case when l.granted then l.mode else l.mode || ' (waits)' end,
            array(select s.pid from pg_stat_activity s
-                 where s.datid = our_database and s.application_name like 'webhooks-sidecar%' and s.wait_event_type = 'Lock'
+                 where s.datid = our_database and s.application_name like 'webhooks-sidecar%'
+                   and s.wait_event_type = 'Lock'
                    and coalesce(l.pid, 0) = any (pg_blocking_pids(s.pid)))
     from pg_locks l
     left join pg_stat_activity a on a.pid = l.pid
@@ -93,7 +98,8 @@ begin
     -- Sidecars that wait just now, for whatever else.
     return query
     select distinct on (b.blocker, s.pid)
-           nullif(b.blocker, 0), a.usename, a.application_name, null::text, a.xact_start, null::text, s.wait_event, array[s.pid]
+           nullif(b.blocker, 0), a.usename, a.application_name, null::text, a.xact_start, null::text, s.wait_event,
+           array[s.pid]
     from pg_stat_activity s
     cross join lateral unnest(pg_blocking_pids(s.pid)) b (blocker)
     left join pg_stat_activity a on a.pid = b.blocker
@@ -106,7 +112,8 @@ begin
     end if;
     return query
     select distinct on (t.virtualtransaction, r.relation)
-           t.pid, coalesce(a.usename, p.owner), a.application_name, p.gid, coalesce(a.xact_start, p.prepared), r.relation, 'row', '{}'::integer[]
+           t.pid, coalesce(a.usename, p.owner), a.application_name, p.gid, coalesce(a.xact_start, p.prepared),
+           r.relation, 'row', '{}'::integer[]
     from (
         select 'webhooks.delivery_queue' as relation, q.xmax from webhooks.delivery_queue q
         where q.id = any (blockers.delivery_ids) and q.xmax <> '0'

@@ -64,7 +64,8 @@ begin atomic
              where q.shard = ordered_deliveries.shard and q.subscription_id = ordered_deliveries.subscription_id
                and q.lane > l.lane
                -- (Never below the least bigint, also when it is folded though no lane is below from_lane.)
-               and q.lane <= case when l.lane < ordered_deliveries.from_lane then greatest(ordered_deliveries.from_lane, -9223372036854775807) - 1
+               and q.lane <= case when l.lane < ordered_deliveries.from_lane
+                   then greatest(ordered_deliveries.from_lane, -9223372036854775807) - 1
                                   else 9223372036854775807 end
              order by q.lane, q.id limit 1)
             union all
@@ -84,13 +85,17 @@ begin atomic
     cross join lanes l
     cross join lateral (
         -- What waits for its retry or is under way blocks what is behind it.
-        select h.*, bool_or(h.next_attempt_at is not null or h.id in (select u.id from unnest(ordered_deliveries.held) u (id))) over (order by h.id) as blocked
+        select h.*, bool_or(h.next_attempt_at is not null
+                            or h.id in (select u.id from unnest(ordered_deliveries.held) u (id)))
+                    over (order by h.id) as blocked
         from (
             select q.id, q.attempt, q.event_log_id, q.expires_at, q.next_attempt_at
             from webhooks.delivery_queue q
             -- Rows compared, not columns: see claim_deliveries().
-            where (q.shard, q.subscription_id, q.lane, q.id) >= (ordered_deliveries.shard, ordered_deliveries.subscription_id, l.lane, l.id)
-              and (q.shard, q.subscription_id, q.lane) <= (ordered_deliveries.shard, ordered_deliveries.subscription_id, l.lane)
+            where (q.shard, q.subscription_id, q.lane, q.id) >= (ordered_deliveries.shard,
+                                                                 ordered_deliveries.subscription_id, l.lane, l.id)
+              and (q.shard, q.subscription_id, q.lane) <= (ordered_deliveries.shard,
+                                                           ordered_deliveries.subscription_id, l.lane)
               and q.lane is not null
               -- What is meant for later takes its place when its time has come.
               and (q.next_attempt_at is null or q.attempt > 0)
@@ -108,16 +113,17 @@ comment on function webhooks_private.ordered_deliveries is
     'there are more lanes than were looked at. Part of claim_deliveries().';
 
 create function webhooks_private.claim_deliveries(
-    shards smallint[], cursors uuid[], held uuid[], held_ordered uuid[], full_subscriptions uuid[], known_subscriptions uuid[],
-    per_subscription integer, newcomers integer, max_rows integer,
+    shards smallint[], cursors uuid[], held uuid[], held_ordered uuid[], full_subscriptions uuid[],
+    known_subscriptions uuid[], per_subscription integer, newcomers integer, max_rows integer,
     max_bytes bigint default 8388608, only_subscriptions uuid[] default null, after_ids uuid[] default null,
     careful boolean default false
 )
 returns table (
-    delivery_id uuid, is_newcomer boolean, shard smallint, subscription_id uuid, subscription_version bigint, attempt integer, lane bigint,
-    expires_in_ms bigint, over_budget boolean, event_id uuid, tenant_id uuid, event_type text, event_category text, event_name text, event_version text,
-    created_at_us bigint, event_data text, resource_type text, resource_id uuid, user_id uuid,
-    session_id text, request_id text, source_ip text, resource_data text, walk_us bigint, objection text
+    delivery_id uuid, is_newcomer boolean, shard smallint, subscription_id uuid, subscription_version bigint,
+    attempt integer, lane bigint, expires_in_ms bigint, over_budget boolean, event_id uuid, tenant_id uuid,
+    event_type text, event_category text, event_name text, event_version text, created_at_us bigint, event_data text,
+    resource_type text, resource_id uuid, user_id uuid, session_id text, request_id text, source_ip text,
+    resource_data text, walk_us bigint, objection text
 )
 language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
@@ -175,7 +181,8 @@ begin
             select
                 case when w.ready is null or w.ready > w.subscription_id then w.ready else
                 (select q.subscription_id from webhooks.delivery_queue q
-                 where q.shard = w.shard and q.next_attempt_at is null and q.lane is null and q.subscription_id > w.subscription_id
+                 where q.shard = w.shard and q.next_attempt_at is null and q.lane is null
+                   and q.subscription_id > w.subscription_id
                  order by q.subscription_id limit 1) end as ready,
                 case when w.ordered is null or w.ordered > w.subscription_id then w.ordered else
                 (select q.subscription_id from webhooks.delivery_queue q
@@ -212,12 +219,14 @@ begin
         order by n.subscription_id, n.id
     ),
     looked_at as (
-        select w.shard, w.subscription_id, w.ready = w.subscription_id as is_ready, w.ordered = w.subscription_id as is_ordered,
+        select w.shard, w.subscription_id, w.ready = w.subscription_id as is_ready,
+               w.ordered = w.subscription_id as is_ordered,
                nowhere as after_id
         from walk w
         where w.subscription_id not in (select f.id from unnest(claim_deliveries.full_subscriptions) f (id))
         union all
-        select webhooks_private.shard_of(o.id), o.id, o.after_id is not null, o.after_id is null, least(o.after_id, settled)
+        select webhooks_private.shard_of(o.id), o.id, o.after_id is not null, o.after_id is null,
+               least(o.after_id, settled)
         from unnest(claim_deliveries.only_subscriptions, claim_deliveries.after_ids) o (id, after_id)
     ),
     walked as (
@@ -226,7 +235,8 @@ begin
         cross join lateral (
             select v.version, v.tenant_id from webhooks.webhook_subscriptions v
             -- Tests are not held.
-            where v.id = w.subscription_id and (v.is_active and v.is_enabled or w.shard >= webhooks_private.shard_count())
+            where v.id = w.subscription_id
+              and (v.is_active and v.is_enabled or w.shard >= webhooks_private.shard_count())
             limit 1
         ) s
         cross join lateral (
@@ -243,16 +253,19 @@ begin
             union all
             select o.delivery_id, o.attempt, o.lane, o.event_log_id, o.expires_at
             from webhooks_private.ordered_deliveries(
-                w.shard, w.subscription_id, claim_deliveries.held_ordered, any_lane, claim_deliveries.per_subscription) o
+                w.shard, w.subscription_id, claim_deliveries.held_ordered, any_lane,
+                claim_deliveries.per_subscription) o
             where w.is_ordered
         ) r
         limit claim_deliveries.max_rows
     ),
     chosen as (
-        select n.id, true as is_newcomer, n.shard, n.attempt, n.lane, n.subscription_id, n.event_log_id, n.expires_at, n.version, n.tenant_id
+        select n.id, true as is_newcomer, n.shard, n.attempt, n.lane, n.subscription_id, n.event_log_id,
+               n.expires_at, n.version, n.tenant_id
         from newest n
         union all
-        select w.id, false, w.shard, w.attempt, w.lane, w.subscription_id, w.event_log_id, w.expires_at, w.version, w.tenant_id
+        select w.id, false, w.shard, w.attempt, w.lane, w.subscription_id, w.event_log_id, w.expires_at, w.version,
+               w.tenant_id
         from walked w
     )
     select array_agg(c.id), array_agg(c.is_newcomer), array_agg(c.shard), array_agg(c.attempt), array_agg(c.lane),
@@ -272,14 +285,17 @@ begin
     return query
     -- What is over the budget is not read, not even to measure it.
     with priced as (
-        select c.id, c.is_newcomer, c.shard, c.subscription_id, c.version, c.attempt, c.lane, c.expires_at, c.event_log_id,
-               e.tenant_id, e.event_type, e.event_category, e.event_name, e.event_version, e.event_data, e.resource_type,
-               e.resource_id, e.resource_data, e.user_id, e.session_id, e.request_id, e.source_ip, e.deliver_after,
+        select c.id, c.is_newcomer, c.shard, c.subscription_id, c.version, c.attempt, c.lane, c.expires_at,
+               c.event_log_id, e.tenant_id, e.event_type, e.event_category, e.event_name, e.event_version,
+               e.event_data, e.resource_type, e.resource_id, e.resource_data, e.user_id, e.session_id, e.request_id,
+               e.source_ip, e.deliver_after,
                coalesce(e.created_at, e.processed_at, 'epoch') as created_at,
                x.damage,
-               webhooks_private.sum_text_size(e.event_data, e.resource_data, claim_deliveries.max_bytes) over (rows unbounded preceding) as bytes,
+               webhooks_private.sum_text_size(e.event_data, e.resource_data,
+                                              claim_deliveries.max_bytes) over (rows unbounded preceding) as bytes,
                row_number() over (rows unbounded preceding) as n
-        from unnest(ids, are_newcomers, their_shards, attempts, lanes, subscriptions, events, expiries, versions, tenants)
+        from unnest(ids, are_newcomers, their_shards, attempts, lanes, subscriptions, events, expiries, versions,
+                    tenants)
             as c (id, is_newcomer, shard, attempt, lane, subscription_id, event_log_id, expires_at, version, tenant_id)
         cross join lateral (
             select case when claim_deliveries.careful then webhooks_private.read_problem(c.event_log_id) end as damage
@@ -299,14 +315,18 @@ begin
     select p.id, p.is_newcomer, p.shard, p.subscription_id, p.version, p.attempt, p.lane,
            -- Old is what has waited long, not what was back-dated or meant for later.
            -- Bounded, whatever an UPDATE made of the times: an error here would stop all deliveries.
-           (extract(epoch from greatest(least(p.expires_at, least(greatest(webhooks.uuid_v7_time(p.id), p.deliver_after), '9999-12-31') + max_age), 'epoch')
+           (extract(epoch from greatest(least(p.expires_at,
+                                              least(greatest(webhooks.uuid_v7_time(p.id), p.deliver_after),
+                                                    '9999-12-31') + max_age), 'epoch')
                                - clock_timestamp()) * 1000)::bigint,
            coalesce(p.over_budget, false), p.event_log_id, p.tenant_id, p.event_type::text, p.event_category::text,
            p.event_name::text, p.event_version::text,
            (extract(epoch from least(greatest(p.created_at, 'epoch'), '9999-12-31')) * 1000000)::bigint,
-           case when p.over_budget or p.objection is not null then null else p.event_data::text end, p.resource_type::text, p.resource_id,
+           case when p.over_budget or p.objection is not null then null else p.event_data::text end,
+           p.resource_type::text, p.resource_id,
            p.user_id, p.session_id::text, p.request_id::text, abbrev(p.source_ip),
-           case when p.over_budget or p.objection is not null then null else p.resource_data::text end, took_us, p.objection
+           case when p.over_budget or p.objection is not null then null else p.resource_data::text end, took_us,
+           p.objection
     from judged p;
 end
 $$;

@@ -29,7 +29,8 @@ comment on function webhooks_private.notify_owner is
 create function webhooks_private.ring_doorbell(shard smallint)
 returns smallint
 language sql volatile
-return case when webhooks_private.try_lock_xact(webhooks_private.bell_lock(), shard, true) then shard else webhooks_private.notify_owner(shard) end;
+return case when webhooks_private.try_lock_xact(webhooks_private.bell_lock(), shard, true) then shard
+    else webhooks_private.notify_owner(shard) end;
 comment on function webhooks_private.ring_doorbell is
     'Rings the bell of a shard, which wakes its owner at commit if it sleeps, and returns the shard. Whoever inserts '
     'into delivery_queue takes the shard from here.';

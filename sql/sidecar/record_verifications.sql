@@ -1,5 +1,6 @@
 create function webhooks_private.record_verifications(
-    subscription_ids uuid[], webhook_urls text[], origins text[], states text[], allowed_rates integer[], errors text[], retry_after_ms bigint[]
+    subscription_ids uuid[], webhook_urls text[], origins text[], states text[], allowed_rates integer[],
+    errors text[], retry_after_ms bigint[]
 )
 returns setof uuid
 language plpgsql volatile security definer
@@ -16,7 +17,8 @@ begin
         where s.id = any (record_verifications.subscription_ids) order by s.id for no key update skip locked);
 
     insert into webhooks_private.subscription_verifications as v
-        (subscription_id, webhook_url, origin, state, since, allowed_rate_per_minute, tries, failing_since, next_try_at, last_error)
+        (subscription_id, webhook_url, origin, state, since, allowed_rate_per_minute, tries, failing_since,
+         next_try_at, last_error)
     select s.id, s.webhook_url, a.origin, a.state, now(), a.allowed_rate, w.tries,
            case when a.state <> 'verified' then coalesce(k.failing_since, now()) end,
            case when a.state <> 'verified' then now() + greatest(
@@ -25,11 +27,14 @@ begin
                      case a.state when 'refused' then interval '1 day' else interval '1 hour' end),
                a.retry_after_ms * interval '1 millisecond') end,
            a.error
-    from unnest(subscription_ids, webhook_urls, origins, states, allowed_rates, errors, record_verifications.retry_after_ms)
+    from unnest(subscription_ids, webhook_urls, origins, states, allowed_rates, errors,
+                record_verifications.retry_after_ms)
         a (subscription_id, webhook_url, origin, state, allowed_rate, error, retry_after_ms)
     -- The URL may have been changed while the old one was asked.
-    join webhooks.webhook_subscriptions s on s.id = a.subscription_id and s.webhook_url = a.webhook_url and s.id = any (free)
-    cross join lateral (select coalesce(s.breaker_cooldown_seconds, webhooks_private.setting('breaker_cooldown_seconds')) as cooldown) p
+    join webhooks.webhook_subscriptions s on s.id = a.subscription_id and s.webhook_url = a.webhook_url
+        and s.id = any (free)
+    cross join lateral (select coalesce(s.breaker_cooldown_seconds,
+                                        webhooks_private.setting('breaker_cooldown_seconds')) as cooldown) p
     left join webhooks_private.subscription_verifications k
         on k.subscription_id = s.id and k.webhook_url = a.webhook_url and k.origin = a.origin
     cross join lateral (select case when a.state = 'verified' then 0 else coalesce(k.tries, 0) + 1 end as tries) w

@@ -9,9 +9,11 @@ set search_path = pg_catalog, pg_temp
 begin atomic
     select e.extversion, webhooks_private.shard_count(), webhooks_private.setting('max_retry_delay_seconds'),
            webhooks_private.setting('max_retry_after_seconds'), webhooks_private.setting('max_response_body_bytes'),
-           webhooks_private.setting('max_response_headers_bytes'), webhooks_private.setting('disable_after_failing_hours'),
+           webhooks_private.setting('max_response_headers_bytes'),
+           webhooks_private.setting('disable_after_failing_hours'),
            webhooks_private.text_setting('endpoint_verification'), webhooks_private.text_setting('verification_origin'),
-           (select hashtextextended(coalesce(string_agg(o::text, ',' order by o.name), ''), 0) from webhooks_private.setting_overrides o)
+           (select hashtextextended(coalesce(string_agg(o::text, ',' order by o.name), ''), 0)
+            from webhooks_private.setting_overrides o)
     from pg_extension e
     where e.extname = 'webhooks';
 end;

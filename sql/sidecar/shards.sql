@@ -26,7 +26,8 @@ begin
     perform webhooks_private.check_adopted();
     if not webhooks_private.try_lock(webhooks_private.sidecar_lock(), 0, true) then
         raise exception 'sidecars are locked out by %', (
-            select string_agg(format('pid %s of role %s', h.pid, h.role), ', ') from webhooks_private.lock_holders(webhooks_private.sidecar_lock()) h)
+            select string_agg(format('pid %s of role %s', h.pid, h.role), ', ')
+                from webhooks_private.lock_holders(webhooks_private.sidecar_lock()) h)
             using errcode = 'lock_not_available', hint = 'End the session with pg_terminate_backend(pid).';
     end if;
 end
@@ -88,11 +89,13 @@ begin
             end if;
         end loop;
         if cardinality(owned) + cardinality(acquired) < fair_share then
-            select string_agg(format('shard %s by pid %s of role %s', h.key, h.pid, h.role), ', ' order by h.key) into holders
+            select string_agg(format('shard %s by pid %s of role %s', h.key, h.pid, h.role), ', ' order by h.key)
+                into holders
             from webhooks_private.lock_holders(webhooks_private.shard_lock()) h
             -- (One that stops no longer counts as living.)
             where h.pid <> pg_backend_pid() and not coalesce(h.application_name like 'webhooks-sidecar owner%', false)
-              and h.pid not in (select s.pid from webhooks_private.lock_holders(webhooks_private.sidecar_lock()) s where s.pid is not null);
+              and h.pid not in (select s.pid from webhooks_private.lock_holders(webhooks_private.sidecar_lock()) s
+                                where s.pid is not null);
             if holders is not null then
                 raise warning 'held by a session that is no sidecar: %', holders
                     using hint = 'Nothing of these shards is delivered. End the session with '

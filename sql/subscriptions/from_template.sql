@@ -30,12 +30,14 @@ begin
                   hint = 'Templates are listed by: select name, description from webhooks.shipped_templates(); and '
                          'your own are in webhooks.subscription_templates.';
     end if;
-    select k into unknown from jsonb_object_keys(overrides) k where k <> all (webhooks_private.settable_columns()) and not placeholders ? k limit 1;
+    select k into unknown from jsonb_object_keys(overrides) k where k <> all (webhooks_private.settable_columns())
+        and not placeholders ? k limit 1;
     if found then
         raise exception 'there is nothing to override called "%"', left(unknown, 100)
             using errcode = 'invalid_parameter_value',
                   hint = 'Give columns of webhook_subscriptions'
-                         || coalesce(', and ' || (select string_agg(p.key || ' (' || p.value || ')', ', ') from jsonb_each_text(placeholders) p), '') || '.';
+                         || coalesce(', and ' || (select string_agg(p.key || ' (' || p.value || ')', ', ')
+                                                  from jsonb_each_text(placeholders) p), '') || '.';
     end if;
     secret_names := coalesce(webhooks_private.secret_names(settings ->> 'payload_template'), '{}');
     for placeholder in select jsonb_object_keys(placeholders) loop
@@ -43,7 +45,8 @@ begin
             if coalesce(overrides ->> placeholder, '') = '' then
                 raise exception 'template "%" needs a value for %', template, placeholder
                     using errcode = 'invalid_parameter_value',
-                          hint = format('%s. Give it in overrides; it is kept in template_secrets.', placeholders ->> placeholder);
+                          hint = format('%s. Give it in overrides; it is kept in template_secrets.',
+                                        placeholders ->> placeholder);
             end if;
             secrets := secrets || jsonb_build_object(placeholder, overrides -> placeholder);
             continue;
@@ -52,16 +55,21 @@ begin
         if coalesce(overrides ->> placeholder, '') !~ '^[A-Za-z0-9._:/@=+-]{1,250}$' then
             raise exception 'template "%" needs a value for %', template, placeholder
                 using errcode = 'invalid_parameter_value',
-                      hint = format('%s. Give it in overrides: 1 to 250 letters, digits and . _ : / @ = + -', placeholders ->> placeholder);
+                      hint = format('%s. Give it in overrides: 1 to 250 letters, digits and . _ : / @ = + -',
+                                    placeholders ->> placeholder);
         end if;
         settings := replace(settings::text, '<<' || placeholder || '>>', overrides ->> placeholder)::jsonb;
     end loop;
-    settings := jsonb_build_object('name', template) || settings || (overrides - array(select jsonb_object_keys(placeholders)));
+    settings := jsonb_build_object('name', template) || settings
+        || (overrides - array(select jsonb_object_keys(placeholders)));
     if secrets <> '{}' then
-        settings := settings || jsonb_build_object('template_secrets', secrets || coalesce(nullif(settings -> 'template_secrets', 'null'), '{}'));
+        settings := settings || jsonb_build_object('template_secrets',
+                                                   secrets || coalesce(nullif(settings -> 'template_secrets',
+                                                           'null'), '{}'));
     end if;
     if settings ->> 'auth_type' = 'signature' and not settings ? 'auth_config' then
-        settings := settings || jsonb_build_object('auth_config', jsonb_build_object('secret', webhooks.generate_secret()));
+        settings := settings || jsonb_build_object('auth_config',
+                                                   jsonb_build_object('secret', webhooks.generate_secret()));
     end if;
     return webhooks_private.insert_subscription(create_subscription_from_template.tenant_id, settings);
 end

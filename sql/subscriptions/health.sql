@@ -38,7 +38,8 @@ grant select (
 ) on webhooks_private.subscription_breakers to webhooks_monitor;
 
 create function webhooks_private.subscription_messages(
-    subscription_id uuid, out last_error text, out disabled_reason text, out verification_error text, out address_note text
+    subscription_id uuid, out last_error text, out disabled_reason text, out verification_error text,
+    out address_note text
 )
 language sql stable parallel restricted security definer
 set search_path = pg_catalog, pg_temp
@@ -55,7 +56,8 @@ begin atomic
                pg_has_role(webhooks_private.caller(), 'webhooks_manager', 'usage') as is_manager,
                pg_has_role(webhooks_private.caller(), 'webhooks_monitor', 'usage') as is_monitor
     ) c
-    cross join lateral (select c.everything or c.is_manager and webhooks_private.may_access_tenant(s.tenant_id) as reads_all) r
+    cross join lateral (select c.everything or c.is_manager
+                        and webhooks_private.may_access_tenant(s.tenant_id) as reads_all) r
     where s.id = subscription_messages.subscription_id
       and (r.reads_all or not c.is_manager and (c.is_monitor or webhooks_private.may_access_tenant(s.tenant_id)));
 end;
@@ -70,8 +72,10 @@ select
     s.tenant_id,
     s.name,
     (s.is_active and s.is_enabled) as is_delivered_to,
-    case when b.state = 'open' then case when b.probe_at > now() then 'open' else 'half_open' end else 'closed' end as breaker_state,
-    case when b.state = 'open' and b.probe_at <= now() then b.probe_at else coalesce(b.since, s.created_at) end as breaker_since,
+    case when b.state = 'open' then case when b.probe_at > now() then 'open' else 'half_open' end
+        else 'closed' end as breaker_state,
+    case when b.state = 'open' and b.probe_at <= now() then b.probe_at
+        else coalesce(b.since, s.created_at) end as breaker_since,
     b.probe_at,
     b.failing_since,
     m.last_error,
@@ -80,7 +84,8 @@ select
     v.since as verification_since,
     v.allowed_rate_per_minute,
     v.next_try_at as next_verification_at,
-    case when n.needed and g.origin is null then 'the setting verification_origin is not set' when v.subscription_id is not null then m.verification_error end as verification_error,
+    case when n.needed and g.origin is null then 'the setting verification_origin is not set'
+        when v.subscription_id is not null then m.verification_error end as verification_error,
     case when t.is_throttled then b.throttled_since end as throttled_since,
     case when t.is_throttled then b.throttled_until end as throttled_until,
     case when t.is_throttled then b.throttle_status end as throttle_status,
@@ -89,8 +94,10 @@ from webhooks.webhook_subscriptions s
 cross join (
     -- text_setting() and needs_verification() spelled out: a role that is granted the view needs
     -- subscription_messages() alone.
-    select coalesce((select o.text_value from webhooks_private.setting_overrides o where o.name = 'endpoint_verification'), 'none') as policy,
-           (select o.text_value from webhooks_private.setting_overrides o where o.name = 'verification_origin') as origin
+    select coalesce((select o.text_value from webhooks_private.setting_overrides o
+                     where o.name = 'endpoint_verification'), 'none') as policy,
+           (select o.text_value from webhooks_private.setting_overrides o
+            where o.name = 'verification_origin') as origin
 ) g
 cross join lateral (select g.policy = 'required' or coalesce(s.endpoint_verification, g.policy) = 'options' as needed) n
 left join webhooks_private.subscription_breakers b on b.subscription_id = s.id
@@ -148,7 +155,8 @@ begin
     perform webhooks_private.own_subscription(subscription_id);
     -- The sidecar drops what it knows of the receiver and begins anew.
     perform webhooks_private.tell_of_change(subscription_id);
-    delete from webhooks_private.subscription_breakers b where b.subscription_id = reset_breaker.subscription_id returning * into known;
+    delete from webhooks_private.subscription_breakers b
+        where b.subscription_id = reset_breaker.subscription_id returning * into known;
     if not found then
         return false;
     end if;
@@ -158,7 +166,8 @@ begin
         set next_attempt_at = now()
         where q.id = any (array(
             select w.id from webhooks.delivery_queue w
-            where w.shard = webhooks_private.shard_of(known.subscription_id) and w.subscription_id = known.subscription_id
+            where w.shard = webhooks_private.shard_of(known.subscription_id)
+              and w.subscription_id = known.subscription_id
               and w.next_attempt_at is not null and w.attempt > 0
               and w.next_attempt_at between known.throttled_since and known.throttled_until + interval '1 minute'
             for no key update skip locked));

@@ -114,10 +114,12 @@ begin
             join pg_attribute a on a.attrelid = 'webhooks.webhook_subscriptions'::regclass and a.attname = s.key
         loop
             begin
-                perform jsonb_populate_record(null::webhooks.webhook_subscriptions, jsonb_build_object(setting.name, setting.value));
+                perform jsonb_populate_record(null::webhooks.webhook_subscriptions,
+                                              jsonb_build_object(setting.name, setting.value));
             exception when data_exception then
                 raise exception 'invalid %: %', setting.name, left(setting.value::text, 100)
-                    using errcode = 'invalid_parameter_value', hint = format('It takes a value of type %s.', setting.type);
+                    using errcode = 'invalid_parameter_value',
+                    hint = format('It takes a value of type %s.', setting.type);
             end;
         end loop;
         raise;
@@ -191,10 +193,12 @@ begin atomic
         'description', description, 'webhook_method', webhook_method, 'webhook_headers', webhook_headers,
         'auth_type', auth_type, 'auth_config', auth_config, 'event_filters', event_filters, 'retry_count', retry_count,
         'retry_delay_seconds', retry_delay_seconds, 'timeout_seconds', timeout_seconds,
-        'max_payload_size_kb', max_payload_size_kb, 'no_retry_statuses', no_retry_statuses, 'max_in_flight', max_in_flight,
+        'max_payload_size_kb', max_payload_size_kb, 'no_retry_statuses', no_retry_statuses, 'max_in_flight',
+        max_in_flight,
         'rate_limit_per_second', rate_limit_per_second, 'rate_limit_burst', rate_limit_burst, 'ordering', ordering,
         'breaker_failure_threshold', breaker_failure_threshold, 'breaker_cooldown_seconds', breaker_cooldown_seconds,
-        'payload_format', payload_format, 'payload_template', payload_template, 'payload_content_type', payload_content_type,
+        'payload_format', payload_format, 'payload_template', payload_template, 'payload_content_type',
+        payload_content_type,
         'template_secrets', template_secrets, 'endpoint_verification', endpoint_verification,
         'is_active', is_active, 'is_enabled', is_enabled, 'created_by', created_by, 'retry_schedule', retry_schedule));
 end;
@@ -265,7 +269,8 @@ begin
     perform webhooks.get_subscription(i.id) from unnest(ids) i (id);
     update webhooks.webhook_subscriptions s
     set is_enabled = set_subscriptions_enabled.enabled
-    where s.id = any (set_subscriptions_enabled.ids) and s.is_enabled is distinct from set_subscriptions_enabled.enabled;
+    where s.id = any (set_subscriptions_enabled.ids)
+      and s.is_enabled is distinct from set_subscriptions_enabled.enabled;
     get diagnostics changed = row_count;
     return changed;
 end

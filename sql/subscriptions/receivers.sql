@@ -1,7 +1,8 @@
 -- What a subscription says of its receiver that is a mistake, or that people should know. Part of
 -- validate_subscription().
 
-create function webhooks_private.check_receiver(before webhooks.webhook_subscriptions, after webhooks.webhook_subscriptions)
+create function webhooks_private.check_receiver(before webhooks.webhook_subscriptions,
+                                                after webhooks.webhook_subscriptions)
 returns void
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -9,7 +10,8 @@ as $$
 declare
     secret constant text := case when after.auth_type = 'signature' then after.auth_config ->> 'secret' end;
     former constant text := case when before.auth_type = 'signature' then before.auth_config ->> 'secret' end;
-    is_cloudevents constant boolean := after.payload_template is null and after.payload_format in ('cloudevents', 'cloudevents-binary');
+    is_cloudevents constant boolean := after.payload_template is null
+        and after.payload_format in ('cloudevents', 'cloudevents-binary');
     special text;
 begin
     if secret is distinct from former and webhooks_private.check_secret(secret) < 24 then
@@ -27,7 +29,8 @@ begin
     end if;
     if is_cloudevents
         and (after.webhook_url, after.webhook_method, after.payload_format, after.payload_template)
-            is distinct from (before.webhook_url, before.webhook_method, before.payload_format, before.payload_template) then
+            is distinct from (before.webhook_url, before.webhook_method, before.payload_format,
+                              before.payload_template) then
         if after.webhook_method in ('PUT', 'PATCH') then
             raise notice 'CloudEvents are delivered with POST, not %', after.webhook_method
                 using hint = 'Receivers that keep to "HTTP 1.1 Web Hooks for Event Delivery" take POST alone: set '
@@ -39,8 +42,10 @@ begin
         end if;
     end if;
     if after.retry_schedule is distinct from before.retry_schedule
-        and (select sum(d.delay) from unnest(webhooks_private.retry_delays(after.retry_schedule)) d (delay)) > webhooks_private.setting('max_delivery_age_seconds') then
-        raise notice 'retry_schedule is longer than deliveries live: max_delivery_age_seconds is %', webhooks_private.setting('max_delivery_age_seconds')
+        and (select sum(d.delay) from unnest(webhooks_private.retry_delays(after.retry_schedule)) d (delay))
+            > webhooks_private.setting('max_delivery_age_seconds') then
+        raise notice 'retry_schedule is longer than deliveries live: max_delivery_age_seconds is %',
+            webhooks_private.setting('max_delivery_age_seconds')
             using hint = 'A delivery that is older becomes expired, whatever retries are left.';
     end if;
 end

@@ -12,7 +12,8 @@ begin atomic
         else array(
             -- An amount and a unit; null for anything else.
             select case when u.seconds is not null then least(p.part[1]::bigint * u.seconds, 2147483647)::integer end
-            from string_to_table(translate(lower(retry_schedule collate "C"), '[]{}"' || E'\n\r\t', repeat(' ', 8)), ',') with ordinality l (delay, n)
+            from string_to_table(translate(lower(retry_schedule collate "C"), '[]{}"' || E'\n\r\t', repeat(' ', 8)),
+                                 ',') with ordinality l (delay, n)
             cross join lateral (select regexp_match(btrim(l.delay), '^(\d{1,7}) ?([a-z]*)$') as part) p
             cross join lateral (
                 select case

@@ -40,7 +40,8 @@ begin
       -- A pattern that a wider one of the same subscription covers would deliver twice.
       and (p.pattern = '*'
            or not (subscription.subscribed_events ? '*'
-                   or (p.pattern not like '%.*' and subscription.subscribed_events ? (split_part(p.pattern, '.', 1) || '.*'))));
+                   or (p.pattern not like '%.*' and subscription.subscribed_events ? (split_part(p.pattern, '.', 1)
+                           || '.*'))));
 end
 $$;
 comment on function webhooks_private.add_routes is
@@ -65,7 +66,8 @@ begin
         for no key update of s skip locked
     loop
         -- The lock may have come after a change.
-        continue when exists (select from webhooks_private.subscription_routes r where r.subscription_id = subscription.id);
+        continue when exists (select from webhooks_private.subscription_routes r
+                              where r.subscription_id = subscription.id);
         perform webhooks_private.add_routes(subscription);
         repaired := repaired + 1;
     end loop;
@@ -89,14 +91,17 @@ begin
     end if;
     -- Another receiver, or one that somebody looked after: what the old one did says nothing of it.
     if tg_op = 'DELETE'
-        or tg_op = 'UPDATE' and ((new.is_active and new.is_enabled) is true and (old.is_active and old.is_enabled) is not true
+        or tg_op = 'UPDATE' and ((new.is_active and new.is_enabled) is true
+                                 and (old.is_active and old.is_enabled) is not true
             or new.webhook_url is distinct from old.webhook_url) then
         delete from webhooks_private.subscription_breakers b where b.subscription_id = old.id;
     -- The same one asked in another way: that it wants to be left alone for a while stays true.
     elsif tg_op = 'UPDATE'
-        and (new.webhook_headers, new.auth_type, new.auth_config, new.payload_format, new.payload_template, new.payload_content_type, new.template_secrets)
+        and (new.webhook_headers, new.auth_type, new.auth_config, new.payload_format, new.payload_template,
+             new.payload_content_type, new.template_secrets)
             is distinct from
-            (old.webhook_headers, old.auth_type, old.auth_config, old.payload_format, old.payload_template, old.payload_content_type, old.template_secrets) then
+            (old.webhook_headers, old.auth_type, old.auth_config, old.payload_format, old.payload_template,
+             old.payload_content_type, old.template_secrets) then
         delete from webhooks_private.subscription_breakers b
         where b.subscription_id = old.id and coalesce(b.throttled_until <= now(), true);
         update webhooks_private.subscription_breakers b

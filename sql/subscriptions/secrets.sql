@@ -68,7 +68,8 @@ comment on column webhooks_private.retired_secrets.retired_at is 'Time at which 
 comment on column webhooks_private.retired_secrets.secret is 'Secret. The signing secret.';
 select pg_catalog.pg_extension_config_dump('webhooks_private.retired_secrets', '');
 
-create function webhooks_private.retire_secret(before webhooks.webhook_subscriptions, after webhooks.webhook_subscriptions)
+create function webhooks_private.retire_secret(before webhooks.webhook_subscriptions,
+                                               after webhooks.webhook_subscriptions)
 returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -104,7 +105,8 @@ language sql stable
 set search_path = pg_catalog, pg_temp
 begin atomic
     select array_agg(r.secret order by r.retired_at desc),
-           array_agg((extract(epoch from r.retired_at + secrets_in_overlap.overlap - clock_timestamp()) * 1000)::bigint order by r.retired_at desc)
+           array_agg((extract(epoch from r.retired_at + secrets_in_overlap.overlap - clock_timestamp()) * 1000)::bigint
+                     order by r.retired_at desc)
     from webhooks_private.retired_secrets r
     where r.subscription_id = secrets_in_overlap.subscription_id and r.retired_at > now() - secrets_in_overlap.overlap
       and octet_length(r.secret) <= 4096;
@@ -125,7 +127,8 @@ begin
     where r.ctid = any (array(
         select o.ctid from webhooks_private.retired_secrets o
         where o.retired_at < now() - make_interval(secs => webhooks_private.setting('secret_overlap_seconds'))
-           or (select webhooks.is_adopted()) and not exists (select from webhooks.webhook_subscriptions s where s.id = o.subscription_id)
+           or (select webhooks.is_adopted())
+           and not exists (select from webhooks.webhook_subscriptions s where s.id = o.subscription_id)
         for update skip locked));
     get diagnostics forgotten = row_count;
     return forgotten;

@@ -60,9 +60,11 @@ $template${
         -- PagerDuty: 120 events a minute and key, of at most 512 KB; a summary of at most 1,024 characters, a
         -- dedup_key of 255; severity is one of four. What it answers with 400 it does not want again.
         ('pagerduty', 'PagerDuty, Events API v2: an alert for each event',
-         jsonb_build_object('webhook_url', 'https://events.pagerduty.com/v2/enqueue', 'rate_limit_per_second', 2, 'max_payload_size_kb', 512,
+         jsonb_build_object('webhook_url', 'https://events.pagerduty.com/v2/enqueue', 'rate_limit_per_second', 2,
+                            'max_payload_size_kb', 512,
                             'no_retry_statuses', '[400, 410]'::jsonb,
-                            'subscribed_events', '["system.error", "job.failed", "extraction.failed"]'::jsonb, 'payload_template',
+                            'subscribed_events', '["system.error", "job.failed", "extraction.failed"]'::jsonb,
+                            'payload_template',
 $template${
   "routing_key": "{{ secrets.routing_key }}",
   "event_action": "trigger",

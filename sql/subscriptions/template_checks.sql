@@ -12,7 +12,8 @@ declare
 begin
     -- Without an event: only its syntax.
     perform webhooks_private.render_request(
-        'envelope', check_template.payload_template, check_template.payload_content_type, check_template.max_payload_size_kb,
+        'envelope', check_template.payload_template, check_template.payload_content_type,
+        check_template.max_payload_size_kb,
         null, null, null, null, null, null, null, null, null, null, null, null, null, null, null);
     -- In a restore types and their examples may come later.
     if webhooks_private.is_restoring() then
@@ -21,7 +22,8 @@ begin
     for example in
         select t.name, v.is_builtin
         from webhooks.event_types t
-        join webhooks_private.event_type_versions v on v.name = t.name and v.version = t.version and v.example is not null
+        join webhooks_private.event_type_versions v on v.name = t.name and v.version = t.version
+            and v.example is not null
         where check_template.subscribed_events ? '*' or check_template.subscribed_events ? t.name
            or check_template.subscribed_events ? (split_part(t.name, '.', 1) || '.*')
     loop
@@ -41,7 +43,8 @@ begin
         end;
     end loop;
     if lacking <> '{}' then
-        raise notice 'payload_template uses what the shipped example of % lacks: %', array_to_string(lacking, ', '), substring(problem from 'line [0-9]+: .*')
+        raise notice 'payload_template uses what the shipped example of % lacks: %', array_to_string(lacking, ', '),
+            substring(problem from 'line [0-9]+: .*')
             using hint = format('If your events have it, register an example of yours: select '
                                 'webhooks.register_event_type(%L, example => ''{...}'');', lacking[1]);
     end if;

@@ -46,13 +46,15 @@ begin
         raise exception 'tenant_id or name of a template is null'
             using errcode = 'not_null_violation', hint = 'A template is a tenant''s, and has a name of its own there.';
     end if;
-    if jsonb_typeof(new.settings) is distinct from 'object' or jsonb_typeof(new.placeholders) is distinct from 'object' then
+    if jsonb_typeof(new.settings) is distinct from 'object'
+        or jsonb_typeof(new.placeholders) is distinct from 'object' then
         raise exception 'settings and placeholders of a template are JSON objects'
             using errcode = 'invalid_parameter_value', hint = 'Write for example {"payload_format": "standard"} and '
                                                               '{}.';
     end if;
     select k into unknown from jsonb_object_keys(new.settings) k
-    where k <> all (webhooks_private.settable_columns()) or k in ('auth_config', 'webhook_headers', 'template_secrets') limit 1;
+    where k <> all (webhooks_private.settable_columns())
+      or k in ('auth_config', 'webhook_headers', 'template_secrets') limit 1;
     if found then
         raise exception 'a template can''t set "%"', left(unknown, 100)
             using errcode = 'invalid_parameter_value',

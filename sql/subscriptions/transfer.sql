@@ -52,7 +52,8 @@ begin
     for setting in select k.name from jsonb_object_keys(settings) k (name) loop
         wanted := wanted || jsonb_build_object(
             setting,
-            case when setting in ('webhook_headers', 'auth_config', 'template_secrets') then webhooks_private.keep_secrets(given -> setting, present -> setting)
+            case when setting in ('webhook_headers', 'auth_config', 'template_secrets')
+                then webhooks_private.keep_secrets(given -> setting, present -> setting)
                  else given -> setting end);
     end loop;
     return query
@@ -65,7 +66,8 @@ comment on function webhooks_private.subscription_changes is
 grant execute on function webhooks_private.subscription_changes to webhooks_manager;
 
 create function webhooks.import_subscriptions(tenant_id uuid, subscriptions jsonb, dry_run boolean default false)
-returns table (name text, environment text, action text, subscription_id uuid, before jsonb, after jsonb, error text, hint text)
+returns table (name text, environment text, action text, subscription_id uuid, before jsonb, after jsonb, error text,
+               hint text)
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
@@ -110,7 +112,8 @@ begin
                         after := webhooks_private.redact_subscription(item);
                     when 1 then
                         subscription_id := present[1];
-                        select c.before, c.after into before, after from webhooks_private.subscription_changes(subscription_id, item) c;
+                        select c.before, c.after into before, after
+                            from webhooks_private.subscription_changes(subscription_id, item) c;
                         action := case when before = '{}' and after = '{}' then 'unchanged' else 'updated' end;
                         if action = 'updated' then
                             perform webhooks.update_subscription(subscription_id, item);
@@ -139,7 +142,8 @@ begin
         -- All that was done is undone; what was returned stays.
     end;
     if not dry_run and cardinality(invalid) > 0 then
-        raise exception '% of % subscriptions can''t be imported, so none was', cardinality(invalid), jsonb_array_length(subscriptions)
+        raise exception '% of % subscriptions can''t be imported, so none was', cardinality(invalid),
+            jsonb_array_length(subscriptions)
             using errcode = 'invalid_parameter_value', detail = array_to_string(invalid, E'\n'),
                   hint = 'With dry_run => true these are rows, beside what would become of the others.';
     end if;
@@ -152,7 +156,8 @@ comment on function webhooks.import_subscriptions is
     'dry_run: what would (or invalid, and why).';
 grant execute on function webhooks.import_subscriptions to webhooks_manager;
 
-create function webhooks.copy_subscriptions(tenant_id uuid, from_environment text, to_environment text, dry_run boolean default false)
+create function webhooks.copy_subscriptions(tenant_id uuid, from_environment text, to_environment text,
+                                            dry_run boolean default false)
 returns table (name text, action text)
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp

@@ -18,7 +18,8 @@ begin
         webhooks_private.check_size('retry_schedule', new.retry_schedule, old.retry_schedule, 2000),
         webhooks_private.check_size('payload_template', new.payload_template, old.payload_template, 16384),
         webhooks_private.check_size('template_secrets', new.template_secrets, old.template_secrets, 131072);
-    if jsonb_typeof(new.subscribed_events) = 'array' and new.subscribed_events is distinct from old.subscribed_events then
+    if jsonb_typeof(new.subscribed_events) = 'array'
+        and new.subscribed_events is distinct from old.subscribed_events then
         perform webhooks_private.check_count('subscribed_events', jsonb_array_length(new.subscribed_events), 1000);
     end if;
     if cardinality(new.no_retry_statuses) > 300 and new.no_retry_statuses is distinct from old.no_retry_statuses then
@@ -60,38 +61,52 @@ begin
         (new.tenant_id is not null, 'tenant_id', null, 'a UUID'),
         (new.name is not null, 'name', null, 'a text'),
         (new.webhook_url is not null, 'webhook_url', null, 'a URL, for example https://example.com/webhooks'),
-        (new.environment in ('dev', 'staging', 'production'), 'environment', new.environment, 'dev, staging or production'),
-        (coalesce(new.webhook_method in ('POST', 'PUT', 'PATCH'), true), 'webhook_method', new.webhook_method, 'POST, PUT or PATCH'),
+        (new.environment in ('dev', 'staging', 'production'), 'environment', new.environment,
+         'dev, staging or production'),
+        (coalesce(new.webhook_method in ('POST', 'PUT', 'PATCH'), true), 'webhook_method', new.webhook_method,
+         'POST, PUT or PATCH'),
         (coalesce(new.retry_count between 0 and 100, true), 'retry_count', new.retry_count::text, '0 to 100'),
-        (coalesce(new.retry_delay_seconds between 0 and 86400, true), 'retry_delay_seconds', new.retry_delay_seconds::text, '0 to 86400 s'),
-        (coalesce(0 <= all (new_delays) and 604800 >= all (new_delays) and cardinality(new_delays) between 1 and 100, new.retry_schedule is null),
+        (coalesce(new.retry_delay_seconds between 0 and 86400, true), 'retry_delay_seconds',
+         new.retry_delay_seconds::text, '0 to 86400 s'),
+        (coalesce(0 <= all (new_delays) and 604800 >= all (new_delays) and cardinality(new_delays) between 1 and 100,
+                  new.retry_schedule is null),
          'retry_schedule', left(new.retry_schedule, 200),
          'standard-webhooks, or up to 100 delays of at most 7 days, for example 5 s, 5 min, 30 min, 2 h; or null for '
          'retry_count and retry_delay_seconds'),
-        (coalesce(new.timeout_seconds between 1 and 300, true), 'timeout_seconds', new.timeout_seconds::text, '1 to 300 s'),
-        (coalesce(new.max_payload_size_kb between 1 and 65536, true), 'max_payload_size_kb', new.max_payload_size_kb::text, '1 to 65536 KiB'),
+        (coalesce(new.timeout_seconds between 1 and 300, true), 'timeout_seconds', new.timeout_seconds::text,
+         '1 to 300 s'),
+        (coalesce(new.max_payload_size_kb between 1 and 65536, true), 'max_payload_size_kb',
+         new.max_payload_size_kb::text, '1 to 65536 KiB'),
         (new.max_in_flight between 1 and 1000, 'max_in_flight', new.max_in_flight::text, '1 to 1000'),
-        (coalesce(new.rate_limit_per_second between 0.001 and 100000, true), 'rate_limit_per_second', new.rate_limit_per_second::text,
+        (coalesce(new.rate_limit_per_second between 0.001 and 100000, true), 'rate_limit_per_second',
+         new.rate_limit_per_second::text,
          '0.001 to 100000, or null for no limit'),
         (coalesce(new.rate_limit_burst between 1 and 100000, true), 'rate_limit_burst', new.rate_limit_burst::text,
          '1 to 100000, or null for one second''s worth'),
         (new.ordering in ('none', 'fifo'), 'ordering', new.ordering, 'none or fifo'),
-        (new.payload_format in ('envelope', 'standard', 'cloudevents', 'cloudevents-binary'), 'payload_format', new.payload_format,
+        (new.payload_format in ('envelope', 'standard', 'cloudevents', 'cloudevents-binary'), 'payload_format',
+         new.payload_format,
          'envelope, standard, cloudevents or cloudevents-binary'),
         (coalesce(new.breaker_failure_threshold between 0 and 1000000, true), 'breaker_failure_threshold',
          new.breaker_failure_threshold::text, '0 (no breaker) to 1000000, or null for the setting'),
         (coalesce(new.breaker_cooldown_seconds between 1 and 86400, true), 'breaker_cooldown_seconds',
          new.breaker_cooldown_seconds::text, '1 to 86400 s, or null for the setting'),
-        (coalesce(new.endpoint_verification in ('none', 'options'), true), 'endpoint_verification', new.endpoint_verification,
+        (coalesce(new.endpoint_verification in ('none', 'options'), true), 'endpoint_verification',
+         new.endpoint_verification,
          'none or options, or null for the setting'),
-        (300 <= all (new.no_retry_statuses) and 599 >= all (new.no_retry_statuses) and coalesce(array_ndims(new.no_retry_statuses), 1) = 1, 'no_retry_statuses', new.no_retry_statuses::text,
+        (300 <= all (new.no_retry_statuses) and 599 >= all (new.no_retry_statuses)
+         and coalesce(array_ndims(new.no_retry_statuses), 1) = 1, 'no_retry_statuses', new.no_retry_statuses::text,
          'an array of HTTP statuses from 300 to 599, not nested'),
         (new.version is not null, 'version', null, 'a number'),
         -- None of these is deep; a JSON that is can be costly to show.
-        (coalesce(not jsonb_path_exists(new.webhook_headers, '$.**{64}'), true), 'webhook_headers', 'too deep', 'an object of strings'),
-        (coalesce(not jsonb_path_exists(new.auth_config, '$.**{64}'), true), 'auth_config', 'too deep', 'an object of strings'),
-        (coalesce(not jsonb_path_exists(new.template_secrets, '$.**{64}'), true), 'template_secrets', 'too deep', 'an object of strings'),
-        (coalesce(not jsonb_path_exists(new.event_filters, '$.**{64}'), true), 'event_filters', 'too deep', 'at most 16 levels')
+        (coalesce(not jsonb_path_exists(new.webhook_headers, '$.**{64}'), true), 'webhook_headers', 'too deep',
+         'an object of strings'),
+        (coalesce(not jsonb_path_exists(new.auth_config, '$.**{64}'), true), 'auth_config', 'too deep',
+         'an object of strings'),
+        (coalesce(not jsonb_path_exists(new.template_secrets, '$.**{64}'), true), 'template_secrets', 'too deep',
+         'an object of strings'),
+        (coalesce(not jsonb_path_exists(new.event_filters, '$.**{64}'), true), 'event_filters', 'too deep',
+         'at most 16 levels')
     ) v (valid, setting, found, takes)
     where v.valid is not true;
     if found then
@@ -104,8 +119,10 @@ begin
     if not webhooks_private.is_restoring()
         and (tg_op = 'INSERT'
              or (new.webhook_url, new.webhook_headers, new.auth_type, new.auth_config, new.event_filters)
-                is distinct from (old.webhook_url, old.webhook_headers, old.auth_type, old.auth_config, old.event_filters)) then
-        perform webhooks_private.check_subscription(new.webhook_url, new.webhook_headers::text, new.auth_type, new.auth_config::text, new.event_filters::text);
+                is distinct from (old.webhook_url, old.webhook_headers, old.auth_type, old.auth_config,
+                                  old.event_filters)) then
+        perform webhooks_private.check_subscription(new.webhook_url, new.webhook_headers::text, new.auth_type,
+                                                    new.auth_config::text, new.event_filters::text);
         if new.event_filters ? 'jsonpath' then
             begin
                 problem := webhooks_private.jsonpath_problem((new.event_filters ->> 'jsonpath')::jsonpath::text);
@@ -116,7 +133,8 @@ begin
                                  'jsonb_path_query().';
             end;
             if problem is not null then
-                raise exception 'invalid event_filters: jsonpath "%": %', left(new.event_filters ->> 'jsonpath', 1000), problem
+                raise exception 'invalid event_filters: jsonpath "%": %',
+                    left(new.event_filters ->> 'jsonpath', 1000), problem
                     using errcode = 'invalid_parameter_value',
                           hint = 'Publishers evaluate it for each event, so it has at most 1000 characters and takes '
                                  'time in proportion to the event. '
@@ -126,7 +144,8 @@ begin
         end if;
     end if;
     -- A restore may bring the settings later.
-    if new.endpoint_verification = 'options' and (tg_op = 'INSERT' or old.endpoint_verification is distinct from 'options')
+    if new.endpoint_verification = 'options'
+        and (tg_op = 'INSERT' or old.endpoint_verification is distinct from 'options')
         and not webhooks_private.is_restoring() and webhooks_private.text_setting('verification_origin') is null then
         raise exception 'invalid endpoint_verification: options, while the setting verification_origin is not set'
             using errcode = 'invalid_parameter_value',
@@ -147,7 +166,8 @@ begin
                                                               '''envelope'', or payload_template to null.';
     end if;
     if jsonb_typeof(new.subscribed_events) is distinct from 'array' then
-        raise exception 'subscribed_events is %, not a JSON array', coalesce(left(new.subscribed_events::text, 200), 'null')
+        raise exception 'subscribed_events is %, not a JSON array',
+            coalesce(left(new.subscribed_events::text, 200), 'null')
             using errcode = 'invalid_parameter_value', hint = 'Write for example ["document.processed", "job.*"].';
     end if;
     for pattern in select jsonb_array_elements_text(new.subscribed_events) loop
@@ -160,7 +180,8 @@ begin
                 and not exists (select from webhooks.event_types t where starts_with(t.name, left(pattern, -1)))
             or pattern !~ '^[a-z0-9_]+\.\*$'
                 and not exists (select from webhooks.event_types t where t.name = pattern) then
-            raise exception 'subscribed_events names %, which is no event type', coalesce('"' || left(pattern, 200) || '"', 'null')
+            raise exception 'subscribed_events names %, which is no event type',
+                coalesce('"' || left(pattern, 200) || '"', 'null')
                 using errcode = 'invalid_parameter_value',
                       hint = 'Use a name from webhooks.event_types (or register it there), a category wildcard such '
                              'as document.*, or *.';
@@ -168,14 +189,17 @@ begin
     end loop;
     -- What a secret is changes nothing that could be checked: in examples it shows as ***.
     if tg_op = 'INSERT'
-        or (new.payload_template, new.template_secrets) is distinct from (old.payload_template, old.template_secrets) then
+        or (new.payload_template, new.template_secrets) is distinct from (old.payload_template,
+                old.template_secrets) then
         perform webhooks_private.check_template_secrets(new.payload_template, new.template_secrets::text);
     end if;
     if new.payload_template is not null
         and (tg_op = 'INSERT'
              or (new.payload_template, new.payload_content_type, new.max_payload_size_kb, new.subscribed_events)
-                is distinct from (old.payload_template, old.payload_content_type, old.max_payload_size_kb, old.subscribed_events)) then
-        perform webhooks_private.check_template(new.payload_template, new.payload_content_type, new.max_payload_size_kb, new.subscribed_events);
+                is distinct from (old.payload_template, old.payload_content_type, old.max_payload_size_kb,
+                                  old.subscribed_events)) then
+        perform webhooks_private.check_template(new.payload_template, new.payload_content_type,
+                                                new.max_payload_size_kb, new.subscribed_events);
     end if;
     if tg_op = 'UPDATE' then
         if new.id <> old.id or new.tenant_id <> old.tenant_id then

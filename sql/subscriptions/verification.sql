@@ -47,7 +47,8 @@ comment on function webhooks_private.needs_verification is
     'Whether a receiver has to agree first, by its subscription''s endpoint_verification and the setting of that '
     'name.';
 
-create function webhooks_private.renew_verification(before webhooks.webhook_subscriptions, after webhooks.webhook_subscriptions)
+create function webhooks_private.renew_verification(before webhooks.webhook_subscriptions,
+                                                    after webhooks.webhook_subscriptions)
 returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -57,18 +58,23 @@ begin
         delete from webhooks_private.subscription_verifications v
         where v.subscription_id = before.id
           and (after.id is null
-               or (after.webhook_url, after.auth_type, after.auth_config) is distinct from (before.webhook_url, before.auth_type, before.auth_config)
+               or (after.webhook_url, after.auth_type, after.auth_config) is distinct from (before.webhook_url,
+                       before.auth_type, before.auth_config)
                -- Somebody looked after it.
                or v.state <> 'verified'
-                  and (after.is_active and after.is_enabled) is true and (before.is_active and before.is_enabled) is not true);
+                  and (after.is_active and after.is_enabled) is true
+                  and (before.is_active and before.is_enabled) is not true);
     end if;
     -- It is asked at once. If no sidecar hears this, it is when there is something to deliver.
     if after.id is not null
         and (before.id is null
-             or (after.webhook_url, after.auth_type, after.auth_config, after.endpoint_verification, after.is_active, after.is_enabled)
+             or (after.webhook_url, after.auth_type, after.auth_config, after.endpoint_verification, after.is_active,
+                 after.is_enabled)
                 is distinct from
-                (before.webhook_url, before.auth_type, before.auth_config, before.endpoint_verification, before.is_active, before.is_enabled))
-        and webhooks_private.needs_verification(after.endpoint_verification, webhooks_private.text_setting('endpoint_verification'))
+                (before.webhook_url, before.auth_type, before.auth_config, before.endpoint_verification,
+                 before.is_active, before.is_enabled))
+        and webhooks_private.needs_verification(after.endpoint_verification,
+                                                webhooks_private.text_setting('endpoint_verification'))
         and (after.is_active and after.is_enabled) is true then
         perform webhooks_private.notify_change('verify ' || after.id);
     end if;
@@ -100,7 +106,8 @@ as $$
 declare
     subscription constant webhooks.webhook_subscriptions := webhooks_private.own_subscription(subscription_id);
 begin
-    if not webhooks_private.needs_verification(subscription.endpoint_verification, webhooks_private.text_setting('endpoint_verification')) then
+    if not webhooks_private.needs_verification(subscription.endpoint_verification,
+                                               webhooks_private.text_setting('endpoint_verification')) then
         raise exception 'subscription % needs no verification', subscription_id
             using errcode = 'object_not_in_prerequisite_state',
                   hint = 'Ask for it with endpoint_verification = ''options'', which asks its receiver at once.';
@@ -113,9 +120,11 @@ begin
     end if;
     -- Another version of it: what sidecars know of this one is old, whether they hear of it or not.
     update webhooks.webhook_subscriptions s set version = s.version where s.id = verify_subscription.subscription_id;
-    delete from webhooks_private.subscription_verifications v where v.subscription_id = verify_subscription.subscription_id;
+    delete from webhooks_private.subscription_verifications v
+        where v.subscription_id = verify_subscription.subscription_id;
     perform webhooks_private.notify_change('verify ' || subscription_id);
-    perform webhooks_private.audit('verification_requested', 'subscription', subscription_id::text, subscription.tenant_id);
+    perform webhooks_private.audit('verification_requested', 'subscription', subscription_id::text,
+                                   subscription.tenant_id);
 end
 $$;
 comment on function webhooks.verify_subscription is

@@ -46,11 +46,13 @@ create table webhooks.webhook_subscriptions (
     constraint webhook_subscriptions_rate_limit_check check (rate_limit_per_second between 0.001 and 100000),
     constraint webhook_subscriptions_rate_limit_burst_check check (rate_limit_burst between 1 and 100000),
     constraint webhook_subscriptions_ordering_check check (ordering in ('none', 'fifo')),
-    constraint webhook_subscriptions_payload_format_check check (payload_format in ('envelope', 'standard', 'cloudevents', 'cloudevents-binary')),
+    constraint webhook_subscriptions_payload_format_check
+        check (payload_format in ('envelope', 'standard', 'cloudevents', 'cloudevents-binary')),
     constraint webhook_subscriptions_verification_check check (endpoint_verification in ('none', 'options')),
     constraint webhook_subscriptions_breaker_threshold_check check (breaker_failure_threshold between 0 and 1000000),
     constraint webhook_subscriptions_breaker_cooldown_check check (breaker_cooldown_seconds between 1 and 86400),
-    constraint webhook_subscriptions_no_retry_check check (300 <= all (no_retry_statuses) and 599 >= all (no_retry_statuses))
+    constraint webhook_subscriptions_no_retry_check
+        check (300 <= all (no_retry_statuses) and 599 >= all (no_retry_statuses))
 );
 create index webhook_subscriptions_tenant_active on webhooks.webhook_subscriptions (tenant_id, is_active, is_enabled);
 create index webhook_subscriptions_events on webhooks.webhook_subscriptions using gin (subscribed_events);

@@ -10,7 +10,8 @@ declare
 begin
     select b.parameter, b.actual, b.allowed, b.unit into excess
     from (
-        select 'condition' as parameter, length(definition ->> 'condition')::bigint as actual, 10000 as allowed, 'characters' as unit
+        select 'condition' as parameter, length(definition ->> 'condition')::bigint as actual, 10000 as allowed,
+               'characters' as unit
         union all select 'resource_type', length(definition ->> 'resource_type'), 50, 'characters'
         -- A table has at most 1,600 columns.
         union all
@@ -58,7 +59,8 @@ declare
     declared text;
     base text;
     category "char";
-    operand constant text := (select o.operand from webhooks_private.watch_operands(target) o where o.name = column_name);
+    operand constant text := (select o.operand from webhooks_private.watch_operands(target) o
+                              where o.name = column_name);
     canonical text;
     is_itself boolean;
 begin
@@ -74,18 +76,23 @@ begin
     into canonical, is_itself;
     -- varchar(3) cuts off, numeric(5,2) rounds.
     if not is_itself then
-        raise exception using errcode = 'string_data_right_truncation', message = format('type %s can''t hold it', declared);
+        raise exception using errcode = 'string_data_right_truncation',
+            message = format('type %s can''t hold it', declared);
     end if;
     -- 1 and 1.0 are one value.
     return case base when 'numeric' then trim_scale(canonical::numeric)::text else canonical end;
-exception when data_exception or integrity_constraint_violation or syntax_error_or_access_rule_violation or feature_not_supported then
-    raise exception 'on_change: "%" is no value of column "%" of table %: %', left(value, 100), column_name, target, left(sqlerrm, 300)
+exception when data_exception or integrity_constraint_violation or syntax_error_or_access_rule_violation
+    or feature_not_supported then
+    raise exception 'on_change: "%" is no value of column "%" of table %: %', left(value, 100), column_name, target,
+        left(sqlerrm, 300)
         using errcode = 'invalid_parameter_value',
               hint = format('The column is of type %s. Write the value as in a literal of this type: %s.', declared,
                             coalesce((select string_agg(quote_literal(e.enumlabel), ', ' order by e.enumsortorder)
-                                      from (select e.enumlabel, e.enumsortorder from pg_enum e where e.enumtypid = base::regtype
+                                      from (select e.enumlabel, e.enumsortorder from pg_enum e
+                                            where e.enumtypid = base::regtype
                                             order by e.enumsortorder limit 20) e),
-                                     case base when 'boolean' then '''true'', ''false''' else format('''...''::%s', declared) end));
+                                     case base when 'boolean' then '''true'', ''false'''
+                                         else format('''...''::%s', declared) end));
 end
 $$;
 comment on function webhooks_private.watch_value is
@@ -109,12 +116,14 @@ begin
     loop
         found_value := webhooks_private.watch_value(target, given.column_name, given.value);
         if done -> given.column_name ? found_value then
-            raise exception 'on_change: "%" is twice among the values of column "%" of table %', found_value, given.column_name, target
+            raise exception 'on_change: "%" is twice among the values of column "%" of table %', found_value,
+                given.column_name, target
                 using errcode = 'invalid_parameter_value', hint = 'Two ways to write the same value are one value: '
                                                                   'give one event type for it.';
         end if;
         done := jsonb_set(done, array[given.column_name],
-                          coalesce(done -> given.column_name, '{}') || jsonb_build_object(found_value, given.event_type));
+                          coalesce(done -> given.column_name, '{}')
+                              || jsonb_build_object(found_value, given.event_type));
     end loop;
     return done;
 end

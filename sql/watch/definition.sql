@@ -26,13 +26,15 @@ as $$
 declare
     relation record;
 begin
-    select c.relkind, c.relispartition, c.relpersistence, c.relnamespace, c.relnamespace::regnamespace::text as schema, c.relowner, c.relowner::regrole as owner
+    select c.relkind, c.relispartition, c.relpersistence, c.relnamespace,
+           c.relnamespace::regnamespace::text as schema, c.relowner, c.relowner::regrole as owner
     into relation
     from pg_class c
     where c.oid = target;
     if not found then
         raise exception 'no table given'
-            using errcode = 'null_value_not_allowed', hint = 'Write for example webhooks.watch_table(''public.documents'', on_insert => ''document.uploaded'').';
+            using errcode = 'null_value_not_allowed',
+            hint = 'Write for example webhooks.watch_table(''public.documents'', on_insert => ''document.uploaded'').';
     end if;
     if relation.relkind not in ('r', 'p') or relation.relpersistence = 't'
         or relation.schema in ('webhooks', 'webhooks_private', 'pg_catalog', 'information_schema') then
@@ -44,7 +46,8 @@ begin
     if relation.relispartition then
         raise exception '% is a partition', target
             using errcode = 'wrong_object_type',
-                  hint = format('Watch the partitioned table, %s.', (select i.inhparent::regclass from pg_inherits i where i.inhrelid = target));
+                  hint = format('Watch the partitioned table, %s.',
+                                (select i.inhparent::regclass from pg_inherits i where i.inhrelid = target));
     end if;
     if not pg_has_role(relation.relowner, 'usage') then
         raise exception 'must be owner of table %', target
@@ -151,16 +154,19 @@ begin
     if found then
         raise exception '%: table % has no column "%"', unknown.parameter, target, left(unknown.name, 100)
             using errcode = 'undefined_column',
-                  hint = concat('Its columns, but for virtual generated ones, are ', left(array_to_string(all_columns, ', '), 2000), '.',
+                  hint = concat('Its columns, but for virtual generated ones, are ',
+                                left(array_to_string(all_columns, ', '), 2000), '.',
                                 case unknown.parameter when 'tenant_column' then ' If all its rows are one '
                                                                                  'tenant''s, give tenant_id '
                                                                                  'instead.' end);
     end if;
     if not definition ? 'tenant_id' and not exists (
         select from pg_attribute a
-        where a.attrelid = target and a.attname = definition ->> 'tenant_column' and webhooks_private.base_type(a.atttypid) = 'uuid'::regtype
+        where a.attrelid = target and a.attname = definition ->> 'tenant_column'
+          and webhooks_private.base_type(a.atttypid) = 'uuid'::regtype
     ) then
-        raise exception 'tenant_column: column "%" of table % is not of type uuid', definition ->> 'tenant_column', target
+        raise exception 'tenant_column: column "%" of table % is not of type uuid', definition ->> 'tenant_column',
+            target
             using errcode = 'datatype_mismatch', hint = 'Tenants are UUIDs. If all rows of the table are one '
                                                         'tenant''s, give tenant_id instead.';
     end if;
@@ -213,7 +219,8 @@ begin atomic
                     -- Unique within a tenant is enough. All that a partitioned table can promise is: unique within a
                     -- partition.
                     and (a.attname = any (id_columns || tenant_column)) is not true
-                    and (k.attnum = any ((select p.partattrs::smallint[] from pg_partitioned_table p where p.partrelid = target)::smallint[])) is not true
+                    and (k.attnum = any ((select p.partattrs::smallint[] from pg_partitioned_table p
+                                          where p.partrelid = target)::smallint[])) is not true
               )
         ) then format('%s is not unique', array_to_string(id_columns, ', '))
     end;
@@ -230,7 +237,8 @@ set search_path = pg_catalog, pg_temp
 begin atomic
     select exists (
         select from pg_class c
-        where c.oid = has_other_triggers.target and c.relkind = 'r' and not exists (select from pg_inherits i where i.inhparent = c.oid)
+        where c.oid = has_other_triggers.target and c.relkind = 'r'
+          and not exists (select from pg_inherits i where i.inhparent = c.oid)
           and (exists (
                   select from pg_trigger t
                   where t.tgrelid = c.oid
@@ -283,9 +291,11 @@ begin
     end if;
     definition := jsonb_build_object(
         'condition', 'true',
-        'columns', (select coalesce(jsonb_agg(c.name order by c.n), '[]') from unnest(all_columns) with ordinality c (name, n)
+        'columns', (select coalesce(jsonb_agg(c.name order by c.n), '[]')
+                    from unnest(all_columns) with ordinality c (name, n)
                     where not coalesce(definition -> 'except_columns', '[]') ? c.name),
-        'resource_type', (select min(t.category) from webhooks.event_types t where t.name = any (webhooks_private.watch_event_types(definition)))
+        'resource_type', (select min(t.category) from webhooks.event_types t
+                          where t.name = any (webhooks_private.watch_event_types(definition)))
     ) || definition || jsonb_build_object(
         'table', (select format('%s.%I', c.relnamespace::regnamespace, c.relname) from pg_class c where c.oid = target),
         'all_columns', all_columns,
@@ -297,7 +307,8 @@ begin
         'id_columns', ids,
         'has_resource_id', exists (
             select from pg_attribute a
-            where a.attrelid = target and array[a.attname::text] = ids and webhooks_private.base_type(a.atttypid) = 'uuid'::regtype),
+            where a.attrelid = target and array[a.attname::text] = ids
+              and webhooks_private.base_type(a.atttypid) = 'uuid'::regtype),
         'categories', (
             select jsonb_object_agg(t.name, t.category) from webhooks.event_types t
             where t.name = any (webhooks_private.watch_event_types(definition))));
@@ -308,7 +319,8 @@ begin
             -- Written out column by column, plans grow with the product of the two numbers.
             'is_wide', count(*) * cardinality(all_columns) > 1000)
         from (select c.name, min(c.n) as n
-              from jsonb_array_elements_text(definition -> 'columns' || (definition -> 'watch_columns')) with ordinality c (name, n)
+              from jsonb_array_elements_text(definition -> 'columns'
+                                             || (definition -> 'watch_columns')) with ordinality c (name, n)
               group by c.name) u);
     if definition ? 'on_update' and definition -> 'watch_columns' = '[]' then
         raise exception 'no columns to watch of table %', target

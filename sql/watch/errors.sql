@@ -29,7 +29,8 @@ begin
     if largest.bytes <= allowed then
         return false;
     end if;
-    raise exception 'changes of table % can''t be published: a value of column "%" has % bytes', table_name, largest.column_name, largest.bytes
+    raise exception 'changes of table % can''t be published: a value of column "%" has % bytes', table_name,
+        largest.column_name, largest.bytes
         using errcode = 'program_limit_exceeded',
               hint = format('An event has at most %s. Leave the column out: webhooks.watch_table(%L, ..., '
                             'except_columns => %L);',
@@ -68,7 +69,8 @@ declare
 begin
     select f.name into twice
     from unnest(functions) f (name) cross join lateral (select parse_ident(f.name) as parts) i
-    where (select count(*) from pg_proc p where p.pronamespace = to_regnamespace(quote_ident(i.parts[1])) and p.proname = i.parts[2]) > 1
+    where (select count(*) from pg_proc p where p.pronamespace = to_regnamespace(quote_ident(i.parts[1]))
+           and p.proname = i.parts[2]) > 1
     limit 1;
     if found then
         raise exception 'changes of table % can''t be published: there is another function %', target, twice

@@ -16,7 +16,8 @@ begin atomic
     from (
         -- A name has at most 63 bytes.
         select n.nspname as schema,
-               case when octet_length(c.relname) <= 48 then c.relname else 'table_' || left(md5(c.relname), 16) end as name
+               case when octet_length(c.relname) <= 48 then c.relname
+                   else 'table_' || left(md5(c.relname), 16) end as name
         from pg_class c join pg_namespace n on n.oid = c.relnamespace
         where c.oid = watch_functions.target
     ) c;
@@ -53,8 +54,10 @@ begin atomic
     select coalesce(string_agg(v.condition, ' or ' order by v.chunk), 'false')
     from (
         select v.chunk,
-               format('webhooks_private.is_too_large(%L, %L, webhooks_private.large_values(%s))', watch_large_values.target,
-                      array_agg(v.name order by v.n), string_agg(format('%s.%I', v.row_name, v.name), ', ' order by v.n)) as condition
+               format('webhooks_private.is_too_large(%L, %L, webhooks_private.large_values(%s))',
+                      watch_large_values.target,
+                      array_agg(v.name order by v.n),
+                      string_agg(format('%s.%I', v.row_name, v.name), ', ' order by v.n)) as condition
         from (
             -- A function takes at most 100 arguments.
             select c.name, r.name as row_name, row_number() over w as n, (row_number() over w - 1) / 100 as chunk
@@ -80,10 +83,13 @@ begin atomic
     -- not.
     select format(E'create function %1$s(changed %2$s)\nreturns table (content jsonb)\nlanguage sql stable\nbegin atomic\nselect case when %3$s then null else %4$s end\nfrom (select %5$s) r;\nend',
                   (webhooks_private.watch_functions(target))[5], target,
-                  webhooks_private.watch_large_values(target, c.names, '{r}'), webhooks_private.watch_object('r', c.names),
+                  webhooks_private.watch_large_values(target, c.names, '{r}'),
+                  webhooks_private.watch_object('r', c.names),
                   case when c.names @> a.names and not exists (
-                           select from pg_attribute v where v.attrelid = target and v.attgenerated = 'v') then '(changed).*'
-                       else (select string_agg(format('u.%1$I', n), ', ') from unnest(c.names) n) || ' from unnest(array[changed]) u' end)
+                           select from pg_attribute v where v.attrelid = target
+                               and v.attgenerated = 'v') then '(changed).*'
+                       else (select string_agg(format('u.%1$I', n), ', ') from unnest(c.names) n)
+                           || ' from unnest(array[changed]) u' end)
     from (select array(select jsonb_array_elements_text(definition -> 'used'))) c (names),
          (select array(select jsonb_array_elements_text(definition -> 'all_columns'))) a (names);
 end;
@@ -103,7 +109,8 @@ declare
     used constant text[] := array(select jsonb_array_elements_text(definition -> 'used'));
     unsent constant text[] := array(select u.name from unnest(used) u (name) where u.name <> all (sent));
     is_different constant text := 'old_values -> c.name is distinct from new_values -> c.name';
-    object constant text := case when unsent = '{}' then '%s_values' else format('(%%s_values - %L::text[])', unsent) end;
+    object constant text := case when unsent = '{}' then '%s_values'
+        else format('(%%s_values - %L::text[])', unsent) end;
 begin
     if (definition -> 'is_wide')::boolean then
         return jsonb_build_object(
@@ -119,7 +126,8 @@ begin
     return jsonb_build_object(
         'old', webhooks_private.watch_object('old', sent),
         'new', webhooks_private.watch_object('new', sent),
-        'changed', format('array_remove(array[%s]::text[], null)', webhooks_private.watch_differences(target, used, 'case when %s then %2$L end', ', ')),
+        'changed', format('array_remove(array[%s]::text[], null)',
+                          webhooks_private.watch_differences(target, used, 'case when %s then %2$L end', ', ')),
         -- One text, parsed once: to add members one by one would copy the object for each.
         'before', format('(''{'' || array_to_string(array[%s]::text[], '','') || ''}'')::jsonb',
                          webhooks_private.watch_differences(target, sent, 'case when %s then concat(%3$L, '
@@ -141,7 +149,8 @@ begin atomic
     select format('case %s end', string_agg(
         format('when %s = %s then %L', format(o.operand, format('new.%I', a.attname)),
                -- Not of the domain, whose checks may be others one day.
-               format(o.operand, format('%L::%s', v.key, format_type(webhooks_private.base_type(a.atttypid), -1))), v.value), ' ' order by v.key))
+               format(o.operand, format('%L::%s', v.key, format_type(webhooks_private.base_type(a.atttypid), -1))),
+               v.value), ' ' order by v.key))
     from pg_attribute a
     join webhooks_private.watch_operands(watch_value_types.target) o on o.name = a.attname
     cross join jsonb_each_text(watch_value_types.event_types) v
@@ -162,7 +171,8 @@ declare
     of_row constant text := 'case when %s then %s else %s end';
     rows_sent constant text[] := array(
         select r.name from (values ('old', definition ?| array['on_update', 'on_change', 'on_delete']),
-                                   ('new', definition ?| array['on_update', 'on_change', 'on_insert'])) r (name, is_sent)
+                                   ('new', definition ?| array['on_update', 'on_change', 'on_insert'])) r (name,
+                                           is_sent)
         where r.is_sent);
     is_gone text := 'operation = ''delete''';
     is_new text := 'operation = ''insert''';
@@ -182,13 +192,15 @@ begin
         format('coalesce(case when %s then old.%I else new.%2$I end, webhooks_private.raise_missing_tenant(%L, %2$L))',
                is_gone, definition ->> 'tenant_column', target));
     if cardinality(ids) = 1 then
-        id_member := format('''id'', ' || of_row || ', ', is_gone, format('to_jsonb(old.%I)', ids[1]), format('to_jsonb(new.%I)', ids[1]));
+        id_member := format('''id'', ' || of_row || ', ', is_gone, format('to_jsonb(old.%I)', ids[1]),
+                            format('to_jsonb(new.%I)', ids[1]));
         ordering_key := format(of_row, is_gone, format('old.%I::text', ids[1]), format('new.%I::text', ids[1]));
         if (definition -> 'has_resource_id')::boolean then
             resource_id := format(of_row, is_gone, format('old.%I', ids[1]), format('new.%I', ids[1]));
         end if;
     elsif cardinality(ids) > 1 then
-        ordering_key := format(of_row, is_gone, webhooks_private.watch_object('old', ids), webhooks_private.watch_object('new', ids));
+        ordering_key := format(of_row, is_gone, webhooks_private.watch_object('old', ids),
+                               webhooks_private.watch_object('new', ids));
         id_member := format('''id'', %s, ', ordering_key);
         ordering_key := format('(%s)::text', ordering_key);
     end if;
@@ -206,7 +218,8 @@ begin
         from jsonb_each(definition -> 'on_change') c));
 
     return concat_ws(E'\n',
-        format('create function %1$s(operation text, old %2$s, new %2$s%3$s)', (webhooks_private.watch_functions(target))[2], target,
+        format('create function %1$s(operation text, old %2$s, new %2$s%3$s)',
+               (webhooks_private.watch_functions(target))[2], target,
                case when (definition -> 'is_wide')::boolean then ', old_values jsonb, new_values jsonb' end),
         'returns table (tenant_id uuid, event_type text, event_category text, event_data jsonb,',
         '               resource_type text, resource_id uuid, ordering_key text)',
@@ -219,9 +232,12 @@ begin
                (select string_agg(format('when %L then %L', c.key, c.value), ' ' order by c.key)
                 from jsonb_each_text(definition -> 'categories') c)),
         format('case when %s then null', case when (definition -> 'is_wide')::boolean then 'false'
-                                              else webhooks_private.watch_large_values(target, array(select jsonb_array_elements_text(definition -> 'columns')), rows_sent) end),
-        format('when %s then jsonb_build_object(''operation'', ''delete'', %s''old'', %s)', is_gone, id_member, changes ->> 'old'),
-        format('when %s then jsonb_build_object(''operation'', ''insert'', %s''new'', %s)', is_new, id_member, changes ->> 'new'),
+                                              else webhooks_private.watch_large_values(target,
+                                                      array(select jsonb_array_elements_text(definition -> 'columns')), rows_sent) end),
+        format('when %s then jsonb_build_object(''operation'', ''delete'', %s''old'', %s)', is_gone, id_member,
+               changes ->> 'old'),
+        format('when %s then jsonb_build_object(''operation'', ''insert'', %s''new'', %s)', is_new, id_member,
+               changes ->> 'new'),
         format('else jsonb_build_object(''operation'', ''update'', %s''changed'', %s, ''old'', %s, ''new'', %s) end '
                'as event_data,',
                id_member, changes ->> 'changed', changes ->> 'before', changes ->> 'new'),
@@ -250,7 +266,8 @@ begin atomic
         select i.name, i.n from jsonb_array_elements_text(watch_key.definition -> 'id_columns') with ordinality i (name, n)
         union all
         select watch_key.definition ->> 'tenant_column', 1000
-        where watch_key.definition ? 'tenant_column' and not watch_key.definition -> 'id_columns' ? (watch_key.definition ->> 'tenant_column')
+        where watch_key.definition ? 'tenant_column'
+          and not watch_key.definition -> 'id_columns' ? (watch_key.definition ->> 'tenant_column')
     ) k;
 end;
 comment on function webhooks_private.watch_key is
@@ -264,7 +281,8 @@ set search_path = pg_catalog, pg_temp
 begin atomic
     select format(E'create function %s(old %s, new %2$s)\nreturns boolean\nlanguage sql stable\nreturn %s',
                   (webhooks_private.watch_functions(target))[3], target,
-                  string_agg(format('%s = %s', format(o.operand, format('old.%I', c.name)), format(o.operand, format('new.%I', c.name))), ' and ' order by c.n))
+                  string_agg(format('%s = %s', format(o.operand, format('old.%I', c.name)),
+                                    format(o.operand, format('new.%I', c.name))), ' and ' order by c.n))
     from webhooks_private.watch_key(definition) c
     join webhooks_private.watch_operands(target) o on o.name = c.name;
 end;
@@ -280,7 +298,8 @@ set search_path = pg_catalog, pg_temp
 begin atomic
     select format(E'create function %1$s(changed %2$s)\nreturns table (%3$sversion %2$s)\nlanguage sql stable\nbegin atomic\nselect %4$schanged;\nend',
                   (webhooks_private.watch_functions(target))[4], target,
-                  string_agg(format('key_%s %s, ', c.n, case o.operand when '%s' then format_type(a.atttypid, -1) else 'jsonb' end), '' order by c.n),
+                  string_agg(format('key_%s %s, ', c.n, case o.operand when '%s' then format_type(a.atttypid, -1)
+                                    else 'jsonb' end), '' order by c.n),
                   string_agg(format(o.operand, format('changed.%I', c.name)) || ', ', '' order by c.n))
     from webhooks_private.watch_key(definition) c
     join pg_attribute a on a.attrelid = target and a.attname = c.name

@@ -40,7 +40,8 @@ return format('(
             select o.version as old, n.version as new, coalesce(n.n, o.n) as n, n.n is null as is_gone
             from (select * from versions where is_old) o
             full join (select * from versions where not is_old) n on %3$s and o.step = n.step) c',
-    functions[4], array_to_string(keys, ', '), array_to_string(array(select format('o.%s = n.%1$s', k) from unnest(keys) k), ' and '));
+    functions[4], array_to_string(keys, ', '),
+    array_to_string(array(select format('o.%s = n.%1$s', k) from unnest(keys) k), ' and '));
 comment on function webhooks_private.watch_versions is
     'A FROM item: old and new row of each change of a statement that changed some rows more than once, and their '
     'order. Part of watch_table().';
@@ -60,13 +61,16 @@ return case when is_wide then format('(select v.version, c.content from (select 
 comment on function webhooks_private.watch_source is 'A FROM item: a transition table. Part of watch_table().';
 grant execute on function webhooks_private.watch_source to webhooks_publisher;
 
-create function webhooks_private.watch_events(functions text[], operation text, old_row text, new_row text, is_wide boolean)
+create function webhooks_private.watch_events(functions text[], operation text, old_row text, new_row text,
+                                              is_wide boolean)
 returns text
 language sql immutable
 set search_path = pg_catalog, pg_temp
 return format('%s(%L, %s) e', functions[2], operation,
-              case when is_wide then concat_ws(', ', coalesce(old_row || '.version', 'null'), coalesce(new_row || '.version', 'null'),
-                                               coalesce(old_row || '.content', 'null'), coalesce(new_row || '.content', 'null'))
+              case when is_wide then concat_ws(', ', coalesce(old_row || '.version', 'null'),
+                                               coalesce(new_row || '.version', 'null'),
+                                               coalesce(old_row || '.content', 'null'),
+                                               coalesce(new_row || '.content', 'null'))
                    else concat_ws(', ', coalesce(old_row || '.*', 'null'), coalesce(new_row || '.*', 'null')) end);
 comment on function webhooks_private.watch_events is
     'A FROM item: the events of an old and a new row. Part of watch_table().';
@@ -83,7 +87,8 @@ declare
     keyed constant text := array_to_string(array(select 'v.' || k from unnest(keys) k), ', ');
     -- A full join is a hash join: right for any number of rows, whatever number it was planned for. What is gone
     -- comes first.
-    updates constant text := format('%1$s full join %2$s on %3$s(o.%4$s, n.%4$s) cross join lateral %5$s', old_rows, new_rows, functions[3],
+    updates constant text := format('%1$s full join %2$s on %3$s(o.%4$s, n.%4$s) cross join lateral %5$s', old_rows,
+                                    new_rows, functions[3],
                                     case when is_wide then 'version' else '*' end,
                                     webhooks_private.watch_events(functions, 'update', 'o', 'n', is_wide));
 begin
@@ -92,7 +97,9 @@ begin
     when ''INSERT'' then',
         webhooks_private.watch_insert(new_rows || ' cross join lateral ' || webhooks_private.watch_events(functions, 'insert', null, 'n', is_wide), is_wide), '
     when ''DELETE'' then',
-        webhooks_private.watch_insert(old_rows || ' cross join lateral ' || webhooks_private.watch_events(functions, 'delete', 'o', null, is_wide), is_wide), E'\n',
+        webhooks_private.watch_insert(old_rows || ' cross join lateral '
+                                      || webhooks_private.watch_events(functions, 'delete', 'o', null, is_wide),
+                                      is_wide), E'\n',
         case when keys <> '{}' then format('    when ''UPDATE'' then
         -- Not an assignment, which would be planned anew for the first five times.
         select case when exists (select from new_rows offset 1) then 2%1$s else %2$s end into changes;
@@ -122,7 +129,8 @@ begin
                 concat(webhooks_private.watch_versions(functions, keys),
                        case when is_wide then format(' cross join lateral (select c.old as version, v.content from '
                                                      '%1$s(c.old) v offset 0) o cross join lateral (select c.new as '
-                                                     'version, v.content from %1$s(c.new) v offset 0) n', functions[5]) end,
+                                                     'version, v.content from %1$s(c.new) v offset 0) n',
+                                                     functions[5]) end,
                        ' cross join lateral ',
                        case when is_wide then webhooks_private.watch_events(functions, 'update', 'o', 'n', true)
                             else format('%s(''update'', c.old, c.new) e', functions[2]) end,
@@ -149,7 +157,8 @@ begin
     for change in
         select * from (values ('insert', 'null', 'new', 'case tg_op when ''INSERT'' then'),
                               ('delete', 'old', 'null', 'when ''DELETE'' then'),
-                              ('update', 'old', 'new', format('when ''UPDATE'' then if %s(old, new) then', functions[3])),
+                              ('update', 'old', 'new', format('when ''UPDATE'' then if %s(old, new) then',
+                                                              functions[3])),
                               ('update', 'old', 'null', 'else'),
                               ('update', 'null', 'new', '')) c (operation, old_row, new_row, head)
     loop
@@ -157,10 +166,13 @@ begin
             case when is_wide then format('(select o.content as old_values, n.content as new_values from %1$s o '
                                           'cross join %2$s n offset 0) v cross join lateral %3$s(%4$L, %5$s, %6$s, '
                                           'v.old_values, v.new_values) e',
-                                          case change.old_row when 'old' then functions[5] || '(old)' else '(select null::jsonb as content)' end,
-                                          case change.new_row when 'new' then functions[5] || '(new)' else '(select null::jsonb as content)' end,
+                                          case change.old_row when 'old' then functions[5] || '(old)'
+                                              else '(select null::jsonb as content)' end,
+                                          case change.new_row when 'new' then functions[5] || '(new)'
+                                              else '(select null::jsonb as content)' end,
                                           functions[2], change.operation, change.old_row, change.new_row)
-                 else format('%s(%L, %s, %s) e', functions[2], change.operation, change.old_row, change.new_row) end, is_wide));
+                 else format('%s(%L, %s, %s) e', functions[2], change.operation, change.old_row, change.new_row) end,
+                 is_wide));
     end loop;
     return body || '
     end if;
@@ -179,7 +191,8 @@ as $$
 declare
     functions constant text[] := webhooks_private.watch_functions(target);
     keys constant text[] := case when definition ?| array['on_update', 'on_change']
-                                 then array(select 'key_' || k.n from webhooks_private.watch_key(definition) k order by k.n) else '{}' end;
+                                 then array(select 'key_' || k.n from webhooks_private.watch_key(definition) k
+                                            order by k.n) else '{}' end;
     is_wide constant boolean := (definition -> 'is_wide')::boolean;
     checked constant text[] := functions[2:2] || case when is_wide then functions[4:5] end;
 begin
@@ -195,7 +208,8 @@ set extra_float_digits = 1%s
 as %L', functions[1], concat(
         -- Each of these takes a moment per call: where they decide how a value reads.
         case when webhooks_private.has_types(target, '{money}') then E'\nset lc_monetary = ''C''' end,
-        case when webhooks_private.has_types(target, '{regclass,regcollation,regconfig,regdictionary,regnamespace,regoper,regoperator,regproc,regprocedure,regrole,regtype}')
+        case when webhooks_private.has_types(target,
+                                             '{regclass,regcollation,regconfig,regdictionary,regnamespace,regoper,regoperator,regproc,regprocedure,regrole,regtype}')
              then E'\nset quote_all_identifiers = off' end), concat('
 declare
     -- An UPDATE''s: 0 none to publish, 1 some, 2 more than one row.

@@ -38,11 +38,13 @@ begin atomic
         and (t.typtype in ('d', 'e', 'r', 'm')
              or t.typtype = 'b' and t.typcategory = 'A' and t.typelem <> 0
              -- 30 days are 1 month.
-             or t.typtype = 'b' and t.typnamespace = 'pg_catalog'::regnamespace and t.oid <> 'interval'::regtype and exists (
+             or t.typtype = 'b' and t.typnamespace = 'pg_catalog'::regnamespace and t.oid <> 'interval'::regtype
+             and exists (
                  select from pg_opclass o
                  where o.opcdefault and o.opcmethod = (select m.oid from pg_am m where m.amname = 'btree')
                    and (o.opcintype = t.oid or o.opcintype in (
-                       select c.casttarget from pg_cast c where c.castsource = t.oid and c.castmethod = 'b' and c.castcontext = 'i'))))), false)
+                       select c.casttarget from pg_cast c where c.castsource = t.oid and c.castmethod = 'b'
+                           and c.castcontext = 'i'))))), false)
     from inner_types i join pg_type t on t.oid = i.oid;
 end;
 comment on function webhooks_private.is_comparable is
@@ -59,7 +61,8 @@ begin atomic
         select t.atttypid, t.attcollation,
                -- a and A may be the same to a collation.
                webhooks_private.is_comparable(t.atttypid)
-               and coalesce((select l.collisdeterministic from pg_collation l where l.oid = t.attcollation), true) as is_comparable
+               and coalesce((select l.collisdeterministic from pg_collation l where l.oid = t.attcollation),
+                            true) as is_comparable
         from (select distinct a.atttypid, a.attcollation from pg_attribute a
               where a.attrelid = watch_operands.target and a.attnum > 0 and not a.attisdropped) t
     )
@@ -79,7 +82,8 @@ set search_path = pg_catalog, pg_temp
 begin atomic
     select string_agg(
         format(watch_differences.template,
-               format('%s is distinct from %s', format(o.operand, format('old.%I', c.name)), format(o.operand, format('new.%I', c.name))),
+               format('%s is distinct from %s', format(o.operand, format('old.%I', c.name)),
+                      format(o.operand, format('new.%I', c.name))),
                c.name, to_json(c.name) || ':'),
         watch_differences.separator order by c.n)
     from (select u.name, min(u.n) as n from unnest(watch_differences.columns) with ordinality u (name, n) group by u.name) c
@@ -96,7 +100,8 @@ language sql stable
 set search_path = pg_catalog, pg_temp
 begin atomic
     with recursive types as (
-        select a.atttypid as oid from pg_attribute a where a.attrelid = has_types.target and a.attnum > 0 and not a.attisdropped
+        select a.atttypid as oid from pg_attribute a where a.attrelid = has_types.target and a.attnum > 0
+            and not a.attisdropped
         union
         select i.oid
         from types y
@@ -105,7 +110,8 @@ begin atomic
             select t.typbasetype where t.typtype = 'd'
             union all select t.typelem where t.typcategory = 'A'
             union all select r.rngsubtype from pg_range r where y.oid in (r.rngtypid, r.rngmultitypid)
-            union all select a.atttypid from pg_attribute a where a.attrelid = t.typrelid and t.typtype = 'c' and a.attnum > 0 and not a.attisdropped
+            union all select a.atttypid from pg_attribute a where a.attrelid = t.typrelid and t.typtype = 'c'
+                and a.attnum > 0 and not a.attisdropped
         ) i (oid)
     )
     select exists (select from types y where y.oid = any (has_types.wanted));

@@ -3,7 +3,8 @@ returns boolean
 language sql stable
 set search_path = pg_catalog, pg_temp
 begin atomic
-    select (found).tgname in ('webhooks_insert', 'webhooks_update', 'webhooks_delete', '!webhooks_insert', '!webhooks_update', '!webhooks_delete')
+    select (found).tgname in ('webhooks_insert', 'webhooks_update', 'webhooks_delete', '!webhooks_insert',
+                              '!webhooks_update', '!webhooks_delete')
            -- A partition's is its table's.
            and (found).tgparentid = 0
            and webhooks_private.watch_definition((found).tgargs) is not null
@@ -44,8 +45,11 @@ begin
             select p.oid::regprocedure as signature
             from pg_proc p
             where p.pronamespace = watch.pronamespace and p.proowner = watch.proowner
-              and p.proname in (watch.name || '_webhooks', watch.name || '_webhook_events', watch.name || '_webhook_same', watch.name || '_webhook_row', watch.name || '_webhook_values')
-              and exists (select from pg_depend d where d.classid = 'pg_proc'::regclass and d.objid = p.oid and d.deptype = 'x')
+              and p.proname in (watch.name || '_webhooks', watch.name || '_webhook_events',
+                                watch.name || '_webhook_same', watch.name || '_webhook_row',
+                                watch.name || '_webhook_values')
+              and exists (select from pg_depend d where d.classid = 'pg_proc'::regclass and d.objid = p.oid
+                          and d.deptype = 'x')
         loop
             -- Those of a former owner stay, and are of no use to anybody.
             continue when not pg_has_role(watch.proowner, 'usage');
@@ -77,7 +81,8 @@ begin
                        case when (definition -> 'per_row')::boolean then 'for each row'
                             else concat_ws(' ', 'referencing',
                                            case when operation <> 'insert' then 'old table as old_rows' end,
-                                           case when operation <> 'delete' then 'new table as new_rows' end, 'for each statement') end,
+                                           case when operation <> 'delete' then 'new table as new_rows' end,
+                                           'for each statement') end,
                        function_name, jsonb_build_object('webhooks', definition));
         execute format('alter trigger %I on %s depends on extension webhooks', trigger_name, target);
         execute format('comment on trigger %I on %s is %L', trigger_name, target, 'Publishes webhook events; see '
@@ -160,12 +165,15 @@ begin
     from jsonb_each(jsonb_build_object(
         'on_insert', on_insert, 'on_update', on_update, 'on_delete', on_delete, 'on_change', on_change,
         'tenant_column', tenant_column, 'tenant_id', tenant_id, 'id_column', id_column, 'resource_type', resource_type,
-        'watch_columns', watch_columns, 'condition', condition, 'columns', columns, 'except_columns', except_columns, 'per_row', per_row)) g
+        'watch_columns', watch_columns, 'condition', condition, 'columns', columns, 'except_columns', except_columns,
+        'per_row', per_row)) g
     where g.value <> 'null';
     begin
         -- Without parentheses and with: an expression is one either way.
-        execute format(E'select from %s as old cross join %1$s as new where %s\nlimit 0', target, definition ->> 'condition');
-        execute format(E'select from %s as old cross join %1$s as new where (%s\n) limit 0', target, definition ->> 'condition');
+        execute format(E'select from %s as old cross join %1$s as new where %s\nlimit 0', target,
+                       definition ->> 'condition');
+        execute format(E'select from %s as old cross join %1$s as new where (%s\n) limit 0', target,
+                       definition ->> 'condition');
     exception when syntax_error_or_access_rule_violation or data_exception or feature_not_supported then
         raise exception 'invalid condition for table %: %', target, sqlerrm
             using errcode = sqlstate,
@@ -177,12 +185,16 @@ begin
     perform webhooks.unwatch_table(target);
     names := webhooks_private.watch_functions(target);
     signatures := array[names[1] || '()',
-                        format('%1$s(text,%2$s,%2$s%3$s)', names[2], target, case when (definition -> 'is_wide')::boolean then ',jsonb,jsonb' end),
-                        format('%s(%s,%2$s)', names[3], target), format('%s(%s)', names[4], target), format('%s(%s)', names[5], target)];
+                        format('%1$s(text,%2$s,%2$s%3$s)', names[2], target,
+                               case when (definition -> 'is_wide')::boolean then ',jsonb,jsonb' end),
+                        format('%s(%s,%2$s)', names[3], target), format('%s(%s)', names[4], target),
+                        format('%s(%s)', names[5], target)];
     for leftover in
         select f.name, p.oid::regprocedure as signature, p.proowner::regrole as owner,
-               exists (select from pg_depend d where d.classid = 'pg_proc'::regclass and d.objid = p.oid and d.deptype = 'x')
-               and not exists (select from pg_trigger t where t.tgfoid = p.oid) and pg_has_role(p.proowner, 'usage') as is_ours
+               exists (select from pg_depend d where d.classid = 'pg_proc'::regclass and d.objid = p.oid
+                       and d.deptype = 'x')
+               and not exists (select from pg_trigger t where t.tgfoid = p.oid)
+               and pg_has_role(p.proowner, 'usage') as is_ours
         from unnest(names) f (name) cross join lateral (select parse_ident(f.name) as parts) i
         join pg_proc p on p.pronamespace = to_regnamespace(quote_ident(i.parts[1])) and p.proname = i.parts[2]
     loop
@@ -206,7 +218,8 @@ begin
     where d.classid = 'pg_proc'::regclass and d.objid = to_regprocedure(signatures[2])
       and d.refclassid = 'pg_class'::regclass and a.attgenerated = 'v';
     if found then
-        raise exception 'invalid condition for table %: virtual generated column "%" has no value in a trigger', target, made
+        raise exception 'invalid condition for table %: virtual generated column "%" has no value in a trigger',
+            target, made
             using errcode = 'feature_not_supported', hint = 'Write its expression instead.';
     end if;
     if definition ? 'on_update' or definition ? 'on_change' then
@@ -220,11 +233,14 @@ begin
     foreach made in array signatures loop
         continue when to_regprocedure(made) is null;
         execute format('revoke all on function %s from public', made);
-        execute format('alter function %s owner to %s', made, (select c.relowner::regrole from pg_class c where c.oid = target));
+        execute format('alter function %s owner to %s', made,
+                       (select c.relowner::regrole from pg_class c where c.oid = target));
         execute format('alter function %s depends on extension webhooks', made);
         execute format('comment on function %s is %L', made, format('Made by webhooks.watch_table(%L).', target::text));
     end loop;
-    perform webhooks_private.make_watch_triggers(target, names[1], definition - array['categories', 'has_resource_id', 'values', 'used', 'is_wide']);
+    perform webhooks_private.make_watch_triggers(target, names[1],
+                                                 definition - array['categories', 'has_resource_id', 'values',
+                                                                    'used', 'is_wide']);
     perform webhooks_private.warn_of_unwatched_changes(target, definition);
 end
 $$;

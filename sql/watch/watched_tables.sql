@@ -10,7 +10,8 @@ begin atomic
     with known as (
         select n.name, m.number::smallint as number
         from jsonb_array_elements_text(columns_since.definition -> 'all_columns') with ordinality n (name, i)
-        left join jsonb_array_elements_text(columns_since.definition -> 'numbers') with ordinality m (number, i) using (i)
+        left join jsonb_array_elements_text(columns_since.definition -> 'numbers') with ordinality m (number, i)
+            using (i)
     ),
     columns as (
         select a.attname::text as name, a.attnum from pg_attribute a
@@ -21,12 +22,16 @@ begin atomic
     where not exists (select from known k where k.name = c.name)
       and not exists (
           select from pg_depend d
-          where d.classid = 'pg_proc'::regclass and d.objid in (to_regproc(columns_since.events_function), to_regproc(regexp_replace(columns_since.events_function, '_webhook_events("?)$', '_webhook_values\1')))
+          where d.classid = 'pg_proc'::regclass
+            and d.objid in (to_regproc(columns_since.events_function),
+                            to_regproc(regexp_replace(columns_since.events_function, '_webhook_events("?)$',
+                                                      '_webhook_values\1')))
             and d.refclassid = 'pg_class'::regclass and d.refobjid = columns_since.target and d.refobjsubid = c.attnum)
       and not exists (
           select from known k
           where k.number = c.attnum and not exists (select from columns same where same.name = k.name)
-            and not exists (select from known moved join columns same on same.name = moved.name where same.attnum <> moved.number));
+            and not exists (select from known moved join columns same on same.name = moved.name
+                            where same.attnum <> moved.number));
 end;
 comment on function webhooks_private.columns_since is
     'The columns added to a table since it was watched. Part of watched_tables.';
@@ -70,7 +75,8 @@ select
         when w.is_subscribed and not (w.is_always and (w.definition -> 'per_row')::boolean)
             then 'what logical replication changes is not published; watch the table with per_row => true, and '
                  'enable the triggers of the watch with ENABLE ALWAYS TRIGGER'
-        when not (w.definition -> 'per_row')::boolean and not (w.definition -> 'per_row_given')::boolean and webhooks_private.has_other_triggers(w.table_name)
+        when not (w.definition -> 'per_row')::boolean and not (w.definition -> 'per_row_given')::boolean
+            and webhooks_private.has_other_triggers(w.table_name)
             then 'AFTER triggers, or foreign keys with actions, were made since the table was watched: what they '
                  'change may be published before what they were called for; call watch_table() again'
     end as problem
@@ -84,7 +90,8 @@ from (
         exists (select from pg_catalog.pg_subscription_rel s where s.srrelid = t.tgrelid) as is_subscribed,
         bool_and(t.tgenabled in ('O', 'A')) as is_enabled,
         bool_and(t.tgenabled = 'A') as is_always,
-        min(pg_catalog.format('%I.%I', n.nspname, pg_catalog.regexp_replace(p.proname, '_webhooks$', '_webhook_events'))) as events_function
+        min(pg_catalog.format('%I.%I', n.nspname,
+                              pg_catalog.regexp_replace(p.proname, '_webhooks$', '_webhook_events'))) as events_function
     from pg_catalog.pg_trigger t
     join pg_catalog.pg_class c on c.oid = t.tgrelid
     join pg_catalog.pg_proc p on p.oid = t.tgfoid
