@@ -108,8 +108,8 @@ as $$
 begin
     if not exists (select from pg_roles r where r.rolname = grant_all_tenants.role) then
         raise exception 'there is no role "%"', coalesce(role, 'null')
-            using errcode = 'undefined_object', hint = 'Give the name of a role as pg_roles has it, without quotes '
-                                                       'around it.';
+            using errcode = 'undefined_object',
+                  hint = 'Give the name of a role as pg_roles has it, without quotes around it.';
     end if;
     if role in ('webhooks_publisher', 'webhooks_manager', 'webhooks_monitor', 'webhooks_auditor', 'webhooks_sidecar',
                 'webhooks_all_tenants') then
@@ -138,8 +138,8 @@ as $$
 begin
     if not exists (select from pg_roles r where r.rolname = revoke_all_tenants.role) then
         raise exception 'there is no role "%"', coalesce(role, 'null')
-            using errcode = 'undefined_object', hint = 'Give the name of a role as pg_roles has it, without quotes '
-                                                       'around it.';
+            using errcode = 'undefined_object',
+                  hint = 'Give the name of a role as pg_roles has it, without quotes around it.';
     end if;
     execute format('revoke webhooks_all_tenants from %I', role);
     if pg_has_role(role, 'webhooks_all_tenants', 'member') then

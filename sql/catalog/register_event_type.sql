@@ -19,8 +19,8 @@ begin
     perform webhooks_private.lock_xact(webhooks_private.change_lock(), 0);
     if (name ~ '^[a-z0-9_]+(\.[a-z0-9_]+)+$' and length(name) <= 100) is not true then
         raise exception 'invalid event type "%"', coalesce(name, 'null')
-            using errcode = 'invalid_parameter_value', hint = 'Types are lower-case words joined by dots, at most '
-                                                              '100 characters: document.uploaded.';
+            using errcode = 'invalid_parameter_value',
+                  hint = 'Types are lower-case words joined by dots, at most 100 characters: document.uploaded.';
     end if;
     if length(version) not between 1 and 20 then
         raise exception 'invalid version "%" of %', version, name
@@ -78,8 +78,8 @@ begin
     ) then
         raise exception 'there is no event type "%"%', coalesce(name, 'null'), case when version is null then ''
             else format(' of version "%s"', version) end
-            using errcode = 'undefined_object', hint = 'Types and versions are listed by: select name, version from '
-                                                       'webhooks.event_type_catalogue;';
+            using errcode = 'undefined_object',
+                  hint = 'Types and versions are listed by: select name, version from webhooks.event_type_catalogue;';
     end if;
     update webhooks_private.event_type_versions v
     set deprecated_at = case when reason is not null then coalesce(v.deprecated_at, now()) end, deprecation = reason

@@ -108,8 +108,9 @@ begin
     if errors is not null then
         raise exception 'the example of % (version %) does not fit its schema: %', new.name, new.version,
             array_to_string(errors, '; ')
-            using errcode = 'check_violation', hint = 'Give an example that does, or register_event_type(..., '
-                                                      'example => ''null''): then one is made from the schema.';
+            using errcode = 'check_violation',
+                  hint = 'Give an example that does, or register_event_type(..., example => ''null''): then one is '
+                         'made from the schema.';
     end if;
     if new.example is null
         and webhooks_private.schema_errors(new.schema::text, webhooks_private.schema_example(new.schema::text))

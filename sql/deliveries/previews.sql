@@ -44,8 +44,8 @@ begin
     if not found then
         raise exception 'there is no event type % to make an event of',
             coalesce('"' || sample_event_type.event_type || '"', 'among subscribed_events')
-            using errcode = 'undefined_object', hint = 'Event types are listed by: select name from '
-                                                       'webhooks.event_types;';
+            using errcode = 'undefined_object',
+                  hint = 'Event types are listed by: select name from webhooks.event_types;';
     end if;
     return sample_type;
 end
@@ -142,8 +142,8 @@ begin
         where e.id = preview_payload.event_id;
         if not found then
             raise exception 'there is no event %', preview_payload.event_id
-                using errcode = 'undefined_object', hint = 'Without an event the preview is of a made-up one: '
-                                                           'preview_payload(subscription_id).';
+                using errcode = 'undefined_object',
+                      hint = 'Without an event the preview is of a made-up one: preview_payload(subscription_id).';
         end if;
     else
         sample_type := webhooks_private.sample_event_type(subscription.subscribed_events, preview_payload.event_type);

@@ -85,8 +85,9 @@ begin
     perform webhooks_private.check_tenant(tenant_id);
     if since is null or until is null then
         raise exception 'since or until is null'
-            using errcode = 'null_value_not_allowed', hint = 'Give the time in which the events were published, for '
-                                                             'example now() - interval ''1 hour'' and now().';
+            using errcode = 'null_value_not_allowed',
+                  hint = 'Give the time in which the events were published, for example now() - interval ''1 hour'' '
+                         'and now().';
     end if;
     if max_events is null or max_events < 1 then
         raise exception 'max_events is %', coalesce(max_events::text, 'null')
@@ -97,13 +98,13 @@ begin
         subscription := webhooks_private.own_subscription(subscription_id);
         if subscription.tenant_id <> replay_events.tenant_id then
             raise exception 'subscription % is another tenant''s than %', subscription_id, tenant_id
-                using errcode = 'invalid_parameter_value', hint = 'Give the subscription''s tenant: only its events '
-                                                                  'match.';
+                using errcode = 'invalid_parameter_value',
+                      hint = 'Give the subscription''s tenant: only its events match.';
         end if;
         if (subscription.is_active and subscription.is_enabled) is not true then
             raise exception 'subscription % is not active and enabled, so it matches nothing', subscription_id
-                using errcode = 'object_not_in_prerequisite_state', hint = 'Enable it first: select '
-                                                                           'webhooks.set_subscriptions_enabled(array[id], true);';
+                using errcode = 'object_not_in_prerequisite_state',
+                      hint = 'Enable it first: select webhooks.set_subscriptions_enabled(array[id], true);';
         end if;
     end if;
     select t.pattern into unknown_type

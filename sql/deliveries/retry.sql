@@ -124,8 +124,8 @@ begin
     if found then
         raise exception 'the event of delivery % is outstanding to its subscription already, as delivery %',
             delivery_id, other
-            using errcode = 'object_not_in_prerequisite_state', hint = 'Wait for what becomes of that one, or retry '
-                                                                       'that one.';
+            using errcode = 'object_not_in_prerequisite_state',
+                  hint = 'Wait for what becomes of that one, or retry that one.';
     end if;
     select r.id into new_id
     from webhooks_private.redeliver(array[old.subscription_id], array[old.event_log_id],

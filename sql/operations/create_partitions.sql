@@ -298,8 +298,8 @@ declare
 begin
     if days not between 1 and 366 then
         raise exception 'days_ahead is %, not between 1 and 366', days
-            using errcode = 'invalid_parameter_value', hint = 'Call webhooks.create_partitions() for the setting '
-                                                              'partition_days_ahead.';
+            using errcode = 'invalid_parameter_value',
+                  hint = 'Call webhooks.create_partitions() for the setting partition_days_ahead.';
     end if;
     if move_rows is null or move_rows < 0 then
         raise exception 'move_rows is %', coalesce(move_rows::text, 'null')

@@ -137,8 +137,8 @@ begin
     end if;
     if columns is not null and except_columns is not null then
         raise exception 'both columns and except_columns given for %', target
-            using errcode = 'invalid_parameter_value', hint = 'Give the columns to show, or those not to show; or '
-                                                              'neither, to show all.';
+            using errcode = 'invalid_parameter_value',
+                  hint = 'Give the columns to show, or those not to show; or neither, to show all.';
     end if;
     select c.parameter, coalesce(c.name, 'null') as name
     into unknown
@@ -162,8 +162,9 @@ begin
       and 'uuid'::regtype not in (t.oid, t.typbasetype);
     if found then
         raise exception 'column "%" of % is not of type uuid', unknown.name, target
-            using errcode = 'datatype_mismatch', hint = 'Events name resources and tenants by UUIDs. Give a resolver '
-                                                        'of your own if they are something else.';
+            using errcode = 'datatype_mismatch',
+                  hint = 'Events name resources and tenants by UUIDs. Give a resolver of your own if they are '
+                         'something else.';
     end if;
     execute format(
         'create function %s(tenant_id uuid, resource_id uuid) returns jsonb language sql stable begin atomic select '
@@ -216,8 +217,8 @@ begin
           and p.proargtypes[0] = 'uuid'::regtype and p.proargtypes[1] = 'uuid'::regtype and p.pronargs = 2
     ) then
         raise exception 'function % can''t resolve resources', resolver
-            using errcode = 'datatype_mismatch', hint = 'A resolver takes a tenant''s id and a resource''s, both '
-                                                        'uuid, and returns jsonb.';
+            using errcode = 'datatype_mismatch',
+                  hint = 'A resolver takes a tenant''s id and a resource''s, both uuid, and returns jsonb.';
     end if;
     if exists (select from pg_proc p where p.oid = resolver and p.prosqlbody is null
                and not coalesce(p.proconfig::text ~ 'search_path', false)) then

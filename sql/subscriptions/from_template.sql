@@ -14,9 +14,9 @@ declare
 begin
     if jsonb_typeof(overrides) is distinct from 'object' then
         raise exception 'overrides are no JSON object'
-            using errcode = 'invalid_parameter_value', hint = 'Write for example {"name": "Team chat", '
-                                                              '"webhook_url": "https://...", "subscribed_events": '
-                                                              '["job.failed"]}.';
+            using errcode = 'invalid_parameter_value',
+                  hint = 'Write for example {"name": "Team chat", "webhook_url": "https://...", "subscribed_events": '
+                         '["job.failed"]}.';
     end if;
     select t.settings, t.placeholders into settings, placeholders
     from (select o.settings, o.placeholders, 1 as preference from webhooks.subscription_templates o

@@ -97,8 +97,8 @@ declare
 begin
     if jsonb_typeof(settings) is distinct from 'object' then
         raise exception 'a subscription''s settings are an object, not %', coalesce(jsonb_typeof(settings), 'null')
-            using errcode = 'invalid_parameter_value', hint = 'Write for example {"name": "Invoices", "retry_count": '
-                                                              '5}.';
+            using errcode = 'invalid_parameter_value',
+                  hint = 'Write for example {"name": "Invoices", "retry_count": 5}.';
     end if;
     for setting in select k.name from jsonb_object_keys(settings) k (name) where k.name <> all (known) loop
         raise exception 'a subscription has no setting "%"', left(setting.name, 100)
@@ -218,8 +218,8 @@ declare
 begin
     if changes ? 'created_by' then
         raise exception 'created_by of a subscription can''t change'
-            using errcode = 'invalid_parameter_value', hint = 'The audit log has who changed it: select * from '
-                                                              'webhooks.audit_log;';
+            using errcode = 'invalid_parameter_value',
+                  hint = 'The audit log has who changed it: select * from webhooks.audit_log;';
     end if;
     if changes <> '{}' then
         execute format(

@@ -49,8 +49,8 @@ begin
     if jsonb_typeof(new.settings) is distinct from 'object'
         or jsonb_typeof(new.placeholders) is distinct from 'object' then
         raise exception 'settings and placeholders of a template are JSON objects'
-            using errcode = 'invalid_parameter_value', hint = 'Write for example {"payload_format": "standard"} and '
-                                                              '{}.';
+            using errcode = 'invalid_parameter_value',
+                  hint = 'Write for example {"payload_format": "standard"} and {}.';
     end if;
     select k into unknown from jsonb_object_keys(new.settings) k
     where k <> all (webhooks_private.settable_columns())

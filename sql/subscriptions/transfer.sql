@@ -97,8 +97,8 @@ begin
                 perform webhooks_private.subscription_row(item);
                 if name is not null and jsonb_build_array(name, environment) = any (seen) then
                     raise exception 'name and environment are there twice'
-                        using errcode = 'invalid_parameter_value', hint = 'They tell which subscription is meant: '
-                                                                          'give another name.';
+                        using errcode = 'invalid_parameter_value',
+                              hint = 'They tell which subscription is meant: give another name.';
                 end if;
                 seen := seen || jsonb_build_array(name, environment);
                 present := array(

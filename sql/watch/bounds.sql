@@ -118,8 +118,8 @@ begin
         if done -> given.column_name ? found_value then
             raise exception 'on_change: "%" is twice among the values of column "%" of table %', found_value,
                 given.column_name, target
-                using errcode = 'invalid_parameter_value', hint = 'Two ways to write the same value are one value: '
-                                                                  'give one event type for it.';
+                using errcode = 'invalid_parameter_value',
+                      hint = 'Two ways to write the same value are one value: give one event type for it.';
         end if;
         done := jsonb_set(done, array[given.column_name],
                           coalesce(done -> given.column_name, '{}')

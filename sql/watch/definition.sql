@@ -39,9 +39,9 @@ begin
     if relation.relkind not in ('r', 'p') or relation.relpersistence = 't'
         or relation.schema in ('webhooks', 'webhooks_private', 'pg_catalog', 'information_schema') then
         raise exception '% can''t be watched', target
-            using errcode = 'wrong_object_type', hint = 'Ordinary and partitioned tables of yours can; views, '
-                                                        'foreign tables, temporary tables and tables of the system '
-                                                        'can''t.';
+            using errcode = 'wrong_object_type',
+                  hint = 'Ordinary and partitioned tables of yours can; views, foreign tables, temporary tables and '
+                         'tables of the system can''t.';
     end if;
     if relation.relispartition then
         raise exception '% is a partition', target
@@ -109,8 +109,8 @@ begin
     end if;
     if webhooks_private.watch_event_types(definition) = '{}' then
         raise exception 'no event type for changes of table %', target
-            using errcode = 'invalid_parameter_value', hint = 'Give at least one of on_insert, on_update, on_delete '
-                                                              'and on_change.';
+            using errcode = 'invalid_parameter_value',
+                  hint = 'Give at least one of on_insert, on_update, on_delete and on_change.';
     end if;
     select v.name into unknown
     from unnest(webhooks_private.watch_event_types(definition)) v (name)
@@ -137,8 +137,8 @@ declare
 begin
     if definition ? 'columns' and definition ? 'except_columns' then
         raise exception 'both columns and except_columns given for table %', target
-            using errcode = 'invalid_parameter_value', hint = 'Give the columns to send, or those not to send; or '
-                                                              'neither, to send all.';
+            using errcode = 'invalid_parameter_value',
+                  hint = 'Give the columns to send, or those not to send; or neither, to send all.';
     end if;
     select c.parameter, coalesce(c.name, 'null') as name
     into unknown
@@ -167,8 +167,8 @@ begin
     ) then
         raise exception 'tenant_column: column "%" of table % is not of type uuid', definition ->> 'tenant_column',
             target
-            using errcode = 'datatype_mismatch', hint = 'Tenants are UUIDs. If all rows of the table are one '
-                                                        'tenant''s, give tenant_id instead.';
+            using errcode = 'datatype_mismatch',
+                  hint = 'Tenants are UUIDs. If all rows of the table are one tenant''s, give tenant_id instead.';
     end if;
 end
 $$;
@@ -324,8 +324,8 @@ begin
               group by c.name) u);
     if definition ? 'on_update' and definition -> 'watch_columns' = '[]' then
         raise exception 'no columns to watch of table %', target
-            using errcode = 'invalid_parameter_value', hint = 'Name in watch_columns those whose change is to '
-                                                              'publish on_update.';
+            using errcode = 'invalid_parameter_value',
+                  hint = 'Name in watch_columns those whose change is to publish on_update.';
     end if;
     return definition;
 end

@@ -29,8 +29,8 @@ declare
 begin
     if target is null then
         raise exception 'no table given'
-            using errcode = 'null_value_not_allowed', hint = 'Watched tables are listed by: select * from '
-                                                             'webhooks.watched_tables;';
+            using errcode = 'null_value_not_allowed',
+                  hint = 'Watched tables are listed by: select * from webhooks.watched_tables;';
     end if;
     for watch in
         select t.tgname, t.tgfoid, p.pronamespace, regexp_replace(p.proname, '_webhooks$', '') as name, p.proowner
