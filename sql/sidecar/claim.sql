@@ -112,56 +112,28 @@ comment on function webhooks_private.ordered_deliveries is
     'The first ready deliveries of each lane of a subscription, about max_rows in all; a row of nulls at the end if '
     'there are more lanes than were looked at. Part of claim_deliveries().';
 
-create function webhooks_private.claim_deliveries(
+create function webhooks_private.find_deliveries(
     shards smallint[], cursors uuid[], held uuid[], held_ordered uuid[], full_subscriptions uuid[],
     known_subscriptions uuid[], per_subscription integer, newcomers integer, max_rows integer,
-    max_bytes bigint default 8388608, only_subscriptions uuid[] default null, after_ids uuid[] default null,
-    careful boolean default false
+    only_subscriptions uuid[], after_ids uuid[],
+    out ids uuid[], out are_newcomers boolean[], out their_shards smallint[], out attempts integer[],
+    out lanes bigint[], out subscriptions uuid[], out events uuid[], out expiries timestamptz[],
+    out versions bigint[], out tenants uuid[]
 )
-returns table (
-    delivery_id uuid, is_newcomer boolean, shard smallint, subscription_id uuid, subscription_version bigint,
-    attempt integer, lane bigint, expires_in_ms bigint, over_budget boolean, event_id uuid, tenant_id uuid,
-    event_type text, event_category text, event_name text, event_version text, created_at_us bigint, event_data text,
-    resource_type text, resource_id uuid, user_id uuid, session_id text, request_id text, source_ip text,
-    resource_data text, walk_us bigint, objection text
-)
-language plpgsql stable security definer
+-- Planned and run with the settings of claim_deliveries(), which calls it.
+language plpgsql stable
 set search_path = pg_catalog, pg_temp
--- One plan for all calls: to plan this costs ten times what a small claim does. The queue is often never analysed, or
--- was when it was empty or one subscription's: only index scans in index order are right, and no other index may give
--- the order.
-set plan_cache_mode = force_generic_plan
-set enable_seqscan = off
-set enable_bitmapscan = off
-set enable_hashjoin = off
-set enable_mergejoin = off
-set jit = off
 as $$
 declare
-    ids uuid[];
-    are_newcomers boolean[];
-    their_shards smallint[];
-    attempts integer[];
-    lanes bigint[];
-    subscriptions uuid[];
-    events uuid[];
-    expiries timestamptz[];
-    versions bigint[];
-    tenants uuid[];
-    first_event uuid;
-    last_event uuid;
-    max_age constant interval := make_interval(secs => webhooks_private.setting('max_delivery_age_seconds'));
     recent constant uuid := webhooks.uuid_v7_floor(clock_timestamp() - interval '0.5 s');
     nowhere constant uuid := '00000000-0000-0000-0000-000000000000';
     -- What was committed a little later than its id says is still looked at.
     settled constant uuid := webhooks.uuid_v7_floor(clock_timestamp() - interval '0.1 s');
-    began constant timestamptz := clock_timestamp();
-    took_us bigint;
     any_lane constant bigint := ('x' || encode(uuid_send(gen_random_uuid()), 'hex'))::bit(64)::bigint;
 begin
     with recursive walk as (
         select o.shard, f.ready, f.ordered, least(f.ready, f.ordered) as subscription_id
-        from unnest(claim_deliveries.shards, claim_deliveries.cursors) as o (shard, after)
+        from unnest(find_deliveries.shards, find_deliveries.cursors) as o (shard, after)
         cross join lateral (
             select
                 (select q.subscription_id from webhooks.delivery_queue q
@@ -173,7 +145,7 @@ begin
                  order by q.subscription_id limit 1) as ordered
             offset 0
         ) f
-        where claim_deliveries.only_subscriptions is null
+        where find_deliveries.only_subscriptions is null
         union all
         select w.shard, f.ready, f.ordered, least(f.ready, f.ordered)
         from walk w
@@ -201,15 +173,15 @@ begin
             from webhooks.delivery_queue q
             where q.id > recent
               and q.next_attempt_at is null
-              and q.shard = any (claim_deliveries.shards)
-              and q.subscription_id not in (select k.id from unnest(claim_deliveries.known_subscriptions) k (id))
-              and q.subscription_id not in (select f.id from unnest(claim_deliveries.full_subscriptions) f (id))
+              and q.shard = any (find_deliveries.shards)
+              and q.subscription_id not in (select k.id from unnest(find_deliveries.known_subscriptions) k (id))
+              and q.subscription_id not in (select f.id from unnest(find_deliveries.full_subscriptions) f (id))
               and (q.lane is null or not exists (
                   select from webhooks.delivery_queue b
                   where (b.shard, b.subscription_id, b.lane) >= (q.shard, q.subscription_id, q.lane)
                     and (b.shard, b.subscription_id, b.lane, b.id) < (q.shard, q.subscription_id, q.lane, q.id)
                     and b.lane is not null))
-            order by q.id desc limit claim_deliveries.newcomers
+            order by q.id desc limit find_deliveries.newcomers
         ) n
         cross join lateral (
             select v.version, v.tenant_id from webhooks.webhook_subscriptions v
@@ -223,11 +195,11 @@ begin
                w.ordered = w.subscription_id as is_ordered,
                nowhere as after_id
         from walk w
-        where w.subscription_id not in (select f.id from unnest(claim_deliveries.full_subscriptions) f (id))
+        where w.subscription_id not in (select f.id from unnest(find_deliveries.full_subscriptions) f (id))
         union all
         select webhooks_private.shard_of(o.id), o.id, o.after_id is not null, o.after_id is null,
                least(o.after_id, settled)
-        from unnest(claim_deliveries.only_subscriptions, claim_deliveries.after_ids) o (id, after_id)
+        from unnest(find_deliveries.only_subscriptions, find_deliveries.after_ids) o (id, after_id)
     ),
     walked as (
         select r.id, w.shard, r.attempt, r.lane, w.subscription_id, r.event_log_id, r.expires_at, s.version, s.tenant_id
@@ -248,16 +220,16 @@ begin
                and (q.shard, q.subscription_id) <= (w.shard, w.subscription_id)
                and q.next_attempt_at is null and q.lane is null
                -- A hashed sub-plan; an array would be compared one by one.
-               and q.id not in (select h.id from unnest(claim_deliveries.held) h (id))
-             order by q.shard, q.subscription_id, q.id limit claim_deliveries.per_subscription)
+               and q.id not in (select h.id from unnest(find_deliveries.held) h (id))
+             order by q.shard, q.subscription_id, q.id limit find_deliveries.per_subscription)
             union all
             select o.delivery_id, o.attempt, o.lane, o.event_log_id, o.expires_at
             from webhooks_private.ordered_deliveries(
-                w.shard, w.subscription_id, claim_deliveries.held_ordered, any_lane,
-                claim_deliveries.per_subscription) o
+                w.shard, w.subscription_id, find_deliveries.held_ordered, any_lane,
+                find_deliveries.per_subscription) o
             where w.is_ordered
         ) r
-        limit claim_deliveries.max_rows
+        limit find_deliveries.max_rows
     ),
     chosen as (
         select n.id, true as is_newcomer, n.shard, n.attempt, n.lane, n.subscription_id, n.event_log_id,
@@ -273,15 +245,58 @@ begin
            array_agg(c.tenant_id)
     into ids, are_newcomers, their_shards, attempts, lanes, subscriptions, events, expiries, versions, tenants
     from chosen c;
-    if ids is null then
+end
+$$;
+comment on function webhooks_private.find_deliveries is
+    'Which deliveries a claim takes, as arrays with an element for each; null: none. The parameters are those of '
+    'claim_deliveries().';
+
+create function webhooks_private.claim_deliveries(
+    shards smallint[], cursors uuid[], held uuid[], held_ordered uuid[], full_subscriptions uuid[],
+    known_subscriptions uuid[], per_subscription integer, newcomers integer, max_rows integer,
+    max_bytes bigint default 8388608, only_subscriptions uuid[] default null, after_ids uuid[] default null,
+    careful boolean default false
+)
+returns table (
+    delivery_id uuid, is_newcomer boolean, shard smallint, subscription_id uuid, subscription_version bigint,
+    attempt integer, lane bigint, expires_in_ms bigint, over_budget boolean, event_id uuid, tenant_id uuid,
+    event_type text, event_category text, event_name text, event_version text, created_at_us bigint, event_data text,
+    resource_type text, resource_id uuid, user_id uuid, session_id text, request_id text, source_ip text,
+    resource_data text, walk_us bigint, objection text
+)
+language plpgsql stable security definer
+set search_path = pg_catalog, pg_temp
+-- One plan for all calls: to plan this costs ten times what a small claim does. The queue is often never analysed, or
+-- was when it was empty or one subscription's: only index scans in index order are right, and no other index may give
+-- the order.
+set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
+set enable_bitmapscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
+set jit = off
+as $$
+declare
+    chosen record;
+    first_event uuid;
+    last_event uuid;
+    max_age constant interval := make_interval(secs => webhooks_private.setting('max_delivery_age_seconds'));
+    began constant timestamptz := clock_timestamp();
+    took_us bigint;
+begin
+    -- An assignment is no query.
+    chosen := webhooks_private.find_deliveries(
+        claim_deliveries.shards, cursors, held, held_ordered, full_subscriptions, known_subscriptions,
+        per_subscription, newcomers, max_rows, only_subscriptions, after_ids);
+    if chosen.ids is null then
         return;
     end if;
     took_us := extract(epoch from clock_timestamp() - began) * 1000000;
 
     -- Known before the statement begins, they keep it from opening every partition there is. A row that only says
     -- that there are more lanes has no event.
-    select e.id into first_event from unnest(events) e (id) where e.id is not null order by e.id limit 1;
-    select e.id into last_event from unnest(events) e (id) where e.id is not null order by e.id desc limit 1;
+    select e.id into first_event from unnest(chosen.events) e (id) where e.id is not null order by e.id limit 1;
+    select e.id into last_event from unnest(chosen.events) e (id) where e.id is not null order by e.id desc limit 1;
     return query
     -- What is over the budget is not read, not even to measure it.
     with priced as (
@@ -294,8 +309,8 @@ begin
                webhooks_private.sum_text_size(e.event_data, e.resource_data,
                                               claim_deliveries.max_bytes) over (rows unbounded preceding) as bytes,
                row_number() over (rows unbounded preceding) as n
-        from unnest(ids, are_newcomers, their_shards, attempts, lanes, subscriptions, events, expiries, versions,
-                    tenants)
+        from unnest(chosen.ids, chosen.are_newcomers, chosen.their_shards, chosen.attempts, chosen.lanes,
+                    chosen.subscriptions, chosen.events, chosen.expiries, chosen.versions, chosen.tenants)
             as c (id, is_newcomer, shard, attempt, lane, subscription_id, event_log_id, expires_at, version, tenant_id)
         cross join lateral (
             select case when claim_deliveries.careful then webhooks_private.read_problem(c.event_log_id) end as damage

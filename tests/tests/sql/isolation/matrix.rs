@@ -252,6 +252,7 @@ pub const FUNCTIONS: &[(&str, &str, Answer)] = &[
     ("failure_kind", "", Owner),
     ("filter_matches", "", Owner),
     ("filter_mismatch", "manager", Same("select webhooks_private.filter_mismatch('{}', '{}', null, null)")),
+    ("find_deliveries", "", Owner),
     ("first_partition_day", "", Owner),
     ("forget_secrets", "", Owner),
     ("forget_tenants", "", Owner),
