@@ -19,7 +19,7 @@ comment on column webhooks_private.event_type_versions.name is 'Name of the even
 comment on column webhooks_private.event_type_versions.version is 'Version of the payload: event_logs.event_version.';
 comment on column webhooks_private.event_type_versions.schema is
     'JSON Schema that event_data must fit, at most 256 KiB; null: event_data may be anything.';
-comment on column webhooks.event_type_versions.example is
+comment on column webhooks_private.event_type_versions.example is
     'Example of event_data, at most 64 KiB as text; null: the example is made from the schema.';
 comment on column webhooks_private.event_type_versions.deprecated_at is
     'Time since which the version is deprecated; null: it is not.';

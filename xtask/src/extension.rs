@@ -320,7 +320,11 @@ mod tests {
                 continue;
             }
             let files = sql_in(&area).unwrap();
-            found.extend(files.iter().map(|file| format!("{}/{}", file_name(&area), file_name(file))));
+            found.extend(
+                files
+                    .iter()
+                    .map(|file| format!("{}/{}", file_name(&area), file_name(file))),
+            );
         }
         listed.sort();
         found.sort();

@@ -59,7 +59,9 @@ async fn assert_delivers(db: &Database) {
     sidecar.run("select webhooks_private.join_sidecars()").await;
     let owned = "select cardinality(acquired) from webhooks_private.balance_shards('{}')";
     assert_eq!(sidecar.text(owned).await, "16");
-    let load = format!("select webhook_url from webhooks_private.load_subscriptions('{{{SUBSCRIPTION}}}')");
+    let load = format!(
+        "select webhook_url from webhooks_private.load_subscriptions('{{{SUBSCRIPTION}}}')"
+    );
     assert_eq!(sidecar.text(&load).await, "https://customer.example/");
 }
 
@@ -171,7 +173,9 @@ async fn a_copy_with_nobody_to_deliver_to_adopts_itself() {
     assert_eq!(session.text(IS_ADOPTED).await, "f");
     let sidecar = Session::open_as(&copy, SIDECAR_ROLE).await;
     sidecar.run("select webhooks_private.join_sidecars()").await;
-    sidecar.run("select webhooks_private.balance_shards('{}')").await;
+    sidecar
+        .run("select webhooks_private.balance_shards('{}')")
+        .await;
     assert_eq!(session.text(IS_ADOPTED).await, "t");
 }
 
@@ -240,7 +244,9 @@ async fn a_restore_is_not_adopted_halfway() {
         .run("insert into webhooks_private.database_bindings values (1, 1, 'production')")
         .await;
     let sidecar = Session::open_as(&db, SIDECAR_ROLE).await;
-    let refusal = sidecar.refused("select webhooks_private.join_sidecars()").await;
+    let refusal = sidecar
+        .refused("select webhooks_private.join_sidecars()")
+        .await;
     assert_eq!(refusal.code, "WHCPY", "{refusal:?}");
     session
         .run(&format!(
@@ -292,7 +298,9 @@ async fn restored_subscriptions_are_not_delivered_to_by_a_sidecar_that_is_there(
     let db = Database::fresh("restored_live").await.unwrap();
     let sidecar = Session::open_as(&db, SIDECAR_ROLE).await;
     sidecar.run("select webhooks_private.join_sidecars()").await;
-    sidecar.run("select webhooks_private.balance_shards('{}')").await;
+    sidecar
+        .run("select webhooks_private.balance_shards('{}')")
+        .await;
     let session = Session::open(&db).await;
     let insert = format!(
         "insert into webhooks.webhook_subscriptions (id, tenant_id, name, webhook_url, subscribed_events)

@@ -180,8 +180,7 @@ async fn what_is_scheduled_is_claimed_when_promoted() {
 
     let promote = "select cardinality(delivery_ids), next_due_in_ms between 3590000 and 3600000 from webhooks_private.promote_due";
     // The longest overdue first; what is left is due at once.
-    let one =
-        "select cardinality(delivery_ids), next_due_in_ms from webhooks_private.promote_due('{0}', 1)";
+    let one = "select cardinality(delivery_ids), next_due_in_ms from webhooks_private.promote_due('{0}', 1)";
     assert_eq!(queue.session.text(one).await, "1|0");
     assert_eq!(queue.claim(all).await, ["10:1", "10:4"]);
     assert_eq!(
@@ -194,8 +193,7 @@ async fn what_is_scheduled_is_claimed_when_promoted() {
         "0|t"
     );
     // Nothing scheduled there.
-    let none =
-        "select cardinality(delivery_ids), next_due_in_ms from webhooks_private.promote_due('{1,2}')";
+    let none = "select cardinality(delivery_ids), next_due_in_ms from webhooks_private.promote_due('{1,2}')";
     assert_eq!(queue.session.text(none).await, "0|null");
 }
 

@@ -107,8 +107,7 @@ async fn nobody_falls_asleep_while_a_publisher_is_in_flight() {
         // All or none: the bells that it did get are free again.
         assert_eq!(sidecar.text(BELLS_HELD).await, "0");
         // Shards that the publisher did not write to may sleep.
-        let others =
-            "select webhooks_private.arm_doorbell('{0,3,15}'), webhooks_private.disarm_doorbell('{0,3,15}')";
+        let others = "select webhooks_private.arm_doorbell('{0,3,15}'), webhooks_private.disarm_doorbell('{0,3,15}')";
         assert!(sidecar.text(others).await.starts_with('t'));
         publisher.run(end).await;
         assert!(ear.heard(BELL).await.is_empty());

@@ -292,7 +292,10 @@ async fn an_unused_database_has_no_rows_to_dump() {
                 .rsplit('_')
                 .next()
                 .is_some_and(|day| day.len() == 8 && day.parse::<u32>().is_ok());
-        assert!(is_partition && name.starts_with("webhooks_private."), "{table}");
+        assert!(
+            is_partition && name.starts_with("webhooks_private."),
+            "{table}"
+        );
     }
 }
 
@@ -469,7 +472,13 @@ async fn restores_of_data_alone_publish_nothing() {
         (&["--data-only", root, "--disable-triggers"], "10"),
         // Some tables alone.
         (
-            &["--data-only", "-t", "webhooks.event_logs", "-t", "webhooks_private.event_logs*"],
+            &[
+                "--data-only",
+                "-t",
+                "webhooks.event_logs",
+                "-t",
+                "webhooks_private.event_logs*",
+            ],
             "0",
         ),
     ] {

@@ -234,8 +234,9 @@ async fn made_up_ids_and_times_hide_nothing() {
         );
         let event = session.text(&insert).await;
         record(&session, B, "delivered", 200).await;
-        let deliveries =
-            format!("select count(*) from webhooks_private.event_deliveries('{TENANT}', '{{{event}}}')");
+        let deliveries = format!(
+            "select count(*) from webhooks_private.event_deliveries('{TENANT}', '{{{event}}}')"
+        );
         assert_eq!(session.text(&deliveries).await, "2", "{id} {created_at}");
         let unmatched =
             format!("select count(*) from webhooks.unmatched_events('{TENANT}', '-infinity')");
@@ -255,8 +256,9 @@ async fn made_up_ids_and_times_hide_nothing() {
          from generate_series(0, 10) n returning id) select min(id::text) from e"
     );
     let first = session.text(&slow).await;
-    let deliveries =
-        format!("select count(*) from webhooks_private.event_deliveries('{TENANT}', '{{{first}}}')");
+    let deliveries = format!(
+        "select count(*) from webhooks_private.event_deliveries('{TENANT}', '{{{first}}}')"
+    );
     assert_eq!(session.text(&deliveries).await, "2");
     drop(db);
 }

@@ -378,7 +378,9 @@ async fn the_native_functions_take_what_comes() {
         ("schema_example('{')", "null"),
     ] {
         assert_eq!(
-            session.text(&format!("select webhooks_private.{call}")).await,
+            session
+                .text(&format!("select webhooks_private.{call}"))
+                .await,
             expected,
             "{call}"
         );

@@ -153,7 +153,9 @@ async fn another_receiver_or_an_enabling_hand_starts_anew() {
     db.execute("delete from webhooks.webhook_subscriptions")
         .await
         .unwrap();
-    session.run("select webhooks_private.remove_orphans()").await;
+    session
+        .run("select webhooks_private.remove_orphans()")
+        .await;
     assert_eq!(session.text(states).await, "0");
 }
 
@@ -190,8 +192,7 @@ async fn a_pause_is_shown_until_it_is_over() {
     )
     .await;
     assert_eq!(session.text(pause).await, "open|f|2|t|null");
-    let since =
-        "select throttled_since > now() - interval '1 min' from webhooks_private.subscription_breakers";
+    let since = "select throttled_since > now() - interval '1 min' from webhooks_private.subscription_breakers";
     assert_eq!(session.text(since).await, "t");
     // Another way of asking the same receiver ends a breaker, not the pause; another receiver ends both.
     session

@@ -139,7 +139,8 @@ async fn a_deleted_tenant_is_forgotten_and_only_it() {
 #[tokio::test]
 async fn unlinked_tables_are_free_again() {
     let (_db, session, [tenant, _], user) = application("unlink").await;
-    let links = "select kind, table_name, id_column from webhooks_private.linked_tables order by kind";
+    let links =
+        "select kind, table_name, id_column from webhooks_private.linked_tables order by kind";
     // Twice is once; another table instead is that one.
     for _ in 0..2 {
         session.run(LINK).await;

@@ -66,7 +66,9 @@ async fn nobody_is_granted_the_locks_themselves() {
             "try_lock(1, 2, false)",
             "unlock(1, 2, false)",
         ] {
-            let refused = session.refused(&format!("select webhooks_private.{call}")).await;
+            let refused = session
+                .refused(&format!("select webhooks_private.{call}"))
+                .await;
             assert_eq!(refused.code, "42501", "{role}: {call}");
         }
     }
@@ -93,7 +95,9 @@ async fn a_session_has_each_lock_once_however_often_it_takes_it() {
     // What its caller does not know that it owns is free again, or acquired.
     let other = Session::open_as(&db, SIDECAR_ROLE).await;
     other.run("select webhooks_private.join_sidecars()").await;
-    sidecar.run("select webhooks_private.balance_shards('{4,5}')").await;
+    sidecar
+        .run("select webhooks_private.balance_shards('{4,5}')")
+        .await;
     let all = "select cardinality(acquired) from webhooks_private.balance_shards('{}')";
     assert_eq!(other.text(all).await, "0");
     sidecar
@@ -129,13 +133,18 @@ async fn they_end_with_the_transaction_the_savepoint_or_the_session() {
     assert_eq!(other.text(take).await, "t");
     // Somebody who waits is seen, and is given what he waits for.
     let waiter = Session::open(&db).await;
-    other.run("begin; select webhooks_private.lock_xact(7, -1)").await;
+    other
+        .run("begin; select webhooks_private.lock_xact(7, -1)")
+        .await;
     let watcher = Session::open(&db).await;
     let blocked = async {
         watcher.wait_until_blocked(&waiter).await;
         other.run("commit").await;
     };
-    tokio::join!(waiter.run("select webhooks_private.lock_xact(7, -1)"), blocked);
+    tokio::join!(
+        waiter.run("select webhooks_private.lock_xact(7, -1)"),
+        blocked
+    );
 }
 
 /// LOCK TABLE is granted with UPDATE, DELETE and TRUNCATE of a table: nobody is. What readers and writers may take is in
@@ -198,9 +207,7 @@ async fn managers_delete_by_functions() {
         "webhooks.subscription_templates",
         "webhooks_private.subscription_breakers",
     ] {
-        let refused = manager
-            .refused(&format!("delete from {table}"))
-            .await;
+        let refused = manager.refused(&format!("delete from {table}")).await;
         assert_eq!(refused.code, "42501", "{table}");
     }
     let delete = "select webhooks.delete_subscription_template('11111111-1111-4111-8111-111111111111', 'mine')";

@@ -70,7 +70,8 @@ async fn what_is_given_is_stored_and_the_rest_has_its_default() {
         "breaker_failure_threshold": 8, "breaker_cooldown_seconds": 9, "endpoint_verification": "none", "is_active": false, "is_enabled": false,
         "created_by": USER, "retry_schedule": "5 s"
     });
-    let settings = "select jsonb_agg(s order by s) from unnest(webhooks_private.settable_columns()) s";
+    let settings =
+        "select jsonb_agg(s order by s) from unnest(webhooks_private.settable_columns()) s";
     let settings: Value = serde_json::from_str(&session.text(settings).await).unwrap();
     let names: Vec<_> = all.as_object().unwrap().keys().collect();
     assert_eq!(settings, json!(names));

@@ -112,7 +112,9 @@ async fn a_full_queue_fails_no_commit() {
     // No sidecar sleeps that nobody could wake, and one that does is told.
     let may_sleep = "select may_sleep from webhooks_private.balance_shards('{}')";
     assert_eq!(sidecar.text(may_sleep).await, "f");
-    sidecar.run("select webhooks_private.disarm_doorbell('{1}')").await;
+    sidecar
+        .run("select webhooks_private.disarm_doorbell('{1}')")
+        .await;
     assert_eq!(sidecar.text(arm).await, "f");
     idle.run("rollback; unlisten *").await;
     assert_eq!(sidecar.text(may_sleep).await, "t");

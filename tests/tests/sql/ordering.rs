@@ -200,6 +200,11 @@ async fn deleting_the_subscription_cancels_its_lanes() {
     let other = json!({"id": "00000000-0000-7000-8000-000000000020", "tenant_id": TENANT, "webhook_url": "http://y.example/", "ordering": "fifo"});
     db.subscribe(other).await.unwrap();
     publish(&session, "a1").await;
-    assert_eq!(session.text("select webhooks_private.remove_orphans()").await, "4");
+    assert_eq!(
+        session
+            .text("select webhooks_private.remove_orphans()")
+            .await,
+        "4"
+    );
     assert_eq!(session.text(queued).await, "1");
 }

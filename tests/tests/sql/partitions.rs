@@ -314,10 +314,20 @@ async fn what_was_prepared_in_vain_is_undone() {
             "select webhooks_private.prepare_default('event_logs', array['event_logs_' || to_char(now() at time zone 'utc' + interval '8 d', 'YYYYMMDD')])",
         )
         .await;
-    assert_eq!(session.text("select webhooks_private.prepared_tables()").await, "1");
+    assert_eq!(
+        session
+            .text("select webhooks_private.prepared_tables()")
+            .await,
+        "1"
+    );
     assert_eq!(session.refused(&event(8)).await.code, "40001");
     session.run("select * from webhooks.maintain()").await;
-    assert_eq!(session.text("select webhooks_private.prepared_tables()").await, "0");
+    assert_eq!(
+        session
+            .text("select webhooks_private.prepared_tables()")
+            .await,
+        "0"
+    );
     session.run(&event(8)).await;
 }
 

@@ -31,11 +31,7 @@ async fn database(name: &str) -> (Database, Session) {
         "webhooks_private.subscription_routes",
         "webhooks.event_types",
     ] {
-        write!(
-            off,
-            "alter table {table} set (autovacuum_enabled = off);"
-        )
-        .unwrap();
+        write!(off, "alter table {table} set (autovacuum_enabled = off);").unwrap();
     }
     session.run(&off).await;
     session
@@ -117,14 +113,16 @@ async fn assert_queue_is_read_by_index(session: &Session) {
         )
         .await;
     for round in 0..8 {
-        let promote =
-            format!("select cardinality(delivery_ids) from webhooks_private.promote_due({shards}, 20)");
+        let promote = format!(
+            "select cardinality(delivery_ids) from webhooks_private.promote_due({shards}, 20)"
+        );
         let (seq_scans, fetched) = reads(session, &promote, "20", "delivery_queue").await;
         assert_eq!(seq_scans, 0, "promote, round {round}");
         assert!(fetched < 1000, "promote fetched {fetched}, round {round}");
     }
     // Nothing due is found without reading what is not.
-    let promote = format!("select cardinality(delivery_ids) from webhooks_private.promote_due({shards})");
+    let promote =
+        format!("select cardinality(delivery_ids) from webhooks_private.promote_due({shards})");
     let (_, fetched) = reads(session, &promote, "0", "delivery_queue").await;
     assert!(fetched < 100, "promote fetched {fetched} to find nothing");
 }
@@ -375,7 +373,9 @@ async fn publishing_looks_up_its_routes_however_many_there_are() {
     };
     check("1 route").await;
     // Of a table this small the planner would rather read all, and a session keep that plan.
-    session.run("analyze webhooks_private.subscription_routes").await;
+    session
+        .run("analyze webhooks_private.subscription_routes")
+        .await;
     check("1 route, analysed").await;
     session
         .run(
@@ -386,7 +386,9 @@ async fn publishing_looks_up_its_routes_however_many_there_are() {
     let routes = "select count(*) from webhooks_private.subscription_routes";
     assert_eq!(session.text(routes).await, "10001");
     check("10,001 routes").await;
-    session.run("analyze webhooks_private.subscription_routes").await;
+    session
+        .run("analyze webhooks_private.subscription_routes")
+        .await;
     check("10,001 routes, analysed").await;
 }
 

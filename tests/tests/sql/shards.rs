@@ -94,7 +94,10 @@ async fn sidecars_are_counted_by_database() {
     let sidecar = Sidecar::join(&here).await;
     let _other = Sidecar::join(&there).await;
     // Twice is once.
-    sidecar.session.run("select webhooks_private.join_sidecars()").await;
+    sidecar
+        .session
+        .run("select webhooks_private.join_sidecars()")
+        .await;
     assert_eq!(sidecar.session.text(count).await, "1");
     let mut reader = Sidecar::join(&there).await;
     assert_eq!(reader.session.text(count).await, "2");
@@ -137,7 +140,9 @@ async fn who_is_no_sidecar_is_not_counted_and_is_named() {
     assert_eq!(said(), 1);
     // A superuser may do a sidecar's work; a shard of another sidecar's is no reason to complain.
     let superuser = Session::open(&db).await;
-    superuser.run("select webhooks_private.join_sidecars()").await;
+    superuser
+        .run("select webhooks_private.join_sidecars()")
+        .await;
     assert_eq!(superuser.text(count).await, "2");
     intruder
         .run("select webhooks_private.release_shards('{3,5}')")

@@ -264,7 +264,9 @@ async fn a_test_that_waits_is_cancelled_with_the_rest() {
         .run("insert into webhooks.delivery_queue select * from kept")
         .await;
     assert_eq!(session.lines(CLAIM_OF_TESTS).await, [""; 0]);
-    session.run("select webhooks_private.remove_orphans()").await;
+    session
+        .run("select webhooks_private.remove_orphans()")
+        .await;
     assert_eq!(session.text(queued).await, "0");
 }
 

@@ -67,7 +67,11 @@ const fn actor(
 impl Actor {
     /// Whether it gets at an object by name at all; what it may do with it is another matter.
     pub fn may_name(&self, object: &str) -> bool {
-        PUBLIC.contains(&object) || self.groups.iter().any(|group| NAMES_PRIVATE.contains(group))
+        PUBLIC.contains(&object)
+            || self
+                .groups
+                .iter()
+                .any(|group| NAMES_PRIVATE.contains(group))
     }
 
     /// Whether all tenants' rows are within a right of one of its groups: a manager's are its tenant's, also of one

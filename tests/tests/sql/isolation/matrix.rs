@@ -86,7 +86,11 @@ pub const PUBLIC: &[&str] = &[
 
 /// An object with its schema: what is not for people is in `webhooks_private`.
 pub fn qualified(name: &str) -> String {
-    let schema = if PUBLIC.contains(&name) { "webhooks" } else { "webhooks_private" };
+    let schema = if PUBLIC.contains(&name) {
+        "webhooks"
+    } else {
+        "webhooks_private"
+    };
     format!("{schema}.{name}")
 }
 
