@@ -94,10 +94,9 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
     if not webhooks_private.is_restoring() then
-        perform
-            webhooks_private.check_size('schema', new.schema::text, old.schema::text, 262144),
-            webhooks_private.check_size('example', new.example, old.example, 65536),
-            webhooks_private.check_size('deprecation', new.deprecation, old.deprecation, 2000);
+        perform webhooks_private.check_size('schema', new.schema::text, old.schema::text, 262144);
+        perform webhooks_private.check_size('example', new.example, old.example, 65536);
+        perform webhooks_private.check_size('deprecation', new.deprecation, old.deprecation, 2000);
     end if;
     return new;
 end

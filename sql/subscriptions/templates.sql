@@ -110,10 +110,9 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
     if not webhooks_private.is_restoring() then
-        perform
-            webhooks_private.check_size('description', new.description, old.description, 10000),
-            webhooks_private.check_size('settings', new.settings, old.settings, 65536),
-            webhooks_private.check_size('placeholders', new.placeholders, old.placeholders, 16384);
+        perform webhooks_private.check_size('description', new.description, old.description, 10000);
+        perform webhooks_private.check_size('settings', new.settings, old.settings, 65536);
+        perform webhooks_private.check_size('placeholders', new.placeholders, old.placeholders, 16384);
     end if;
     return new;
 end

@@ -7,17 +7,16 @@ begin
     if webhooks_private.is_restoring() then
         return new;
     end if;
-    perform
-        webhooks_private.check_size('description', new.description, old.description, 10000),
-        webhooks_private.check_size('webhook_url', new.webhook_url, old.webhook_url, 2048),
-        webhooks_private.check_size('webhook_headers', new.webhook_headers, old.webhook_headers, 65536),
-        webhooks_private.check_size('auth_config', new.auth_config, old.auth_config, 65536),
-        webhooks_private.check_size('subscribed_events', new.subscribed_events, old.subscribed_events, 131072),
-        webhooks_private.check_size('event_filters', new.event_filters, old.event_filters, 65536),
-        webhooks_private.check_size('disabled_reason', new.disabled_reason, old.disabled_reason, 10000),
-        webhooks_private.check_size('retry_schedule', new.retry_schedule, old.retry_schedule, 2000),
-        webhooks_private.check_size('payload_template', new.payload_template, old.payload_template, 16384),
-        webhooks_private.check_size('template_secrets', new.template_secrets, old.template_secrets, 131072);
+    perform webhooks_private.check_size('description', new.description, old.description, 10000);
+    perform webhooks_private.check_size('webhook_url', new.webhook_url, old.webhook_url, 2048);
+    perform webhooks_private.check_size('webhook_headers', new.webhook_headers, old.webhook_headers, 65536);
+    perform webhooks_private.check_size('auth_config', new.auth_config, old.auth_config, 65536);
+    perform webhooks_private.check_size('subscribed_events', new.subscribed_events, old.subscribed_events, 131072);
+    perform webhooks_private.check_size('event_filters', new.event_filters, old.event_filters, 65536);
+    perform webhooks_private.check_size('disabled_reason', new.disabled_reason, old.disabled_reason, 10000);
+    perform webhooks_private.check_size('retry_schedule', new.retry_schedule, old.retry_schedule, 2000);
+    perform webhooks_private.check_size('payload_template', new.payload_template, old.payload_template, 16384);
+    perform webhooks_private.check_size('template_secrets', new.template_secrets, old.template_secrets, 131072);
     if jsonb_typeof(new.subscribed_events) = 'array'
         and new.subscribed_events is distinct from old.subscribed_events then
         perform webhooks_private.check_count('subscribed_events', jsonb_array_length(new.subscribed_events), 1000);

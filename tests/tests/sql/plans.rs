@@ -417,7 +417,10 @@ async fn the_log_is_read_by_index() {
         .run("analyze webhooks.delivery_attempts; analyze webhooks.delivery_queue; analyze webhooks.webhook_subscriptions")
         .await;
     let partition = "select tableoid::regclass::text from webhooks.delivery_attempts limit 1";
-    let partition = session.text(partition).await.replace("webhooks.", "");
+    let partition = session
+        .text(partition)
+        .await
+        .replace("webhooks_private.", "");
     let queued = "select min(id::text) from webhooks.delivery_queue";
     let (queued, logged) = (
         session.text(queued).await,
@@ -480,7 +483,10 @@ async fn a_tenants_events_are_found_by_index() {
     db.publish_many(tenant, "job.created", 30).await.unwrap();
     session.run("analyze webhooks.event_logs").await;
     let partition = "select tableoid::regclass::text from webhooks.event_logs limit 1";
-    let partition = session.text(partition).await.replace("webhooks.", "");
+    let partition = session
+        .text(partition)
+        .await
+        .replace("webhooks_private.", "");
     let manager = Session::open_as(&db, MANAGER_ROLE).await;
     manager
         .run(&format!("set webhooks.tenant_id = '{TENANT}'"))

@@ -190,6 +190,30 @@ async fn secrets_are_read_by_nobody_else() {
     assert_eq!(sidecar.refused(&publish).await.code, "42501");
 }
 
+/// What somebody put into the private schema beforehand could be called in place of what the extension makes there.
+#[tokio::test]
+async fn a_private_schema_that_others_may_have_filled_is_refused() {
+    let cluster = Database::fresh("roles").await.unwrap().cluster().clone();
+    let db = Database::create_empty(&cluster, "private").await.unwrap();
+    let admin = Session::open(&db).await;
+    admin.run("create schema webhooks_private").await;
+    let taken = admin.refused("create extension webhooks").await;
+    assert_eq!(taken.code, "42P06", "{taken:?}");
+    admin
+        .run("drop schema webhooks_private; alter default privileges grant create on schemas to public")
+        .await;
+    let open = admin.refused("create extension webhooks").await;
+    assert_eq!(open.code, "42P15", "{open:?}");
+    assert!(open.message.contains("others may create"), "{open:?}");
+    admin
+        .run("alter default privileges revoke create on schemas from public; create extension webhooks")
+        .await;
+    // Nothing is left of it, although its partitions are none of the extension's.
+    admin.run("drop extension webhooks").await;
+    let left = "select count(*) from pg_namespace where nspname = 'webhooks_private'";
+    assert_eq!(admin.text(left).await, "0");
+}
+
 /// A publisher can't lend the owner's functions objects of its own: no search_path of a caller reaches them.
 #[tokio::test]
 async fn a_callers_search_path_changes_nothing() {
