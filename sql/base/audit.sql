@@ -28,8 +28,8 @@ create table webhooks.audit_log (
     client_address inet
 ) partition by range (id);
 comment on table webhooks.audit_log is
-    'Who changed what, and when; nobody but a superuser can change or delete a row. Ids tell the time: id > '
-    'webhooks.uuid_v7_floor(now() - interval ''1 day'') reads what is new and nothing else.';
+    'Audit log: who changed what, and when. Only a superuser can change or delete an entry. To read new entries '
+    'only, compare the id: id > webhooks.uuid_v7_floor(now() - interval ''1 day'').';
 comment on column webhooks.audit_log.id is 'Entry id (UUIDv7).';
 comment on column webhooks.audit_log.occurred_at is 'Time of the change, not of the beginning of its transaction.';
 comment on column webhooks.audit_log.tenant_id is

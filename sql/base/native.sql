@@ -87,7 +87,7 @@ returns text
 language c immutable strict parallel safe
 as 'MODULE_PATHNAME', 'generate_signature_wrapper';
 comment on function webhooks.generate_signature is
-    'Hex HMAC-SHA256 of the payload: what follows sha256= in X-Webhook-Signature.';
+    'Returns the HMAC-SHA256 of a payload in hexadecimal, which follows sha256= in the header X-Webhook-Signature.';
 grant execute on function webhooks.generate_signature to webhooks_manager;
 
 create function webhooks.verify_signature(payload text, signature text, secret text)
@@ -95,7 +95,8 @@ returns boolean
 language c immutable strict parallel safe
 as 'MODULE_PATHNAME', 'verify_signature_wrapper';
 comment on function webhooks.verify_signature is
-    'Whether a hex HMAC-SHA256 signature (with or without sha256=) is right; compares in constant time.';
+    'Returns whether a hexadecimal HMAC-SHA256 signature, with or without sha256=, is right. The comparison takes '
+    'constant time.';
 grant execute on function webhooks.verify_signature to webhooks_manager;
 
 create function webhooks.generate_secret()
@@ -103,14 +104,14 @@ returns text
 language c volatile strict parallel safe
 as 'MODULE_PATHNAME', 'generate_secret_wrapper';
 comment on function webhooks.generate_secret is
-    'A new signing secret in Standard Webhooks form: whsec_ and base64 of 32 random bytes.';
+    'Returns a new signing secret in the form of Standard Webhooks: whsec_ and the base64 of 32 random bytes.';
 grant execute on function webhooks.generate_secret to webhooks_manager;
 
 create function webhooks.generate_api_key()
 returns text
 language c volatile strict parallel safe
 as 'MODULE_PATHNAME', 'generate_api_key_wrapper';
-comment on function webhooks.generate_api_key is 'A new random API key: 32 bytes, base64url.';
+comment on function webhooks.generate_api_key is 'Returns a new API key: 32 random bytes in base64url.';
 grant execute on function webhooks.generate_api_key to webhooks_manager;
 
 create function webhooks_private.omit_context(frames integer)

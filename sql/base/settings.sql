@@ -116,7 +116,7 @@ select d.name, null, 'text', null, null, null, d.description, coalesce(o.text_va
 from webhooks_private.text_setting_definitions() d
 left join webhooks_private.setting_overrides o on o.name = d.name;
 comment on view webhooks.settings is
-    'Settings in force, with unit, default, range and meaning. Change with webhooks.set_setting(name, value).';
+    'Settings in force, with unit, default, range and meaning. Change a setting with set_setting().';
 comment on column webhooks.settings.name is 'Name of the setting.';
 comment on column webhooks.settings.value is 'Value in force; null: the setting is a text.';
 comment on column webhooks.settings.unit is
@@ -161,7 +161,8 @@ begin
     perform webhooks_private.notify('webhooks_changed', 'settings');
 end
 $$;
-comment on function webhooks.set_setting(text, bigint) is 'Changes a setting; running sidecars take it over at commit.';
+comment on function webhooks.set_setting(text, bigint) is
+    'Changes a setting. Running sidecars apply the new value at commit.';
 
 create function webhooks_private.check_verification_settings()
 returns void
@@ -226,7 +227,7 @@ begin
 end
 $$;
 comment on function webhooks.set_setting(text, text) is
-    'Changes a setting that is a text; running sidecars take it over at commit.';
+    'Changes a setting that is a text. Running sidecars apply the new value at commit.';
 
 create function webhooks.reset_setting(name text)
 returns void
@@ -243,7 +244,7 @@ begin
     perform webhooks_private.notify('webhooks_changed', 'settings');
 end
 $$;
-comment on function webhooks.reset_setting is 'Gives a setting its default back.';
+comment on function webhooks.reset_setting is 'Restores the default of a setting.';
 create trigger audit_change
     after insert or update or delete on webhooks_private.setting_overrides
     for each row execute function webhooks_private.audit_change('setting', 'name');

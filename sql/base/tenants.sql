@@ -9,15 +9,15 @@ begin atomic
     select set_config('webhooks.tenant_id', coalesce(tenant_id::text, ''), not for_session);
 end;
 comment on function webhooks.set_tenant is
-    'Sets webhooks.tenant_id, whose rows are seen and written: until the end of the transaction, or for the session. '
-    'Null: nobody''s.';
+    'Sets the tenant whose rows are visible and writable (the setting webhooks.tenant_id), until the end of the '
+    'transaction or of the session. Null: no tenant.';
 grant execute on function webhooks.set_tenant to webhooks_publisher, webhooks_manager;
 
 create function webhooks.current_tenant()
 returns uuid
 language sql stable parallel safe
 return nullif(current_setting('webhooks.tenant_id', true), '')::uuid;
-comment on function webhooks.current_tenant is 'The tenant that is set; null: none.';
+comment on function webhooks.current_tenant is 'Returns the tenant that is set; null: none.';
 grant execute on function webhooks.current_tenant to webhooks_publisher, webhooks_manager;
 
 create function webhooks_private.caller()
@@ -42,7 +42,7 @@ begin atomic
     );
 end;
 comment on function webhooks.bypasses_isolation is
-    'Whether row-level security does not bind a role: a superuser, one with BYPASSRLS, the owner.';
+    'Returns whether row-level security does not apply to a role: a superuser, a role with BYPASSRLS, or the owner.';
 
 create function webhooks_private.owns_extension(role name)
 returns boolean
@@ -127,8 +127,8 @@ begin
 end
 $$;
 comment on function webhooks.grant_all_tenants is
-    'Lets a trusted role publish and manage (what of the two, its other roles say) for every tenant, whatever tenant '
-    'is set. Holds in all databases of the server.';
+    'Lets a trusted role work for every tenant, whatever tenant is set. The other roles that it is a member of say '
+    'whether it may publish or manage. The grant holds in all databases of the server.';
 
 create function webhooks.revoke_all_tenants(role name)
 returns void
@@ -149,4 +149,4 @@ begin
     perform webhooks_private.audit('revoked', 'all_tenants', role);
 end
 $$;
-comment on function webhooks.revoke_all_tenants is 'Undoes grant_all_tenants().';
+comment on function webhooks.revoke_all_tenants is 'Reverses grant_all_tenants().';

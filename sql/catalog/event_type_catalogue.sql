@@ -26,8 +26,7 @@ cross join lateral webhooks_private.render_request(
     '018f3c6e-5b7a-7c2d-9e4f-1a2b3c4d5e6f', '018f3c6e-0000-7000-8000-000000000001', t.name, t.category, t.name,
     v.version,
     1767323045000000, v.example::text, null, null, null, null, null, null, null) r;
-comment on view webhooks.event_type_catalogue is
-    'Every version of every event type, with an example of what receivers get.';
+comment on view webhooks.event_type_catalogue is 'All versions of all event types, with an example of the payload.';
 comment on column webhooks.event_type_catalogue.name is 'Name of the event type.';
 comment on column webhooks.event_type_catalogue.version is 'Version of the payload.';
 comment on column webhooks.event_type_catalogue.is_current is 'True: the version is the current one of the event type.';

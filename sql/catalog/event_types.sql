@@ -9,7 +9,7 @@ create table webhooks.event_types (
     constraint event_types_category_check check (category ~ '^[a-z0-9_]+$')
 );
 comment on table webhooks.event_types is
-    'Catalogue of event types. Publishing an unknown type is an error; register yours with register_event_type().';
+    'Event types. An event of an unknown type is refused; register a type with register_event_type().';
 comment on column webhooks.event_types.name is
     'Name of the event type: lower-case words joined by dots, such as document.uploaded.';
 comment on column webhooks.event_types.category is 'Default of event_logs.event_category.';

@@ -56,10 +56,10 @@ begin
 end
 $$;
 comment on function webhooks.register_event_type is
-    'Registers an event type, or changes what is given of one. A version that is given becomes the current one, '
-    'which publish_event() and watched tables publish, unless is_current is false; schema and example are that '
-    'version''s, and the JSON value null takes them away. Events of a version with a schema must fit it. A schema of '
-    'type jsonb needs a cast: schema => value::json.';
+    'Registers an event type, or changes the given properties of one. The given version becomes the current one, '
+    'which publish_event() and watched tables publish, unless is_current is false. schema and example belong to that '
+    'version, and the JSON value null removes them. Events of a version with a schema must fit the schema. A schema '
+    'of type jsonb needs a cast: schema => value::json.';
 
 create function webhooks.deprecate_event_type(name text, reason text, version text default null)
 returns void
@@ -91,5 +91,5 @@ begin
 end
 $$;
 comment on function webhooks.deprecate_event_type is
-    'Marks a version of an event type, the current one by default, as one that should no longer be relied upon, and '
-    'says why; null takes that back. It is still published, and who subscribes to it gets a notice.';
+    'Marks a version of an event type, the current one by default, as deprecated, with a reason; null removes the '
+    'mark. A deprecated version is still published. A subscription to it raises a notice.';

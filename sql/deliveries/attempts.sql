@@ -25,7 +25,8 @@ create table webhooks.delivery_attempts (
         check (delivery_status::text in ('delivered', 'failed', 'retrying', 'expired', 'cancelled'))
 ) partition by range (delivery_id);
 comment on table webhooks.delivery_attempts is
-    'One row per attempt, append-only; the last one of a delivery is delivered, failed, expired or cancelled.';
+    'Delivery attempts, append-only. The last attempt of a finished delivery is delivered, failed, expired or '
+    'cancelled.';
 comment on column webhooks.delivery_attempts.delivery_id is 'Delivery id (UUIDv7).';
 comment on column webhooks.delivery_attempts.delivery_attempt is 'Number of the attempt, from 1.';
 comment on column webhooks.delivery_attempts.http_status_code is 'HTTP status of the response; null: no response came.';

@@ -70,6 +70,7 @@ begin
 end
 $$;
 comment on function webhooks.cancel_deliveries is
-    'Cancels what is outstanding to a subscription, and returns how many: the log has them as cancelled. A request '
-    'under way is not called back, and one whose result is being written just then is left: call it again.';
+    'Cancels the outstanding deliveries of a subscription, and returns their number. The log shows them as '
+    'cancelled. A request that is being made is not interrupted. A delivery whose result is being recorded is left '
+    'out; call the function again.';
 grant execute on function webhooks.cancel_deliveries to webhooks_manager;

@@ -226,8 +226,8 @@ begin
 end
 $$;
 comment on function webhooks.unmatched_events is
-    'Events that no subscription matched (or whose subscription was deleted before they were tried), newest first; '
-    'explain_match() says why. Reads the log of all that time.';
+    'Returns events that no subscription matched, or whose subscription was deleted before an attempt, newest first. '
+    'explain_match() says why. The function reads the whole log of the given time.';
 grant execute on function webhooks.unmatched_events to webhooks_manager;
 
 create function webhooks.event_history(
@@ -349,7 +349,7 @@ begin
 end
 $$;
 comment on function webhooks.event_history is
-    'What became of a tenant''s newest events (of one event, of a time, of a resource), each as a timeline: '
-    'published, matched nothing or queued (tested: made up by test_subscription()), attempted, retried, replayed, '
-    'expired, cancelled, outstanding. Without since and event_id it looks at the last 7 days.';
+    'Returns the timeline of the newest events of a tenant, of one event, of a period or of a resource: published, '
+    'matched nothing, queued, tested (an event of test_subscription()), attempted, retried, replayed, expired, '
+    'cancelled, outstanding. Without since and event_id, the period is the last 7 days.';
 grant execute on function webhooks.event_history to webhooks_manager;

@@ -108,8 +108,8 @@ begin atomic
     select r.body from webhooks_private.preview_request(build_payload.event_id, build_payload.subscription_id) r;
 end;
 comment on function webhooks.build_payload is
-    'The body that is sent for an event, byte for byte: as a subscription has it, which must be the event''s '
-    'tenant''s, or as the envelope; *** for what template_secrets has. Null if there is no such event.';
+    'Returns the request body for an event, byte for byte, as a subscription of the same tenant gets it, or in the '
+    'format envelope. Values of template_secrets are shown as ***. Null: there is no such event.';
 grant execute on function webhooks.build_payload to webhooks_manager;
 
 create function webhooks.preview_payload(subscription_id uuid, event_id uuid default null, event_type text default null)
@@ -171,7 +171,7 @@ begin
 end
 $$;
 comment on function webhooks.preview_payload is
-    'The request that a subscription gets for an event, or, without one, for a made-up event of a type (of a '
-    'subscribed one, if none is given) with the type''s example as data: the body byte for byte, and the headers, '
-    '*** for secrets and ... for what differs from attempt to attempt.';
+    'Returns the request that a subscription gets for an event or, without an event, for an example of an event type '
+    '(by default a subscribed one). The body is exact. In the headers *** stands for a secret, and ... for a value '
+    'that differs from attempt to attempt.';
 grant execute on function webhooks.preview_payload to webhooks_manager;

@@ -54,7 +54,7 @@ create index delivery_queue_waiting on webhooks.delivery_queue (shard, subscript
 create index delivery_queue_expiring on webhooks.delivery_queue (expires_at)
     where expires_at is not null;
 comment on table webhooks.delivery_queue is
-    'Outstanding deliveries only. Inserted by match_events(), removed or rescheduled by record_attempts().';
+    'Outstanding deliveries. match_events() inserts them, and record_attempts() removes or reschedules them.';
 comment on column webhooks.delivery_queue.id is 'Delivery id (UUIDv7).';
 comment on column webhooks.delivery_queue.subscription_id is 'Subscription that the delivery goes to.';
 comment on column webhooks.delivery_queue.event_log_id is 'Event that is delivered.';

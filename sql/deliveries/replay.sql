@@ -155,8 +155,9 @@ begin
 end
 $$;
 comment on function webhooks.replay_events is
-    'Delivers a tenant''s events of some time once more: to the subscriptions that match them now, or to one; not to '
-    'one that has the event outstanding. At most max_events, in the order of publication: call it with after => '
-    'resume_after until that is null. Returns how many events were looked at, deliveries made, and deliveries left '
-    'out because they are outstanding; dry_run: the same of all events, and makes none.';
+    'Delivers the events of a period again, to the subscriptions that match them now or to one subscription. A '
+    'subscription to which an event is outstanding does not get it again. One call takes at most max_events, in the '
+    'order of publication; repeat it with after => resume_after until that is null. Returns the numbers of events, '
+    'of new deliveries, and of deliveries left out because they are outstanding. dry_run counts the same for all '
+    'events, and delivers nothing.';
 grant execute on function webhooks.replay_events to webhooks_manager;

@@ -140,8 +140,8 @@ begin
 end
 $$;
 comment on function webhooks.retry_delivery is
-    'Makes a finished delivery again, whatever became of it, as a new one (see redeliveries), and returns its id. '
-    'One that waits for its next attempt is made at once, and its own id returned.';
+    'Makes a finished delivery again, whatever its status, as a new delivery (see redeliveries), and returns the new '
+    'id. A delivery that waits for its next attempt is attempted at once, and its own id is returned.';
 grant execute on function webhooks.retry_delivery to webhooks_manager;
 
 create function webhooks.retry_failed(
@@ -220,7 +220,7 @@ begin
 end
 $$;
 comment on function webhooks.retry_failed is
-    'Makes a subscription''s deliveries again that ended failed or expired between two times, unless that was done '
-    'already, at most max_deliveries: call it until it returns 0. Returns how many; dry_run: how many there are in '
-    'all.';
+    'Makes the deliveries of a subscription again that failed or expired in a period and were not made again since. '
+    'One call takes at most max_deliveries; repeat it until it returns 0. Returns the number of new deliveries; with '
+    'dry_run, the number of all that would be made.';
 grant execute on function webhooks.retry_failed to webhooks_manager;

@@ -46,7 +46,7 @@ begin
 end
 $$;
 comment on function webhooks.test_subscription is
-    'Sends a made-up event of a type (of a subscribed one, if none is given) with the type''s example as data to one '
-    'subscription alone, once, also while that is disabled, its breaker is open or others of its deliveries wait. '
-    'Returns the delivery''s id; it is sent when this transaction is committed: see wait_for_delivery().';
+    'Sends an example of an event type (by default a subscribed one) to one subscription, once. The subscription may '
+    'be disabled, its circuit breaker may be open, and other deliveries may wait. Returns the delivery id. The '
+    'delivery is made when the transaction is committed; see wait_for_delivery().';
 grant execute on function webhooks.test_subscription to webhooks_manager;

@@ -43,7 +43,7 @@ select
 from webhooks.delivery_attempts a
 where a.delivery_status <> 'retrying';
 comment on view webhooks.webhook_delivery_logs is
-    'One row per delivery, outstanding or finished, as its last attempt left it.';
+    'Deliveries, outstanding and finished, with the result of the last attempt.';
 comment on column webhooks.webhook_delivery_logs.id is 'Delivery id; receivers see it as X-Webhook-Delivery-Id.';
 comment on column webhooks.webhook_delivery_logs.subscription_id is 'Subscription that the delivery goes to.';
 comment on column webhooks.webhook_delivery_logs.event_log_id is 'Event that is delivered.';
@@ -113,8 +113,8 @@ select
 from webhooks.delivery_attempts a
 where a.delivery_status <> 'retrying';
 comment on view webhooks.delivery_states is
-    'webhook_delivery_logs without what receivers answered, without names and addresses in error messages and '
-    'without hashes of payloads: what a monitor may read.';
+    'webhook_delivery_logs as a monitor may read it: without responses, without names and addresses in error '
+    'messages, and without hashes of payloads.';
 comment on column webhooks.delivery_states.id is 'Delivery id.';
 comment on column webhooks.delivery_states.subscription_id is 'Subscription that the delivery goes to.';
 comment on column webhooks.delivery_states.event_log_id is 'Event that is delivered.';

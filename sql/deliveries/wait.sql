@@ -65,7 +65,7 @@ begin
 end
 $$;
 comment on function webhooks.wait_for_delivery is
-    'Waits until a delivery has come to its end, at most so long (up to 5 minutes), and says how it went: what the '
-    'receiver answered at the last attempt, and whether that was final. Comes back sooner if the next attempt is '
-    'only after that. For a delivery that is committed, in a READ COMMITTED transaction or none.';
+    'Waits until a delivery is finished, up to 5 minutes, and returns its status, the last response, and whether '
+    'that is final. Returns earlier if the next attempt is after the timeout. The delivery must be committed, and '
+    'the transaction must not be REPEATABLE READ or SERIALIZABLE.';
 grant execute on function webhooks.wait_for_delivery to webhooks_manager;

@@ -55,7 +55,8 @@ begin atomic
     where d.datname = current_database();
 end;
 comment on function webhooks.is_adopted is
-    'Whether deliveries are made from this database: false in a copy, until adopt_database() is called there.';
+    'Returns whether deliveries are made from this database. In a copy of a database it is false until '
+    'adopt_database() is called.';
 grant execute on function webhooks.is_adopted to webhooks_manager, webhooks_monitor;
 
 create function webhooks_private.check_adopted()
@@ -171,10 +172,9 @@ begin
 end
 $$;
 comment on function webhooks.adopt_database is
-    'Lets deliveries be made from a database that is a copy (restored, copied with CREATE DATABASE, upgraded), and '
-    'says what becomes of what is outstanding: ''cancel'' or ''keep''. Returns how many deliveries that are. New '
-    'events are delivered to the subscriptions that the copy has. See release_database() for copies of the server''s '
-    'files.';
+    'Makes a copy of a database (restored, copied with CREATE DATABASE, upgraded) deliver, and cancels or keeps the '
+    'outstanding deliveries: ''cancel'' or ''keep''. Returns their number. New events are delivered to the '
+    'subscriptions in the copy. For copies of the files of a server see release_database().';
 
 create function webhooks.release_database()
 returns void
@@ -187,8 +187,8 @@ begin
 end
 $$;
 comment on function webhooks.release_database is
-    'Ends deliveries from this database until adopt_database() is called. For a copy of the server''s files (a '
-    'snapshot, a promoted standby of staging), which PostgreSQL can''t tell from the original.';
+    'Stops deliveries from this database until adopt_database() is called. It is for a copy of the files of a server '
+    '(a snapshot, a promoted standby), which PostgreSQL cannot distinguish from the original.';
 
 -- A restore of subscriptions into a database where sidecars run: from that statement on they are not delivered to. No
 -- restore calls create_subscription() and its like.

@@ -324,9 +324,9 @@ begin
 end
 $$;
 comment on function webhooks.create_partitions is
-    'Makes the partitions from today to so many days ahead (default: setting partition_days_ahead), named for their '
-    'first day (UTC): by the day of event_logs and delivery_attempts, by the month of redeliveries and audit_log. '
-    'Rows of theirs that lie in a default partition are moved, up to move_rows for each; where there are more, a '
-    'warning says so. Returns how many it made. Publishers are not held up for long: next to a large default '
-    'partition it takes two calls, and where rows of today lie in default it makes 24 partitions a call: call it '
-    'until it returns 0.';
+    'Makes partitions for today and the given number of days ahead (by default the setting partition_days_ahead), '
+    'and returns their number. Partitions are named for their first day (UTC). Those of event_logs and '
+    'delivery_attempts cover a day, those of redeliveries and audit_log a month. Rows in a default partition that '
+    'belong to a new partition are moved, up to move_rows for each partition; a warning names a partition with more. '
+    'Publishers are not blocked for long: next to a large default partition two calls are needed, and while the '
+    'default partition holds rows of today, a call makes at most 24 partitions. Call the function until it returns 0.';

@@ -115,8 +115,8 @@ begin
 end
 $$;
 comment on function webhooks.link_tenants is
-    'Makes tenant_id reference the application''s table of tenants; deleting a tenant then deletes its events, '
-    'subscriptions, deliveries and logs.';
+    'Adds foreign keys from tenant_id to a table of tenants of the application. Deleting a tenant then deletes its '
+    'events, subscriptions, deliveries and logs.';
 
 create function webhooks.link_users(users regclass, id_column name default 'id')
 returns void
@@ -126,8 +126,8 @@ begin atomic
     select webhooks_private.link_table('users', users, id_column);
 end;
 comment on function webhooks.link_users is
-    'Makes user_id and created_by reference the application''s table of users. They have no index, which would cost '
-    'every event: deleting a user reads all events.';
+    'Adds foreign keys from user_id and created_by to a table of users of the application. These columns have no '
+    'index, which would cost time for every event, so that deleting a user reads all events.';
 
 create function webhooks.unlink_tenants()
 returns void
@@ -145,7 +145,7 @@ begin
     end if;
 end
 $$;
-comment on function webhooks.unlink_tenants is 'Undoes link_tenants().';
+comment on function webhooks.unlink_tenants is 'Reverses link_tenants().';
 
 create function webhooks.unlink_users()
 returns void
@@ -158,4 +158,4 @@ begin
     alter table webhooks.webhook_subscriptions drop constraint if exists webhook_subscriptions_created_by_fkey;
 end
 $$;
-comment on function webhooks.unlink_users is 'Undoes link_users().';
+comment on function webhooks.unlink_users is 'Reverses link_users().';

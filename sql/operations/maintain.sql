@@ -52,7 +52,8 @@ begin
 end
 $$;
 comment on function webhooks.maintain is
-    'Regular upkeep: partitions, old idempotency keys, deliveries to nobody or too late, routes of subscriptions and '
-    'foreign keys after a restore. A sidecar calls it every few minutes; harmless to call at any time. A row '
-    'prepare_partitions says that partitions beside a large default partition are half made: call it again at once.';
+    'Runs the regular maintenance: partitions, old idempotency keys and secrets, deliveries that have expired or '
+    'have no subscription, and routes and foreign keys after a restore. A sidecar calls it every five minutes, and '
+    'it may be called at any time. The row prepare_partitions says that partitions next to a large default partition '
+    'are half made; then call the function again at once.';
 grant execute on function webhooks.maintain to webhooks_sidecar;

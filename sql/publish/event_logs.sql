@@ -26,7 +26,7 @@ create table webhooks.event_logs (
     is_test boolean
 ) partition by range (id);
 comment on table webhooks.event_logs is
-    'Every published event, once. INSERT fans out to the matching subscriptions in the same transaction.';
+    'Published events. An INSERT queues a delivery for each matching subscription, in the same transaction.';
 comment on column webhooks.event_logs.id is
     'Event id, a UUIDv7 unless it is given. Receivers see it as webhook-id, and recognize a repeated delivery by it.';
 comment on column webhooks.event_logs.tenant_id is 'Tenant of the event. Only subscriptions of this tenant match.';

@@ -36,5 +36,5 @@ begin atomic
     ) v;
 end;
 comment on function webhooks.explain_match is
-    'One row per subscription of the tenant: whether such an event would match, and why not.';
+    'Returns, for each subscription of a tenant, whether it would match an event, and if not, why.';
 grant execute on function webhooks.explain_match to webhooks_manager;

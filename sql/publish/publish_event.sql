@@ -75,8 +75,8 @@ begin
 end
 $$;
 comment on function webhooks.publish_event is
-    'Publishes an event in this transaction and returns its id. The parameters are described as columns of '
-    'event_logs. The event is queued, or an error is raised. event_category is the type''s, if it is given. The same '
-    '(tenant, idempotency_key) again with the same event returns the first event''s id and publishes nothing; with '
-    'another one it is an error.';
+    'Publishes an event in this transaction and returns its id, or raises an error. The columns of event_logs '
+    'describe the parameters. event_category, if it is given, must be that of the event type. A call with the same '
+    'tenant, idempotency_key and event returns the id of the first event and publishes nothing; with the same key '
+    'and another event it raises an error.';
 grant execute on function webhooks.publish_event to webhooks_publisher;

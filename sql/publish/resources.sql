@@ -242,9 +242,9 @@ begin
 end
 $$;
 comment on function webhooks.register_resource is
-    'From now on events of this resource type carry a snapshot of the resource (resource.data in the payload): the '
-    'columns of a table''s row, or what a resolver(tenant_id, resource_id) of yours returns. Either runs with its '
-    'owner''s rights.';
+    'Adds a snapshot of the resource (resource.data in the payload) to new events of a resource type: columns of a '
+    'row, or the result of a function resolver(tenant_id, resource_id). The snapshot is taken with the rights of the '
+    'owner of the table or the function.';
 
 create function webhooks.unregister_resource(resource_type text)
 returns boolean
@@ -268,4 +268,4 @@ begin
 end
 $$;
 comment on function webhooks.unregister_resource is
-    'Ends what register_resource() began; false if the type was not registered. Events keep the snapshots they have.';
+    'Reverses register_resource(); false if the type was not registered. Published events keep their snapshots.';

@@ -15,10 +15,10 @@ create table webhooks.restored_events (
     constraint restored_events_reason_check check (reason in ('restore', 'replica'))
 );
 comment on table webhooks.restored_events is
-    'Events that were inserted and not published, because a superuser or the owner restored a dump (or a session '
-    'looked like that), or copied them with session_replication_role = replica: one row per tenant, hour and role. '
-    'replay_events() publishes them after all. Rows that COPY or INSERT write into a partition by its name, as most '
-    'dumps do, and rows that logical replication applies are not counted. It is not in dumps.';
+    'Numbers of events that were inserted but not published, by tenant, hour and role, because a superuser or the '
+    'owner restored a dump or copied events with session_replication_role = replica. replay_events() delivers such '
+    'events. Rows that COPY or INSERT write into a partition by its name, as most dumps do, and rows of logical '
+    'replication are not counted. Dumps leave this table out.';
 comment on column webhooks.restored_events.tenant_id is 'Tenant of the events.';
 comment on column webhooks.restored_events.hour is 'Hour in which the events were inserted.';
 comment on column webhooks.restored_events.reason is

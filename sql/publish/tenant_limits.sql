@@ -11,8 +11,8 @@ create table webhooks.tenant_limits (
     constraint tenant_limits_outstanding_check check (max_outstanding_deliveries between 0 and 1000000000)
 );
 comment on table webhooks.tenant_limits is
-    'Limits of single tenants; for the others the settings tenant_max_subscriptions and so on are in force. Write '
-    'with set_tenant_limits(); tenant_usage() shows what is used.';
+    'Limits of single tenants. For other tenants the settings tenant_max_subscriptions, tenant_max_events_per_minute '
+    'and tenant_max_outstanding_deliveries apply. Write with set_tenant_limits(); read the usage with tenant_usage().';
 comment on column webhooks.tenant_limits.tenant_id is 'The tenant.';
 comment on column webhooks.tenant_limits.max_subscriptions is
     'Largest number of subscriptions, disabled ones included; 0: no limit; null: the setting '
@@ -138,8 +138,8 @@ begin
 end
 $$;
 comment on function webhooks.set_tenant_limits is
-    'Sets the limits of a tenant, all of them: one that is not given is the setting''s (tenant_max_subscriptions and '
-    'so on), 0 is no limit. For the owner, and for roles that the DBA grants it to: of the tenants that they may '
+    'Sets all limits of a tenant. Null: the setting of that name with the prefix tenant_ applies; 0: no limit. The '
+    'function is for the owner, and for roles to which the DBA grants it; these set limits of tenants that they may '
     'access.';
 
 create function webhooks_private.limit_subscriptions()

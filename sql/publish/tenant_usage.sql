@@ -23,7 +23,7 @@ begin
 end
 $$;
 comment on function webhooks.tenant_usage is
-    'What a tenant uses of its limits. maximum is null where there is none; is_own tells its own limit from the '
-    'setting''s. Of events per minute it is those that must come back before as many as the maximum can be published '
-    'at once, also rolled-back ones; null without a limit.';
+    'Returns the usage and the maximum of each limit of a tenant. maximum is null without a limit; is_own is false '
+    'if the maximum is that of the setting. Usage of events_per_minute is the part of the maximum that cannot be '
+    'published at once now, rolled-back events included; null without a limit.';
 grant execute on function webhooks.tenant_usage to webhooks_manager, webhooks_monitor;

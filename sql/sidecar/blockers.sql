@@ -142,9 +142,9 @@ begin
 end
 $$;
 comment on function webhooks.blockers is
-    'Transactions that keep sidecars waiting: who locks one of the tables, who blocks a session of a sidecar that '
-    'waits just now, and who has locked rows of these deliveries and subscriptions, or of deliveries that are '
-    'overdue. pid: null for a prepared transaction (see prepared_transaction). since: when the transaction began; '
-    'null if the extension''s owner may not see that. mode: of the lock; row: rows are locked. blocked_pids: the '
-    'sessions that wait just now.';
+    'Returns transactions that block sidecars: with a lock on a table, with a lock that a session of a sidecar waits '
+    'for, or with locks on rows of the given deliveries and subscriptions or of overdue deliveries. pid is null for '
+    'a prepared transaction (see prepared_transaction). since is the start of the transaction; null: not visible to '
+    'the owner of the extension. mode is the mode of a table lock, or row. blocked_pids are the sessions that wait '
+    'now.';
 grant execute on function webhooks.blockers to webhooks_monitor, webhooks_sidecar;

@@ -57,7 +57,7 @@ set search_path = pg_catalog, pg_temp
 begin atomic
     select count(distinct h.pid)::integer from webhooks_private.lock_holders(webhooks_private.sidecar_lock()) h;
 end;
-comment on function webhooks.sidecar_count is 'How many sidecars live in this database.';
+comment on function webhooks.sidecar_count is 'Returns the number of sidecars that run for this database.';
 grant execute on function webhooks.sidecar_count to webhooks_monitor, webhooks_sidecar;
 
 create function webhooks_private.balance_shards(owned smallint[])

@@ -75,8 +75,8 @@ begin
 end
 $$;
 comment on function webhooks.create_subscription_from_template is
-    'Subscribes a tenant with the settings of a template, one of its own or a shipped one; overrides are columns of '
-    'webhook_subscriptions and values of the template''s placeholders, of which those that are secrets go into '
-    'template_secrets. A signing one without a secret gets a new one: renew_secret() tells it. Returns the '
-    'subscription''s id.';
+    'Creates a subscription from a template of the tenant or a shipped one, and returns its id. overrides are '
+    'columns of webhook_subscriptions and values for the placeholders of the template; placeholders that are secrets '
+    'go into template_secrets. A subscription that signs gets a new secret unless one is given; renew_secret() '
+    'returns it.';
 grant execute on function webhooks.create_subscription_from_template to webhooks_manager;

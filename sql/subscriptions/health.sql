@@ -105,8 +105,8 @@ cross join lateral (select b.throttled_until > now() as is_throttled) t
 left join webhooks_private.subscription_verifications v on v.subscription_id = s.id and v.origin = g.origin and n.needed
 left join lateral webhooks_private.subscription_messages(s.id) m on true;
 comment on view webhooks.subscription_health is
-    'One row per subscription: whether its receiver works, and since when. Messages are whole for managers; monitors '
-    'read the kind of failure, without names and addresses.';
+    'State of the receiver of each subscription. A manager sees whole error messages, a monitor the kind of failure, '
+    'without names and addresses.';
 comment on column webhooks.subscription_health.subscription_id is 'The subscription.';
 comment on column webhooks.subscription_health.tenant_id is 'Tenant of the subscription.';
 comment on column webhooks.subscription_health.name is 'Name of the subscription.';
@@ -176,6 +176,6 @@ begin
 end
 $$;
 comment on function webhooks.reset_breaker is
-    'Closes a subscription''s breaker at once, for when its receiver is known to work again, and ends the pause that '
-    'its receiver asked for; retries that were put off for it are due. True if there was something to end.';
+    'Closes the circuit breaker of a subscription at once, and ends a pause that the receiver asked for; retries '
+    'that were delayed by the pause become due. False: there was nothing to end.';
 grant execute on function webhooks.reset_breaker to webhooks_manager;

@@ -34,8 +34,8 @@ begin
 end
 $$;
 comment on function webhooks.get_subscription is
-    'A subscription, or an error; of webhook_headers, auth_config and template_secrets the names only, with null for '
-    'each secret.';
+    'Returns a subscription, or raises an error. Secrets in webhook_headers, auth_config and template_secrets are '
+    'null.';
 grant execute on function webhooks.get_subscription to webhooks_manager;
 
 create function webhooks.list_subscriptions(environment text default null, is_active boolean default null)
@@ -50,8 +50,8 @@ begin atomic
     order by s.tenant_id, s.name, s.environment, s.id;
 end;
 comment on function webhooks.list_subscriptions is
-    'Subscriptions of the tenant that is set (of all tenants for who may access all), as get_subscription() shows '
-    'them.';
+    'Returns the subscriptions of the tenant that is set, as get_subscription() does; for a role with all tenants, '
+    'those of all tenants.';
 grant execute on function webhooks.list_subscriptions to webhooks_manager;
 
 create function webhooks_private.own_subscription(subscription_id uuid)
@@ -203,9 +203,9 @@ begin atomic
         'is_active', is_active, 'is_enabled', is_enabled, 'created_by', created_by, 'retry_schedule', retry_schedule));
 end;
 comment on function webhooks.create_subscription is
-    'Makes a subscription and returns its id. The parameters are described as columns of webhook_subscriptions; one '
-    'that is null has that column''s default. With the defaults a delivery is given up after 3 retries, 7 minutes '
-    'after the first attempt; retry_schedule => ''standard-webhooks'' goes on for 28 hours.';
+    'Creates a subscription and returns its id. The columns of webhook_subscriptions describe the parameters, and '
+    'null stands for the default of a column. By default a delivery fails after 3 retries, 7 minutes after the first '
+    'attempt; with retry_schedule => ''standard-webhooks'', after 28 hours.';
 grant execute on function webhooks.create_subscription to webhooks_manager;
 
 create function webhooks.update_subscription(id uuid, changes jsonb)
@@ -231,8 +231,8 @@ begin
 end
 $$;
 comment on function webhooks.update_subscription is
-    'Changes settings of a subscription, for example {"retry_count": 5}, and returns it as get_subscription() does. '
-    'In webhook_headers, auth_config and template_secrets a null keeps the secret that is there.';
+    'Changes columns of a subscription, for example {"retry_count": 5}, and returns it as get_subscription() does. '
+    'In webhook_headers, auth_config and template_secrets a null keeps the stored secret.';
 grant execute on function webhooks.update_subscription to webhooks_manager;
 
 create function webhooks.delete_subscription(id uuid)
@@ -246,8 +246,8 @@ begin
 end
 $$;
 comment on function webhooks.delete_subscription is
-    'Deletes a subscription: its outstanding deliveries are cancelled, its log stays. Managers delete with it alone: '
-    'who may DELETE from a table may LOCK it, too, and stop all tenants'' deliveries.';
+    'Deletes a subscription and cancels its outstanding deliveries; its log remains. Managers have no DELETE '
+    'privilege, since a role with it may LOCK the table and stop the deliveries of all tenants.';
 grant execute on function webhooks.delete_subscription to webhooks_manager;
 
 create function webhooks.set_subscriptions_enabled(ids uuid[], enabled boolean)
@@ -276,6 +276,6 @@ begin
 end
 $$;
 comment on function webhooks.set_subscriptions_enabled is
-    'Enables or disables subscriptions, at most 10,000, all or none, and returns how many that changed. A disabled '
-    'one matches no new events; what is queued for it is held.';
+    'Enables or disables up to 10,000 subscriptions, all or none, and returns the number of changed ones. A disabled '
+    'subscription matches no new events, and its outstanding deliveries are held.';
 grant execute on function webhooks.set_subscriptions_enabled to webhooks_manager;

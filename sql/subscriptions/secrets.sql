@@ -163,7 +163,7 @@ begin
 end
 $$;
 comment on function webhooks.renew_secret is
-    'Gives a subscription a new signing secret and returns it, this once: no statement that a server may log shows '
-    'it. Requests are signed with it from the commit on; webhook-signature has a signature with the secret before, '
-    'too, for the time of the setting secret_overlap_seconds.';
+    'Gives a subscription a new signing secret and returns it once; it cannot be read again. After commit, requests '
+    'are signed with the new secret, and in webhook-signature also with the old one, for the time of the setting '
+    'secret_overlap_seconds.';
 grant execute on function webhooks.renew_secret to webhooks_manager;

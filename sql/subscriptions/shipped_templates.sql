@@ -94,5 +94,6 @@ $template${
 }$template$), '{}');
 end;
 comment on function webhooks.shipped_templates is
-    'Templates for common receivers that come with the extension; their columns are those of subscription_templates.';
+    'Returns the subscription templates for common receivers that come with the extension, with the columns of '
+    'subscription_templates.';
 grant execute on function webhooks.shipped_templates to webhooks_manager;

@@ -11,8 +11,7 @@ select
     webhooks_private.redacted_template_secrets(s.id) as template_secrets,
     s.endpoint_verification, s.retry_schedule, s.version
 from webhooks.webhook_subscriptions s;
-comment on view webhooks.subscription_settings is
-    'webhook_subscriptions as a manager may read it: null for each secret.';
+comment on view webhooks.subscription_settings is 'webhook_subscriptions as a manager may read it: secrets are null.';
 
 -- The table's comments, but for the columns that differ.
 do $comments$

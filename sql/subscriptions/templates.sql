@@ -11,8 +11,8 @@ create table webhooks.subscription_templates (
     primary key (tenant_id, name)
 );
 comment on table webhooks.subscription_templates is
-    'Templates of a tenant''s own for create_subscription_from_template(). Those that are shipped: select * from '
-    'webhooks.shipped_templates().';
+    'Subscription templates of tenants for create_subscription_from_template(). For shipped templates see '
+    'shipped_templates().';
 comment on column webhooks.subscription_templates.tenant_id is 'Tenant of the template.';
 comment on column webhooks.subscription_templates.name is
     'Name of the template. It hides a shipped template of the same name.';
@@ -99,8 +99,8 @@ begin
 end
 $$;
 comment on function webhooks.delete_subscription_template is
-    'Deletes a template of a tenant''s own; false if there is none of that name. Subscriptions made from it stay as '
-    'they are.';
+    'Deletes a subscription template of a tenant; false if there is none of that name. Subscriptions that were '
+    'created from it remain.';
 grant execute on function webhooks.delete_subscription_template to webhooks_manager;
 
 create function webhooks_private.check_subscription_template_sizes()

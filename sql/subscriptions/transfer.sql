@@ -35,7 +35,7 @@ begin atomic
     ) e;
 end;
 comment on function webhooks.export_subscriptions is
-    'A tenant''s subscriptions as import_subscriptions() takes them. Secrets are left out: they are null.';
+    'Returns the subscriptions of a tenant in the form that import_subscriptions() takes. Secrets are null.';
 grant execute on function webhooks.export_subscriptions to webhooks_manager;
 
 create function webhooks_private.subscription_changes(id uuid, settings jsonb)
@@ -150,10 +150,10 @@ begin
 end
 $$;
 comment on function webhooks.import_subscriptions is
-    'Creates and updates subscriptions, all or none, from an array of at most 10,000 objects of settings; name and '
-    'environment tell which is meant, what an object does not have stays. A null in webhook_headers, auth_config or '
-    'template_secrets keeps the secret that is there. Returns what became of each (created, updated, unchanged); '
-    'dry_run: what would (or invalid, and why).';
+    'Creates and updates subscriptions, all or none, from an array of at most 10,000 objects. name and environment '
+    'identify a subscription, and columns that an object does not have remain as they are. In webhook_headers, '
+    'auth_config and template_secrets a null keeps the stored secret. Returns the action for each subscription: '
+    'created, updated or unchanged. dry_run returns the actions without taking them, or invalid with the error.';
 grant execute on function webhooks.import_subscriptions to webhooks_manager;
 
 create function webhooks.copy_subscriptions(tenant_id uuid, from_environment text, to_environment text,
@@ -205,7 +205,7 @@ begin
 end
 $$;
 comment on function webhooks.copy_subscriptions is
-    'Copies a tenant''s subscriptions to another environment, secrets included, without showing them. One whose name '
-    'exists there is left as it is. Returns which were copied (created) and which not (exists); dry_run: which would '
-    'be.';
+    'Copies the subscriptions of a tenant to another environment, with their secrets, which are not shown. A '
+    'subscription whose name exists there is left out. Returns the action for each subscription: created or exists. '
+    'dry_run returns the actions without taking them.';
 grant execute on function webhooks.copy_subscriptions to webhooks_manager;

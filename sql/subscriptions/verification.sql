@@ -128,6 +128,6 @@ begin
 end
 $$;
 comment on function webhooks.verify_subscription is
-    'Has a subscription''s receiver asked once more, at once, whether it wants deliveries; they wait for its answer. '
-    'See webhooks.subscription_health.';
+    'Asks the receiver of a subscription again, at once, whether it agrees to deliveries. Deliveries wait for the '
+    'answer; see subscription_health.';
 grant execute on function webhooks.verify_subscription to webhooks_manager;

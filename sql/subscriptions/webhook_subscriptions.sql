@@ -57,7 +57,7 @@ create table webhooks.webhook_subscriptions (
 create index webhook_subscriptions_tenant_active on webhooks.webhook_subscriptions (tenant_id, is_active, is_enabled);
 create index webhook_subscriptions_events on webhooks.webhook_subscriptions using gin (subscribed_events);
 
-comment on table webhooks.webhook_subscriptions is 'Who wants which events, where and how.';
+comment on table webhooks.webhook_subscriptions is 'Subscriptions: which events are delivered, where to and how.';
 comment on column webhooks.webhook_subscriptions.id is 'Subscription id.';
 comment on column webhooks.webhook_subscriptions.tenant_id is 'Tenant of the subscription.';
 comment on column webhooks.webhook_subscriptions.name is 'Name for people.';

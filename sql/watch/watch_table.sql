@@ -60,7 +60,7 @@ begin
 end
 $$;
 comment on function webhooks.unwatch_table is
-    'Ends what watch_table() began, for the table''s owner; false if the table was not watched.';
+    'Reverses watch_table(); false if the table was not watched. For the owner of the table.';
 grant execute on function webhooks.unwatch_table to webhooks_publisher;
 
 create function webhooks_private.make_watch_triggers(target regclass, function_name text, definition jsonb)
@@ -245,9 +245,9 @@ begin
 end
 $$;
 comment on function webhooks.watch_table is
-    'Publishes an event for each row of a table that is inserted, updated or deleted, in the same transaction. '
-    'Replaces an earlier watch of the table. The parameters are described as columns of watched_tables. For the '
-    'table''s owner, with whose rights it publishes.';
+    'Publishes an event for each inserted, updated or deleted row of a table, in the same transaction, with the '
+    'rights of the owner of the table, who calls the function. It replaces an earlier watch of the table. The '
+    'columns of watched_tables describe the parameters.';
 -- Watching a table of one's own is a way to publish. All functions in watch/ run with the rights of their caller, and
 -- what they make runs with the rights of the owner of the table.
 grant execute on function webhooks.watch_table to webhooks_publisher;

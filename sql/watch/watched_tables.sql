@@ -99,8 +99,7 @@ from (
     where webhooks_private.is_watch(t)
     group by t.tgrelid, c.relowner
 ) w;
-comment on view webhooks.watched_tables is
-    'Tables whose changes are published, as webhooks.watch_table() was told, and whether that works.';
+comment on view webhooks.watched_tables is 'Watched tables, as watch_table() was called, and whether the watch works.';
 comment on column webhooks.watched_tables.table_name is 'The watched table.';
 comment on column webhooks.watched_tables.owner is
     'Role with whose rights changes are published: the owner of the table when it was watched.';
