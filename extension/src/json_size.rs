@@ -116,9 +116,9 @@ fn json_fits(fcinfo: pg_sys::FunctionCallInfo) -> bool {
     fits(0) && fits(1)
 }
 
-/// `json_objection(data jsonb, max_bytes bigint)`: why it may not be published; null if it may.
+/// `json_problem(data jsonb, max_bytes bigint)`: why it may not be published; null if it may.
 #[pg_extern(sql = false, immutable, parallel_safe)]
-fn json_objection(fcinfo: pg_sys::FunctionCallInfo) -> Option<String> {
+fn json_problem(fcinfo: pg_sys::FunctionCallInfo) -> Option<String> {
     let max_bytes = bound(number(fcinfo, 1)?);
     match size(fcinfo, 0, max_bytes, MAX_DEPTH) {
         TextSize::Bytes(_) => None,

@@ -1,7 +1,7 @@
 //! The native half of the extension `webhooks`: pure functions of `webhooks-core` and `webhooks-schema` as SQL functions.
 //!
-//! The schema is hand-written in `sql/install/`; each `#[pg_extern(sql = false)]` here is declared in
-//! `sql/install/10_native.sql`. State changes are all in SQL.
+//! The schema is hand-written in `sql/`; each `#[pg_extern(sql = false)]` here is declared there by its symbol, most of them in
+//! `sql/base/native.sql`. State changes are all in SQL.
 //!
 //! # Layout
 //! - `context`: short CONTEXT of errors

@@ -1,6 +1,6 @@
 //! Locks of the extension's own. They behave as advisory locks do (to the end of the transaction or of the session, in
 //! `pg_locks`, through PREPARE TRANSACTION), but their tags are of another type (`userlock`), which no SQL function of
-//! PostgreSQL can take: whoever may connect can take any advisory lock. The classes are in `sql/install/07_locks.sql`.
+//! PostgreSQL can take: whoever may connect can take any advisory lock. The classes are in `sql/base/lock_ids.sql`.
 
 use pgrx::pg_sys;
 use pgrx::prelude::*;

@@ -1,6 +1,6 @@
 //! The meters of tenants with limits, in dynamic shared memory: no `shared_preload_libraries`, no restart. The first session
 //! that needs it makes a segment, which stays until the server stops; the others find it by its handle, which SQL keeps
-//! (`webhooks.open_meters()`). What a meter says is `webhooks_core::meter`'s matter.
+//! (`webhooks_private.open_meters()`). What a meter says is `webhooks_core::meter`'s matter.
 
 use crate::ids::to_uuid;
 use pgrx::pg_sys;

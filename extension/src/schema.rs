@@ -23,7 +23,7 @@ fn compiled(schema: &str) -> Rc<Schema> {
         Ok(new) => Rc::new(new),
         Err(error) => refuse(
             format!("invalid JSON Schema: {error}"),
-            "Register the event type with a valid one; webhooks.schema_objection(schema) says what is wrong.",
+            "Register the event type with a valid one; webhooks_private.schema_problem(schema) says what is wrong.",
         ),
     };
     COMPILED.with_borrow_mut(|kept| {
@@ -43,7 +43,7 @@ fn schema_errors(schema: &str, data: &str) -> Option<Vec<String>> {
 
 /// Why a text is no schema; null if it is one.
 #[pg_extern(sql = false, immutable, strict, parallel_safe)]
-fn schema_objection(schema: &str) -> Option<String> {
+fn schema_problem(schema: &str) -> Option<String> {
     Schema::parse(schema).err()
 }
 

@@ -1,4 +1,4 @@
-//! Claim: read ready deliveries of the owned shards. A plain read; see `sql/install/80_claim.sql`.
+//! Claim: read ready deliveries of the owned shards. A plain read; see `sql/sidecar/claim.sql`.
 
 use crate::database::data_error;
 use crate::message::{Events, Message};

@@ -208,7 +208,7 @@ async fn write(
         .collect();
     let locked = client
         .query(
-            "select * from webhooks.record_verifications($1, $2, $3, $4, $5, $6, $7)",
+            "select * from webhooks_private.record_verifications($1, $2, $3, $4, $5, $6, $7)",
             &[
                 &ids,
                 &urls,

@@ -13,7 +13,7 @@ use uuid::Uuid;
 /// How long a statement waits for somebody's lock on a table. It waits for no row.
 const LOCK_TIMEOUT: &str = "500ms";
 
-/// `webhooks.sidecar_settings()`.
+/// `webhooks_private.sidecar_settings()`.
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub extension_version: String,
@@ -86,7 +86,7 @@ impl Owner {
             same_version(&settings.extension_version)
                 .map_err(|words| Trouble::permanent(format!("{server}: {words}")))?;
             let joined = owner.client.batch_execute(
-                "listen webhooks_doorbell; listen webhooks_changed; select webhooks.join_sidecars()",
+                "listen webhooks_doorbell; listen webhooks_changed; select webhooks_private.join_sidecars()",
             );
             joined.await.map_err(of)?;
             tracing::info!(
@@ -139,25 +139,25 @@ impl Owner {
             },
             clock,
             claim: client
-                .prepare("select * from webhooks.claim_deliveries($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)")
+                .prepare("select * from webhooks_private.claim_deliveries($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)")
                 .await?,
             load: client
-                .prepare("select * from webhooks.load_subscriptions($1)")
+                .prepare("select * from webhooks_private.load_subscriptions($1)")
                 .await?,
             balance: client
-                .prepare("select fair_share, acquired, may_sleep from webhooks.balance_shards($1)")
+                .prepare("select fair_share, acquired, may_sleep from webhooks_private.balance_shards($1)")
                 .await?,
-            release: client.prepare("select webhooks.release_shards($1)").await?,
-            leave: client.prepare("select webhooks.leave_sidecars()").await?,
-            arm: client.prepare("select webhooks.arm_doorbell($1)").await?,
+            release: client.prepare("select webhooks_private.release_shards($1)").await?,
+            leave: client.prepare("select webhooks_private.leave_sidecars()").await?,
+            arm: client.prepare("select webhooks_private.arm_doorbell($1)").await?,
             disarm: client
-                .prepare("select webhooks.disarm_doorbell($1)")
+                .prepare("select webhooks_private.disarm_doorbell($1)")
                 .await?,
             promote: client
-                .prepare("select * from webhooks.promote_due($1)")
+                .prepare("select * from webhooks_private.promote_due($1)")
                 .await?,
             changed: client
-                .prepare("select * from webhooks.changed_subscriptions($1, $2)")
+                .prepare("select * from webhooks_private.changed_subscriptions($1, $2)")
                 .await?,
             server: session.server,
             client,
@@ -174,7 +174,7 @@ impl Owner {
     pub async fn settings(&self) -> Result<Settings, Error> {
         let row = self
             .client
-            .query_one("select * from webhooks.sidecar_settings()", &[])
+            .query_one("select * from webhooks_private.sidecar_settings()", &[])
             .await?;
         let seconds = |column: &str| {
             Duration::from_secs(u64::try_from(row.get::<_, i64>(column)).unwrap_or(0))

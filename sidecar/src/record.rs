@@ -441,7 +441,7 @@ async fn open(database: &Database) -> Result<Session, SessionError> {
         .await?;
     let (client, server) = (session.client, session.server);
     let record = client
-        .prepare("select * from webhooks.record_attempts($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)")
+        .prepare("select * from webhooks_private.record_attempts($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)")
         .await?;
     Ok(Session {
         client,

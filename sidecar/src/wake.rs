@@ -1,4 +1,4 @@
-//! When to look for work, when to sleep. The protocol is described at its SQL half, `sql/install/60_doorbell.sql`.
+//! When to look for work, when to sleep. The protocol is described at its SQL half, `sql/sidecar/doorbell.sql`.
 //!
 //! Asleep (armed), the bells are locked: publishers notify, and a look costs one statement per event. Awake
 //! (disarmed), publishers don't notify, so this side looks every few milliseconds. Notifications that come thick

@@ -1,5 +1,5 @@
 -- relations and their columns
-partitioned table audit_log (RANGE (id)) row level security
+partitioned table webhooks.audit_log (RANGE (id)) row level security
     id uuid not null default webhooks.uuid_v7()
     occurred_at timestamp with time zone not null default clock_timestamp()
     tenant_id uuid
@@ -14,7 +14,7 @@ partitioned table audit_log (RANGE (id)) row level security
     user_id text
     request_id text
     client_address inet
-table audit_log_default row level security
+table webhooks_private.audit_log_default row level security
     id uuid not null default webhooks.uuid_v7()
     occurred_at timestamp with time zone not null default clock_timestamp()
     tenant_id uuid
@@ -29,7 +29,7 @@ table audit_log_default row level security
     user_id text
     request_id text
     client_address inet
-table audit_log_template row level security
+table webhooks_private.audit_log_template row level security
     id uuid not null default webhooks.uuid_v7()
     occurred_at timestamp with time zone not null default clock_timestamp()
     tenant_id uuid
@@ -44,12 +44,12 @@ table audit_log_template row level security
     user_id text
     request_id text
     client_address inet
-table database_bindings
+table webhooks_private.database_bindings
     system_identifier bigint not null
     database_oid oid not null
     database_name name
     bound_at timestamp with time zone not null default now()
-partitioned table delivery_attempts (RANGE (delivery_id)) row level security
+partitioned table webhooks.delivery_attempts (RANGE (delivery_id)) row level security
     delivery_id uuid not null
     delivery_attempt integer not null
     http_status_code integer
@@ -69,7 +69,7 @@ partitioned table delivery_attempts (RANGE (delivery_id)) row level security
     is_test boolean
     failure text
     resent_count integer
-table delivery_attempts_default row level security
+table webhooks_private.delivery_attempts_default row level security
     delivery_id uuid not null
     delivery_attempt integer not null
     http_status_code integer
@@ -89,7 +89,7 @@ table delivery_attempts_default row level security
     is_test boolean
     failure text
     resent_count integer
-table delivery_attempts_template row level security
+table webhooks_private.delivery_attempts_template row level security
     delivery_id uuid not null
     delivery_attempt integer not null
     http_status_code integer
@@ -109,7 +109,7 @@ table delivery_attempts_template row level security
     is_test boolean
     failure text
     resent_count integer
-table delivery_queue {fillfactor=90,autovacuum_vacuum_scale_factor=0.05,autovacuum_vacuum_insert_scale_factor=0.1} row level security
+table webhooks.delivery_queue {fillfactor=90,autovacuum_vacuum_scale_factor=0.05,autovacuum_vacuum_insert_scale_factor=0.1} row level security
     id uuid not null default webhooks.uuid_v7()
     subscription_id uuid not null
     event_log_id uuid not null
@@ -119,7 +119,7 @@ table delivery_queue {fillfactor=90,autovacuum_vacuum_scale_factor=0.05,autovacu
     next_attempt_at timestamp with time zone
     expires_at timestamp with time zone
     lane bigint
-view delivery_states {security_invoker=true}
+view webhooks.delivery_states {security_invoker=true}
     id uuid
     subscription_id uuid
     event_log_id uuid
@@ -135,7 +135,7 @@ view delivery_states {security_invoker=true}
     duration_us bigint
     is_test boolean
     resent_count integer
-partitioned table event_logs (RANGE (id)) row level security
+partitioned table webhooks.event_logs (RANGE (id)) row level security
     id uuid not null default webhooks.uuid_v7()
     tenant_id uuid not null
     event_type character varying(100) not null
@@ -158,7 +158,7 @@ partitioned table event_logs (RANGE (id)) row level security
     expires_at timestamp with time zone
     resource_data jsonb
     is_test boolean
-table event_logs_default row level security
+table webhooks_private.event_logs_default row level security
     id uuid not null default webhooks.uuid_v7()
     tenant_id uuid not null
     event_type character varying(100) not null
@@ -181,7 +181,7 @@ table event_logs_default row level security
     expires_at timestamp with time zone
     resource_data jsonb
     is_test boolean
-table event_logs_template row level security
+table webhooks_private.event_logs_template row level security
     id uuid not null default webhooks.uuid_v7()
     tenant_id uuid not null
     event_type character varying(100) not null
@@ -204,7 +204,7 @@ table event_logs_template row level security
     expires_at timestamp with time zone
     resource_data jsonb
     is_test boolean
-view event_type_catalogue {security_invoker=true}
+view webhooks.event_type_catalogue {security_invoker=true}
     name character varying(100)
     version text
     is_current boolean
@@ -216,7 +216,7 @@ view event_type_catalogue {security_invoker=true}
     example_payload text
     deprecated_at timestamp with time zone
     deprecation text
-table event_type_versions
+table webhooks_private.event_type_versions
     name character varying(100) not null
     version character varying(20) not null
     schema json
@@ -225,50 +225,50 @@ table event_type_versions
     deprecation text
     is_builtin boolean not null default false
     created_at timestamp with time zone not null default now()
-table event_types
+table webhooks.event_types
     name character varying(100) not null
     category character varying(50) not null
     description text
     version character varying(20) not null default '1.0'::character varying
     is_builtin boolean not null default false
     created_at timestamp with time zone not null default now()
-table idempotency_keys row level security
+table webhooks_private.idempotency_keys row level security
     tenant_id uuid not null
     idempotency_key text not null
     event_id uuid not null
     created_at timestamp with time zone not null default now()
-table linked_tables
+table webhooks_private.linked_tables
     kind text not null
     table_name text not null
     id_column text not null
-S meters_handle
+S webhooks_private.meters_handle
     last_value bigint not null
     log_cnt bigint not null
     is_called boolean not null
-partitioned table redeliveries (RANGE (delivery_id)) row level security
+partitioned table webhooks.redeliveries (RANGE (delivery_id)) row level security
     delivery_id uuid not null
     repeats uuid
     event_log_id uuid not null
     subscription_id uuid not null
     tenant_id uuid not null
-table redeliveries_default row level security
+table webhooks_private.redeliveries_default row level security
     delivery_id uuid not null
     repeats uuid
     event_log_id uuid not null
     subscription_id uuid not null
     tenant_id uuid not null
-table redeliveries_template row level security
+table webhooks_private.redeliveries_template row level security
     delivery_id uuid not null
     repeats uuid
     event_log_id uuid not null
     subscription_id uuid not null
     tenant_id uuid not null
-table resources
+table webhooks.resources
     resource_type character varying(50) not null
     resolver text not null
     is_generated boolean not null default false
     created_at timestamp with time zone not null default now()
-table restored_events row level security
+table webhooks.restored_events row level security
     tenant_id uuid not null
     hour timestamp with time zone not null
     reason text not null
@@ -277,15 +277,15 @@ table restored_events row level security
     events bigint not null
     first_created_at timestamp with time zone
     last_created_at timestamp with time zone
-table retired_secrets row level security
+table webhooks_private.retired_secrets row level security
     subscription_id uuid not null
     retired_at timestamp with time zone not null default clock_timestamp()
     secret text not null
-table setting_overrides
+table webhooks_private.setting_overrides
     name text not null
     value bigint
     text_value text
-view settings {security_invoker=true}
+view webhooks.settings {security_invoker=true}
     name text
     value bigint
     unit text
@@ -295,7 +295,7 @@ view settings {security_invoker=true}
     description text
     text_value text
     default_text text
-table subscription_breakers row level security
+table webhooks_private.subscription_breakers row level security
     subscription_id uuid not null
     state character varying(10) not null
     since timestamp with time zone
@@ -305,7 +305,7 @@ table subscription_breakers row level security
     throttled_since timestamp with time zone
     throttled_until timestamp with time zone
     throttle_status integer
-view subscription_health {security_invoker=true}
+view webhooks.subscription_health {security_invoker=true}
     subscription_id uuid
     tenant_id uuid
     name character varying(255)
@@ -325,7 +325,7 @@ view subscription_health {security_invoker=true}
     throttled_until timestamp with time zone
     throttle_status integer
     address_note text
-table subscription_routes row level security
+table webhooks_private.subscription_routes row level security
     tenant_id uuid not null
     pattern character varying(100) not null
     subscription_id uuid not null
@@ -333,7 +333,7 @@ table subscription_routes row level security
     fifo boolean not null
     filters text
     filter_jsonpath jsonpath
-view subscription_settings {security_invoker=true}
+view webhooks.subscription_settings {security_invoker=true}
     id uuid
     tenant_id uuid
     name character varying(255)
@@ -370,14 +370,14 @@ view subscription_settings {security_invoker=true}
     endpoint_verification character varying(20)
     retry_schedule text
     version bigint
-table subscription_templates row level security
+table webhooks.subscription_templates row level security
     tenant_id uuid not null
     name character varying(100) not null
     description text
     settings jsonb not null
     placeholders jsonb not null default '{}'::jsonb
     created_at timestamp with time zone not null default now()
-table subscription_verifications row level security
+table webhooks_private.subscription_verifications row level security
     subscription_id uuid not null
     webhook_url text not null
     origin text not null
@@ -388,12 +388,12 @@ table subscription_verifications row level security
     failing_since timestamp with time zone
     next_try_at timestamp with time zone
     last_error text
-table tenant_limits row level security
+table webhooks.tenant_limits row level security
     tenant_id uuid not null
     max_subscriptions bigint
     max_events_per_minute bigint
     max_outstanding_deliveries bigint
-view watched_tables {security_invoker=true}
+view webhooks.watched_tables {security_invoker=true}
     table_name regclass
     owner regrole
     on_insert text
@@ -411,7 +411,7 @@ view watched_tables {security_invoker=true}
     new_columns jsonb
     is_enabled boolean
     problem text
-view webhook_delivery_logs {security_invoker=true}
+view webhooks.webhook_delivery_logs {security_invoker=true}
     id uuid
     subscription_id uuid
     event_log_id uuid
@@ -430,7 +430,7 @@ view webhook_delivery_logs {security_invoker=true}
     duration_us bigint
     is_test boolean
     resent_count integer
-table webhook_subscriptions row level security
+table webhooks.webhook_subscriptions row level security
     id uuid not null default webhooks.uuid_v7()
     tenant_id uuid not null
     name character varying(255) not null
@@ -469,94 +469,71 @@ table webhook_subscriptions row level security
     version bigint not null default 1
 
 -- partitions
-webhooks.audit_log_default of webhooks.audit_log DEFAULT
-webhooks.delivery_attempts_default of webhooks.delivery_attempts DEFAULT
-webhooks.event_logs_default of webhooks.event_logs DEFAULT
-webhooks.redeliveries_default of webhooks.redeliveries DEFAULT
+webhooks_private.audit_log_default of webhooks.audit_log DEFAULT
+webhooks_private.delivery_attempts_default of webhooks.delivery_attempts DEFAULT
+webhooks_private.event_logs_default of webhooks.event_logs DEFAULT
+webhooks_private.redeliveries_default of webhooks.redeliveries DEFAULT
 
 -- indexes
-CREATE INDEX audit_log_default_object_id_object_type_id_idx ON webhooks.audit_log_default USING btree (object_id, object_type, id)
-CREATE INDEX audit_log_default_tenant_id_id_idx ON webhooks.audit_log_default USING btree (tenant_id, id)
-CREATE INDEX audit_log_template_object ON webhooks.audit_log_template USING btree (object_id, object_type, id)
-CREATE INDEX audit_log_template_tenant ON webhooks.audit_log_template USING btree (tenant_id, id)
-CREATE INDEX delivery_attempts_default_delivery_status_attempted_at_idx ON webhooks.delivery_attempts_default USING btree (delivery_status, attempted_at) WHERE ((delivery_status)::text <> 'delivered'::text)
-CREATE INDEX delivery_attempts_default_subscription_id_attempted_at_idx ON webhooks.delivery_attempts_default USING btree (subscription_id, attempted_at DESC)
-CREATE INDEX delivery_attempts_template_subscription ON webhooks.delivery_attempts_template USING btree (subscription_id, attempted_at DESC)
-CREATE INDEX delivery_attempts_template_unsuccessful ON webhooks.delivery_attempts_template USING btree (delivery_status, attempted_at) WHERE ((delivery_status)::text <> 'delivered'::text)
+CREATE INDEX audit_log_default_object_id_object_type_id_idx ON webhooks_private.audit_log_default USING btree (object_id, object_type, id)
+CREATE INDEX audit_log_default_tenant_id_id_idx ON webhooks_private.audit_log_default USING btree (tenant_id, id)
+CREATE INDEX audit_log_template_object ON webhooks_private.audit_log_template USING btree (object_id, object_type, id)
+CREATE INDEX audit_log_template_tenant ON webhooks_private.audit_log_template USING btree (tenant_id, id)
+CREATE INDEX delivery_attempts_default_delivery_status_attempted_at_idx ON webhooks_private.delivery_attempts_default USING btree (delivery_status, attempted_at) WHERE ((delivery_status)::text <> 'delivered'::text)
+CREATE INDEX delivery_attempts_default_subscription_id_attempted_at_idx ON webhooks_private.delivery_attempts_default USING btree (subscription_id, attempted_at DESC)
+CREATE INDEX delivery_attempts_template_subscription ON webhooks_private.delivery_attempts_template USING btree (subscription_id, attempted_at DESC)
+CREATE INDEX delivery_attempts_template_unsuccessful ON webhooks_private.delivery_attempts_template USING btree (delivery_status, attempted_at) WHERE ((delivery_status)::text <> 'delivered'::text)
 CREATE INDEX delivery_queue_expiring ON webhooks.delivery_queue USING btree (expires_at) WHERE (expires_at IS NOT NULL)
 CREATE INDEX delivery_queue_ordered ON webhooks.delivery_queue USING btree (shard, subscription_id, lane, id) WHERE (lane IS NOT NULL)
 CREATE INDEX delivery_queue_ready ON webhooks.delivery_queue USING btree (shard, subscription_id, id) WHERE ((next_attempt_at IS NULL) AND (lane IS NULL))
 CREATE INDEX delivery_queue_scheduled ON webhooks.delivery_queue USING btree (shard, next_attempt_at) WHERE (next_attempt_at IS NOT NULL)
 CREATE INDEX delivery_queue_waiting ON webhooks.delivery_queue USING btree (shard, subscription_id) WHERE ((next_attempt_at IS NOT NULL) AND (lane IS NULL))
-CREATE INDEX event_logs_default_event_type_created_at_idx ON webhooks.event_logs_default USING btree (event_type, created_at DESC)
-CREATE INDEX event_logs_default_resource_type_resource_id_idx ON webhooks.event_logs_default USING btree (resource_type, resource_id) WHERE (resource_id IS NOT NULL)
-CREATE INDEX event_logs_default_tenant_id_created_at_idx ON webhooks.event_logs_default USING btree (tenant_id, created_at DESC)
-CREATE INDEX event_logs_template_resource ON webhooks.event_logs_template USING btree (resource_type, resource_id) WHERE (resource_id IS NOT NULL)
-CREATE INDEX event_logs_template_tenant_created ON webhooks.event_logs_template USING btree (tenant_id, created_at DESC)
-CREATE INDEX event_logs_template_type_created ON webhooks.event_logs_template USING btree (event_type, created_at DESC)
-CREATE INDEX idempotency_keys_created ON webhooks.idempotency_keys USING btree (created_at)
-CREATE INDEX redeliveries_default_event_log_id_idx ON webhooks.redeliveries_default USING btree (event_log_id)
-CREATE INDEX redeliveries_template_event ON webhooks.redeliveries_template USING btree (event_log_id)
-CREATE INDEX subscription_routes_subscription ON webhooks.subscription_routes USING btree (subscription_id)
+CREATE INDEX event_logs_default_event_type_created_at_idx ON webhooks_private.event_logs_default USING btree (event_type, created_at DESC)
+CREATE INDEX event_logs_default_resource_type_resource_id_idx ON webhooks_private.event_logs_default USING btree (resource_type, resource_id) WHERE (resource_id IS NOT NULL)
+CREATE INDEX event_logs_default_tenant_id_created_at_idx ON webhooks_private.event_logs_default USING btree (tenant_id, created_at DESC)
+CREATE INDEX event_logs_template_resource ON webhooks_private.event_logs_template USING btree (resource_type, resource_id) WHERE (resource_id IS NOT NULL)
+CREATE INDEX event_logs_template_tenant_created ON webhooks_private.event_logs_template USING btree (tenant_id, created_at DESC)
+CREATE INDEX event_logs_template_type_created ON webhooks_private.event_logs_template USING btree (event_type, created_at DESC)
+CREATE INDEX idempotency_keys_created ON webhooks_private.idempotency_keys USING btree (created_at)
+CREATE INDEX redeliveries_default_event_log_id_idx ON webhooks_private.redeliveries_default USING btree (event_log_id)
+CREATE INDEX redeliveries_template_event ON webhooks_private.redeliveries_template USING btree (event_log_id)
+CREATE INDEX subscription_routes_subscription ON webhooks_private.subscription_routes USING btree (subscription_id)
 CREATE INDEX webhook_subscriptions_events ON webhooks.webhook_subscriptions USING gin (subscribed_events)
 CREATE INDEX webhook_subscriptions_tenant_active ON webhooks.webhook_subscriptions USING btree (tenant_id, is_active, is_enabled)
-CREATE UNIQUE INDEX audit_log_default_pkey ON webhooks.audit_log_default USING btree (id)
-CREATE UNIQUE INDEX audit_log_template_pkey ON webhooks.audit_log_template USING btree (id)
-CREATE UNIQUE INDEX delivery_attempts_default_pkey ON webhooks.delivery_attempts_default USING btree (delivery_id, delivery_attempt)
-CREATE UNIQUE INDEX delivery_attempts_template_pkey ON webhooks.delivery_attempts_template USING btree (delivery_id, delivery_attempt)
+CREATE UNIQUE INDEX audit_log_default_pkey ON webhooks_private.audit_log_default USING btree (id)
+CREATE UNIQUE INDEX audit_log_template_pkey ON webhooks_private.audit_log_template USING btree (id)
+CREATE UNIQUE INDEX delivery_attempts_default_pkey ON webhooks_private.delivery_attempts_default USING btree (delivery_id, delivery_attempt)
+CREATE UNIQUE INDEX delivery_attempts_template_pkey ON webhooks_private.delivery_attempts_template USING btree (delivery_id, delivery_attempt)
 CREATE UNIQUE INDEX delivery_queue_pkey ON webhooks.delivery_queue USING btree (id)
-CREATE UNIQUE INDEX event_logs_default_pkey ON webhooks.event_logs_default USING btree (id)
-CREATE UNIQUE INDEX event_logs_template_pkey ON webhooks.event_logs_template USING btree (id)
-CREATE UNIQUE INDEX event_type_versions_pkey ON webhooks.event_type_versions USING btree (name, version)
+CREATE UNIQUE INDEX event_logs_default_pkey ON webhooks_private.event_logs_default USING btree (id)
+CREATE UNIQUE INDEX event_logs_template_pkey ON webhooks_private.event_logs_template USING btree (id)
+CREATE UNIQUE INDEX event_type_versions_pkey ON webhooks_private.event_type_versions USING btree (name, version)
 CREATE UNIQUE INDEX event_types_pkey ON webhooks.event_types USING btree (name)
-CREATE UNIQUE INDEX idempotency_keys_pkey ON webhooks.idempotency_keys USING btree (tenant_id, idempotency_key)
-CREATE UNIQUE INDEX linked_tables_pkey ON webhooks.linked_tables USING btree (kind)
-CREATE UNIQUE INDEX redeliveries_default_pkey ON webhooks.redeliveries_default USING btree (delivery_id)
-CREATE UNIQUE INDEX redeliveries_template_pkey ON webhooks.redeliveries_template USING btree (delivery_id)
+CREATE UNIQUE INDEX idempotency_keys_pkey ON webhooks_private.idempotency_keys USING btree (tenant_id, idempotency_key)
+CREATE UNIQUE INDEX linked_tables_pkey ON webhooks_private.linked_tables USING btree (kind)
+CREATE UNIQUE INDEX redeliveries_default_pkey ON webhooks_private.redeliveries_default USING btree (delivery_id)
+CREATE UNIQUE INDEX redeliveries_template_pkey ON webhooks_private.redeliveries_template USING btree (delivery_id)
 CREATE UNIQUE INDEX resources_pkey ON webhooks.resources USING btree (resource_type)
 CREATE UNIQUE INDEX restored_events_pkey ON webhooks.restored_events USING btree (tenant_id, hour, reason, inserted_by)
-CREATE UNIQUE INDEX retired_secrets_pkey ON webhooks.retired_secrets USING btree (subscription_id, retired_at)
-CREATE UNIQUE INDEX setting_overrides_pkey ON webhooks.setting_overrides USING btree (name)
-CREATE UNIQUE INDEX subscription_breakers_pkey ON webhooks.subscription_breakers USING btree (subscription_id)
-CREATE UNIQUE INDEX subscription_routes_pkey ON webhooks.subscription_routes USING btree (tenant_id, pattern, subscription_id)
+CREATE UNIQUE INDEX retired_secrets_pkey ON webhooks_private.retired_secrets USING btree (subscription_id, retired_at)
+CREATE UNIQUE INDEX setting_overrides_pkey ON webhooks_private.setting_overrides USING btree (name)
+CREATE UNIQUE INDEX subscription_breakers_pkey ON webhooks_private.subscription_breakers USING btree (subscription_id)
+CREATE UNIQUE INDEX subscription_routes_pkey ON webhooks_private.subscription_routes USING btree (tenant_id, pattern, subscription_id)
 CREATE UNIQUE INDEX subscription_templates_pkey ON webhooks.subscription_templates USING btree (tenant_id, name)
-CREATE UNIQUE INDEX subscription_verifications_pkey ON webhooks.subscription_verifications USING btree (subscription_id)
+CREATE UNIQUE INDEX subscription_verifications_pkey ON webhooks_private.subscription_verifications USING btree (subscription_id)
 CREATE UNIQUE INDEX tenant_limits_pkey ON webhooks.tenant_limits USING btree (tenant_id)
 CREATE UNIQUE INDEX webhook_subscriptions_pkey ON webhooks.webhook_subscriptions USING btree (id)
 
 -- constraints
-webhooks.audit_log_default audit_log_default_pkey PRIMARY KEY (id)
-webhooks.audit_log_template audit_log_template_pkey PRIMARY KEY (id)
 webhooks.delivery_attempts delivery_attempts_status_check CHECK (((delivery_status)::text = ANY (ARRAY['delivered'::text, 'failed'::text, 'retrying'::text, 'expired'::text, 'cancelled'::text])))
-webhooks.delivery_attempts_default delivery_attempts_default_pkey PRIMARY KEY (delivery_id, delivery_attempt)
-webhooks.delivery_attempts_default delivery_attempts_status_check CHECK (((delivery_status)::text = ANY (ARRAY['delivered'::text, 'failed'::text, 'retrying'::text, 'expired'::text, 'cancelled'::text])))
-webhooks.delivery_attempts_template delivery_attempts_status_check CHECK (((delivery_status)::text = ANY (ARRAY['delivered'::text, 'failed'::text, 'retrying'::text, 'expired'::text, 'cancelled'::text])))
-webhooks.delivery_attempts_template delivery_attempts_template_pkey PRIMARY KEY (delivery_id, delivery_attempt)
 webhooks.delivery_queue delivery_queue_pkey PRIMARY KEY (id)
-webhooks.event_logs_default event_logs_default_pkey PRIMARY KEY (id)
-webhooks.event_logs_template event_logs_template_pkey PRIMARY KEY (id)
-webhooks.event_type_versions event_type_versions_pkey PRIMARY KEY (name, version)
 webhooks.event_types event_types_category_check CHECK (((category)::text ~ '^[a-z0-9_]+$'::text))
 webhooks.event_types event_types_name_check CHECK (((name)::text ~ '^[a-z0-9_]+(\.[a-z0-9_]+)+$'::text))
 webhooks.event_types event_types_pkey PRIMARY KEY (name)
-webhooks.idempotency_keys idempotency_keys_pkey PRIMARY KEY (tenant_id, idempotency_key)
-webhooks.linked_tables linked_tables_kind_check CHECK ((kind = ANY (ARRAY['tenants'::text, 'users'::text])))
-webhooks.linked_tables linked_tables_pkey PRIMARY KEY (kind)
-webhooks.redeliveries_default redeliveries_default_pkey PRIMARY KEY (delivery_id)
-webhooks.redeliveries_template redeliveries_template_pkey PRIMARY KEY (delivery_id)
 webhooks.resources resources_pkey PRIMARY KEY (resource_type)
 webhooks.restored_events restored_events_pkey PRIMARY KEY (tenant_id, hour, reason, inserted_by)
 webhooks.restored_events restored_events_reason_check CHECK ((reason = ANY (ARRAY['restore'::text, 'replica'::text])))
-webhooks.retired_secrets retired_secrets_pkey PRIMARY KEY (subscription_id, retired_at)
-webhooks.setting_overrides setting_overrides_pkey PRIMARY KEY (name)
-webhooks.setting_overrides setting_overrides_value_check CHECK ((num_nonnulls(value, text_value) = 1))
-webhooks.subscription_breakers subscription_breakers_pkey PRIMARY KEY (subscription_id)
-webhooks.subscription_breakers subscription_breakers_state_check CHECK (((state)::text = ANY ((ARRAY['closed'::character varying, 'open'::character varying])::text[])))
-webhooks.subscription_routes subscription_routes_pkey PRIMARY KEY (tenant_id, pattern, subscription_id)
 webhooks.subscription_templates subscription_templates_pkey PRIMARY KEY (tenant_id, name)
-webhooks.subscription_verifications subscription_verifications_pkey PRIMARY KEY (subscription_id)
-webhooks.subscription_verifications subscription_verifications_rate_check CHECK ((allowed_rate_per_minute > 0))
-webhooks.subscription_verifications subscription_verifications_state_check CHECK (((state)::text = ANY ((ARRAY['pending'::character varying, 'verified'::character varying, 'refused'::character varying])::text[])))
 webhooks.tenant_limits tenant_limits_events_check CHECK (((max_events_per_minute >= 0) AND (max_events_per_minute <= 1000000000)))
 webhooks.tenant_limits tenant_limits_outstanding_check CHECK (((max_outstanding_deliveries >= 0) AND (max_outstanding_deliveries <= 1000000000)))
 webhooks.tenant_limits tenant_limits_pkey PRIMARY KEY (tenant_id)
@@ -578,675 +555,706 @@ webhooks.webhook_subscriptions webhook_subscriptions_retry_count_check CHECK (((
 webhooks.webhook_subscriptions webhook_subscriptions_retry_delay_check CHECK (((retry_delay_seconds >= 0) AND (retry_delay_seconds <= 86400)))
 webhooks.webhook_subscriptions webhook_subscriptions_timeout_check CHECK (((timeout_seconds >= 1) AND (timeout_seconds <= 300)))
 webhooks.webhook_subscriptions webhook_subscriptions_verification_check CHECK (((endpoint_verification)::text = ANY ((ARRAY['none'::character varying, 'options'::character varying])::text[])))
+webhooks_private.audit_log_default audit_log_default_pkey PRIMARY KEY (id)
+webhooks_private.audit_log_template audit_log_template_pkey PRIMARY KEY (id)
+webhooks_private.delivery_attempts_default delivery_attempts_default_pkey PRIMARY KEY (delivery_id, delivery_attempt)
+webhooks_private.delivery_attempts_default delivery_attempts_status_check CHECK (((delivery_status)::text = ANY (ARRAY['delivered'::text, 'failed'::text, 'retrying'::text, 'expired'::text, 'cancelled'::text])))
+webhooks_private.delivery_attempts_template delivery_attempts_status_check CHECK (((delivery_status)::text = ANY (ARRAY['delivered'::text, 'failed'::text, 'retrying'::text, 'expired'::text, 'cancelled'::text])))
+webhooks_private.delivery_attempts_template delivery_attempts_template_pkey PRIMARY KEY (delivery_id, delivery_attempt)
+webhooks_private.event_logs_default event_logs_default_pkey PRIMARY KEY (id)
+webhooks_private.event_logs_template event_logs_template_pkey PRIMARY KEY (id)
+webhooks_private.event_type_versions event_type_versions_pkey PRIMARY KEY (name, version)
+webhooks_private.idempotency_keys idempotency_keys_pkey PRIMARY KEY (tenant_id, idempotency_key)
+webhooks_private.linked_tables linked_tables_kind_check CHECK ((kind = ANY (ARRAY['tenants'::text, 'users'::text])))
+webhooks_private.linked_tables linked_tables_pkey PRIMARY KEY (kind)
+webhooks_private.redeliveries_default redeliveries_default_pkey PRIMARY KEY (delivery_id)
+webhooks_private.redeliveries_template redeliveries_template_pkey PRIMARY KEY (delivery_id)
+webhooks_private.retired_secrets retired_secrets_pkey PRIMARY KEY (subscription_id, retired_at)
+webhooks_private.setting_overrides setting_overrides_pkey PRIMARY KEY (name)
+webhooks_private.setting_overrides setting_overrides_value_check CHECK ((num_nonnulls(value, text_value) = 1))
+webhooks_private.subscription_breakers subscription_breakers_pkey PRIMARY KEY (subscription_id)
+webhooks_private.subscription_breakers subscription_breakers_state_check CHECK (((state)::text = ANY ((ARRAY['closed'::character varying, 'open'::character varying])::text[])))
+webhooks_private.subscription_routes subscription_routes_pkey PRIMARY KEY (tenant_id, pattern, subscription_id)
+webhooks_private.subscription_verifications subscription_verifications_pkey PRIMARY KEY (subscription_id)
+webhooks_private.subscription_verifications subscription_verifications_rate_check CHECK ((allowed_rate_per_minute > 0))
+webhooks_private.subscription_verifications subscription_verifications_state_check CHECK (((state)::text = ANY ((ARRAY['pending'::character varying, 'verified'::character varying, 'refused'::character varying])::text[])))
 
 -- policies
 webhooks.audit_log all_tenants for all to webhooks_all_tenants using true with check true
 webhooks.audit_log auditor for select to webhooks_auditor using true
-webhooks.audit_log own_tenant for all using (tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) with check ((tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) OR webhooks.refuse_tenant(tenant_id))
+webhooks.audit_log own_tenant for all using (tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) with check ((tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) OR webhooks_private.raise_tenant_denied(tenant_id))
 webhooks.delivery_attempts all_tenants for all to webhooks_all_tenants using true with check true
 webhooks.delivery_attempts monitor for select to webhooks_monitor using ( SELECT (NOT pg_has_role(CURRENT_USER, 'webhooks_manager'::name, 'usage'::text)))
-webhooks.delivery_attempts own_tenant for all using (tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) with check ((tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) OR webhooks.refuse_tenant(tenant_id))
+webhooks.delivery_attempts own_tenant for all using (tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) with check ((tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) OR webhooks_private.raise_tenant_denied(tenant_id))
 webhooks.delivery_queue all_tenants for all to webhooks_all_tenants using true with check true
 webhooks.delivery_queue monitor for select to webhooks_monitor using ( SELECT (NOT pg_has_role(CURRENT_USER, 'webhooks_manager'::name, 'usage'::text)))
-webhooks.delivery_queue own_tenant for all using (tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) with check ((tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) OR webhooks.refuse_tenant(tenant_id))
+webhooks.delivery_queue own_tenant for all using (tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) with check ((tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) OR webhooks_private.raise_tenant_denied(tenant_id))
 webhooks.event_logs all_tenants for all to webhooks_all_tenants using true with check true
 webhooks.event_logs monitor for select to webhooks_monitor using ( SELECT (NOT pg_has_role(CURRENT_USER, 'webhooks_manager'::name, 'usage'::text)))
-webhooks.event_logs own_tenant for all using (tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) with check ((tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) OR webhooks.refuse_tenant(tenant_id))
-webhooks.idempotency_keys all_tenants for all to webhooks_all_tenants using true with check true
-webhooks.idempotency_keys own_tenant for all using (tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) with check ((tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) OR webhooks.refuse_tenant(tenant_id))
+webhooks.event_logs own_tenant for all using (tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) with check ((tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) OR webhooks_private.raise_tenant_denied(tenant_id))
 webhooks.redeliveries all_tenants for all to webhooks_all_tenants using true with check true
 webhooks.redeliveries monitor for select to webhooks_monitor using ( SELECT (NOT pg_has_role(CURRENT_USER, 'webhooks_manager'::name, 'usage'::text)))
-webhooks.redeliveries own_tenant for all using (tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) with check ((tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) OR webhooks.refuse_tenant(tenant_id))
+webhooks.redeliveries own_tenant for all using (tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) with check ((tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) OR webhooks_private.raise_tenant_denied(tenant_id))
 webhooks.restored_events all_tenants for all to webhooks_all_tenants using true with check true
 webhooks.restored_events monitor for select to webhooks_monitor using ( SELECT (NOT pg_has_role(CURRENT_USER, 'webhooks_manager'::name, 'usage'::text)))
-webhooks.restored_events own_tenant for all using (tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) with check ((tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) OR webhooks.refuse_tenant(tenant_id))
-webhooks.subscription_breakers own_tenant for all using (EXISTS ( SELECT
-   FROM webhooks.webhook_subscriptions s
-  WHERE (s.id = subscription_breakers.subscription_id)))
-webhooks.subscription_routes all_tenants for all to webhooks_all_tenants using true with check true
-webhooks.subscription_routes own_tenant for all using (tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) with check ((tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) OR webhooks.refuse_tenant(tenant_id))
+webhooks.restored_events own_tenant for all using (tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) with check ((tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) OR webhooks_private.raise_tenant_denied(tenant_id))
 webhooks.subscription_templates all_tenants for all to webhooks_all_tenants using true with check true
-webhooks.subscription_templates own_tenant for all using (tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) with check ((tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) OR webhooks.refuse_tenant(tenant_id))
-webhooks.subscription_verifications own_tenant for all using (EXISTS ( SELECT
-   FROM webhooks.webhook_subscriptions s
-  WHERE (s.id = subscription_verifications.subscription_id)))
+webhooks.subscription_templates own_tenant for all using (tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) with check ((tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) OR webhooks_private.raise_tenant_denied(tenant_id))
 webhooks.tenant_limits all_tenants for all to webhooks_all_tenants using true with check true
 webhooks.tenant_limits monitor for select to webhooks_monitor using ( SELECT (NOT pg_has_role(CURRENT_USER, 'webhooks_manager'::name, 'usage'::text)))
-webhooks.tenant_limits own_tenant for all using (tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) with check ((tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) OR webhooks.refuse_tenant(tenant_id))
+webhooks.tenant_limits own_tenant for all using (tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) with check ((tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) OR webhooks_private.raise_tenant_denied(tenant_id))
 webhooks.webhook_subscriptions all_tenants for all to webhooks_all_tenants using true with check true
 webhooks.webhook_subscriptions monitor for select to webhooks_monitor using ( SELECT (NOT pg_has_role(CURRENT_USER, 'webhooks_manager'::name, 'usage'::text)))
-webhooks.webhook_subscriptions own_tenant for all using (tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) with check ((tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) OR webhooks.refuse_tenant(tenant_id))
+webhooks.webhook_subscriptions own_tenant for all using (tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) with check ((tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) OR webhooks_private.raise_tenant_denied(tenant_id))
+webhooks_private.idempotency_keys all_tenants for all to webhooks_all_tenants using true with check true
+webhooks_private.idempotency_keys own_tenant for all using (tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) with check ((tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) OR webhooks_private.raise_tenant_denied(tenant_id))
+webhooks_private.subscription_breakers own_tenant for all using (EXISTS ( SELECT
+   FROM webhooks.webhook_subscriptions s
+  WHERE (s.id = subscription_breakers.subscription_id)))
+webhooks_private.subscription_routes all_tenants for all to webhooks_all_tenants using true with check true
+webhooks_private.subscription_routes own_tenant for all using (tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) with check ((tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) OR webhooks_private.raise_tenant_denied(tenant_id))
+webhooks_private.subscription_verifications own_tenant for all using (EXISTS ( SELECT
+   FROM webhooks.webhook_subscriptions s
+  WHERE (s.id = subscription_verifications.subscription_id)))
 
 -- functions
-add_routes(subscription webhooks.webhook_subscriptions)
-    returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
-add_text_size(so_far bigint, event_data jsonb, resource_data jsonb, max_bytes bigint)
-    returns bigint c immutable parallel safe
-adopt_database(outstanding text)
+webhooks.adopt_database(outstanding text)
     returns bigint plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
-adopt_if_empty()
-    returns void plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
-application_user()
-    returns uuid plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
-apply_limits(tenant_id uuid, events bigint, per_minute bigint, max_outstanding bigint, verdict text)
-    returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
-apply_links()
-    returns bigint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp",lock_timeout=2s}
-are_copied()
-    returns boolean plpgsql stable parallel restricted {"search_path=pg_catalog, pg_temp"}
-arm_doorbell(shards smallint[])
-    returns boolean plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
-attach_meters(handle bigint)
-    returns boolean c volatile parallel unsafe strict
-attach_partitions(parent text, partitions text[])
-    returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
-audit(action text, object_type text, object_id text, tenant_id uuid DEFAULT NULL::uuid, before jsonb DEFAULT NULL::jsonb, after jsonb DEFAULT NULL::jsonb, reason text DEFAULT NULL::text)
-    returns void sql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
-audit_change()
-    returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
-balance_shards(owned smallint[])
-    returns TABLE(fair_share integer, acquired smallint[], may_sleep boolean) plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
-base_type(type regtype)
-    returns regtype sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
-begin_metering()
-    returns boolean c volatile parallel unsafe strict
-bell_lock()
-    returns integer sql immutable parallel safe
-bind_database()
-    returns void sql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
-blockers(delivery_ids uuid[] DEFAULT '{}'::uuid[], subscription_ids uuid[] DEFAULT '{}'::uuid[])
+webhooks.blockers(delivery_ids uuid[] DEFAULT '{}'::uuid[], subscription_ids uuid[] DEFAULT '{}'::uuid[])
     returns TABLE(pid integer, role name, application_name text, prepared_transaction text, since timestamp with time zone, relation text, mode text, blocked_pids integer[]) plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
-build_payload(event_id uuid, subscription_id uuid DEFAULT NULL::uuid)
+webhooks.build_payload(event_id uuid, subscription_id uuid DEFAULT NULL::uuid)
     returns text sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
-bypasses_isolation(role name)
+webhooks.bypasses_isolation(role name)
     returns boolean sql stable parallel safe
-call_resolver(resolver oid, tenant_id uuid, resource_id uuid)
-    returns jsonb c volatile parallel unsafe strict
-caller()
-    returns name sql stable parallel restricted
-cancel_all_outstanding(reason text)
-    returns bigint sql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
-cancel_deliveries(subscription_id uuid)
+webhooks.cancel_deliveries(subscription_id uuid)
     returns bigint plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
-cancel_outstanding()
-    returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
-change_lock()
-    returns integer sql immutable parallel safe
-changed_subscriptions(ids uuid[], versions bigint[])
-    returns SETOF uuid plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_generic_plan,enable_seqscan=off,enable_hashjoin=off,enable_mergejoin=off}
-check_adopted()
-    returns void plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
-check_arguments(tenant_id uuid, event_type text, event_name text, event_data jsonb, resource_type text, session_id text, request_id text, event_version text, environment text, idempotency_key text, ordering_key text, deliver_after timestamp with time zone, expires_at timestamp with time zone)
-    returns boolean plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
-check_count(name text, entries bigint, most integer)
-    returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
-check_event_size(event_data jsonb, resource_data jsonb)
-    returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
-check_event_type_sizes()
-    returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
-check_event_type_version()
-    returns trigger plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
-check_event_type_version_sizes()
-    returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
-check_outstanding(tenant_id uuid)
-    returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
-check_receiver(before webhooks.webhook_subscriptions, after webhooks.webhook_subscriptions)
-    returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
-check_secret(secret text)
-    returns integer c immutable parallel safe strict
-check_size(name text, value jsonb, former jsonb, max_bytes integer)
-    returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
-check_size(name text, value text, former text, max_bytes integer)
-    returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
-check_subscription(webhook_url text, webhook_headers text, auth_type text, auth_config text, event_filters text)
-    returns void c stable parallel safe
-check_subscription_sizes()
-    returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
-check_subscription_template_sizes()
-    returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
-check_template(payload_template text, payload_content_type text, max_payload_size_kb integer, subscribed_events jsonb)
-    returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
-check_template_secrets(payload_template text, template_secrets text)
-    returns void c immutable parallel safe
-check_tenant(tenant_id uuid)
-    returns boolean sql stable parallel restricted
-check_verification_settings()
-    returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
-check_watch_bounds(definition jsonb)
-    returns void plpgsql immutable parallel unsafe {"search_path=pg_catalog, pg_temp"}
-check_watch_columns(target regclass, all_columns text[], definition jsonb)
-    returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
-check_watch_events(target regclass, definition jsonb)
-    returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
-check_watchable(target regclass)
-    returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
-claim_deliveries(shards smallint[], cursors uuid[], held uuid[], held_ordered uuid[], full_subscriptions uuid[], known_subscriptions uuid[], per_subscription integer, newcomers integer, max_rows integer, max_bytes bigint DEFAULT 8388608, only_subscriptions uuid[] DEFAULT NULL::uuid[], after_ids uuid[] DEFAULT NULL::uuid[], careful boolean DEFAULT false)
-    returns TABLE(delivery_id uuid, is_newcomer boolean, shard smallint, subscription_id uuid, subscription_version bigint, attempt integer, lane bigint, expires_in_ms bigint, over_budget boolean, event_id uuid, tenant_id uuid, event_type text, event_category text, event_name text, event_version text, created_at_us bigint, event_data text, resource_type text, resource_id uuid, user_id uuid, session_id text, request_id text, source_ip text, resource_data text, walk_us bigint, objection text) plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_generic_plan,enable_seqscan=off,enable_bitmapscan=off,enable_hashjoin=off,enable_mergejoin=off,jit=off}
-claim_idempotency_key(tenant_id uuid, idempotency_key text, event_id uuid, event_type text, event_name text, event_data jsonb, resource_type text, resource_id uuid, event_version text, environment text, ordering_key text)
-    returns uuid plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp",enable_seqscan=off}
-columns_since(target regclass, definition jsonb, events_function text)
-    returns jsonb sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
-complete_watch(target regclass, given jsonb)
-    returns jsonb plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
-copies_events()
-    returns boolean sql stable parallel restricted
-copy_subscriptions(tenant_id uuid, from_environment text, to_environment text, dry_run boolean DEFAULT false)
+webhooks.copy_subscriptions(tenant_id uuid, from_environment text, to_environment text, dry_run boolean DEFAULT false)
     returns TABLE(name text, action text) plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
-could_copy_events()
-    returns boolean c stable parallel unsafe
-count_match()
-    returns bigint c volatile parallel unsafe strict
-count_notification()
-    returns bigint c volatile parallel unsafe strict
-count_outstanding(tenant_id uuid, up_to bigint DEFAULT NULL::bigint)
-    returns bigint plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_generic_plan,enable_seqscan=off,enable_bitmapscan=off,enable_hashjoin=off,enable_mergejoin=off,jit=off}
-counted_matches()
-    returns bigint c volatile parallel unsafe strict
-create_meters()
-    returns bigint c volatile parallel unsafe strict
-create_partition_table(parent text, partition text)
-    returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
-create_partitions(days_ahead integer DEFAULT NULL::integer, move_rows bigint DEFAULT 100000)
+webhooks.create_partitions(days_ahead integer DEFAULT NULL::integer, move_rows bigint DEFAULT 100000)
     returns integer plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",lock_timeout=90ms}
-create_subscription(tenant_id uuid, name text, webhook_url text, subscribed_events jsonb, environment text DEFAULT NULL::text, description text DEFAULT NULL::text, webhook_method text DEFAULT NULL::text, webhook_headers jsonb DEFAULT NULL::jsonb, auth_type text DEFAULT NULL::text, auth_config jsonb DEFAULT NULL::jsonb, event_filters jsonb DEFAULT NULL::jsonb, retry_count integer DEFAULT NULL::integer, retry_delay_seconds integer DEFAULT NULL::integer, timeout_seconds integer DEFAULT NULL::integer, max_payload_size_kb integer DEFAULT NULL::integer, no_retry_statuses integer[] DEFAULT NULL::integer[], max_in_flight integer DEFAULT NULL::integer, rate_limit_per_second double precision DEFAULT NULL::double precision, rate_limit_burst integer DEFAULT NULL::integer, ordering text DEFAULT NULL::text, breaker_failure_threshold integer DEFAULT NULL::integer, breaker_cooldown_seconds integer DEFAULT NULL::integer, payload_format text DEFAULT NULL::text, payload_template text DEFAULT NULL::text, payload_content_type text DEFAULT NULL::text, template_secrets jsonb DEFAULT NULL::jsonb, endpoint_verification text DEFAULT NULL::text, is_active boolean DEFAULT NULL::boolean, is_enabled boolean DEFAULT NULL::boolean, created_by uuid DEFAULT NULL::uuid, retry_schedule text DEFAULT NULL::text)
+webhooks.create_subscription(tenant_id uuid, name text, webhook_url text, subscribed_events jsonb, environment text DEFAULT NULL::text, description text DEFAULT NULL::text, webhook_method text DEFAULT NULL::text, webhook_headers jsonb DEFAULT NULL::jsonb, auth_type text DEFAULT NULL::text, auth_config jsonb DEFAULT NULL::jsonb, event_filters jsonb DEFAULT NULL::jsonb, retry_count integer DEFAULT NULL::integer, retry_delay_seconds integer DEFAULT NULL::integer, timeout_seconds integer DEFAULT NULL::integer, max_payload_size_kb integer DEFAULT NULL::integer, no_retry_statuses integer[] DEFAULT NULL::integer[], max_in_flight integer DEFAULT NULL::integer, rate_limit_per_second double precision DEFAULT NULL::double precision, rate_limit_burst integer DEFAULT NULL::integer, ordering text DEFAULT NULL::text, breaker_failure_threshold integer DEFAULT NULL::integer, breaker_cooldown_seconds integer DEFAULT NULL::integer, payload_format text DEFAULT NULL::text, payload_template text DEFAULT NULL::text, payload_content_type text DEFAULT NULL::text, template_secrets jsonb DEFAULT NULL::jsonb, endpoint_verification text DEFAULT NULL::text, is_active boolean DEFAULT NULL::boolean, is_enabled boolean DEFAULT NULL::boolean, created_by uuid DEFAULT NULL::uuid, retry_schedule text DEFAULT NULL::text)
     returns uuid sql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
-create_subscription_from_template(tenant_id uuid, template text, overrides jsonb DEFAULT '{}'::jsonb)
+webhooks.create_subscription_from_template(tenant_id uuid, template text, overrides jsonb DEFAULT '{}'::jsonb)
     returns uuid plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
-current_tenant()
+webhooks.current_tenant()
     returns uuid sql stable parallel safe
-default_check(parent text, partitions text[])
-    returns text sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
-delete_subscription(id uuid)
+webhooks.delete_subscription(id uuid)
     returns void plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
-delete_subscription_template(tenant_id uuid, name text)
+webhooks.delete_subscription_template(tenant_id uuid, name text)
     returns boolean plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
-deprecate_event_type(name text, reason text, version text DEFAULT NULL::text)
+webhooks.deprecate_event_type(name text, reason text, version text DEFAULT NULL::text)
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
-derive_routes()
-    returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
-disarm_doorbell(shards smallint[])
-    returns void plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
-event_deliveries(tenant_id uuid, event_ids uuid[])
-    returns TABLE(event_log_id uuid, delivery_id uuid, subscription_id uuid, is_redelivery boolean, repeats uuid) plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
-event_history(tenant_id uuid, event_id uuid DEFAULT NULL::uuid, since timestamp with time zone DEFAULT NULL::timestamp with time zone, until timestamp with time zone DEFAULT NULL::timestamp with time zone, event_types text[] DEFAULT NULL::text[], resource_type text DEFAULT NULL::text, resource_id uuid DEFAULT NULL::uuid, max_events integer DEFAULT 20)
+webhooks.event_history(tenant_id uuid, event_id uuid DEFAULT NULL::uuid, since timestamp with time zone DEFAULT NULL::timestamp with time zone, until timestamp with time zone DEFAULT NULL::timestamp with time zone, event_types text[] DEFAULT NULL::text[], resource_type text DEFAULT NULL::text, resource_id uuid DEFAULT NULL::uuid, max_events integer DEFAULT 20)
     returns TABLE(event_log_id uuid, event_type text, at timestamp with time zone, what text, subscription_id uuid, subscription_name text, delivery_id uuid, repeats uuid, attempt integer, status text, http_status_code integer, duration_us bigint, next_attempt_at timestamp with time zone, error_message text) plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
-event_id_range(tenant_id uuid, since timestamp with time zone, until timestamp with time zone, OUT first_id uuid, OUT last_id uuid)
-    returns record plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off}
-expire_deliveries(max_deliveries integer DEFAULT 10000)
-    returns bigint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off,enable_bitmapscan=off}
-explain_match(tenant_id uuid, event_type text, event_data jsonb DEFAULT '{}'::jsonb, resource_type text DEFAULT NULL::text, resource_id uuid DEFAULT NULL::uuid, environment text DEFAULT NULL::text)
+webhooks.explain_match(tenant_id uuid, event_type text, event_data jsonb DEFAULT '{}'::jsonb, resource_type text DEFAULT NULL::text, resource_id uuid DEFAULT NULL::uuid, environment text DEFAULT NULL::text)
     returns TABLE(subscription_id uuid, subscription_name text, matched boolean, reason text) sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
-export_subscriptions(tenant_id uuid)
+webhooks.export_subscriptions(tenant_id uuid)
     returns jsonb sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
-failure_kind(error_message text)
-    returns text sql immutable parallel safe
-filter_matches(event_filters text, event_data text, resource_type text, resource_id uuid)
-    returns boolean c immutable parallel safe
-filter_mismatch(event_filters text, event_data text, resource_type text, resource_id uuid)
-    returns text c immutable parallel safe
-first_partition_day(parent text)
-    returns date sql stable parallel safe {"search_path=pg_catalog, pg_temp"}
-forget_secrets()
-    returns bigint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
-forget_tenants()
-    returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
-future_ids()
-    returns uuid sql immutable parallel safe
-generate_api_key()
+webhooks.generate_api_key()
     returns text c volatile parallel safe strict
-generate_secret()
+webhooks.generate_secret()
     returns text c volatile parallel safe strict
-generate_signature(payload text, secret text)
+webhooks.generate_signature(payload text, secret text)
     returns text c immutable parallel safe strict
-get_subscription(id uuid)
+webhooks.get_subscription(id uuid)
     returns webhooks.subscription_settings plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
-grant_all_tenants(role name)
+webhooks.grant_all_tenants(role name)
     returns void plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
-has_other_triggers(target regclass)
-    returns boolean sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
-has_too_many_rows(parent text, partition text, move_rows bigint)
-    returns boolean plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp",enable_seqscan=off}
-has_types(target regclass, wanted regtype[])
-    returns boolean sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
-import_subscriptions(tenant_id uuid, subscriptions jsonb, dry_run boolean DEFAULT false)
+webhooks.import_subscriptions(tenant_id uuid, subscriptions jsonb, dry_run boolean DEFAULT false)
     returns TABLE(name text, environment text, action text, subscription_id uuid, before jsonb, after jsonb, error text, hint text) plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
-insert_subscription(tenant_id uuid, settings jsonb)
-    returns uuid plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
-is_adopted()
+webhooks.is_adopted()
     returns boolean sql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
-is_comparable(type regtype)
-    returns boolean sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
-is_current_transaction(id xid)
-    returns boolean c stable parallel unsafe strict
-is_json(value text)
-    returns boolean plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
-is_publishing()
-    returns boolean plpgsql stable parallel restricted {"search_path=pg_catalog, pg_temp"}
-is_restoring()
-    returns boolean sql stable parallel restricted
-is_same_event(event_id uuid, event_type text, event_name text, event_data jsonb, resource_type text, resource_id uuid, event_version text, environment text, ordering_key text)
-    returns boolean plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
-is_too_large(table_name text, column_names text[], bytes bigint[])
-    returns boolean plpgsql stable parallel unsafe strict security definer {"search_path=pg_catalog, pg_temp"}
-is_watch(found pg_trigger)
-    returns boolean sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
-join_sidecars()
-    returns void plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
-json_fits(event_data jsonb, resource_data jsonb, max_bytes bigint)
-    returns boolean c immutable parallel safe
-json_objection(data jsonb, max_bytes bigint)
-    returns text c immutable parallel safe
-json_text_size(data jsonb, max_bytes bigint)
-    returns bigint c immutable parallel safe
-jsonpath_matches(event_data jsonb, path jsonpath)
-    returns boolean plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",TimeZone=UTC,"DateStyle=ISO, MDY",lc_time=C}
-jsonpath_objection(path text)
-    returns text c immutable parallel safe strict
-keep_secrets(given jsonb, stored jsonb)
-    returns jsonb sql immutable parallel safe {"search_path=pg_catalog, pg_temp"}
-lane_of(ordering_key text)
-    returns bigint sql immutable parallel safe
-large_values(VARIADIC row_values "any")
-    returns bigint[] c immutable parallel safe
-late_days(parent text)
-    returns SETOF date plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off,enable_bitmapscan=off}
-leave_sidecars()
-    returns void plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
-limit_events()
-    returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",enable_seqscan=off}
-limit_subscriptions()
-    returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
-limits_of(tenant_id uuid)
-    returns webhooks.tenant_limits sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
-link_table(kind text, target regclass, id_column name)
+webhooks.link_tenants(tenants regclass, id_column name DEFAULT 'id'::name)
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
-link_tenants(tenants regclass, id_column name DEFAULT 'id'::name)
-    returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
-link_users(users regclass, id_column name DEFAULT 'id'::name)
+webhooks.link_users(users regclass, id_column name DEFAULT 'id'::name)
     returns void sql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
-list_subscriptions(environment text DEFAULT NULL::text, is_active boolean DEFAULT NULL::boolean)
+webhooks.list_subscriptions(environment text DEFAULT NULL::text, is_active boolean DEFAULT NULL::boolean)
     returns SETOF webhooks.subscription_settings sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
-load_subscriptions(ids uuid[])
-    returns TABLE(id uuid, version bigint, webhook_url text, webhook_method text, webhook_headers text, auth_type text, auth_config text, retry_count integer, retry_delay_seconds integer, retry_delays integer[], timeout_seconds integer, max_payload_size_kb integer, no_retry_statuses integer[], max_in_flight integer, rate_limit_per_second double precision, rate_limit_burst integer, breaker_failure_threshold bigint, breaker_cooldown_seconds bigint, payload_format text, payload_template text, payload_content_type text, template_secrets text, shard smallint, is_breaker_open boolean, probe_in_ms bigint, failing_for_ms bigint, throttled_for_ms bigint, retired_secrets text[], retired_secrets_for_ms bigint[], needs_verification boolean, is_verified boolean, allowed_rate_per_minute integer, may_verify boolean, verify_in_ms bigint, objection text) plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_generic_plan,enable_seqscan=off,enable_bitmapscan=off,enable_hashjoin=off,enable_mergejoin=off,jit=off}
-lock_holders(class integer)
-    returns TABLE(key integer, pid integer, role name, application_name text) sql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
-lock_tenant(tenant_id uuid)
-    returns void plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
-lock_xact(class integer, key integer)
-    returns void c volatile parallel unsafe strict
-locked_deliveries(delivery_ids uuid[], subscription_ids uuid[], disables boolean[], changes_breaker boolean[])
-    returns SETOF uuid plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
-lockers_of(xmax xid)
-    returns SETOF xid plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
-look_usual(tenant_id uuid, event_type text, event_name text, event_data jsonb, resource_type text, session_id text, request_id text, event_version text, environment text, idempotency_key text, ordering_key text, deliver_after timestamp with time zone, expires_at timestamp with time zone)
-    returns boolean c immutable parallel safe
-maintain()
+webhooks.maintain()
     returns TABLE(task text, done bigint) plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",lock_timeout=5s}
-make_partitions(parent text, partitions text[], move_rows bigint)
-    returns integer plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
-make_resolver(resource_type text, target regclass, id_column name, tenant_column name, columns name[], except_columns name[])
-    returns text plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
-make_watch_triggers(target regclass, function_name text, definition jsonb)
-    returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
-match_events()
-    returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",enable_seqscan=off}
-may_access_tenant(tenant_id uuid)
-    returns boolean sql stable parallel restricted
-meter_events(tenant_id uuid, events bigint, per_minute bigint, max_outstanding bigint)
-    returns text c volatile parallel unsafe strict
-meter_outstanding(tenant_id uuid, outstanding bigint, max_outstanding bigint, took_us bigint)
-    returns void c volatile parallel unsafe strict
-metered_events(tenant_id uuid, per_minute bigint)
-    returns bigint c volatile parallel unsafe strict
-meters_lock()
-    returns integer sql immutable parallel safe
-missing_partitions(parent text, days_ahead integer)
-    returns SETOF text sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
-missing_tenant(table_name text, column_name text)
-    returns uuid plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
-move_from_default(parent text, partition text)
-    returns bigint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp",enable_seqscan=off}
-needs_verification(own text, general text)
-    returns boolean sql immutable parallel safe
-next_attempt_number(delivery_id uuid, attempt integer)
-    returns integer plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
-notice_deprecation()
-    returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
-notify(channel text, payload text, of_many text DEFAULT NULL::text)
-    returns boolean plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
-notify_change(payload text)
-    returns boolean plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
-notify_owner(shard smallint)
-    returns smallint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
-notify_queue_is_full()
-    returns boolean sql volatile parallel unsafe
-omit_context(frames integer)
-    returns boolean c volatile parallel unsafe strict
-only_changes(before jsonb, after jsonb)
-    returns jsonb sql immutable parallel safe {"search_path=pg_catalog, pg_temp"}
-open_meters()
-    returns boolean plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
-ordered_deliveries(shard smallint, subscription_id uuid, held uuid[], from_lane bigint, max_rows integer)
-    returns TABLE(delivery_id uuid, attempt integer, lane bigint, event_log_id uuid, expires_at timestamp with time zone) sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
-outstanding_deliveries(subscription_id uuid)
-    returns SETOF webhooks.delivery_queue sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
-own_event_type()
-    returns trigger plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
-own_event_type_version()
-    returns trigger plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
-own_subscription(subscription_id uuid)
-    returns webhooks.webhook_subscriptions plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
-owns_extension(role name)
-    returns boolean sql stable parallel safe
-partition_now(parent text)
-    returns text sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
-partition_range(parent text, partition text, OUT lower_id uuid, OUT upper_id uuid)
-    returns record sql stable parallel safe {"search_path=pg_catalog, pg_temp"}
-partitioned_tables()
-    returns TABLE(parent text, key text, span text) sql immutable parallel safe
-plain_failure(error_message text)
-    returns text sql immutable parallel safe
-prepare_default(parent text, partitions text[])
-    returns boolean plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
-prepared_tables()
-    returns bigint sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
-preview_payload(subscription_id uuid, event_id uuid DEFAULT NULL::uuid, event_type text DEFAULT NULL::text)
+webhooks.preview_payload(subscription_id uuid, event_id uuid DEFAULT NULL::uuid, event_type text DEFAULT NULL::text)
     returns TABLE(method text, url text, headers jsonb, body text) plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
-preview_request(event_id uuid, subscription_id uuid DEFAULT NULL::uuid)
-    returns TABLE(headers jsonb, body text) plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
-promote_due(shards smallint[], max_rows integer DEFAULT 1000)
-    returns TABLE(delivery_ids uuid[], subscription_ids uuid[], next_due_in_ms bigint, locked_ids uuid[]) plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_generic_plan,enable_seqscan=off,enable_bitmapscan=off}
-publish_event(tenant_id uuid, event_type text, event_category text DEFAULT NULL::text, event_name text DEFAULT NULL::text, event_data jsonb DEFAULT '{}'::jsonb, resource_type text DEFAULT NULL::text, resource_id uuid DEFAULT NULL::uuid, user_id uuid DEFAULT NULL::uuid, session_id text DEFAULT NULL::text, request_id text DEFAULT NULL::text, source_ip inet DEFAULT NULL::inet, event_version text DEFAULT NULL::text, environment text DEFAULT NULL::text, idempotency_key text DEFAULT NULL::text, ordering_key text DEFAULT NULL::text, deliver_after timestamp with time zone DEFAULT NULL::timestamp with time zone, expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone)
+webhooks.publish_event(tenant_id uuid, event_type text, event_category text DEFAULT NULL::text, event_name text DEFAULT NULL::text, event_data jsonb DEFAULT '{}'::jsonb, resource_type text DEFAULT NULL::text, resource_id uuid DEFAULT NULL::uuid, user_id uuid DEFAULT NULL::uuid, session_id text DEFAULT NULL::text, request_id text DEFAULT NULL::text, source_ip inet DEFAULT NULL::inet, event_version text DEFAULT NULL::text, environment text DEFAULT NULL::text, idempotency_key text DEFAULT NULL::text, ordering_key text DEFAULT NULL::text, deliver_after timestamp with time zone DEFAULT NULL::timestamp with time zone, expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone)
     returns uuid plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
-published_at(id uuid, created_at timestamp with time zone)
-    returns timestamp with time zone sql stable parallel safe
-read_objection(event_id uuid)
-    returns text plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",enable_seqscan=off}
-record_attempts(delivery_ids uuid[], subscription_ids uuid[], attempts integer[], statuses text[], http_status_codes integer[], response_headers text[], response_bodies text[], error_messages text[], attempted_at_us bigint[], durations_us bigint[], payload_sizes integer[], payload_hashes bytea[], retry_after_ms bigint[], disable_reasons text[], breakers text[], failing_for_ms bigint[], probe_in_ms bigint[], resent_counts integer[] DEFAULT NULL::integer[])
-    returns SETOF uuid plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_generic_plan,enable_seqscan=off,enable_nestloop=off,enable_mergejoin=off,jit=off}
-record_verifications(subscription_ids uuid[], webhook_urls text[], origins text[], states text[], allowed_rates integer[], errors text[], retry_after_ms bigint[])
-    returns SETOF uuid plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
-redact(secrets jsonb, shown text[] DEFAULT '{}'::text[], instead jsonb DEFAULT 'null'::jsonb)
-    returns jsonb sql immutable parallel safe
-redact_subscription(subscription jsonb, hide_path boolean DEFAULT false)
-    returns jsonb sql immutable parallel safe {"search_path=pg_catalog, pg_temp"}
-redacted_auth_config(subscription_id uuid)
-    returns jsonb sql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
-redacted_headers(subscription_id uuid)
-    returns jsonb sql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
-redacted_template_secrets(subscription_id uuid)
-    returns jsonb sql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
-redeliver(subscription_ids uuid[], event_log_ids uuid[], repeats uuid[])
-    returns SETOF uuid plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
-refuse_ambiguous_changes(target regclass)
-    returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
-refuse_busy_log()
-    returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
-refuse_change()
-    returns trigger plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
-refuse_delivery(id uuid)
-    returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
-refuse_event(event_type text, category text, event_category text, environment text, created_at timestamp with time zone, processed_at timestamp with time zone, deliver_after timestamp with time zone, expires_at timestamp with time zone, idempotency_key text, ordering_key text)
+webhooks.register_event_type(name text, category text DEFAULT NULL::text, description text DEFAULT NULL::text, version text DEFAULT NULL::text, schema json DEFAULT NULL::json, example jsonb DEFAULT NULL::jsonb, is_current boolean DEFAULT true)
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
-refuse_event_type(event_type text)
+webhooks.register_resource(resource_type text, target regclass DEFAULT NULL::regclass, id_column name DEFAULT 'id'::name, columns name[] DEFAULT NULL::name[], except_columns name[] DEFAULT NULL::name[], tenant_column name DEFAULT 'tenant_id'::name, resolver regprocedure DEFAULT NULL::regprocedure)
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
-refuse_future_id()
-    returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
-refuse_outstanding(tenant_id uuid, maximum bigint)
-    returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
-refuse_publication(event_type text, event_category text)
-    returns boolean plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
-refuse_size(name text, size text, most text)
-    returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
-refuse_subscription(id uuid)
-    returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
-refuse_tenant(tenant_id uuid)
-    returns boolean plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
-register_event_type(name text, category text DEFAULT NULL::text, description text DEFAULT NULL::text, version text DEFAULT NULL::text, schema json DEFAULT NULL::json, example jsonb DEFAULT NULL::jsonb, is_current boolean DEFAULT true)
-    returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
-register_resource(resource_type text, target regclass DEFAULT NULL::regclass, id_column name DEFAULT 'id'::name, columns name[] DEFAULT NULL::name[], except_columns name[] DEFAULT NULL::name[], tenant_column name DEFAULT 'tenant_id'::name, resolver regprocedure DEFAULT NULL::regprocedure)
-    returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
-release_database()
+webhooks.release_database()
     returns void plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
-release_restored()
-    returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
-release_shards(shards smallint[])
-    returns void plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
-remove_orphans()
-    returns bigint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off,enable_bitmapscan=off,enable_hashjoin=off,enable_mergejoin=off}
-render_request(payload_format text, payload_template text, payload_content_type text, max_payload_size_kb integer, event_id uuid, tenant_id uuid, event_type text, event_category text, event_name text, event_version text, created_at_us bigint, event_data text, resource_type text, resource_id uuid, resource_data text, user_id uuid, session_id text, request_id text, source_ip text, is_test boolean DEFAULT NULL::boolean)
-    returns TABLE(headers jsonb, body text) c immutable parallel safe
-renew_secret(subscription_id uuid)
+webhooks.renew_secret(subscription_id uuid)
     returns text plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
-renew_verification(before webhooks.webhook_subscriptions, after webhooks.webhook_subscriptions)
-    returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
-repair_routes()
-    returns bigint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
-replay_events(tenant_id uuid, since timestamp with time zone, until timestamp with time zone, event_types text[] DEFAULT NULL::text[], subscription_id uuid DEFAULT NULL::uuid, dry_run boolean DEFAULT false, max_events integer DEFAULT 10000, after uuid DEFAULT NULL::uuid)
+webhooks.replay_events(tenant_id uuid, since timestamp with time zone, until timestamp with time zone, event_types text[] DEFAULT NULL::text[], subscription_id uuid DEFAULT NULL::uuid, dry_run boolean DEFAULT false, max_events integer DEFAULT 10000, after uuid DEFAULT NULL::uuid)
     returns TABLE(events bigint, deliveries bigint, outstanding bigint, resume_after uuid) plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
-replayable(tenant_id uuid, since timestamp with time zone, until timestamp with time zone, event_types text[], subscription_id uuid, after uuid, max_events integer)
-    returns TABLE(n bigint, event_log_id uuid, matched_id uuid, is_outstanding boolean) plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
-report_broken_watch(target regclass, definition text, functions text[])
-    returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
-reset_breaker(subscription_id uuid)
+webhooks.reset_breaker(subscription_id uuid)
     returns boolean plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
-reset_setting(name text)
+webhooks.reset_setting(name text)
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
-restores()
-    returns boolean plpgsql stable parallel restricted {"search_path=pg_catalog, pg_temp"}
-retire_secret(before webhooks.webhook_subscriptions, after webhooks.webhook_subscriptions)
-    returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
-retry_delays(retry_schedule text)
-    returns integer[] sql immutable parallel safe strict {"search_path=pg_catalog, pg_temp"}
-retry_delivery(delivery_id uuid)
+webhooks.retry_delivery(delivery_id uuid)
     returns uuid plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
-retry_failed(subscription_id uuid, since timestamp with time zone DEFAULT '-infinity'::timestamp with time zone, until timestamp with time zone DEFAULT 'infinity'::timestamp with time zone, max_deliveries integer DEFAULT 10000, dry_run boolean DEFAULT false)
+webhooks.retry_failed(subscription_id uuid, since timestamp with time zone DEFAULT '-infinity'::timestamp with time zone, until timestamp with time zone DEFAULT 'infinity'::timestamp with time zone, max_deliveries integer DEFAULT 10000, dry_run boolean DEFAULT false)
     returns bigint plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
-revoke_all_tenants(role name)
+webhooks.revoke_all_tenants(role name)
     returns void plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
-ring_doorbell(shard smallint)
-    returns smallint sql volatile parallel unsafe
-rows_in_default(parent text, partition text)
-    returns text plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
-sample_event_type(subscribed_events jsonb, event_type text DEFAULT NULL::text)
-    returns text plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
-sample_request(event_type text, shown_tenant uuid, payload_format text, payload_template text, payload_content_type text, max_payload_size_kb integer)
-    returns TABLE(headers jsonb, body text) sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
-schema_errors(schema text, data text)
-    returns text[] c immutable parallel safe strict
-schema_example(schema text)
-    returns text c immutable parallel safe strict
-schema_objection(schema text)
-    returns text c immutable parallel safe strict
-secret_names(payload_template text)
-    returns text[] c immutable parallel safe strict
-secrets_in_overlap(subscription_id uuid, overlap interval)
-    returns TABLE(secrets text[], ends_in_ms bigint[]) sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
-set_setting(name text, value bigint)
+webhooks.set_setting(name text, value bigint)
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
-set_setting(name text, value text)
+webhooks.set_setting(name text, value text)
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
-set_subscriptions_enabled(ids uuid[], enabled boolean)
+webhooks.set_subscriptions_enabled(ids uuid[], enabled boolean)
     returns bigint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
-set_tenant(tenant_id uuid, for_session boolean DEFAULT false)
+webhooks.set_tenant(tenant_id uuid, for_session boolean DEFAULT false)
     returns void sql volatile parallel unsafe
-set_tenant_limits(tenant_id uuid, max_subscriptions bigint DEFAULT NULL::bigint, max_events_per_minute bigint DEFAULT NULL::bigint, max_outstanding_deliveries bigint DEFAULT NULL::bigint)
+webhooks.set_tenant_limits(tenant_id uuid, max_subscriptions bigint DEFAULT NULL::bigint, max_events_per_minute bigint DEFAULT NULL::bigint, max_outstanding_deliveries bigint DEFAULT NULL::bigint)
     returns void plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
-settable_columns()
-    returns text[] sql stable parallel safe {"search_path=pg_catalog, pg_temp"}
-setting(name text)
-    returns bigint sql stable parallel safe {"search_path=pg_catalog, pg_temp"}
-setting_definitions()
-    returns TABLE(name text, default_value bigint, unit text, min_value bigint, max_value bigint, description text) sql immutable parallel safe
-shard_count()
-    returns integer sql immutable parallel safe
-shard_lock()
-    returns integer sql immutable parallel safe
-shard_of(subscription_id uuid)
-    returns smallint sql immutable parallel safe strict
-shipped_templates()
+webhooks.shipped_templates()
     returns TABLE(name text, description text, settings jsonb, placeholders jsonb) sql immutable parallel safe
-sidecar_count()
+webhooks.sidecar_count()
     returns integer sql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
-sidecar_lock()
-    returns integer sql immutable parallel safe
-sidecar_settings()
-    returns TABLE(extension_version text, shard_count integer, max_retry_delay_seconds bigint, max_retry_after_seconds bigint, max_response_body_bytes bigint, max_response_headers_bytes bigint, disable_after_failing_hours bigint, endpoint_verification text, verification_origin text, digest bigint) sql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
-snapshot_resource()
-    returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",enable_seqscan=off,TimeZone=UTC,DateStyle=ISO,IntervalStyle=iso_8601,bytea_output=hex,extra_float_digits=1,lc_monetary=C,lc_numeric=C,lc_time=C}
-special_address(webhook_url text)
-    returns text c immutable parallel safe strict
-subscription_changes(id uuid, settings jsonb)
-    returns TABLE(before jsonb, after jsonb) plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
-subscription_messages(subscription_id uuid, OUT last_error text, OUT disabled_reason text, OUT verification_error text, OUT address_note text)
-    returns record sql stable parallel restricted security definer {"search_path=pg_catalog, pg_temp"}
-subscription_row(settings jsonb)
-    returns webhooks.webhook_subscriptions plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
-sum_text_size(event_data jsonb, resource_data jsonb, max_bytes bigint)
-    returns bigint internal immutable parallel safe
-sync_limit_trigger()
-    returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",lock_timeout=900ms}
-sync_resource_trigger()
-    returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",lock_timeout=900ms}
-sync_validation_trigger()
-    returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",lock_timeout=900ms}
-tell_of_change(subscription_id uuid)
-    returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
-tenant_lock()
-    returns integer sql immutable parallel safe
-tenant_usage(tenant_id uuid)
+webhooks.tenant_usage(tenant_id uuid)
     returns TABLE(name text, used bigint, maximum bigint, is_own boolean) plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
-test_shard_of(subscription_id uuid)
-    returns smallint sql immutable parallel safe strict
-test_subscription(subscription_id uuid, event_type text DEFAULT NULL::text)
+webhooks.test_subscription(subscription_id uuid, event_type text DEFAULT NULL::text)
     returns uuid plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
-text_setting(name text)
-    returns text sql stable parallel safe {"search_path=pg_catalog, pg_temp"}
-text_setting_definitions()
-    returns TABLE(name text, default_text text, pattern text, takes text, description text) sql immutable parallel safe
-try_lock(class integer, key integer, shared boolean)
-    returns boolean c volatile parallel unsafe strict
-try_lock_xact(class integer, key integer, shared boolean)
-    returns boolean c volatile parallel unsafe strict
-undo_metering()
-    returns boolean c volatile parallel unsafe strict
-unlink_tenants()
+webhooks.unlink_tenants()
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
-unlink_users()
+webhooks.unlink_users()
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
-unlock(class integer, key integer, shared boolean)
-    returns boolean c volatile parallel unsafe strict
-unmatched_events(tenant_id uuid, since timestamp with time zone, until timestamp with time zone DEFAULT 'infinity'::timestamp with time zone, max_events integer DEFAULT 100)
+webhooks.unmatched_events(tenant_id uuid, since timestamp with time zone, until timestamp with time zone DEFAULT 'infinity'::timestamp with time zone, max_events integer DEFAULT 100)
     returns TABLE(event_log_id uuid, event_type text, created_at timestamp with time zone, environment text, resource_type text, resource_id uuid) plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
-unregister_resource(resource_type text)
+webhooks.unregister_resource(resource_type text)
     returns boolean plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
-unwatch_table(target regclass)
+webhooks.unwatch_table(target regclass)
     returns boolean plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
-update_subscription(id uuid, changes jsonb)
+webhooks.update_subscription(id uuid, changes jsonb)
     returns webhooks.subscription_settings plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
-uuid_v7()
+webhooks.uuid_v7()
     returns uuid c volatile parallel safe strict
-uuid_v7_floor(at timestamp with time zone)
+webhooks.uuid_v7_floor(at timestamp with time zone)
     returns uuid sql immutable parallel safe strict
-uuid_v7_time(id uuid)
+webhooks.uuid_v7_time(id uuid)
     returns timestamp with time zone sql immutable parallel safe strict
-validate_events()
-    returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",enable_seqscan=off}
-validate_subscription()
-    returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
-validate_template()
-    returns trigger plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
-verify_signature(payload text, signature text, secret text)
+webhooks.verify_signature(payload text, signature text, secret text)
     returns boolean c immutable parallel safe strict
-verify_subscription(subscription_id uuid)
+webhooks.verify_subscription(subscription_id uuid)
     returns void plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
-wait_for_delivery(delivery_id uuid, timeout interval DEFAULT '00:00:30'::interval)
+webhooks.wait_for_delivery(delivery_id uuid, timeout interval DEFAULT '00:00:30'::interval)
     returns TABLE(is_final boolean, status text, attempts integer, http_status_code integer, response_headers jsonb, response_body text, error_message text, duration_us bigint, next_retry_at timestamp with time zone) plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
-warn_of_unwatched_changes(target regclass, definition jsonb)
-    returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
-watch_definition(arguments bytea)
-    returns jsonb plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
-watch_differences(target regclass, columns text[], template text, separator text)
-    returns text sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
-watch_event_types(definition jsonb)
-    returns text[] sql immutable parallel unsafe {"search_path=pg_catalog, pg_temp"}
-watch_events(functions text[], operation text, old_row text, new_row text, is_wide boolean)
-    returns text sql immutable parallel unsafe {"search_path=pg_catalog, pg_temp"}
-watch_events_script(target regclass, definition jsonb)
-    returns text plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
-watch_functions(target regclass)
-    returns text[] sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
-watch_ids(target regclass, definition jsonb)
-    returns text[] sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
-watch_ids_objection(target regclass, id_columns text[], tenant_column text)
-    returns text sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
-watch_insert(events text, is_wide boolean)
-    returns text sql immutable parallel unsafe {"search_path=pg_catalog, pg_temp"}
-watch_key(definition jsonb)
-    returns TABLE(name text, n bigint) sql immutable parallel unsafe {"search_path=pg_catalog, pg_temp"}
-watch_large_values(target regclass, columns text[], row_names text[])
-    returns text sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
-watch_object(row_name text, columns text[])
-    returns text sql immutable parallel unsafe {"search_path=pg_catalog, pg_temp"}
-watch_operands(target regclass)
-    returns TABLE(name text, operand text) sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
-watch_row_body(functions text[], is_wide boolean)
-    returns text plpgsql immutable parallel unsafe {"search_path=pg_catalog, pg_temp"}
-watch_row_changes(target regclass, definition jsonb)
-    returns jsonb plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
-watch_row_script(target regclass, definition jsonb)
-    returns text sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
-watch_same_script(target regclass, definition jsonb)
-    returns text sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
-watch_source(functions text[], rows_name text, alias text, is_wide boolean)
-    returns text sql immutable parallel unsafe {"search_path=pg_catalog, pg_temp"}
-watch_statement_body(functions text[], keys text[], is_wide boolean)
-    returns text plpgsql immutable parallel unsafe {"search_path=pg_catalog, pg_temp"}
-watch_table(target regclass, on_insert text DEFAULT NULL::text, on_update text DEFAULT NULL::text, on_delete text DEFAULT NULL::text, on_change jsonb DEFAULT NULL::jsonb, tenant_column name DEFAULT 'tenant_id'::name, tenant_id uuid DEFAULT NULL::uuid, id_column name DEFAULT NULL::name, resource_type text DEFAULT NULL::text, watch_columns name[] DEFAULT NULL::name[], condition text DEFAULT NULL::text, columns name[] DEFAULT NULL::name[], except_columns name[] DEFAULT NULL::name[], per_row boolean DEFAULT NULL::boolean)
+webhooks.watch_table(target regclass, on_insert text DEFAULT NULL::text, on_update text DEFAULT NULL::text, on_delete text DEFAULT NULL::text, on_change jsonb DEFAULT NULL::jsonb, tenant_column name DEFAULT 'tenant_id'::name, tenant_id uuid DEFAULT NULL::uuid, id_column name DEFAULT NULL::name, resource_type text DEFAULT NULL::text, watch_columns name[] DEFAULT NULL::name[], condition text DEFAULT NULL::text, columns name[] DEFAULT NULL::name[], except_columns name[] DEFAULT NULL::name[], per_row boolean DEFAULT NULL::boolean)
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp",lc_monetary=C,quote_all_identifiers=off}
-watch_trigger_script(target regclass, definition jsonb)
-    returns text plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
-watch_value(target regclass, column_name text, value text)
-    returns text plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",TimeZone=UTC,DateStyle=ISO,IntervalStyle=iso_8601,bytea_output=hex,extra_float_digits=1,lc_monetary=C,quote_all_identifiers=off}
-watch_value_types(target regclass, column_name text, event_types jsonb)
-    returns text sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
-watch_values(target regclass, definition jsonb)
+webhooks_private.add_routes(subscription webhooks.webhook_subscriptions)
+    returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.add_text_size(so_far bigint, event_data jsonb, resource_data jsonb, max_bytes bigint)
+    returns bigint c immutable parallel safe
+webhooks_private.adopt_if_empty()
+    returns void plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+webhooks_private.application_user()
+    returns uuid plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.apply_limits(tenant_id uuid, events bigint, per_minute bigint, max_outstanding bigint, verdict text)
+    returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.apply_links()
+    returns bigint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp",lock_timeout=2s}
+webhooks_private.are_copied()
+    returns boolean plpgsql stable parallel restricted {"search_path=pg_catalog, pg_temp"}
+webhooks_private.arm_doorbell(shards smallint[])
+    returns boolean plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+webhooks_private.attach_meters(handle bigint)
+    returns boolean c volatile parallel unsafe strict
+webhooks_private.attach_partitions(parent text, partitions text[])
+    returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.audit(action text, object_type text, object_id text, tenant_id uuid DEFAULT NULL::uuid, before jsonb DEFAULT NULL::jsonb, after jsonb DEFAULT NULL::jsonb, reason text DEFAULT NULL::text)
+    returns void sql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.audit_change()
+    returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+webhooks_private.balance_shards(owned smallint[])
+    returns TABLE(fair_share integer, acquired smallint[], may_sleep boolean) plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+webhooks_private.base_type(type regtype)
+    returns regtype sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.begin_metering()
+    returns boolean c volatile parallel unsafe strict
+webhooks_private.bell_lock()
+    returns integer sql immutable parallel safe
+webhooks_private.bind_database()
+    returns void sql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.call_resolver(resolver oid, tenant_id uuid, resource_id uuid)
+    returns jsonb c volatile parallel unsafe strict
+webhooks_private.caller()
+    returns name sql stable parallel restricted
+webhooks_private.cancel_all_outstanding(reason text)
+    returns bigint sql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.cancel_outstanding()
+    returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+webhooks_private.change_lock()
+    returns integer sql immutable parallel safe
+webhooks_private.changed_subscriptions(ids uuid[], versions bigint[])
+    returns SETOF uuid plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_generic_plan,enable_seqscan=off,enable_hashjoin=off,enable_mergejoin=off}
+webhooks_private.check_adopted()
+    returns void plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+webhooks_private.check_arguments(tenant_id uuid, event_type text, event_name text, event_data jsonb, resource_type text, session_id text, request_id text, event_version text, environment text, idempotency_key text, ordering_key text, deliver_after timestamp with time zone, expires_at timestamp with time zone)
+    returns boolean plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.check_count(name text, entries bigint, most integer)
+    returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.check_event_filters(event_filters jsonb)
+    returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.check_event_size(event_data jsonb, resource_data jsonb)
+    returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.check_event_type_sizes()
+    returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+webhooks_private.check_event_type_version()
+    returns trigger plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.check_event_type_version_sizes()
+    returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+webhooks_private.check_outstanding(tenant_id uuid)
+    returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.check_receiver(before webhooks.webhook_subscriptions, after webhooks.webhook_subscriptions)
+    returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.check_secret(secret text)
+    returns integer c immutable parallel safe strict
+webhooks_private.check_size(name text, value jsonb, former jsonb, max_bytes integer)
+    returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.check_size(name text, value text, former text, max_bytes integer)
+    returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.check_subscribed_events(subscribed_events jsonb, is_unchanged boolean)
+    returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.check_subscription(webhook_url text, webhook_headers text, auth_type text, auth_config text, event_filters text)
+    returns void c stable parallel safe
+webhooks_private.check_subscription_columns(subscription webhooks.webhook_subscriptions)
+    returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.check_subscription_sizes()
+    returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+webhooks_private.check_subscription_template_sizes()
+    returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+webhooks_private.check_template(payload_template text, payload_content_type text, max_payload_size_kb integer, subscribed_events jsonb)
+    returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.check_template_secrets(payload_template text, template_secrets text)
+    returns void c immutable parallel safe
+webhooks_private.check_tenant(tenant_id uuid)
+    returns boolean sql stable parallel restricted
+webhooks_private.check_verification_settings()
+    returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.check_watch_bounds(definition jsonb)
+    returns void plpgsql immutable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.check_watch_columns(target regclass, all_columns text[], definition jsonb)
+    returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.check_watch_events(target regclass, definition jsonb)
+    returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.check_watchable(target regclass)
+    returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.claim_deliveries(shards smallint[], cursors uuid[], held uuid[], held_ordered uuid[], full_subscriptions uuid[], known_subscriptions uuid[], per_subscription integer, newcomers integer, max_rows integer, max_bytes bigint DEFAULT 8388608, only_subscriptions uuid[] DEFAULT NULL::uuid[], after_ids uuid[] DEFAULT NULL::uuid[], careful boolean DEFAULT false)
+    returns TABLE(delivery_id uuid, is_newcomer boolean, shard smallint, subscription_id uuid, subscription_version bigint, attempt integer, lane bigint, expires_in_ms bigint, over_budget boolean, event_id uuid, tenant_id uuid, event_type text, event_category text, event_name text, event_version text, created_at_us bigint, event_data text, resource_type text, resource_id uuid, user_id uuid, session_id text, request_id text, source_ip text, resource_data text, walk_us bigint, objection text) plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_generic_plan,enable_seqscan=off,enable_bitmapscan=off,enable_hashjoin=off,enable_mergejoin=off,jit=off}
+webhooks_private.claim_idempotency_key(tenant_id uuid, idempotency_key text, event_id uuid, event_type text, event_name text, event_data jsonb, resource_type text, resource_id uuid, event_version text, environment text, ordering_key text)
+    returns uuid plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp",enable_seqscan=off}
+webhooks_private.columns_since(target regclass, definition jsonb, events_function text)
+    returns jsonb sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.complete_watch(target regclass, given jsonb)
     returns jsonb plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
-watch_values_script(target regclass, definition jsonb)
+webhooks_private.copies_events()
+    returns boolean sql stable parallel restricted
+webhooks_private.could_copy_events()
+    returns boolean c stable parallel unsafe
+webhooks_private.count_match()
+    returns bigint c volatile parallel unsafe strict
+webhooks_private.count_notification()
+    returns bigint c volatile parallel unsafe strict
+webhooks_private.count_outstanding(tenant_id uuid, up_to bigint DEFAULT NULL::bigint)
+    returns bigint plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_generic_plan,enable_seqscan=off,enable_bitmapscan=off,enable_hashjoin=off,enable_mergejoin=off,jit=off}
+webhooks_private.counted_matches()
+    returns bigint c volatile parallel unsafe strict
+webhooks_private.create_meters()
+    returns bigint c volatile parallel unsafe strict
+webhooks_private.create_partition_table(parent text, partition text)
+    returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.default_check(parent text, partitions text[])
     returns text sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
-watch_versions(functions text[], keys text[])
+webhooks_private.derive_routes()
+    returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+webhooks_private.disarm_doorbell(shards smallint[])
+    returns void plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+webhooks_private.event_deliveries(tenant_id uuid, event_ids uuid[])
+    returns TABLE(event_log_id uuid, delivery_id uuid, subscription_id uuid, is_redelivery boolean, repeats uuid) plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
+webhooks_private.event_id_range(tenant_id uuid, since timestamp with time zone, until timestamp with time zone, OUT first_id uuid, OUT last_id uuid)
+    returns record plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off}
+webhooks_private.expire_deliveries(max_deliveries integer DEFAULT 10000)
+    returns bigint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off,enable_bitmapscan=off}
+webhooks_private.failure_kind(error_message text)
+    returns text sql immutable parallel safe
+webhooks_private.filter_matches(event_filters text, event_data text, resource_type text, resource_id uuid)
+    returns boolean c immutable parallel safe
+webhooks_private.filter_mismatch(event_filters text, event_data text, resource_type text, resource_id uuid)
+    returns text c immutable parallel safe
+webhooks_private.find_deliveries(shards smallint[], cursors uuid[], held uuid[], held_ordered uuid[], full_subscriptions uuid[], known_subscriptions uuid[], per_subscription integer, newcomers integer, max_rows integer, only_subscriptions uuid[], after_ids uuid[], OUT ids uuid[], OUT are_newcomers boolean[], OUT their_shards smallint[], OUT attempts integer[], OUT lanes bigint[], OUT subscriptions uuid[], OUT events uuid[], OUT expiries timestamp with time zone[], OUT versions bigint[], OUT tenants uuid[])
+    returns record plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.first_partition_day(parent text)
+    returns date sql stable parallel safe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.forget_secrets()
+    returns bigint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.forget_tenants()
+    returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+webhooks_private.future_ids()
+    returns uuid sql immutable parallel safe
+webhooks_private.has_other_triggers(target regclass)
+    returns boolean sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.has_too_many_rows(parent text, partition text, move_rows bigint)
+    returns boolean plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp",enable_seqscan=off}
+webhooks_private.has_types(target regclass, wanted regtype[])
+    returns boolean sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.insert_subscription(tenant_id uuid, settings jsonb)
+    returns uuid plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.is_comparable(type regtype)
+    returns boolean sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.is_current_transaction(id xid)
+    returns boolean c stable parallel unsafe strict
+webhooks_private.is_json(value text)
+    returns boolean plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.is_publishing()
+    returns boolean plpgsql stable parallel restricted {"search_path=pg_catalog, pg_temp"}
+webhooks_private.is_restoring()
+    returns boolean sql stable parallel restricted
+webhooks_private.is_same_event(event_id uuid, event_type text, event_name text, event_data jsonb, resource_type text, resource_id uuid, event_version text, environment text, ordering_key text)
+    returns boolean plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
+webhooks_private.is_too_large(table_name text, column_names text[], bytes bigint[])
+    returns boolean plpgsql stable parallel unsafe strict security definer {"search_path=pg_catalog, pg_temp"}
+webhooks_private.is_watch(found pg_trigger)
+    returns boolean sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.join_sidecars()
+    returns void plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+webhooks_private.json_fits(event_data jsonb, resource_data jsonb, max_bytes bigint)
+    returns boolean c immutable parallel safe
+webhooks_private.json_problem(data jsonb, max_bytes bigint)
+    returns text c immutable parallel safe
+webhooks_private.json_text_size(data jsonb, max_bytes bigint)
+    returns bigint c immutable parallel safe
+webhooks_private.jsonpath_matches(event_data jsonb, path jsonpath)
+    returns boolean plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",TimeZone=UTC,"DateStyle=ISO, MDY",lc_time=C}
+webhooks_private.jsonpath_problem(path text)
+    returns text c immutable parallel safe strict
+webhooks_private.keep_secrets(given jsonb, stored jsonb)
+    returns jsonb sql immutable parallel safe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.lane_of(ordering_key text)
+    returns bigint sql immutable parallel safe
+webhooks_private.large_values(VARIADIC row_values "any")
+    returns bigint[] c immutable parallel safe
+webhooks_private.late_days(parent text)
+    returns SETOF date plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off,enable_bitmapscan=off}
+webhooks_private.leave_sidecars()
+    returns void plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+webhooks_private.limit_events()
+    returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",enable_seqscan=off}
+webhooks_private.limit_subscriptions()
+    returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+webhooks_private.limits_of(tenant_id uuid)
+    returns webhooks.tenant_limits sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.link_table(kind text, target regclass, id_column name)
+    returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.load_subscriptions(ids uuid[])
+    returns TABLE(id uuid, version bigint, webhook_url text, webhook_method text, webhook_headers text, auth_type text, auth_config text, retry_count integer, retry_delay_seconds integer, retry_delays integer[], timeout_seconds integer, max_payload_size_kb integer, no_retry_statuses integer[], max_in_flight integer, rate_limit_per_second double precision, rate_limit_burst integer, breaker_failure_threshold bigint, breaker_cooldown_seconds bigint, payload_format text, payload_template text, payload_content_type text, template_secrets text, shard smallint, is_breaker_open boolean, probe_in_ms bigint, failing_for_ms bigint, throttled_for_ms bigint, retired_secrets text[], retired_secrets_for_ms bigint[], needs_verification boolean, is_verified boolean, allowed_rate_per_minute integer, may_verify boolean, verify_in_ms bigint, objection text) plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_generic_plan,enable_seqscan=off,enable_bitmapscan=off,enable_hashjoin=off,enable_mergejoin=off,jit=off}
+webhooks_private.lock_holders(class integer)
+    returns TABLE(key integer, pid integer, role name, application_name text) sql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.lock_tenant(tenant_id uuid)
+    returns void plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+webhooks_private.lock_xact(class integer, key integer)
+    returns void c volatile parallel unsafe strict
+webhooks_private.locked_deliveries(delivery_ids uuid[], subscription_ids uuid[], disables boolean[], changes_breaker boolean[])
+    returns SETOF uuid plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+webhooks_private.lockers_of(xmax xid)
+    returns SETOF xid plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.look_usual(tenant_id uuid, event_type text, event_name text, event_data jsonb, resource_type text, session_id text, request_id text, event_version text, environment text, idempotency_key text, ordering_key text, deliver_after timestamp with time zone, expires_at timestamp with time zone)
+    returns boolean c immutable parallel safe
+webhooks_private.make_partitions(parent text, partitions text[], move_rows bigint)
+    returns integer plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.make_resolver(resource_type text, target regclass, id_column name, tenant_column name, columns name[], except_columns name[])
+    returns text plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.make_watch_triggers(target regclass, function_name text, definition jsonb)
+    returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.match_events()
+    returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",enable_seqscan=off}
+webhooks_private.may_access_tenant(tenant_id uuid)
+    returns boolean sql stable parallel restricted
+webhooks_private.meter_events(tenant_id uuid, events bigint, per_minute bigint, max_outstanding bigint)
+    returns text c volatile parallel unsafe strict
+webhooks_private.meter_outstanding(tenant_id uuid, outstanding bigint, max_outstanding bigint, took_us bigint)
+    returns void c volatile parallel unsafe strict
+webhooks_private.metered_events(tenant_id uuid, per_minute bigint)
+    returns bigint c volatile parallel unsafe strict
+webhooks_private.meters_lock()
+    returns integer sql immutable parallel safe
+webhooks_private.missing_partitions(parent text, days_ahead integer)
+    returns SETOF text sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.move_from_default(parent text, partition text)
+    returns bigint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp",enable_seqscan=off}
+webhooks_private.needs_verification(own text, general text)
+    returns boolean sql immutable parallel safe
+webhooks_private.next_attempt_number(delivery_id uuid, attempt integer)
+    returns integer plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
+webhooks_private.notice_deprecation()
+    returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+webhooks_private.notify(channel text, payload text, of_many text DEFAULT NULL::text)
+    returns boolean plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.notify_change(payload text)
+    returns boolean plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.notify_owner(shard smallint)
+    returns smallint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.notify_queue_is_full()
+    returns boolean sql volatile parallel unsafe
+webhooks_private.omit_context(frames integer)
+    returns boolean c volatile parallel unsafe strict
+webhooks_private.only_changes(before jsonb, after jsonb)
+    returns jsonb sql immutable parallel safe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.open_meters()
+    returns boolean plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.ordered_deliveries(shard smallint, subscription_id uuid, held uuid[], from_lane bigint, max_rows integer)
+    returns TABLE(delivery_id uuid, attempt integer, lane bigint, event_log_id uuid, expires_at timestamp with time zone) sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.outstanding_deliveries(subscription_id uuid)
+    returns SETOF webhooks.delivery_queue sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.own_event_type()
+    returns trigger plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.own_event_type_version()
+    returns trigger plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.own_subscription(subscription_id uuid)
+    returns webhooks.webhook_subscriptions plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.owns_extension(role name)
+    returns boolean sql stable parallel safe
+webhooks_private.partition_now(parent text)
+    returns text sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.partition_range(parent text, partition text, OUT lower_id uuid, OUT upper_id uuid)
+    returns record sql stable parallel safe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.partitioned_tables()
+    returns TABLE(parent text, key text, span text) sql immutable parallel safe
+webhooks_private.plain_failure(error_message text)
+    returns text sql immutable parallel safe
+webhooks_private.prepare_default(parent text, partitions text[])
+    returns boolean plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.prepared_tables()
+    returns bigint sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.preview_request(event_id uuid, subscription_id uuid DEFAULT NULL::uuid)
+    returns TABLE(headers jsonb, body text) plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
+webhooks_private.promote_due(shards smallint[], max_rows integer DEFAULT 1000)
+    returns TABLE(delivery_ids uuid[], subscription_ids uuid[], next_due_in_ms bigint, locked_ids uuid[]) plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_generic_plan,enable_seqscan=off,enable_bitmapscan=off}
+webhooks_private.published_at(id uuid, created_at timestamp with time zone)
+    returns timestamp with time zone sql stable parallel safe
+webhooks_private.raise_ambiguous_changes(target regclass)
+    returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.raise_broken_watch(target regclass, definition text, functions text[])
+    returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.raise_busy_log()
+    returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.raise_invalid_event(event_type text, category text, event_category text, environment text, created_at timestamp with time zone, processed_at timestamp with time zone, deliver_after timestamp with time zone, expires_at timestamp with time zone, idempotency_key text, ordering_key text)
+    returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.raise_missing_tenant(table_name text, column_name text)
+    returns uuid plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.raise_not_published(event_type text, event_category text)
+    returns boolean plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.raise_tenant_denied(tenant_id uuid)
+    returns boolean plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.raise_too_large(name text, size text, most text)
+    returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.raise_too_many_outstanding(tenant_id uuid, maximum bigint)
+    returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.raise_unknown_delivery(id uuid)
+    returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.raise_unknown_event_type(event_type text)
+    returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.raise_unknown_subscription(id uuid)
+    returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.read_problem(event_id uuid)
+    returns text plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",enable_seqscan=off}
+webhooks_private.record_attempts(delivery_ids uuid[], subscription_ids uuid[], attempts integer[], statuses text[], http_status_codes integer[], response_headers text[], response_bodies text[], error_messages text[], attempted_at_us bigint[], durations_us bigint[], payload_sizes integer[], payload_hashes bytea[], retry_after_ms bigint[], disable_reasons text[], breakers text[], failing_for_ms bigint[], probe_in_ms bigint[], resent_counts integer[] DEFAULT NULL::integer[])
+    returns SETOF uuid plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_generic_plan,enable_seqscan=off,enable_nestloop=off,enable_mergejoin=off,jit=off}
+webhooks_private.record_verifications(subscription_ids uuid[], webhook_urls text[], origins text[], states text[], allowed_rates integer[], errors text[], retry_after_ms bigint[])
+    returns SETOF uuid plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+webhooks_private.redact(secrets jsonb, shown text[] DEFAULT '{}'::text[], instead jsonb DEFAULT 'null'::jsonb)
+    returns jsonb sql immutable parallel safe
+webhooks_private.redact_subscription(subscription jsonb, hide_path boolean DEFAULT false)
+    returns jsonb sql immutable parallel safe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.redacted_auth_config(subscription_id uuid)
+    returns jsonb sql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+webhooks_private.redacted_headers(subscription_id uuid)
+    returns jsonb sql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+webhooks_private.redacted_template_secrets(subscription_id uuid)
+    returns jsonb sql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+webhooks_private.redeliver(subscription_ids uuid[], event_log_ids uuid[], repeats uuid[])
+    returns SETOF uuid plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
+webhooks_private.refuse_change()
+    returns trigger plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.refuse_future_id()
+    returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+webhooks_private.release_restored()
+    returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+webhooks_private.release_shards(shards smallint[])
+    returns void plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+webhooks_private.remove_orphans()
+    returns bigint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off,enable_bitmapscan=off,enable_hashjoin=off,enable_mergejoin=off}
+webhooks_private.render_request(payload_format text, payload_template text, payload_content_type text, max_payload_size_kb integer, event_id uuid, tenant_id uuid, event_type text, event_category text, event_name text, event_version text, created_at_us bigint, event_data text, resource_type text, resource_id uuid, resource_data text, user_id uuid, session_id text, request_id text, source_ip text, is_test boolean DEFAULT NULL::boolean)
+    returns TABLE(headers jsonb, body text) c immutable parallel safe
+webhooks_private.renew_verification(before webhooks.webhook_subscriptions, after webhooks.webhook_subscriptions)
+    returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.repair_routes()
+    returns bigint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.replayable(tenant_id uuid, since timestamp with time zone, until timestamp with time zone, event_types text[], subscription_id uuid, after uuid, max_events integer)
+    returns TABLE(n bigint, event_log_id uuid, matched_id uuid, is_outstanding boolean) plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
+webhooks_private.restores()
+    returns boolean plpgsql stable parallel restricted {"search_path=pg_catalog, pg_temp"}
+webhooks_private.retire_secret(before webhooks.webhook_subscriptions, after webhooks.webhook_subscriptions)
+    returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.retry_delays(retry_schedule text)
+    returns integer[] sql immutable parallel safe strict {"search_path=pg_catalog, pg_temp"}
+webhooks_private.ring_doorbell(shard smallint)
+    returns smallint sql volatile parallel unsafe
+webhooks_private.rows_in_default(parent text, partition text)
+    returns text plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.sample_event_type(subscribed_events jsonb, event_type text DEFAULT NULL::text)
+    returns text plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.sample_request(event_type text, shown_tenant uuid, payload_format text, payload_template text, payload_content_type text, max_payload_size_kb integer)
+    returns TABLE(headers jsonb, body text) sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.schema_errors(schema text, data text)
+    returns text[] c immutable parallel safe strict
+webhooks_private.schema_example(schema text)
+    returns text c immutable parallel safe strict
+webhooks_private.schema_problem(schema text)
+    returns text c immutable parallel safe strict
+webhooks_private.secret_names(payload_template text)
+    returns text[] c immutable parallel safe strict
+webhooks_private.secrets_in_overlap(subscription_id uuid, overlap interval)
+    returns TABLE(secrets text[], ends_in_ms bigint[]) sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.settable_columns()
+    returns text[] sql stable parallel safe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.setting(name text)
+    returns bigint sql stable parallel safe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.setting_definitions()
+    returns TABLE(name text, default_value bigint, unit text, min_value bigint, max_value bigint, description text) sql immutable parallel safe
+webhooks_private.shard_count()
+    returns integer sql immutable parallel safe
+webhooks_private.shard_lock()
+    returns integer sql immutable parallel safe
+webhooks_private.shard_of(subscription_id uuid)
+    returns smallint sql immutable parallel safe strict
+webhooks_private.sidecar_lock()
+    returns integer sql immutable parallel safe
+webhooks_private.sidecar_settings()
+    returns TABLE(extension_version text, shard_count integer, max_retry_delay_seconds bigint, max_retry_after_seconds bigint, max_response_body_bytes bigint, max_response_headers_bytes bigint, disable_after_failing_hours bigint, endpoint_verification text, verification_origin text, digest bigint) sql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+webhooks_private.snapshot_resource()
+    returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",enable_seqscan=off,TimeZone=UTC,DateStyle=ISO,IntervalStyle=iso_8601,bytea_output=hex,extra_float_digits=1,lc_monetary=C,lc_numeric=C,lc_time=C}
+webhooks_private.special_address(webhook_url text)
+    returns text c immutable parallel safe strict
+webhooks_private.subscription_changes(id uuid, settings jsonb)
+    returns TABLE(before jsonb, after jsonb) plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+webhooks_private.subscription_messages(subscription_id uuid, OUT last_error text, OUT disabled_reason text, OUT verification_error text, OUT address_note text)
+    returns record sql stable parallel restricted security definer {"search_path=pg_catalog, pg_temp"}
+webhooks_private.subscription_row(settings jsonb)
+    returns webhooks.webhook_subscriptions plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.sum_text_size(event_data jsonb, resource_data jsonb, max_bytes bigint)
+    returns bigint internal immutable parallel safe
+webhooks_private.sync_limit_trigger()
+    returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",lock_timeout=900ms}
+webhooks_private.sync_resource_trigger()
+    returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",lock_timeout=900ms}
+webhooks_private.sync_validation_trigger()
+    returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",lock_timeout=900ms}
+webhooks_private.tell_of_change(subscription_id uuid)
+    returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.tenant_lock()
+    returns integer sql immutable parallel safe
+webhooks_private.test_shard_of(subscription_id uuid)
+    returns smallint sql immutable parallel safe strict
+webhooks_private.text_setting(name text)
+    returns text sql stable parallel safe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.text_setting_definitions()
+    returns TABLE(name text, default_text text, pattern text, takes text, description text) sql immutable parallel safe
+webhooks_private.try_lock(class integer, key integer, shared boolean)
+    returns boolean c volatile parallel unsafe strict
+webhooks_private.try_lock_xact(class integer, key integer, shared boolean)
+    returns boolean c volatile parallel unsafe strict
+webhooks_private.undo_metering()
+    returns boolean c volatile parallel unsafe strict
+webhooks_private.unlock(class integer, key integer, shared boolean)
+    returns boolean c volatile parallel unsafe strict
+webhooks_private.validate_events()
+    returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",enable_seqscan=off}
+webhooks_private.validate_subscription()
+    returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+webhooks_private.validate_template()
+    returns trigger plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.warn_of_unwatched_changes(target regclass, definition jsonb)
+    returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.watch_definition(arguments bytea)
+    returns jsonb plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.watch_differences(target regclass, columns text[], template text, separator text)
+    returns text sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.watch_event_types(definition jsonb)
+    returns text[] sql immutable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.watch_events(functions text[], operation text, old_row text, new_row text, is_wide boolean)
+    returns text sql immutable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.watch_events_script(target regclass, definition jsonb)
+    returns text plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.watch_functions(target regclass)
+    returns text[] sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.watch_ids(target regclass, definition jsonb)
+    returns text[] sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.watch_ids_problem(target regclass, id_columns text[], tenant_column text)
+    returns text sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.watch_insert(events text, is_wide boolean)
+    returns text sql immutable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.watch_key(definition jsonb)
+    returns TABLE(name text, n bigint) sql immutable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.watch_large_values(target regclass, columns text[], row_names text[])
+    returns text sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.watch_object(row_name text, columns text[])
+    returns text sql immutable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.watch_operands(target regclass)
+    returns TABLE(name text, operand text) sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.watch_row_body(functions text[], is_wide boolean)
+    returns text plpgsql immutable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.watch_row_changes(target regclass, definition jsonb)
+    returns jsonb plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.watch_row_script(target regclass, definition jsonb)
+    returns text sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.watch_same_script(target regclass, definition jsonb)
+    returns text sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.watch_source(functions text[], rows_name text, alias text, is_wide boolean)
+    returns text sql immutable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.watch_statement_body(functions text[], keys text[], is_wide boolean)
+    returns text plpgsql immutable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.watch_trigger_script(target regclass, definition jsonb)
+    returns text plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.watch_value(target regclass, column_name text, value text)
+    returns text plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",TimeZone=UTC,DateStyle=ISO,IntervalStyle=iso_8601,bytea_output=hex,extra_float_digits=1,lc_monetary=C,quote_all_identifiers=off}
+webhooks_private.watch_value_types(target regclass, column_name text, event_types jsonb)
+    returns text sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.watch_values(target regclass, definition jsonb)
+    returns jsonb plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.watch_values_script(target regclass, definition jsonb)
+    returns text sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.watch_versions(functions text[], keys text[])
     returns text sql immutable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 
 -- triggers
-CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON webhooks.audit_log FOR EACH STATEMENT EXECUTE FUNCTION webhooks.refuse_change()
-CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON webhooks.audit_log_default FOR EACH STATEMENT EXECUTE FUNCTION webhooks.refuse_change()
-CREATE TRIGGER audit_change AFTER INSERT OR DELETE OR UPDATE ON webhooks.event_type_versions FOR EACH ROW EXECUTE FUNCTION webhooks.audit_change('event_type', 'name')
-CREATE TRIGGER audit_change AFTER INSERT OR DELETE OR UPDATE ON webhooks.event_types FOR EACH ROW EXECUTE FUNCTION webhooks.audit_change('event_type', 'name')
-CREATE TRIGGER audit_change AFTER INSERT OR DELETE OR UPDATE ON webhooks.resources FOR EACH ROW EXECUTE FUNCTION webhooks.audit_change('resource', 'resource_type')
-CREATE TRIGGER audit_change AFTER INSERT OR DELETE OR UPDATE ON webhooks.setting_overrides FOR EACH ROW EXECUTE FUNCTION webhooks.audit_change('setting', 'name')
-CREATE TRIGGER audit_change AFTER INSERT OR DELETE OR UPDATE ON webhooks.subscription_templates FOR EACH ROW EXECUTE FUNCTION webhooks.audit_change('subscription_template', 'name')
-CREATE TRIGGER audit_change AFTER INSERT OR DELETE OR UPDATE ON webhooks.tenant_limits FOR EACH ROW EXECUTE FUNCTION webhooks.audit_change('limits', 'tenant_id')
-CREATE TRIGGER audit_change AFTER INSERT OR DELETE OR UPDATE ON webhooks.webhook_subscriptions FOR EACH ROW EXECUTE FUNCTION webhooks.audit_change('subscription', 'id')
-CREATE TRIGGER bound_sizes BEFORE INSERT OR UPDATE ON webhooks.event_type_versions FOR EACH ROW EXECUTE FUNCTION webhooks.check_event_type_version_sizes()
-CREATE TRIGGER bound_sizes BEFORE INSERT OR UPDATE ON webhooks.event_types FOR EACH ROW EXECUTE FUNCTION webhooks.check_event_type_sizes()
-CREATE TRIGGER bound_sizes BEFORE INSERT OR UPDATE ON webhooks.subscription_templates FOR EACH ROW EXECUTE FUNCTION webhooks.check_subscription_template_sizes()
-CREATE TRIGGER bound_sizes BEFORE INSERT OR UPDATE ON webhooks.webhook_subscriptions FOR EACH ROW EXECUTE FUNCTION webhooks.check_subscription_sizes()
-CREATE TRIGGER cancel_outstanding AFTER DELETE ON webhooks.webhook_subscriptions FOR EACH ROW EXECUTE FUNCTION webhooks.cancel_outstanding()
-CREATE TRIGGER check_event_type_version BEFORE INSERT OR UPDATE ON webhooks.event_type_versions FOR EACH ROW EXECUTE FUNCTION webhooks.check_event_type_version()
-CREATE TRIGGER derive_routes AFTER INSERT OR DELETE OR UPDATE ON webhooks.webhook_subscriptions FOR EACH ROW EXECUTE FUNCTION webhooks.derive_routes()
-CREATE TRIGGER limit_subscriptions AFTER INSERT ON webhooks.webhook_subscriptions REFERENCING NEW TABLE AS new_subscriptions FOR EACH STATEMENT EXECUTE FUNCTION webhooks.limit_subscriptions()
-CREATE TRIGGER match_events AFTER INSERT ON webhooks.event_logs REFERENCING NEW TABLE AS new_events FOR EACH STATEMENT EXECUTE FUNCTION webhooks.match_events()
-CREATE TRIGGER notice_deprecation AFTER INSERT OR UPDATE OF subscribed_events ON webhooks.webhook_subscriptions FOR EACH ROW EXECUTE FUNCTION webhooks.notice_deprecation()
-CREATE TRIGGER own_event_type BEFORE INSERT OR UPDATE ON webhooks.event_types FOR EACH ROW EXECUTE FUNCTION webhooks.own_event_type()
-CREATE TRIGGER own_event_type_version BEFORE INSERT OR UPDATE ON webhooks.event_type_versions FOR EACH ROW EXECUTE FUNCTION webhooks.own_event_type_version()
-CREATE TRIGGER refuse_future_id BEFORE INSERT ON webhooks.event_logs_default FOR EACH ROW EXECUTE FUNCTION webhooks.refuse_future_id()
-CREATE TRIGGER release_restored AFTER INSERT ON webhooks.webhook_subscriptions FOR EACH STATEMENT EXECUTE FUNCTION webhooks.release_restored()
-CREATE TRIGGER sync_limit_trigger AFTER INSERT OR DELETE OR UPDATE OR TRUNCATE ON webhooks.setting_overrides FOR EACH STATEMENT EXECUTE FUNCTION webhooks.sync_limit_trigger()
-CREATE TRIGGER sync_limit_trigger AFTER INSERT OR DELETE OR UPDATE OR TRUNCATE ON webhooks.tenant_limits FOR EACH STATEMENT EXECUTE FUNCTION webhooks.sync_limit_trigger()
-CREATE TRIGGER sync_resource_trigger AFTER INSERT OR DELETE OR UPDATE OR TRUNCATE ON webhooks.resources FOR EACH STATEMENT EXECUTE FUNCTION webhooks.sync_resource_trigger()
-CREATE TRIGGER sync_validation_trigger AFTER INSERT OR DELETE OR UPDATE OR TRUNCATE ON webhooks.event_type_versions FOR EACH STATEMENT EXECUTE FUNCTION webhooks.sync_validation_trigger()
-CREATE TRIGGER validate_subscription BEFORE INSERT OR UPDATE ON webhooks.webhook_subscriptions FOR EACH ROW EXECUTE FUNCTION webhooks.validate_subscription()
-CREATE TRIGGER validate_template BEFORE INSERT OR UPDATE ON webhooks.subscription_templates FOR EACH ROW EXECUTE FUNCTION webhooks.validate_template()
+CREATE TRIGGER a10_cancel_outstanding AFTER DELETE ON webhooks.webhook_subscriptions FOR EACH ROW EXECUTE FUNCTION webhooks_private.cancel_outstanding()
+CREATE TRIGGER a10_check_sizes BEFORE INSERT OR UPDATE ON webhooks.event_types FOR EACH ROW EXECUTE FUNCTION webhooks_private.check_event_type_sizes()
+CREATE TRIGGER a10_check_sizes BEFORE INSERT OR UPDATE ON webhooks.subscription_templates FOR EACH ROW EXECUTE FUNCTION webhooks_private.check_subscription_template_sizes()
+CREATE TRIGGER a10_check_sizes BEFORE INSERT OR UPDATE ON webhooks.webhook_subscriptions FOR EACH ROW EXECUTE FUNCTION webhooks_private.check_subscription_sizes()
+CREATE TRIGGER a10_check_sizes BEFORE INSERT OR UPDATE ON webhooks_private.event_type_versions FOR EACH ROW EXECUTE FUNCTION webhooks_private.check_event_type_version_sizes()
+CREATE TRIGGER a10_refuse_future_id BEFORE INSERT ON webhooks_private.event_logs_default FOR EACH ROW EXECUTE FUNCTION webhooks_private.refuse_future_id()
+CREATE TRIGGER a20_check_event_type_version BEFORE INSERT OR UPDATE ON webhooks_private.event_type_versions FOR EACH ROW EXECUTE FUNCTION webhooks_private.check_event_type_version()
+CREATE TRIGGER a20_derive_routes AFTER INSERT OR DELETE OR UPDATE ON webhooks.webhook_subscriptions FOR EACH ROW EXECUTE FUNCTION webhooks_private.derive_routes()
+CREATE TRIGGER a20_own_event_type BEFORE INSERT OR UPDATE ON webhooks.event_types FOR EACH ROW EXECUTE FUNCTION webhooks_private.own_event_type()
+CREATE TRIGGER a20_validate_subscription BEFORE INSERT OR UPDATE ON webhooks.webhook_subscriptions FOR EACH ROW EXECUTE FUNCTION webhooks_private.validate_subscription()
+CREATE TRIGGER a20_validate_template BEFORE INSERT OR UPDATE ON webhooks.subscription_templates FOR EACH ROW EXECUTE FUNCTION webhooks_private.validate_template()
+CREATE TRIGGER a30_match_events AFTER INSERT ON webhooks.event_logs REFERENCING NEW TABLE AS new_events FOR EACH STATEMENT EXECUTE FUNCTION webhooks_private.match_events()
+CREATE TRIGGER a30_own_event_type_version BEFORE INSERT OR UPDATE ON webhooks_private.event_type_versions FOR EACH ROW EXECUTE FUNCTION webhooks_private.own_event_type_version()
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON webhooks.audit_log FOR EACH STATEMENT EXECUTE FUNCTION webhooks_private.refuse_change()
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON webhooks_private.audit_log_default FOR EACH STATEMENT EXECUTE FUNCTION webhooks_private.refuse_change()
+CREATE TRIGGER audit_change AFTER INSERT OR DELETE OR UPDATE ON webhooks.event_types FOR EACH ROW EXECUTE FUNCTION webhooks_private.audit_change('event_type', 'name')
+CREATE TRIGGER audit_change AFTER INSERT OR DELETE OR UPDATE ON webhooks.resources FOR EACH ROW EXECUTE FUNCTION webhooks_private.audit_change('resource', 'resource_type')
+CREATE TRIGGER audit_change AFTER INSERT OR DELETE OR UPDATE ON webhooks.subscription_templates FOR EACH ROW EXECUTE FUNCTION webhooks_private.audit_change('subscription_template', 'name')
+CREATE TRIGGER audit_change AFTER INSERT OR DELETE OR UPDATE ON webhooks.tenant_limits FOR EACH ROW EXECUTE FUNCTION webhooks_private.audit_change('limits', 'tenant_id')
+CREATE TRIGGER audit_change AFTER INSERT OR DELETE OR UPDATE ON webhooks.webhook_subscriptions FOR EACH ROW EXECUTE FUNCTION webhooks_private.audit_change('subscription', 'id')
+CREATE TRIGGER audit_change AFTER INSERT OR DELETE OR UPDATE ON webhooks_private.event_type_versions FOR EACH ROW EXECUTE FUNCTION webhooks_private.audit_change('event_type', 'name')
+CREATE TRIGGER audit_change AFTER INSERT OR DELETE OR UPDATE ON webhooks_private.setting_overrides FOR EACH ROW EXECUTE FUNCTION webhooks_private.audit_change('setting', 'name')
+CREATE TRIGGER limit_subscriptions AFTER INSERT ON webhooks.webhook_subscriptions REFERENCING NEW TABLE AS new_subscriptions FOR EACH STATEMENT EXECUTE FUNCTION webhooks_private.limit_subscriptions()
+CREATE TRIGGER notice_deprecation AFTER INSERT OR UPDATE OF subscribed_events ON webhooks.webhook_subscriptions FOR EACH ROW EXECUTE FUNCTION webhooks_private.notice_deprecation()
+CREATE TRIGGER release_restored AFTER INSERT ON webhooks.webhook_subscriptions FOR EACH STATEMENT EXECUTE FUNCTION webhooks_private.release_restored()
+CREATE TRIGGER sync_limit_trigger AFTER INSERT OR DELETE OR UPDATE OR TRUNCATE ON webhooks.tenant_limits FOR EACH STATEMENT EXECUTE FUNCTION webhooks_private.sync_limit_trigger()
+CREATE TRIGGER sync_limit_trigger AFTER INSERT OR DELETE OR UPDATE OR TRUNCATE ON webhooks_private.setting_overrides FOR EACH STATEMENT EXECUTE FUNCTION webhooks_private.sync_limit_trigger()
+CREATE TRIGGER sync_resource_trigger AFTER INSERT OR DELETE OR UPDATE OR TRUNCATE ON webhooks.resources FOR EACH STATEMENT EXECUTE FUNCTION webhooks_private.sync_resource_trigger()
+CREATE TRIGGER sync_validation_trigger AFTER INSERT OR DELETE OR UPDATE OR TRUNCATE ON webhooks_private.event_type_versions FOR EACH STATEMENT EXECUTE FUNCTION webhooks_private.sync_validation_trigger()
 
 -- event types
 document.deleted (document) 1.0

@@ -207,15 +207,24 @@ fn control(root: &Path, version: &str) -> Result<String> {
     Ok(text)
 }
 
-/// `sql/install/*.sql`, one after the other.
+/// The files that `sql/install.order` lists, one after the other.
 fn script(root: &Path) -> Result<String> {
     let mut text =
         "\\echo Use \"CREATE EXTENSION webhooks\" to load this file. \\quit\n".to_owned();
-    for path in sql_in(&root.join("sql/install"))? {
-        text.push_str(&format!("\n-- sql/install/{}\n\n", file_name(&path)));
-        text.push_str(&read(&path)?);
+    let directory = root.join("sql");
+    for name in install_order(&directory)? {
+        text.push_str(&format!("\n-- sql/{name}\n\n"));
+        text.push_str(&read(&directory.join(name))?);
     }
     Ok(text)
+}
+
+/// The files of the install script in the order in which they run, relative to `sql/`.
+fn install_order(directory: &Path) -> Result<Vec<String>> {
+    let text = read(&directory.join("install.order"))?;
+    let lines = text.lines().map(str::trim);
+    let names = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
+    Ok(names.map(str::to_owned).collect())
 }
 
 /// The `.sql` files of a directory in the order of their names.
@@ -292,15 +301,34 @@ mod tests {
             .unwrap();
         let text = std::str::from_utf8(&script.contents).unwrap();
         assert!(text.starts_with("\\echo Use \"CREATE EXTENSION webhooks\""));
-        let headers: Vec<&str> = text
+        let headers: Vec<_> = text
             .lines()
-            .filter(|line| line.starts_with("-- sql/install/"))
+            .filter_map(|line| line.strip_prefix("-- sql/"))
             .collect();
-        assert_eq!(
-            headers.len(),
-            sql_in(&root().join("sql/install")).unwrap().len()
-        );
-        assert!(headers.is_sorted(), "{headers:?}");
+        assert_eq!(headers, install_order(&root().join("sql")).unwrap());
+    }
+
+    /// Examples are not part of the extension, and upgrade scripts are scripts of their own.
+    #[test]
+    fn every_sql_file_is_in_the_install_order_once() {
+        let directory = root().join("sql");
+        let mut listed = install_order(&directory).unwrap();
+        let mut found = Vec::new();
+        for area in fs::read_dir(&directory).unwrap() {
+            let area = area.unwrap().path();
+            if !area.is_dir() || ["examples", "upgrade"].contains(&file_name(&area).as_str()) {
+                continue;
+            }
+            let files = sql_in(&area).unwrap();
+            found.extend(
+                files
+                    .iter()
+                    .map(|file| format!("{}/{}", file_name(&area), file_name(file))),
+            );
+        }
+        listed.sort();
+        found.sort();
+        assert_eq!(listed, found);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 use tokio_postgres::error::{DbError, Severity, SqlState};
 
-/// The SQLSTATE of `webhooks.check_adopted()`.
+/// The SQLSTATE of `webhooks_private.check_adopted()`.
 const NOT_ADOPTED: &str = "WHCPY";
 
 /// With which a server refuses what the startup packet asks for: values of settings, settings that can't be set now, a

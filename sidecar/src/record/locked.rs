@@ -166,7 +166,7 @@ pub(super) async fn find(client: &Client, batch: &[Attempt]) -> Result<HashSet<U
     let changes_breaker: Vec<bool> = batch.iter().map(|a| a.breaker.is_some()).collect();
     let locked = client
         .query(
-            "select * from webhooks.locked_deliveries($1, $2, $3, $4)",
+            "select * from webhooks_private.locked_deliveries($1, $2, $3, $4)",
             &[&deliveries, &subscriptions, &disables, &changes_breaker],
         )
         .await?;

@@ -318,7 +318,7 @@ async fn publishers_are_not_refused_while_partitions_are_made() {
     let publisher = db.connect().await.unwrap();
     let tenant = db.tenant();
     let drop = db
-        .value("select format('drop table webhooks.event_logs_%s', to_char(now() at time zone 'utc', 'YYYYMMDD'))")
+        .value("select format('drop table webhooks_private.event_logs_%s', to_char(now() at time zone 'utc', 'YYYYMMDD'))")
         .await
         .unwrap()
         .unwrap();
@@ -362,8 +362,8 @@ async fn a_sidecar_finishes_the_partitions_that_it_began() {
     .await
     .unwrap();
     let _sidecar = Sidecar::start(&db).await.unwrap();
-    let is_made = "select to_regclass('webhooks.event_logs_' || to_char(now() at time zone 'utc' + interval '8 d', 'YYYYMMDD')) is not null
-                          and webhooks.prepared_tables() = 0";
+    let is_made = "select to_regclass('webhooks_private.event_logs_' || to_char(now() at time zone 'utc' + interval '8 d', 'YYYYMMDD')) is not null
+                          and webhooks_private.prepared_tables() = 0";
     let made = async || {
         let seen = db.value(is_made).await?.unwrap_or_default();
         Ok(Seen::done_if(seen, |seen| seen == "true"))

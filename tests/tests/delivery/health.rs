@@ -139,7 +139,7 @@ async fn days_of_nothing_but_failures_disable_it() {
     scene
         .db
         .execute(
-            "update webhooks.subscription_breakers set failing_since = now() - interval '5 days';
+            "update webhooks_private.subscription_breakers set failing_since = now() - interval '5 days';
                   update webhooks.webhook_subscriptions set description = 'x' where name = 'a'",
         )
         .await
@@ -193,6 +193,6 @@ async fn what_an_old_receiver_does_is_not_held_against_a_new_one() {
     let failed =
         "select count(*) from webhooks.delivery_attempts where delivery_status = 'retrying'";
     assert_eq!(scene.db.value(failed).await.unwrap().as_deref(), Some("20"));
-    let known = "select count(*) from webhooks.subscription_breakers";
+    let known = "select count(*) from webhooks_private.subscription_breakers";
     assert_eq!(scene.db.value(known).await.unwrap().as_deref(), Some("0"));
 }

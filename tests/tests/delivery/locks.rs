@@ -178,11 +178,11 @@ async fn a_session_that_holds_shards_is_named() {
     let db = Database::fresh("held_shards").await.unwrap();
     let holder = db.connect_as(SIDECAR_ROLE).await.unwrap();
     holder
-        .batch_execute("select webhooks.balance_shards('{}')")
+        .batch_execute("select webhooks_private.balance_shards('{}')")
         .await
         .unwrap();
     holder
-        .batch_execute("select webhooks.release_shards('{0,1,2,3,4,5,6,7}')")
+        .batch_execute("select webhooks_private.release_shards('{0,1,2,3,4,5,6,7}')")
         .await
         .unwrap();
     let scene = Scene::set_in(db, Options::default()).await;

@@ -76,7 +76,7 @@ async fn neither_the_server_nor_the_sidecar_logs_a_secret() {
         scene.sidecar.log_tail(usize::MAX),
     );
     assert!(
-        server.contains("webhooks.load_subscriptions("),
+        server.contains("webhooks_private.load_subscriptions("),
         "the sidecar's statements are not in the server's log"
     );
     assert!(

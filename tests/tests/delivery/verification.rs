@@ -261,7 +261,7 @@ async fn days_without_agreement_disable_it() {
         .db
         // In the order in which the sidecar locks them.
         .execute("update webhooks.webhook_subscriptions set description = 'as if read for the first time';
-                  update webhooks.subscription_verifications set failing_since = now() - interval '5 days', tries = 5, next_try_at = now()")
+                  update webhooks_private.subscription_verifications set failing_since = now() - interval '5 days', tries = 5, next_try_at = now()")
         .await
         .unwrap();
     let enabled = format!(

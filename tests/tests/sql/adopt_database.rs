@@ -34,9 +34,9 @@ async fn production(name: &str) -> Database {
 async fn assert_delivers_nothing(db: &Database) {
     let sidecar = Session::open_as(db, SIDECAR_ROLE).await;
     for call in [
-        "select webhooks.join_sidecars()".to_owned(),
-        "select * from webhooks.balance_shards('{}')".to_owned(),
-        format!("select * from webhooks.load_subscriptions('{{{SUBSCRIPTION}}}')"),
+        "select webhooks_private.join_sidecars()".to_owned(),
+        "select * from webhooks_private.balance_shards('{}')".to_owned(),
+        format!("select * from webhooks_private.load_subscriptions('{{{SUBSCRIPTION}}}')"),
     ] {
         let refusal = sidecar.refused(&call).await;
         assert_eq!(refusal.code, "WHCPY", "{call}: {refusal:?}");
@@ -56,10 +56,12 @@ async fn assert_delivers_nothing(db: &Database) {
 
 async fn assert_delivers(db: &Database) {
     let sidecar = Session::open_as(db, SIDECAR_ROLE).await;
-    sidecar.run("select webhooks.join_sidecars()").await;
-    let owned = "select cardinality(acquired) from webhooks.balance_shards('{}')";
+    sidecar.run("select webhooks_private.join_sidecars()").await;
+    let owned = "select cardinality(acquired) from webhooks_private.balance_shards('{}')";
     assert_eq!(sidecar.text(owned).await, "16");
-    let load = format!("select webhook_url from webhooks.load_subscriptions('{{{SUBSCRIPTION}}}')");
+    let load = format!(
+        "select webhook_url from webhooks_private.load_subscriptions('{{{SUBSCRIPTION}}}')"
+    );
     assert_eq!(sidecar.text(&load).await, "https://customer.example/");
 }
 
@@ -170,8 +172,10 @@ async fn a_copy_with_nobody_to_deliver_to_adopts_itself() {
     let session = Session::open(&copy).await;
     assert_eq!(session.text(IS_ADOPTED).await, "f");
     let sidecar = Session::open_as(&copy, SIDECAR_ROLE).await;
-    sidecar.run("select webhooks.join_sidecars()").await;
-    sidecar.run("select webhooks.balance_shards('{}')").await;
+    sidecar.run("select webhooks_private.join_sidecars()").await;
+    sidecar
+        .run("select webhooks_private.balance_shards('{}')")
+        .await;
     assert_eq!(session.text(IS_ADOPTED).await, "t");
 }
 
@@ -197,17 +201,17 @@ async fn what_makes_it_another_database_and_what_does_not() {
     assert_delivers(&db).await;
     // Another server is, though the database has the same oid there.
     session
-        .run("begin; update webhooks.database_bindings set system_identifier = system_identifier + 1")
+        .run("begin; update webhooks_private.database_bindings set system_identifier = system_identifier + 1")
         .await;
     assert_eq!(session.text(IS_ADOPTED).await, "f");
     // What was left out of a dump does not make it this one.
     session
-        .run("rollback; begin; delete from webhooks.database_bindings")
+        .run("rollback; begin; delete from webhooks_private.database_bindings")
         .await;
     assert_eq!(session.text(IS_ADOPTED).await, "f");
     // A dump of it that comes back to it: its own row once more.
     session
-        .run("rollback; begin; insert into webhooks.database_bindings select * from webhooks.database_bindings")
+        .run("rollback; begin; insert into webhooks_private.database_bindings select * from webhooks_private.database_bindings")
         .await;
     assert_eq!(session.text(IS_ADOPTED).await, "t");
     session.run("rollback").await;
@@ -237,10 +241,12 @@ async fn a_restore_is_not_adopted_halfway() {
     let db = Database::fresh("halfway").await.unwrap();
     let session = Session::open(&db).await;
     session
-        .run("insert into webhooks.database_bindings values (1, 1, 'production')")
+        .run("insert into webhooks_private.database_bindings values (1, 1, 'production')")
         .await;
     let sidecar = Session::open_as(&db, SIDECAR_ROLE).await;
-    let refusal = sidecar.refused("select webhooks.join_sidecars()").await;
+    let refusal = sidecar
+        .refused("select webhooks_private.join_sidecars()")
+        .await;
     assert_eq!(refusal.code, "WHCPY", "{refusal:?}");
     session
         .run(&format!(
@@ -277,7 +283,7 @@ async fn subscribing_by_function_is_no_restore() {
     );
     session.run(&insert).await;
     session.run(&insert).await;
-    let bindings = "select count(*), webhooks.is_adopted() from webhooks.database_bindings";
+    let bindings = "select count(*), webhooks.is_adopted() from webhooks_private.database_bindings";
     assert_eq!(session.text(bindings).await, "2|f");
     let log = db.cluster().server_log();
     let warned = log
@@ -291,8 +297,10 @@ async fn subscribing_by_function_is_no_restore() {
 async fn restored_subscriptions_are_not_delivered_to_by_a_sidecar_that_is_there() {
     let db = Database::fresh("restored_live").await.unwrap();
     let sidecar = Session::open_as(&db, SIDECAR_ROLE).await;
-    sidecar.run("select webhooks.join_sidecars()").await;
-    sidecar.run("select webhooks.balance_shards('{}')").await;
+    sidecar.run("select webhooks_private.join_sidecars()").await;
+    sidecar
+        .run("select webhooks_private.balance_shards('{}')")
+        .await;
     let session = Session::open(&db).await;
     let insert = format!(
         "insert into webhooks.webhook_subscriptions (id, tenant_id, name, webhook_url, subscribed_events)

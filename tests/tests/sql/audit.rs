@@ -289,8 +289,8 @@ async fn the_system_says_why_it_disables() {
     let record = |status: &str, code: u32, reason: &str, n: u32| {
         format!(
             "select count(*) from (select array_agg(delivery_id) ids, array_agg(subscription_id) subscriptions, count(*)::integer n from (
-                 select * from webhooks.claim_deliveries('{{1}}', '{{null}}', '{{}}', '{{}}', '{{}}', '{{}}', {n}, 0, 10)) d) c,
-             webhooks.record_attempts(c.ids, c.subscriptions, array_fill(0, array[n]), array_fill('{status}'::text, array[n]), array_fill({code}, array[n]),
+                 select * from webhooks_private.claim_deliveries('{{1}}', '{{null}}', '{{}}', '{{}}', '{{}}', '{{}}', {n}, 0, 10)) d) c,
+             webhooks_private.record_attempts(c.ids, c.subscriptions, array_fill(0, array[n]), array_fill('{status}'::text, array[n]), array_fill({code}, array[n]),
                  array_fill(null::text, array[n]), array_fill(null::text, array[n]), array_fill('e'::text, array[n]), array_fill(0::bigint, array[n]),
                  array_fill(1::bigint, array[n]), array_fill(1, array[n]), array_fill(null::bytea, array[n]), array_fill(0::bigint, array[n]),
                  array_fill({reason}::text, array[n]), array_fill(null::text, array[n]), array_fill(0::bigint, array[n]), array_fill(0::bigint, array[n]))"
@@ -320,11 +320,11 @@ async fn nobody_changes_it() {
     let role = format!("mighty_{tag}");
     session
         .run(&format!(
-            "create role {role} login createrole createdb; grant usage on schema webhooks to {role};
+            "create role {role} login createrole createdb; grant usage on schema webhooks, webhooks_private to {role};
              select webhooks.set_setting('max_retry_delay_seconds', 77);
              delete from webhooks.audit_log;
              select webhooks.set_setting('max_retry_delay_seconds', 78);
-             grant all on all tables in schema webhooks to {role}"
+             grant all on all tables in schema webhooks, webhooks_private to {role}"
         ))
         .await;
     let partition = session
@@ -334,7 +334,7 @@ async fn nobody_changes_it() {
     let mighty = Session::open_as(&db, &role).await;
     for table in [
         "webhooks.audit_log",
-        "webhooks.audit_log_default",
+        "webhooks_private.audit_log_default",
         &partition,
     ] {
         for statement in [
@@ -377,7 +377,7 @@ async fn an_auditor_holds_nobody_up() {
     session
         .run("begin; select webhooks.create_partitions(60); commit")
         .await;
-    let made = "select count(*) from pg_class where relnamespace = 'webhooks'::regnamespace and relname ~ '^{}_[0-9]{8}$'";
+    let made = "select count(*) from pg_class where relnamespace in ('webhooks'::regnamespace, 'webhooks_private'::regnamespace) and relname ~ '^{}_[0-9]{8}$'";
     let days = made.replace("{}_", "(event_logs|delivery_attempts)_");
     assert_eq!(session.text(&days).await, "122");
     let months = made.replace("{}_", "audit_log_");

@@ -91,7 +91,7 @@ async fn a_hundred_thousand_rows_fan_out_as_one_by_one() {
             "tenths|10000|10000|10000"
         ]
     );
-    let shards = "select count(*) from webhooks.delivery_queue where shard <> webhooks.shard_of(subscription_id)";
+    let shards = "select count(*) from webhooks.delivery_queue where shard <> webhooks_private.shard_of(subscription_id)";
     assert_eq!(admin.text(shards).await, "0");
 }
 
@@ -148,7 +148,7 @@ async fn a_statements_events_are_queued_in_its_order() {
             from webhooks.delivery_queue q join webhooks.event_logs e on e.id = q.event_log_id
         ) t where before > n";
     for setup in [
-        "analyze webhooks.event_types; analyze webhooks.subscription_routes",
+        "analyze webhooks.event_types; analyze webhooks_private.subscription_routes",
         "insert into webhooks.event_types (name, category) select 'made.up' || n, 'made' from generate_series(1, 20000) n;
          analyze webhooks.event_types",
     ] {

@@ -5,6 +5,7 @@ use std::path::Path;
 use webhooks_tests::database::Database;
 
 use crate::golden::assert_golden;
+use crate::isolation::matrix::PUBLIC;
 use crate::session::Session;
 
 /// Functions that run as the extension's owner. Each addition deserves a thought about who may call it with what.
@@ -105,22 +106,35 @@ async fn everything_has_a_comment() {
     session.run("select webhooks.create_partitions(1)").await;
     let bare = "
         select 'relation ' || c.relname from pg_class c
-        where c.relnamespace = 'webhooks'::regnamespace and c.relkind in ('r', 'p', 'v', 'm', 'S', 'f') and c.relname !~ '_[0-9]{8}$'
+        where c.relnamespace in ('webhooks'::regnamespace, 'webhooks_private'::regnamespace) and c.relkind in ('r', 'p', 'v', 'm', 'S', 'f') and c.relname !~ '_[0-9]{8}$'
           and obj_description(c.oid, 'pg_class') is null
         union all
         select 'column ' || c.relname || '.' || a.attname from pg_class c join pg_attribute a on a.attrelid = c.oid
-        where c.relnamespace = 'webhooks'::regnamespace and c.relkind in ('r', 'p', 'v', 'm', 'f') and a.attnum > 0 and not a.attisdropped
+        where c.relnamespace in ('webhooks'::regnamespace, 'webhooks_private'::regnamespace) and c.relkind in ('r', 'p', 'v', 'm', 'f') and a.attnum > 0 and not a.attisdropped
           and col_description(c.oid, a.attnum) is null
         union all
         select 'function ' || p.oid::regprocedure from pg_proc p
-        where p.pronamespace = 'webhooks'::regnamespace and obj_description(p.oid, 'pg_proc') is null
+        where p.pronamespace in ('webhooks'::regnamespace, 'webhooks_private'::regnamespace) and obj_description(p.oid, 'pg_proc') is null
         union all
         select 'type ' || t.typname from pg_type t
-        where t.typnamespace = 'webhooks'::regnamespace and t.typrelid = 0 and t.typelem = 0 and obj_description(t.oid, 'pg_type') is null
+        where t.typnamespace in ('webhooks'::regnamespace, 'webhooks_private'::regnamespace) and t.typrelid = 0 and t.typelem = 0 and obj_description(t.oid, 'pg_type') is null
         union all
-        select 'schema' where obj_description('webhooks'::regnamespace, 'pg_namespace') is null
+        select 'schema ' || n.nspname from pg_namespace n
+        where n.nspname in ('webhooks', 'webhooks_private') and obj_description(n.oid, 'pg_namespace') is null
         order by 1";
     assert_eq!(session.lines(bare).await, [""; 0]);
+}
+
+/// `\df webhooks.*` and `\d webhooks.*` are tables of contents: parts of the extension that people do not use are elsewhere.
+#[tokio::test]
+async fn the_schema_webhooks_has_what_people_use() {
+    let (_db, session) = session("contents").await;
+    let found = "
+        select p.proname from pg_proc p where 'webhooks'::regnamespace = p.pronamespace
+        union
+        select c.relname from pg_class c where 'webhooks'::regnamespace = c.relnamespace and c.relkind not in ('i', 'I', 't', 'c')
+        order by 1";
+    assert_eq!(session.lines(found).await, PUBLIC);
 }
 
 #[tokio::test]
@@ -128,17 +142,17 @@ async fn no_function_depends_on_its_callers_search_path() {
     let (_db, session) = session("search_paths").await;
     let open = "
         select p.oid::regprocedure from pg_proc p join pg_language l on l.oid = p.prolang
-        where p.pronamespace = 'webhooks'::regnamespace and l.lanname <> 'c' and p.prokind <> 'a' and p.prosqlbody is null
+        where p.pronamespace in ('webhooks'::regnamespace, 'webhooks_private'::regnamespace) and l.lanname <> 'c' and p.prokind <> 'a' and p.prosqlbody is null
           and 'search_path=pg_catalog, pg_temp' <> all (coalesce(p.proconfig, '{}'))";
     assert_eq!(session.lines(open).await, [""; 0]);
     // Not even by a body that is parsed once: what it calls may not be.
     let definers = "
         select proname, bool_and('search_path=pg_catalog, pg_temp' = any (coalesce(proconfig, '{}'))) from pg_proc
-        where pronamespace = 'webhooks'::regnamespace and prosecdef group by proname order by proname";
+        where pronamespace in ('webhooks'::regnamespace, 'webhooks_private'::regnamespace) and prosecdef group by proname order by proname";
     let expected: Vec<_> = SECURITY_DEFINER.iter().map(|f| format!("{f}|t")).collect();
     assert_eq!(session.lines(definers).await, expected);
     // The caller's rights are the view's.
-    let views = "select relname, reloptions from pg_class where relnamespace = 'webhooks'::regnamespace and relkind = 'v' order by 1";
+    let views = "select relname, reloptions from pg_class where relnamespace in ('webhooks'::regnamespace, 'webhooks_private'::regnamespace) and relkind = 'v' order by 1";
     for view in session.lines(views).await {
         assert!(view.contains("security_invoker=true"), "{view}");
     }
@@ -150,7 +164,7 @@ async fn every_table_with_rows_is_dumped() {
     let tables = format!(
         "select c.relname, e.condition from pg_class c
         left join (select unnest(extconfig) as oid, unnest(extcondition) as condition from pg_extension where extname = 'webhooks') e on e.oid = c.oid
-        where c.relnamespace = 'webhooks'::regnamespace and c.relkind in ('r', 'S', 'm') and {IS_MEMBER} order by 1"
+        where c.relnamespace in ('webhooks'::regnamespace, 'webhooks_private'::regnamespace) and c.relkind in ('r', 'S', 'm') and {IS_MEMBER} order by 1"
     );
     for table in session.lines(&tables).await {
         let (name, condition) = table.split_once('|').unwrap();
@@ -171,7 +185,7 @@ async fn what_can_be_told_of_a_function_is_told() {
     let (_db, session) = session("volatility").await;
     // Only what writes, locks, notifies or draws lots.
     let volatile = "select string_agg(proname, ' ' order by proname) from pg_proc
-        where pronamespace = 'webhooks'::regnamespace and provolatile = 'v' and prorettype <> 'trigger'::regtype";
+        where pronamespace in ('webhooks'::regnamespace, 'webhooks_private'::regnamespace) and provolatile = 'v' and prorettype <> 'trigger'::regtype";
     assert_eq!(
         session.text(volatile).await,
         "add_routes adopt_database adopt_if_empty apply_limits apply_links arm_doorbell attach_meters \
@@ -181,21 +195,22 @@ async fn what_can_be_told_of_a_function_is_told() {
          create_partition_table create_partitions create_subscription create_subscription_from_template \
          delete_subscription delete_subscription_template deprecate_event_type disarm_doorbell expire_deliveries \
          forget_secrets generate_api_key generate_secret grant_all_tenants has_too_many_rows import_subscriptions \
-         insert_subscription join_sidecars leave_sidecars link_table link_tenants link_users lock_holders lock_tenant \
-         lock_xact locked_deliveries maintain make_partitions make_resolver make_watch_triggers meter_events \
-         meter_outstanding metered_events move_from_default note_bell notify notify_change notify_owner notify_queue_is_full \
-         omit_context open_meters prepare_default promote_due publish_event record_attempts record_verifications \
-         redeliver refuse_event refuse_event_type refuse_outstanding refuse_publication register_event_type \
-         register_resource release_database release_shards remove_orphans renew_secret renew_verification \
-         repair_routes replay_events reset_breaker reset_setting retire_secret retry_delivery retry_failed revoke_all_tenants \
-         ring_doorbell set_setting set_setting set_subscriptions_enabled set_tenant set_tenant_limits sidecar_count \
-         tell_of_change tenant_usage test_subscription try_bell try_lock try_lock_xact undo_metering unlink_tenants \
-         unlink_users unlock unregister_resource unwatch_table update_subscription uuid_v7 verify_subscription \
-         wait_for_delivery watch_table"
+         insert_subscription join_sidecars leave_sidecars link_table link_tenants link_users lock_holders \
+         lock_tenant lock_xact locked_deliveries maintain make_partitions make_resolver make_watch_triggers \
+         meter_events meter_outstanding metered_events move_from_default note_bell notify notify_change notify_owner \
+         notify_queue_is_full omit_context open_meters prepare_default promote_due publish_event raise_invalid_event \
+         raise_not_published raise_too_many_outstanding raise_unknown_event_type record_attempts \
+         record_verifications redeliver register_event_type register_resource release_database release_shards \
+         remove_orphans renew_secret renew_verification repair_routes replay_events reset_breaker reset_setting \
+         retire_secret retry_delivery retry_failed revoke_all_tenants ring_doorbell set_setting set_setting \
+         set_subscriptions_enabled set_tenant set_tenant_limits sidecar_count tell_of_change tenant_usage \
+         test_subscription try_bell try_lock try_lock_xact undo_metering unlink_tenants unlink_users unlock \
+         unregister_resource unwatch_table update_subscription uuid_v7 verify_subscription wait_for_delivery \
+         watch_table"
     );
     // Named notation: parameters have names, and not p_ ones.
     let unnamed = "select p.oid::regprocedure from pg_proc p
-        where p.pronamespace = 'webhooks'::regnamespace and p.pronargs > 0
+        where p.pronamespace in ('webhooks'::regnamespace, 'webhooks_private'::regnamespace) and p.pronargs > 0
           and (coalesce(cardinality(p.proargnames), 0) < p.pronargs or exists (select from unnest(p.proargnames) n where n = '' or n like 'p\\_%'))";
     assert_eq!(session.lines(unnamed).await, [""; 0]);
 }
@@ -210,29 +225,29 @@ async fn schema(session: &Session) -> String {
         (
             "relations and their columns",
             "select format('%s %s%s%s%s', case c.relkind when 'r' then 'table' when 'p' then 'partitioned table' when 'v' then 'view' else c.relkind::text end,
-                        c.relname, coalesce(' (' || pg_get_partkeydef(c.oid) || ')', ''), coalesce(' ' || c.reloptions::text, ''),
+                        c.oid::regclass, coalesce(' (' || pg_get_partkeydef(c.oid) || ')', ''), coalesce(' ' || c.reloptions::text, ''),
                         case when c.relrowsecurity then ' row level security' else '' end) || E'\\n'
                  || (select string_agg(format('    %s %s%s%s', a.attname, format_type(a.atttypid, a.atttypmod),
                                               case when a.attnotnull then ' not null' else '' end,
                                               coalesce(' default ' || pg_get_expr(d.adbin, d.adrelid), '')), E'\\n' order by a.attnum)
                      from pg_attribute a left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
                      where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped)
-             from pg_class c where c.relnamespace = 'webhooks'::regnamespace and c.relkind not in ('i', 'I', 't', 'c') and {member} order by c.relname",
+             from pg_class c where c.relnamespace in ('webhooks'::regnamespace, 'webhooks_private'::regnamespace) and c.relkind not in ('i', 'I', 't', 'c') and {member} order by c.relname",
         ),
         (
             "partitions",
             "select format('%s of %s %s', i.inhrelid::regclass, i.inhparent::regclass, pg_get_expr(c.relpartbound, c.oid))
-             from pg_inherits i join pg_class c on c.oid = i.inhrelid where c.relnamespace = 'webhooks'::regnamespace and {member} order by 1",
+             from pg_inherits i join pg_class c on c.oid = i.inhrelid where c.relnamespace in ('webhooks'::regnamespace, 'webhooks_private'::regnamespace) and {member} order by 1",
         ),
         (
             "indexes",
             "select pg_get_indexdef(x.indexrelid) from pg_index x join pg_class c on c.oid = x.indrelid
-             where c.relnamespace = 'webhooks'::regnamespace and {member} order by 1",
+             where c.relnamespace in ('webhooks'::regnamespace, 'webhooks_private'::regnamespace) and {member} order by 1",
         ),
         (
             "constraints",
             "select format('%s %s %s', k.conrelid::regclass, k.conname, pg_get_constraintdef(k.oid)) from pg_constraint k join pg_class c on c.oid = k.conrelid
-             where k.connamespace = 'webhooks'::regnamespace and k.contype <> 'n' and {member} order by 1",
+             where k.connamespace in ('webhooks'::regnamespace, 'webhooks_private'::regnamespace) and k.contype <> 'n' and {member} order by 1",
         ),
         (
             "policies",
@@ -241,23 +256,23 @@ async fn schema(session: &Session) -> String {
                  || coalesce((select ' to ' || string_agg(r.rolname, ', ' order by r.rolname) from pg_roles r where r.oid = any (p.polroles)), '')
                  || coalesce(' using ' || pg_get_expr(p.polqual, p.polrelid), '')
                  || coalesce(' with check ' || pg_get_expr(p.polwithcheck, p.polrelid), '')
-             from pg_policy p join pg_class c on c.oid = p.polrelid where c.relnamespace = 'webhooks'::regnamespace order by 1",
+             from pg_policy p join pg_class c on c.oid = p.polrelid where c.relnamespace in ('webhooks'::regnamespace, 'webhooks_private'::regnamespace) order by 1",
         ),
         (
             "functions",
-            "select format('%s(%s)', p.proname, pg_get_function_arguments(p.oid)) || E'\\n'
+            "select format('%s.%s(%s)', p.pronamespace::regnamespace, p.proname, pg_get_function_arguments(p.oid)) || E'\\n'
                  || format('    returns %s %s %s parallel %s%s%s%s', pg_get_function_result(p.oid), l.lanname,
                            case p.provolatile when 'i' then 'immutable' when 's' then 'stable' else 'volatile' end,
                            case p.proparallel when 's' then 'safe' when 'r' then 'restricted' else 'unsafe' end,
                            case when p.proisstrict then ' strict' else '' end,
                            case when p.prosecdef then ' security definer' else '' end,
                            coalesce(' ' || p.proconfig::text, ''))
-             from pg_proc p join pg_language l on l.oid = p.prolang where p.pronamespace = 'webhooks'::regnamespace order by 1",
+             from pg_proc p join pg_language l on l.oid = p.prolang where p.pronamespace in ('webhooks'::regnamespace, 'webhooks_private'::regnamespace) order by 1",
         ),
         (
             "triggers",
             "select pg_get_triggerdef(t.oid) from pg_trigger t join pg_class c on c.oid = t.tgrelid
-             where c.relnamespace = 'webhooks'::regnamespace and not t.tgisinternal and {member} order by 1",
+             where c.relnamespace in ('webhooks'::regnamespace, 'webhooks_private'::regnamespace) and not t.tgisinternal and {member} order by 1",
         ),
         (
             "event types",

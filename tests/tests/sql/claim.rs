@@ -46,7 +46,7 @@ impl Queue {
         self.session
             .lines(&format!(
                 "select right(subscription_id::text, 2) || ':' || coalesce(event_data::json ->> 'n', 'gone')
-                 from webhooks.claim_deliveries({arguments})"
+                 from webhooks_private.claim_deliveries({arguments})"
             ))
             .await
     }
@@ -178,10 +178,9 @@ async fn what_is_scheduled_is_claimed_when_promoted() {
     let all = "'{0}', '{null}', '{}', '{}', '{}', '{}', 10, 0, 100";
     assert_eq!(queue.claim(all).await, ["10:4"]);
 
-    let promote = "select cardinality(delivery_ids), next_due_in_ms between 3590000 and 3600000 from webhooks.promote_due";
+    let promote = "select cardinality(delivery_ids), next_due_in_ms between 3590000 and 3600000 from webhooks_private.promote_due";
     // The longest overdue first; what is left is due at once.
-    let one =
-        "select cardinality(delivery_ids), next_due_in_ms from webhooks.promote_due('{0}', 1)";
+    let one = "select cardinality(delivery_ids), next_due_in_ms from webhooks_private.promote_due('{0}', 1)";
     assert_eq!(queue.session.text(one).await, "1|0");
     assert_eq!(queue.claim(all).await, ["10:1", "10:4"]);
     assert_eq!(
@@ -194,8 +193,7 @@ async fn what_is_scheduled_is_claimed_when_promoted() {
         "0|t"
     );
     // Nothing scheduled there.
-    let none =
-        "select cardinality(delivery_ids), next_due_in_ms from webhooks.promote_due('{1,2}')";
+    let none = "select cardinality(delivery_ids), next_due_in_ms from webhooks_private.promote_due('{1,2}')";
     assert_eq!(queue.session.text(none).await, "0|null");
 }
 
@@ -226,7 +224,7 @@ async fn what_is_too_old_comes_as_expired() {
         from webhooks.event_logs e where e.id = q.event_log_id and (e.event_data ->> 'n')::integer >= 5";
     queue.session.run(waited).await;
     let expired = "select string_agg(event_data::json ->> 'n', ' ' order by event_data::json ->> 'n') filter (where expires_in_ms <= 0)
-                   from webhooks.claim_deliveries('{0}', '{null}', '{}', '{}', '{}', '{}', 10, 0, 100)";
+                   from webhooks_private.claim_deliveries('{0}', '{null}', '{}', '{}', '{}', '{}', 10, 0, 100)";
     assert_eq!(queue.session.text(expired).await, "3");
     for (age, ids) in [(60, "3 5 6"), (200, "3")] {
         let set = format!("select webhooks.set_setting('max_delivery_age_seconds', {age})");
@@ -246,7 +244,7 @@ async fn a_claim_carries_all_that_is_sent() {
     let claimed = "select delivery_id = q.id, c.shard, subscription_version, c.attempt, expires_in_ms between 604700000 and 604800000, over_budget, event_id, c.tenant_id, c.event_type, c.event_category,
             c.event_name, c.event_version, created_at_us = (extract(epoch from e.created_at) * 1000000)::bigint, c.event_data,
             c.resource_type, c.resource_id, c.user_id, c.session_id, c.request_id, c.source_ip, c.resource_data
-        from webhooks.claim_deliveries('{10}', '{null}', '{}', '{}', '{}', '{}', 10, 0, 100) c, webhooks.delivery_queue q, webhooks.event_logs e";
+        from webhooks_private.claim_deliveries('{10}', '{null}', '{}', '{}', '{}', '{}', 10, 0, 100) c, webhooks.delivery_queue q, webhooks.event_logs e";
     let expected = format!(
         "t|10|2|0|t|f|{event}|{TENANT}|job.created|job|n|2.0|t|{{\"a\": 1.50, \"b\": 1}}|r|\
          22222222-2222-4222-8222-222222222222|33333333-3333-4333-8333-333333333333|s|q|192.0.2.1|null"
@@ -275,7 +273,7 @@ async fn a_claim_keeps_to_its_budget_of_bytes() {
     for (budget, within) in [(1, "1|4"), (2500, "2|3"), (1_000_000, "5|0")] {
         let claimed = format!(
             "select count(event_data), count(*) filter (where over_budget)
-             from webhooks.claim_deliveries('{{10}}', '{{null}}', '{{}}', '{{}}', '{{}}', '{{}}', 10, 0, 100, {budget})"
+             from webhooks_private.claim_deliveries('{{10}}', '{{null}}', '{{}}', '{{}}', '{{}}', '{{}}', 10, 0, 100, {budget})"
         );
         assert_eq!(queue.session.text(&claimed).await, within);
         // Snapshots of resources weigh as much, and come and stay away with the data.

@@ -1,4 +1,4 @@
-//! The protocol of `60_doorbell.sql`, each party a session. The lines of a test are the order of events.
+//! The protocol of `sql/sidecar/doorbell.sql`, each party a session. The lines of a test are the order of events.
 
 use serde_json::json;
 use webhooks_tests::database::{Database, PUBLISHER_ROLE, SIDECAR_ROLE};
@@ -11,8 +11,8 @@ const BELL: &str = "webhooks_doorbell";
 const PUBLISH: &str =
     "select webhooks.publish_event('11111111-1111-4111-8111-111111111111', 'job.created')";
 /// The last ones are those that publishers ring: what was armed before must be disarmed again.
-const ARM: &str = "select webhooks.arm_doorbell('{3,2,1}')";
-const DISARM: &str = "select webhooks.disarm_doorbell('{1,2,3}')";
+const ARM: &str = "select webhooks_private.arm_doorbell('{3,2,1}')";
+const DISARM: &str = "select webhooks_private.disarm_doorbell('{1,2,3}')";
 const BELLS_HELD: &str =
     "select count(*) from pg_locks where pid = pg_backend_pid() and locktype = 'userlock'";
 
@@ -72,7 +72,7 @@ async fn a_sleeping_sidecar_is_notified_at_commit() {
 #[tokio::test]
 async fn only_the_shards_that_sleep_are_notified() {
     let (_db, publisher, sidecar, mut ear) = database("half_asleep").await;
-    let arm = "select webhooks.arm_doorbell('{0,2,4}')";
+    let arm = "select webhooks_private.arm_doorbell('{0,2,4}')";
     assert_eq!(sidecar.text(arm).await, "t");
     publisher.run(PUBLISH).await;
     assert_eq!(ear.heard(BELL).await, ["2"]);
@@ -150,8 +150,7 @@ async fn nobody_falls_asleep_while_a_publisher_is_in_flight() {
         // All or none: the bells that it did get are free again.
         assert_eq!(sidecar.text(BELLS_HELD).await, "0");
         // Shards that the publisher did not write to may sleep.
-        let others =
-            "select webhooks.arm_doorbell('{0,3,15}'), webhooks.disarm_doorbell('{0,3,15}')";
+        let others = "select webhooks_private.arm_doorbell('{0,3,15}'), webhooks_private.disarm_doorbell('{0,3,15}')";
         assert!(sidecar.text(others).await.starts_with('t'));
         publisher.run(end).await;
         assert!(ear.heard(BELL).await.is_empty());
@@ -168,7 +167,7 @@ async fn nobody_falls_asleep_while_a_publisher_is_in_flight() {
 #[tokio::test]
 async fn what_committed_before_the_bells_were_armed_is_claimed() {
     let (_db, publisher, sidecar, _ear) = database("before_arming").await;
-    let claim = "select count(*) from webhooks.claim_deliveries('{1,2}', '{null,null}', '{}', '{}', '{}', '{}', 10, 0, 10)";
+    let claim = "select count(*) from webhooks_private.claim_deliveries('{1,2}', '{null,null}', '{}', '{}', '{}', '{}', 10, 0, 10)";
     assert_eq!(sidecar.text(claim).await, "0");
     publisher.run(PUBLISH).await;
     assert_eq!(sidecar.text(ARM).await, "t");

@@ -6,6 +6,7 @@ use serde_json::json;
 use webhooks_tests::cluster::Cluster;
 use webhooks_tests::database::Database;
 
+use crate::isolation::matrix::qualified;
 use crate::session::Session;
 
 const TENANT: &str = "11111111-1111-4111-8111-111111111111";
@@ -101,19 +102,19 @@ async fn used(name: &str) -> Database {
              delete from webhooks.event_types where name = 'order.gone';
              update webhooks.webhook_subscriptions set version = version where name = 'signed';
              -- One is delivered, one is to be retried, one was tried in a partition of its own.
-             select webhooks.record_attempts(array_agg(id), array_agg(subscription_id), array_agg(0), array_agg(s), array_agg(500), array_agg('{{\"a\": [\"b\"]}}'::text),
+             select webhooks_private.record_attempts(array_agg(id), array_agg(subscription_id), array_agg(0), array_agg(s), array_agg(500), array_agg('{{\"a\": [\"b\"]}}'::text),
                  array_agg(E'b\\n\\\\'::text), array_agg('e'::text), array_agg(1735787045678901), array_agg(5::bigint), array_agg(1),
                  array_agg('\\xff00'::bytea), array_agg(3600000::bigint), array_agg(null::text),
                  array_agg('open'::text), array_agg(1000::bigint), array_agg(60000::bigint))
              from (select id, subscription_id, case when row_number() over (order by id) <= 3 then 'delivered' else 'retrying' end as s
                    from webhooks.delivery_queue where next_attempt_at is null order by id limit 5) q;
-             select webhooks.record_verifications(array_agg(id), array_agg(webhook_url), array_agg('events.example.com'::text),
+             select webhooks_private.record_verifications(array_agg(id), array_agg(webhook_url), array_agg('events.example.com'::text),
                  array_agg(case name when 'verified' then 'verified' else 'refused' end),
                  array_agg(case name when 'verified' then 100 end), array_agg('e'::text), array_agg(null::bigint))
              from webhooks.webhook_subscriptions where endpoint_verification = 'options';
-             insert into webhooks.retired_secrets (subscription_id, secret)
+             insert into webhooks_private.retired_secrets (subscription_id, secret)
              select id, E'it''s\\n\\t old' from webhooks.webhook_subscriptions where name = 'signed';
-             update webhooks.subscription_breakers set throttled_since = now(), throttled_until = now() + interval '1 day', throttle_status = 429;
+             update webhooks_private.subscription_breakers set throttled_since = now(), throttled_until = now() + interval '1 day', throttle_status = 429;
              -- Made again, in a month's partition and in none.
              select webhooks.retry_delivery(delivery_id) from webhooks.delivery_attempts where delivery_status = 'delivered' limit 1;
              insert into webhooks.redeliveries select webhooks.uuid_v7_floor('2020-01-01'), delivery_id, event_log_id, subscription_id, tenant_id from webhooks.redeliveries;
@@ -130,7 +131,8 @@ async fn contents(db: &Database) -> Vec<String> {
     for relation in RELATIONS {
         let rows = format!(
             "select '{relation} ' || (to_jsonb(t) - case when to_jsonb(t) @> '{{\"is_builtin\": true}}' then 'created_at' else '' end)::text
-             from webhooks.{relation} t order by 1"
+             from {} t order by 1",
+            qualified(relation)
         );
         let rows = session.lines(&rows).await;
         assert!(!rows.is_empty(), "{relation} is empty");
@@ -141,18 +143,18 @@ async fn contents(db: &Database) -> Vec<String> {
          union all select 'lies in ' || tableoid::regclass || ' ' || delivery_id from webhooks.delivery_attempts
          union all select 'lies in ' || tableoid::regclass || ' ' || id from webhooks.audit_log
          union all select 'lies in ' || tableoid::regclass || ' ' || delivery_id from webhooks.redeliveries order by 1",
-        "select 'index ' || indexdef from pg_indexes where schemaname = 'webhooks' order by 1",
-        "select 'row level security ' || relname from pg_class where relnamespace = 'webhooks'::regnamespace and relrowsecurity order by 1",
+        "select 'index ' || indexdef from pg_indexes where schemaname in ('webhooks', 'webhooks_private') order by 1",
+        "select 'row level security ' || relname from pg_class where relnamespace in ('webhooks'::regnamespace, 'webhooks_private'::regnamespace) and relrowsecurity order by 1",
         "select 'policy ' || polrelid::regclass || ' ' || polname || ' ' || polcmd::text || ' ' || pg_get_expr(polqual, polrelid) || ' ' || polroles::regrole[]::text
          from pg_policy order by 1",
         "select 'trigger ' || pg_get_triggerdef(oid) from pg_trigger where not tgisinternal order by 1",
-        "select 'wrong shard ' || id from webhooks.delivery_queue where shard <> webhooks.shard_of(subscription_id)",
+        "select 'wrong shard ' || id from webhooks.delivery_queue where shard <> webhooks_private.shard_of(subscription_id)",
         "select 'may ' || c.relname || ' ' || a.grantee::regrole || ' ' || a.privilege_type
-         from pg_class c, aclexplode(c.relacl) a where c.relnamespace = 'webhooks'::regnamespace and a.grantee <> 0 order by 1",
+         from pg_class c, aclexplode(c.relacl) a where c.relnamespace in ('webhooks'::regnamespace, 'webhooks_private'::regnamespace) and a.grantee <> 0 order by 1",
         "select 'may ' || p.proname || ' ' || a.grantee::regrole || ' ' || a.privilege_type
-         from pg_proc p, aclexplode(p.proacl) a where p.pronamespace = 'webhooks'::regnamespace order by 1",
-        "select 'may schema ' || a.grantee::regrole || ' ' || a.privilege_type
-         from pg_namespace n, aclexplode(n.nspacl) a where n.nspname = 'webhooks' order by 1",
+         from pg_proc p, aclexplode(p.proacl) a where p.pronamespace in ('webhooks'::regnamespace, 'webhooks_private'::regnamespace) order by 1",
+        "select 'may schema ' || n.nspname || ' ' || a.grantee::regrole || ' ' || a.privilege_type
+         from pg_namespace n, aclexplode(n.nspacl) a where n.nspname ~ '^webhooks' order by 1",
     ] {
         contents.extend(session.lines(query).await);
     }
@@ -182,7 +184,7 @@ async fn assert_moved(original: &Database, restored: &Database) {
     );
     // Who agreed need not be asked again.
     let verified = "select needs_verification, is_verified, allowed_rate_per_minute
-                    from webhooks.load_subscriptions(array(select id from webhooks.webhook_subscriptions where name = 'verified'))";
+                    from webhooks_private.load_subscriptions(array(select id from webhooks.webhook_subscriptions where name = 'verified'))";
     assert_eq!(session.text(verified).await, "t|t|100");
     let foreign_keys = "select count(*) from pg_constraint where contype = 'f' and conparentid = 0";
     assert_eq!(session.text(foreign_keys).await, "0");
@@ -199,7 +201,7 @@ async fn assert_moved(original: &Database, restored: &Database) {
     // Who published this key before the dump is not told twice.
     let again = format!(
         "select webhooks.publish_event('{TENANT}', 'job.created', idempotency_key => 'k', ordering_key => 'o')
-                = (select event_id from webhooks.idempotency_keys)"
+                = (select event_id from webhooks_private.idempotency_keys)"
     );
     assert_eq!(session.text(&again).await, "t");
     let publish = format!(
@@ -274,14 +276,14 @@ async fn by_parallel_pg_restore() {
 async fn an_unused_database_has_no_rows_to_dump() {
     let db = Database::fresh("dump_unused").await.unwrap();
     let dump = db.cluster().dump(db.name(), &[]).await.unwrap();
-    let copied = dump.split("\nCOPY webhooks.").skip(1);
-    let mut copied = copied.filter(|copy| !copy.starts_with("database_bindings "));
+    let copied = dump.split("\nCOPY ").skip(1);
+    let mut copied = copied.filter(|copy| !copy.starts_with("webhooks_private.database_bindings "));
     let rows = copied.find(|copy| copy.lines().nth(1) != Some("\\."));
     assert_eq!(rows, None, "{dump}");
     assert!(dump.contains("CREATE EXTENSION"));
     let tables = dump
         .lines()
-        .filter_map(|line| line.strip_prefix("CREATE TABLE webhooks."));
+        .filter_map(|line| line.strip_prefix("CREATE TABLE "));
     for table in tables {
         let name = table.trim_end_matches(" (");
         let is_partition = name.ends_with("_past")
@@ -290,13 +292,16 @@ async fn an_unused_database_has_no_rows_to_dump() {
                 .rsplit('_')
                 .next()
                 .is_some_and(|day| day.len() == 8 && day.parse::<u32>().is_ok());
-        assert!(is_partition, "{table}");
+        assert!(
+            is_partition && name.starts_with("webhooks_private."),
+            "{table}"
+        );
     }
 }
 
 /// Of events: where they lie, as `20261130 1` or `default 1`.
 const PLACES: &str = "select string_agg(place || ' ' || n, ', ' order by place) from (
-    select replace(tableoid::regclass::text, 'webhooks.event_logs_', '') as place, count(*) as n from webhooks.event_logs group by 1) p";
+    select replace(tableoid::regclass::text, 'webhooks_private.event_logs_', '') as place, count(*) as n from webhooks.event_logs group by 1) p";
 
 /// A dump of last week knows no partition of today. What is published until maintain() is called goes with today's.
 #[tokio::test]
@@ -304,15 +309,15 @@ async fn on_another_day() {
     let original = Database::fresh("dump_old").await.unwrap();
     let cluster = original.cluster();
     let session = Session::open(&original).await;
-    let drop = "select string_agg(format('drop table webhooks.%I', c.relname), ';') from pg_inherits i join pg_class c on c.oid = i.inhrelid
+    let drop = "select string_agg(format('drop table %s', c.oid::regclass), ';') from pg_inherits i join pg_class c on c.oid = i.inhrelid
                 where i.inhparent in ('webhooks.event_logs'::regclass, 'webhooks.delivery_attempts'::regclass) and c.relname !~ '_(default|future)$'";
     let drop = session.text(drop).await;
     session.run(&drop).await;
     let old = "to_char(now() at time zone 'utc' - interval '10 d', 'YYYYMMDD')";
     session
         .run(&format!(
-            "select webhooks.make_partitions('event_logs', array['event_logs_' || {old}], 0),
-                    webhooks.make_partitions('event_logs', array['event_logs_past'], 0);
+            "select webhooks_private.make_partitions('event_logs', array['event_logs_' || {old}], 0),
+                    webhooks_private.make_partitions('event_logs', array['event_logs_past'], 0);
              insert into webhooks.event_logs (id, tenant_id, event_type, event_category, event_name, event_data)
              select id, '{TENANT}', 'job.created', 'job', 'x', '{{}}'
              from (values (webhooks.uuid_v7_floor(now() - interval '10 d')), (webhooks.uuid_v7_floor('2020-01-01'))) v (id)"
@@ -359,7 +364,7 @@ async fn rows_alone() {
         "select count(*), count(distinct id) from webhooks.event_logs",
         "select count(*) from webhooks.delivery_queue",
         "select count(*) from webhooks.delivery_attempts",
-        "select count(*) from webhooks.event_logs_default",
+        "select count(*) from webhooks_private.event_logs_default",
     ] {
         assert_eq!(
             copy.text(counts).await,
@@ -466,7 +471,16 @@ async fn restores_of_data_alone_publish_nothing() {
         ),
         (&["--data-only", root, "--disable-triggers"], "10"),
         // Some tables alone.
-        (&["--data-only", "-t", "webhooks.event_logs*"], "0"),
+        (
+            &[
+                "--data-only",
+                "-t",
+                "webhooks.event_logs",
+                "-t",
+                "webhooks_private.event_logs*",
+            ],
+            "0",
+        ),
     ] {
         // Asked for partitions of an extension's table by name, pg_dump 15 crashes.
         if arguments.contains(&"-t") && is_15 {

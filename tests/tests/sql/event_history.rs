@@ -24,7 +24,7 @@ async fn database(name: &str) -> (Database, Session) {
 async fn record(session: &Session, subscription: &str, status: &str, code: u32) {
     session
         .run(&format!(
-            "select webhooks.record_attempts(array_agg(id), array_agg(subscription_id), array_agg(attempt), array_agg('{status}'::text), array_agg({code}),
+            "select webhooks_private.record_attempts(array_agg(id), array_agg(subscription_id), array_agg(attempt), array_agg('{status}'::text), array_agg({code}),
                  array_agg('{{}}'::text), array_agg(''::text), array_agg('said {code}'::text), array_agg((extract(epoch from clock_timestamp()) * 1000000)::bigint),
                  array_agg(7::bigint), array_agg(1), array_agg(null::bytea), array_agg(3600000::bigint), array_agg(null::text), array_agg(null::text),
                  array_agg(null::bigint), array_agg(null::bigint))
@@ -234,8 +234,9 @@ async fn made_up_ids_and_times_hide_nothing() {
         );
         let event = session.text(&insert).await;
         record(&session, B, "delivered", 200).await;
-        let deliveries =
-            format!("select count(*) from webhooks.event_deliveries('{TENANT}', '{{{event}}}')");
+        let deliveries = format!(
+            "select count(*) from webhooks_private.event_deliveries('{TENANT}', '{{{event}}}')"
+        );
         assert_eq!(session.text(&deliveries).await, "2", "{id} {created_at}");
         let unmatched =
             format!("select count(*) from webhooks.unmatched_events('{TENANT}', '-infinity')");
@@ -255,8 +256,9 @@ async fn made_up_ids_and_times_hide_nothing() {
          from generate_series(0, 10) n returning id) select min(id::text) from e"
     );
     let first = session.text(&slow).await;
-    let deliveries =
-        format!("select count(*) from webhooks.event_deliveries('{TENANT}', '{{{first}}}')");
+    let deliveries = format!(
+        "select count(*) from webhooks_private.event_deliveries('{TENANT}', '{{{first}}}')"
+    );
     assert_eq!(session.text(&deliveries).await, "2");
     drop(db);
 }

@@ -59,13 +59,13 @@ async fn sizes_are_those_of_the_text() {
                insert into samples (value) select jsonb_build_array(s.value, jsonb_build_object('x', s.value)) from samples s;"#,
         )
         .await;
-    let wrong = "select count(*) > 5000, count(*) filter (where webhooks.json_text_size(value, 1000000000) is distinct from bytes),
-            count(*) filter (where webhooks.json_text_size(value, bytes) is null),
-            count(*) filter (where webhooks.json_text_size(value, bytes - 1) is not null),
+    let wrong = "select count(*) > 5000, count(*) filter (where webhooks_private.json_text_size(value, 1000000000) is distinct from bytes),
+            count(*) filter (where webhooks_private.json_text_size(value, bytes) is null),
+            count(*) filter (where webhooks_private.json_text_size(value, bytes - 1) is not null),
             max(bytes) > 1000000
         from (select value, octet_length(value::text) as bytes from samples offset 0) s";
     assert_eq!(session.text(wrong).await, "t|0|0|0|t");
-    let nulls = "select webhooks.json_text_size(null, 10), webhooks.json_text_size('[]', null), webhooks.json_fits('[]', null, 2), webhooks.json_fits('[]', '1.5', 2)";
+    let nulls = "select webhooks_private.json_text_size(null, 10), webhooks_private.json_text_size('[]', null), webhooks_private.json_fits('[]', null, 2), webhooks_private.json_fits('[]', '1.5', 2)";
     assert_eq!(session.text(nulls).await, "0|null|t|f");
 }
 
@@ -233,7 +233,7 @@ async fn a_claim_outlives_what_it_cant_read() {
     let claim = |careful: bool| {
         format!(
             "select event_name, event_data, objection
-             from webhooks.claim_deliveries('{{10}}', '{{null}}', '{{}}', '{{}}', '{{}}', '{{}}', 10, 0, 100, careful => {careful}) order by event_name"
+             from webhooks_private.claim_deliveries('{{10}}', '{{null}}', '{{}}', '{{}}', '{{}}', '{{}}', 10, 0, 100, careful => {careful}) order by event_name"
         )
     };
     let large = "its data is larger than 64 MiB as text, or damaged";
@@ -275,6 +275,6 @@ async fn claims_are_priced_by_the_text() {
         session.run(&publish(&digits(80))).await;
     }
     let claim = "select over_budget, octet_length(event_data) > 10000000
-        from webhooks.claim_deliveries('{10}', '{null}', '{}', '{}', '{}', '{}', 10, 0, 100)";
+        from webhooks_private.claim_deliveries('{10}', '{null}', '{}', '{}', '{}', '{}', 10, 0, 100)";
     assert_eq!(session.lines(claim).await, ["f|t", "t|null", "t|null"]);
 }

@@ -8,7 +8,7 @@ use crate::session::{Session, literal};
 const TENANT: &str = "11111111-1111-4111-8111-111111111111";
 const SCHEMA: &str = r#"{"type": "object", "required": ["amount"], "additionalProperties": false,
     "properties": {"amount": {"type": "number", "exclusiveMinimum": 0}, "id": {"type": "string", "format": "uuid"}}}"#;
-const TRIGGERS: &str = "select count(*) from pg_trigger where tgname = 'validate_events'";
+const TRIGGERS: &str = "select count(*) from pg_trigger where tgname = 'a10_validate_events'";
 
 async fn session(name: &str) -> (Database, Session) {
     let db = Database::fresh(name).await.unwrap();
@@ -116,7 +116,7 @@ async fn events_of_a_version_with_a_schema_fit_it() {
         "23514"
     );
     session
-        .run("delete from webhooks.event_type_versions")
+        .run("delete from webhooks_private.event_type_versions")
         .await;
     assert_eq!(session.text(TRIGGERS).await, "0");
     publisher.run(&publish("{\"amount\": 1}", "")).await;
@@ -164,7 +164,7 @@ async fn versions_come_and_go() {
         .await;
     let versions = "select event_version from webhooks.event_logs where event_type = 'invoice.paid' order by id";
     assert_eq!(session.lines(versions).await, ["1.0", "2.0", "2.0"]);
-    let since = "select deprecated_at from webhooks.event_type_versions where name = 'invoice.paid' and version = '1.0'";
+    let since = "select deprecated_at from webhooks_private.event_type_versions where name = 'invoice.paid' and version = '1.0'";
     let first = session.text(since).await;
     session
         .run("select webhooks.deprecate_event_type('invoice.paid', 'Use 2.0, really.', '1.0')")
@@ -198,7 +198,7 @@ async fn versions_come_and_go() {
         .await;
     let builtin =
         "select t.is_builtin, v.is_builtin, v.example is not null from webhooks.event_types t
-        join webhooks.event_type_versions v using (name, version) where name = 'job.created'";
+        join webhooks_private.event_type_versions v using (name, version) where name = 'job.created'";
     assert_eq!(session.text(builtin).await, "t|f|t");
     session
         .run("select webhooks.register_event_type('job.created', description => 'A job')")
@@ -354,7 +354,7 @@ async fn what_is_wrong_is_said() {
         "15"
     );
     // By hand no less.
-    let by_hand = "insert into webhooks.event_type_versions (name, version, schema) values ('job.created', '1.0', '[]')";
+    let by_hand = "insert into webhooks_private.event_type_versions (name, version, schema) values ('job.created', '1.0', '[]')";
     assert_eq!(session.refused(by_hand).await.code, "22023");
 }
 
@@ -369,29 +369,31 @@ async fn the_native_functions_take_what_comes() {
         ),
         ("schema_errors(null, '{}')", "null"),
         ("schema_errors('{}', null)", "null"),
-        ("schema_objection('{}')", "null"),
+        ("schema_problem('{}')", "null"),
         (
-            "schema_objection('{')",
+            "schema_problem('{')",
             "it can't be read: value or end of sequence expected",
         ),
         ("schema_example('{\"const\": 3}')", "3"),
         ("schema_example('{')", "null"),
     ] {
         assert_eq!(
-            session.text(&format!("select webhooks.{call}")).await,
+            session
+                .text(&format!("select webhooks_private.{call}"))
+                .await,
             expected,
             "{call}"
         );
     }
     assert_eq!(
         session
-            .refused("select webhooks.schema_errors('[]', '1')")
+            .refused("select webhooks_private.schema_errors('[]', '1')")
             .await
             .code,
         "22023"
     );
     // More schemas than are kept.
-    let many = "select count(webhooks.schema_errors('{\"maximum\": ' || n || '}', '500')) from generate_series(1, 1000) n";
+    let many = "select count(webhooks_private.schema_errors('{\"maximum\": ' || n || '}', '500')) from generate_series(1, 1000) n";
     assert_eq!(session.text(many).await, "499");
 }
 
@@ -416,7 +418,7 @@ async fn a_dump_restores_schemas() {
             .unwrap();
         cluster.restore(restored.name(), &dump).await.unwrap();
         let restored = Session::open(&restored).await;
-        let all = "select name, version, schema, example, deprecation from webhooks.event_type_versions order by 1";
+        let all = "select name, version, schema, example, deprecation from webhooks_private.event_type_versions order by 1";
         assert_eq!(restored.lines(all).await, session.lines(all).await);
         assert_eq!(
             restored
@@ -470,7 +472,7 @@ async fn a_schema_that_doubles_is_refused_or_refuses() {
     session.run("set check_function_bodies = off").await;
     session
         .run(&format!(
-            "update webhooks.event_type_versions set schema = {} where name = 'invoice.paid'",
+            "update webhooks_private.event_type_versions set schema = {} where name = 'invoice.paid'",
             literal(&doubling.to_string())
         ))
         .await;

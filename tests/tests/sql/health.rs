@@ -29,7 +29,7 @@ async fn fail(session: &Session, n: u32, attempt: u32, breaker: &str) -> String 
                     array_agg(null::text) t, array_agg('HTTP status 50' || {attempt}) e, array_agg(0::bigint) z, array_agg(null::bytea) b
              from (select * from webhooks.delivery_queue order by id limit {n}) q
          ) q,
-         webhooks.record_attempts(d, s, a, r, i, t, t, e, z, z, i, b, z, t, {breaker}) l"
+         webhooks_private.record_attempts(d, s, a, r, i, t, t, e, z, z, i, b, z, t, {breaker}) l"
     );
     session.text(&record).await
 }
@@ -62,7 +62,7 @@ async fn a_breaker_is_shown_from_its_opening_to_its_end() {
     assert_eq!(session.text(HEALTH).await, "open|0|10|5|HTTP status 501|t");
 
     // Time passes; the probe fails, too: it has been open all the while.
-    let passes = "update webhooks.subscription_breakers set since = since - interval '20 min', probe_at = probe_at - interval '12 min'";
+    let passes = "update webhooks_private.subscription_breakers set since = since - interval '20 min', probe_at = probe_at - interval '12 min'";
     session.run(passes).await;
     assert_eq!(
         session.text(HEALTH).await,
@@ -80,7 +80,7 @@ async fn a_breaker_is_shown_from_its_opening_to_its_end() {
         "open|20|10|25|HTTP status 502|t"
     );
     let loaded = "select is_breaker_open, round(probe_in_ms / 60000.0), round(failing_for_ms / 60000.0), breaker_failure_threshold,
-                         breaker_cooldown_seconds from webhooks.load_subscriptions(array(select id from webhooks.webhook_subscriptions))";
+                         breaker_cooldown_seconds from webhooks_private.load_subscriptions(array(select id from webhooks.webhook_subscriptions))";
     assert_eq!(session.text(loaded).await, "t|10|25|10|60");
 
     // The last word of a batch counts, and a late writer has none.
@@ -106,7 +106,7 @@ async fn a_breaker_is_shown_from_its_opening_to_its_end() {
 #[tokio::test]
 async fn another_receiver_or_an_enabling_hand_starts_anew() {
     let (db, session) = queue("anew", 1).await;
-    let states = "select count(*) from webhooks.subscription_breakers";
+    let states = "select count(*) from webhooks_private.subscription_breakers";
     let open = "array['open'], array[0], array[600000]";
     for (n, change) in [
         "update webhooks.webhook_subscriptions set webhook_url = 'http://y.example/'",
@@ -137,7 +137,7 @@ async fn another_receiver_or_an_enabling_hand_starts_anew() {
             .contains("00000000-0000-7000-8000-0000000000ff")
     );
     // A success of what was never known to fail leaves no row.
-    session.run("truncate webhooks.subscription_breakers; truncate webhooks.delivery_attempts; update webhooks.delivery_queue set attempt = 0").await;
+    session.run("truncate webhooks_private.subscription_breakers; truncate webhooks.delivery_attempts; update webhooks.delivery_queue set attempt = 0").await;
     fail(
         &session,
         1,
@@ -148,12 +148,14 @@ async fn another_receiver_or_an_enabling_hand_starts_anew() {
     assert_eq!(session.text(states).await, "0");
 
     session
-        .run("insert into webhooks.subscription_breakers values (webhooks.uuid_v7(), 'closed', now())")
+        .run("insert into webhooks_private.subscription_breakers values (webhooks.uuid_v7(), 'closed', now())")
         .await;
     db.execute("delete from webhooks.webhook_subscriptions")
         .await
         .unwrap();
-    session.run("select webhooks.remove_orphans()").await;
+    session
+        .run("select webhooks_private.remove_orphans()")
+        .await;
     assert_eq!(session.text(states).await, "0");
 }
 
@@ -168,7 +170,7 @@ async fn a_pause_is_shown_until_it_is_over() {
     fail(&session, 1, 0, wait).await;
     assert_eq!(session.text(pause).await, "closed|t|10|t|null");
     let loaded = "select round(throttled_for_ms / 60000.0), is_breaker_open, failing_for_ms, round(verify_in_ms / 60000.0)
-                  from webhooks.load_subscriptions(array(select id from webhooks.webhook_subscriptions))";
+                  from webhooks_private.load_subscriptions(array(select id from webhooks.webhook_subscriptions))";
     assert_eq!(session.text(loaded).await, "10|f|null|10");
     // A shorter one does not end it, in a batch with a failure neither.
     let both = "array['throttled', 'open', null, null], array[null, 60000, null, null::bigint], array[60000, 300000, null, null::bigint]";
@@ -179,7 +181,7 @@ async fn a_pause_is_shown_until_it_is_over() {
     assert_eq!(session.text(pause).await, "open|f|10|t|null");
     // Once it is over, the next one has its own beginning.
     session
-        .run("update webhooks.subscription_breakers set throttled_until = now() - interval '1 min', throttled_since = now() - interval '1 hour'")
+        .run("update webhooks_private.subscription_breakers set throttled_until = now() - interval '1 min', throttled_since = now() - interval '1 hour'")
         .await;
     assert_eq!(session.text(pause).await, "open|f|null|null|null");
     fail(
@@ -190,8 +192,7 @@ async fn a_pause_is_shown_until_it_is_over() {
     )
     .await;
     assert_eq!(session.text(pause).await, "open|f|2|t|null");
-    let since =
-        "select throttled_since > now() - interval '1 min' from webhooks.subscription_breakers";
+    let since = "select throttled_since > now() - interval '1 min' from webhooks_private.subscription_breakers";
     assert_eq!(session.text(since).await, "t");
     // Another way of asking the same receiver ends a breaker, not the pause; another receiver ends both.
     session

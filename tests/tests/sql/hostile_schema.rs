@@ -5,7 +5,7 @@ use webhooks_tests::database::{Database, PUBLISHER_ROLE};
 
 use crate::isolation::cast::{self, ACTORS, OURS, Outcome, attempt};
 use crate::isolation::functions::call_for;
-use crate::isolation::matrix::{Answer, FUNCTIONS, INSERTS, RELATIONS, rights};
+use crate::isolation::matrix::{Answer, FUNCTIONS, INSERTS, RELATIONS, qualified, rights};
 use crate::session::Session;
 
 const HOSTILE: &str =
@@ -32,12 +32,12 @@ fn statements(groups: &[&str]) -> Vec<String> {
         for right in rights.filter(|right| groups.contains(&right.role)) {
             let columns = right.columns.unwrap_or_else(|| vec!["*"]).join(", ");
             statements.extend(match right.privilege {
-                "select" => Some(format!("select {columns} from webhooks.{name}")),
+                "select" => Some(format!("select {columns} from {}", qualified(name))),
                 "insert" => {
                     let insert = INSERTS.iter().find(|(insert, _)| *insert == name);
                     insert.map(|(_, insert)| insert.replace("{tenant}", OURS.id))
                 }
-                "delete" => Some(format!("delete from webhooks.{name}")),
+                "delete" => Some(format!("delete from {}", qualified(name))),
                 _ => None,
             });
         }

@@ -22,7 +22,7 @@ async fn database(name: &str) -> (Database, Session, Session) {
 /// Events, deliveries and remembered keys.
 async fn counts(session: &Session) -> String {
     let counts = "select (select count(*) from webhooks.event_logs), (select count(*) from webhooks.delivery_queue),
-                  (select count(*) from webhooks.idempotency_keys)";
+                  (select count(*) from webhooks_private.idempotency_keys)";
     session.text(counts).await
 }
 
@@ -77,7 +77,7 @@ async fn of_two_racing_sessions_one_publishes() {
             a.run(end).await;
         });
         assert_eq!(second == first, end == "commit", "{end}");
-        let kept = "select string_agg(event_id::text, ' ') from webhooks.idempotency_keys where idempotency_key";
+        let kept = "select string_agg(event_id::text, ' ') from webhooks_private.idempotency_keys where idempotency_key";
         assert_eq!(a.text(&format!("{kept} = 'k{round}'")).await, second);
         let n = round + 1;
         assert_eq!(counts(a).await, format!("{n}|{n}|{n}"));
@@ -129,7 +129,7 @@ async fn maintain_forgets_keys_after_their_retention() {
         ids.push(a.text(&publish(TENANTS[0], key)).await);
     }
     a.run(
-        "update webhooks.idempotency_keys
+        "update webhooks_private.idempotency_keys
          set created_at = now() - case idempotency_key when 'old' then interval '121 min' else interval '119 min' end",
     )
     .await;
@@ -139,7 +139,7 @@ async fn maintain_forgets_keys_after_their_retention() {
     assert_ne!(a.text(&publish(TENANTS[0], "old")).await, ids[0]);
 
     // A publisher that comes while its key is being forgotten publishes.
-    a.run("update webhooks.idempotency_keys set created_at = '2000-01-01'")
+    a.run("update webhooks_private.idempotency_keys set created_at = '2000-01-01'")
         .await;
     a.run("begin").await;
     assert_eq!(a.text(forgotten).await, "2");

@@ -17,8 +17,8 @@ const LINK: &str = "select webhooks.link_tenants('public.\"Our tenants\"', 'Id')
 /// Rows by relation that carry a tenant's id.
 const ROWS: &str = "
     select (select count(*) from webhooks.event_logs), (select count(*) from webhooks.webhook_subscriptions),
-           (select count(*) from webhooks.subscription_routes), (select count(*) from webhooks.delivery_queue),
-           (select count(*) from webhooks.delivery_attempts), (select count(*) from webhooks.idempotency_keys)";
+           (select count(*) from webhooks_private.subscription_routes), (select count(*) from webhooks.delivery_queue),
+           (select count(*) from webhooks.delivery_attempts), (select count(*) from webhooks_private.idempotency_keys)";
 
 /// An application with two tenants and a user, tables with names that need quoting.
 async fn application(name: &str) -> (Database, Session, [Uuid; 2], Uuid) {
@@ -130,7 +130,7 @@ async fn a_deleted_tenant_is_forgotten_and_only_it() {
         .await;
     assert_eq!(session.text(ROWS).await, "3|1|1|3|3|1");
     let left = "select distinct tenant_id from (select tenant_id from webhooks.event_logs union all select tenant_id from webhooks.delivery_queue
-                union all select tenant_id from webhooks.delivery_attempts union all select tenant_id from webhooks.idempotency_keys) t";
+                union all select tenant_id from webhooks.delivery_attempts union all select tenant_id from webhooks_private.idempotency_keys) t";
     assert_eq!(session.text(left).await, tenants[1].to_string());
     session.run(&delete(tenants[1])).await;
     assert_eq!(session.text(ROWS).await, "0|0|0|0|0|0");
@@ -139,7 +139,8 @@ async fn a_deleted_tenant_is_forgotten_and_only_it() {
 #[tokio::test]
 async fn unlinked_tables_are_free_again() {
     let (_db, session, [tenant, _], user) = application("unlink").await;
-    let links = "select kind, table_name, id_column from webhooks.linked_tables order by kind";
+    let links =
+        "select kind, table_name, id_column from webhooks_private.linked_tables order by kind";
     // Twice is once; another table instead is that one.
     for _ in 0..2 {
         session.run(LINK).await;

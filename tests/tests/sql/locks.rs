@@ -26,16 +26,16 @@ async fn outsiders_are_in_nobodys_way() {
     }
     let sidecar = Session::open_as(&db, SIDECAR_ROLE).await;
     sidecar
-        .run("set lock_timeout = '1ms'; select webhooks.join_sidecars()")
+        .run("set lock_timeout = '1ms'; select webhooks_private.join_sidecars()")
         .await;
-    let owned = "select cardinality(acquired) from webhooks.balance_shards('{}')";
+    let owned = "select cardinality(acquired) from webhooks_private.balance_shards('{}')";
     assert_eq!(sidecar.text(owned).await, "16");
-    let arm = "select webhooks.arm_doorbell('{0,1,2}')";
+    let arm = "select webhooks_private.arm_doorbell('{0,1,2}')";
     assert_eq!(sidecar.text(arm).await, "t");
     let admin = Session::open(&db).await;
     admin
         .run(&format!(
-            "set lock_timeout = '1ms'; select webhooks.lock_tenant('{tenant}'), webhooks.create_partitions(1), webhooks.set_setting('tenant_max_events_per_minute', 1);
+            "set lock_timeout = '1ms'; select webhooks_private.lock_tenant('{tenant}'), webhooks.create_partitions(1), webhooks.set_setting('tenant_max_events_per_minute', 1);
              select webhooks.publish_event('{tenant}', 'job.created')"
         ))
         .await;
@@ -66,7 +66,9 @@ async fn nobody_is_granted_the_locks_themselves() {
             "try_lock(1, 2, false)",
             "unlock(1, 2, false)",
         ] {
-            let refused = session.refused(&format!("select webhooks.{call}")).await;
+            let refused = session
+                .refused(&format!("select webhooks_private.{call}"))
+                .await;
             assert_eq!(refused.code, "42501", "{role}: {call}");
         }
     }
@@ -78,26 +80,28 @@ async fn a_session_has_each_lock_once_however_often_it_takes_it() {
     let sidecar = Session::open_as(&db, SIDECAR_ROLE).await;
     for _ in 0..3 {
         sidecar
-            .run("select webhooks.join_sidecars(), webhooks.arm_doorbell('{1,2}'), webhooks.balance_shards('{}')")
+            .run("select webhooks_private.join_sidecars(), webhooks_private.arm_doorbell('{1,2}'), webhooks_private.balance_shards('{}')")
             .await;
     }
     assert_eq!(sidecar.text(HELD).await, "19");
     // A statement that fails leaves nothing that a later one can't make good.
     sidecar
-        .refused("do $$ begin perform webhooks.arm_doorbell('{3,4}'); raise 'x'; end $$")
+        .refused("do $$ begin perform webhooks_private.arm_doorbell('{3,4}'); raise 'x'; end $$")
         .await;
     sidecar
-        .run("select webhooks.disarm_doorbell('{1,2,3,4}'), webhooks.release_shards('{0,1,2,3}'), webhooks.leave_sidecars()")
+        .run("select webhooks_private.disarm_doorbell('{1,2,3,4}'), webhooks_private.release_shards('{0,1,2,3}'), webhooks_private.leave_sidecars()")
         .await;
     assert_eq!(sidecar.text(HELD).await, "12");
     // What its caller does not know that it owns is free again, or acquired.
     let other = Session::open_as(&db, SIDECAR_ROLE).await;
-    other.run("select webhooks.join_sidecars()").await;
-    sidecar.run("select webhooks.balance_shards('{4,5}')").await;
-    let all = "select cardinality(acquired) from webhooks.balance_shards('{}')";
+    other.run("select webhooks_private.join_sidecars()").await;
+    sidecar
+        .run("select webhooks_private.balance_shards('{4,5}')")
+        .await;
+    let all = "select cardinality(acquired) from webhooks_private.balance_shards('{}')";
     assert_eq!(other.text(all).await, "0");
     sidecar
-        .run("select webhooks.release_shards(array(select generate_series(0, 15)::smallint))")
+        .run("select webhooks_private.release_shards(array(select generate_series(0, 15)::smallint))")
         .await;
     assert_eq!(sidecar.text(HELD).await, "0");
     assert_eq!(other.text(all).await, "16");
@@ -107,12 +111,12 @@ async fn a_session_has_each_lock_once_however_often_it_takes_it() {
 async fn they_end_with_the_transaction_the_savepoint_or_the_session() {
     let db = Database::fresh("ended_locks").await.unwrap();
     let (one, other) = (Session::open(&db).await, Session::open(&db).await);
-    let take = "select webhooks.try_lock_xact(7, -1, false)";
+    let take = "select webhooks_private.try_lock_xact(7, -1, false)";
     assert_eq!(one.text(&format!("begin; {take}")).await, "t");
     assert_eq!(other.text(take).await, "f");
     assert_eq!(
         other
-            .text("select webhooks.try_lock_xact(8, -1, false)")
+            .text("select webhooks_private.try_lock_xact(8, -1, false)")
             .await,
         "t"
     );
@@ -121,7 +125,7 @@ async fn they_end_with_the_transaction_the_savepoint_or_the_session() {
     assert_eq!(one.text(&format!("begin; savepoint s; {take}")).await, "t");
     one.run("rollback to s").await;
     assert_eq!(other.text(take).await, "t");
-    one.run("commit; select webhooks.try_lock(7, -1, false)")
+    one.run("commit; select webhooks_private.try_lock(7, -1, false)")
         .await;
     assert_eq!(other.text(take).await, "f");
     let end = format!("select pg_terminate_backend({}, 10000)", one.pid());
@@ -129,13 +133,18 @@ async fn they_end_with_the_transaction_the_savepoint_or_the_session() {
     assert_eq!(other.text(take).await, "t");
     // Somebody who waits is seen, and is given what he waits for.
     let waiter = Session::open(&db).await;
-    other.run("begin; select webhooks.lock_xact(7, -1)").await;
+    other
+        .run("begin; select webhooks_private.lock_xact(7, -1)")
+        .await;
     let watcher = Session::open(&db).await;
     let blocked = async {
         watcher.wait_until_blocked(&waiter).await;
         other.run("commit").await;
     };
-    tokio::join!(waiter.run("select webhooks.lock_xact(7, -1)"), blocked);
+    tokio::join!(
+        waiter.run("select webhooks_private.lock_xact(7, -1)"),
+        blocked
+    );
 }
 
 /// LOCK TABLE is granted with UPDATE, DELETE and TRUNCATE of a table: nobody is. What readers and writers may take is in
@@ -147,7 +156,7 @@ async fn no_role_may_lock_a_table() {
     admin.run("select webhooks.create_partitions(1)").await;
     let relations = admin
         .lines(
-            "select c.oid::regclass from pg_class c where c.relnamespace = 'webhooks'::regnamespace and c.relkind in ('r', 'p', 'v') order by 1",
+            "select c.oid::regclass from pg_class c where c.relnamespace in ('webhooks'::regnamespace, 'webhooks_private'::regnamespace) and c.relkind in ('r', 'p', 'v') order by 1",
         )
         .await;
     assert!(relations.len() > 30, "{relations:?}");
@@ -194,13 +203,11 @@ async fn managers_delete_by_functions() {
         )
         .await;
     for table in [
-        "webhook_subscriptions",
-        "subscription_templates",
-        "subscription_breakers",
+        "webhooks.webhook_subscriptions",
+        "webhooks.subscription_templates",
+        "webhooks_private.subscription_breakers",
     ] {
-        let refused = manager
-            .refused(&format!("delete from webhooks.{table}"))
-            .await;
+        let refused = manager.refused(&format!("delete from {table}")).await;
         assert_eq!(refused.code, "42501", "{table}");
     }
     let delete = "select webhooks.delete_subscription_template('11111111-1111-4111-8111-111111111111', 'mine')";

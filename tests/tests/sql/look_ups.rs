@@ -15,18 +15,18 @@ const MOST_LOCKS: u32 = 110;
 
 /// Partitions of the year that is over, as if the extension had been there.
 const A_YEAR: &str = "
-    drop table webhooks.event_logs_past;
+    drop table webhooks_private.event_logs_past;
     do $$
     begin
-        perform webhooks.make_partitions(t.parent, array(
+        perform webhooks_private.make_partitions(t.parent, array(
             select t.parent || '_' || to_char(d, 'YYYYMMDD')
             from generate_series(now() at time zone 'utc' - interval '365 d', now() at time zone 'utc' - interval '1 d', '1 d') d), 0)
-        from webhooks.partitioned_tables() t where t.span = 'day';
-        perform webhooks.make_partitions(t.parent, array(
+        from webhooks_private.partitioned_tables() t where t.span = 'day';
+        perform webhooks_private.make_partitions(t.parent, array(
             select t.parent || '_' || to_char(d, 'YYYYMMDD')
             from generate_series(date_trunc('month', now() at time zone 'utc') - interval '1 year',
                                  date_trunc('month', now() at time zone 'utc') - interval '1 month', '1 month') d), 0)
-        from webhooks.partitioned_tables() t where t.span = 'month';
+        from webhooks_private.partitioned_tables() t where t.span = 'month';
     end $$;
     select webhooks.create_partitions()";
 
@@ -52,7 +52,7 @@ async fn open_few_partitions() {
     session.run(&publish).await;
     session
         .run(&format!(
-            "select webhooks.record_attempts(array[id], array[subscription_id], '{{0}}', '{{failed}}', '{{500}}', '{{null}}', '{{null}}', '{{e}}',
+            "select webhooks_private.record_attempts(array[id], array[subscription_id], '{{0}}', '{{failed}}', '{{500}}', '{{null}}', '{{null}}', '{{e}}',
                  array[(extract(epoch from clock_timestamp()) * 1000000)::bigint], '{{1}}', '{{1}}', '{{null}}', '{{null}}', '{{null}}',
                  '{{null}}', '{{null}}', '{{null}}')
              from webhooks.delivery_queue where event_log_id = '{event}'"
@@ -96,7 +96,7 @@ async fn open_few_partitions() {
         ),
         (
             "1",
-            format!("count(*) from webhooks.event_deliveries('{TENANT}', '{{{event}}}')"),
+            format!("count(*) from webhooks_private.event_deliveries('{TENANT}', '{{{event}}}')"),
         ),
         (
             "1",

@@ -70,7 +70,8 @@ async fn what_is_given_is_stored_and_the_rest_has_its_default() {
         "breaker_failure_threshold": 8, "breaker_cooldown_seconds": 9, "endpoint_verification": "none", "is_active": false, "is_enabled": false,
         "created_by": USER, "retry_schedule": "5 s"
     });
-    let settings = "select jsonb_agg(s order by s) from unnest(webhooks.settable_columns()) s";
+    let settings =
+        "select jsonb_agg(s order by s) from unnest(webhooks_private.settable_columns()) s";
     let settings: Value = serde_json::from_str(&session.text(settings).await).unwrap();
     let names: Vec<_> = all.as_object().unwrap().keys().collect();
     assert_eq!(settings, json!(names));
@@ -452,7 +453,7 @@ async fn a_manager_manages_its_tenants_subscriptions() {
             "select * from webhooks.import_subscriptions('{TENANT}', '[{{\"name\": \"renamed\", \"auth_config\": {{\"secret\": \"{SECRET}\"}}, \"webhook_headers\": {{\"x-a\": \"new\"}}}}]')"
         ),
         format!(
-            "select * from webhooks.subscription_changes('{id}', '{{\"webhook_headers\": {{}}}}')"
+            "select * from webhooks_private.subscription_changes('{id}', '{{\"webhook_headers\": {{}}}}')"
         ),
     ] {
         let lines = manager.lines(&statement).await;
@@ -480,7 +481,7 @@ async fn a_manager_manages_its_tenants_subscriptions() {
         format!("select webhooks.get_subscription('{other}')"),
         format!("select webhooks.delete_subscription('{other}')"),
         format!("select webhooks.set_subscriptions_enabled('{{{other}}}', false)"),
-        format!("select webhooks.subscription_changes('{other}', '{{}}')"),
+        format!("select webhooks_private.subscription_changes('{other}', '{{}}')"),
     ] {
         let refusal = manager.refused(&statement).await;
         assert_eq!(refusal.message, format!("there is no subscription {other}"));

@@ -95,7 +95,7 @@ impl World {
         let matched: Vec<_> = matched.map(|(name, _)| name.clone()).collect();
         assert_eq!(queued, matched, "{arguments}: {explained:?}");
         let replayed = format!(
-            "select s.name from webhooks.replayable('{}', '-infinity', 'infinity', null, null, null, null) r
+            "select s.name from webhooks_private.replayable('{}', '-infinity', 'infinity', null, null, null, null) r
              join webhooks.webhook_subscriptions s on s.id = r.matched_id where r.event_log_id = '{id}' order by s.name",
             event.tenant
         );

@@ -82,7 +82,7 @@ async fn the_payload_is_the_events() {
     assert_eq!(session.text(build).await, expected);
     let request = |format: &str, event: &str| {
         format!(
-            "select r.headers, r.body from webhooks.render_request({format}, null, null, null, {event}, webhooks.uuid_v7(), 'job.created', 'job', 'j', '1.0', 0, '{{\"a\": 1}}', null, null, null, null, null, null, null) r"
+            "select r.headers, r.body from webhooks_private.render_request({format}, null, null, null, {event}, webhooks.uuid_v7(), 'job.created', 'job', 'j', '1.0', 0, '{{\"a\": 1}}', null, null, null, null, null, null, null) r"
         )
     };
     assert_eq!(

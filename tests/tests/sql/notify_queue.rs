@@ -53,7 +53,7 @@ async fn a_full_queue_fails_no_commit() {
     let manager = session_of_tenant(&db, MANAGER_ROLE).await;
     let admin = Session::open(&db).await;
     let sidecar = Session::open_as(&db, SIDECAR_ROLE).await;
-    let arm = "select webhooks.arm_doorbell('{1}')";
+    let arm = "select webhooks_private.arm_doorbell('{1}')";
     assert_eq!(sidecar.text(arm).await, "t");
 
     // It listens, and does not end its transaction.
@@ -110,9 +110,11 @@ async fn a_full_queue_fails_no_commit() {
     assert!(log.contains("pg_terminate_backend(pid)"));
 
     // No sidecar sleeps that nobody could wake, and one that does is told.
-    let may_sleep = "select may_sleep from webhooks.balance_shards('{}')";
+    let may_sleep = "select may_sleep from webhooks_private.balance_shards('{}')";
     assert_eq!(sidecar.text(may_sleep).await, "f");
-    sidecar.run("select webhooks.disarm_doorbell('{1}')").await;
+    sidecar
+        .run("select webhooks_private.disarm_doorbell('{1}')")
+        .await;
     assert_eq!(sidecar.text(arm).await, "f");
     idle.run("rollback; unlisten *").await;
     assert_eq!(sidecar.text(may_sleep).await, "t");

@@ -38,7 +38,7 @@ async fn claim(session: &Session, held: &str, per_subscription: u32) -> String {
         .lines(&format!(
             "select string_agg(request_id, ' ' order by n) from (
                  select request_id, lane, row_number() over () as n
-                 from webhooks.claim_deliveries('{{0}}', '{{null}}', '{{}}',
+                 from webhooks_private.claim_deliveries('{{0}}', '{{null}}', '{{}}',
                      array(select q.id from webhooks.delivery_queue q join webhooks.event_logs e on e.id = q.event_log_id
                            where e.request_id = any (string_to_array('{held}', ' '))),
                      '{{}}', '{{}}', {per_subscription}, 0, 1000)
@@ -64,7 +64,7 @@ async fn lanes_are_gone_round_once_from_anywhere() {
     for from in [i64::MIN, i64::MIN + 1, -1, 0, 1, i64::MAX - 1, i64::MAX] {
         let visited = session
             .text(&format!(
-                "select string_agg(lane::text, ' ') from webhooks.ordered_deliveries(0::smallint, '{FIFO}', '{{}}', '{from}', 1000)"
+                "select string_agg(lane::text, ' ') from webhooks_private.ordered_deliveries(0::smallint, '{FIFO}', '{{}}', '{from}', 1000)"
             ))
             .await;
         let mut expected = lanes.to_vec();
@@ -127,7 +127,7 @@ async fn blocked_lanes_hide_no_others_however_many() {
              where e.id = q.event_log_id and e.ordering_key not like 'key 1_9_'"
         ))
         .await;
-    let claim = "select distinct coalesce(ordering_key, '') from webhooks.claim_deliveries('{0}', '{null}', '{}', '{}', '{}', '{}', 10, 0, 1000) c
+    let claim = "select distinct coalesce(ordering_key, '') from webhooks_private.claim_deliveries('{0}', '{null}', '{}', '{}', '{}', '{}', 10, 0, 1000) c
                  left join webhooks.event_logs e on e.id = c.event_id";
     let mut found = std::collections::BTreeSet::new();
     let mut claims = 0;
@@ -143,7 +143,7 @@ async fn blocked_lanes_hide_no_others_however_many() {
     assert!(found.contains(""), "a row says that there are more lanes");
     assert!(claims > 4, "each looks at some of the lanes only");
     // That row has no event, and keeps none of the others from having theirs.
-    let without_event = "select count(*) from webhooks.claim_deliveries('{0}', '{null}', '{}', '{}', '{}', '{}', 10, 0, 1000)
+    let without_event = "select count(*) from webhooks_private.claim_deliveries('{0}', '{null}', '{}', '{}', '{}', '{}', 10, 0, 1000)
                          where delivery_id is not null and tenant_id is null";
     assert_eq!(session.text(without_event).await, "0");
 }
@@ -200,6 +200,11 @@ async fn deleting_the_subscription_cancels_its_lanes() {
     let other = json!({"id": "00000000-0000-7000-8000-000000000020", "tenant_id": TENANT, "webhook_url": "http://y.example/", "ordering": "fifo"});
     db.subscribe(other).await.unwrap();
     publish(&session, "a1").await;
-    assert_eq!(session.text("select webhooks.remove_orphans()").await, "4");
+    assert_eq!(
+        session
+            .text("select webhooks_private.remove_orphans()")
+            .await,
+        "4"
+    );
     assert_eq!(session.text(queued).await, "1");
 }

@@ -142,7 +142,7 @@ async fn partitions_have_the_templates_indexes() {
                 from pg_index x where x.indrelid = c.oid),
                count(*)
         from pg_class c join pg_namespace n on n.oid = c.relnamespace
-        where n.nspname = 'webhooks' and c.relkind = 'r' and c.relname ~ '_(default|template|past|future|[0-9]{8})$'
+        where n.nspname in ('webhooks', 'webhooks_private') and c.relkind = 'r' and c.relname ~ '_(default|template|past|future|[0-9]{8})$'
         group by 1, 2 order by 1";
     let shapes = session.lines(shapes).await;
     let counts: Vec<_> = shapes
@@ -188,16 +188,16 @@ async fn rows_in_default_are_moved_to_their_day() {
 #[tokio::test]
 async fn days_without_a_partition_are_made_up_for() {
     let (db, session) = database("late").await;
-    let days = "select string_agg(format('drop table webhooks.event_logs_%s', to_char(now() at time zone 'utc' + d * interval '1 d', 'YYYYMMDD')), ';')
+    let days = "select string_agg(format('drop table webhooks_private.event_logs_%s', to_char(now() at time zone 'utc' + d * interval '1 d', 'YYYYMMDD')), ';')
                 from generate_series(0, 7) d";
     let drop = session.text(days).await;
     session.run(&drop).await;
     // The first day has one: event_logs_past ends where it begins.
     session
         .run(&format!(
-            "drop table webhooks.event_logs_past;
+            "drop table webhooks_private.event_logs_past;
              do $$ begin
-                 perform webhooks.make_partitions('event_logs', array['event_logs_' || to_char(now() at time zone 'utc' - interval '5 d', 'YYYYMMDD')], 0);
+                 perform webhooks_private.make_partitions('event_logs', array['event_logs_' || to_char(now() at time zone 'utc' - interval '5 d', 'YYYYMMDD')], 0);
              end $$; {}; {}; {}",
             event(-2),
             event(-1),
@@ -264,7 +264,7 @@ async fn ids_of_the_future_are_refused() {
     let count = "select count(*) from webhooks.event_logs";
     assert_eq!(session.text(count).await, "4");
     session.run("select webhooks.create_partitions(40)").await;
-    let default = "select count(*) from webhooks.event_logs_default";
+    let default = "select count(*) from webhooks_private.event_logs_default";
     assert_eq!(session.text(default).await, "0");
 }
 
@@ -282,7 +282,7 @@ async fn beside_a_large_default_partition_it_takes_two_calls() {
         ))
         .await;
     session.run(&event(8)).await;
-    let size = "select pg_relation_size('webhooks.event_logs_default') > 16777216";
+    let size = "select pg_relation_size('webhooks_private.event_logs_default') > 16777216";
     assert_eq!(session.text(size).await, "t");
     let tasks = "select string_agg(task || ' ' || done, ', ') from webhooks.maintain() where task ~ 'partitions'";
     session
@@ -301,7 +301,7 @@ async fn beside_a_large_default_partition_it_takes_two_calls() {
     assert_eq!(session.text(tasks).await, "create_partitions 0");
     assert_eq!(session.text(PLACES).await, "day 8 1, default 9001");
     session.run(&event(9)).await;
-    let left = "select webhooks.prepared_tables()";
+    let left = "select webhooks_private.prepared_tables()";
     assert_eq!(session.text(left).await, "0");
 }
 
@@ -311,13 +311,23 @@ async fn what_was_prepared_in_vain_is_undone() {
     let (_db, session) = database("in_vain").await;
     session
         .run(
-            "select webhooks.prepare_default('event_logs', array['event_logs_' || to_char(now() at time zone 'utc' + interval '8 d', 'YYYYMMDD')])",
+            "select webhooks_private.prepare_default('event_logs', array['event_logs_' || to_char(now() at time zone 'utc' + interval '8 d', 'YYYYMMDD')])",
         )
         .await;
-    assert_eq!(session.text("select webhooks.prepared_tables()").await, "1");
+    assert_eq!(
+        session
+            .text("select webhooks_private.prepared_tables()")
+            .await,
+        "1"
+    );
     assert_eq!(session.refused(&event(8)).await.code, "40001");
     session.run("select * from webhooks.maintain()").await;
-    assert_eq!(session.text("select webhooks.prepared_tables()").await, "0");
+    assert_eq!(
+        session
+            .text("select webhooks_private.prepared_tables()")
+            .await,
+        "0"
+    );
     session.run(&event(8)).await;
 }
 
@@ -370,7 +380,7 @@ async fn the_partition_of_today_refuses_no_publisher() {
     let publish = format!("select webhooks.publish_event('{TENANT}', 'job.created')");
     let create = "select webhooks.create_partitions(1)";
     let drop = maintainer
-        .text("select format('drop table webhooks.event_logs_%s', to_char(now() at time zone 'utc', 'YYYYMMDD'))")
+        .text("select format('drop table webhooks_private.event_logs_%s', to_char(now() at time zone 'utc', 'YYYYMMDD'))")
         .await;
     maintainer.run(&drop).await;
     // More than one try: on a busy machine the maintainer may have given up before the others have come.

@@ -11,10 +11,10 @@ use crate::session::Session;
 
 const TENANT: &str = "11111111-1111-4111-8111-111111111111";
 const QUEUED: u32 = 20_000;
-const CLAIM: &str = "select count(*) from webhooks.claim_deliveries(
+const CLAIM: &str = "select count(*) from webhooks_private.claim_deliveries(
     array(select s::smallint from generate_series(0, 15) s), array_fill(null::uuid, array[16]), '{}', '{}', '{}', '{}', 20, 0, 500)";
 /// Records the 500 oldest, but as a prepared statement of the sidecar's would: the ids come from outside.
-const RECORD: &str = "select count(*) from webhooks.record_attempts($ids$, array_fill(null::uuid, array[500]), array_fill(0, array[500]), array_fill('delivered'::text, array[500]),
+const RECORD: &str = "select count(*) from webhooks_private.record_attempts($ids$, array_fill(null::uuid, array[500]), array_fill(0, array[500]), array_fill('delivered'::text, array[500]),
     array_fill(200, array[500]), array_fill(null::text, array[500]), array_fill(null::text, array[500]), array_fill(null::text, array[500]),
     array_fill(0::bigint, array[500]), array_fill(0::bigint, array[500]), array_fill(0, array[500]), array_fill(null::bytea, array[500]),
     array_fill(null::bigint, array[500]), array_fill(null::text, array[500]),
@@ -26,16 +26,12 @@ async fn database(name: &str) -> (Database, Session) {
     let session = Session::open(&db).await;
     let mut off = String::new();
     for table in [
-        "delivery_queue",
-        "webhook_subscriptions",
-        "subscription_routes",
-        "event_types",
+        "webhooks.delivery_queue",
+        "webhooks.webhook_subscriptions",
+        "webhooks_private.subscription_routes",
+        "webhooks.event_types",
     ] {
-        write!(
-            off,
-            "alter table webhooks.{table} set (autovacuum_enabled = off);"
-        )
-        .unwrap();
+        write!(off, "alter table {table} set (autovacuum_enabled = off);").unwrap();
     }
     session.run(&off).await;
     session
@@ -62,7 +58,7 @@ async fn subscribe(db: &Database, n: u32) {
 async fn reads(session: &Session, statement: &str, value: &str, table: &str) -> (u64, u64) {
     let counts = format!(
         "select coalesce(seq_scan, 0), coalesce(idx_tup_fetch, 0) from pg_stat_xact_user_tables
-         where schemaname = 'webhooks' and relname = '{table}'"
+         where schemaname in ('webhooks', 'webhooks_private') and relname = '{table}'"
     );
     let counts = async || -> [u64; 2] {
         let counts = session.text(&counts).await;
@@ -100,10 +96,10 @@ async fn assert_queue_is_read_by_index(session: &Session) {
         assert!(fetched < 2000, "record fetched {fetched}, round {round}");
 
         let promote =
-            format!("select cardinality(delivery_ids) from webhooks.promote_due({shards})");
+            format!("select cardinality(delivery_ids) from webhooks_private.promote_due({shards})");
         let (seq_scans, _) = reads(session, &promote, "0", "delivery_queue").await;
         assert_eq!(seq_scans, 0, "promote, round {round}");
-        let orphans = "select webhooks.remove_orphans()";
+        let orphans = "select webhooks_private.remove_orphans()";
         let (seq_scans, fetched) = reads(session, orphans, "0", "delivery_queue").await;
         assert_eq!(seq_scans, 0, "remove_orphans, round {round}");
         assert!(fetched < 200, "remove_orphans fetched {fetched}");
@@ -117,14 +113,16 @@ async fn assert_queue_is_read_by_index(session: &Session) {
         )
         .await;
     for round in 0..8 {
-        let promote =
-            format!("select cardinality(delivery_ids) from webhooks.promote_due({shards}, 20)");
+        let promote = format!(
+            "select cardinality(delivery_ids) from webhooks_private.promote_due({shards}, 20)"
+        );
         let (seq_scans, fetched) = reads(session, &promote, "20", "delivery_queue").await;
         assert_eq!(seq_scans, 0, "promote, round {round}");
         assert!(fetched < 1000, "promote fetched {fetched}, round {round}");
     }
     // Nothing due is found without reading what is not.
-    let promote = format!("select cardinality(delivery_ids) from webhooks.promote_due({shards})");
+    let promote =
+        format!("select cardinality(delivery_ids) from webhooks_private.promote_due({shards})");
     let (_, fetched) = reads(session, &promote, "0", "delivery_queue").await;
     assert!(fetched < 100, "promote fetched {fetched} to find nothing");
 }
@@ -139,7 +137,7 @@ async fn work_on_nothing(session: &Session) {
         );
         session.run(&nobody).await;
         session
-            .run("select * from webhooks.promote_due('{0,1,2}'); select webhooks.remove_orphans()")
+            .run("select * from webhooks_private.promote_due('{0,1,2}'); select webhooks_private.remove_orphans()")
             .await;
     }
 }
@@ -164,7 +162,7 @@ async fn the_queue_was_analysed_when_empty() {
         .run("vacuum analyze webhooks.delivery_queue; ")
         .await;
     session
-        .run("analyze webhooks.webhook_subscriptions; analyze webhooks.event_logs; analyze webhooks.subscription_routes")
+        .run("analyze webhooks.webhook_subscriptions; analyze webhooks.event_logs; analyze webhooks_private.subscription_routes")
         .await;
     work_on_nothing(&session).await;
     let tenant = TENANT.parse().unwrap();
@@ -265,7 +263,7 @@ async fn dead_rows_of_lanes_are_gone_over_once() {
         .await;
     for (end, live) in [("10", 10), ("20", 20)] {
         let claim = format!(
-            "select count(*) from webhooks.claim_deliveries('{{0}}', '{{null}}', '{{}}', '{{}}', '{{}}', '{{}}', 20, 0, 500,
+            "select count(*) from webhooks_private.claim_deliveries('{{0}}', '{{null}}', '{{}}', '{{}}', '{{}}', '{{}}', 20, 0, 500,
                  only_subscriptions => '{{00000000-0000-7000-8000-0000000000{end}}}', after_ids => '{{null}}')"
         );
         // Where it begins is left to chance.
@@ -283,7 +281,7 @@ async fn dead_rows_of_lanes_are_gone_over_once() {
 async fn entries_read(session: &Session, index: &str) -> u64 {
     session.run("select pg_stat_force_next_flush()").await;
     let read = format!(
-        "select idx_tup_read from pg_stat_user_indexes where schemaname = 'webhooks' and indexrelname = '{index}'"
+        "select idx_tup_read from pg_stat_user_indexes where schemaname in ('webhooks', 'webhooks_private') and indexrelname = '{index}'"
     );
     session.text(&read).await.parse().unwrap()
 }
@@ -292,7 +290,7 @@ async fn entries_read(session: &Session, index: &str) -> u64 {
 async fn subscriptions_are_loaded_by_index_however_many_there_are() {
     let (db, session) = database("load_plan").await;
     subscribe(&db, 1).await;
-    let load = "select count(*) from webhooks.load_subscriptions(array(
+    let load = "select count(*) from webhooks_private.load_subscriptions(array(
         select id from webhooks.webhook_subscriptions order by id limit 40))";
     let check = async |loaded: &str, when: &str| {
         for round in 0..8 {
@@ -302,7 +300,7 @@ async fn subscriptions_are_loaded_by_index_however_many_there_are() {
             }
             let ids = "select array_agg(id) from (select id from webhooks.webhook_subscriptions order by id limit 40) s";
             let ids = session.text(ids).await;
-            let load = format!("select count(*) from webhooks.load_subscriptions('{ids}')");
+            let load = format!("select count(*) from webhooks_private.load_subscriptions('{ids}')");
             let table = "webhook_subscriptions";
             let (seq_scans, fetched) = reads(&session, &load, loaded, table).await;
             assert_eq!(seq_scans, 0, "{when}, round {round}");
@@ -332,13 +330,13 @@ async fn a_known_key_is_looked_up_however_many_there_are() {
     );
     session
         .run(&format!(
-            "alter table webhooks.idempotency_keys set (autovacuum_enabled = off); {publish}; analyze webhooks.idempotency_keys"
+            "alter table webhooks_private.idempotency_keys set (autovacuum_enabled = off); {publish}; analyze webhooks_private.idempotency_keys"
         ))
         .await;
     for more in ["0", "10000"] {
         session
             .run(&format!(
-                "insert into webhooks.idempotency_keys (tenant_id, idempotency_key, event_id)
+                "insert into webhooks_private.idempotency_keys (tenant_id, idempotency_key, event_id)
                  select '{TENANT}', n, webhooks.uuid_v7() from generate_series(1, {more}) n"
             ))
             .await;
@@ -375,7 +373,9 @@ async fn publishing_looks_up_its_routes_however_many_there_are() {
     };
     check("1 route").await;
     // Of a table this small the planner would rather read all, and a session keep that plan.
-    session.run("analyze webhooks.subscription_routes").await;
+    session
+        .run("analyze webhooks_private.subscription_routes")
+        .await;
     check("1 route, analysed").await;
     session
         .run(
@@ -383,10 +383,12 @@ async fn publishing_looks_up_its_routes_however_many_there_are() {
              select gen_random_uuid(), 'x', 'http://x.example/', '[\"job.created\", \"user.*\"]' from generate_series(1, 5000)",
         )
         .await;
-    let routes = "select count(*) from webhooks.subscription_routes";
+    let routes = "select count(*) from webhooks_private.subscription_routes";
     assert_eq!(session.text(routes).await, "10001");
     check("10,001 routes").await;
-    session.run("analyze webhooks.subscription_routes").await;
+    session
+        .run("analyze webhooks_private.subscription_routes")
+        .await;
     check("10,001 routes, analysed").await;
 }
 
@@ -415,7 +417,10 @@ async fn the_log_is_read_by_index() {
         .run("analyze webhooks.delivery_attempts; analyze webhooks.delivery_queue; analyze webhooks.webhook_subscriptions")
         .await;
     let partition = "select tableoid::regclass::text from webhooks.delivery_attempts limit 1";
-    let partition = session.text(partition).await.replace("webhooks.", "");
+    let partition = session
+        .text(partition)
+        .await
+        .replace("webhooks_private.", "");
     let queued = "select min(id::text) from webhooks.delivery_queue";
     let (queued, logged) = (
         session.text(queued).await,
@@ -478,7 +483,10 @@ async fn a_tenants_events_are_found_by_index() {
     db.publish_many(tenant, "job.created", 30).await.unwrap();
     session.run("analyze webhooks.event_logs").await;
     let partition = "select tableoid::regclass::text from webhooks.event_logs limit 1";
-    let partition = session.text(partition).await.replace("webhooks.", "");
+    let partition = session
+        .text(partition)
+        .await
+        .replace("webhooks_private.", "");
     let manager = Session::open_as(&db, MANAGER_ROLE).await;
     manager
         .run(&format!("set webhooks.tenant_id = '{TENANT}'"))

@@ -82,7 +82,7 @@ async fn the_standard_types_have_examples() {
     session
         .run("select webhooks.register_event_type('job.failed', example => '{}')")
         .await;
-    let own = "select string_agg(name, ' ') from webhooks.event_type_versions where not is_builtin";
+    let own = "select string_agg(name, ' ') from webhooks_private.event_type_versions where not is_builtin";
     assert_eq!(session.text(own).await, "job.failed");
 }
 

@@ -4,7 +4,7 @@
 use serde_json::json;
 use webhooks_tests::database::{Database, PUBLISHER_ROLE, SIDECAR_ROLE};
 
-use crate::isolation::matrix::{FUNCTIONS, RELATIONS, ROLES, rights};
+use crate::isolation::matrix::{FUNCTIONS, NAMES_PRIVATE, RELATIONS, ROLES, rights};
 use crate::session::Session;
 
 /// As `webhooks_sidecar`, or `PUBLIC`.
@@ -21,7 +21,7 @@ async fn nothing_is_granted_but_what_is_written_here() {
         "select distinct p.proname || coalesce(' ' || string_agg(replace({GRANTEE}, 'webhooks_', ''), ' ' order by {GRANTEE}), '')
          from pg_proc p
          left join aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a on a.grantee <> p.proowner
-         where p.pronamespace = 'webhooks'::regnamespace
+         where p.pronamespace in ('webhooks'::regnamespace, 'webhooks_private'::regnamespace)
          group by p.oid, p.proname order by 1"
     );
     let expected = FUNCTIONS
@@ -35,11 +35,11 @@ async fn nothing_is_granted_but_what_is_written_here() {
     let relations = format!(
         "select format('%s %s %s', c.relname, {GRANTEE}, lower(a.privilege_type))
          from pg_class c, aclexplode(coalesce(c.relacl, acldefault('r', c.relowner))) a
-         where c.relnamespace = 'webhooks'::regnamespace and c.relkind not in ('i', 'I', 't', 'c') and a.grantee <> c.relowner
+         where c.relnamespace in ('webhooks'::regnamespace, 'webhooks_private'::regnamespace) and c.relkind not in ('i', 'I', 't', 'c') and a.grantee <> c.relowner
          union all
          select format('%s.%s %s %s', c.relname, t.attname, {GRANTEE}, lower(a.privilege_type))
          from pg_class c join pg_attribute t on t.attrelid = c.oid, aclexplode(t.attacl) a
-         where c.relnamespace = 'webhooks'::regnamespace"
+         where c.relnamespace in ('webhooks'::regnamespace, 'webhooks_private'::regnamespace)"
     );
     let mut found = session.lines(&relations).await;
     let mut expected: Vec<_> = RELATIONS
@@ -62,22 +62,20 @@ async fn nothing_is_granted_but_what_is_written_here() {
     expected.sort();
     assert_eq!(found, expected);
 
-    let partitions = "select count(*), bool_and(relrowsecurity) from pg_class where relnamespace = 'webhooks'::regnamespace and relname ~ '_[0-9]{8}$' and relkind = 'r'";
+    let partitions = "select count(*), bool_and(relrowsecurity) from pg_class where relnamespace in ('webhooks'::regnamespace, 'webhooks_private'::regnamespace) and relname ~ '_[0-9]{8}$' and relkind = 'r'";
     // Eight days of each log, a month or two of redeliveries and the audit log.
     let partitions = session.text(partitions).await;
     assert!(["18|t", "20|t"].contains(&&*partitions), "{partitions}");
 
-    let schema = format!(
-        "select {GRANTEE} || '=' || a.privilege_type from pg_namespace n, aclexplode(n.nspacl) a
-         where n.nspname = 'webhooks' and a.grantee <> n.nspowner order by 1"
-    );
-    assert_eq!(
-        session.lines(&schema).await,
-        ROLES
-            .iter()
-            .map(|role| format!("webhooks_{role}=USAGE"))
-            .collect::<Vec<_>>()
-    );
+    // Nothing is granted by USAGE of the private schema but names: what may be done with them is above.
+    for (schema, roles) in [("webhooks", ROLES), ("webhooks_private", NAMES_PRIVATE)] {
+        let granted = format!(
+            "select {GRANTEE} || '=' || a.privilege_type from pg_namespace n, aclexplode(n.nspacl) a
+             where n.nspname = '{schema}' and a.grantee <> n.nspowner order by 1"
+        );
+        let expected = roles.iter().map(|role| format!("webhooks_{role}=USAGE"));
+        assert_eq!(session.lines(&granted).await, expected.collect::<Vec<_>>());
+    }
     let roles = "select rolname, rolcanlogin, rolsuper, rolinherit, rolcreaterole, rolcreatedb, rolbypassrls, rolreplication
                  from pg_roles where rolname ~ '^webhooks_' order by 1";
     assert_eq!(
@@ -108,14 +106,14 @@ async fn the_sidecars_role_does_its_whole_job() {
     for statement in [
         "listen webhooks_doorbell",
         "listen webhooks_changed",
-        "select * from webhooks.sidecar_settings()",
-        "select webhooks.shard_count()",
-        "select webhooks.join_sidecars()",
+        "select * from webhooks_private.sidecar_settings()",
+        "select webhooks_private.shard_count()",
+        "select webhooks_private.join_sidecars()",
         "select webhooks.sidecar_count()",
-        "select * from webhooks.balance_shards('{}')",
-        "select webhooks.arm_doorbell('{1,2}')",
-        "select webhooks.disarm_doorbell('{1,2}')",
-        "select * from webhooks.promote_due('{1}')",
+        "select * from webhooks_private.balance_shards('{}')",
+        "select webhooks_private.arm_doorbell('{1,2}')",
+        "select webhooks_private.disarm_doorbell('{1,2}')",
+        "select * from webhooks_private.promote_due('{1}')",
         "select * from webhooks.maintain()",
         "set synchronous_commit = off",
     ] {
@@ -126,17 +124,17 @@ async fn the_sidecars_role_does_its_whole_job() {
         sidecar.text(tasks).await,
         "forget_idempotency_keys forget_secrets remove_orphans repair_routes expire_deliveries apply_links create_partitions"
     );
-    let load = "select auth_config from webhooks.load_subscriptions('{00000000-0000-7000-8000-000000000001}')";
+    let load = "select auth_config from webhooks_private.load_subscriptions('{00000000-0000-7000-8000-000000000001}')";
     assert_eq!(sidecar.text(load).await, "{\"api_key\": \"key\"}");
     // A 410, recorded and disabling.
-    let record = "select count(*) from webhooks.claim_deliveries('{1}', '{null}', '{}', '{}', '{}', '{}', 10, 0, 10) c,
-        webhooks.record_attempts(array[c.delivery_id], array[c.subscription_id], '{0}', '{failed}', '{410}', '{null}', '{null}', '{gone}', '{0}', '{1}', '{1}',
+    let record = "select count(*) from webhooks_private.claim_deliveries('{1}', '{null}', '{}', '{}', '{}', '{}', 10, 0, 10) c,
+        webhooks_private.record_attempts(array[c.delivery_id], array[c.subscription_id], '{0}', '{failed}', '{410}', '{null}', '{null}', '{gone}', '{0}', '{1}', '{1}',
                                  '{null}', '{null}', '{gone}', '{open}', '{1000}', '{1000}')";
     assert_eq!(sidecar.text(record).await, "0");
     let done = "select is_enabled, (select delivery_status from webhooks.webhook_delivery_logs) from webhooks.webhook_subscriptions";
     assert_eq!(Session::open(&db).await.text(done).await, "f|failed");
     sidecar
-        .run("select webhooks.release_shards('{0,1,2,3}')")
+        .run("select webhooks_private.release_shards('{0,1,2,3}')")
         .await;
 }
 
@@ -154,25 +152,26 @@ async fn secrets_are_read_by_nobody_else() {
         "select auth_config from webhooks.webhook_subscriptions",
         "select webhook_headers from webhooks.webhook_subscriptions",
         "select template_secrets from webhooks.webhook_subscriptions",
-        "select * from webhooks.load_subscriptions(array[webhooks.uuid_v7()])",
+        "select * from webhooks_private.load_subscriptions(array[webhooks.uuid_v7()])",
         "select * from webhooks.webhook_subscriptions",
-        "table webhooks.subscription_routes",
+        "table webhooks_private.subscription_routes",
         "table webhooks.event_logs",
         "table webhooks.delivery_attempts",
         "table webhooks.webhook_delivery_logs",
-        "table webhooks.idempotency_keys",
+        "table webhooks_private.idempotency_keys",
         "table webhooks.audit_log",
         "copy webhooks.webhook_subscriptions to stdout",
         "update webhooks.webhook_subscriptions set webhook_url = 'http://evil.example/'",
         "delete from webhooks.delivery_queue",
         "insert into webhooks.delivery_queue (subscription_id, event_log_id, tenant_id, shard) select u, u, u, 0 from (select gen_random_uuid() u) t",
-        "insert into webhooks.event_logs_default (tenant_id, event_type, event_category, event_name, event_data) select gen_random_uuid(), 'job.created', '', '', '{}'",
+        "insert into webhooks_private.event_logs_default (tenant_id, event_type, event_category, event_name, event_data) select gen_random_uuid(), 'job.created', '', '', '{}'",
         "delete from webhooks.event_logs",
         "select webhooks.set_setting('max_retry_delay_seconds', 1)",
         "select webhooks.create_partitions()",
         "select webhooks.link_tenants('pg_class')",
         "insert into webhooks.event_types (name, category) values ('a.b', 'a')",
         "create table webhooks.mine (id integer)",
+        "create table webhooks_private.mine (id integer)",
     ];
     for role in [PUBLISHER_ROLE, SIDECAR_ROLE, "stranger"] {
         let session = Session::open_as(&db, role).await;
@@ -189,6 +188,30 @@ async fn secrets_are_read_by_nobody_else() {
     assert_eq!(stranger.refused(&publish).await.code, "42501");
     let sidecar = Session::open_as(&db, SIDECAR_ROLE).await;
     assert_eq!(sidecar.refused(&publish).await.code, "42501");
+}
+
+/// What somebody put into the private schema beforehand could be called in place of what the extension makes there.
+#[tokio::test]
+async fn a_private_schema_that_others_may_have_filled_is_refused() {
+    let cluster = Database::fresh("roles").await.unwrap().cluster().clone();
+    let db = Database::create_empty(&cluster, "private").await.unwrap();
+    let admin = Session::open(&db).await;
+    admin.run("create schema webhooks_private").await;
+    let taken = admin.refused("create extension webhooks").await;
+    assert_eq!(taken.code, "42P06", "{taken:?}");
+    admin
+        .run("drop schema webhooks_private; alter default privileges grant create on schemas to public")
+        .await;
+    let open = admin.refused("create extension webhooks").await;
+    assert_eq!(open.code, "42P15", "{open:?}");
+    assert!(open.message.contains("others may create"), "{open:?}");
+    admin
+        .run("alter default privileges revoke create on schemas from public; create extension webhooks")
+        .await;
+    // Nothing is left of it, although its partitions are none of the extension's.
+    admin.run("drop extension webhooks").await;
+    let left = "select count(*) from pg_namespace where nspname = 'webhooks_private'";
+    assert_eq!(admin.text(left).await, "0");
 }
 
 /// A publisher can't lend the owner's functions objects of its own: no search_path of a caller reaches them.

@@ -169,7 +169,7 @@ async fn what_was_taken_before_is_restored() {
              reset check_function_bodies;
              update webhooks.webhook_subscriptions set description = 'still ours', retry_count = 5;
              select webhooks.adopt_database(outstanding => 'keep');
-             select count(*) from webhooks.load_subscriptions(array(select id from webhooks.webhook_subscriptions))"
+             select count(*) from webhooks_private.load_subscriptions(array(select id from webhooks.webhook_subscriptions))"
         ))
         .await;
     let refusal = session
@@ -189,7 +189,7 @@ async fn replaced_secrets_are_kept_for_a_while() {
                          "auth_config": {"secret": "the first secret, which is long enough"}});
     let id = db.subscribe(columns).await.unwrap();
     let loaded = format!(
-        "select retired_secrets, retired_secrets_for_ms[1] between 86390000 and 86400000 from webhooks.load_subscriptions('{{{id}}}')"
+        "select retired_secrets, retired_secrets_for_ms[1] between 86390000 and 86400000 from webhooks_private.load_subscriptions('{{{id}}}')"
     );
     let renew = format!("select webhooks.renew_secret('{id}')");
     assert_eq!(session.text(&loaded).await, "null|null");
@@ -203,16 +203,16 @@ async fn replaced_secrets_are_kept_for_a_while() {
     for _ in 0..5 {
         session.text(&renew).await;
     }
-    let count = "select count(*) from webhooks.retired_secrets";
+    let count = "select count(*) from webhooks_private.retired_secrets";
     assert_eq!(session.text(count).await, "3");
     session
-        .run("update webhooks.webhook_subscriptions set auth_config = jsonb_build_object('secret', (select secret from webhooks.retired_secrets order by retired_at limit 1))")
+        .run("update webhooks.webhook_subscriptions set auth_config = jsonb_build_object('secret', (select secret from webhooks_private.retired_secrets order by retired_at limit 1))")
         .await;
-    let in_use = "select count(*) from webhooks.retired_secrets r join webhooks.webhook_subscriptions s on s.auth_config ->> 'secret' = r.secret";
+    let in_use = "select count(*) from webhooks_private.retired_secrets r join webhooks.webhook_subscriptions s on s.auth_config ->> 'secret' = r.secret";
     assert_eq!(session.text(in_use).await, "0");
     // What changes nothing of it retires nothing.
     session
-        .run("truncate webhooks.retired_secrets; update webhooks.webhook_subscriptions set auth_config = '{\"secret\": null}', name = 'x'")
+        .run("truncate webhooks_private.retired_secrets; update webhooks.webhook_subscriptions set auth_config = '{\"secret\": null}', name = 'x'")
         .await;
     assert_eq!(session.text(count).await, "0");
     // No log of ours has one.
@@ -224,7 +224,7 @@ async fn replaced_secrets_are_kept_for_a_while() {
     let forgotten = "select done from webhooks.maintain() where task = 'forget_secrets'";
     assert_eq!(session.text(forgotten).await, "0");
     session
-        .run("update webhooks.retired_secrets set retired_at = retired_at - interval '1 day'")
+        .run("update webhooks_private.retired_secrets set retired_at = retired_at - interval '1 day'")
         .await;
     assert_eq!(session.text(&loaded).await, "null|null");
     assert_eq!(session.text(forgotten).await, "1");

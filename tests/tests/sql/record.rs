@@ -88,7 +88,7 @@ async fn record(session: &Session, results: &[Result<'_>]) -> Vec<usize> {
                         array_agg(null::bytea) null_bytes, array_agg(null::bigint) null_bigints, array_agg({ATTEMPTED}::bigint) at, array_agg(1000::bigint) us
                  from (values {rows}) v (d, a, s, ms, reason)
              ) r,
-             webhooks.record_attempts(r.d, r.subs, r.a, r.s, r.null_integers, r.nulls, r.nulls, r.nulls, r.at, r.us,
+             webhooks_private.record_attempts(r.d, r.subs, r.a, r.s, r.null_integers, r.nulls, r.nulls, r.nulls, r.at, r.us,
                                       r.null_integers, r.null_bytes, r.ms, r.reason,
                                       r.nulls, r.null_bigints, r.null_bigints) l"
         ))
@@ -102,7 +102,7 @@ async fn a_result_is_logged_as_the_sidecar_reports_it() {
     let (_db, session, ids) = queue("reported", 1).await;
     session
         .run(&format!(
-            "select webhooks.record_attempts('{{{}}}', '{{{SUBSCRIPTION}}}', '{{0}}', '{{delivered}}', '{{201}}', array['{{\"x\": [\"1\"]}}'],
+            "select webhooks_private.record_attempts('{{{}}}', '{{{SUBSCRIPTION}}}', '{{0}}', '{{delivered}}', '{{201}}', array['{{\"x\": [\"1\"]}}'],
                  array['thanks'], array['none'], '{{{ATTEMPTED}}}', '{{1500000}}', '{{42}}', array['\\xc0ffee'::bytea], '{{null}}', '{{null}}',
                  '{{null}}', '{{null}}', '{{null}}')",
             ids[0]
@@ -237,7 +237,7 @@ async fn a_receiver_that_is_gone_disables_its_subscription() {
     assert_eq!(session.text(state).await, "t|f|HTTP status 410|2");
     // The others wait; new events pass it by.
     assert_eq!(session.lines(QUEUE).await, ["2|0|t", "3|0|t"]);
-    let claim = "select count(*) from webhooks.claim_deliveries('{1}', '{null}', '{}', '{}', '{}', '{}', 10, 0, 10)";
+    let claim = "select count(*) from webhooks_private.claim_deliveries('{1}', '{null}', '{}', '{}', '{}', '{}', 10, 0, 10)";
     assert_eq!(session.text(claim).await, "0");
     let publish = format!("select webhooks.publish_event('{TENANT}', 'job.created')");
     session.run(&publish).await;

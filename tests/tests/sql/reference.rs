@@ -11,22 +11,21 @@ use serde_json::Value;
 use webhooks_tests::database::Database;
 
 use crate::golden::assert_golden;
-use groups::{GROUPS, INTERNALS, SESSION_SETTINGS};
+use groups::{GROUPS, SESSION_SETTINGS};
 use markdown::{anchor, head, line, prose};
 
 const INTRODUCTION: &str = "\
 # SQL reference
 
-<!-- Made from the comments in sql/install by the tests: `UPDATE_GOLDEN=1` renews it, see tests/tests/sql/reference.rs. -->
+<!-- Made from the comments in sql by the tests: `UPDATE_GOLDEN=1` renews it, see tests/tests/sql/reference.rs. -->
 
 Every table, view and function of the schema `webhooks`, as `\\d+ webhooks.*` and `\\df+ webhooks.*` show them in psql.
+
+What the extension itself calls, and what its sidecar calls, is in the schema `webhooks_private`; see the files in [`sql`](../sql).
 
 Below each it says which [group roles](#tenants-and-roles) may use it, and how; the extension's owner may use all of them.
 Managers and publishers see and write rows of the tenant that is set, monitors and auditors those of all tenants.
 ";
-
-/// Whether a relation is a partition that `create_partitions()` made.
-const IS_PARTITION: &str = "c.relname ~ '_[0-9]{8}$'";
 
 const RELATIONS: &str = "
     select c.relname as name, obj_description(c.oid, 'pg_class') as comment,
@@ -48,7 +47,7 @@ const RELATIONS: &str = "
                join pg_roles r on r.oid = g.grantee and r.oid <> c.relowner
                group by r.rolname) p) as rights
     from pg_class c
-    where c.relnamespace = 'webhooks'::regnamespace and c.relkind not in ('i', 'I', 't', 'c') and not ";
+    where c.relnamespace = 'webhooks'::regnamespace and c.relkind not in ('i', 'I', 't', 'c')";
 
 const FUNCTIONS: &str = "
     select p.proname || '()' as name, obj_description(p.oid, 'pg_proc') as comment,
@@ -79,7 +78,7 @@ async fn reference(db: &Database) -> String {
     let reference = Reference::read(db).await;
     let mut document = INTRODUCTION.to_owned();
     document.push('\n');
-    for title in GROUPS.iter().map(|group| group.title).chain(["Internals"]) {
+    for title in GROUPS.iter().map(|group| group.title) {
         writeln!(document, "- [{title}](#{})", anchor(title)).unwrap();
     }
     for group in GROUPS {
@@ -94,13 +93,6 @@ async fn reference(db: &Database) -> String {
             document.push_str(&reference.entry(object));
         }
     }
-    document.push_str(
-        "\n## Internals\n\nParts of the above, for who reads the code or meets them in `\\df`.\n\n",
-    );
-    document.push_str(&head(&["name", "what it is"]));
-    for object in INTERNALS {
-        document.push_str(&reference.internal(object));
-    }
     let mut anchors = BTreeSet::new();
     for heading in document.lines().filter_map(|l| l.strip_prefix('#')) {
         let heading = anchor(heading.trim_start_matches('#').trim());
@@ -114,10 +106,7 @@ async fn reference(db: &Database) -> String {
 
 impl Reference {
     async fn read(db: &Database) -> Self {
-        let mut rows = db
-            .rows(&format!("{RELATIONS}{IS_PARTITION}"))
-            .await
-            .unwrap();
+        let mut rows = db.rows(RELATIONS).await.unwrap();
         rows.extend(db.rows(FUNCTIONS).await.unwrap());
         rows.sort_by_cached_key(|row| row["arguments"].to_string());
         let mut objects: BTreeMap<String, Vec<Value>> = BTreeMap::new();
@@ -127,11 +116,7 @@ impl Reference {
         }
 
         let shown = GROUPS.iter().flat_map(|group| group.objects);
-        let all: Vec<_> = shown
-            .clone()
-            .chain(INTERNALS)
-            .map(|name| (*name).to_owned())
-            .collect();
+        let all: Vec<_> = shown.clone().map(|name| (*name).to_owned()).collect();
         let placed: BTreeSet<_> = all.iter().cloned().collect();
         assert_eq!(
             placed.len(),
@@ -211,25 +196,6 @@ impl Reference {
             table.push_str(&line(&cells));
         }
         table
-    }
-
-    fn internal(&self, name: &str) -> String {
-        let mut lines = String::new();
-        for object in &self.objects[name] {
-            let shown = match name.strip_suffix("()") {
-                None => code(name),
-                Some(function) => {
-                    let types = list(object, "arguments")
-                        .iter()
-                        .filter(|a| a["is_result"] == false);
-                    let types: Vec<_> = types.map(|a| text(a, "type")).collect();
-                    code(&format!("{function}({})", types.join(", ")))
-                }
-            };
-            let comment = prose(text(object, "comment"), &self.linked, name);
-            lines.push_str(&line(&[shown, comment]));
-        }
-        lines
     }
 }
 
@@ -342,7 +308,7 @@ async fn roles(db: &Database) -> String {
 }
 
 async fn settings(db: &Database) -> String {
-    let query = "select * from webhooks.setting_definitions() order by name";
+    let query = "select * from webhooks_private.setting_definitions() order by name";
     let mut table =
         "\n".to_owned() + &head(&["setting", "default", "from", "to", "unit", "meaning"]);
     for row in db.rows(query).await.unwrap() {
@@ -357,7 +323,7 @@ async fn settings(db: &Database) -> String {
         ]));
     }
     let query = "select distinct m[1] as name from (select * from pg_proc p where p.prokind <> 'a' offset 0) p, regexp_matches(pg_get_functiondef(p.oid), 'current_setting\\(''+(webhooks\\.[a-z_]+)', 'g') m
-                 where p.pronamespace = 'webhooks'::regnamespace order by 1";
+                 where p.pronamespace in ('webhooks'::regnamespace, 'webhooks_private'::regnamespace) order by 1";
     let found = db.rows(query).await.unwrap();
     let found: Vec<_> = found.iter().map(|row| text(row, "name")).collect();
     let known: Vec<_> = SESSION_SETTINGS.iter().map(|(name, _, _)| *name).collect();

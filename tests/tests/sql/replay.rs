@@ -86,7 +86,7 @@ async fn a_retry_is_a_delivery_of_its_own() {
         // A sidecar that sleeps.
         world
             .session
-            .run("select webhooks.arm_doorbell('{1}')")
+            .run("select webhooks_private.arm_doorbell('{1}')")
             .await;
         let retry = format!("select webhooks.retry_delivery('{old}')");
         let publisher = Session::open(&world.db).await;
@@ -94,13 +94,13 @@ async fn a_retry_is_a_delivery_of_its_own() {
         assert_eq!(bell.heard("webhooks_doorbell").await, ["1"], "{status}");
         world
             .session
-            .run("select webhooks.disarm_doorbell('{1}')")
+            .run("select webhooks_private.disarm_doorbell('{1}')")
             .await;
         assert_ne!(new, old);
         assert_eq!(world.log().await, log, "the log was rewritten");
         // As a publisher would have queued it, and linked.
         let queued = format!(
-            "select q.event_log_id = '{event}', q.shard, q.attempt, q.next_attempt_at, q.expires_at, q.lane = webhooks.lane_of('k'),
+            "select q.event_log_id = '{event}', q.shard, q.attempt, q.next_attempt_at, q.expires_at, q.lane = webhooks_private.lane_of('k'),
                     q.tenant_id = '{TENANT}', r.repeats = '{old}', r.event_log_id = q.event_log_id, r.subscription_id = q.subscription_id, r.tenant_id = q.tenant_id
              from webhooks.delivery_queue q join webhooks.redeliveries r on r.delivery_id = q.id where q.id = '{new}'"
         );
@@ -647,8 +647,8 @@ async fn long_queues_and_logs_are_read_once() {
     session
         .run(
             "alter table webhooks.delivery_queue set (autovacuum_enabled = off);
-              alter table webhooks.delivery_attempts_default set (autovacuum_enabled = off);
-              alter table webhooks.event_logs_default set (autovacuum_enabled = off)",
+              alter table webhooks_private.delivery_attempts_default set (autovacuum_enabled = off);
+              alter table webhooks_private.event_logs_default set (autovacuum_enabled = off)",
         )
         .await;
     world.subscribe(A, json!({})).await;

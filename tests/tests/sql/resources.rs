@@ -45,7 +45,7 @@ async fn snapshot(session: &Session, tenant: &str, resource_type: &str, id: &str
 
 /// The only trigger that publishing meets beside matching, if any.
 const TRIGGERS: &str =
-    "select count(*) from pg_trigger t where tgname = 'snapshot_resource' and tgparentid = 0";
+    "select count(*) from pg_trigger t where tgname = 'a20_snapshot_resource' and tgparentid = 0";
 
 #[tokio::test]
 async fn only_registered_types_have_one_and_only_of_their_tenant() {
@@ -109,7 +109,7 @@ async fn only_registered_types_have_one_and_only_of_their_tenant() {
         session.text(audited).await,
         "created document, deleted document"
     );
-    let left = "select (select count(*) from pg_trigger where tgname = 'snapshot_resource') + (select count(*) from pg_proc where pronamespace = 'public'::regnamespace)";
+    let left = "select (select count(*) from pg_trigger where tgname = 'a20_snapshot_resource') + (select count(*) from pg_proc where pronamespace = 'public'::regnamespace)";
     assert_eq!(session.text(left).await, "0");
 }
 
@@ -373,7 +373,7 @@ async fn a_resolver_has_its_owner_s_rights() {
         for statement in [
             "select webhooks.register_resource('document', 'public.documents')",
             "select webhooks.unregister_resource('thing')",
-            "select webhooks.call_resolver(1, gen_random_uuid(), gen_random_uuid())",
+            "select webhooks_private.call_resolver(1, gen_random_uuid(), gen_random_uuid())",
             "insert into webhooks.resources values ('x', 'y')",
         ] {
             assert_eq!(who.refused(statement).await.code, "42501", "{statement}");
@@ -549,7 +549,7 @@ async fn registering_waits_its_turn_with_partitions_being_made() {
         "select webhooks.deprecate_event_type('invoice.paid', 'x')",
     ] {
         maker
-            .run("begin; select webhooks.lock_xact(webhooks.change_lock(), 0); lock table webhooks.event_logs in share row exclusive mode")
+            .run("begin; select webhooks_private.lock_xact(webhooks_private.change_lock(), 0); lock table webhooks.event_logs in share row exclusive mode")
             .await;
         let make = async {
             maker.wait_until_blocked(&session).await;

@@ -116,10 +116,10 @@ async fn an_application_trigger_publishes_in_replica_mode() {
 async fn publish_event_raises_where_triggers_are_disabled() {
     let (_db, session) = database("disabled").await;
     for disable in [
-        "disable trigger match_events",
+        "disable trigger a30_match_events",
         "disable trigger user",
         "disable trigger all",
-        "enable replica trigger match_events",
+        "enable replica trigger a30_match_events",
     ] {
         session
             .run(&format!("alter table webhooks.event_logs {disable}"))

@@ -31,13 +31,14 @@ async fn a_schedule_is_a_name_or_a_list() {
         let name = format!("s{n}");
         let columns = json!({"tenant_id": TENANT, "name": name, "webhook_url": "https://x.example/", "retry_schedule": schedule});
         let id = db.subscribe(columns).await.unwrap();
-        let loaded = format!("select retry_delays from webhooks.load_subscriptions('{{{id}}}')");
+        let loaded =
+            format!("select retry_delays from webhooks_private.load_subscriptions('{{{id}}}')");
         assert_eq!(session.text(&loaded).await, delays, "{schedule}");
     }
     let none = json!({"tenant_id": TENANT, "name": "none", "webhook_url": "https://x.example/"});
     let none = db.subscribe(none).await.unwrap();
     let loaded = format!(
-        "select retry_count, retry_delay_seconds, retry_delays from webhooks.load_subscriptions('{{{none}}}')"
+        "select retry_count, retry_delay_seconds, retry_delays from webhooks_private.load_subscriptions('{{{none}}}')"
     );
     assert_eq!(session.text(&loaded).await, "3|60|null");
     for schedule in [

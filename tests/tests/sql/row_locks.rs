@@ -11,7 +11,7 @@ const U: &str = "22222222-2222-4222-8222-222222222222";
 /// Of T and of U, in the same shard.
 const T_SUBSCRIPTION: &str = "00000000-0000-7000-8000-000000000001";
 const U_SUBSCRIPTION: &str = "00000000-0000-7000-8000-000000000011";
-const PROMOTE: &str = "select array_to_string(subscription_ids, ' '), next_due_in_ms, cardinality(locked_ids) from webhooks.promote_due('{1}')";
+const PROMOTE: &str = "select array_to_string(subscription_ids, ' '), next_due_in_ms, cardinality(locked_ids) from webhooks_private.promote_due('{1}')";
 
 struct Scene {
     db: Database,
@@ -65,7 +65,7 @@ impl Scene {
     async fn locked(&self, disables: bool, changes_breaker: bool) -> Vec<String> {
         self.sidecar
             .lines(&format!(
-                "select l from webhooks.locked_deliveries('{{{},{}}}', '{{{T_SUBSCRIPTION},{U_SUBSCRIPTION}}}', '{{{disables},{disables}}}', '{{{changes_breaker},{changes_breaker}}}') l",
+                "select l from webhooks_private.locked_deliveries('{{{},{}}}', '{{{T_SUBSCRIPTION},{U_SUBSCRIPTION}}}', '{{{disables},{disables}}}', '{{{changes_breaker},{changes_breaker}}}') l",
                 self.delivery_of(T_SUBSCRIPTION).await,
                 self.delivery_of(U_SUBSCRIPTION).await,
             ))
@@ -134,7 +134,7 @@ async fn many_locked_ones_hide_nobody_elses() {
             "begin; select webhooks.cancel_deliveries('{T_SUBSCRIPTION}')"
         ))
         .await;
-    let promote = "select array_to_string(subscription_ids, ' '), next_due_in_ms from webhooks.promote_due('{1}', 10)";
+    let promote = "select array_to_string(subscription_ids, ' '), next_due_in_ms from webhooks_private.promote_due('{1}', 10)";
     assert_eq!(
         scene.sidecar.text(promote).await,
         format!("{U_SUBSCRIPTION}|250")
@@ -176,7 +176,7 @@ async fn results_of_what_is_locked_are_told_from_the_others() {
     assert!(scene.locked(true, true).await.is_empty());
     scene
         .admin
-        .run("insert into webhooks.subscription_breakers (subscription_id, state) select id, 'open' from webhooks.webhook_subscriptions")
+        .run("insert into webhooks_private.subscription_breakers (subscription_id, state) select id, 'open' from webhooks.webhook_subscriptions")
         .await;
     // What is locked; whether it matters to results that change neither subscription nor breaker, one, the other.
     for (lock, locked) in [
@@ -223,10 +223,10 @@ async fn answers_of_locked_subscriptions_are_given_back() {
         ))
         .await;
     let record = format!(
-        "select webhooks.record_verifications('{{{T_SUBSCRIPTION},{U_SUBSCRIPTION}}}', '{{http://x.example/,http://x.example/}}', '{{o,o}}', '{{verified,verified}}', '{{null,null}}', '{{null,null}}', '{{null,null}}')"
+        "select webhooks_private.record_verifications('{{{T_SUBSCRIPTION},{U_SUBSCRIPTION}}}', '{{http://x.example/,http://x.example/}}', '{{o,o}}', '{{verified,verified}}', '{{null,null}}', '{{null,null}}', '{{null,null}}')"
     );
     assert_eq!(scene.sidecar.lines(&record).await, [T_SUBSCRIPTION]);
-    let verified = "select subscription_id from webhooks.subscription_verifications";
+    let verified = "select subscription_id from webhooks_private.subscription_verifications";
     assert_eq!(scene.admin.lines(verified).await, [U_SUBSCRIPTION]);
     scene.manager.run("commit").await;
     assert!(scene.sidecar.lines(&record).await.is_empty());
@@ -243,10 +243,10 @@ async fn upkeep_leaves_what_is_locked() {
              alter table webhooks.webhook_subscriptions disable trigger user;
              delete from webhooks.webhook_subscriptions;
              alter table webhooks.webhook_subscriptions enable trigger user;
-             insert into webhooks.subscription_breakers (subscription_id, state) values ('{T_SUBSCRIPTION}', 'open'), ('{U_SUBSCRIPTION}', 'open');
-             insert into webhooks.subscription_verifications (subscription_id, webhook_url, origin, state, since, tries)
+             insert into webhooks_private.subscription_breakers (subscription_id, state) values ('{T_SUBSCRIPTION}', 'open'), ('{U_SUBSCRIPTION}', 'open');
+             insert into webhooks_private.subscription_verifications (subscription_id, webhook_url, origin, state, since, tries)
              values ('{T_SUBSCRIPTION}', 'x', 'o', 'pending', now(), 0), ('{U_SUBSCRIPTION}', 'x', 'o', 'pending', now(), 0);
-             insert into webhooks.idempotency_keys (tenant_id, idempotency_key, event_id, created_at)
+             insert into webhooks_private.idempotency_keys (tenant_id, idempotency_key, event_id, created_at)
              values ('{T}', 'k', webhooks.uuid_v7(), '2000-01-01'), ('{U}', 'k', webhooks.uuid_v7(), '2000-01-01')"
         ))
         .await;
@@ -254,14 +254,14 @@ async fn upkeep_leaves_what_is_locked() {
     other
         .run(&format!(
             "begin; select from webhooks.delivery_queue where tenant_id = '{T}' for update;
-             select from webhooks.subscription_breakers where subscription_id = '{T_SUBSCRIPTION}' for update;
-             select from webhooks.subscription_verifications where subscription_id = '{T_SUBSCRIPTION}' for update;
-             select from webhooks.idempotency_keys where tenant_id = '{T}' for update"
+             select from webhooks_private.subscription_breakers where subscription_id = '{T_SUBSCRIPTION}' for update;
+             select from webhooks_private.subscription_verifications where subscription_id = '{T_SUBSCRIPTION}' for update;
+             select from webhooks_private.idempotency_keys where tenant_id = '{T}' for update"
         ))
         .await;
     scene.sidecar.run("select webhooks.maintain()").await;
-    let left = "select (select count(*) from webhooks.delivery_queue), (select count(*) from webhooks.subscription_breakers),
-                       (select count(*) from webhooks.subscription_verifications), (select count(*) from webhooks.idempotency_keys)";
+    let left = "select (select count(*) from webhooks.delivery_queue), (select count(*) from webhooks_private.subscription_breakers),
+                       (select count(*) from webhooks_private.subscription_verifications), (select count(*) from webhooks_private.idempotency_keys)";
     assert_eq!(admin.text(left).await, "1|1|1|1");
     other.run("commit").await;
     scene.sidecar.run("select webhooks.maintain()").await;
@@ -278,7 +278,7 @@ async fn who_locks_a_table_is_named() {
         .await;
     let tables = scene
         .admin
-        .lines("select c.oid::regclass from pg_class c where c.relnamespace = 'webhooks'::regnamespace and c.relkind in ('r', 'p') and c.relname !~ '_template$' order by 1")
+        .lines("select c.oid::regclass from pg_class c where c.relnamespace in ('webhooks'::regnamespace, 'webhooks_private'::regnamespace) and c.relkind in ('r', 'p') and c.relname !~ '_template$' order by 1")
         .await;
     let other = Session::open(&scene.db).await;
     for table in tables {
@@ -303,11 +303,11 @@ async fn other_versions_are_found() {
         scene
             .sidecar
             .lines(&format!(
-                "select c from webhooks.changed_subscriptions('{{{T_SUBSCRIPTION},{U_SUBSCRIPTION}}}', '{{{version},1}}') c"
+                "select c from webhooks_private.changed_subscriptions('{{{T_SUBSCRIPTION},{U_SUBSCRIPTION}}}', '{{{version},1}}') c"
             ))
             .await
     };
-    let digest = "select digest from webhooks.sidecar_settings()";
+    let digest = "select digest from webhooks_private.sidecar_settings()";
     let before = scene.sidecar.text(digest).await;
     scene.manager.run("set webhooks.notify = off").await;
     for (version, change) in [

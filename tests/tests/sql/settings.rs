@@ -7,9 +7,9 @@ use crate::session::Session;
 async fn a_setting_is_its_default_until_it_is_set() {
     let db = Database::fresh("settings").await.unwrap();
     let session = Session::open(&db).await;
-    let value = "select value, default_value, webhooks.setting('max_retry_delay_seconds') from webhooks.settings
+    let value = "select value, default_value, webhooks_private.setting('max_retry_delay_seconds') from webhooks.settings
                  where name = 'max_retry_delay_seconds'";
-    let overridden = "select count(*) from webhooks.setting_overrides";
+    let overridden = "select count(*) from webhooks_private.setting_overrides";
     assert_eq!(session.text(value).await, "21600|21600|21600");
     for _ in 0..2 {
         // Also with the default as value: the DBA's word, kept when a later version changes the default.
@@ -32,7 +32,7 @@ async fn a_setting_is_its_default_until_it_is_set() {
         .await;
     assert_eq!(
         session
-            .text("select coalesce(webhooks.setting('no such'), -1)")
+            .text("select coalesce(webhooks_private.setting('no such'), -1)")
             .await,
         "-1"
     );
@@ -65,7 +65,7 @@ async fn every_setting_keeps_to_its_range() {
         }
         assert_eq!(
             session
-                .text(&format!("select webhooks.setting('{name}')"))
+                .text(&format!("select webhooks_private.setting('{name}')"))
                 .await,
             max.to_string()
         );
@@ -90,7 +90,7 @@ async fn sidecars_read_what_is_set() {
                     webhooks.set_setting('disable_after_failing_hours', 5)",
         )
         .await;
-    let settings = "select s.*, extversion = extension_version from webhooks.sidecar_settings() s, pg_extension where extname = 'webhooks'";
+    let settings = "select s.*, extversion = extension_version from webhooks_private.sidecar_settings() s, pg_extension where extname = 'webhooks'";
     let settings = session.text(settings).await;
     assert!(
         settings.contains("|16|1|2|3|4|5|none|null|") && settings.ends_with("|t"),

@@ -13,7 +13,7 @@ struct Sidecar {
 impl Sidecar {
     async fn join(db: &Database) -> Self {
         let session = Session::open_as(db, SIDECAR_ROLE).await;
-        session.run("select webhooks.join_sidecars()").await;
+        session.run("select webhooks_private.join_sidecars()").await;
         let owned = BTreeSet::new();
         Self { session, owned }
     }
@@ -22,7 +22,7 @@ impl Sidecar {
     async fn balance(&mut self) -> usize {
         let owned: Vec<_> = self.owned.iter().map(u8::to_string).collect();
         let balance = format!(
-            "select fair_share, array_to_string(acquired, ' ') from webhooks.balance_shards('{{{}}}')",
+            "select fair_share, array_to_string(acquired, ' ') from webhooks_private.balance_shards('{{{}}}')",
             owned.join(",")
         );
         let line = self.session.text(&balance).await;
@@ -33,7 +33,7 @@ impl Sidecar {
         let share = share.parse().unwrap();
         while self.owned.len() > share {
             let shard = self.owned.pop_last().unwrap();
-            let release = format!("select webhooks.release_shards('{{{shard}}}')");
+            let release = format!("select webhooks_private.release_shards('{{{shard}}}')");
             self.session.run(&release).await;
         }
         share
@@ -94,7 +94,10 @@ async fn sidecars_are_counted_by_database() {
     let sidecar = Sidecar::join(&here).await;
     let _other = Sidecar::join(&there).await;
     // Twice is once.
-    sidecar.session.run("select webhooks.join_sidecars()").await;
+    sidecar
+        .session
+        .run("select webhooks_private.join_sidecars()")
+        .await;
     assert_eq!(sidecar.session.text(count).await, "1");
     let mut reader = Sidecar::join(&there).await;
     assert_eq!(reader.session.text(count).await, "2");
@@ -105,12 +108,12 @@ async fn sidecars_are_counted_by_database() {
 async fn the_shard_is_in_the_subscriptions_id() {
     let db = Database::fresh("shard_of").await.unwrap();
     let session = Session::open(&db).await;
-    let shards = "select string_agg(webhooks.shard_of(('00000000-0000-7000-8000-0000000000' || lpad(to_hex(n), 2, 'f'))::uuid)::text, ' ')
+    let shards = "select string_agg(webhooks_private.shard_of(('00000000-0000-7000-8000-0000000000' || lpad(to_hex(n), 2, 'f'))::uuid)::text, ' ')
                   from generate_series(0, 15) n";
     let all: Vec<_> = (0..16).map(|n| n.to_string()).collect();
     assert_eq!(session.text(shards).await, all.join(" "));
     let spread =
-        "select count(distinct webhooks.shard_of(webhooks.uuid_v7())), webhooks.shard_count()
+        "select count(distinct webhooks_private.shard_of(webhooks.uuid_v7())), webhooks_private.shard_count()
                   from generate_series(1, 1000)";
     assert_eq!(session.text(spread).await, "16|16");
 }
@@ -121,8 +124,8 @@ async fn who_is_no_sidecar_is_not_counted_and_is_named() {
     let db = Database::fresh("intruder").await.unwrap();
     let intruder = Session::open_as(&db, SIDECAR_ROLE).await;
     intruder
-        .run("select webhooks.balance_shards('{}');
-              select webhooks.release_shards(array(select s::smallint from generate_series(0, 15) s where s not in (3, 5)))")
+        .run("select webhooks_private.balance_shards('{}');
+              select webhooks_private.release_shards(array(select s::smallint from generate_series(0, 15) s where s not in (3, 5)))")
         .await;
     let mut sidecar = Sidecar::join(&db).await;
     let count = "select webhooks.sidecar_count()";
@@ -137,12 +140,14 @@ async fn who_is_no_sidecar_is_not_counted_and_is_named() {
     assert_eq!(said(), 1);
     // A superuser may do a sidecar's work; a shard of another sidecar's is no reason to complain.
     let superuser = Session::open(&db).await;
-    superuser.run("select webhooks.join_sidecars()").await;
+    superuser
+        .run("select webhooks_private.join_sidecars()")
+        .await;
     assert_eq!(superuser.text(count).await, "2");
     intruder
-        .run("select webhooks.release_shards('{3,5}')")
+        .run("select webhooks_private.release_shards('{3,5}')")
         .await;
-    let taken = "select cardinality(acquired) from webhooks.balance_shards('{}')";
+    let taken = "select cardinality(acquired) from webhooks_private.balance_shards('{}')";
     assert_eq!(superuser.text(taken).await, "2");
     assert_eq!(sidecar.balance().await, 8);
     assert_eq!(said(), 1);

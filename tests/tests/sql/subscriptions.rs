@@ -10,7 +10,7 @@ use crate::session::{Session, literal};
 
 const TENANT: &str = "11111111-1111-4111-8111-111111111111";
 const SECRET: &str = "whsec_dG9wc2VjcmV0dG9wc2VjcmV0dG9wc2VjcmV0";
-const ROUTES: &str = "select pattern, environment, filters, filter_jsonpath from webhooks.subscription_routes order by pattern";
+const ROUTES: &str = "select pattern, environment, filters, filter_jsonpath from webhooks_private.subscription_routes order by pattern";
 
 async fn database(name: &str) -> (Database, Session) {
     let db = Database::fresh(name).await.unwrap();
@@ -71,7 +71,7 @@ async fn a_sidecar_loads_nulls_as_their_defaults() {
     }
     let load = "select distinct version, webhook_url, webhook_method, webhook_headers, auth_type, auth_config, template_secrets, retry_count,
             retry_delay_seconds, timeout_seconds, max_payload_size_kb, no_retry_statuses, max_in_flight
-        from webhooks.load_subscriptions(array(select id from webhooks.webhook_subscriptions union select webhooks.uuid_v7()))";
+        from webhooks_private.load_subscriptions(array(select id from webhooks.webhook_subscriptions union select webhooks.uuid_v7()))";
     assert_eq!(
         session.lines(load).await,
         ["1|https://x.example/|POST|{}|none|{}|{}|3|60|30|1024|{410}|20"]

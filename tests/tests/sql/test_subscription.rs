@@ -11,7 +11,7 @@ const TENANT: &str = "11111111-1111-4111-8111-111111111111";
 const A: &str = "00000000-0000-7000-8000-000000000001";
 const B: &str = "00000000-0000-7000-8000-000000000002";
 const TEST_A: &str = "select webhooks.test_subscription('00000000-0000-7000-8000-000000000001')";
-const CLAIM_OF_TESTS: &str = "select delivery_id from webhooks.claim_deliveries('{16,17,18}', '{null,null,null}', '{}', '{}', '{}', '{}', 1, 0, 10)";
+const CLAIM_OF_TESTS: &str = "select delivery_id from webhooks_private.claim_deliveries('{16,17,18}', '{null,null,null}', '{}', '{}', '{}', '{}', 1, 0, 10)";
 
 struct World {
     db: Database,
@@ -41,7 +41,7 @@ impl World {
     /// Records the only attempt of a delivery, as a sidecar does.
     async fn record(&self, delivery: &str, subscription: &str, status: &str) {
         let record = format!(
-            "select count(*) from webhooks.record_attempts('{{{delivery}}}', '{{{subscription}}}', '{{0}}', '{{{status}}}', '{{500}}', '{{null}}',
+            "select count(*) from webhooks_private.record_attempts('{{{delivery}}}', '{{{subscription}}}', '{{0}}', '{{{status}}}', '{{500}}', '{{null}}',
                  '{{no}}', '{{no}}', array[(extract(epoch from clock_timestamp()) * 1000000)::bigint], '{{1}}', '{{2}}', '{{null}}', '{{null}}', '{{null}}',
                  '{{null}}', '{{null}}', '{{null}}')"
         );
@@ -172,7 +172,7 @@ async fn a_test_is_claimed_while_the_rest_is_held() {
     ];
     // Another one of A waits its turn.
     session.run(TEST_A).await;
-    let ordinary = "select count(*), count(*) filter (where shard >= 16) from webhooks.claim_deliveries(
+    let ordinary = "select count(*), count(*) filter (where shard >= 16) from webhooks_private.claim_deliveries(
         array(select s::smallint from generate_series(0, 15) s), array_fill(null::uuid, array[16]), '{}', '{}', '{}', '{}', 10, 10, 100)";
     let enabled = session.text(ordinary).await;
     assert!(enabled.ends_with("|0"), "{enabled}");
@@ -264,7 +264,9 @@ async fn a_test_that_waits_is_cancelled_with_the_rest() {
         .run("insert into webhooks.delivery_queue select * from kept")
         .await;
     assert_eq!(session.lines(CLAIM_OF_TESTS).await, [""; 0]);
-    session.run("select webhooks.remove_orphans()").await;
+    session
+        .run("select webhooks_private.remove_orphans()")
+        .await;
     assert_eq!(session.text(queued).await, "0");
 }
 
@@ -319,7 +321,7 @@ async fn a_receiver_that_has_not_agreed_gets_no_test() {
     world.subscribe(A, options).await;
     let answer = |state: &str| {
         format!(
-            "select webhooks.record_verifications('{{{A}}}', '{{http://x.example/}}', '{{events.example.com}}', '{{{state}}}', '{{null}}', '{{no}}', '{{null}}')"
+            "select webhooks_private.record_verifications('{{{A}}}', '{{http://x.example/}}', '{{events.example.com}}', '{{{state}}}', '{{null}}', '{{no}}', '{{null}}')"
         )
     };
     for before in ["", &answer("refused")] {

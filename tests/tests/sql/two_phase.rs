@@ -9,7 +9,7 @@ const SUBSCRIPTIONS: [&str; 2] = [
     "00000000-0000-7000-8000-000000000001",
     "00000000-0000-7000-8000-000000000002",
 ];
-const ARM: &str = "select webhooks.arm_doorbell('{1,2}')";
+const ARM: &str = "select webhooks_private.arm_doorbell('{1,2}')";
 const OUTSTANDING: &str =
     "select count(*), count(distinct event_log_id) from webhooks.delivery_queue";
 

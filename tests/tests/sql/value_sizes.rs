@@ -112,7 +112,7 @@ async fn a_subscriptions_values_are_bounded() {
              where id = '{id}'"
         ))
         .await;
-    let routes = "select count(*) from webhooks.subscription_routes";
+    let routes = "select count(*) from webhooks_private.subscription_routes";
     assert_eq!(session.text(routes).await, "1");
     // Long, but not too large to be read: the setting itself is refused.
     let secret = format!(
@@ -285,7 +285,7 @@ async fn sidecars_load_nothing_that_is_too_large() {
         let loaded = session
             .lines(
                 "select l.objection, octet_length(l::text) < 1000, l.webhook_url
-                 from webhooks.load_subscriptions(array(select id from webhooks.webhook_subscriptions)) l order by 1",
+                 from webhooks_private.load_subscriptions(array(select id from webhooks.webhook_subscriptions)) l order by 1",
             )
             .await;
         assert_eq!(

@@ -16,7 +16,7 @@ const HEALTH: &str =
      round(extract(epoch from next_verification_at - now())), verification_error from webhooks.subscription_health";
 const LOADED: &str =
     "select needs_verification, is_verified, allowed_rate_per_minute, may_verify, verify_in_ms is null or verify_in_ms <= 0
-     from webhooks.load_subscriptions(array(select id from webhooks.webhook_subscriptions))";
+     from webhooks_private.load_subscriptions(array(select id from webhooks.webhook_subscriptions))";
 
 async fn subscribed(name: &str) -> (Database, Session) {
     let db = Database::fresh(name).await.unwrap();
@@ -31,7 +31,7 @@ async fn subscribed(name: &str) -> (Database, Session) {
 async fn answer(session: &Session, url: &str, origin: &str, state: &str, rest: &str) {
     session
         .run(&format!(
-            "select webhooks.record_verifications('{{{SUBSCRIPTION}}}', '{{{url}}}', '{{{origin}}}', '{{{state}}}', {rest})"
+            "select webhooks_private.record_verifications('{{{SUBSCRIPTION}}}', '{{{url}}}', '{{{origin}}}', '{{{state}}}', {rest})"
         ))
         .await;
 }
@@ -52,7 +52,7 @@ async fn who_does_not_agree_is_asked_later_and_later() {
     assert_eq!(session.text(LOADED).await, "t|f|null|t|f");
     // As often as it takes: up to a day, or an hour if there was no answer, or when it says.
     session
-        .run("update webhooks.subscription_verifications set tries = 1000")
+        .run("update webhooks_private.subscription_verifications set tries = 1000")
         .await;
     for (state, retry_after, delay) in [
         ("refused", "null", 86400),
@@ -120,7 +120,7 @@ async fn an_answer_is_that_of_one_url_and_for_one_origin() {
     }
     // What somebody looked after is asked anew.
     session
-        .run("delete from webhooks.subscription_verifications")
+        .run("delete from webhooks_private.subscription_verifications")
         .await;
     answer(&session, URL, ORIGIN, "refused", REFUSED).await;
     session.run(&changed("is_enabled = false")).await;
@@ -132,11 +132,11 @@ async fn an_answer_is_that_of_one_url_and_for_one_origin() {
     db.execute("delete from webhooks.webhook_subscriptions")
         .await
         .unwrap();
-    let rows = "select count(*) from webhooks.subscription_verifications";
+    let rows = "select count(*) from webhooks_private.subscription_verifications";
     assert_eq!(session.text(rows).await, "0");
     session
-        .run("insert into webhooks.subscription_verifications (subscription_id, webhook_url, origin, state, since, tries)
-              values (webhooks.uuid_v7(), 'x', 'x', 'pending', now(), 1); select webhooks.remove_orphans()")
+        .run("insert into webhooks_private.subscription_verifications (subscription_id, webhook_url, origin, state, since, tries)
+              values (webhooks.uuid_v7(), 'x', 'x', 'pending', now(), 1); select webhooks_private.remove_orphans()")
         .await;
     assert_eq!(session.text(rows).await, "0");
 }
@@ -157,13 +157,13 @@ async fn days_without_agreement_disable() {
         ),
     ] {
         session
-            .run("delete from webhooks.subscription_verifications")
+            .run("delete from webhooks_private.subscription_verifications")
             .await;
         answer(&session, URL, ORIGIN, "refused", REFUSED).await;
         session
             .run(&format!(
                 "select webhooks.set_setting('disable_after_failing_hours', {setting});
-                 update webhooks.subscription_verifications set tries = {tries}, failing_since = now() - interval '{age}'"
+                 update webhooks_private.subscription_verifications set tries = {tries}, failing_since = now() - interval '{age}'"
             ))
             .await;
         answer(&session, URL, ORIGIN, "refused", REFUSED).await;
@@ -185,7 +185,7 @@ async fn the_setting_decides_where_the_subscription_does_not() {
         db.subscribe(columns).await.unwrap();
     }
     let needed = "select string_agg(s.name, ' ' order by s.name) from webhooks.webhook_subscriptions s
-                  join webhooks.load_subscriptions(array(select id from webhooks.webhook_subscriptions)) l on l.id = s.id
+                  join webhooks_private.load_subscriptions(array(select id from webhooks.webhook_subscriptions)) l on l.id = s.id
                   join webhooks.subscription_health h on h.subscription_id = s.id
                   where l.needs_verification and h.verification_state = 'pending'";
     for (setting, expected) in [
@@ -337,7 +337,7 @@ async fn managers_ask_and_monitors_watch() {
     // The kind of failure alone: a receiver's words may name anything.
     assert_eq!(monitor.text(HEALTH).await, "refused|t|null|60|failed");
     let url = monitor
-        .refused("select webhook_url from webhooks.subscription_verifications")
+        .refused("select webhook_url from webhooks_private.subscription_verifications")
         .await;
     assert_eq!(url.code, "42501");
 
@@ -349,7 +349,7 @@ async fn managers_ask_and_monitors_watch() {
     assert!(refused.hint.contains("endpoint_verification = 'options'"));
     // Written directly, an answer would be anybody's.
     let forged = manager
-        .refused("update webhooks.subscription_verifications set state = 'verified'")
+        .refused("update webhooks_private.subscription_verifications set state = 'verified'")
         .await;
     assert_eq!(forged.code, "42501");
 }

@@ -38,7 +38,7 @@ fn wait(delivery: &str, timeout: &str) -> String {
 /// Records an attempt, as a sidecar does.
 async fn record(session: &Session, delivery: &str, status: &str, code: u32, retry_ms: &str) {
     let record = format!(
-        "select webhooks.record_attempts(array[q.id], array[q.subscription_id], array[q.attempt], '{{{status}}}', '{{{code}}}', array['{{\"x\": [\"y\"]}}'],
+        "select webhooks_private.record_attempts(array[q.id], array[q.subscription_id], array[q.attempt], '{{{status}}}', '{{{code}}}', array['{{\"x\": [\"y\"]}}'],
              '{{body}}', '{{said}}', array[(extract(epoch from clock_timestamp()) * 1000000)::bigint], '{{7}}', '{{2}}', '{{null}}', '{{{retry_ms}}}', '{{null}}',
              '{{null}}', '{{null}}', '{{null}}')
          from webhooks.delivery_queue q where q.id = '{delivery}'"

@@ -20,7 +20,7 @@ pub async fn run(size: Size) -> Result<Vec<Figure>> {
     stage::subscribe(&client, 100, &receiver.url("/")).await?;
     client
         .batch_execute(
-            "create table plain_events (like webhooks.event_logs_template including all)",
+            "create table plain_events (like webhooks_private.event_logs_template including all)",
         )
         .await?;
     let sidecar = stage::sidecar(&database).await?;

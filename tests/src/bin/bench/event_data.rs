@@ -87,6 +87,6 @@ const REGISTER_SCHEMA: &str = r#"
         "properties": {"title": {"type": "string", "maxLength": 200}, "pages": {"type": "integer", "minimum": 0},
                        "text": {"type": "string", "pattern": "^[0-9a-f]*$"}, "tags": {"type": "array", "items": {"type": "string"}}}
     }', example => 'null')"#;
-const DROP_SCHEMA: &str = "delete from webhooks.event_type_versions";
+const DROP_SCHEMA: &str = "delete from webhooks_private.event_type_versions";
 const REGISTER_RESOURCE: &str = "select webhooks.register_resource('document', 'documents')";
 const DROP_RESOURCE: &str = "select webhooks.unregister_resource('document')";

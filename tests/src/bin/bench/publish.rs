@@ -91,7 +91,7 @@ async fn batch(size: Size, client: &Client) -> Result<Figure> {
 }
 
 const PLAIN_TABLE: &str =
-    "create table plain_events (like webhooks.event_logs_template including all)";
+    "create table plain_events (like webhooks_private.event_logs_template including all)";
 
 fn bare_insert(returning: &str) -> String {
     format!(

@@ -36,14 +36,14 @@ async fn catalogue(size: Size) -> Result<Vec<Figure>> {
             stage::subscribe(&client, 1, "http://127.0.0.1:9/").await?;
             client
                 .batch_execute(
-                    "truncate webhooks.webhook_subscriptions, webhooks.subscription_routes",
+                    "truncate webhooks.webhook_subscriptions, webhooks_private.subscription_routes",
                 )
                 .await?;
         }
         client.batch_execute(&more).await?;
         client
             .batch_execute(
-                "vacuum analyze webhooks.webhook_subscriptions, webhooks.subscription_routes",
+                "vacuum analyze webhooks.webhook_subscriptions, webhooks_private.subscription_routes",
             )
             .await?;
         subscribed = subscriptions;

@@ -3,7 +3,7 @@
 use tokio_postgres::SimpleQueryMessage;
 use webhooks_tests::database::Database;
 
-use super::matrix::Right;
+use super::matrix::{NAMES_PRIVATE, PUBLIC, Right};
 use crate::session::{Refusal, Session};
 
 /// What a tenant has, numbers and texts, is its own.
@@ -65,6 +65,15 @@ const fn actor(
 }
 
 impl Actor {
+    /// Whether it gets at an object by name at all; what it may do with it is another matter.
+    pub fn may_name(&self, object: &str) -> bool {
+        PUBLIC.contains(&object)
+            || self
+                .groups
+                .iter()
+                .any(|group| NAMES_PRIVATE.contains(group))
+    }
+
     /// Whether all tenants' rows are within a right of one of its groups: a manager's are its tenant's, also of one
     /// that is a monitor besides.
     pub fn reaches_all(&self, right: &Right) -> bool {
@@ -122,11 +131,11 @@ pub async fn database(name: &str) -> (Database, Session) {
                  insert into webhooks.tenant_limits values ('{id}', 1000, null, null);
                  insert into webhooks.restored_events (tenant_id, hour, reason, inserted_by, events)
                  select '{id}', now() - n * interval '1 hour', 'restore', '{mark}', n from generate_series(1, {events}) n;
-                 insert into webhooks.subscription_breakers (subscription_id, state, since, probe_at, failing_since, last_error)
+                 insert into webhooks_private.subscription_breakers (subscription_id, state, since, probe_at, failing_since, last_error)
                  select id, 'open', now(), now(), now(), '{mark}' from webhooks.webhook_subscriptions where tenant_id = '{id}';
-                 insert into webhooks.subscription_verifications (subscription_id, webhook_url, origin, state, since, tries, last_error)
+                 insert into webhooks_private.subscription_verifications (subscription_id, webhook_url, origin, state, since, tries, last_error)
                  select id, webhook_url, 'events.example.com', 'verified', now(), 1, '{mark}' from webhooks.webhook_subscriptions where tenant_id = '{id}';
-                 insert into webhooks.retired_secrets (subscription_id, secret) select id, '{mark}' from webhooks.webhook_subscriptions where tenant_id = '{id}'"
+                 insert into webhooks_private.retired_secrets (subscription_id, secret) select id, '{mark}' from webhooks.webhook_subscriptions where tenant_id = '{id}'"
             ))
             .await;
     }

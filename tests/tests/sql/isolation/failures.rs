@@ -86,8 +86,8 @@ async fn a_monitor_reads_kinds_of_failure_without_names() {
         let written = literal(message);
         admin
             .run(&format!(
-                "update webhooks.subscription_breakers set last_error = {written};
-                 update webhooks.subscription_verifications set last_error = {written};
+                "update webhooks_private.subscription_breakers set last_error = {written};
+                 update webhooks_private.subscription_verifications set last_error = {written};
                  update webhooks.webhook_subscriptions set is_enabled = false, disabled_reason = {written}"
             ))
             .await;
@@ -101,7 +101,7 @@ async fn a_monitor_reads_kinds_of_failure_without_names() {
         assert_eq!(seen.value(), format!("{message}|{message}|{message}"));
         // By its function, too, another tenant's is nothing.
         let call = format!(
-            "select last_error from webhooks.subscription_messages('{}')",
+            "select last_error from webhooks_private.subscription_messages('{}')",
             THEIRS.subscription
         );
         assert_eq!(attempt(&manager, Some(OURS), &call).await.value(), "null");
@@ -114,7 +114,7 @@ async fn recorded_failures_have_their_kind() {
     let monitor = Session::open_as(&db, MONITOR_ROLE).await;
     admin
         .run(
-            "select webhooks.record_attempts(array_agg(id), array_agg(subscription_id), array_agg(0), array_agg(s), array_agg(null::integer),
+            "select webhooks_private.record_attempts(array_agg(id), array_agg(subscription_id), array_agg(0), array_agg(s), array_agg(null::integer),
                  array_agg(null::text), array_agg(null::text), array_agg('can''t resolve db7.corp: no'::text), array_agg(1735787045678901),
                  array_agg(5::bigint), array_agg(1), array_agg('\\xff'::bytea), array_agg(3600000::bigint), array_agg(null::text),
                  array_agg(null::text), array_agg(null::bigint), array_agg(null::bigint))
@@ -133,8 +133,8 @@ async fn recorded_failures_have_their_kind() {
     );
     for column in [
         "webhooks.delivery_attempts.error_message",
-        "webhooks.subscription_breakers.last_error",
-        "webhooks.subscription_verifications.last_error",
+        "webhooks_private.subscription_breakers.last_error",
+        "webhooks_private.subscription_verifications.last_error",
         "webhooks.webhook_subscriptions.disabled_reason",
     ] {
         let (relation, name) = column.rsplit_once('.').unwrap();

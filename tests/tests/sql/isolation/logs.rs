@@ -89,7 +89,7 @@ async fn secrets_that_the_server_makes_and_those_that_are_copied_are_in_no_log()
         .await;
     let sidecar = Session::open_as(&db, SIDECAR_ROLE).await;
     let load = format!(
-        "select auth_config, template_secrets, webhook_headers from webhooks.load_subscriptions('{{{id}}}')"
+        "select auth_config, template_secrets, webhook_headers from webhooks_private.load_subscriptions('{{{id}}}')"
     );
     let loaded = sidecar.text(&load).await;
     assert!(loaded.contains(copied), "{loaded}");

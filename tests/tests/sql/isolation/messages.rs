@@ -18,7 +18,7 @@ async fn another_tenants_things_are_not_there() {
     for (session, statement) in [
         (&manager, "select webhooks.reset_breaker('{id}')".to_owned()),
         (&manager, "select webhooks.renew_secret('{id}')".to_owned()),
-        (&manager, "select webhooks.redacted_headers('{id}')".to_owned()),
+        (&manager, "select webhooks_private.redacted_headers('{id}')".to_owned()),
         (&manager, "select webhooks.build_payload('{id}')".to_owned()),
         (&manager, format!("select webhooks.build_payload('{}', '{{id}}')", OURS.event)),
         (&manager, format!("select webhooks.build_payload('{{id}}', '{}')", OURS.subscription)),
@@ -94,7 +94,7 @@ async fn another_tenants_idempotency_key_is_free() {
     let outcome = attempt(&publisher, Some(OURS), &publish).await;
     let theirs = admin
         .text(&format!(
-            "select event_id from webhooks.idempotency_keys where idempotency_key = '{key}'"
+            "select event_id from webhooks_private.idempotency_keys where idempotency_key = '{key}'"
         ))
         .await;
     assert_ne!(outcome.value(), theirs);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::cast::{self, ACTORS, Actor, OURS, Outcome, THEIRS, Tenant, attempt};
-use super::matrix::{INSERTS, RELATIONS, Right, rights};
+use super::matrix::{INSERTS, RELATIONS, Right, qualified, rights};
 use crate::session::Session;
 
 /// A relation as the catalogue has it.
@@ -17,7 +17,7 @@ async fn catalogue(admin: &Session) -> BTreeMap<String, Found> {
     let relations = "
         select c.relname, c.relkind in ('r', 'p'), c.relrowsecurity, string_agg(a.attname, ' ' order by a.attnum)
         from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
-        where c.relnamespace = 'webhooks'::regnamespace and c.relkind not in ('i', 'I', 't', 'c') and c.relname !~ '_[0-9]{8}$'
+        where c.relnamespace in ('webhooks'::regnamespace, 'webhooks_private'::regnamespace) and c.relkind not in ('i', 'I', 't', 'c') and c.relname !~ '_[0-9]{8}$'
         group by c.oid";
     let mut found = BTreeMap::new();
     for line in admin.lines(relations).await {
@@ -53,9 +53,10 @@ impl Counts {
         let of =
             |tenant: Tenant| format!("count(*) filter (where {whose}::text = '{}')", tenant.id);
         let counts = format!(
-            "select {}, {}, count(*) from webhooks.{relation}",
+            "select {}, {}, count(*) from {}",
             of(OURS),
-            of(THEIRS)
+            of(THEIRS),
+            qualified(relation)
         );
         let counts = admin.text(&counts).await;
         let counts: Vec<u64> = counts.split('|').map(|n| n.parse().unwrap()).collect();
@@ -126,6 +127,7 @@ async fn every_relation_as_every_role_with_every_tenant() {
                 rights
                     .iter()
                     .filter(|r| r.privilege == privilege && actor.groups.contains(&r.role))
+                    .filter(|_| actor.may_name(name))
                     .collect()
             };
             for set in [Some(OURS), Some(THEIRS), None] {
@@ -144,8 +146,8 @@ async fn every_relation_as_every_role_with_every_tenant() {
                         .update(granted("update").first().copied(), &relation.columns[0])
                         .await;
                     trial.delete(granted("delete").first().copied()).await;
-                    let truncate =
-                        attempt(&session, set, &format!("truncate webhooks.{name} cascade")).await;
+                    let truncate = format!("truncate {} cascade", qualified(name));
+                    let truncate = attempt(&session, set, &truncate).await;
                     assert_denied_by_privilege(&truncate, &trial.says("truncate"));
                 }
             }
@@ -171,7 +173,7 @@ async fn columns(
         let read = attempt(
             session,
             Some(OURS),
-            &format!("select {column} from webhooks.{name} limit 0"),
+            &format!("select {column} from {} limit 0", qualified(name)),
         )
         .await;
         assert_eq!(
@@ -215,7 +217,7 @@ impl Trial<'_> {
 
     async fn select(&self, rights: &[&Right]) {
         let outcome = self
-            .attempt(&format!("select count(*) from webhooks.{}", self.name))
+            .attempt(&format!("select count(*) from {}", qualified(self.name)))
             .await;
         match rights.iter().map(|right| self.within(right)).max() {
             None => assert_denied_by_privilege(&outcome, &self.says("select")),
@@ -232,8 +234,8 @@ impl Trial<'_> {
         let Some(right) = right else {
             let outcome = self
                 .attempt(&format!(
-                    "insert into webhooks.{} default values",
-                    self.name
+                    "insert into {} default values",
+                    qualified(self.name)
                 ))
                 .await;
             return assert_denied_by_privilege(&outcome, &self.says("insert"));
@@ -261,8 +263,8 @@ impl Trial<'_> {
     async fn update(&self, right: Option<&Right>, column: &str) {
         let outcome = self
             .attempt(&format!(
-                "update webhooks.{} set {column} = {column}",
-                self.name
+                "update {} set {column} = {column}",
+                qualified(self.name)
             ))
             .await;
         self.changes(right, &outcome, "update");
@@ -270,7 +272,7 @@ impl Trial<'_> {
 
     async fn delete(&self, right: Option<&Right>) {
         let outcome = self
-            .attempt(&format!("delete from webhooks.{}", self.name))
+            .attempt(&format!("delete from {}", qualified(self.name)))
             .await;
         self.changes(right, &outcome, "delete");
     }
@@ -288,12 +290,12 @@ impl Trial<'_> {
 async fn a_careless_grant_on_all_tables_shows_one_tenant() {
     let (db, admin) = cast::database("careless").await;
     admin
-        .run("create role careless login; grant usage on schema webhooks to careless; grant select on all tables in schema webhooks to careless")
+        .run("create role careless login; grant usage on schema webhooks, webhooks_private to careless; grant select on all tables in schema webhooks, webhooks_private to careless")
         .await;
     let careless = Session::open_as(&db, "careless").await;
-    let partitions = "select relname from pg_class where relnamespace = 'webhooks'::regnamespace and relname ~ '_([0-9]{8}|default|template|past|future)$' and relkind = 'r'";
+    let partitions = "select relname from pg_class where relnamespace in ('webhooks'::regnamespace, 'webhooks_private'::regnamespace) and relname ~ '_([0-9]{8}|default|template|past|future)$' and relkind = 'r'";
     let partitions = admin.lines(partitions).await;
-    let parents = "select count(*) from pg_class where relnamespace = 'webhooks'::regnamespace and relkind = 'p'";
+    let parents = "select count(*) from pg_class where relnamespace in ('webhooks'::regnamespace, 'webhooks_private'::regnamespace) and relkind = 'p'";
     let parents: usize = admin.text(parents).await.parse().unwrap();
     // Of each the default one, the template and at least one more.
     assert!(partitions.len() >= 3 * parents, "{partitions:?}");
@@ -301,7 +303,7 @@ async fn a_careless_grant_on_all_tables_shows_one_tenant() {
         let read = attempt(
             &careless,
             Some(OURS),
-            &format!("select count(*) from webhooks.{partition}"),
+            &format!("select count(*) from webhooks_private.{partition}"),
         )
         .await;
         assert_eq!(read.value(), "0", "{partition}");
@@ -318,7 +320,7 @@ async fn a_careless_grant_on_all_tables_shows_one_tenant() {
         let read = attempt(
             &careless,
             Some(OURS),
-            &format!("select count(*) from webhooks.{name}"),
+            &format!("select count(*) from {}", qualified(name)),
         )
         .await;
         let partition = ["_default", "_template", "_past", "_future"]
@@ -329,7 +331,7 @@ async fn a_careless_grant_on_all_tables_shows_one_tenant() {
         let read = attempt(
             &careless,
             None,
-            &format!("select count(*) from webhooks.{name}"),
+            &format!("select count(*) from {}", qualified(name)),
         )
         .await;
         assert_eq!(read.value(), "0", "{name}");

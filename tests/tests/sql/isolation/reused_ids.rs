@@ -46,7 +46,7 @@ async fn what_was_left_for_the_old_one_is_not_sent_to_the_new_one() {
         let mut claimed = Vec::new();
         for newcomers in [0, 100] {
             let claim = format!(
-                "select tenant_id, event_data from webhooks.claim_deliveries('{{1}}', '{{null}}', '{{}}', '{{}}', '{{}}', '{{}}', 10, {newcomers}, 100)
+                "select tenant_id, event_data from webhooks_private.claim_deliveries('{{1}}', '{{null}}', '{{}}', '{{}}', '{{}}', '{{}}', 10, {newcomers}, 100)
                  where subscription_id = '{id}'"
             );
             claimed.extend(sidecar.lines(&claim).await);

@@ -65,8 +65,8 @@ async fn a_manager_reads_no_secret_in_any_way() {
             "create index on webhooks.webhook_subscriptions ({secret})",
             "alter table webhooks.webhook_subscriptions disable row level security",
             "create policy p on webhooks.webhook_subscriptions using (true)",
-            "select * from webhooks.load_subscriptions('{{id}}')",
-            "table webhooks.subscription_routes",
+            "select * from webhooks_private.load_subscriptions('{{id}}')",
+            "table webhooks_private.subscription_routes",
         ] {
             let statement = statement
                 .replace("{secret}", secret)
@@ -170,7 +170,7 @@ async fn previews_show_no_secret() {
     let preview = format!(
         "select (webhooks.preview_payload('{0}')).body;
          select webhooks.build_payload('{1}', '{0}');
-         select body from webhooks.preview_request('{1}', '{0}')",
+         select body from webhooks_private.preview_request('{1}', '{0}')",
         OURS.subscription, OURS.event
     );
     for statement in preview.split(';') {
@@ -198,7 +198,7 @@ async fn a_renewed_secret_is_told_once_and_is_the_one_in_use() {
     let sidecar = Session::open_as(&db, SIDECAR_ROLE).await;
     let renew = format!("select webhooks.renew_secret('{}')", OURS.subscription);
     let in_use = format!(
-        "select auth_config::jsonb ->> 'secret' from webhooks.load_subscriptions('{{{}}}')",
+        "select auth_config::jsonb ->> 'secret' from webhooks_private.load_subscriptions('{{{}}}')",
         OURS.subscription
     );
     let (first, second) = (manager.text(&renew).await, manager.text(&renew).await);

@@ -196,7 +196,7 @@ async fn whom_policies_do_not_bind_no_function_binds() {
     let nobody = "select webhooks.bypasses_isolation('unbound_nobody')";
     assert_eq!(admin.text(nobody).await, "f");
     let redacted = format!(
-        "select webhooks.redacted_headers('{}')",
+        "select webhooks_private.redacted_headers('{}')",
         THEIRS.subscription
     );
     for (role, is_unbound) in [

@@ -198,7 +198,7 @@ async fn without_its_memory_nobody_is_refused() {
     limit(&session, EVENTS, 1).await;
     // A handle from before a restart.
     session
-        .run("select setval('webhooks.meters_handle', 4711); begin; select webhooks.lock_xact(webhooks.meters_lock(), 0)")
+        .run("select setval('webhooks_private.meters_handle', 4711); begin; select webhooks_private.lock_xact(webhooks_private.meters_lock(), 0)")
         .await;
     let other = Session::open(&db).await;
     other.run("set lock_timeout = '1ms'").await;

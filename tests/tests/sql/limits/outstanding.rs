@@ -81,10 +81,10 @@ async fn everything_outstanding_counts() {
         ))
         .await;
     let all = format!(
-        "select count(*), webhooks.count_outstanding('{TENANT}') from webhooks.delivery_queue where tenant_id = '{TENANT}'"
+        "select count(*), webhooks_private.count_outstanding('{TENANT}') from webhooks.delivery_queue where tenant_id = '{TENANT}'"
     );
     assert_eq!(session.text(&all).await, "15|15");
-    let some = format!("select webhooks.count_outstanding('{TENANT}', 6)");
+    let some = format!("select webhooks_private.count_outstanding('{TENANT}', 6)");
     assert_eq!(session.text(&some).await, "6");
     assert_eq!(session.text(&some.replace(TENANT, OTHER)).await, "6");
     let usage = format!(
@@ -118,12 +118,12 @@ async fn counting_reads_no_table_from_end_to_end() {
         ))
         .await;
     let scans = "select sum(seq_scan) from pg_stat_xact_user_tables
-        where schemaname = 'webhooks' and relname in ('delivery_queue', 'tenant_limits', 'webhook_subscriptions', 'setting_overrides')";
+        where schemaname in ('webhooks', 'webhooks_private') and relname in ('delivery_queue', 'tenant_limits', 'webhook_subscriptions', 'setting_overrides')";
     session.run("begin").await;
     let before = session.text(scans).await;
     for n in 0..8 {
         session.run(&publish(TENANT)).await;
-        let counted = format!("select webhooks.count_outstanding('{TENANT}', 1000000)");
+        let counted = format!("select webhooks_private.count_outstanding('{TENANT}', 1000000)");
         assert_eq!(session.text(&counted).await, (108 + n).to_string());
     }
     assert_eq!(session.text(scans).await, before);
@@ -137,7 +137,7 @@ async fn replays_and_retries_wait_for_room() {
     session.run(&insert(TENANT, 3)).await;
     session
         .run(
-            "select webhooks.record_attempts(array_agg(id), array_agg(subscription_id), array_agg(0), array_agg('failed'::text),
+            "select webhooks_private.record_attempts(array_agg(id), array_agg(subscription_id), array_agg(0), array_agg('failed'::text),
                  array_agg(500), array_agg(null::text), array_agg(null::text), array_agg('e'::text), array_agg(0::bigint), array_agg(0::bigint), array_agg(0),
                  array_agg(null::bytea), array_agg(null::bigint), array_agg(null::text), array_agg(null::text), array_agg(null::bigint), array_agg(null::bigint))
              from (select * from webhooks.delivery_queue order by id limit 1) q",

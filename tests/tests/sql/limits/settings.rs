@@ -5,7 +5,7 @@ use webhooks_tests::database::{MANAGER_ROLE, MONITOR_ROLE, PUBLISHER_ROLE};
 use super::{OTHER, TENANT, attempt, count, database, insert, limit, publish};
 use crate::session::{Refusal, Session};
 
-const TRIGGERS: &str = "select count(*) from pg_trigger where tgname = 'limit_events'";
+const TRIGGERS: &str = "select count(*) from pg_trigger where tgname = 'a20_limit_events'";
 
 #[tokio::test]
 async fn who_has_no_limit_pays_for_none() {
@@ -149,8 +149,8 @@ async fn a_tenant_sees_its_own_and_sets_none() {
             format!("select webhooks.set_tenant_limits('{TENANT}', 1000)"),
             "update webhooks.tenant_limits set max_subscriptions = 1000".to_owned(),
             "delete from webhooks.tenant_limits".to_owned(),
-            format!("select webhooks.meter_events('{OTHER}', 8, 8, 0)"),
-            "select last_value from webhooks.meters_handle".to_owned(),
+            format!("select webhooks_private.meter_events('{OTHER}', 8, 8, 0)"),
+            "select last_value from webhooks_private.meters_handle".to_owned(),
         ] {
             assert_eq!(session.refused(&change).await.code, "42501", "{change}");
         }

@@ -491,7 +491,7 @@ async fn a_restored_path_that_is_refused_matches_nothing() {
     session.run("reset check_function_bodies").await;
     assert_eq!(
         session
-            .text("select count(*) from webhooks.subscription_routes")
+            .text("select count(*) from webhooks_private.subscription_routes")
             .await,
         "0"
     );
@@ -511,7 +511,7 @@ async fn a_restored_path_that_is_refused_matches_nothing() {
         .await;
     assert_eq!(
         session
-            .text("select count(*) from webhooks.subscription_routes")
+            .text("select count(*) from webhooks_private.subscription_routes")
             .await,
         "0"
     );

@@ -286,7 +286,7 @@ async fn sizes_are_asked_of_types_of_variable_length_alone() {
         "'a'::\"char\"",
     ] {
         let refusal = session
-            .refused(&format!("select webhooks.large_values({values})"))
+            .refused(&format!("select webhooks_private.large_values({values})"))
             .await;
         assert_eq!(refusal.code, "22023", "{values}: {refusal:?}");
         assert!(
@@ -302,7 +302,7 @@ async fn sizes_are_asked_of_types_of_variable_length_alone() {
             "{1000001,NULL,16,24}",
         ),
     ] {
-        let asked = format!("select webhooks.large_values({values})");
+        let asked = format!("select webhooks_private.large_values({values})");
         assert_eq!(session.text(&asked).await, sizes, "{values}");
     }
 }

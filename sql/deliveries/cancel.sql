@@ -1,0 +1,76 @@
+create function webhooks_private.outstanding_deliveries(subscription_id uuid)
+returns setof webhooks.delivery_queue
+language sql stable
+set search_path = pg_catalog, pg_temp
+begin atomic
+    -- One query for each index; the last is for tests.
+    select q.* from webhooks.delivery_queue q
+    where q.shard = webhooks_private.shard_of(outstanding_deliveries.subscription_id)
+      and q.subscription_id = outstanding_deliveries.subscription_id and q.lane is not null
+    union all
+    select q.* from webhooks.delivery_queue q
+    where q.shard = webhooks_private.shard_of(outstanding_deliveries.subscription_id)
+      and q.subscription_id = outstanding_deliveries.subscription_id and q.lane is null and q.next_attempt_at is null
+    union all
+    select q.* from webhooks.delivery_queue q
+    where q.shard = webhooks_private.shard_of(outstanding_deliveries.subscription_id)
+      and q.subscription_id = outstanding_deliveries.subscription_id and q.lane is null
+      and q.next_attempt_at is not null
+    union all
+    select q.* from webhooks.delivery_queue q
+    where q.shard = webhooks_private.test_shard_of(outstanding_deliveries.subscription_id)
+      and q.subscription_id = outstanding_deliveries.subscription_id and q.lane is null and q.next_attempt_at is null;
+end;
+comment on function webhooks_private.outstanding_deliveries is 'What is outstanding to a subscription.';
+
+create function webhooks.cancel_deliveries(subscription_id uuid)
+returns bigint
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    subscription constant webhooks.webhook_subscriptions := webhooks_private.own_subscription(subscription_id);
+    cancelled bigint;
+begin
+    -- Sidecars drop what they hold of it.
+    perform webhooks_private.tell_of_change(subscription_id);
+    with locked as materialized (
+        -- Those whose result is being written are done, or to be retried: waiting for a sidecar that may wait for us in
+        -- turn would be a deadlock.
+        select q.id
+        from webhooks.delivery_queue q
+        where q.id = any (array(select o.id
+                                from webhooks_private.outstanding_deliveries(cancel_deliveries.subscription_id) o))
+          -- A deleted subscription's id may be another tenant's by now.
+          and q.tenant_id = subscription.tenant_id
+        for update skip locked
+    ),
+    gone as (
+        delete from webhooks.delivery_queue q
+        using locked l
+        where q.id = l.id
+        returning q.*
+    ),
+    logged as (
+        insert into webhooks.delivery_attempts
+            (delivery_id, delivery_attempt, attempted_at, subscription_id, event_log_id, tenant_id, delivery_status,
+             error_message, failure, is_test)
+        select g.id, g.attempt + 1, clock_timestamp(), g.subscription_id, g.event_log_id, g.tenant_id, 'cancelled',
+               'cancelled', 'cancelled',
+               case when g.shard >= webhooks_private.shard_count() then true end
+        from gone g
+        on conflict do nothing
+    )
+    select count(*) into cancelled from gone;
+    if cancelled > 0 then
+        perform webhooks_private.audit('cancelled', 'subscription', subscription.id::text, subscription.tenant_id,
+                               after => jsonb_build_object('deliveries', cancelled));
+    end if;
+    return cancelled;
+end
+$$;
+comment on function webhooks.cancel_deliveries is
+    'Cancels the outstanding deliveries of a subscription, and returns their number. The log shows them as '
+    'cancelled. A request that is being made is not interrupted. A delivery whose result is being recorded is left '
+    'out; call the function again.';
+grant execute on function webhooks.cancel_deliveries to webhooks_manager;

@@ -1,0 +1,163 @@
+-- Deliveries made again, and cancelled, by hand. These run as the owner, who writes the queue: each begins with whose
+-- rows they are, by own_subscription(), check_tenant() or may_access_tenant().
+
+create function webhooks_private.replayable(
+    tenant_id uuid, since timestamptz, until timestamptz, event_types text[], subscription_id uuid, after uuid,
+    max_events integer
+)
+returns table (n bigint, event_log_id uuid, matched_id uuid, is_outstanding boolean)
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_custom_plan
+as $$
+#variable_conflict use_column
+declare
+    ids constant record := webhooks_private.event_id_range(tenant_id, since, until);
+    after_at timestamptz;
+begin
+    select webhooks_private.published_at(l.id, l.created_at) into after_at
+    from webhooks.event_logs l
+    where l.id = replayable.after and l.tenant_id = replayable.tenant_id;
+    return query
+    with events as materialized (
+        select row_number() over (order by webhooks_private.published_at(e.id, e.created_at), e.id) as n, e.*
+        from webhooks.event_logs e
+        where e.tenant_id = replayable.tenant_id and e.created_at >= replayable.since
+          and e.created_at < replayable.until
+          and (replayable.event_types is null
+               or array[e.event_type::text, split_part(e.event_type, '.', 1) || '.*', '*'] && replayable.event_types)
+          and e.expires_at > clock_timestamp() is not false
+          and e.is_test is not true and e.id between ids.first_id and ids.last_id
+          and (replayable.after is null
+               or (webhooks_private.published_at(e.id, e.created_at), e.id) > (after_at, replayable.after))
+        order by n
+        limit replayable.max_events
+    )
+    -- Grouped: sorted or hashed, whatever is known of the queue.
+    select min(p.n), p.event_log_id, p.subscription_id, bool_or(p.is_outstanding)
+    from (
+        select e.n, e.id as event_log_id, r.subscription_id, false as is_outstanding
+        from events e
+        -- As in match_events(). The test of one is the test of the other.
+        left join lateral (
+            select * from webhooks_private.subscription_routes r
+            where r.tenant_id = e.tenant_id
+              and r.pattern in (e.event_type, split_part(e.event_type, '.', 1) || '.*', '*')
+              and (replayable.subscription_id is null or r.subscription_id = replayable.subscription_id)
+              and (e.environment is null or r.environment = e.environment)
+              and (r.filters is null or webhooks_private.filter_matches(r.filters, e.event_data::text,
+                      e.resource_type, e.resource_id))
+              and (r.filter_jsonpath is null or webhooks_private.jsonpath_matches(e.event_data, r.filter_jsonpath))
+            offset 0
+        ) r on true
+        union all
+        select null, q.event_log_id, q.subscription_id, true
+        from webhooks.webhook_subscriptions s
+        cross join lateral webhooks_private.outstanding_deliveries(s.id) q
+        where s.tenant_id = replayable.tenant_id
+          and (replayable.subscription_id is null or s.id = replayable.subscription_id)
+    ) p
+    group by p.event_log_id, p.subscription_id
+    having min(p.n) is not null;
+end
+$$;
+comment on function webhooks_private.replayable is
+    'Events of a tenant, numbered in the order of publication, with each subscription that would get them now and '
+    'whether they are outstanding to it; a row without subscription if none would. Part of replay_events().';
+
+create function webhooks.replay_events(
+    tenant_id uuid, since timestamptz, until timestamptz, event_types text[] default null,
+    subscription_id uuid default null,
+    dry_run boolean default false, max_events integer default 10000, after uuid default null
+)
+returns table (events bigint, deliveries bigint, outstanding bigint, resume_after uuid)
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_custom_plan
+as $$
+#variable_conflict use_column
+declare
+    subscription webhooks.webhook_subscriptions;
+    unknown_type text;
+    subscription_ids uuid[];
+    event_log_ids uuid[];
+begin
+    perform webhooks_private.check_tenant(tenant_id);
+    if since is null or until is null then
+        raise exception 'since or until is null'
+            using errcode = 'null_value_not_allowed',
+                  hint = 'Give the time in which the events were published, for example now() - interval ''1 hour'' '
+                         'and now().';
+    end if;
+    if max_events is null or max_events < 1 then
+        raise exception 'max_events is %', coalesce(max_events::text, 'null')
+            using errcode = 'invalid_parameter_value', hint = 'Give 1 or more: 10000 take about a second.';
+    end if;
+    perform webhooks_private.check_count('event_types', cardinality(event_types), 1000);
+    if subscription_id is not null then
+        subscription := webhooks_private.own_subscription(subscription_id);
+        if subscription.tenant_id <> replay_events.tenant_id then
+            raise exception 'subscription % is another tenant''s than %', subscription_id, tenant_id
+                using errcode = 'invalid_parameter_value',
+                      hint = 'Give the subscription''s tenant: only its events match.';
+        end if;
+        if (subscription.is_active and subscription.is_enabled) is not true then
+            raise exception 'subscription % is not active and enabled, so it matches nothing', subscription_id
+                using errcode = 'object_not_in_prerequisite_state',
+                      hint = 'Enable it first: select webhooks.set_subscriptions_enabled(array[id], true);';
+        end if;
+    end if;
+    select t.pattern into unknown_type
+    from unnest(event_types) t (pattern)
+    where t.pattern is distinct from '*'
+      and not exists (select from webhooks.event_types e
+                      where e.name = t.pattern or t.pattern ~ '^[a-z0-9_]+\.\*$'
+                        and starts_with(e.name, left(t.pattern, -1)))
+    limit 1;
+    if found then
+        raise exception 'event_types names %, which is no event type',
+            coalesce('"' || left(unknown_type, 200) || '"', 'null')
+            using errcode = 'invalid_parameter_value',
+                  hint = 'Use names from webhooks.event_types, category wildcards such as document.*, or *.';
+    end if;
+    if after is not null and not exists (select from webhooks.event_logs e where e.id = after
+                                         and e.tenant_id = replay_events.tenant_id) then
+        raise exception 'there is no event % to go on after', after
+            using errcode = 'undefined_object', hint = 'Give the resume_after that the last call returned.';
+    end if;
+
+    if not dry_run then
+        perform webhooks_private.lock_tenant(tenant_id);
+        perform webhooks_private.check_outstanding(tenant_id);
+    end if;
+    select count(distinct r.event_log_id),
+           count(r.matched_id) filter (where not r.is_outstanding),
+           count(*) filter (where r.is_outstanding),
+           case when max(r.n) = max_events then (array_agg(r.event_log_id order by r.n desc))[1] end,
+           array_agg(r.matched_id order by r.n, r.matched_id) filter (where not r.is_outstanding and not dry_run),
+           array_agg(r.event_log_id order by r.n, r.matched_id) filter (where not r.is_outstanding and not dry_run)
+    into events, deliveries, outstanding, resume_after, subscription_ids, event_log_ids
+    from webhooks_private.replayable(tenant_id, since, until, event_types, subscription_id, after,
+                                     case when not dry_run then max_events end) r;
+    if dry_run then
+        resume_after := null;
+    elsif deliveries > 0 then
+        select count(*) into deliveries
+        from webhooks_private.redeliver(subscription_ids, event_log_ids,
+                                        array_fill(null::uuid, array[cardinality(event_log_ids)]));
+        perform webhooks_private.audit(
+            'replayed', case when subscription_id is null then 'tenant' else 'subscription' end,
+            coalesce(subscription_id, tenant_id)::text, tenant_id,
+            after => jsonb_build_object('since', since, 'until', until, 'event_types', event_types, 'events', events,
+                                        'deliveries', deliveries));
+    end if;
+    return next;
+end
+$$;
+comment on function webhooks.replay_events is
+    'Delivers the events of a period again, to the subscriptions that match them now or to one subscription. A '
+    'subscription to which an event is outstanding does not get it again. One call takes at most max_events, in the '
+    'order of publication; repeat it with after => resume_after until that is null. Returns the numbers of events, '
+    'of new deliveries, and of deliveries left out because they are outstanding. dry_run counts the same for all '
+    'events, and delivers nothing.';
+grant execute on function webhooks.replay_events to webhooks_manager;

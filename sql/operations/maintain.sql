@@ -1,0 +1,59 @@
+create function webhooks.maintain()
+returns table (task text, done bigint)
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+-- What somebody has locked is left for the next time.
+set lock_timeout = '5s'
+as $$
+begin
+    -- Each task by itself: one that can't be done now must not keep the others from being done.
+    -- Those that lock tables come last, since their locks are held to the end, and publishers wait for them:
+    -- apply_links, which normally finds nothing to do, and then create_partitions.
+    foreach task in array array['forget_idempotency_keys', 'forget_secrets', 'remove_orphans', 'repair_routes',
+                                'expire_deliveries', 'apply_links', 'create_partitions'] loop
+        begin
+            case task
+                when 'forget_idempotency_keys' then
+                    delete from webhooks_private.idempotency_keys k
+                    where k.ctid = any (array(
+                        select o.ctid from webhooks_private.idempotency_keys o
+                        where o.created_at < now() - make_interval(
+                            hours => webhooks_private.setting('idempotency_retention_hours')::integer)
+                        for update skip locked));
+                    get diagnostics done = row_count;
+                when 'forget_secrets' then
+                    done := webhooks_private.forget_secrets();
+                when 'remove_orphans' then
+                    done := webhooks_private.remove_orphans();
+                when 'expire_deliveries' then
+                    done := webhooks_private.expire_deliveries();
+                when 'repair_routes' then
+                    done := webhooks_private.repair_routes();
+                when 'apply_links' then
+                    done := webhooks_private.apply_links();
+                when 'create_partitions' then
+                    done := webhooks.create_partitions();
+            end case;
+            return next;
+        -- Any kind of failure: of the server's resources, of damaged data, of locks, of tables and triggers that the
+        -- application added. Only a cancelled statement ends all tasks.
+        exception when data_exception or integrity_constraint_violation or transaction_rollback
+            or insufficient_resources or syntax_error_or_access_rule_violation or feature_not_supported
+            or program_limit_exceeded or object_not_in_prerequisite_state or invalid_transaction_state
+            or system_error or internal_error or plpgsql_error or external_routine_exception then
+            raise warning 'maintenance task % failed: %', task, sqlerrm using errcode = sqlstate;
+        end;
+    end loop;
+    done := webhooks_private.prepared_tables();
+    if done > 0 then
+        task := 'prepare_partitions';
+        return next;
+    end if;
+end
+$$;
+comment on function webhooks.maintain is
+    'Runs the regular maintenance: partitions, old idempotency keys and secrets, deliveries that have expired or '
+    'have no subscription, and routes and foreign keys after a restore. A sidecar calls it every five minutes, and '
+    'it may be called at any time. The row prepare_partitions says that partitions next to a large default partition '
+    'are half made; then call the function again at once.';
+grant execute on function webhooks.maintain to webhooks_sidecar;

@@ -1,0 +1,124 @@
+-- The routes of a subscription: what match_events() reads. derive_routes() keeps them, repair_routes() makes up for it.
+
+-- Derived: what matching reads. One row per pattern of each subscription that is active and enabled.
+create table webhooks_private.subscription_routes (
+    tenant_id uuid not null,
+    pattern varchar(100) not null,
+    subscription_id uuid not null,
+    environment varchar(50) not null,
+    fifo boolean not null,
+    filters text,
+    filter_jsonpath jsonpath,
+    primary key (tenant_id, pattern, subscription_id)
+);
+create index subscription_routes_subscription on webhooks_private.subscription_routes (subscription_id);
+comment on table webhooks_private.subscription_routes is
+    'Derived from webhook_subscriptions by trigger; read by matching. Not to be written by hand.';
+comment on column webhooks_private.subscription_routes.tenant_id is 'The tenant.';
+comment on column webhooks_private.subscription_routes.pattern is 'Event type, category wildcard or *.';
+comment on column webhooks_private.subscription_routes.subscription_id is 'The subscription.';
+comment on column webhooks_private.subscription_routes.environment is 'Environment of the subscription.';
+comment on column webhooks_private.subscription_routes.fifo is 'True: ordering of the subscription is fifo.';
+comment on column webhooks_private.subscription_routes.filters is
+    'event_filters without jsonpath, as JSON text; null: none.';
+comment on column webhooks_private.subscription_routes.filter_jsonpath is 'event_filters.jsonpath; null: none.';
+
+create function webhooks_private.add_routes(subscription webhooks.webhook_subscriptions)
+returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    insert into webhooks_private.subscription_routes
+        (tenant_id, pattern, subscription_id, environment, fifo, filters, filter_jsonpath)
+    select subscription.tenant_id, p.pattern, subscription.id, subscription.environment, subscription.ordering = 'fifo',
+           nullif(coalesce(subscription.event_filters, '{}') - 'jsonpath', '{}')::text,
+           (subscription.event_filters ->> 'jsonpath')::jsonpath
+    from (select distinct jsonb_array_elements_text(subscription.subscribed_events) as pattern) p
+    -- What a restore brought and would be refused now must not keep publishers waiting: it matches nothing.
+    where webhooks_private.jsonpath_problem((subscription.event_filters ->> 'jsonpath')::jsonpath::text) is null
+      -- A pattern that a wider one of the same subscription covers would deliver twice.
+      and (p.pattern = '*'
+           or not (subscription.subscribed_events ? '*'
+                   or (p.pattern not like '%.*' and subscription.subscribed_events ? (split_part(p.pattern, '.', 1)
+                           || '.*'))));
+end
+$$;
+comment on function webhooks_private.add_routes is
+    'Writes the routes of a subscription that has none. Part of derive_routes() and repair_routes().';
+
+create function webhooks_private.repair_routes()
+returns bigint
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    subscription webhooks.webhook_subscriptions;
+    repaired bigint := 0;
+begin
+    for subscription in
+        select s.*
+        from webhooks.webhook_subscriptions s
+        where s.is_active and s.is_enabled and s.subscribed_events <> '[]'
+          and not exists (select from webhooks_private.subscription_routes r where r.subscription_id = s.id)
+          and webhooks_private.jsonpath_problem((s.event_filters ->> 'jsonpath')::jsonpath::text) is null
+        -- Who changes one just then derives its routes.
+        for no key update of s skip locked
+    loop
+        -- The lock may have come after a change.
+        continue when exists (select from webhooks_private.subscription_routes r
+                              where r.subscription_id = subscription.id);
+        perform webhooks_private.add_routes(subscription);
+        repaired := repaired + 1;
+    end loop;
+    return repaired;
+end
+$$;
+comment on function webhooks_private.repair_routes is
+    'Derives the routes of subscriptions that were written while triggers did not fire: by a restore with '
+    '--disable-triggers, or with session_replication_role = replica. Returns how many there were. Part of maintain().';
+
+create function webhooks_private.derive_routes()
+returns trigger
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    if tg_op <> 'INSERT' then
+        delete from webhooks_private.subscription_routes r where r.subscription_id = old.id;
+        -- Sidecars drop what they hold for the old version; what was held back may go.
+        perform webhooks_private.notify_change(old.id::text);
+    end if;
+    -- Another receiver, or one that somebody looked after: what the old one did says nothing of it.
+    if tg_op = 'DELETE'
+        or tg_op = 'UPDATE' and ((new.is_active and new.is_enabled) is true
+                                 and (old.is_active and old.is_enabled) is not true
+            or new.webhook_url is distinct from old.webhook_url) then
+        delete from webhooks_private.subscription_breakers b where b.subscription_id = old.id;
+    -- The same one asked in another way: that it wants to be left alone for a while stays true.
+    elsif tg_op = 'UPDATE'
+        and (new.webhook_headers, new.auth_type, new.auth_config, new.payload_format, new.payload_template,
+             new.payload_content_type, new.template_secrets)
+            is distinct from
+            (old.webhook_headers, old.auth_type, old.auth_config, old.payload_format, old.payload_template,
+             old.payload_content_type, old.template_secrets) then
+        delete from webhooks_private.subscription_breakers b
+        where b.subscription_id = old.id and coalesce(b.throttled_until <= now(), true);
+        update webhooks_private.subscription_breakers b
+        set state = 'closed', since = null, probe_at = null, failing_since = null, last_error = null
+        where b.subscription_id = old.id;
+    end if;
+    perform webhooks_private.renew_verification(old, new);
+    perform webhooks_private.retire_secret(old, new);
+    if tg_op <> 'DELETE' and new.is_active and new.is_enabled then
+        perform webhooks_private.add_routes(new);
+    end if;
+    return null;
+end
+$$;
+comment on function webhooks_private.derive_routes is 'Trigger: keeps subscription_routes true and tells the sidecars.';
+
+-- After cancel_outstanding, by its name: deliveries are locked before breakers, as record_attempts() does.
+create trigger a20_derive_routes
+    after insert or update or delete on webhooks.webhook_subscriptions
+    for each row execute function webhooks_private.derive_routes();
