@@ -21,6 +21,20 @@ fn links_lead_to_files_and_headings_that_exist() {
     assert!(broken.is_empty(), "{}", broken.join("\n"));
 }
 
+#[test]
+fn the_index_has_every_document() {
+    let docs = repository().join("docs");
+    let index = docs.join("README.md");
+    let prose = prose(&index);
+    let listed: Vec<_> = inline_links(&prose).map(|link| docs.join(link)).collect();
+    let missing: Vec<_> = documents(&docs)
+        .into_iter()
+        .filter(|document| *document != index)
+        .filter(|document| !listed.iter().any(|listed| document.starts_with(listed)))
+        .collect();
+    assert!(missing.is_empty(), "docs/README.md lacks {missing:?}");
+}
+
 /// A document without its fenced blocks.
 fn prose(document: &Path) -> String {
     let text = fs::read_to_string(document).unwrap();

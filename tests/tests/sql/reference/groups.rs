@@ -12,7 +12,7 @@ pub struct Group {
 pub const GROUPS: &[Group] = &[
     Group {
         title: "Publishing",
-        about: "How to: [README](../../README.md#five-minutes-in-sql).",
+        about: "How to: [README](../how-to/publish-events.md).",
         objects: &["publish_event()", "event_logs", "uuid_v7()"],
     },
     Group {
@@ -29,7 +29,7 @@ pub const GROUPS: &[Group] = &[
     },
     Group {
         title: "Watching tables and resources",
-        about: "How to: [watch a table](../how-to/watch-a-table.md), [resources](../../README.md#what-a-receiver-gets).",
+        about: "How to: [watch a table](../how-to/watch-a-table.md), [resources](../how-to/attach-a-resource-snapshot.md).",
         objects: &[
             "watch_table()",
             "unwatch_table()",
@@ -72,7 +72,7 @@ pub const GROUPS: &[Group] = &[
     Group {
         title: "Payloads and secrets",
         about: "How to: [payload templates](../how-to/write-a-payload-template.md), \
-                [verify a signature](../../README.md#verify-a-signature), [secrets](../../README.md#secrets).",
+                [verify a signature](../how-to/receive-webhooks.md#1-verify-the-signature), [secrets](../how-to/keep-secrets-out-of-logs.md).",
         objects: &[
             "preview_payload()",
             "build_payload()",

@@ -30,6 +30,11 @@ These are set like any other parameter of PostgreSQL, for a session (`set webhoo
 
 ";
 
+const NOTIFY: &str = "
+With `webhooks.notify = off` a sidecar finds the event at its next poll (`--poll-interval`, 10 s). It finds changes of
+subscriptions and settings within about 10 s without a notification, too.
+";
+
 const ALL: &str = "
     select s.name, coalesce(s.default_value::text, s.default_text, 'not set') as default_value,
            coalesce(s.min_value || ' to ' || s.max_value, t.takes) as allowed,
@@ -65,6 +70,7 @@ async fn the_settings_reference_is_the_golden_one() {
     for (name, default, meaning) in SESSION_SETTINGS {
         document += &line::<&str>(&[&code(name), default, meaning]);
     }
+    document += NOTIFY;
     assert_golden(&file("settings.md"), &document);
 
     let read = db.rows(READ).await.unwrap();
