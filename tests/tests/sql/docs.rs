@@ -30,17 +30,22 @@ pub fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// The Markdown files below a directory, but those in hidden directories and in cargo's.
+/// The Markdown files below a directory.
 pub fn documents(directory: &Path) -> Vec<PathBuf> {
+    files(directory, "md")
+}
+
+/// The files below a directory that have an extension, but those in hidden directories and in cargo's.
+pub fn files(directory: &Path, extension: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         if path.is_dir() {
             if !name.starts_with('.') && name != "target" {
-                found.extend(documents(&path));
+                found.extend(files(&path, extension));
             }
-        } else if path.extension() == Some(OsStr::new("md")) {
+        } else if path.extension() == Some(OsStr::new(extension)) {
             found.push(path);
         }
     }

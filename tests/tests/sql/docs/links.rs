@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::{documents, repository};
+use super::{documents, files, repository};
 use crate::reference::markdown::anchor;
 
 #[test]
@@ -33,6 +33,35 @@ fn the_index_has_every_document() {
         .filter(|document| !listed.iter().any(|listed| document.starts_with(listed)))
         .collect();
     assert!(missing.is_empty(), "docs/README.md lacks {missing:?}");
+}
+
+/// Hints of errors name documents, and so do comments.
+#[test]
+fn documents_that_the_code_names_exist() {
+    let docs = repository().join("docs");
+    let mut missing = Vec::new();
+    for file in ["rs", "sql"]
+        .map(|extension| files(&repository(), extension))
+        .concat()
+    {
+        let text = fs::read_to_string(&file).unwrap();
+        for named in text.split("docs/").skip(1).filter_map(markdown_path) {
+            if !docs.join(named).is_file() {
+                missing.push(format!("{}: docs/{named}", file.display()));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "{}", missing.join("\n"));
+}
+
+/// The path that a text begins with, if it is that of a document.
+fn markdown_path(text: &str) -> Option<&str> {
+    let path = &text[..text.find(".md")? + ".md".len()];
+    let is_path = |c: char| c.is_ascii_alphanumeric() || "/-_".contains(c);
+    path.trim_end_matches(".md")
+        .chars()
+        .all(is_path)
+        .then_some(path)
 }
 
 /// A document without its fenced blocks.
