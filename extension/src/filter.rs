@@ -43,7 +43,7 @@ fn read(filters: &str) -> Filter {
         Ok(filter) => filter,
         Err(error) => refuse(
             format!("invalid event_filters: {error}"),
-            "Update the subscription with valid filters; see the README's section on filters.",
+            "Update the subscription with valid filters; see docs/reference/filters.md.",
         ),
     }
 }

@@ -22,6 +22,8 @@ pub enum Command {
     Bench(ProgramOptions),
     /// See `test`.
     Test(TestOptions),
+    /// See `docs`.
+    Docs(DocsOptions),
     /// See `install`.
     Install(InstallOptions),
     /// See `package`.
@@ -52,6 +54,17 @@ pub struct TestOptions {
     pub only: Option<String>,
     /// Further arguments for the integration tests.
     pub rest: Vec<OsString>,
+}
+
+/// Options of `docs`.
+#[derive(Debug, Default, PartialEq)]
+pub struct DocsOptions {
+    /// Which PostgreSQL.
+    pub pg_config: Option<PathBuf>,
+    /// As root: the user that runs PostgreSQL.
+    pub run_as: Option<String>,
+    /// Compare the documents instead of writing them.
+    pub check: bool,
 }
 
 /// Options of `install`.
@@ -99,6 +112,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command> {
             "crash" => &["pg-config", "run-as", "minutes", "seed"],
             "bench" => &["pg-config", "run-as"],
             "test" => &["pg-config", "run-as", "pg", "only"],
+            "docs" => &["pg-config", "run-as", "check"],
             "install" => &["pg-config", "sudo"],
             "package" => &["pg-config"],
             _ => &[],
@@ -111,6 +125,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command> {
             "run-as" => given.run_as = Some(parser.value()?.string()?),
             "pg" => given.majors.push(parser.value()?.parse()?),
             "only" => given.only = Some(parser.value()?.string()?),
+            "check" => given.check = true,
             "once" => given.rest.push("--once".into()),
             "minutes" => given.pass_on("--minutes", &parser.value()?.parse::<f64>()?),
             "seed" => given.pass_on("--seed", &parser.value()?.parse::<u64>()?),
@@ -131,6 +146,7 @@ struct Given {
     run_as: Option<String>,
     majors: Vec<u16>,
     only: Option<String>,
+    check: bool,
     sudo: bool,
     rest: Vec<OsString>,
 }
@@ -148,6 +164,11 @@ impl Given {
                 majors: self.majors,
                 only: self.only,
                 rest: self.rest,
+            }),
+            "docs" => Command::Docs(DocsOptions {
+                pg_config: self.pg_config,
+                run_as: self.run_as,
+                check: self.check,
             }),
             "install" => Command::Install(InstallOptions {
                 pg_config: self.pg_config,
@@ -204,6 +225,7 @@ mod tests {
         let dashes = "crash -- --minutes 1 --seed 7";
         assert!(matches!(parsed(dashes), Ok(Command::Crash(o)) if o.rest == passed_on));
         assert!(parsed("crash --minutes soon").is_err());
+        assert!(matches!(parsed("docs --check"), Ok(Command::Docs(o)) if o.check));
         assert!(parsed("demo --sudo").is_err());
         assert!(parsed("package -- x").is_err());
         assert!(parsed("tset").is_err());

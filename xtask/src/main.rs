@@ -1,11 +1,11 @@
-//! The commands of this repository: `cargo xtask demo | test | crash | bench | install | package`.
+//! The commands of this repository: `cargo xtask demo | test | docs | crash | bench | install | package`.
 //!
 //! # Layout
 //! - `args`: the command line and `--help`
-//! - `program`, `test`, `install`, `package`: the commands; demo, crash and bench are programs of the tests crate
+//! - `program`, `test`, `docs`, `install`, `package`: the commands; demo, crash and bench are programs of the tests crate
 //! - `extension`: builds the extension and knows which files it consists of
 //! - `postgres`: which PostgreSQL a command builds against and runs; `wheel`, `debian`, `copy`: where a private one comes from
-//! - `libclang`: what pgrx's bindings generator loads
+//! - `libclang`: what pgrx's bindings generator loads; `spelling`: the spelling checker
 //! - `account`, `scratch`: who runs PostgreSQL, and the temporary directory of one run
 //! - `project`, `pins`: paths, versions and pgrx.toml
 //! - `process`, `steps`: child processes that end when we do; headers with the time each step took
@@ -14,6 +14,7 @@ mod account;
 mod args;
 mod copy;
 mod debian;
+mod docs;
 mod extension;
 mod install;
 mod libclang;
@@ -24,6 +25,7 @@ mod process;
 mod program;
 mod project;
 mod scratch;
+mod spelling;
 mod steps;
 mod test;
 mod wheel;
@@ -88,6 +90,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Crash(options) => program::run(&project, &CRASH, &options),
         Command::Bench(options) => program::run(&project, &BENCH, &options),
         Command::Test(options) => test::run(&project, &options),
+        Command::Docs(options) => docs::run(&project, &options),
         Command::Install(options) => install::run(&project, &options),
         Command::Package(options) => package::run(&project, &options),
     }

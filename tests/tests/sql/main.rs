@@ -15,8 +15,8 @@
 //! | `settings`, `partitions`, `links`, `dump_restore`, `adopt_database` | operations |
 //! | `watch`, `resources` | changes of a watched table are published; events carry what they are about |
 //! | `event_types` | what is known of events: versions, schemas, examples |
-//! | `docs`, `examples` | the documents' and examples' SQL, as it stands |
-//! | `reference` | `docs/sql-reference.md` is what the catalogues say |
+//! | `docs`, `examples` | SQL of the documents and examples as it stands, and what it prints; links |
+//! | `reference` | `docs/reference` is what the catalogues and the sidecar's help say |
 //! | `previews`, `templates` | requests as SQL shows them; ready-made settings |
 //! | `native` | the functions in Rust, called as SQL calls them |
 //! | `isolation` | tenants and roles: who may do what with whose rows |

@@ -392,7 +392,8 @@ async fn publishing_looks_up_its_routes_however_many_there_are() {
     check("10,001 routes, analysed").await;
 }
 
-/// The README's questions to the log, however long it is, and whether row-level security adds its own to them or not.
+/// The questions to the log in docs/how-to/find-a-delivery.md, however long it is, and whether row-level security adds its
+/// own to them or not.
 #[tokio::test]
 async fn the_log_is_read_by_index() {
     let (db, session) = database("log_plan").await;

@@ -1,30 +1,36 @@
-//! `docs/sql-reference.md` is made from the catalogues: signatures, columns, comments, and who may do what.
+//! References under `docs/reference` that are made from the product: `sql.md` from the catalogues (signatures, columns,
+//! comments, and who may do what), `settings.md` from `webhooks.settings`, `cli.md` from the sidecar's help.
+//! `cargo xtask docs` writes them, `cargo xtask docs --check` compares them.
 
+mod cli;
 mod groups;
 pub mod markdown;
+mod settings;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use webhooks_tests::database::Database;
 
 use crate::golden::assert_golden;
-use groups::{GROUPS, SESSION_SETTINGS};
+use groups::GROUPS;
 use markdown::{anchor, head, line, prose};
+
+/// The schema that the SQL reference describes.
+const SCHEMA: &str = "webhooks";
 
 const INTRODUCTION: &str = "\
 # SQL reference
 
-<!-- Made from the comments in sql by the tests: `UPDATE_GOLDEN=1` renews it, see tests/tests/sql/reference.rs. -->
+<!-- Made from the comments in the schema: `cargo xtask docs` renews it. -->
 
-Every table, view and function of the schema `webhooks`, as `\\d+ webhooks.*` and `\\df+ webhooks.*` show them in psql.
+This page lists every table, view and function of the schema `webhooks`, as `\\d+ webhooks.*` and `\\df+ webhooks.*` show
+them in psql. What the extension itself and its sidecar call is in the schema `webhooks_private`, with comments of its own.
 
-What the extension itself calls, and what its sidecar calls, is in the schema `webhooks_private`; see the files in [`sql`](../sql).
-
-Below each it says which [group roles](#tenants-and-roles) may use it, and how; the extension's owner may use all of them.
-Managers and publishers see and write rows of the tenant that is set, monitors and auditors those of all tenants.
+Each entry says which [group roles](#tenants-and-roles) may use the object, and how. The extension's owner may use all of
+them. Managers and publishers see and write rows of the tenant that is set. Monitors and auditors see rows of all tenants.
 ";
 
 const RELATIONS: &str = "
@@ -47,7 +53,7 @@ const RELATIONS: &str = "
                join pg_roles r on r.oid = g.grantee and r.oid <> c.relowner
                group by r.rolname) p) as rights
     from pg_class c
-    where c.relnamespace = 'webhooks'::regnamespace and c.relkind not in ('i', 'I', 't', 'c')";
+    where c.relnamespace = 'SCHEMA'::regnamespace and c.relkind not in ('i', 'I', 't', 'c')";
 
 const FUNCTIONS: &str = "
     select p.proname || '()' as name, obj_description(p.oid, 'pg_proc') as comment,
@@ -58,7 +64,7 @@ const FUNCTIONS: &str = "
         case when p.proretset then 'setof ' else '' end || format_type(p.prorettype, null) as result,
         (select coalesce(json_object_agg(r.rolname, '' order by r.rolname), '{}')
          from aclexplode(p.proacl) x join pg_roles r on r.oid = x.grantee and r.oid <> p.proowner) as rights
-    from pg_proc p where p.pronamespace = 'webhooks'::regnamespace";
+    from pg_proc p where p.pronamespace = 'SCHEMA'::regnamespace";
 
 struct Reference {
     /// Functions of one name together.
@@ -67,10 +73,16 @@ struct Reference {
 }
 
 #[tokio::test]
-async fn the_reference_is_the_golden_one() {
+async fn the_sql_reference_is_the_golden_one() {
     let db = Database::fresh("reference").await.unwrap();
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/sql-reference.md");
-    assert_golden(&db, &file, &reference(&db).await);
+    assert_golden(&file("sql.md"), &reference(&db).await);
+}
+
+/// A file of `docs/reference`.
+fn file(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../docs/reference")
+        .join(name)
 }
 
 /// The whole document.
@@ -86,7 +98,6 @@ async fn reference(db: &Database) -> String {
         match group.title {
             "Event types" => document.push_str(&event_types(db).await),
             "Tenants and roles" => document.push_str(&roles(db).await),
-            "Settings and operation" => document.push_str(&settings(db).await),
             _ => {}
         }
         for object in group.objects {
@@ -106,8 +117,10 @@ async fn reference(db: &Database) -> String {
 
 impl Reference {
     async fn read(db: &Database) -> Self {
-        let mut rows = db.rows(RELATIONS).await.unwrap();
-        rows.extend(db.rows(FUNCTIONS).await.unwrap());
+        let mut rows = Vec::new();
+        for query in [RELATIONS, FUNCTIONS] {
+            rows.extend(db.rows(&query.replace("SCHEMA", SCHEMA)).await.unwrap());
+        }
         rows.sort_by_cached_key(|row| row["arguments"].to_string());
         let mut objects: BTreeMap<String, Vec<Value>> = BTreeMap::new();
         for row in rows {
@@ -233,7 +246,7 @@ fn signature(function: &Value) -> String {
     } else {
         " "
     };
-    format!("webhooks.{name}{parameters}{break_}returns {result}")
+    format!("{SCHEMA}.{name}{parameters}{break_}returns {result}")
 }
 
 /// Without the cast that PostgreSQL adds to constants.
@@ -303,38 +316,6 @@ async fn roles(db: &Database) -> String {
     for row in db.rows(query).await.unwrap() {
         let comment = prose(text(&row, "comment"), &BTreeSet::new(), "");
         table.push_str(&line(&[code(text(&row, "name")), comment]));
-    }
-    table
-}
-
-async fn settings(db: &Database) -> String {
-    let query = "select * from webhooks_private.setting_definitions() order by name";
-    let mut table =
-        "\n".to_owned() + &head(&["setting", "default", "from", "to", "unit", "meaning"]);
-    for row in db.rows(query).await.unwrap() {
-        let number = |column: &str| row[column].to_string();
-        table.push_str(&line(&[
-            code(text(&row, "name")),
-            number("default_value"),
-            number("min_value"),
-            number("max_value"),
-            text(&row, "unit").to_owned(),
-            prose(text(&row, "description"), &BTreeSet::new(), ""),
-        ]));
-    }
-    let query = "select distinct m[1] as name from (select * from pg_proc p where p.prokind <> 'a' offset 0) p, regexp_matches(pg_get_functiondef(p.oid), 'current_setting\\(''+(webhooks\\.[a-z_]+)', 'g') m
-                 where p.pronamespace in ('webhooks'::regnamespace, 'webhooks_private'::regnamespace) order by 1";
-    let found = db.rows(query).await.unwrap();
-    let found: Vec<_> = found.iter().map(|row| text(row, "name")).collect();
-    let known: Vec<_> = SESSION_SETTINGS.iter().map(|(name, _, _)| *name).collect();
-    assert_eq!(
-        known, found,
-        "settings of a session, in reference/groups.rs"
-    );
-    table.push_str("\nSettings of a session or transaction (`set webhooks.notify = off`, `set local webhooks.user_id = '…'`):\n\n");
-    table.push_str(&head(&["setting", "default", "meaning"]));
-    for (name, default, meaning) in SESSION_SETTINGS {
-        table.push_str(&line::<&str>(&[&code(name), default, meaning]));
     }
     table
 }

@@ -1,7 +1,7 @@
 //! `cargo xtask bench`: what the product costs and how fast it is, each time against a baseline in the same run.
 //!
 //! Absolute numbers are the machine's; the ratios are the product's. Baseline and product take turns within one
-//! run, and the median of the rounds counts. Targets are those of `docs/performance.md`.
+//! run, and the median of the rounds counts. Targets are those of `docs/reference/benchmark.md`.
 //!
 //! # Layout
 //! - `figure`: what is printed and written; `stage`: clusters, subscriptions, events

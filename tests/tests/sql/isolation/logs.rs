@@ -114,7 +114,7 @@ async fn secrets_that_the_server_makes_and_those_that_are_copied_are_in_no_log()
     }
 }
 
-/// What the README warns of.
+/// What docs/how-to/keep-secrets-out-of-logs.md warns of.
 #[tokio::test]
 async fn secrets_in_statements_and_their_parameters_are_logged_by_the_server() {
     let (db, manager) = talkative().await;

@@ -12,7 +12,7 @@ pub struct Group {
 pub const GROUPS: &[Group] = &[
     Group {
         title: "Publishing",
-        about: "How to: [README](../README.md#five-minutes-in-sql).",
+        about: "How to: [README](../how-to/publish-events.md).",
         objects: &["publish_event()", "event_logs", "uuid_v7()"],
     },
     Group {
@@ -27,7 +27,7 @@ pub const GROUPS: &[Group] = &[
     },
     Group {
         title: "Watching tables and resources",
-        about: "How to: [watching tables](watching-tables.md), [resources](../README.md#what-a-receiver-gets).",
+        about: "How to: [watch a table](../how-to/watch-a-table.md), [resources](../how-to/attach-a-resource-snapshot.md).",
         objects: &[
             "watch_table()",
             "unwatch_table()",
@@ -39,8 +39,9 @@ pub const GROUPS: &[Group] = &[
     },
     Group {
         title: "Subscriptions",
-        about: "How to: [managing subscriptions](management.md), [onboarding a customer](how-to/onboard-a-customer.md), \
-                [moving between environments](how-to/move-between-environments.md).",
+        about: "How to: [manage subscriptions](../how-to/manage-subscriptions.md), \
+                [onboard a customer](../how-to/onboard-a-customer.md), \
+                [move subscriptions between environments](../how-to/move-between-environments.md).",
         objects: &[
             "create_subscription()",
             "create_subscription_from_template()",
@@ -66,7 +67,8 @@ pub const GROUPS: &[Group] = &[
     },
     Group {
         title: "Payloads and secrets",
-        about: "How to: [payloads](payloads.md), [verifying signatures](../README.md#verify-a-signature), [secrets](../README.md#secrets).",
+        about: "How to: [payload templates](../how-to/write-a-payload-template.md), \
+                [verify a signature](../how-to/receive-webhooks.md#1-verify-the-signature), [secrets](../how-to/keep-secrets-out-of-logs.md).",
         objects: &[
             "preview_payload()",
             "build_payload()",
@@ -79,8 +81,9 @@ pub const GROUPS: &[Group] = &[
     },
     Group {
         title: "Deliveries",
-        about: "What becomes of events, and how to have it otherwise. How to: \
-                [recovering from an outage](how-to/recover-from-an-outage.md).",
+        about: "Results of deliveries, and what changes them. How to: \
+                [recover from an outage](../how-to/recover-from-an-outage.md), \
+                [trace an event](../how-to/trace-an-event.md).",
         objects: &[
             "webhook_delivery_logs",
             "delivery_attempts",
@@ -101,7 +104,7 @@ pub const GROUPS: &[Group] = &[
     },
     Group {
         title: "Tenants and roles",
-        about: "How to: [setting up tenants](how-to/set-up-tenants.md). These group roles come with the extension:",
+        about: "How to: [set up tenants](../how-to/set-up-tenants.md). These group roles come with the extension:",
         objects: &[
             "set_tenant()",
             "current_tenant()",
@@ -119,7 +122,7 @@ pub const GROUPS: &[Group] = &[
     },
     Group {
         title: "Settings and operation",
-        about: "How to: [copies of a database](how-to/copy-a-database.md). Settings of the whole system:",
+        about: "How to: [copy a database](../how-to/copy-a-database.md). [Settings](settings.md) has the list of settings.",
         objects: &[
             "settings",
             "set_setting()",
@@ -135,7 +138,7 @@ pub const GROUPS: &[Group] = &[
     },
     Group {
         title: "Audit log",
-        about: "How to: [who did what](management.md#who-did-what).",
+        about: "How to: [read the audit log](../how-to/read-the-audit-log.md).",
         objects: &["audit_log"],
     },
 ];
