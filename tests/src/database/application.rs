@@ -70,8 +70,9 @@ impl Database {
             from generate_series(1, $3::text::integer) n
             returning id";
         let session = self.session().await?;
-        let published = session.query(insert, &[&tenant, &event_type, &n.to_string()]);
-        let rows = published.await.context("publishing many")?;
+        let n = n.to_string();
+        let published = session.query(insert, &[&tenant, &event_type, &n]).await;
+        let rows = published.context("publishing many")?;
         session.give_back();
         Ok(rows.iter().map(|row| row.get(0)).collect())
     }

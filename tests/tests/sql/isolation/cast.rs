@@ -4,7 +4,7 @@ use tokio_postgres::SimpleQueryMessage;
 use webhooks_tests::database::Database;
 
 use super::matrix::Right;
-use crate::session::{Refusal, Session};
+use crate::support::session::{Refusal, Session};
 
 /// What a tenant has, numbers and texts, is its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
