@@ -43,6 +43,8 @@ pub struct Cluster {
     port: u16,
     /// Whether its cluster-wide roles are there. Held while they are made: two sessions at once would race for them.
     pub(crate) has_roles: tokio::sync::Mutex<bool>,
+    /// Whether its template database is there.
+    pub(crate) template: OnceCell<()>,
 }
 
 impl Cluster {
@@ -71,13 +73,16 @@ impl Cluster {
 
     /// The cluster that all tests of this process share; each takes a database of its own.
     ///
-    /// It is made at the first call and ends with the process.
+    /// It is made at the first call and ends with the process. It is not durable and does not vacuum by itself
+    /// ([`Options::without_durability`]).
     ///
     /// # Errors
     /// As [`Cluster::start`].
     pub async fn shared() -> Result<Arc<Self>> {
         static SHARED: OnceCell<Arc<Cluster>> = OnceCell::const_new();
-        let options = Options::default().prepared_transactions(10);
+        let options = Options::default()
+            .without_durability()
+            .prepared_transactions(10);
         SHARED
             .get_or_try_init(|| Self::start(options))
             .await
@@ -95,6 +100,7 @@ impl Cluster {
             postgres,
             port,
             has_roles: tokio::sync::Mutex::new(false),
+            template: OnceCell::new(),
         };
         let data = cluster.data_directory();
         if options.copies_template {
@@ -228,14 +234,14 @@ impl Cluster {
         Ok(client)
     }
 
-    /// Creates an empty database.
+    /// Creates a database, with what else CREATE DATABASE is to say: nothing for an empty one.
     ///
     /// # Errors
     /// When the server refuses.
-    pub async fn create_database(&self, name: &str) -> Result<()> {
+    pub async fn create_database(&self, name: &str, options: &str) -> Result<()> {
         let client = self.connect("postgres", "postgres").await?;
         client
-            .batch_execute(&format!("create database \"{name}\""))
+            .batch_execute(&format!("create database \"{name}\" {options}"))
             .await
             .with_context(|| format!("creating database {name}"))
     }

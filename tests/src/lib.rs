@@ -16,6 +16,7 @@
 //! | [`usage`] | CPU, memory, WAL and statements that a run took |
 //! | [`chaos`] | faults at random, and whether the promise held |
 //! | [`wait`] | waiting for SQL conditions |
+//! | [`seed`] | randomness that can be had again |
 //! | [`process`], [`environment`] | what these are made of |
 //!
 //! # A test
@@ -51,6 +52,7 @@ mod progress;
 pub mod proxy;
 pub mod receiver;
 pub mod receivers;
+pub mod seed;
 pub mod sidecar;
 pub mod usage;
 pub mod wait;

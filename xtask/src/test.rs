@@ -16,6 +16,14 @@ use crate::scratch::Scratch;
 use crate::spelling;
 use crate::steps::Steps;
 
+/// How many tests cargo's test programs run at a time.
+const THREADS: &str = "RUST_TEST_THREADS";
+
+/// Integration tests wait for servers, sidecars and receivers for half of their time.
+fn threads() -> usize {
+    2 * std::thread::available_parallelism().map_or(1, |processors| processors.get())
+}
+
 /// Runs the command.
 pub fn run(project: &Project, options: &TestOptions) -> Result<ExitCode> {
     run_with(project, options, |_| {})
@@ -150,6 +158,9 @@ impl Tests<'_> {
         // once more.
         let mut tests = self.cargo_test(&["--test", "*"]);
         tests.arg("--").args(&options.only).args(&options.rest);
+        if std::env::var_os(THREADS).is_none() {
+            tests.env(THREADS, threads().to_string());
+        }
         describe(&mut tests);
         self.count_tests(&format!("integration tests, PostgreSQL {version}"), [tests])
     }

@@ -36,6 +36,17 @@ impl Options {
         self.set("max_prepared_transactions", &max.to_string())
     }
 
+    /// Saves what a cluster takes to survive a crash of the machine, and background work that no test waits for: right for
+    /// clusters that are thrown away, and for tests that say themselves when tables are vacuumed and analysed.
+    #[must_use]
+    pub fn without_durability(self) -> Self {
+        self.set("fsync", "off")
+            .set("full_page_writes", "off")
+            .set("autovacuum", "off")
+            .set("max_wal_size", "4GB")
+            .set("checkpoint_timeout", "1h")
+    }
+
     /// Runs `initdb` instead of copying this process's template: right for a process that makes one cluster only.
     #[must_use]
     pub fn without_template(mut self) -> Self {

@@ -1,5 +1,6 @@
 //! PostgreSQL's client programs, run against a cluster.
 
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
@@ -45,6 +46,38 @@ impl Cluster {
     /// With psql's messages.
     pub async fn restore(&self, database: &str, dump: &str) -> Result<()> {
         self.psql(database, dump).await.map(drop)
+    }
+
+    /// Dumps a database into an archive with `pg_dump -Fc`.
+    ///
+    /// Returns: its path, in the cluster's directory.
+    ///
+    /// # Errors
+    /// With pg_dump's messages.
+    pub async fn archive(&self, database: &str, arguments: &[&str]) -> Result<PathBuf> {
+        let archive = self.directory().join(format!("{database}.archive"));
+        let mut pg_dump = self.client_program("pg_dump", database);
+        pg_dump.args(["-Fc", "-f"]).arg(&archive).args(arguments);
+        run(pg_dump).await?;
+        Ok(archive)
+    }
+
+    /// Restores an archive into an existing database with `pg_restore`, stopping at the first error.
+    ///
+    /// # Errors
+    /// With pg_restore's messages.
+    pub async fn restore_archive(
+        &self,
+        database: &str,
+        archive: &Path,
+        arguments: &[&str],
+    ) -> Result<()> {
+        let mut pg_restore = self.client_program("pg_restore", database);
+        pg_restore
+            .arg("--exit-on-error")
+            .args(arguments)
+            .arg(archive);
+        run(pg_restore).await.map(drop)
     }
 
     /// One of PostgreSQL's client programs, connected to a database as superuser.

@@ -37,12 +37,11 @@ impl Database {
              select {names} from jsonb_populate_record(null::webhooks.webhook_subscriptions, $1::text::jsonb)
              returning id"
         );
-        let client = self.connect().await?;
-        let row = client
-            .query_one(&insert, &[&row.to_string()])
-            .await
-            .with_context(|| format!("subscribing {row}"))?;
-        Ok(row.get(0))
+        let session = self.session().await?;
+        let inserted = session.query_one(&insert, &[&row.to_string()]).await;
+        let inserted = inserted.with_context(|| format!("subscribing {row}"))?;
+        session.give_back();
+        Ok(inserted.get(0))
     }
 
     /// Publishes an event in a transaction of its own.
@@ -52,7 +51,10 @@ impl Database {
     /// # Errors
     /// When the server refuses it.
     pub async fn publish(&self, tenant: Uuid, event_type: &str, data: Value) -> Result<Uuid> {
-        publish(&self.connect().await?, tenant, event_type, data).await
+        let session = self.session().await?;
+        let event = publish(&*session, tenant, event_type, data).await?;
+        session.give_back();
+        Ok(event)
     }
 
     /// Publishes that many events in one statement, with data `{"n": 1}` and so on.
@@ -67,11 +69,11 @@ impl Database {
             select $1, $2::text, split_part($2::text, '.', 1), $2::text, jsonb_build_object('n', n)
             from generate_series(1, $3::text::integer) n
             returning id";
-        let client = self.connect().await?;
-        let rows = client
-            .query(insert, &[&tenant, &event_type, &n.to_string()])
-            .await
-            .context("publishing many")?;
+        let session = self.session().await?;
+        let n = n.to_string();
+        let published = session.query(insert, &[&tenant, &event_type, &n]).await;
+        let rows = published.context("publishing many")?;
+        session.give_back();
         Ok(rows.iter().map(|row| row.get(0)).collect())
     }
 }

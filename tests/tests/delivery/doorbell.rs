@@ -5,12 +5,15 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use futures_util::future::{join_all, try_join_all};
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
 use serde_json::json;
 use tokio::time::sleep;
 use tokio_postgres::Client;
 use uuid::Uuid;
 use webhooks_tests::database::{Database, publish};
 use webhooks_tests::receiver::{Receiver, Recording, Reply};
+use webhooks_tests::seed::seeded;
 use webhooks_tests::sidecar::{Options, Sidecar};
 
 use crate::scene::{Scene, subscribe};
@@ -30,6 +33,7 @@ type Committed = Vec<(Uuid, Instant)>;
 struct Publisher {
     client: Client,
     tenant: Uuid,
+    rng: StdRng,
 }
 
 impl Publisher {
@@ -39,7 +43,7 @@ impl Publisher {
 
     /// One of the ways to publish, none or several events.
     async fn act(&mut self) -> Result<Committed> {
-        let kind = rand::random_range(0..100);
+        let kind = self.rng.random_range(0..100);
         let mut events = Vec::new();
         match kind {
             0..55 => events.push(self.event().await?),
@@ -62,11 +66,11 @@ impl Publisher {
         roll_back: bool,
     ) -> Result<()> {
         self.client.batch_execute("begin").await?;
-        for _ in 0..rand::random_range(1..4) {
-            random_pause(pause).await;
+        for _ in 0..self.rng.random_range(1..4) {
+            self.pause(pause).await;
             events.push(self.event().await?);
         }
-        random_pause(pause).await;
+        self.pause(pause).await;
         if roll_back {
             events.clear();
             self.client.batch_execute("rollback").await?;
@@ -79,35 +83,37 @@ impl Publisher {
     /// Publishes before, in and after a savepoint that is rolled back: the bell's lock goes with it.
     async fn savepoints(&mut self, events: &mut Vec<Uuid>) -> Result<()> {
         self.client.batch_execute("begin").await?;
-        if rand::random() {
+        if self.rng.random() {
             events.push(self.event().await?);
         }
         self.client.batch_execute("savepoint s").await?;
         self.event().await?;
-        random_pause(60).await;
+        self.pause(60).await;
         self.client.batch_execute("rollback to s").await?;
-        random_pause(60).await;
-        if rand::random() {
+        self.pause(60).await;
+        if self.rng.random() {
             events.push(self.event().await?);
         }
         self.client.batch_execute("commit").await?;
         Ok(())
     }
-}
 
-/// Part of the load, not a wait: mostly short, now and then as long as it takes the sidecar to fall asleep.
-async fn random_pause(at_most_ms: u64) {
-    let share: f64 = rand::random();
-    sleep(Duration::from_millis(at_most_ms).mul_f64(share * share)).await;
+    /// Part of the load, not a wait: mostly short, now and then as long as it takes the sidecar to fall asleep.
+    async fn pause(&mut self, at_most_ms: u64) {
+        let share: f64 = self.rng.random();
+        sleep(Duration::from_millis(at_most_ms).mul_f64(share * share)).await;
+    }
 }
 
 async fn publishers(db: &Database, receiver: &Receiver, n: usize) -> Vec<Publisher> {
     let mut publishers = Vec::new();
+    let mut rng = seeded();
     for n in 0..n {
         let url = receiver.url(&format!("/{n}"));
         publishers.push(Publisher {
             client: db.connect().await.unwrap(),
             tenant: subscribe(db, &url, json!({})).await.tenant,
+            rng: StdRng::from_rng(&mut rng),
         });
     }
     publishers
@@ -178,7 +184,8 @@ async fn no_wake_up_is_missed_in_silence() {
             .iter_mut()
             .take(1 + rounds % 2)
             .map(async |publisher| {
-                sleep(Duration::from_micros(rand::random_range(5_000..35_000))).await;
+                let after = publisher.rng.random_range(5_000..35_000);
+                sleep(Duration::from_micros(after)).await;
                 publisher.act().await
             });
         let committed = try_join_all(acts).await.unwrap().concat();
@@ -201,7 +208,7 @@ async fn no_wake_up_is_missed_under_load() {
         let mut committed = Vec::new();
         while Instant::now() < end {
             committed.extend(publisher.act().await.unwrap());
-            random_pause(200).await;
+            publisher.pause(200).await;
         }
         committed
     });

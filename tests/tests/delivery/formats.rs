@@ -7,6 +7,7 @@ use cloudevents::binding::http::to_event;
 use serde_json::{Value, json};
 use standardwebhooks::Webhook;
 use uuid::Uuid;
+use webhooks_tests::PATIENCE;
 use webhooks_tests::receiver::{Reply, Request};
 
 use crate::scene::Scene;
@@ -76,9 +77,7 @@ async fn each_format_is_signed_typed_and_previewed_as_it_is_sent() {
     let sent = send("formats").await;
     let library = Webhook::new(&sent.secret).unwrap();
     let db = &sent.scene.db;
-    db.wait_value("select count(*) from webhooks.delivery_queue", "0")
-        .await
-        .unwrap();
+    db.wait_drained(PATIENCE).await.unwrap();
     for (format, content_type) in FORMATS {
         let request = &sent.requests[format];
         assert_eq!(request.header("content-type"), Some(content_type));

@@ -89,7 +89,7 @@ async fn the_shared_cluster_dumps_and_restores() {
     let cluster = Cluster::shared().await.unwrap();
     assert!(Arc::ptr_eq(&cluster, &Cluster::shared().await.unwrap()));
     for name in ["from", "to"] {
-        cluster.create_database(name).await.unwrap();
+        cluster.create_database(name, "").await.unwrap();
     }
     cluster
         .psql("from", "create table t as select 'ä' as x")

@@ -2,9 +2,9 @@
 
 use webhooks_tests::database::{Database, MANAGER_ROLE, SIDECAR_ROLE};
 
-use crate::session::Session;
+use crate::support::session::Session;
+use crate::support::world::TENANT;
 
-const TENANT: &str = "11111111-1111-4111-8111-111111111111";
 const SUBSCRIPTION: &str = "00000000-0000-7000-8000-0000000000a1";
 const IS_ADOPTED: &str = "select webhooks.is_adopted()";
 const OUTSTANDING: &str = "select count(*) from webhooks.delivery_queue";

@@ -2,19 +2,15 @@
 
 use serde_json::{Value, json};
 use tokio_postgres::NoTls;
-use webhooks_tests::database::{Database, SIDECAR_ROLE};
+use webhooks_tests::database::SIDECAR_ROLE;
 
-use crate::session::{Session, literal};
+use crate::support::claim::Claim;
+use crate::support::record::Record;
+use crate::support::session::Session;
+use crate::support::world::{TENANT, database, publish_many, subscribe};
 
-const TENANT: &str = "11111111-1111-4111-8111-111111111111";
 const SECRET: &str = "whsec_dG9wc2VjcmV0dG9wc2VjcmV0dG9wc2VjcmV0";
 const OTHER_SECRET: &str = "whsec_bmV3LW5ldy1uZXctbmV3LW5ldy1uZXc=";
-
-async fn database(name: &str) -> (Database, Session) {
-    let db = Database::fresh(name).await.unwrap();
-    let session = Session::open(&db).await;
-    (db, session)
-}
 
 /// What happened since the last call, as JSON: `[action, before, after]`.
 async fn news(session: &Session, seen: &mut usize) -> Vec<Value> {
@@ -32,14 +28,11 @@ async fn news(session: &Session, seen: &mut usize) -> Vec<Value> {
 async fn each_change_shows_what_it_changed() {
     let (db, session) = database("audit_changes").await;
     let mut seen = 0;
-    let id = db
-        .subscribe(json!({
-            "tenant_id": TENANT, "name": "it", "webhook_url": "https://x.example/", "auth_type": "api_key",
+    let id = subscribe(&db, json!({
+            "name": "it", "webhook_url": "https://x.example/", "auth_type": "api_key",
             "auth_config": {"api_key": SECRET, "header": "X-Api-Key"}, "webhook_headers": {"header": SECRET, "b": SECRET},
             "template_secrets": {"header": SECRET, "b": SECRET}
-        }))
-        .await
-        .unwrap();
+        })).await;
     let created = &news(&session, &mut seen).await[0];
     assert_eq!(created[0], "created");
     assert_eq!(created[1], Value::Null);
@@ -279,28 +272,24 @@ async fn grants_of_all_tenants_are_written_down() {
 #[tokio::test]
 async fn the_system_says_why_it_disables() {
     let (db, session) = database("audit_system").await;
-    let columns = json!({"id": "00000000-0000-7000-8000-000000000001", "tenant_id": TENANT, "webhook_url": "http://x.example/"});
-    db.subscribe(columns).await.unwrap();
+    subscribe(&db, json!({"id": "00000000-0000-7000-8000-000000000001"})).await;
     let entries = "select count(*) from webhooks.audit_log";
     let before = session.text(entries).await;
-    let tenant = TENANT.parse().unwrap();
-    db.publish_many(tenant, "job.created", 3).await.unwrap();
+    publish_many(&db, "job.created", 3).await;
     let sidecar = Session::open_as(&db, SIDECAR_ROLE).await;
-    let record = |status: &str, code: u32, reason: &str, n: u32| {
-        format!(
-            "select count(*) from (select array_agg(delivery_id) ids, array_agg(subscription_id) subscriptions, count(*)::integer n from (
-                 select * from webhooks_private.claim_deliveries('{{1}}', '{{null}}', '{{}}', '{{}}', '{{}}', '{{}}', {n}, 0, 10)) d) c,
-             webhooks_private.record_attempts(c.ids, c.subscriptions, array_fill(0, array[n]), array_fill('{status}'::text, array[n]), array_fill({code}, array[n]),
-                 array_fill(null::text, array[n]), array_fill(null::text, array[n]), array_fill('e'::text, array[n]), array_fill(0::bigint, array[n]),
-                 array_fill(1::bigint, array[n]), array_fill(1, array[n]), array_fill(null::bytea, array[n]), array_fill(0::bigint, array[n]),
-                 array_fill({reason}::text, array[n]), array_fill(null::text, array[n]), array_fill(0::bigint, array[n]), array_fill(0::bigint, array[n]))"
-        )
+    let record = |status: &str, claim: Claim| {
+        let claimed = format!("select delivery_id as id, subscription_id, attempt from {claim}");
+        Record::of(claimed, status)
     };
-    let delivered = record("delivered", 200, "null", 1);
-    assert_eq!(sidecar.text(&delivered).await, "0");
+    let delivered = record(
+        "delivered",
+        Claim::of_shards(&[1]).with("per_subscription", 1),
+    );
+    assert_eq!(sidecar.lines(&delivered.to_string()).await, [""; 0]);
     assert_eq!(session.text(entries).await, before);
-    let gone = record("failed", 410, &literal("HTTP status 410"), 2);
-    assert_eq!(sidecar.text(&gone).await, "0");
+    let gone =
+        record("failed", Claim::of_shards(&[1])).with("disable_reasons", "'HTTP status 410'::text");
+    assert_eq!(sidecar.lines(&gone.to_string()).await, [""; 0]);
     let last = "select action, object_id, tenant_id, reason, session_role, before, after from webhooks.audit_log order by id desc limit 1";
     assert_eq!(
         session.text(last).await,

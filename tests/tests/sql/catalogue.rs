@@ -6,7 +6,7 @@ use webhooks_tests::database::Database;
 
 use crate::golden::assert_golden;
 use crate::isolation::matrix::PUBLIC;
-use crate::session::Session;
+use crate::support::session::Session;
 
 /// Functions that run as the extension's owner. Each addition deserves a thought about who may call it with what.
 const SECURITY_DEFINER: &[&str] = &[

@@ -1,37 +1,13 @@
 use serde_json::{Value, json};
-use webhooks_tests::database::Database;
 
-use crate::session::Session;
+use crate::support::claim::Claim;
+use crate::support::world::{TENANT, World, publish_many, subscription_id};
 
-const TENANT: &str = "11111111-1111-4111-8111-111111111111";
-
-/// A database, a session, and a way to make subscriptions of type job.* or document.* in given shards.
-struct Queue {
-    db: Database,
-    session: Session,
-}
-
-impl Queue {
-    async fn new(name: &str) -> Self {
-        let db = Database::fresh(name).await.unwrap();
-        let session = Session::open(&db).await;
-        Self { db, session }
-    }
-
-    /// Its id ends with these two hexadecimal digits; the last one is the shard.
-    async fn subscribe(&self, end: &str, events: Value) {
-        let id = format!("00000000-0000-7000-8000-0000000000{end}");
-        let columns = json!({
-            "id": id, "tenant_id": TENANT, "webhook_url": "http://x.example/", "subscribed_events": events
-        });
-        self.db.subscribe(columns).await.unwrap();
-    }
-
-    /// Events with data {"n": 1} and so on.
-    async fn publish(&self, event_type: &str, n: u32) {
-        let tenant = TENANT.parse().unwrap();
-        let published = self.db.publish_many(tenant, event_type, n).await;
-        published.unwrap();
+impl World {
+    /// A subscription whose id ends with these two hexadecimal digits: the last one is the shard.
+    async fn subscribe_to(&self, end: &str, events: Value) {
+        self.subscribe(&subscription_id(end), json!({"subscribed_events": events}))
+            .await;
     }
 
     async fn update(&self, end: &str, set: &str) {
@@ -42,92 +18,91 @@ impl Queue {
     }
 
     /// What is claimed: end of the subscription's id and the event's n, in order.
-    async fn claim(&self, arguments: &str) -> Vec<String> {
+    async fn claimed(&self, claim: Claim) -> Vec<String> {
         self.session
             .lines(&format!(
-                "select right(subscription_id::text, 2) || ':' || coalesce(event_data::json ->> 'n', 'gone')
-                 from webhooks_private.claim_deliveries({arguments})"
+                "select right(subscription_id::text, 2) || ':' || coalesce(event_data::json ->> 'n', 'gone') from {claim}"
             ))
             .await
     }
+}
+
+/// Before all.
+const NIL: &str = "00000000-0000-0000-0000-000000000000";
+
+fn of_shard_0() -> Claim {
+    Claim::of_shards(&[0])
+}
+
+/// Of several ids.
+fn ids(ends: &[&str]) -> String {
+    let ids: Vec<String> = ends.iter().map(|end| subscription_id(end)).collect();
+    format!("'{{{}}}'", ids.join(","))
 }
 
 #[tokio::test]
 async fn a_backlog_does_not_hide_the_others() {
-    let queue = Queue::new("fair").await;
-    queue.subscribe("10", json!(["job.*"])).await;
-    queue.publish("job.created", 2000).await;
-    queue.subscribe("20", json!(["document.*"])).await;
-    queue.subscribe("f0", json!(["document.*"])).await;
-    queue.publish("document.deleted", 2).await;
+    let world = World::new("fair").await;
+    world.subscribe_to("10", json!(["job.*"])).await;
+    publish_many(&world.db, "job.created", 2000).await;
+    world.subscribe_to("20", json!(["document.*"])).await;
+    world.subscribe_to("f0", json!(["document.*"])).await;
+    publish_many(&world.db, "document.deleted", 2).await;
     // The oldest of each.
+    let three = of_shard_0().with("per_subscription", 3);
     assert_eq!(
-        queue
-            .claim("'{0}', '{null}', '{}', '{}', '{}', '{}', 3, 0, 100")
-            .await,
+        world.claimed(three.clone()).await,
         ["10:1", "10:2", "10:3", "20:1", "20:2", "f0:1", "f0:2"]
     );
     // Where max_rows cut, the cursor goes on.
     assert_eq!(
-        queue
-            .claim("'{0}', '{null}', '{}', '{}', '{}', '{}', 3, 0, 4")
-            .await,
+        world.claimed(three.clone().with("max_rows", 4)).await,
         ["10:1", "10:2", "10:3", "20:1"]
     );
-    let after = |end: &str| {
-        format!(
-            "'{{0}}', '{{00000000-0000-7000-8000-0000000000{end}}}', '{{}}', '{{}}', '{{}}', '{{}}', 3, 0, 100"
-        )
-    };
+    let after = |end: &str| three.clone().with("cursors", ids(&[end]));
     assert_eq!(
-        queue.claim(&after("10")).await,
+        world.claimed(after("10")).await,
         ["20:1", "20:2", "f0:1", "f0:2"]
     );
-    assert_eq!(queue.claim(&after("30")).await, ["f0:1", "f0:2"]);
-    assert!(queue.claim(&after("f0")).await.is_empty());
+    assert_eq!(world.claimed(after("30")).await, ["f0:1", "f0:2"]);
+    assert_eq!(world.claimed(after("f0")).await, [""; 0]);
 }
 
 #[tokio::test]
 async fn only_these_shards_each_from_its_cursor() {
-    let queue = Queue::new("own_shards").await;
+    let world = World::new("own_shards").await;
     for end in ["11", "21", "12", "22", "13"] {
-        queue.subscribe(end, json!(["*"])).await;
+        world.subscribe_to(end, json!(["*"])).await;
     }
-    queue.publish("job.created", 1).await;
-    let mut claimed = queue
-        .claim("'{1,2,5}', '{00000000-0000-7000-8000-000000000011,null,null}', '{}', '{}', '{}', '{}', 3, 0, 100")
-        .await;
+    publish_many(&world.db, "job.created", 1).await;
+    let claim = Claim::of_shards(&[1, 2, 5]).with(
+        "cursors",
+        format_args!("'{{{},null,null}}'", subscription_id("11")),
+    );
+    let mut claimed = world.claimed(claim).await;
     claimed.sort();
     assert_eq!(claimed, ["12:1", "21:1", "22:1"]);
-    assert!(
-        queue
-            .claim("'{}', '{}', '{}', '{}', '{}', '{}', 3, 0, 100")
-            .await
-            .is_empty()
-    );
+    assert_eq!(world.claimed(Claim::of_shards(&[])).await, [""; 0]);
 }
 
 #[tokio::test]
 async fn what_is_held_or_full_is_left_out() {
-    let queue = Queue::new("held").await;
+    let world = World::new("held").await;
     for end in ["10", "20"] {
-        queue.subscribe(end, json!(["*"])).await;
+        world.subscribe_to(end, json!(["*"])).await;
     }
-    queue.publish("job.created", 5).await;
+    publish_many(&world.db, "job.created", 5).await;
     let held = "array(select q.id from webhooks.delivery_queue q join webhooks.event_logs e on e.id = q.event_log_id
                       where e.event_data ->> 'n' in ('1', '3') and q.subscription_id = '00000000-0000-7000-8000-000000000010')";
     // The next ones come instead.
+    let two = of_shard_0().with("per_subscription", 2);
     assert_eq!(
-        queue
-            .claim(&format!(
-                "'{{0}}', '{{null}}', {held}, '{{}}', '{{}}', '{{}}', 2, 0, 100"
-            ))
-            .await,
+        world.claimed(two.clone().with("held", held)).await,
         ["10:2", "10:4", "20:1", "20:2"]
     );
     assert_eq!(
-        queue
-            .claim("'{0}', '{null}', '{}', '{}', '{00000000-0000-7000-8000-000000000010}', '{}', 2, 0, 100")
+        world
+            .claimed(two.with("full_subscriptions", ids(&["10"])))
             .await,
         ["20:1", "20:2"]
     );
@@ -135,33 +110,32 @@ async fn what_is_held_or_full_is_left_out() {
 
 #[tokio::test]
 async fn a_disabled_subscriptions_deliveries_are_held_not_lost() {
-    let queue = Queue::new("disabled").await;
+    let world = World::new("disabled").await;
     for end in ["10", "20"] {
-        queue.subscribe(end, json!(["*"])).await;
+        world.subscribe_to(end, json!(["*"])).await;
     }
-    queue.publish("job.created", 1).await;
-    let all = "'{0}', '{null}', '{}', '{}', '{}', '{}', 2, 0, 100";
+    publish_many(&world.db, "job.created", 1).await;
     for off in [
         "is_active = false",
         "is_active = null",
         "is_enabled = false",
         "is_enabled = null",
     ] {
-        queue.update("10", off).await;
-        assert_eq!(queue.claim(all).await, ["20:1"], "{off}");
-        queue
+        world.update("10", off).await;
+        assert_eq!(world.claimed(of_shard_0()).await, ["20:1"], "{off}");
+        world
             .update("10", "is_active = true, is_enabled = true")
             .await;
-        assert_eq!(queue.claim(all).await, ["10:1", "20:1"], "{off}");
+        assert_eq!(world.claimed(of_shard_0()).await, ["10:1", "20:1"], "{off}");
     }
 }
 
 #[tokio::test]
 async fn what_is_scheduled_is_claimed_when_promoted() {
-    let queue = Queue::new("promote").await;
-    queue.subscribe("10", json!(["*"])).await;
-    queue.subscribe("11", json!(["*"])).await;
-    queue.publish("job.created", 4).await;
+    let world = World::new("promote").await;
+    world.subscribe_to("10", json!(["*"])).await;
+    world.subscribe_to("11", json!(["*"])).await;
+    publish_many(&world.db, "job.created", 4).await;
     let schedule = |n: u32, when: &str| {
         format!(
             "update webhooks.delivery_queue q set next_attempt_at = {when}
@@ -173,34 +147,33 @@ async fn what_is_scheduled_is_claimed_when_promoted() {
         (2, "now() - interval '1 s'"),
         (3, "now() + interval '1 h'"),
     ] {
-        queue.session.run(&schedule(n, when)).await;
+        world.session.run(&schedule(n, when)).await;
     }
-    let all = "'{0}', '{null}', '{}', '{}', '{}', '{}', 10, 0, 100";
-    assert_eq!(queue.claim(all).await, ["10:4"]);
+    assert_eq!(world.claimed(of_shard_0()).await, ["10:4"]);
 
     let promote = "select cardinality(delivery_ids), next_due_in_ms between 3590000 and 3600000 from webhooks_private.promote_due";
     // The longest overdue first; what is left is due at once.
     let one = "select cardinality(delivery_ids), next_due_in_ms from webhooks_private.promote_due('{0}', 1)";
-    assert_eq!(queue.session.text(one).await, "1|0");
-    assert_eq!(queue.claim(all).await, ["10:1", "10:4"]);
+    assert_eq!(world.session.text(one).await, "1|0");
+    assert_eq!(world.claimed(of_shard_0()).await, ["10:1", "10:4"]);
     assert_eq!(
-        queue.session.text(&format!("{promote}('{{0}}')")).await,
+        world.session.text(&format!("{promote}('{{0}}')")).await,
         "1|t"
     );
-    assert_eq!(queue.claim(all).await, ["10:1", "10:2", "10:4"]);
+    assert_eq!(world.claimed(of_shard_0()).await, ["10:1", "10:2", "10:4"]);
     assert_eq!(
-        queue.session.text(&format!("{promote}('{{0,1}}')")).await,
+        world.session.text(&format!("{promote}('{{0,1}}')")).await,
         "0|t"
     );
     // Nothing scheduled there.
     let none = "select cardinality(delivery_ids), next_due_in_ms from webhooks_private.promote_due('{1,2}')";
-    assert_eq!(queue.session.text(none).await, "0|null");
+    assert_eq!(world.session.text(none).await, "0|null");
 }
 
 #[tokio::test]
 async fn what_is_too_old_comes_as_expired() {
-    let queue = Queue::new("expired").await;
-    queue.subscribe("10", json!(["*"])).await;
+    let world = World::new("expired").await;
+    world.subscribe_to("10", json!(["*"])).await;
     let publish = |n: u32, columns: &str, values: &str| {
         format!(
             "insert into webhooks.event_logs (tenant_id, event_type, event_category, event_name, event_data {columns})
@@ -216,106 +189,109 @@ async fn what_is_too_old_comes_as_expired() {
         publish(6, ", expires_at", ", now() + interval '1 h'"),
         publish(7, ", deliver_after", ", now() - interval '10 s'"),
     ] {
-        queue.session.run(&sql).await;
+        world.session.run(&sql).await;
     }
     // 5 to 7 have waited for 100 s; 7 was not meant to be delivered before the last ten of them.
     let waited = "update webhooks.delivery_queue q
         set id = overlay(q.id::text placing left(webhooks.uuid_v7_floor(now() - interval '100 s')::text, 13) from 1)::uuid
         from webhooks.event_logs e where e.id = q.event_log_id and (e.event_data ->> 'n')::integer >= 5";
-    queue.session.run(waited).await;
-    let expired = "select string_agg(event_data::json ->> 'n', ' ' order by event_data::json ->> 'n') filter (where expires_in_ms <= 0)
-                   from webhooks_private.claim_deliveries('{0}', '{null}', '{}', '{}', '{}', '{}', 10, 0, 100)";
-    assert_eq!(queue.session.text(expired).await, "3");
+    world.session.run(waited).await;
+    let expired = format!(
+        "select string_agg(event_data::json ->> 'n', ' ' order by event_data::json ->> 'n') filter (where expires_in_ms <= 0)
+         from {}",
+        of_shard_0()
+    );
+    assert_eq!(world.session.text(&expired).await, "3");
     for (age, ids) in [(60, "3 5 6"), (200, "3")] {
         let set = format!("select webhooks.set_setting('max_delivery_age_seconds', {age})");
-        queue.session.run(&set).await;
-        assert_eq!(queue.session.text(expired).await, ids);
+        world.session.run(&set).await;
+        assert_eq!(world.session.text(&expired).await, ids);
     }
 }
 
 #[tokio::test]
 async fn a_claim_carries_all_that_is_sent() {
-    let queue = Queue::new("carries").await;
-    queue.subscribe("1a", json!(["*"])).await;
-    queue.update("1a", "name = 'renamed'").await;
+    let world = World::new("carries").await;
+    world.subscribe_to("1a", json!(["*"])).await;
+    world.update("1a", "name = 'renamed'").await;
     let event = "select webhooks.publish_event('11111111-1111-4111-8111-111111111111', 'job.created', 'job', 'n', '{\"b\": 1, \"a\": 1.50}',
         'r', '22222222-2222-4222-8222-222222222222', '33333333-3333-4333-8333-333333333333', 's', 'q', '192.0.2.1/32', '2.0')";
-    let event = queue.session.text(event).await;
-    let claimed = "select delivery_id = q.id, c.shard, subscription_version, c.attempt, expires_in_ms between 604700000 and 604800000, over_budget, event_id, c.tenant_id, c.event_type, c.event_category,
+    let event = world.session.text(event).await;
+    let claimed = format!("select delivery_id = q.id, c.shard, subscription_version, c.attempt, expires_in_ms between 604700000 and 604800000, over_budget, event_id, c.tenant_id, c.event_type, c.event_category,
             c.event_name, c.event_version, created_at_us = (extract(epoch from e.created_at) * 1000000)::bigint, c.event_data,
             c.resource_type, c.resource_id, c.user_id, c.session_id, c.request_id, c.source_ip, c.resource_data
-        from webhooks_private.claim_deliveries('{10}', '{null}', '{}', '{}', '{}', '{}', 10, 0, 100) c, webhooks.delivery_queue q, webhooks.event_logs e";
+        from {} c, webhooks.delivery_queue q, webhooks.event_logs e",
+        Claim::of_shards(&[10])
+    );
     let expected = format!(
         "t|10|2|0|t|f|{event}|{TENANT}|job.created|job|n|2.0|t|{{\"a\": 1.50, \"b\": 1}}|r|\
          22222222-2222-4222-8222-222222222222|33333333-3333-4333-8333-333333333333|s|q|192.0.2.1|null"
     );
-    assert_eq!(queue.session.text(claimed).await, expected);
+    assert_eq!(world.session.text(&claimed).await, expected);
 
     // An event that retention took away while it was still to be delivered.
-    queue.session.run("delete from webhooks.event_logs").await;
-    assert_eq!(
-        queue
-            .claim("'{10}', '{null}', '{}', '{}', '{}', '{}', 10, 0, 100")
-            .await,
-        ["1a:gone"]
-    );
+    world.session.run("delete from webhooks.event_logs").await;
+    assert_eq!(world.claimed(Claim::of_shards(&[10])).await, ["1a:gone"]);
 }
 
 /// Beyond the budget rows say so, and their data is not read; the first one always comes whole.
 #[tokio::test]
 async fn a_claim_keeps_to_its_budget_of_bytes() {
-    let queue = Queue::new("budget").await;
-    queue.subscribe("1a", json!(["*"])).await;
+    let world = World::new("budget").await;
+    world.subscribe_to("1a", json!(["*"])).await;
     let publish = "insert into webhooks.event_logs (tenant_id, event_type, event_category, event_name, event_data)
         select '11111111-1111-4111-8111-111111111111', 'job.created', 'job', 'x', jsonb_build_object('text', repeat('x', 1000))
         from generate_series(1, 5)";
-    queue.session.run(publish).await;
+    world.session.run(publish).await;
     for (budget, within) in [(1, "1|4"), (2500, "2|3"), (1_000_000, "5|0")] {
         let claimed = format!(
-            "select count(event_data), count(*) filter (where over_budget)
-             from webhooks_private.claim_deliveries('{{10}}', '{{null}}', '{{}}', '{{}}', '{{}}', '{{}}', 10, 0, 100, {budget})"
+            "select count(event_data), count(*) filter (where over_budget) from {}",
+            Claim::of_shards(&[10]).with("max_bytes", budget)
         );
-        assert_eq!(queue.session.text(&claimed).await, within);
+        assert_eq!(world.session.text(&claimed).await, within);
         // Snapshots of resources weigh as much, and come and stay away with the data.
         let swapped =
             "begin; update webhooks.event_logs set event_data = '{}', resource_data = event_data";
-        queue.session.run(swapped).await;
+        world.session.run(swapped).await;
         let claimed = claimed.replace("count(event_data)", "count(resource_data)");
-        assert_eq!(queue.session.text(&claimed).await, within);
-        queue.session.run("rollback").await;
+        assert_eq!(world.session.text(&claimed).await, within);
+        world.session.run("rollback").await;
     }
 }
 
 /// While the walk is busy with others, what was published just now comes first: one of each subscription not known.
 #[tokio::test]
 async fn newcomers_come_ahead_of_the_walk() {
-    let queue = Queue::new("newcomers").await;
+    let world = World::new("newcomers").await;
     for end in ["10", "20"] {
-        queue.subscribe(end, json!(["job.*"])).await;
+        world.subscribe_to(end, json!(["job.*"])).await;
     }
-    queue.publish("job.created", 100).await;
-    queue.subscribe("30", json!(["document.*"])).await;
-    queue.subscribe("41", json!(["document.*"])).await;
-    queue.publish("document.uploaded", 2).await;
-    let known = "{00000000-0000-7000-8000-000000000010,00000000-0000-7000-8000-000000000020}";
+    publish_many(&world.db, "job.created", 100).await;
+    world.subscribe_to("30", json!(["document.*"])).await;
+    world.subscribe_to("41", json!(["document.*"])).await;
+    publish_many(&world.db, "document.uploaded", 2).await;
     let claim = |newcomers: u32| {
-        format!("'{{0}}', '{{null}}', '{{}}', '{{}}', '{{}}', '{known}', 1, {newcomers}, 1")
+        of_shard_0()
+            .with("known_subscriptions", ids(&["10", "20"]))
+            .with("per_subscription", 1)
+            .with("newcomers", newcomers)
+            .with("max_rows", 1)
     };
-    assert_eq!(queue.claim(&claim(10)).await, ["30:1", "10:1"]);
+    assert_eq!(world.claimed(claim(10)).await, ["30:1", "10:1"]);
     assert_eq!(
-        queue.claim(&claim(1)).await,
+        world.claimed(claim(1)).await,
         ["30:2", "10:1"],
         "the newest row"
     );
-    assert_eq!(queue.claim(&claim(0)).await, ["10:1"]);
-    queue.update("30", "is_enabled = false").await;
-    assert_eq!(queue.claim(&claim(10)).await, ["10:1"]);
-    queue.update("30", "is_enabled = true").await;
+    assert_eq!(world.claimed(claim(0)).await, ["10:1"]);
+    world.update("30", "is_enabled = false").await;
+    assert_eq!(world.claimed(claim(10)).await, ["10:1"]);
+    world.update("30", "is_enabled = true").await;
     // What has waited for longer is for the walk.
     let older = "update webhooks.delivery_queue q
         set id = overlay(q.id::text placing left(webhooks.uuid_v7_floor(now() - interval '1 s')::text, 13) from 1)::uuid";
-    queue.session.run(older).await;
-    let claimed = queue.claim(&claim(10)).await;
+    world.session.run(older).await;
+    let claimed = world.claimed(claim(10)).await;
     assert!(
         matches!(&claimed[..], [one] if one.starts_with("10:")),
         "{claimed:?}"
@@ -325,13 +301,13 @@ async fn newcomers_come_ahead_of_the_walk() {
 /// While walks are slow, subscriptions are looked at one by one, each behind what was seen of it.
 #[tokio::test]
 async fn a_claim_that_does_not_walk_looks_behind_an_id() {
-    let queue = Queue::new("only").await;
+    let world = World::new("only").await;
     for end in ["10", "20"] {
-        queue.subscribe(end, json!(["job.*"])).await;
+        world.subscribe_to(end, json!(["job.*"])).await;
     }
-    queue.publish("job.created", 3).await;
-    queue.subscribe("30", json!(["document.*"])).await;
-    queue.publish("document.uploaded", 1).await;
+    publish_many(&world.db, "job.created", 3).await;
+    world.subscribe_to("30", json!(["document.*"])).await;
+    publish_many(&world.db, "document.uploaded", 1).await;
     let id = |n: u32| {
         format!(
             "select q.id from webhooks.delivery_queue q join webhooks.event_logs e on e.id = q.event_log_id
@@ -341,54 +317,54 @@ async fn a_claim_that_does_not_walk_looks_behind_an_id() {
     // As if all had been there for some time.
     let older = "update webhooks.delivery_queue q
         set id = overlay(q.id::text placing left(webhooks.uuid_v7_floor(webhooks.uuid_v7_time(q.id) - interval '1 s')::text, 13) from 1)::uuid";
-    queue.session.run(older).await;
-    let first = queue.session.text(&id(1)).await;
-    let tens = "00000000-0000-7000-8000-000000000010";
-    let nil = "00000000-0000-0000-0000-000000000000";
-    let claim = |only: &str, after: &str, newcomers: u32| {
-        format!(
-            "'{{0}}', '{{null}}', '{{}}', '{{}}', '{{}}', '{{{tens}}}', 20, {newcomers}, 100, 1000000, '{{{only}}}', '{{{after}}}'"
-        )
+    world.session.run(older).await;
+    let first = world.session.text(&id(1)).await;
+    let claim = |only: &[&str], after: &str| {
+        of_shard_0()
+            .with("known_subscriptions", ids(&["10"]))
+            .with("newcomers", 10)
+            .with("only_subscriptions", ids(only))
+            .with("after_ids", format_args!("'{{{after}}}'"))
     };
     assert_eq!(
-        queue.claim(&claim(tens, nil, 10)).await,
+        world.claimed(claim(&["10"], NIL)).await,
         ["10:1", "10:2", "10:3"]
     );
     assert_eq!(
-        queue.claim(&claim(tens, &first, 10)).await,
+        world.claimed(claim(&["10"], &first)).await,
         ["10:2", "10:3"]
     );
-    assert_eq!(queue.claim(&claim("", "", 10)).await, [""; 0]);
+    assert_eq!(world.claimed(claim(&[], "")).await, [""; 0]);
     // Newcomers are found anyway; and what is so new that others may still be committed before it is looked at again.
-    queue.publish("document.uploaded", 1).await;
-    queue.publish("job.created", 1).await;
+    publish_many(&world.db, "document.uploaded", 1).await;
+    publish_many(&world.db, "job.created", 1).await;
     let now = "select webhooks.uuid_v7()";
-    let now = queue.session.text(now).await;
+    let now = world.session.text(now).await;
     assert_eq!(
-        queue.claim(&claim(tens, &now, 10)).await,
+        world.claimed(claim(&["10"], &now)).await,
         ["20:1", "30:1", "10:1"]
     );
 }
 
 #[tokio::test]
 async fn a_claim_that_does_not_walk_finds_lanes() {
-    let queue = Queue::new("only_lanes").await;
-    queue.subscribe("10", json!(["*"])).await;
-    queue.publish("job.created", 1).await;
-    queue.update("10", "ordering = 'fifo'").await;
-    queue.publish("job.created", 2).await;
-    let tens = "00000000-0000-7000-8000-000000000010";
-    let claim = |only: &str, after: &str| {
-        format!(
-            "'{{0}}', '{{null}}', '{{}}', '{{}}', '{{}}', '{{}}', 20, 0, 100, 1000000, '{{{only}}}', '{{{after}}}'"
-        )
+    let world = World::new("only_lanes").await;
+    world.subscribe_to("10", json!(["*"])).await;
+    publish_many(&world.db, "job.created", 1).await;
+    world.update("10", "ordering = 'fifo'").await;
+    publish_many(&world.db, "job.created", 2).await;
+    let claim = |only: &[&str], after: &str| {
+        of_shard_0()
+            .with("only_subscriptions", ids(only))
+            .with("after_ids", format_args!("'{{{after}}}'"))
     };
-    assert_eq!(queue.claim(&claim(tens, "null")).await, ["10:1", "10:2"]);
-    let nil = "00000000-0000-0000-0000-000000000000";
-    let both = format!("{nil},null");
-    let twice = format!("{tens},{tens}");
     assert_eq!(
-        queue.claim(&claim(&twice, &both)).await,
+        world.claimed(claim(&["10"], "null")).await,
+        ["10:1", "10:2"]
+    );
+    let both = format!("{NIL},null");
+    assert_eq!(
+        world.claimed(claim(&["10", "10"], &both)).await,
         ["10:1", "10:1", "10:2"]
     );
 }
@@ -396,20 +372,19 @@ async fn a_claim_that_does_not_walk_finds_lanes() {
 /// Events are not meant to be changed; whoever does it as their owner can't stop all deliveries by it.
 #[tokio::test]
 async fn times_that_are_out_of_this_world_are_bounded() {
-    let queue = Queue::new("times").await;
-    queue.subscribe("10", json!(["job.*"])).await;
-    queue.publish("job.created", 1).await;
+    let world = World::new("times").await;
+    world.subscribe_to("10", json!(["job.*"])).await;
+    publish_many(&world.db, "job.created", 1).await;
     for times in [
         "deliver_after = 'infinity', created_at = '-infinity'",
         "deliver_after = '-infinity', created_at = 'infinity'",
     ] {
         let change = format!("update webhooks.event_logs set {times}");
-        queue.session.run(&change).await;
+        world.session.run(&change).await;
         for expiry in ["infinity", "-infinity"] {
             let change = format!("update webhooks.delivery_queue set expires_at = '{expiry}'");
-            queue.session.run(&change).await;
-            let claimed = "'{0}', '{null}', '{}', '{}', '{}', '{}', 20, 0, 100";
-            assert_eq!(queue.claim(claimed).await, ["10:1"]);
+            world.session.run(&change).await;
+            assert_eq!(world.claimed(of_shard_0()).await, ["10:1"]);
         }
     }
 }

@@ -3,10 +3,11 @@
 use serde_json::json;
 use webhooks_tests::database::{Database, PUBLISHER_ROLE, SIDECAR_ROLE};
 
-use crate::listener::Listener;
-use crate::session::Session;
+use crate::support::claim::Claim;
+use crate::support::listener::Listener;
+use crate::support::session::Session;
+use crate::support::world::{TENANT, subscribe};
 
-const TENANT: &str = "11111111-1111-4111-8111-111111111111";
 const BELL: &str = "webhooks_doorbell";
 const PUBLISH: &str =
     "select webhooks.publish_event('11111111-1111-4111-8111-111111111111', 'job.created')";
@@ -21,8 +22,7 @@ async fn database(name: &str) -> (Database, Session, Session, Listener) {
     let db = Database::fresh(name).await.unwrap();
     for shard in [1, 2] {
         let id = format!("00000000-0000-7000-8000-00000000000{shard}");
-        let columns = json!({"id": id, "tenant_id": TENANT, "webhook_url": "http://x.example/"});
-        db.subscribe(columns).await.unwrap();
+        subscribe(&db, json!({"id": id})).await;
     }
     let publisher = publisher_of(&db).await;
     let sidecar = Session::open_as(&db, SIDECAR_ROLE).await;
@@ -167,11 +167,11 @@ async fn nobody_falls_asleep_while_a_publisher_is_in_flight() {
 #[tokio::test]
 async fn what_committed_before_the_bells_were_armed_is_claimed() {
     let (_db, publisher, sidecar, _ear) = database("before_arming").await;
-    let claim = "select count(*) from webhooks_private.claim_deliveries('{1,2}', '{null,null}', '{}', '{}', '{}', '{}', 10, 0, 10)";
-    assert_eq!(sidecar.text(claim).await, "0");
+    let claim = format!("select count(*) from {}", Claim::of_shards(&[1, 2]));
+    assert_eq!(sidecar.text(&claim).await, "0");
     publisher.run(PUBLISH).await;
     assert_eq!(sidecar.text(ARM).await, "t");
-    assert_eq!(sidecar.text(claim).await, "2");
+    assert_eq!(sidecar.text(&claim).await, "2");
 }
 
 #[tokio::test]

@@ -8,9 +8,8 @@ use serde_json::json;
 use webhooks_tests::cluster::Cluster;
 use webhooks_tests::database::Database;
 
-use crate::session::Session;
-
-const TENANT: &str = "11111111-1111-4111-8111-111111111111";
+use crate::support::session::Session;
+use crate::support::world::{TENANT, subscribe};
 
 #[tokio::test]
 async fn other_encodings_are_refused_before_anything_is_made() {
@@ -58,12 +57,11 @@ fn the_script_is_ascii() {
 #[tokio::test]
 async fn clients_of_another_encoding_publish_and_are_told_errors() {
     let db = Database::fresh("latin1").await.unwrap();
-    db.subscribe(
-        json!({"tenant_id": TENANT, "webhook_url": "http://x.example/",
-                        "event_filters": {"event_data": {"name": "José"}}}),
+    subscribe(
+        &db,
+        json!({"event_filters": {"event_data": {"name": "José"}}}),
     )
-    .await
-    .unwrap();
+    .await;
     let run = async |sql: &[u8]| {
         let mut psql = db.cluster().client_program("psql", db.name());
         psql.args(["-X", "-A", "-t", "-q", "-c"])

@@ -3,10 +3,10 @@
 use serde_json::json;
 use webhooks_tests::database::Database;
 
-use crate::session::Session;
+use crate::support::record::Record;
+use crate::support::session::Session;
+use crate::support::world::{OTHER_TENANT, TENANT, subscribe};
 
-const TENANT: &str = "11111111-1111-4111-8111-111111111111";
-const OTHER_TENANT: &str = "22222222-2222-4222-8222-222222222222";
 const A: &str = "00000000-0000-7000-8000-000000000001";
 const B: &str = "00000000-0000-7000-8000-000000000002";
 
@@ -14,23 +14,27 @@ async fn database(name: &str) -> (Database, Session) {
     let db = Database::fresh(name).await.unwrap();
     let session = Session::open(&db).await;
     for (id, events) in [(A, json!(["*"])), (B, json!(["job.failed"]))] {
-        let columns = json!({"id": id, "tenant_id": TENANT, "name": &id[35..], "webhook_url": "http://x.example/", "subscribed_events": events});
-        db.subscribe(columns).await.unwrap();
+        subscribe(
+            &db,
+            json!({"id": id, "name": &id[35..], "subscribed_events": events}),
+        )
+        .await;
     }
     (db, session)
 }
 
 /// Records an attempt of each ready delivery to a subscription.
 async fn record(session: &Session, subscription: &str, status: &str, code: u32) {
-    session
-        .run(&format!(
-            "select webhooks_private.record_attempts(array_agg(id), array_agg(subscription_id), array_agg(attempt), array_agg('{status}'::text), array_agg({code}),
-                 array_agg('{{}}'::text), array_agg(''::text), array_agg('said {code}'::text), array_agg((extract(epoch from clock_timestamp()) * 1000000)::bigint),
-                 array_agg(7::bigint), array_agg(1), array_agg(null::bytea), array_agg(3600000::bigint), array_agg(null::text), array_agg(null::text),
-                 array_agg(null::bigint), array_agg(null::bigint))
-             from webhooks.delivery_queue where subscription_id = '{subscription}' and next_attempt_at is null"
-        ))
-        .await;
+    let deliveries = format!(
+        "select * from webhooks.delivery_queue where subscription_id = '{subscription}' and next_attempt_at is null"
+    );
+    let record = Record::of(deliveries, status)
+        .with("http_status_codes", code)
+        .with("response_headers", "'{}'::text")
+        .with("response_bodies", "''::text")
+        .with("error_messages", format_args!("'said {code}'::text"))
+        .with("retry_after_ms", "3600000::bigint");
+    session.run(&record.to_string()).await;
 }
 
 async fn story(session: &Session, arguments: &str) -> Vec<String> {

@@ -1,17 +1,9 @@
 //! How large an event may be: what counts is the text, which may be ten thousand times as large as what is stored.
 
 use serde_json::json;
-use webhooks_tests::database::Database;
 
-use crate::session::Session;
-
-const TENANT: &str = "11111111-1111-4111-8111-111111111111";
-
-async fn database(name: &str) -> (Database, Session) {
-    let db = Database::fresh(name).await.unwrap();
-    let session = Session::open(&db).await;
-    (db, session)
-}
+use crate::support::claim::Claim;
+use crate::support::world::{TENANT, database, subscribe};
 
 /// So many numbers of 131,072 digits each, which are stored in a dozen bytes.
 fn digits(numbers: usize) -> String {
@@ -77,11 +69,7 @@ async fn what_is_too_large_is_refused_before_anything_reads_it() {
         json!({"event_filters": {"event_data": {"[0]": 1}}}),
         json!({"event_filters": {"jsonpath": "$[*] ? (@ == 1)"}}),
     ] {
-        let mut row = json!({"tenant_id": TENANT, "webhook_url": "http://x.example/"});
-        row.as_object_mut()
-            .unwrap()
-            .extend(columns.as_object().unwrap().clone());
-        db.subscribe(row).await.unwrap();
+        subscribe(&db, columns).await;
     }
     let insert = |data: &str, resource: &str| {
         format!(
@@ -216,9 +204,7 @@ async fn other_ways_to_publish_obey_it() {
 #[tokio::test]
 async fn a_claim_outlives_what_it_cant_read() {
     let (db, session) = database("claim_content").await;
-    db.subscribe(json!({"id": "00000000-0000-7000-8000-00000000001a", "tenant_id": TENANT, "webhook_url": "http://x.example/"}))
-        .await
-        .unwrap();
+    subscribe(&db, json!({"id": "00000000-0000-7000-8000-00000000001a"})).await;
     let publish = format!(
         "select webhooks.publish_event('{TENANT}', 'job.created', event_name => n::text) from generate_series(1, 5) n"
     );
@@ -232,8 +218,8 @@ async fn a_claim_outlives_what_it_cant_read() {
         .await;
     let claim = |careful: bool| {
         format!(
-            "select event_name, event_data, objection
-             from webhooks_private.claim_deliveries('{{10}}', '{{null}}', '{{}}', '{{}}', '{{}}', '{{}}', 10, 0, 100, careful => {careful}) order by event_name"
+            "select event_name, event_data, objection from {} order by event_name",
+            Claim::of_shards(&[10]).with("careful", careful)
         )
     };
     let large = "its data is larger than 64 MiB as text, or damaged";
@@ -268,13 +254,13 @@ async fn a_claim_outlives_what_it_cant_read() {
 #[tokio::test]
 async fn claims_are_priced_by_the_text() {
     let (db, session) = database("claim_price").await;
-    db.subscribe(json!({"id": "00000000-0000-7000-8000-00000000001a", "tenant_id": TENANT, "webhook_url": "http://x.example/"}))
-        .await
-        .unwrap();
+    subscribe(&db, json!({"id": "00000000-0000-7000-8000-00000000001a"})).await;
     for _ in 0..3 {
         session.run(&publish(&digits(80))).await;
     }
-    let claim = "select over_budget, octet_length(event_data) > 10000000
-        from webhooks_private.claim_deliveries('{10}', '{null}', '{}', '{}', '{}', '{}', 10, 0, 100)";
-    assert_eq!(session.lines(claim).await, ["f|t", "t|null", "t|null"]);
+    let claim = format!(
+        "select over_budget, octet_length(event_data) > 10000000 from {}",
+        Claim::of_shards(&[10])
+    );
+    assert_eq!(session.lines(&claim).await, ["f|t", "t|null", "t|null"]);
 }

@@ -3,18 +3,12 @@
 use serde_json::{Value, json};
 use webhooks_tests::database::{Database, PUBLISHER_ROLE};
 
-use crate::session::{Session, literal};
+use crate::support::session::{Session, literal};
+use crate::support::world::{TENANT, database};
 
-const TENANT: &str = "11111111-1111-4111-8111-111111111111";
 const SCHEMA: &str = r#"{"type": "object", "required": ["amount"], "additionalProperties": false,
     "properties": {"amount": {"type": "number", "exclusiveMinimum": 0}, "id": {"type": "string", "format": "uuid"}}}"#;
 const TRIGGERS: &str = "select count(*) from pg_trigger where tgname = 'a10_validate_events'";
-
-async fn session(name: &str) -> (Database, Session) {
-    let db = Database::fresh(name).await.unwrap();
-    let session = Session::open(&db).await;
-    (db, session)
-}
 
 fn register(arguments: &str) -> String {
     format!(
@@ -32,7 +26,7 @@ fn publish(data: &str, more: &str) -> String {
 
 #[tokio::test]
 async fn events_of_a_version_with_a_schema_fit_it() {
-    let (db, session) = session("schema").await;
+    let (db, session) = database("schema").await;
     assert_eq!(session.text(TRIGGERS).await, "0");
     session.run(&register("")).await;
     assert_eq!(session.text(TRIGGERS).await, "1");
@@ -124,7 +118,7 @@ async fn events_of_a_version_with_a_schema_fit_it() {
 
 #[tokio::test]
 async fn versions_come_and_go() {
-    let (_db, session) = session("schema_versions").await;
+    let (_db, session) = database("schema_versions").await;
     session
         .run(&register(", category => 'money', description => 'Paid'"))
         .await;
@@ -214,7 +208,7 @@ async fn versions_come_and_go() {
 
 #[tokio::test]
 async fn the_example_is_what_receivers_get() {
-    let (_db, session) = session("schema_example").await;
+    let (_db, session) = database("schema_example").await;
     session.run(&register("")).await;
     let example =
         "select example_payload from webhooks.event_type_catalogue where name = 'invoice.paid'";
@@ -241,7 +235,7 @@ async fn the_example_is_what_receivers_get() {
 
 #[tokio::test]
 async fn who_subscribes_to_a_deprecated_type_is_told() {
-    let (db, session) = session("schema_deprecated").await;
+    let (db, session) = database("schema_deprecated").await;
     session
         .run(
             "select webhooks.deprecate_event_type('job.created', 'It''s job.started that counts.')",
@@ -273,7 +267,7 @@ async fn who_subscribes_to_a_deprecated_type_is_told() {
 
 #[tokio::test]
 async fn what_is_wrong_is_said() {
-    let (_db, session) = session("schema_refused").await;
+    let (_db, session) = database("schema_refused").await;
     for (call, code, message, hint) in [
         (
             "register_event_type(null)",
@@ -360,7 +354,7 @@ async fn what_is_wrong_is_said() {
 
 #[tokio::test]
 async fn the_native_functions_take_what_comes() {
-    let (_db, session) = session("schema_native").await;
+    let (_db, session) = database("schema_native").await;
     for (call, expected) in [
         ("schema_errors('{}', '{}')", "null"),
         (
@@ -399,7 +393,7 @@ async fn the_native_functions_take_what_comes() {
 
 #[tokio::test]
 async fn a_dump_restores_schemas() {
-    let (original, session) = session("schema_dump").await;
+    let (original, session) = database("schema_dump").await;
     session.run("select webhooks.create_partitions(1)").await;
     // One that no longer fits, as it was before there was a schema.
     session
@@ -434,7 +428,7 @@ async fn a_dump_restores_schemas() {
 /// A schema of a few lines must not take the server's memory, nor its time.
 #[tokio::test]
 async fn a_schema_that_doubles_is_refused_or_refuses() {
-    let (_db, session) = session("schema_cost").await;
+    let (_db, session) = database("schema_cost").await;
     let levels: serde_json::Map<String, Value> = (0..30)
         .map(|n| {
             let next = json!({"$ref": format!("#/$defs/d{}", n + 1)});
@@ -488,7 +482,7 @@ async fn a_schema_that_doubles_is_refused_or_refuses() {
 
 #[tokio::test]
 async fn a_key_of_serde_json_s_forges_no_property() {
-    let (_db, session) = session("schema_keys").await;
+    let (_db, session) = database("schema_keys").await;
     session.run(&register("")).await;
     for data in [
         r#"{"$serde_json::private::RawValue": "{\"amount\": 1}"}"#,

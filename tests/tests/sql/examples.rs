@@ -5,10 +5,8 @@ use std::path::Path;
 use webhooks_tests::cluster::{Cluster, Options};
 use webhooks_tests::database::Database;
 
-use crate::session::Session;
-
-const TENANT: &str = "11111111-1111-4111-8111-111111111111";
-const OTHER: &str = "22222222-2222-4222-8222-222222222222";
+use crate::support::session::Session;
+use crate::support::world::{OTHER_TENANT, TENANT};
 
 /// A database in which an example was run.
 async fn example(name: &str) -> Database {
@@ -27,7 +25,7 @@ async fn the_document_workflow_publishes_all_standard_types() {
     let session = Session::open(&db).await;
     session
         .run(&format!(
-            "insert into app.tenants values ('{TENANT}', 'one'), ('{OTHER}', 'two');
+            "insert into app.tenants values ('{TENANT}', 'one'), ('{OTHER_TENANT}', 'two');
              insert into webhooks.webhook_subscriptions (tenant_id, name, webhook_url, subscribed_events)
              values ('{TENANT}', 'all', 'http://x.example/', '[\"*\"]')"
         ))
@@ -86,14 +84,14 @@ async fn a_tenant_of_the_document_workflow_can_be_deleted() {
     let session = Session::open(&db).await;
     session
         .run(&format!(
-            "insert into app.tenants values ('{TENANT}', 'one'), ('{OTHER}', 'two');
+            "insert into app.tenants values ('{TENANT}', 'one'), ('{OTHER_TENANT}', 'two');
              insert into app.users (tenant_id, email) values ('{TENANT}', 'a@x.example');
              select app.log_in('a@x.example');
-             insert into app.documents (tenant_id, title, media_type) values ('{TENANT}', 'Invoice', 'text/plain'), ('{OTHER}', 'Invoice', 'text/plain');
+             insert into app.documents (tenant_id, title, media_type) values ('{TENANT}', 'Invoice', 'text/plain'), ('{OTHER_TENANT}', 'Invoice', 'text/plain');
              insert into app.jobs (tenant_id, document_id, kind) select tenant_id, id, 'extract' from app.documents;
              delete from app.tenants where id = '{TENANT}'"
         ))
         .await;
     let left = "select tenant_id, count(*) from webhooks.event_logs group by 1";
-    assert_eq!(session.lines(left).await, [format!("{OTHER}|2")]);
+    assert_eq!(session.lines(left).await, [format!("{OTHER_TENANT}|2")]);
 }

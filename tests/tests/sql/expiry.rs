@@ -3,9 +3,9 @@
 use serde_json::json;
 use webhooks_tests::database::Database;
 
-use crate::session::Session;
+use crate::support::session::Session;
+use crate::support::world::{TENANT, subscribe};
 
-const TENANT: &str = "11111111-1111-4111-8111-111111111111";
 const FIFO: &str = "00000000-0000-7000-8000-000000000001";
 const DISABLED: &str = "00000000-0000-7000-8000-000000000002";
 const SLOW: &str = "00000000-0000-7000-8000-000000000003";
@@ -16,16 +16,12 @@ const EXPIRED: &str = "select done from webhooks.maintain() where task = 'expire
 async fn database(name: &str) -> (Database, Session) {
     let db = Database::fresh(name).await.unwrap();
     let session = Session::open(&db).await;
-    for (id, more) in [
-        (FIFO, json!({"ordering": "fifo"})),
-        (DISABLED, json!({"is_enabled": true})),
-        (SLOW, json!({"timeout_seconds": 300})),
+    for columns in [
+        json!({"id": FIFO, "ordering": "fifo"}),
+        json!({"id": DISABLED, "is_enabled": true}),
+        json!({"id": SLOW, "timeout_seconds": 300}),
     ] {
-        let mut columns =
-            json!({"id": id, "tenant_id": TENANT, "webhook_url": "http://x.example/"});
-        let row = columns.as_object_mut().unwrap();
-        row.extend(more.as_object().unwrap().clone());
-        db.subscribe(columns).await.unwrap();
+        subscribe(&db, columns).await;
     }
     (db, session)
 }

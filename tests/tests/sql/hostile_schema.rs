@@ -5,8 +5,8 @@ use webhooks_tests::database::{Database, PUBLISHER_ROLE};
 
 use crate::isolation::cast::{self, ACTORS, OURS, Outcome, attempt};
 use crate::isolation::functions::call_for;
-use crate::isolation::matrix::{Answer, FUNCTIONS, INSERTS, RELATIONS, qualified, rights};
-use crate::session::Session;
+use crate::isolation::matrix::{Answer, FUNCTIONS, INSERTS, RELATIONS, rights};
+use crate::support::session::Session;
 
 const HOSTILE: &str =
     "select evil.plant_temporary(); set search_path = pg_temp, evil, pg_catalog, public";
@@ -161,6 +161,8 @@ async fn the_extension_is_created_as_usual() {
 #[tokio::test]
 async fn a_schema_that_may_be_somebody_elses_is_refused() {
     let cluster = Database::fresh("roles").await.unwrap().cluster().clone();
+    let db = Database::create_empty(&cluster, "occupied").await.unwrap();
+    let admin = Session::open(&db).await;
     for (prepare, complaint) in [
         (
             "create schema webhooks authorization stranger",
@@ -199,8 +201,6 @@ async fn a_schema_that_may_be_somebody_elses_is_refused() {
             "is not empty",
         ),
     ] {
-        let db = Database::create_empty(&cluster, "occupied").await.unwrap();
-        let admin = Session::open(&db).await;
         admin.run(prepare).await;
         let refusal = admin.refused("create extension webhooks").await;
         assert_eq!(refusal.code, "42P15", "{prepare}: {refusal:?}");
@@ -209,13 +209,9 @@ async fn a_schema_that_may_be_somebody_elses_is_refused() {
             "{prepare}: {refusal:?}"
         );
         assert!(refusal.hint.contains("drop schema webhooks"), "{refusal:?}");
-        admin
-            .run("drop schema webhooks cascade; create extension webhooks")
-            .await;
+        admin.run("drop schema webhooks cascade").await;
     }
     // As a dump makes it, and as DROP EXTENSION leaves it.
-    let db = Database::create_empty(&cluster, "prepared").await.unwrap();
-    let admin = Session::open(&db).await;
     admin
         .run("create schema webhooks; create extension webhooks; drop extension webhooks cascade; create extension webhooks")
         .await;

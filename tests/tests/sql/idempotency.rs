@@ -1,6 +1,7 @@
 use webhooks_tests::database::Database;
 
-use crate::session::Session;
+use crate::support::session::Session;
+use crate::support::world::subscribe;
 
 const TENANTS: [&str; 2] = [
     "11111111-1111-4111-8111-111111111111",
@@ -13,8 +14,7 @@ fn publish(tenant: &str, key: &str) -> String {
 
 async fn database(name: &str) -> (Database, Session, Session) {
     let db = Database::fresh(name).await.unwrap();
-    let columns = serde_json::json!({"tenant_id": TENANTS[0], "webhook_url": "http://x.example/"});
-    db.subscribe(columns).await.unwrap();
+    subscribe(&db, serde_json::json!({"tenant_id": TENANTS[0]})).await;
     let (a, b) = (Session::open(&db).await, Session::open(&db).await);
     (db, a, b)
 }

@@ -8,19 +8,17 @@ mod subscriptions;
 use serde_json::json;
 use webhooks_tests::database::Database;
 
-use crate::session::{Refusal, Session};
+use crate::support::session::{Refusal, Session};
+use crate::support::world::{OTHER_TENANT, TENANT, subscribe};
 
-const TENANT: &str = "11111111-1111-4111-8111-111111111111";
-const OTHER: &str = "22222222-2222-4222-8222-222222222222";
 /// SQLSTATE of `configuration_limit_exceeded`.
 const LIMIT: &str = "53400";
 
 /// A database with a subscription of each of the two tenants to everything.
 async fn database(name: &str) -> (Database, Session) {
     let db = Database::fresh(name).await.unwrap();
-    for tenant in [TENANT, OTHER] {
-        let columns = json!({"tenant_id": tenant, "webhook_url": "http://x.example/"});
-        db.subscribe(columns).await.unwrap();
+    for tenant in [TENANT, OTHER_TENANT] {
+        subscribe(&db, json!({"tenant_id": tenant})).await;
     }
     let session = Session::open(&db).await;
     (db, session)

@@ -2,7 +2,8 @@ use serde_json::json;
 use uuid::Uuid;
 use webhooks_tests::database::Database;
 
-use crate::session::Session;
+use crate::support::session::Session;
+use crate::support::world::subscribe;
 
 const FOREIGN_KEYS: &str =
     "select conrelid::regclass::text || ' ' || pg_get_constraintdef(oid) from pg_constraint
@@ -100,8 +101,7 @@ async fn a_deleted_tenant_is_forgotten_and_only_it() {
     session.run("select webhooks.create_partitions(1)").await;
     session.run(LINK).await;
     for tenant in tenants {
-        let columns = json!({"tenant_id": tenant, "webhook_url": "http://x.example/"});
-        db.subscribe(columns).await.unwrap();
+        subscribe(&db, json!({"tenant_id": tenant})).await;
         session.run(&publish(tenant, user)).await;
         db.publish_many(tenant, "job.failed", 2).await.unwrap();
     }

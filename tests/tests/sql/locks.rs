@@ -4,7 +4,7 @@ use webhooks_tests::database::{
     AUDITOR_ROLE, Database, MANAGER_ROLE, MONITOR_ROLE, PUBLISHER_ROLE, SIDECAR_ROLE, STRANGER_ROLE,
 };
 
-use crate::session::Session;
+use crate::support::session::Session;
 
 const HELD: &str =
     "select count(*) from pg_locks where pid = pg_backend_pid() and locktype = 'userlock'";

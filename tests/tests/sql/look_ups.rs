@@ -1,4 +1,4 @@
-//! Look-ups open the partitions of the time in question, and not those of a whole year: each one that is opened costs
+//! Look-ups open the partitions of the time in question, and not all that there are: each one that is opened costs
 //! locks, of which a server has 64 a connection by default, and time to plan.
 
 use std::fmt::Write as _;
@@ -6,25 +6,26 @@ use std::fmt::Write as _;
 use serde_json::json;
 use webhooks_tests::database::{Database, MANAGER_ROLE};
 
-use crate::session::Session;
+use crate::support::record::Record;
+use crate::support::session::Session;
+use crate::support::world::{TENANT, subscribe};
 
-const TENANT: &str = "11111111-1111-4111-8111-111111111111";
 const SUBSCRIPTION: &str = "00000000-0000-7000-8000-000000000001";
 /// Of tables and indexes, for a look-up within one day: its partition, its neighbours, and those of ids of no day.
 const MOST_LOCKS: u32 = 110;
 
-/// Partitions of the year that is over, as if the extension had been there.
-const A_YEAR: &str = "
+/// Partitions of the last two months, as if the extension had been there.
+const TWO_MONTHS: &str = "
     drop table webhooks_private.event_logs_past;
     do $$
     begin
         perform webhooks_private.make_partitions(t.parent, array(
             select t.parent || '_' || to_char(d, 'YYYYMMDD')
-            from generate_series(now() at time zone 'utc' - interval '365 d', now() at time zone 'utc' - interval '1 d', '1 d') d), 0)
+            from generate_series(now() at time zone 'utc' - interval '60 d', now() at time zone 'utc' - interval '1 d', '1 d') d), 0)
         from webhooks_private.partitioned_tables() t where t.span = 'day';
         perform webhooks_private.make_partitions(t.parent, array(
             select t.parent || '_' || to_char(d, 'YYYYMMDD')
-            from generate_series(date_trunc('month', now() at time zone 'utc') - interval '1 year',
+            from generate_series(date_trunc('month', now() at time zone 'utc') - interval '2 months',
                                  date_trunc('month', now() at time zone 'utc') - interval '1 month', '1 month') d), 0)
         from webhooks_private.partitioned_tables() t where t.span = 'month';
     end $$;
@@ -34,30 +35,24 @@ const A_YEAR: &str = "
 async fn open_few_partitions() {
     let db = Database::fresh("look_ups").await.unwrap();
     let session = Session::open(&db).await;
-    session.run(A_YEAR).await;
+    session.run(TWO_MONTHS).await;
     let partitions =
-        "select count(*) > 360 from pg_inherits where inhparent = 'webhooks.event_logs'::regclass";
+        "select count(*) > 60 from pg_inherits where inhparent = 'webhooks.event_logs'::regclass";
     assert_eq!(session.text(partitions).await, "t");
-    let columns =
-        json!({"id": SUBSCRIPTION, "tenant_id": TENANT, "webhook_url": "http://x.example/"});
-    db.subscribe(columns).await.unwrap();
+    subscribe(&db, json!({"id": SUBSCRIPTION})).await;
     let publish = format!("select webhooks.publish_event('{TENANT}', 'job.created')");
     session
         .run(&format!(
             "insert into webhooks.event_logs (id, tenant_id, event_type, event_category, event_name, event_data, created_at)
-             select webhooks.uuid_v7_floor(t), '{TENANT}', 'job.created', 'job', 'x', '{{}}', t from (values (now() - interval '100 d')) v (t)"
+             select webhooks.uuid_v7_floor(t), '{TENANT}', 'job.created', 'job', 'x', '{{}}', t from (values (now() - interval '50 d')) v (t)"
         ))
         .await;
     let event = session.text(&publish).await;
     session.run(&publish).await;
-    session
-        .run(&format!(
-            "select webhooks_private.record_attempts(array[id], array[subscription_id], '{{0}}', '{{failed}}', '{{500}}', '{{null}}', '{{null}}', '{{e}}',
-                 array[(extract(epoch from clock_timestamp()) * 1000000)::bigint], '{{1}}', '{{1}}', '{{null}}', '{{null}}', '{{null}}',
-                 '{{null}}', '{{null}}', '{{null}}')
-             from webhooks.delivery_queue where event_log_id = '{event}'"
-        ))
-        .await;
+    let deliveries =
+        format!("select * from webhooks.delivery_queue where event_log_id = '{event}'");
+    let failed = Record::of(deliveries, "failed").with("http_status_codes", 500);
+    session.run(&failed.to_string()).await;
     let delivery = session
         .text("select delivery_id from webhooks.delivery_attempts")
         .await;

@@ -23,6 +23,7 @@
 //! | `hostile_schema` | nothing of another schema is called, whatever `search_path` is |
 //! | `privileges`, `catalogue`, `plans` | what catalogues and statistics can prove about all of it |
 //! | `look_ups` | how many partitions a look-up opens |
+//! | `support` | what many of these begin with, ask and do |
 
 // `cfg(test)` tells clippy that the modules' helpers are tests too, where `unwrap` is fine.
 #[cfg(test)]
@@ -68,8 +69,6 @@ mod limits;
 #[cfg(test)]
 mod links;
 #[cfg(test)]
-mod listener;
-#[cfg(test)]
 mod locks;
 #[cfg(test)]
 mod look_ups;
@@ -114,13 +113,13 @@ mod retry_schedules;
 #[cfg(test)]
 mod row_locks;
 #[cfg(test)]
-mod session;
-#[cfg(test)]
 mod settings;
 #[cfg(test)]
 mod shards;
 #[cfg(test)]
 mod subscriptions;
+#[cfg(test)]
+mod support;
 #[cfg(test)]
 mod templates;
 #[cfg(test)]

@@ -1,21 +1,14 @@
 //! Subscriptions as functions: made, changed, listed and deleted, with secrets that come in and never out.
 
 use serde_json::{Value, json};
-use webhooks_tests::database::{Database, MANAGER_ROLE};
+use webhooks_tests::database::MANAGER_ROLE;
 
-use crate::session::{Session, literal};
+use crate::support::session::{Session, literal};
+use crate::support::world::{OTHER_TENANT, TENANT, database};
 
-const TENANT: &str = "11111111-1111-4111-8111-111111111111";
-const OTHER_TENANT: &str = "22222222-2222-4222-8222-222222222222";
 const USER: &str = "33333333-3333-4333-8333-333333333333";
 const NOBODY: &str = "99999999-9999-4999-8999-999999999999";
 const SECRET: &str = "whsec_dG9wc2VjcmV0dG9wc2VjcmV0dG9wc2VjcmV0";
-
-async fn database(name: &str) -> (Database, Session) {
-    let db = Database::fresh(name).await.unwrap();
-    let session = Session::open(&db).await;
-    (db, session)
-}
 
 /// A subscription with secrets.
 async fn create(session: &Session, tenant: &str, name: &str, more: &str) -> String {

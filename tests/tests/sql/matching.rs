@@ -5,13 +5,11 @@ mod cases;
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use webhooks_tests::database::Database;
 
-use crate::session::{Session, literal};
+use crate::support::session::literal;
+use crate::support::world::{OTHER_TENANT, TENANT, World, subscribe};
 use cases::{CASES, Case};
 
-const TENANT: &str = "11111111-1111-4111-8111-111111111111";
-const OTHER_TENANT: &str = "22222222-2222-4222-8222-222222222222";
 const RESOURCE: &str = "33333333-3333-4333-8333-333333333333";
 
 /// An event as `publish_event` and `explain_match` both take it.
@@ -58,25 +56,14 @@ impl Event {
     }
 }
 
-struct World {
-    db: Database,
-    session: Session,
-}
-
 impl World {
-    async fn new(name: &str) -> Self {
-        let db = Database::fresh(name).await.unwrap();
-        let session = Session::open(&db).await;
-        Self { db, session }
-    }
-
     /// A subscription of the tenant to everything but for these columns.
-    async fn subscribe(&self, name: &str, columns: Value) {
-        let mut row =
-            json!({"tenant_id": TENANT, "name": name, "webhook_url": "http://x.example/"});
-        let row_columns = row.as_object_mut().unwrap();
-        row_columns.extend(columns.as_object().unwrap().clone());
-        self.db.subscribe(row).await.unwrap();
+    async fn subscribe_as(&self, name: &str, columns: Value) {
+        let mut row = json!({"name": name});
+        row.as_object_mut()
+            .unwrap()
+            .extend(columns.as_object().unwrap().clone());
+        subscribe(&self.db, row).await;
     }
 
     /// Names of the subscriptions that got an event, in order: as the queue says, checked against what
@@ -95,9 +82,10 @@ impl World {
         let matched: Vec<_> = matched.map(|(name, _)| name.clone()).collect();
         assert_eq!(queued, matched, "{arguments}: {explained:?}");
         let replayed = format!(
-            "select s.name from webhooks_private.replayable('{}', '-infinity', 'infinity', null, null, null, null) r
-             join webhooks.webhook_subscriptions s on s.id = r.matched_id where r.event_log_id = '{id}' order by s.name",
-            event.tenant
+            "select s.name from webhooks.event_logs e
+             cross join webhooks_private.replayable(e.tenant_id, e.created_at, e.created_at + interval '1 us', null, null, null, null) r
+             join webhooks.webhook_subscriptions s on s.id = r.matched_id
+             where e.id = '{id}' and r.event_log_id = e.id order by s.name"
         );
         let replayed = self.session.lines(&replayed).await;
         assert_eq!(replayed, queued, "{arguments}, replayed");
@@ -148,11 +136,11 @@ async fn tenants_types_and_wildcards() {
         ("none", json!([])),
     ] {
         world
-            .subscribe(name, json!({"subscribed_events": events}))
+            .subscribe_as(name, json!({"subscribed_events": events}))
             .await;
     }
     world
-        .subscribe("foreign", json!({"tenant_id": OTHER_TENANT}))
+        .subscribe_as("foreign", json!({"tenant_id": OTHER_TENANT}))
         .await;
     for (event_type, expected) in [
         (
@@ -232,7 +220,7 @@ async fn switches_and_environments() {
         ("dev", json!({"environment": "dev"})),
         ("staging", json!({"environment": "staging"})),
     ] {
-        world.subscribe(name, columns).await;
+        world.subscribe_as(name, columns).await;
     }
     let event = Event::of("job.created");
     assert_eq!(
@@ -299,7 +287,7 @@ async fn resources() {
         ),
     ] {
         world
-            .subscribe(name, json!({"event_filters": filters}))
+            .subscribe_as(name, json!({"event_filters": filters}))
             .await;
     }
     for (more, expected) in [
@@ -334,7 +322,7 @@ async fn filters_pass_what_they_should() {
     let world = World::new("filters").await;
     for Case(filters, passing, failing) in CASES {
         let columns = json!({"event_filters": serde_json::from_str::<Value>(filters).unwrap()});
-        world.subscribe("it", columns).await;
+        world.subscribe_as("it", columns).await;
         for (events, expected) in [(passing, 1), (failing, 0)] {
             for data in *events {
                 let matched = world.matched(&Event::with_data(*data)).await;
@@ -355,7 +343,7 @@ async fn any_event_meets_any_filter() {
     for (n, Case(filters, ..)) in CASES.iter().enumerate() {
         let filters: Value = serde_json::from_str(filters).unwrap();
         let columns = json!({"event_filters": filters, "subscribed_events": ["*"]});
-        world.subscribe(&format!("{n:02}"), columns).await;
+        world.subscribe_as(&format!("{n:02}"), columns).await;
     }
     let nested = |open: &str, close: &str, levels| {
         format!("{}1{}", open.repeat(levels), close.repeat(levels))
@@ -399,7 +387,7 @@ async fn a_match_does_not_depend_on_the_session() {
         ("time", r#"$.at.datetime() == "12:00:00+00:00".datetime()"#),
     ] {
         world
-            .subscribe(name, json!({"event_filters": {"jsonpath": path}}))
+            .subscribe_as(name, json!({"event_filters": {"jsonpath": path}}))
             .await;
     }
     for settings in [
@@ -433,7 +421,7 @@ async fn no_key_of_an_event_has_a_meaning_of_its_own() {
         ("not twelve", json!({"a": {"$ne": 12}})),
     ] {
         world
-            .subscribe(name, json!({"event_filters": {"event_data": event_data}}))
+            .subscribe_as(name, json!({"event_filters": {"event_data": event_data}}))
             .await;
     }
     for (data, expected) in [
@@ -469,7 +457,7 @@ async fn no_key_of_an_event_has_a_meaning_of_its_own() {
 async fn what_a_path_finds_is_not_copied() {
     let world = World::new("deep_finds").await;
     world
-        .subscribe("all", json!({"event_filters": {"jsonpath": "$.**"}}))
+        .subscribe_as("all", json!({"event_filters": {"jsonpath": "$.**"}}))
         .await;
     world
         .session
@@ -488,7 +476,7 @@ async fn what_a_path_finds_is_not_copied() {
 async fn an_event_as_deep_as_can_be_published_is_matched() {
     let world = World::new("deep_match").await;
     let filters = json!({"event_filters": {"event_data": {"a": 1}, "jsonpath": "$.a == 1"}});
-    world.subscribe("it", filters).await;
+    world.subscribe_as("it", filters).await;
     for (open, close) in [("[", "]"), ("{\"b\":", "}")] {
         for levels in [120, 128, 511] {
             let deep = format!("{}2{}", open.repeat(levels), close.repeat(levels));
@@ -509,7 +497,7 @@ async fn reasons_name_the_filter() {
         ("deep", json!({"event_data": {"a": {"$exists": true}}})),
     ] {
         world
-            .subscribe(name, json!({"event_filters": filters}))
+            .subscribe_as(name, json!({"event_filters": filters}))
             .await;
     }
     let reasons = world
@@ -540,7 +528,7 @@ async fn reasons_name_the_filter() {
 #[tokio::test]
 async fn restored_events_are_not_fanned_out_and_it_is_said() {
     let world = World::new("restoring").await;
-    world.subscribe("all", json!({})).await;
+    world.subscribe_as("all", json!({})).await;
     let session = &world.session;
     session
         .run("set check_function_bodies = off; set row_security = off; set log_min_messages = notice")

@@ -3,17 +3,10 @@
 use serde_json::{Value, json};
 use webhooks_tests::database::Database;
 
-use crate::session::{Session, literal};
+use crate::support::session::{Session, literal};
+use crate::support::world::{OTHER_TENANT, TENANT, database, subscribe};
 
-const TENANT: &str = "11111111-1111-4111-8111-111111111111";
-const OTHER_TENANT: &str = "22222222-2222-4222-8222-222222222222";
 const SECRET: &str = "whsec_dG9wc2VjcmV0dG9wc2VjcmV0dG9wc2VjcmV0";
-
-async fn database(name: &str) -> (Database, Session) {
-    let db = Database::fresh(name).await.unwrap();
-    let session = Session::open(&db).await;
-    (db, session)
-}
 
 /// Three subscriptions, no two of which have a setting in common that might hide a mistake.
 async fn fill(db: &Database) {
@@ -25,11 +18,7 @@ async fn fill(db: &Database) {
         json!({"name": "off", "is_enabled": false, "disabled_reason": "HTTP status 410",
                "event_filters": {"event_data": {"a": null}, "jsonpath": "$.b"}, "subscribed_events": ["job.*"]}),
     ] {
-        let mut row = json!({"tenant_id": TENANT, "webhook_url": "https://x.example/hook"});
-        row.as_object_mut()
-            .unwrap()
-            .extend(columns.as_object().unwrap().clone());
-        db.subscribe(row).await.unwrap();
+        subscribe(db, columns).await;
     }
 }
 
@@ -127,18 +116,18 @@ async fn a_dry_run_says_what_would_become_of_each() {
     let (db, session) = database("dry_run").await;
     fill(&db).await;
     for _ in 0..2 {
-        db.subscribe(
-            json!({"tenant_id": TENANT, "name": "twice", "webhook_url": "https://x.example/"}),
+        subscribe(
+            &db,
+            json!({"name": "twice", "webhook_url": "https://x.example/"}),
         )
-        .await
-        .unwrap();
+        .await;
     }
     // Of another tenant: neither found nor changed.
-    db.subscribe(
+    subscribe(
+        &db,
         json!({"tenant_id": OTHER_TENANT, "name": "new", "webhook_url": "https://x.example/"}),
     )
-    .await
-    .unwrap();
+    .await;
     let before = session.lines(STATE).await;
     let entries = session
         .text("select count(*) from webhooks.audit_log")

@@ -1,14 +1,6 @@
 //! The functions in Rust; what they compute is tested in `webhooks-core`, here that SQL reaches it.
 
-use webhooks_tests::database::Database;
-
-use crate::session::Session;
-
-async fn database(name: &str) -> (Database, Session) {
-    let db = Database::fresh(name).await.unwrap();
-    let session = Session::open(&db).await;
-    (db, session)
-}
+use crate::support::world::database;
 
 #[tokio::test]
 async fn ids_ascend_and_know_their_time() {

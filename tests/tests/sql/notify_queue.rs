@@ -6,10 +6,10 @@ use serde_json::json;
 use webhooks_tests::cluster::{Cluster, Options};
 use webhooks_tests::database::{Database, MANAGER_ROLE, PUBLISHER_ROLE, SIDECAR_ROLE};
 
-use crate::listener::Listener;
-use crate::session::Session;
+use crate::support::listener::Listener;
+use crate::support::session::Session;
+use crate::support::world::{TENANT, subscribe};
 
-const TENANT: &str = "11111111-1111-4111-8111-111111111111";
 const SUBSCRIPTION: &str = "00000000-0000-7000-8000-000000000001";
 const PUBLISH: &str =
     "select webhooks.publish_event('11111111-1111-4111-8111-111111111111', 'job.created')";
@@ -29,9 +29,7 @@ async fn short_queue() -> Option<Arc<Cluster>> {
 
 async fn database(cluster: &Arc<Cluster>) -> Database {
     let db = Database::create(cluster, "full_queue").await.unwrap();
-    let columns =
-        json!({"id": SUBSCRIPTION, "tenant_id": TENANT, "webhook_url": "http://x.example/"});
-    db.subscribe(columns).await.unwrap();
+    subscribe(&db, json!({"id": SUBSCRIPTION})).await;
     db
 }
 

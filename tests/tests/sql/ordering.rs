@@ -3,15 +3,15 @@
 use serde_json::json;
 use webhooks_tests::database::Database;
 
-use crate::session::Session;
+use crate::support::claim::Claim;
+use crate::support::session::Session;
+use crate::support::world::{TENANT, subscribe};
 
-const TENANT: &str = "11111111-1111-4111-8111-111111111111";
 const FIFO: &str = "00000000-0000-7000-8000-000000000010";
 
 async fn fifo(name: &str) -> (Database, Session) {
     let db = Database::fresh(name).await.unwrap();
-    let columns = json!({"id": FIFO, "tenant_id": TENANT, "webhook_url": "http://x.example/", "ordering": "fifo"});
-    db.subscribe(columns).await.unwrap();
+    subscribe(&db, json!({"id": FIFO, "ordering": "fifo"})).await;
     let session = Session::open(&db).await;
     (db, session)
 }
@@ -32,17 +32,24 @@ async fn publish(session: &Session, names: &str) {
     session.run(&(calls + "commit")).await;
 }
 
+/// As much as there is.
+fn of_shard_0() -> Claim {
+    Claim::of_shards(&[0]).with("max_rows", 1000)
+}
+
 /// What is claimed, by name, each lane's in the order of the claim, the lanes sorted.
 async fn claim(session: &Session, held: &str, per_subscription: u32) -> String {
+    let held = format!(
+        "array(select q.id from webhooks.delivery_queue q join webhooks.event_logs e on e.id = q.event_log_id
+               where e.request_id = any (string_to_array('{held}', ' ')))"
+    );
+    let claim = of_shard_0()
+        .with("held_ordered", held)
+        .with("per_subscription", per_subscription);
     let claimed = session
         .lines(&format!(
             "select string_agg(request_id, ' ' order by n) from (
-                 select request_id, lane, row_number() over () as n
-                 from webhooks_private.claim_deliveries('{{0}}', '{{null}}', '{{}}',
-                     array(select q.id from webhooks.delivery_queue q join webhooks.event_logs e on e.id = q.event_log_id
-                           where e.request_id = any (string_to_array('{held}', ' '))),
-                     '{{}}', '{{}}', {per_subscription}, 0, 1000)
-                 where delivery_id is not null
+                 select request_id, lane, row_number() over () as n from {claim} where delivery_id is not null
              ) c group by lane order by min(request_id) collate \"C\""
         ))
         .await;
@@ -127,12 +134,14 @@ async fn blocked_lanes_hide_no_others_however_many() {
              where e.id = q.event_log_id and e.ordering_key not like 'key 1_9_'"
         ))
         .await;
-    let claim = "select distinct coalesce(ordering_key, '') from webhooks_private.claim_deliveries('{0}', '{null}', '{}', '{}', '{}', '{}', 10, 0, 1000) c
-                 left join webhooks.event_logs e on e.id = c.event_id";
+    let claim = format!(
+        "select distinct coalesce(ordering_key, '') from {} c left join webhooks.event_logs e on e.id = c.event_id",
+        of_shard_0()
+    );
     let mut found = std::collections::BTreeSet::new();
     let mut claims = 0;
     while found.len() < 101 {
-        found.extend(session.lines(claim).await);
+        found.extend(session.lines(&claim).await);
         claims += 1;
         assert!(
             claims < 1000,
@@ -143,9 +152,11 @@ async fn blocked_lanes_hide_no_others_however_many() {
     assert!(found.contains(""), "a row says that there are more lanes");
     assert!(claims > 4, "each looks at some of the lanes only");
     // That row has no event, and keeps none of the others from having theirs.
-    let without_event = "select count(*) from webhooks_private.claim_deliveries('{0}', '{null}', '{}', '{}', '{}', '{}', 10, 0, 1000)
-                         where delivery_id is not null and tenant_id is null";
-    assert_eq!(session.text(without_event).await, "0");
+    let without_event = format!(
+        "select count(*) from {} where delivery_id is not null and tenant_id is null",
+        of_shard_0()
+    );
+    assert_eq!(session.text(&without_event).await, "0");
 }
 
 /// Two transactions, one after the other, in sessions of their own: so close that a millisecond can't tell them apart.
@@ -197,8 +208,7 @@ async fn deleting_the_subscription_cancels_its_lanes() {
     session
         .run("insert into webhooks.delivery_queue select * from kept")
         .await;
-    let other = json!({"id": "00000000-0000-7000-8000-000000000020", "tenant_id": TENANT, "webhook_url": "http://y.example/", "ordering": "fifo"});
-    db.subscribe(other).await.unwrap();
+    subscribe(&db, json!({"id": "00000000-0000-7000-8000-000000000020", "webhook_url": "http://y.example/", "ordering": "fifo"})).await;
     publish(&session, "a1").await;
     assert_eq!(
         session

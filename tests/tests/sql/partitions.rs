@@ -1,11 +1,10 @@
 use std::time::Instant;
 
 use serde_json::json;
-use webhooks_tests::database::Database;
 
-use crate::session::Session;
+use crate::support::session::Session;
+use crate::support::world::{TENANT, database, subscribe};
 
-const TENANT: &str = "11111111-1111-4111-8111-111111111111";
 /// Tables that have partitions by the month.
 const MONTHLY: u32 = 2;
 /// Partitions by day from today, as parent and days: `event_logs 0 1 2`.
@@ -13,12 +12,6 @@ const PARTITIONS: &str = "
     select i.inhparent::regclass::text, string_agg((right(c.relname, 8)::date - (now() at time zone 'utc')::date)::text, ' ' order by c.relname)
     from pg_inherits i join pg_class c on c.oid = i.inhrelid
     where c.relname ~ '^(event_logs|delivery_attempts)_[0-9]{8}$' group by 1 order by 1";
-
-async fn database(name: &str) -> (Database, Session) {
-    let db = Database::fresh(name).await.unwrap();
-    let session = Session::open(&db).await;
-    (db, session)
-}
 
 /// How many partitions by the month there are from today to so many days ahead.
 async fn monthly(session: &Session, days: u32) -> u32 {
@@ -87,8 +80,7 @@ async fn there_is_a_partition_a_day() {
 #[tokio::test]
 async fn rows_land_in_their_day() {
     let (db, session) = database("landing").await;
-    let columns = json!({"tenant_id": TENANT, "webhook_url": "http://x.example/"});
-    db.subscribe(columns).await.unwrap();
+    subscribe(&db, json!({})).await;
     for days in [-1, 0, 1, 2, 8] {
         session.run(&event(days)).await;
     }

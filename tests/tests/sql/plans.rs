@@ -2,17 +2,14 @@
 //!
 //! What was really read is counted by the server, in `pg_stat_xact_user_tables`.
 
-use std::fmt::Write as _;
-
 use serde_json::json;
 use webhooks_tests::database::{Database, MANAGER_ROLE};
 
-use crate::session::Session;
+use crate::support::claim::Claim;
+use crate::support::session::Session;
+use crate::support::world::{TENANT, database, publish_many, subscribe, subscription_id};
 
-const TENANT: &str = "11111111-1111-4111-8111-111111111111";
 const QUEUED: u32 = 20_000;
-const CLAIM: &str = "select count(*) from webhooks_private.claim_deliveries(
-    array(select s::smallint from generate_series(0, 15) s), array_fill(null::uuid, array[16]), '{}', '{}', '{}', '{}', 20, 0, 500)";
 /// Records the 500 oldest, but as a prepared statement of the sidecar's would: the ids come from outside.
 const RECORD: &str = "select count(*) from webhooks_private.record_attempts($ids$, array_fill(null::uuid, array[500]), array_fill(0, array[500]), array_fill('delivered'::text, array[500]),
     array_fill(200, array[500]), array_fill(null::text, array[500]), array_fill(null::text, array[500]), array_fill(null::text, array[500]),
@@ -20,36 +17,18 @@ const RECORD: &str = "select count(*) from webhooks_private.record_attempts($ids
     array_fill(null::bigint, array[500]), array_fill(null::text, array[500]),
     array_fill(null::text, array[500]), array_fill(null::bigint, array[500]), array_fill(null::bigint, array[500]))";
 
-/// A database that autovacuum will not analyse behind the test's back.
-async fn database(name: &str) -> (Database, Session) {
-    let db = Database::fresh(name).await.unwrap();
-    let session = Session::open(&db).await;
-    let mut off = String::new();
-    for table in [
-        "webhooks.delivery_queue",
-        "webhooks.webhook_subscriptions",
-        "webhooks_private.subscription_routes",
-        "webhooks.event_types",
-    ] {
-        write!(off, "alter table {table} set (autovacuum_enabled = off);").unwrap();
-    }
-    session.run(&off).await;
-    session
-        .run(
-            "do $$ declare partition regclass; begin
-                 for partition in select inhrelid::regclass from pg_inherits where inhparent = 'webhooks.event_logs'::regclass loop
-                     execute format('alter table %s set (autovacuum_enabled = off)', partition);
-                 end loop;
-             end $$",
-        )
-        .await;
-    (db, session)
+async fn subscribe_as(db: &Database, end: &str) {
+    subscribe(db, json!({"id": subscription_id(end)})).await;
 }
 
-async fn subscribe(db: &Database, n: u32) {
-    let id = format!("00000000-0000-7000-8000-{n:012x}");
-    let columns = json!({"id": id, "tenant_id": TENANT, "webhook_url": "http://x.example/"});
-    db.subscribe(columns).await.unwrap();
+fn claim() -> Claim {
+    Claim::of_all_shards()
+        .with("per_subscription", 20)
+        .with("max_rows", 500)
+}
+
+fn count(claim: &Claim) -> String {
+    format!("select count(*) from {claim}")
 }
 
 /// Runs a statement that must have this value.
@@ -86,7 +65,7 @@ async fn assert_queue_is_read_by_index(session: &Session) {
     assert!(session.text(queued).await.parse::<u32>().unwrap() >= QUEUED);
     let shards = "array(select s::smallint from generate_series(0, 15) s)";
     for round in 0..8 {
-        let (seq_scans, fetched) = reads(session, CLAIM, "20", "delivery_queue").await;
+        let (seq_scans, fetched) = reads(session, &count(&claim()), "20", "delivery_queue").await;
         assert_eq!(seq_scans, 0, "claim, round {round}");
         assert!(fetched < 200, "claim fetched {fetched}, round {round}");
 
@@ -109,7 +88,7 @@ async fn assert_queue_is_read_by_index(session: &Session) {
         .run(
             "update webhooks.delivery_queue set next_attempt_at = now() + interval '1 h';
              update webhooks.delivery_queue set next_attempt_at = now() - interval '1 h'
-             where id in (select id from webhooks.delivery_queue order by random() limit 160)",
+             where id in (select id from webhooks.delivery_queue order by md5(id::text) limit 160)",
         )
         .await;
     for round in 0..8 {
@@ -130,7 +109,7 @@ async fn assert_queue_is_read_by_index(session: &Session) {
 /// Whatever a session may have cached while there was nothing.
 async fn work_on_nothing(session: &Session) {
     for _ in 0..7 {
-        session.run(CLAIM).await;
+        session.run(&count(&claim())).await;
         let nobody = RECORD.replace(
             "$ids$",
             "array(select gen_random_uuid() from generate_series(1, 500))",
@@ -145,19 +124,16 @@ async fn work_on_nothing(session: &Session) {
 #[tokio::test]
 async fn the_queue_was_never_analysed() {
     let (db, session) = database("never_analysed").await;
-    subscribe(&db, 1).await;
+    subscribe_as(&db, "1").await;
     work_on_nothing(&session).await;
-    let tenant = TENANT.parse().unwrap();
-    db.publish_many(tenant, "job.created", QUEUED + 5000)
-        .await
-        .unwrap();
+    publish_many(&db, "job.created", QUEUED + 5000).await;
     assert_queue_is_read_by_index(&session).await;
 }
 
 #[tokio::test]
 async fn the_queue_was_analysed_when_empty() {
     let (db, session) = database("analysed_empty").await;
-    subscribe(&db, 1).await;
+    subscribe_as(&db, "1").await;
     session
         .run("vacuum analyze webhooks.delivery_queue; ")
         .await;
@@ -165,10 +141,7 @@ async fn the_queue_was_analysed_when_empty() {
         .run("analyze webhooks.webhook_subscriptions; analyze webhooks.event_logs; analyze webhooks_private.subscription_routes")
         .await;
     work_on_nothing(&session).await;
-    let tenant = TENANT.parse().unwrap();
-    db.publish_many(tenant, "job.created", QUEUED + 5000)
-        .await
-        .unwrap();
+    publish_many(&db, "job.created", QUEUED + 5000).await;
     assert_queue_is_read_by_index(&session).await;
 }
 
@@ -177,21 +150,21 @@ async fn the_queue_was_analysed_when_empty() {
 #[tokio::test]
 async fn the_queue_was_analysed_when_one_subscription_had_all_of_it() {
     let (db, session) = database("analysed_backlog").await;
-    subscribe(&db, 0x10).await;
-    let tenant = TENANT.parse().unwrap();
-    db.publish_many(tenant, "job.created", QUEUED)
-        .await
-        .unwrap();
+    subscribe_as(&db, "10").await;
+    publish_many(&db, "job.created", QUEUED).await;
     session.run("vacuum analyze webhooks.delivery_queue").await;
     session
         .run("update webhooks.webhook_subscriptions set subscribed_events = '[\"document.*\"]'")
         .await;
-    subscribe(&db, 0x20).await;
-    let fifo = json!({"id": "00000000-0000-7000-8000-000000000030", "tenant_id": TENANT, "webhook_url": "http://x.example/", "ordering": "fifo"});
-    db.subscribe(fifo).await.unwrap();
-    db.publish_many(tenant, "job.created", 5).await.unwrap();
+    subscribe_as(&db, "20").await;
+    subscribe(
+        &db,
+        json!({"id": subscription_id("30"), "ordering": "fifo"}),
+    )
+    .await;
+    publish_many(&db, "job.created", 5).await;
     for round in 0..8 {
-        let (seq_scans, fetched) = reads(&session, CLAIM, "30", "delivery_queue").await;
+        let (seq_scans, fetched) = reads(&session, &count(&claim()), "30", "delivery_queue").await;
         assert_eq!(seq_scans, 0, "round {round}");
         assert!(fetched < 200, "claim fetched {fetched}, round {round}");
     }
@@ -201,12 +174,9 @@ async fn the_queue_was_analysed_when_one_subscription_had_all_of_it() {
 #[tokio::test]
 async fn the_queue_was_analysed_when_one_lane_had_all_of_it() {
     let (db, session) = database("analysed_lane").await;
-    let fifo = |end: &str, events: &str| json!({"id": format!("00000000-0000-7000-8000-0000000000{end}"), "tenant_id": TENANT, "webhook_url": "http://x.example/", "ordering": "fifo", "subscribed_events": [events]});
-    db.subscribe(fifo("10", "job.*")).await.unwrap();
-    let tenant = TENANT.parse().unwrap();
-    db.publish_many(tenant, "job.created", QUEUED)
-        .await
-        .unwrap();
+    let fifo = |end: &str, events: &str| json!({"id": subscription_id(end), "ordering": "fifo", "subscribed_events": [events]});
+    subscribe(&db, fifo("10", "job.*")).await;
+    publish_many(&db, "job.created", QUEUED).await;
     // Not among the newest.
     session
         .run(
@@ -218,22 +188,23 @@ async fn the_queue_was_analysed_when_one_lane_had_all_of_it() {
         .run("vacuum full analyze webhooks.delivery_queue")
         .await;
     for end in ["20", "30"] {
-        db.subscribe(fifo(end, "document.*")).await.unwrap();
+        subscribe(&db, fifo(end, "document.*")).await;
     }
-    db.publish_many(tenant, "document.uploaded", 5)
-        .await
-        .unwrap();
-    let newest = CLAIM.replace(
-        "'{}', 20, 0, 500)",
-        "'{00000000-0000-7000-8000-000000000010}', 1, 32, 1)",
-    );
-    assert_ne!(newest, CLAIM);
+    publish_many(&db, "document.uploaded", 5).await;
+    let newest = claim()
+        .with(
+            "known_subscriptions",
+            format_args!("'{{{}}}'", subscription_id("10")),
+        )
+        .with("per_subscription", 1)
+        .with("newcomers", 32)
+        .with("max_rows", 1);
     for round in 0..8 {
         // As if just published.
         session
             .run("update webhooks.delivery_queue set id = webhooks.uuid_v7() where subscription_id <> '00000000-0000-7000-8000-000000000010'")
             .await;
-        let (seq_scans, fetched) = reads(&session, &newest, "3", "delivery_queue").await;
+        let (seq_scans, fetched) = reads(&session, &count(&newest), "3", "delivery_queue").await;
         assert_eq!(seq_scans, 0, "round {round}");
         assert!(fetched < 500, "claim fetched {fetched}, round {round}");
     }
@@ -245,8 +216,7 @@ async fn dead_rows_of_lanes_are_gone_over_once() {
     let (db, session) = database("dead_lanes").await;
     let holder = Session::open(&db).await;
     for end in ["10", "20"] {
-        let fifo = json!({"id": format!("00000000-0000-7000-8000-0000000000{end}"), "tenant_id": TENANT, "webhook_url": "http://x.example/", "ordering": "fifo"});
-        db.subscribe(fifo).await.unwrap();
+        subscribe(&db, json!({"id": subscription_id(end), "ordering": "fifo"})).await;
     }
     holder
         .run("begin isolation level repeatable read; select count(*) from webhooks.delivery_queue")
@@ -262,14 +232,19 @@ async fn dead_rows_of_lanes_are_gone_over_once() {
         ))
         .await;
     for (end, live) in [("10", 10), ("20", 20)] {
-        let claim = format!(
-            "select count(*) from webhooks_private.claim_deliveries('{{0}}', '{{null}}', '{{}}', '{{}}', '{{}}', '{{}}', 20, 0, 500,
-                 only_subscriptions => '{{00000000-0000-7000-8000-0000000000{end}}}', after_ids => '{{null}}')"
-        );
+        let only = Claim::of_shards(&[0])
+            .with("per_subscription", 20)
+            .with("max_rows", 500)
+            .with(
+                "only_subscriptions",
+                format_args!("'{{{}}}'", subscription_id(end)),
+            )
+            .with("after_ids", "'{null}'");
+        let only = count(&only);
         // Where it begins is left to chance.
         for _ in 0..8 {
             let before = entries_read(&session, "delivery_queue_ordered").await;
-            assert_eq!(session.text(&claim).await, live.to_string());
+            assert_eq!(session.text(&only).await, live.to_string());
             let read = entries_read(&session, "delivery_queue_ordered").await - before;
             assert!((1_900..2_200).contains(&read), "{end}: {read} entries read");
         }
@@ -289,7 +264,7 @@ async fn entries_read(session: &Session, index: &str) -> u64 {
 #[tokio::test]
 async fn subscriptions_are_loaded_by_index_however_many_there_are() {
     let (db, session) = database("load_plan").await;
-    subscribe(&db, 1).await;
+    subscribe_as(&db, "1").await;
     let load = "select count(*) from webhooks_private.load_subscriptions(array(
         select id from webhooks.webhook_subscriptions order by id limit 40))";
     let check = async |loaded: &str, when: &str| {
@@ -330,7 +305,7 @@ async fn a_known_key_is_looked_up_however_many_there_are() {
     );
     session
         .run(&format!(
-            "alter table webhooks_private.idempotency_keys set (autovacuum_enabled = off); {publish}; analyze webhooks_private.idempotency_keys"
+            "{publish}; analyze webhooks_private.idempotency_keys"
         ))
         .await;
     for more in ["0", "10000"] {
@@ -354,7 +329,7 @@ async fn publishing_looks_up_its_routes_however_many_there_are() {
     // Its plans are its own, not made within publish_event().
     let importer = Session::open(&db).await;
     let publish = format!("select 1 from webhooks.publish_event('{TENANT}', 'job.created')");
-    subscribe(&db, 1).await;
+    subscribe_as(&db, "1").await;
     let bulk = format!(
         "with e as (insert into webhooks.event_logs (tenant_id, event_type, event_category, event_name, event_data)
          select '{TENANT}', 'job.created', 'job', 'x', '{{}}' from generate_series(1, 100) returning id) select count(*) from e"
@@ -397,7 +372,7 @@ async fn publishing_looks_up_its_routes_however_many_there_are() {
 #[tokio::test]
 async fn the_log_is_read_by_index() {
     let (db, session) = database("log_plan").await;
-    subscribe(&db, 1).await;
+    subscribe_as(&db, "1").await;
     session
         .run(
             "select webhooks.create_partitions(2);
@@ -408,8 +383,7 @@ async fn the_log_is_read_by_index() {
              from generate_series(1, 20000) n",
         )
         .await;
-    let tenant = TENANT.parse().unwrap();
-    db.publish_many(tenant, "job.created", 20).await.unwrap();
+    publish_many(&db, "job.created", 20).await;
     let manager = Session::open_as(&db, MANAGER_ROLE).await;
     manager
         .run(&format!("set webhooks.tenant_id = '{TENANT}'"))
@@ -480,8 +454,7 @@ async fn a_tenants_events_are_found_by_index() {
              select gen_random_uuid(), 'job.created', 'job', 'x', '{}' from generate_series(1, 20000)",
         )
         .await;
-    let tenant = TENANT.parse().unwrap();
-    db.publish_many(tenant, "job.created", 30).await.unwrap();
+    publish_many(&db, "job.created", 30).await;
     session.run("analyze webhooks.event_logs").await;
     let partition = "select tableoid::regclass::text from webhooks.event_logs limit 1";
     let partition = session

@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 use webhooks_tests::database::{Database, MANAGER_ROLE};
 
-use crate::session::Session;
+use crate::support::session::Session;
+use crate::support::world::subscribe;
 
 const SUBSCRIPTION: &str = "00000000-0000-7000-8000-00000000000a";
 
@@ -16,12 +17,11 @@ async fn preview(db: &Database, arguments: &str) -> Value {
 async fn of_a_made_up_event_with_the_types_example() {
     let db = Database::fresh("preview_sample").await.unwrap();
     let tenant = db.tenant();
-    let columns = json!({
+    subscribe(&db, json!({
         "id": SUBSCRIPTION, "tenant_id": tenant, "webhook_url": "https://x.example/hook", "webhook_method": "PUT",
         "subscribed_events": ["job.*", "document.processed"], "webhook_headers": {"x-key": "hush"},
         "auth_type": "api_key", "auth_config": {"api_key": "hush", "header": "X-Api-Key"},
-    });
-    db.subscribe(columns).await.unwrap();
+    })).await;
     let shown = preview(&db, &format!("'{SUBSCRIPTION}'")).await;
     assert!(!shown.to_string().contains("hush"), "{shown}");
     assert_eq!(shown["method"], "PUT");
@@ -90,12 +90,11 @@ async fn the_standard_types_have_examples() {
 async fn by_a_manager_of_its_own_and_with_the_template_s_error() {
     let db = Database::fresh("preview_manager").await.unwrap();
     let tenant = db.tenant();
-    let columns = json!({
+    subscribe(&db, json!({
         "id": SUBSCRIPTION, "tenant_id": tenant, "webhook_url": "https://x.example/hook", "subscribed_events": ["job.failed"],
         "auth_type": "signature", "auth_config": {"secret": "whsec_dG9wc2VjcmV0dG9wc2VjcmV0dG9wc2VjcmV0"},
         "payload_template": "{\"text\": \"{{ data.error }}\"}",
-    });
-    db.subscribe(columns).await.unwrap();
+    })).await;
     let event = db
         .publish(tenant, "job.failed", json!({"reason": "x"}))
         .await

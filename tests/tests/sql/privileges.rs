@@ -4,8 +4,8 @@
 use serde_json::json;
 use webhooks_tests::database::{Database, PUBLISHER_ROLE, SIDECAR_ROLE};
 
-use crate::isolation::matrix::{FUNCTIONS, NAMES_PRIVATE, RELATIONS, ROLES, rights};
-use crate::session::Session;
+use crate::isolation::matrix::{FUNCTIONS, RELATIONS, ROLES, rights};
+use crate::support::session::Session;
 
 /// As `webhooks_sidecar`, or `PUBLIC`.
 const GRANTEE: &str = "case a.grantee when 0 then 'PUBLIC' else a.grantee::regrole::text end";

@@ -1,14 +1,12 @@
 use serde_json::json;
 use webhooks_tests::database::Database;
 
-use crate::session::{Session, literal};
-
-const TENANT: &str = "11111111-1111-4111-8111-111111111111";
+use crate::support::session::{Session, literal};
+use crate::support::world::{TENANT, subscribe};
 
 async fn database(name: &str) -> (Database, Session) {
     let db = Database::fresh(name).await.unwrap();
-    let subscription = json!({"tenant_id": TENANT, "webhook_url": "http://x.example/"});
-    db.subscribe(subscription).await.unwrap();
+    subscribe(&db, json!({})).await;
     let session = Session::open(&db).await;
     (db, session)
 }

@@ -3,16 +3,14 @@
 use serde_json::json;
 use webhooks_tests::database::{Database, PUBLISHER_ROLE};
 
-use crate::session::{Refusal, Session};
+use crate::support::session::{Refusal, Session};
+use crate::support::world::{TENANT, subscribe};
 
-const TENANT: &str = "11111111-1111-4111-8111-111111111111";
 const SECRET: &str = "hush4711";
 
 async fn database(name: &str) -> (Database, Session) {
     let db = Database::fresh(name).await.unwrap();
-    db.subscribe(json!({"tenant_id": TENANT, "webhook_url": "http://x.example/"}))
-        .await
-        .unwrap();
+    subscribe(&db, json!({})).await;
     let session = Session::open(&db).await;
     (db, session)
 }

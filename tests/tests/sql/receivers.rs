@@ -3,15 +3,8 @@
 use serde_json::{Value, json};
 use webhooks_tests::database::Database;
 
-use crate::session::{Session, literal};
-
-const TENANT: &str = "11111111-1111-4111-8111-111111111111";
-
-async fn session(name: &str) -> (Database, Session) {
-    let db = Database::fresh(name).await.unwrap();
-    let session = Session::open(&db).await;
-    (db, session)
-}
+use crate::support::session::literal;
+use crate::support::world::{TENANT, database, subscribe};
 
 /// What psql shows beside the result of making a subscription with these columns.
 async fn told(db: &Database, columns: Value) -> String {
@@ -33,7 +26,7 @@ async fn told(db: &Database, columns: Value) -> String {
 
 #[tokio::test]
 async fn what_could_never_be_sent_is_refused() {
-    let (db, _session) = session("receivers_refused").await;
+    let (db, _session) = database("receivers_refused").await;
     for (url, reason) in [
         ("https://{tenant}.example.com/", "no host name"),
         ("https://a..b/", "a dot too many"),
@@ -87,7 +80,7 @@ async fn what_could_never_be_sent_is_refused() {
 
 #[tokio::test]
 async fn what_works_only_here_and_there_is_told() {
-    let (db, session) = session("receivers_told").await;
+    let (db, session) = database("receivers_told").await;
     let cloudevents = |columns: Value| {
         let mut all = json!({"payload_format": "cloudevents-binary"});
         all.as_object_mut()
@@ -160,7 +153,7 @@ async fn what_works_only_here_and_there_is_told() {
 /// Rows that an older version took are restored, and stay as they are until somebody changes what is wrong with them.
 #[tokio::test]
 async fn what_was_taken_before_is_restored() {
-    let (_db, session) = session("receivers_restored").await;
+    let (_db, session) = database("receivers_restored").await;
     session
         .run(&format!(
             "set check_function_bodies = off;
@@ -184,10 +177,13 @@ async fn what_was_taken_before_is_restored() {
 
 #[tokio::test]
 async fn replaced_secrets_are_kept_for_a_while() {
-    let (db, session) = session("receivers_retired").await;
-    let columns = json!({"tenant_id": TENANT, "webhook_url": "https://x.example/", "auth_type": "signature",
-                         "auth_config": {"secret": "the first secret, which is long enough"}});
-    let id = db.subscribe(columns).await.unwrap();
+    let (db, session) = database("receivers_retired").await;
+    let id = subscribe(
+        &db,
+        json!({"webhook_url": "https://x.example/", "auth_type": "signature",
+                         "auth_config": {"secret": "the first secret, which is long enough"}}),
+    )
+    .await;
     let loaded = format!(
         "select retired_secrets, retired_secrets_for_ms[1] between 86390000 and 86400000 from webhooks_private.load_subscriptions('{{{id}}}')"
     );

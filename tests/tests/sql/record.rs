@@ -1,11 +1,11 @@
-use std::fmt::Write as _;
-
 use serde_json::json;
 use webhooks_tests::database::Database;
 
-use crate::session::Session;
+use crate::support::claim::Claim;
+use crate::support::record::Record;
+use crate::support::session::Session;
+use crate::support::world::{TENANT, publish_many, subscribe};
 
-const TENANT: &str = "11111111-1111-4111-8111-111111111111";
 const SUBSCRIPTION: &str = "00000000-0000-7000-8000-000000000001";
 /// 2025-01-02 03:04:05.678901 UTC, in microseconds.
 const ATTEMPTED: &str = "1735787045678901";
@@ -18,13 +18,8 @@ const ATTEMPTS: &str = "select e.event_data ->> 'n', a.delivery_attempt, a.deliv
 /// One subscription and events with data {"n": 1} and so on; their deliveries' ids.
 async fn queue(name: &str, events: u32) -> (Database, Session, Vec<String>) {
     let db = Database::fresh(name).await.unwrap();
-    let columns =
-        json!({"id": SUBSCRIPTION, "tenant_id": TENANT, "webhook_url": "http://x.example/"});
-    db.subscribe(columns).await.unwrap();
-    let tenant = TENANT.parse().unwrap();
-    db.publish_many(tenant, "job.created", events)
-        .await
-        .unwrap();
+    subscribe(&db, json!({"id": SUBSCRIPTION})).await;
+    publish_many(&db, "job.created", events).await;
     let session = Session::open(&db).await;
     let ids = session
         .lines("select id from webhooks.delivery_queue order by id")
@@ -65,34 +60,25 @@ impl<'a> Result<'a> {
 
 /// Records a batch. Returns: the numbers in `results` of those that came too late.
 async fn record(session: &Session, results: &[Result<'_>]) -> Vec<usize> {
-    let mut rows = String::new();
-    for (n, r) in results.iter().enumerate() {
-        let comma = if n == 0 { "" } else { "," };
-        let Result {
-            delivery,
-            attempt,
-            status,
-            retry_after_ms,
-            disable_reason,
-        } = r;
-        let values = format!(
-            "('{delivery}'::uuid, {attempt}, '{status}', {retry_after_ms}::bigint, {disable_reason}::text)"
-        );
-        write!(rows, "{comma}{values}").unwrap();
-    }
-    let late = session
-        .lines(&format!(
-            "select l.* from (
-                 select array_agg(d) d, array_agg((select q.subscription_id from webhooks.delivery_queue q where q.id = d)) subs, array_agg(a) a, array_agg(s) s, array_agg(ms) ms, array_agg(reason) reason,
-                        array_agg(null::text) nulls, array_agg(null::integer) null_integers,
-                        array_agg(null::bytea) null_bytes, array_agg(null::bigint) null_bigints, array_agg({ATTEMPTED}::bigint) at, array_agg(1000::bigint) us
-                 from (values {rows}) v (d, a, s, ms, reason)
-             ) r,
-             webhooks_private.record_attempts(r.d, r.subs, r.a, r.s, r.null_integers, r.nulls, r.nulls, r.nulls, r.at, r.us,
-                                      r.null_integers, r.null_bytes, r.ms, r.reason,
-                                      r.nulls, r.null_bigints, r.null_bigints) l"
-        ))
-        .await;
+    let values = results.iter().map(|r| {
+        format!(
+            "('{}'::uuid, {}, '{}', {}::bigint, {}::text)",
+            r.delivery, r.attempt, r.status, r.retry_after_ms, r.disable_reason
+        )
+    });
+    let results_of = format!(
+        "select v.*, (select q.subscription_id from webhooks.delivery_queue q where q.id = v.id) as subscription_id
+         from (values {}) v (id, attempt, status, retry_after_ms, disable_reason)",
+        values.collect::<Vec<_>>().join(", ")
+    );
+    let record = Record::of(results_of, "")
+        .with("statuses", "d.status")
+        .with("attempted_at_us", format_args!("{ATTEMPTED}::bigint"))
+        .with("durations_us", "1000::bigint")
+        .with("payload_sizes", "null::integer")
+        .with("retry_after_ms", "d.retry_after_ms")
+        .with("disable_reasons", "d.disable_reason");
+    let late = session.lines(&record.to_string()).await;
     let position = |id: &String| results.iter().position(|r| r.delivery == id).unwrap();
     late.iter().map(position).collect()
 }
@@ -100,14 +86,16 @@ async fn record(session: &Session, results: &[Result<'_>]) -> Vec<usize> {
 #[tokio::test]
 async fn a_result_is_logged_as_the_sidecar_reports_it() {
     let (_db, session, ids) = queue("reported", 1).await;
-    session
-        .run(&format!(
-            "select webhooks_private.record_attempts('{{{}}}', '{{{SUBSCRIPTION}}}', '{{0}}', '{{delivered}}', '{{201}}', array['{{\"x\": [\"1\"]}}'],
-                 array['thanks'], array['none'], '{{{ATTEMPTED}}}', '{{1500000}}', '{{42}}', array['\\xc0ffee'::bytea], '{{null}}', '{{null}}',
-                 '{{null}}', '{{null}}', '{{null}}')",
-            ids[0]
-        ))
-        .await;
+    let record = Record::of_all("delivered")
+        .with("http_status_codes", 201)
+        .with("response_headers", r#"'{"x": ["1"]}'::text"#)
+        .with("response_bodies", "'thanks'::text")
+        .with("error_messages", "'none'::text")
+        .with("attempted_at_us", format_args!("{ATTEMPTED}::bigint"))
+        .with("durations_us", "1500000::bigint")
+        .with("payload_sizes", 42)
+        .with("payload_hashes", r"'\xc0ffee'::bytea");
+    session.run(&record.to_string()).await;
     let attempt = "select delivery_id, delivery_attempt, http_status_code, attempted_at at time zone 'utc', delivered_at at time zone 'utc',
             next_retry_at, duration_us, subscription_id, tenant_id, payload_size_bytes, delivery_status, payload_sha256,
             response_headers, response_body, error_message, event_log_id = (select id from webhooks.event_logs)
@@ -227,8 +215,11 @@ async fn a_late_writer_changes_nothing() {
 async fn a_receiver_that_is_gone_disables_its_subscription() {
     let (db, session, ids) = queue("gone", 3).await;
     // On another shard than the one that is claimed below.
-    let other = json!({"id": "00000000-0000-7000-8000-000000000002", "tenant_id": TENANT, "webhook_url": "http://y.example/"});
-    db.subscribe(other).await.unwrap();
+    subscribe(
+        &db,
+        json!({"id": "00000000-0000-7000-8000-000000000002", "webhook_url": "http://y.example/"}),
+    )
+    .await;
     let gone = Result::of(&ids[0], 0, "failed").disables("'HTTP status 410'");
     assert!(record(&session, &[gone]).await.is_empty());
     let state =
@@ -237,8 +228,8 @@ async fn a_receiver_that_is_gone_disables_its_subscription() {
     assert_eq!(session.text(state).await, "t|f|HTTP status 410|2");
     // The others wait; new events pass it by.
     assert_eq!(session.lines(QUEUE).await, ["2|0|t", "3|0|t"]);
-    let claim = "select count(*) from webhooks_private.claim_deliveries('{1}', '{null}', '{}', '{}', '{}', '{}', 10, 0, 10)";
-    assert_eq!(session.text(claim).await, "0");
+    let claim = format!("select count(*) from {}", Claim::of_shards(&[1]));
+    assert_eq!(session.text(&claim).await, "0");
     let publish = format!("select webhooks.publish_event('{TENANT}', 'job.created')");
     session.run(&publish).await;
     let queued = "select count(*) from webhooks.delivery_queue
@@ -253,7 +244,7 @@ async fn a_receiver_that_is_gone_disables_its_subscription() {
         .run("update webhooks.webhook_subscriptions set is_enabled = true where not is_enabled")
         .await;
     assert_eq!(session.text(state).await, "t|t|null|3");
-    assert_eq!(session.text(claim).await, "1");
+    assert_eq!(session.text(&claim).await, "1");
 }
 
 #[tokio::test]

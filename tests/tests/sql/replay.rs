@@ -2,44 +2,18 @@
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
-use webhooks_tests::database::Database;
+use serde_json::json;
 
-use crate::listener::Listener;
-use crate::session::Session;
+use crate::support::listener::Listener;
+use crate::support::session::Session;
+use crate::support::world::{OTHER_TENANT, TENANT, World, publish_many};
 
-const TENANT: &str = "11111111-1111-4111-8111-111111111111";
-const OTHER_TENANT: &str = "22222222-2222-4222-8222-222222222222";
 const NOBODY: &str = "99999999-9999-7999-8999-999999999999";
 /// In the shards 1 and 2.
 const A: &str = "00000000-0000-7000-8000-000000000001";
 const B: &str = "00000000-0000-7000-8000-000000000002";
 
-struct World {
-    db: Database,
-    session: Session,
-}
-
 impl World {
-    async fn new(name: &str) -> Self {
-        let db = Database::fresh(name).await.unwrap();
-        let session = Session::open(&db).await;
-        Self { db, session }
-    }
-
-    async fn subscribe(&self, id: &str, columns: Value) {
-        let mut row = json!({"id": id, "tenant_id": TENANT, "name": &id[35..], "webhook_url": "http://x.example/"});
-        row.as_object_mut()
-            .unwrap()
-            .extend(columns.as_object().unwrap().clone());
-        self.db.subscribe(row).await.unwrap();
-    }
-
-    async fn publish(&self, more: &str) -> String {
-        let publish = format!("select webhooks.publish_event('{TENANT}', 'job.created'{more})");
-        self.session.text(&publish).await
-    }
-
     /// Ends what is outstanding to a subscription.
     async fn finish(&self, subscription: &str, status: &str) {
         let finish = format!(
@@ -644,22 +618,10 @@ async fn cancelled_deliveries_are_in_the_log() {
 async fn long_queues_and_logs_are_read_once() {
     let world = World::new("replay_plans").await;
     let session = &world.session;
-    session
-        .run(
-            "alter table webhooks.delivery_queue set (autovacuum_enabled = off);
-              alter table webhooks_private.delivery_attempts_default set (autovacuum_enabled = off);
-              alter table webhooks_private.event_logs_default set (autovacuum_enabled = off)",
-        )
-        .await;
     world.subscribe(A, json!({})).await;
     world.subscribe(B, json!({})).await;
     let events = 30_000;
-    let tenant = TENANT.parse().unwrap();
-    world
-        .db
-        .publish_many(tenant, "job.created", events)
-        .await
-        .unwrap();
+    publish_many(&world.db, "job.created", events).await;
     world.finish(B, "failed").await;
     // Each with each would be 10⁹ comparisons, a minute or more.
     session

@@ -1,15 +1,11 @@
 //! Snapshots of resources: what `resource.data` shows, taken with whose rights.
 
-use std::process::Command;
-
 use serde_json::Value;
-use webhooks_tests::cluster::Cluster;
 use webhooks_tests::database::{Database, PUBLISHER_ROLE};
 
-use crate::session::Session;
+use crate::support::session::Session;
+use crate::support::world::{OTHER_TENANT, TENANT, database};
 
-const TENANT: &str = "11111111-1111-4111-8111-111111111111";
-const OTHER: &str = "22222222-2222-4222-8222-222222222222";
 const ONE: &str = "00000000-0000-4000-8000-000000000001";
 
 const DOCUMENTS: &str = "
@@ -27,8 +23,7 @@ const REGISTER: &str = "select webhooks.register_resource('document', 'public.do
 const SNAPSHOT: &str = r#"{"title": "ours", "changed_at": "2026-01-02T03:04:05+00:00"}"#;
 
 async fn session(name: &str) -> (Database, Session) {
-    let db = Database::fresh(name).await.unwrap();
-    let session = Session::open(&db).await;
+    let (db, session) = database(name).await;
     session.run(DOCUMENTS).await;
     (db, session)
 }
@@ -60,7 +55,7 @@ async fn only_registered_types_have_one_and_only_of_their_tenant() {
     session.run("select webhooks.create_partitions(2); set timezone = 'Asia/Tokyo'; set datestyle = 'German'").await;
     assert_eq!(snapshot(&session, TENANT, "document", ONE).await, SNAPSHOT);
     for (tenant, resource_type, id) in [
-        (OTHER, "document", ONE),
+        (OTHER_TENANT, "document", ONE),
         (TENANT, "document", "00000000-0000-4000-8000-000000000002"),
         (TENANT, "document", "00000000-0000-4000-8000-000000000003"),
         (TENANT, "Document", ONE),
@@ -173,10 +168,13 @@ async fn a_resolver_of_one_s_own() {
         )
         .await;
     assert_eq!(
-        snapshot(&session, OTHER, "file", ONE).await,
-        format!(r#"{{"for": "{OTHER}", "path": "pg_catalog, pg_temp", "title": "ours"}}"#)
+        snapshot(&session, OTHER_TENANT, "file", ONE).await,
+        format!(r#"{{"for": "{OTHER_TENANT}", "path": "pg_catalog, pg_temp", "title": "ours"}}"#)
     );
-    assert_eq!(snapshot(&session, OTHER, "file", OTHER).await, "null");
+    assert_eq!(
+        snapshot(&session, OTHER_TENANT, "file", OTHER_TENANT).await,
+        "null"
+    );
     // What it can't say, the publisher is told.
     let publish = format!(
         "select webhooks.publish_event('{TENANT}', 'job.created', resource_type => 'file', resource_id => '00000000-0000-4000-8000-000000000009')"
@@ -233,7 +231,7 @@ async fn no_other_tenant_s_resource_is_looked_up() {
         ))
         .await;
     let publisher = Session::open_as(&db, PUBLISHER_ROLE).await;
-    publisher.run(&set_tenant(OTHER)).await;
+    publisher.run(&set_tenant(OTHER_TENANT)).await;
     let ways = |tenant: &str, resource_type: &str| {
         [
             format!("select webhooks.publish_event('{tenant}', 'job.created', resource_type => '{resource_type}', resource_id => '{ONE}')"),
@@ -243,18 +241,18 @@ async fn no_other_tenant_s_resource_is_looked_up() {
             ),
         ]
     };
-    for way in ways(OTHER, "document") {
+    for way in ways(OTHER_TENANT, "document") {
         publisher.run(&way).await;
     }
-    for way in ways(OTHER, "loud") {
+    for way in ways(OTHER_TENANT, "loud") {
         let refusal = publisher.refused(&way).await;
-        assert_eq!(refusal.message, format!("looked up for {OTHER}"));
+        assert_eq!(refusal.message, format!("looked up for {OTHER_TENANT}"));
     }
     for way in ["document", "loud"].map(|of| ways(TENANT, of)).concat() {
         let refusal = publisher.refused(&way).await;
         assert_eq!(
             refusal.message,
-            format!("tenant {TENANT} can't be accessed: the tenant that is set is {OTHER}"),
+            format!("tenant {TENANT} can't be accessed: the tenant that is set is {OTHER_TENANT}"),
             "{way}"
         );
     }
@@ -268,7 +266,7 @@ async fn no_other_tenant_s_resource_is_looked_up() {
     assert_eq!(publisher.refused(&insert).await.code, "42501");
     let taken = "select tenant_id, resource_data from webhooks.event_logs order by id";
     let mine = format!("{TENANT}|{SNAPSHOT}");
-    let nothing = format!("{OTHER}|null");
+    let nothing = format!("{OTHER_TENANT}|null");
     assert_eq!(
         session.lines(taken).await,
         [&nothing, &nothing, &mine, &mine].map(String::as_str)
@@ -506,11 +504,11 @@ async fn registering_again_replaces_and_names_are_followed() {
     session
         .run(&format!(
             "select webhooks.register_resource({}, 'documents', except_columns => '{{id,tenant_id,changed_at}}', tenant_column => null)",
-            crate::session::literal(&long)
+            crate::support::session::literal(&long)
         ))
         .await;
     assert_eq!(
-        snapshot(&session, OTHER, &long.replace('\'', "''"), ONE).await,
+        snapshot(&session, OTHER_TENANT, &long.replace('\'', "''"), ONE).await,
         r#"{"title": "ours", "secret": "x"}"#
     );
     assert_eq!(snapshot(&session, TENANT, "document", ONE).await, SNAPSHOT);
@@ -569,10 +567,7 @@ async fn a_dump_restores_registrations() {
     let given = snapshot(&session, TENANT, "document", ONE).await;
     session.run("update documents set title = 'later'").await;
     let cluster = original.cluster();
-    let archive = cluster.directory().join("resource_dump.archive");
-    let mut pg_dump = cluster.client_program("pg_dump", original.name());
-    pg_dump.args(["-Fc", "-f"]).arg(&archive);
-    run(cluster, pg_dump).await;
+    let archive = cluster.archive(original.name(), &[]).await.unwrap();
     let plain = cluster.dump(original.name(), &[]).await.unwrap();
     let root = cluster
         .dump(original.name(), &["--load-via-partition-root"])
@@ -589,11 +584,8 @@ async fn a_dump_restores_registrations() {
     let database = Database::create_empty(cluster, "resource_restored")
         .await
         .unwrap();
-    let mut pg_restore = cluster.client_program("pg_restore", database.name());
-    pg_restore
-        .args(["-j", "2", "--exit-on-error"])
-        .arg(&archive);
-    run(cluster, pg_restore).await;
+    let restore = cluster.restore_archive(database.name(), &archive, &["-j", "2"]);
+    restore.await.unwrap();
     restored.push(database);
     for database in restored {
         let session = Session::open(&database).await;
@@ -608,17 +600,6 @@ async fn a_dump_restores_registrations() {
             .await;
         assert_eq!(session.text(TRIGGERS).await, "0");
     }
-}
-
-async fn run(cluster: &Cluster, mut command: Command) {
-    let output = tokio::task::spawn_blocking(move || command.output());
-    let output = output.await.unwrap().unwrap();
-    assert!(
-        output.status.success(),
-        "{}\n{}",
-        String::from_utf8_lossy(&output.stderr),
-        cluster.server_log_tail(20)
-    );
 }
 
 /// Publishers queue behind who waits for a lock on event_logs.

@@ -3,9 +3,9 @@
 use serde_json::json;
 use webhooks_tests::database::{Database, MANAGER_ROLE, MONITOR_ROLE, PUBLISHER_ROLE};
 
-use crate::session::Session;
+use crate::support::session::Session;
+use crate::support::world::{TENANT, subscribe};
 
-const TENANT: &str = "11111111-1111-4111-8111-111111111111";
 const REPLICA: &str = "set session_replication_role = replica";
 /// What every dump begins with.
 const DUMP: &str =
@@ -15,9 +15,7 @@ const ORDINARY: &str =
 
 async fn database(name: &str) -> (Database, Session) {
     let db = Database::fresh(name).await.unwrap();
-    db.subscribe(json!({"tenant_id": TENANT, "webhook_url": "http://x.example/"}))
-        .await
-        .unwrap();
+    subscribe(&db, json!({})).await;
     let session = Session::open(&db).await;
     (db, session)
 }

@@ -1,21 +1,12 @@
 //! Schedules of retries as subscriptions have them.
 
 use serde_json::json;
-use webhooks_tests::database::Database;
 
-use crate::session::Session;
-
-const TENANT: &str = "11111111-1111-4111-8111-111111111111";
-
-async fn session(name: &str) -> (Database, Session) {
-    let db = Database::fresh(name).await.unwrap();
-    let session = Session::open(&db).await;
-    (db, session)
-}
+use crate::support::world::{TENANT, database, subscribe};
 
 #[tokio::test]
 async fn a_schedule_is_a_name_or_a_list() {
-    let (db, session) = session("retry_schedules").await;
+    let (db, session) = database("retry_schedules").await;
     for (n, (schedule, delays)) in [
         ("standard-webhooks", "{5,300,1800,7200,18000,36000,36000}"),
         ("5 s, 5 min, 2 h, 1 d", "{5,300,7200,86400}"),
@@ -29,14 +20,20 @@ async fn a_schedule_is_a_name_or_a_list() {
     .enumerate()
     {
         let name = format!("s{n}");
-        let columns = json!({"tenant_id": TENANT, "name": name, "webhook_url": "https://x.example/", "retry_schedule": schedule});
-        let id = db.subscribe(columns).await.unwrap();
+        let id = subscribe(
+            &db,
+            json!({"name": name, "webhook_url": "https://x.example/", "retry_schedule": schedule}),
+        )
+        .await;
         let loaded =
             format!("select retry_delays from webhooks_private.load_subscriptions('{{{id}}}')");
         assert_eq!(session.text(&loaded).await, delays, "{schedule}");
     }
-    let none = json!({"tenant_id": TENANT, "name": "none", "webhook_url": "https://x.example/"});
-    let none = db.subscribe(none).await.unwrap();
+    let none = subscribe(
+        &db,
+        json!({"name": "none", "webhook_url": "https://x.example/"}),
+    )
+    .await;
     let loaded = format!(
         "select retry_count, retry_delay_seconds, retry_delays from webhooks_private.load_subscriptions('{{{none}}}')"
     );
@@ -79,7 +76,7 @@ async fn a_schedule_is_a_name_or_a_list() {
 
 #[tokio::test]
 async fn whatever_makes_or_moves_subscriptions_knows_it() {
-    let (_db, session) = session("retry_schedules_moved").await;
+    let (_db, session) = database("retry_schedules_moved").await;
     let create = format!(
         "select webhooks.create_subscription('{TENANT}', 'a', 'https://x.example/', '[\"*\"]', retry_schedule => '5 s, 2 h')"
     );

@@ -4,7 +4,8 @@
 use serde_json::json;
 use webhooks_tests::database::{Database, MANAGER_ROLE, MONITOR_ROLE, SIDECAR_ROLE};
 
-use crate::session::Session;
+use crate::support::session::Session;
+use crate::support::world::subscribe;
 
 const T: &str = "11111111-1111-4111-8111-111111111111";
 const U: &str = "22222222-2222-4222-8222-222222222222";
@@ -30,9 +31,7 @@ impl Scene {
             .run("select webhooks.set_setting('verification_origin', 'events.example.com')")
             .await;
         for (tenant, id) in [(T, T_SUBSCRIPTION), (U, U_SUBSCRIPTION)] {
-            let columns =
-                json!({"id": id, "tenant_id": tenant, "webhook_url": "http://x.example/"});
-            db.subscribe(columns).await.unwrap();
+            subscribe(&db, json!({"id": id, "tenant_id": tenant})).await;
             db.publish_many(tenant.parse().unwrap(), "job.created", 1)
                 .await
                 .unwrap();

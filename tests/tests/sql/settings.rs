@@ -1,7 +1,7 @@
 use webhooks_tests::database::Database;
 
-use crate::listener::Listener;
-use crate::session::Session;
+use crate::support::listener::Listener;
+use crate::support::session::Session;
 
 #[tokio::test]
 async fn a_setting_is_its_default_until_it_is_set() {

@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use webhooks_tests::database::{Database, SIDECAR_ROLE};
 
-use crate::session::Session;
+use crate::support::session::Session;
 
 /// A sidecar as far as shards go.
 struct Sidecar {

@@ -3,20 +3,13 @@
 mod invalid;
 
 use serde_json::{Value, json};
-use webhooks_tests::database::Database;
 
-use crate::listener::Listener;
-use crate::session::{Session, literal};
+use crate::support::listener::Listener;
+use crate::support::session::{Session, literal};
+use crate::support::world::{TENANT, database, publish_many};
 
-const TENANT: &str = "11111111-1111-4111-8111-111111111111";
 const SECRET: &str = "whsec_dG9wc2VjcmV0dG9wc2VjcmV0dG9wc2VjcmV0";
 const ROUTES: &str = "select pattern, environment, filters, filter_jsonpath from webhooks_private.subscription_routes order by pattern";
-
-async fn database(name: &str) -> (Database, Session) {
-    let db = Database::fresh(name).await.unwrap();
-    let session = Session::open(&db).await;
-    (db, session)
-}
 
 /// A valid subscription with a secret in it, but for these columns.
 fn insert(columns: &Value) -> String {
@@ -235,8 +228,7 @@ async fn deleting_cancels_what_is_outstanding_and_keeps_the_log() {
         let columns = json!({"id": id, "subscribed_events": ["*"]});
         session.run(&insert(&columns)).await;
     }
-    let tenant = TENANT.parse().unwrap();
-    db.publish_many(tenant, "job.created", 3).await.unwrap();
+    publish_many(&db, "job.created", 3).await;
     session
         .run(
             "insert into webhooks.delivery_attempts (delivery_id, delivery_attempt, attempted_at, subscription_id, event_log_id, tenant_id, delivery_status)

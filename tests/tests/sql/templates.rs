@@ -8,9 +8,8 @@
 use serde_json::{Value, json};
 use webhooks_tests::database::{Database, MANAGER_ROLE};
 
-use crate::session::{Session, literal};
-
-const TENANT: &str = "11111111-1111-4111-8111-111111111111";
+use crate::support::session::{Session, literal};
+use crate::support::world::TENANT;
 
 /// A manager of [`TENANT`].
 async fn manager(db: &Database) -> Session {

@@ -1,51 +1,37 @@
 //! `test_subscription()`: what it queues, for whom, and what leaves it alone. What is sent: `tests/delivery/test_subscription.rs`.
 
 use serde_json::{Value, json};
-use webhooks_tests::database::{Database, MANAGER_ROLE};
+use webhooks_tests::database::MANAGER_ROLE;
 
-use crate::listener::Listener;
-use crate::session::Session;
+use crate::support::claim::Claim;
+use crate::support::listener::Listener;
+use crate::support::record::Record;
+use crate::support::session::Session;
+use crate::support::world::{TENANT, World};
 
-const TENANT: &str = "11111111-1111-4111-8111-111111111111";
 /// In the shards 1 and 2, and their tests in 17 and 18.
 const A: &str = "00000000-0000-7000-8000-000000000001";
 const B: &str = "00000000-0000-7000-8000-000000000002";
 const TEST_A: &str = "select webhooks.test_subscription('00000000-0000-7000-8000-000000000001')";
-const CLAIM_OF_TESTS: &str = "select delivery_id from webhooks_private.claim_deliveries('{16,17,18}', '{null,null,null}', '{}', '{}', '{}', '{}', 1, 0, 10)";
 
-struct World {
-    db: Database,
-    session: Session,
+/// Of tests alone, one a subscription.
+fn claim_of_tests() -> Claim {
+    Claim::of_shards(&[16, 17, 18]).with("per_subscription", 1)
+}
+
+async fn claimed(session: &Session, claim: Claim) -> Vec<String> {
+    let claimed = format!("select delivery_id from {claim}");
+    session.lines(&claimed).await
 }
 
 impl World {
-    async fn new(name: &str) -> Self {
-        let db = Database::fresh(name).await.unwrap();
-        let session = Session::open(&db).await;
-        Self { db, session }
-    }
-
-    async fn subscribe(&self, id: &str, columns: Value) {
-        let mut row = json!({"id": id, "tenant_id": TENANT, "name": &id[35..], "webhook_url": "http://x.example/"});
-        row.as_object_mut()
-            .unwrap()
-            .extend(columns.as_object().unwrap().clone());
-        self.db.subscribe(row).await.unwrap();
-    }
-
-    async fn publish(&self) {
-        let publish = format!("select webhooks.publish_event('{TENANT}', 'job.created')");
-        self.session.run(&publish).await;
-    }
-
     /// Records the only attempt of a delivery, as a sidecar does.
-    async fn record(&self, delivery: &str, subscription: &str, status: &str) {
-        let record = format!(
-            "select count(*) from webhooks_private.record_attempts('{{{delivery}}}', '{{{subscription}}}', '{{0}}', '{{{status}}}', '{{500}}', '{{null}}',
-                 '{{no}}', '{{no}}', array[(extract(epoch from clock_timestamp()) * 1000000)::bigint], '{{1}}', '{{2}}', '{{null}}', '{{null}}', '{{null}}',
-                 '{{null}}', '{{null}}', '{{null}}')"
-        );
-        assert_eq!(self.session.text(&record).await, "0", "recorded");
+    async fn record(&self, delivery: &str, status: &str) {
+        let record = Record::of_delivery(delivery, status)
+            .with("http_status_codes", 500)
+            .with("response_bodies", "'no'::text")
+            .with("error_messages", "'no'::text");
+        assert_eq!(self.session.lines(&record.to_string()).await, [""; 0]);
     }
 }
 
@@ -83,7 +69,7 @@ async fn a_made_up_event_is_queued_for_one_subscription_alone() {
         let seen = format!("select id, delivery_status, is_test from webhooks.{view}");
         assert_eq!(session.text(&seen).await, format!("{delivery}|pending|t"));
     }
-    world.record(&delivery, A, "failed").await;
+    world.record(&delivery, "failed").await;
     for view in ["webhook_delivery_logs", "delivery_states"] {
         let seen = format!("select id, delivery_status, is_test from webhooks.{view}");
         assert_eq!(session.text(&seen).await, format!("{delivery}|failed|t"));
@@ -104,7 +90,7 @@ async fn a_made_up_event_is_queued_for_one_subscription_alone() {
     let event = "select event_type, event_data ->> 'email' from webhooks.event_logs order by id desc limit 1";
     assert_eq!(session.text(event).await, "user.login|ada@example.com");
     // What was not made up is as it was.
-    world.publish().await;
+    world.publish("").await;
     let event = "select q.shard, l.is_test, e.is_test from webhooks.delivery_queue q join webhooks.webhook_delivery_logs l on l.id = q.id
                  join webhooks.event_logs e on e.id = q.event_log_id where q.subscription_id = '00000000-0000-7000-8000-000000000002'";
     assert_eq!(session.text(event).await, "2|f|null");
@@ -161,7 +147,7 @@ async fn a_test_is_claimed_while_the_rest_is_held() {
     world.subscribe(A, json!({})).await;
     world.subscribe(B, json!({"ordering": "fifo"})).await;
     for _ in 0..3 {
-        world.publish().await;
+        world.publish("").await;
     }
     let session = &world.session;
     let tests = [
@@ -172,11 +158,13 @@ async fn a_test_is_claimed_while_the_rest_is_held() {
     ];
     // Another one of A waits its turn.
     session.run(TEST_A).await;
-    let ordinary = "select count(*), count(*) filter (where shard >= 16) from webhooks_private.claim_deliveries(
-        array(select s::smallint from generate_series(0, 15) s), array_fill(null::uuid, array[16]), '{}', '{}', '{}', '{}', 10, 10, 100)";
-    let enabled = session.text(ordinary).await;
+    let ordinary = format!(
+        "select count(*), count(*) filter (where shard >= 16) from {}",
+        Claim::of_all_shards().with("newcomers", 10)
+    );
+    let enabled = session.text(&ordinary).await;
     assert!(enabled.ends_with("|0"), "{enabled}");
-    assert_eq!(session.lines(CLAIM_OF_TESTS).await, tests);
+    assert_eq!(claimed(session, claim_of_tests()).await, tests);
     for off in [
         "is_active = false",
         "is_active = null",
@@ -186,11 +174,11 @@ async fn a_test_is_claimed_while_the_rest_is_held() {
         session
             .run(&format!("update webhooks.webhook_subscriptions set {off}"))
             .await;
-        assert_eq!(session.text(ordinary).await, "0|0", "{off}");
-        assert_eq!(session.lines(CLAIM_OF_TESTS).await, tests, "{off}");
+        assert_eq!(session.text(&ordinary).await, "0|0", "{off}");
+        assert_eq!(claimed(session, claim_of_tests()).await, tests, "{off}");
     }
-    let full = CLAIM_OF_TESTS.replace("'{}', '{}', 1,", &format!("'{{{A}}}', '{{}}', 1,"));
-    assert_eq!(session.lines(&full).await, tests[1..]);
+    let full = claim_of_tests().with("full_subscriptions", format_args!("'{{{A}}}'"));
+    assert_eq!(claimed(session, full).await, tests[1..]);
 }
 
 #[tokio::test]
@@ -206,7 +194,7 @@ async fn a_test_is_not_repeated() {
         refusal.message,
         format!("delivery {delivery} is outstanding")
     );
-    world.record(&delivery, A, "failed").await;
+    world.record(&delivery, "failed").await;
     let refusal = session.refused(&retry).await;
     assert_eq!(refusal.code, "55000");
     assert_eq!(refusal.message, format!("delivery {delivery} was a test"));
@@ -242,7 +230,7 @@ async fn a_test_that_waits_is_cancelled_with_the_rest() {
     world.subscribe(B, json!({})).await;
     let session = &world.session;
     let delivery = session.text(TEST_A).await;
-    world.publish().await;
+    world.publish("").await;
     let cancel = format!("select webhooks.cancel_deliveries('{A}')");
     assert_eq!(session.text(&cancel).await, "2");
     let log = "select is_test, count(*) from webhooks.webhook_delivery_logs where delivery_status = 'cancelled' group by is_test order by is_test";
@@ -263,7 +251,7 @@ async fn a_test_that_waits_is_cancelled_with_the_rest() {
     session
         .run("insert into webhooks.delivery_queue select * from kept")
         .await;
-    assert_eq!(session.lines(CLAIM_OF_TESTS).await, [""; 0]);
+    assert_eq!(claimed(session, claim_of_tests()).await, [""; 0]);
     session
         .run("select webhooks_private.remove_orphans()")
         .await;

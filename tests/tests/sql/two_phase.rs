@@ -1,9 +1,9 @@
 use serde_json::json;
 use webhooks_tests::database::Database;
 
-use crate::session::Session;
+use crate::support::session::Session;
+use crate::support::world::{TENANT, subscribe};
 
-const TENANT: &str = "11111111-1111-4111-8111-111111111111";
 /// Two subscriptions, in shards 1 and 2.
 const SUBSCRIPTIONS: [&str; 2] = [
     "00000000-0000-7000-8000-000000000001",
@@ -16,8 +16,7 @@ const OUTSTANDING: &str =
 async fn database(name: &str) -> (Database, Session, Session) {
     let db = Database::fresh(name).await.unwrap();
     for id in SUBSCRIPTIONS {
-        let columns = json!({"id": id, "tenant_id": TENANT, "webhook_url": "http://x.example/"});
-        db.subscribe(columns).await.unwrap();
+        subscribe(&db, json!({"id": id})).await;
     }
     let publisher = Session::open(&db).await;
     let sidecar = Session::open(&db).await;

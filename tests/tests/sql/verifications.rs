@@ -3,10 +3,10 @@
 use serde_json::json;
 use webhooks_tests::database::{Database, MANAGER_ROLE, MONITOR_ROLE};
 
-use crate::listener::Listener;
-use crate::session::Session;
+use crate::support::listener::Listener;
+use crate::support::session::Session;
+use crate::support::world::{TENANT, subscribe};
 
-const TENANT: &str = "11111111-1111-4111-8111-111111111111";
 const SUBSCRIPTION: &str = "00000000-0000-7000-8000-000000000001";
 const URL: &str = "http://x.example/secret";
 const ORIGIN: &str = "events.example.com";
@@ -22,8 +22,11 @@ async fn subscribed(name: &str) -> (Database, Session) {
     let db = Database::fresh(name).await.unwrap();
     let session = Session::open(&db).await;
     session.run(SET_ORIGIN).await;
-    let columns = json!({"id": SUBSCRIPTION, "tenant_id": TENANT, "webhook_url": URL, "endpoint_verification": "options"});
-    db.subscribe(columns).await.unwrap();
+    subscribe(
+        &db,
+        json!({"id": SUBSCRIPTION, "webhook_url": URL, "endpoint_verification": "options"}),
+    )
+    .await;
     (db, session)
 }
 
@@ -181,8 +184,11 @@ async fn the_setting_decides_where_the_subscription_does_not() {
     session.run(SET_ORIGIN).await;
     for own in [json!(null), json!("none"), json!("options")] {
         let name = own.as_str().unwrap_or("null").to_owned();
-        let columns = json!({"name": name, "tenant_id": TENANT, "webhook_url": URL, "endpoint_verification": own});
-        db.subscribe(columns).await.unwrap();
+        subscribe(
+            &db,
+            json!({"name": name, "webhook_url": URL, "endpoint_verification": own}),
+        )
+        .await;
     }
     let needed = "select string_agg(s.name, ' ' order by s.name) from webhooks.webhook_subscriptions s
                   join webhooks_private.load_subscriptions(array(select id from webhooks.webhook_subscriptions)) l on l.id = s.id
@@ -294,11 +300,12 @@ async fn sidecars_hear_whom_to_ask() {
         let heard = sidecar.heard("webhooks_changed").await;
         assert_eq!(heard.contains(&verify), asks, "{statement}: {heard:?}");
     }
-    let other =
-        json!({"tenant_id": TENANT, "webhook_url": URL, "endpoint_verification": "options"});
-    let other = db.subscribe(other).await.unwrap();
-    let unasked = json!({"tenant_id": TENANT, "webhook_url": URL});
-    db.subscribe(unasked).await.unwrap();
+    let other = subscribe(
+        &db,
+        json!({"webhook_url": URL, "endpoint_verification": "options"}),
+    )
+    .await;
+    subscribe(&db, json!({"webhook_url": URL})).await;
     assert_eq!(
         sidecar.heard("webhooks_changed").await,
         [format!("verify {other}")]

@@ -7,16 +7,16 @@ use webhooks_tests::PATIENCE;
 use webhooks_tests::database::{Database, MANAGER_ROLE};
 use webhooks_tests::wait::{Seen, eventually};
 
-use crate::session::Session;
+use crate::support::record::Record;
+use crate::support::session::Session;
+use crate::support::world::{TENANT, subscribe};
 
-const TENANT: &str = "11111111-1111-4111-8111-111111111111";
 const NOBODY: &str = "99999999-9999-7999-8999-999999999999";
 const A: &str = "00000000-0000-7000-8000-000000000001";
 
 async fn database(name: &str) -> (Database, Session) {
     let db = Database::fresh(name).await.unwrap();
-    let columns = json!({"id": A, "tenant_id": TENANT, "webhook_url": "http://x.example/"});
-    db.subscribe(columns).await.unwrap();
+    subscribe(&db, json!({"id": A})).await;
     let session = Session::open(&db).await;
     (db, session)
 }
@@ -37,13 +37,15 @@ fn wait(delivery: &str, timeout: &str) -> String {
 
 /// Records an attempt, as a sidecar does.
 async fn record(session: &Session, delivery: &str, status: &str, code: u32, retry_ms: &str) {
-    let record = format!(
-        "select webhooks_private.record_attempts(array[q.id], array[q.subscription_id], array[q.attempt], '{{{status}}}', '{{{code}}}', array['{{\"x\": [\"y\"]}}'],
-             '{{body}}', '{{said}}', array[(extract(epoch from clock_timestamp()) * 1000000)::bigint], '{{7}}', '{{2}}', '{{null}}', '{{{retry_ms}}}', '{{null}}',
-             '{{null}}', '{{null}}', '{{null}}')
-         from webhooks.delivery_queue q where q.id = '{delivery}'"
-    );
-    session.run(&record).await;
+    let record = Record::of_delivery(delivery, status)
+        .with("http_status_codes", code)
+        .with("response_headers", r#"'{"x": ["y"]}'::text"#)
+        .with("response_bodies", "'body'::text")
+        .with("error_messages", "'said'::text")
+        .with("durations_us", "7::bigint")
+        .with("payload_sizes", 2)
+        .with("retry_after_ms", format_args!("{retry_ms}::bigint"));
+    session.run(&record.to_string()).await;
 }
 
 /// Waits until that session does.

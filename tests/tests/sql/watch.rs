@@ -12,10 +12,8 @@ mod values;
 
 use webhooks_tests::database::Database;
 
-use crate::session::Session;
-
-const TENANT: &str = "11111111-1111-4111-8111-111111111111";
-const OTHER: &str = "22222222-2222-4222-8222-222222222222";
+use crate::support::session::Session;
+use crate::support::world::{OTHER_TENANT, TENANT, database};
 
 /// The usual table.
 const DOCUMENTS: &str = "
@@ -33,15 +31,9 @@ fn id(n: u32) -> String {
     format!("00000000-0000-4000-8000-{n:012}")
 }
 
-async fn session(name: &str) -> (Database, Session) {
-    let db = Database::fresh(name).await.unwrap();
-    let session = Session::open(&db).await;
-    (db, session)
-}
-
 /// With the usual table, watched.
 async fn watched(name: &str) -> (Database, Session) {
-    let (db, session) = session(name).await;
+    let (db, session) = database(name).await;
     session.run(DOCUMENTS).await;
     session.run(WATCH).await;
     (db, session)

@@ -64,7 +64,7 @@ async fn what_has_to_be_put_right_is_said_once_and_when_it_is_over() {
         .wait_log(PATIENCE, is_said("PGDATABASE"))
         .await
         .unwrap();
-    cluster.create_database("later").await.unwrap();
+    cluster.create_database("later", "").await.unwrap();
     // It changed.
     sidecar
         .wait_log(PATIENCE, is_said("CREATE EXTENSION webhooks"))

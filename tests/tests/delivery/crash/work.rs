@@ -2,6 +2,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
 use serde_json::json;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
@@ -11,6 +13,7 @@ use webhooks_tests::cluster::{Cluster, Options};
 use webhooks_tests::database::{Database, publish};
 use webhooks_tests::ledger::{Comparison, Ledger};
 use webhooks_tests::receiver::{Receiver, Recording, Reply};
+use webhooks_tests::seed::seeded;
 
 use crate::scene::subscribe;
 
@@ -48,6 +51,7 @@ impl Work {
         }
         let ledger = Arc::new(Ledger::default());
         let mut publishers = JoinSet::new();
+        let mut rng = seeded();
         for _ in 0..PUBLISHERS {
             let each = total / PUBLISHERS as u64;
             publishers.spawn(publish_all(
@@ -55,6 +59,7 @@ impl Work {
                 tenants.clone(),
                 Arc::clone(&ledger),
                 each,
+                StdRng::from_rng(&mut rng),
             ));
         }
         Self {
@@ -99,10 +104,16 @@ impl Work {
     }
 }
 
-async fn publish_all(db: Arc<Database>, tenants: Vec<Uuid>, ledger: Arc<Ledger>, n: u64) {
+async fn publish_all(
+    db: Arc<Database>,
+    tenants: Vec<Uuid>,
+    ledger: Arc<Ledger>,
+    n: u64,
+    mut rng: StdRng,
+) {
     let mut session = None;
     for i in 0..n {
-        let tenant = tenants[rand::random_range(0..tenants.len())];
+        let tenant = tenants[rng.random_range(0..tenants.len())];
         while publish_one(&db, &mut session, tenant, &ledger, i % 10 == 9)
             .await
             .is_err()

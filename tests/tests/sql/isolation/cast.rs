@@ -3,8 +3,8 @@
 use tokio_postgres::SimpleQueryMessage;
 use webhooks_tests::database::Database;
 
-use super::matrix::{NAMES_PRIVATE, PUBLIC, Right};
-use crate::session::{Refusal, Session};
+use super::matrix::Right;
+use crate::support::session::{Refusal, Session};
 
 /// What a tenant has, numbers and texts, is its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

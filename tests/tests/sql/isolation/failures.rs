@@ -3,7 +3,7 @@
 use webhooks_tests::database::{MANAGER_ROLE, MONITOR_ROLE};
 
 use super::cast::{self, OURS, THEIRS, attempt};
-use crate::session::{Session, literal};
+use crate::support::session::{Session, literal};
 
 /// What sidecars write, and the kind that it is.
 const MESSAGES: &[(&str, &str)] = &[

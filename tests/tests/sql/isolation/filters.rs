@@ -4,7 +4,7 @@ use webhooks_tests::database::{MANAGER_ROLE, PUBLISHER_ROLE};
 
 use super::cast::{self, OURS, THEIRS, attempt};
 use super::matrix::{RELATIONS, rights};
-use crate::session::Session;
+use crate::support::session::Session;
 
 /// A function that costs nothing, says that it depends on nothing, and remembers all that it is shown.
 const LEAK: &str = "

@@ -2,7 +2,7 @@
 
 use super::cast::{self, ACTORS, OURS, Outcome, THEIRS, attempt};
 use super::matrix::{Answer, FUNCTIONS};
-use crate::session::{Refusal, Session};
+use crate::support::session::{Refusal, Session};
 
 pub fn call_for(call: &str) -> String {
     call.replace("{tenant}", OURS.id)

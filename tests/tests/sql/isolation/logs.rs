@@ -5,7 +5,7 @@ use futures_util::SinkExt;
 use webhooks_tests::cluster::{Cluster, Options};
 use webhooks_tests::database::{Database, MANAGER_ROLE, PUBLISHER_ROLE, SIDECAR_ROLE};
 
-use crate::session::Session;
+use crate::support::session::Session;
 
 const TENANT: &str = "11111111-1111-4111-8111-111111111111";
 

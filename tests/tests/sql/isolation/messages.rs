@@ -5,7 +5,7 @@ use futures_util::TryStreamExt;
 use webhooks_tests::database::{MANAGER_ROLE, PUBLISHER_ROLE};
 
 use super::cast::{self, OURS, THEIRS, attempt};
-use crate::session::Session;
+use crate::support::session::Session;
 
 /// An id of nobody's, by which a statement names [`THEIRS`] subscription or event.
 const NOBODYS: &str = "00000000-0000-7000-8000-00000000dead";

@@ -3,7 +3,7 @@
 use webhooks_tests::database::{MANAGER_ROLE, PUBLISHER_ROLE, SIDECAR_ROLE};
 
 use super::cast::{self, OURS, THEIRS};
-use crate::session::Session;
+use crate::support::session::Session;
 
 #[tokio::test]
 async fn what_was_left_for_the_old_one_is_not_sent_to_the_new_one() {

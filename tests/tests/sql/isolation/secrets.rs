@@ -3,7 +3,7 @@
 use webhooks_tests::database::{MANAGER_ROLE, SIDECAR_ROLE};
 
 use super::cast::{self, OURS, THEIRS, attempt};
-use crate::session::Session;
+use crate::support::session::Session;
 
 const SECRET: &str = "whsec_dG9wc2VjcmV0dG9wc2VjcmV0dG9wc2VjcmV0";
 const HEADER: &str = "top-secret-value";

@@ -4,7 +4,7 @@ use webhooks_tests::database::{MANAGER_ROLE, MONITOR_ROLE, PUBLISHER_ROLE};
 
 use super::cast::{self, OURS, THEIRS, attempt};
 use super::matrix::RELATIONS;
-use crate::session::Session;
+use crate::support::session::Session;
 
 #[tokio::test]
 async fn samples_of_tenants_rows_are_not_shown() {

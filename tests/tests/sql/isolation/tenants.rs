@@ -3,7 +3,7 @@
 use webhooks_tests::database::{BACKEND_ROLE, MANAGER_ROLE, PUBLISHER_ROLE, STRANGER_ROLE};
 
 use super::cast::{self, OURS, THEIRS, Tenant, attempt};
-use crate::session::Session;
+use crate::support::session::Session;
 
 const COUNT: &str = "select count(*) from webhooks.webhook_subscriptions";
 

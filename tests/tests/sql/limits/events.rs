@@ -5,8 +5,8 @@ use webhooks_tests::cluster::{Cluster, Options};
 use webhooks_tests::database::{BACKEND_ROLE, Database, PUBLISHER_ROLE};
 use webhooks_tests::wait::{Seen, eventually};
 
-use super::{OTHER, TENANT, attempt, count, database, insert, limit, publish};
-use crate::session::Session;
+use super::{OTHER_TENANT, TENANT, attempt, count, database, insert, limit, publish};
+use crate::support::session::Session;
 
 const EVENTS: &str = "max_events_per_minute";
 
@@ -47,7 +47,7 @@ async fn a_minutes_events_and_no_more() {
     // Nothing of it is there, and nobody else has noticed.
     assert_eq!(count(&session, "event_logs").await, 3);
     assert_eq!(count(&session, "delivery_queue").await, 3);
-    session.run(&insert(OTHER, 100)).await;
+    session.run(&insert(OTHER_TENANT, 100)).await;
     // Raised: at once, and for the difference.
     limit(&session, EVENTS, 10).await;
     attempt(&publisher, &insert(TENANT, 8)).await.unwrap_err();
@@ -70,7 +70,7 @@ async fn all_or_none() {
         .replace(&format!("select '{TENANT}'"), "select t::uuid")
         .replace(
             "from ",
-            &format!("from unnest('{{{TENANT},{OTHER}}}'::text[]) t, "),
+            &format!("from unnest('{{{TENANT},{OTHER_TENANT}}}'::text[]) t, "),
         );
     attempt(&backend, &both).await.unwrap_err();
     assert_eq!(count(&session, "event_logs").await, 3);
@@ -157,7 +157,7 @@ async fn a_refused_row_takes_nothing() {
     let (db, session) = database("limit_foreign").await;
     limit(&session, EVENTS, 2).await;
     let publisher = Session::open_as(&db, PUBLISHER_ROLE).await;
-    let set = format!("select webhooks.set_tenant('{OTHER}', true)");
+    let set = format!("select webhooks.set_tenant('{OTHER_TENANT}', true)");
     publisher.run(&set).await;
     for statement in [publish(TENANT), insert(TENANT, 1)] {
         for _ in 0..3 {

@@ -2,8 +2,10 @@ use serde_json::json;
 use webhooks_tests::PATIENCE;
 use webhooks_tests::wait::{Seen, eventually};
 
-use super::{OTHER, TENANT, attempt, count, database, insert, limit, publish};
-use crate::session::{Refusal, Session};
+use super::{OTHER_TENANT, TENANT, attempt, count, database, insert, limit, publish};
+use crate::support::record::Record;
+use crate::support::session::{Refusal, Session};
+use crate::support::world::subscribe;
 
 const OUTSTANDING: &str = "max_outstanding_deliveries";
 
@@ -48,7 +50,7 @@ async fn with_too_much_outstanding_nothing_is_published() {
     // A count is used for a while, the longer the slower the machine.
     assert!((10..2000).contains(&queued), "{queued}");
     assert_eq!(count(&session, "event_logs").await, queued);
-    other.run(&insert(OTHER, 100)).await;
+    other.run(&insert(OTHER_TENANT, 100)).await;
     // Raised: at once.
     limit(&session, OUTSTANDING, 100).await;
     other.run(&publish(TENANT)).await;
@@ -66,10 +68,8 @@ async fn with_too_much_outstanding_nothing_is_published() {
 #[tokio::test]
 async fn everything_outstanding_counts() {
     let (db, session) = database("limit_counts").await;
-    let fifo = json!({"tenant_id": TENANT, "webhook_url": "http://x.example/", "ordering": "fifo"});
-    db.subscribe(fifo).await.unwrap();
-    let off = json!({"tenant_id": TENANT, "webhook_url": "http://x.example/"});
-    let off = db.subscribe(off).await.unwrap();
+    subscribe(&db, json!({"ordering": "fifo"})).await;
+    let off = subscribe(&db, json!({})).await;
     session.run(&insert(TENANT, 5)).await;
     session
         .run(&format!(
@@ -77,7 +77,7 @@ async fn everything_outstanding_counts() {
              update webhooks.delivery_queue set next_attempt_at = now() + interval '1 h'
              where id in (select id from webhooks.delivery_queue order by subscription_id, id limit 4);
              {}",
-            insert(OTHER, 7)
+            insert(OTHER_TENANT, 7)
         ))
         .await;
     let all = format!(
@@ -86,7 +86,7 @@ async fn everything_outstanding_counts() {
     assert_eq!(session.text(&all).await, "15|15");
     let some = format!("select webhooks_private.count_outstanding('{TENANT}', 6)");
     assert_eq!(session.text(&some).await, "6");
-    assert_eq!(session.text(&some.replace(TENANT, OTHER)).await, "6");
+    assert_eq!(session.text(&some.replace(TENANT, OTHER_TENANT)).await, "6");
     let usage = format!(
         "select used, maximum, is_own from webhooks.tenant_usage('{TENANT}') where name = 'outstanding_deliveries'"
     );
@@ -98,12 +98,6 @@ async fn everything_outstanding_counts() {
 async fn counting_reads_no_table_from_end_to_end() {
     let (_db, session) = database("limit_plans").await;
     session
-        .run(
-            "alter table webhooks.delivery_queue set (autovacuum_enabled = off);
-             alter table webhooks.tenant_limits set (autovacuum_enabled = off)",
-        )
-        .await;
-    session
         .run("analyze webhooks.delivery_queue; analyze webhooks.webhook_subscriptions; analyze webhooks.tenant_limits")
         .await;
     limit(&session, OUTSTANDING, 1_000_000).await;
@@ -113,7 +107,7 @@ async fn counting_reads_no_table_from_end_to_end() {
     session
         .run(&format!(
             "insert into webhooks.tenant_limits select gen_random_uuid(), n, n, n from generate_series(1, 3000) n; {}; {}",
-            insert(OTHER, 20_000),
+            insert(OTHER_TENANT, 20_000),
             insert(TENANT, 100)
         ))
         .await;
@@ -135,14 +129,9 @@ async fn counting_reads_no_table_from_end_to_end() {
 async fn replays_and_retries_wait_for_room() {
     let (_db, session) = database("limit_replay").await;
     session.run(&insert(TENANT, 3)).await;
-    session
-        .run(
-            "select webhooks_private.record_attempts(array_agg(id), array_agg(subscription_id), array_agg(0), array_agg('failed'::text),
-                 array_agg(500), array_agg(null::text), array_agg(null::text), array_agg('e'::text), array_agg(0::bigint), array_agg(0::bigint), array_agg(0),
-                 array_agg(null::bytea), array_agg(null::bigint), array_agg(null::text), array_agg(null::text), array_agg(null::bigint), array_agg(null::bigint))
-             from (select * from webhooks.delivery_queue order by id limit 1) q",
-        )
-        .await;
+    let first = "select * from webhooks.delivery_queue order by id limit 1";
+    let failed = Record::of(first, "failed").with("http_status_codes", 500);
+    session.run(&failed.to_string()).await;
     let replay = format!(
         "select deliveries from webhooks.replay_events('{TENANT}', now() - interval '1 h', now() + interval '1 h')"
     );

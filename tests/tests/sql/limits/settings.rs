@@ -2,8 +2,8 @@
 
 use webhooks_tests::database::{MANAGER_ROLE, MONITOR_ROLE, PUBLISHER_ROLE};
 
-use super::{OTHER, TENANT, attempt, count, database, insert, limit, publish};
-use crate::session::{Refusal, Session};
+use super::{OTHER_TENANT, TENANT, attempt, count, database, insert, limit, publish};
+use crate::support::session::{Refusal, Session};
 
 const TRIGGERS: &str = "select count(*) from pg_trigger where tgname = 'a20_limit_events'";
 
@@ -65,7 +65,7 @@ async fn the_settings_are_for_tenants_without_limits_of_their_own() {
              select webhooks.set_setting('tenant_max_subscriptions', 1)",
         )
         .await;
-    for tenant in [TENANT, OTHER] {
+    for tenant in [TENANT, OTHER_TENANT] {
         session.run(&insert(tenant, 2)).await;
         attempt(&session, &publish(tenant)).await.unwrap_err();
     }
@@ -73,7 +73,7 @@ async fn the_settings_are_for_tenants_without_limits_of_their_own() {
     limit(&session, "max_events_per_minute", 4).await;
     session.run(&insert(TENANT, 2)).await;
     attempt(&session, &publish(TENANT)).await.unwrap_err();
-    attempt(&session, &publish(OTHER)).await.unwrap_err();
+    attempt(&session, &publish(OTHER_TENANT)).await.unwrap_err();
     limit(&session, "max_events_per_minute", 0).await;
     session.run(&insert(TENANT, 50)).await;
     let subscribe = format!(
@@ -118,7 +118,7 @@ async fn a_tenant_sees_its_own_and_sets_none() {
     session
         .run(&format!(
             "select webhooks.set_tenant_limits('{TENANT}', 7, 8, 9);
-             select webhooks.set_tenant_limits('{OTHER}', 70);
+             select webhooks.set_tenant_limits('{OTHER_TENANT}', 70);
              select webhooks.set_setting('tenant_max_subscriptions', 5); {}",
             insert(TENANT, 2)
         ))
@@ -134,11 +134,11 @@ async fn a_tenant_sees_its_own_and_sets_none() {
         let set = format!("set webhooks.tenant_id = '{TENANT}'");
         session.run(&set).await;
         assert_eq!(session.lines(&usage).await, expected, "{role}");
-        let foreign = session.refused(&usage.replace(TENANT, OTHER)).await;
+        let foreign = session.refused(&usage.replace(TENANT, OTHER_TENANT)).await;
         assert_eq!(foreign.code, "42501");
         let limits = "select tenant_id, max_subscriptions from webhooks.tenant_limits order by 1";
         let own = format!("{TENANT}|7");
-        let all = [own.clone(), format!("{OTHER}|70")];
+        let all = [own.clone(), format!("{OTHER_TENANT}|70")];
         let seen: &[String] = if role == MANAGER_ROLE {
             &all[..1]
         } else {
@@ -149,7 +149,7 @@ async fn a_tenant_sees_its_own_and_sets_none() {
             format!("select webhooks.set_tenant_limits('{TENANT}', 1000)"),
             "update webhooks.tenant_limits set max_subscriptions = 1000".to_owned(),
             "delete from webhooks.tenant_limits".to_owned(),
-            format!("select webhooks_private.meter_events('{OTHER}', 8, 8, 0)"),
+            format!("select webhooks_private.meter_events('{OTHER_TENANT}', 8, 8, 0)"),
             "select last_value from webhooks_private.meters_handle".to_owned(),
         ] {
             assert_eq!(session.refused(&change).await.code, "42501", "{change}");
@@ -158,7 +158,7 @@ async fn a_tenant_sees_its_own_and_sets_none() {
     let publisher = Session::open_as(&db, PUBLISHER_ROLE).await;
     assert_eq!(publisher.refused(&usage).await.code, "42501");
     // The rest of the other's are the settings'.
-    let others = usage.replace(TENANT, OTHER);
+    let others = usage.replace(TENANT, OTHER_TENANT);
     assert_eq!(
         session.lines(&others).await,
         [
@@ -252,12 +252,14 @@ async fn a_deleted_tenants_limits_are_forgotten() {
     session
         .run(&format!(
             "create table tenants (id uuid primary key);
-             insert into tenants values ('{TENANT}'), ('{OTHER}');
+             insert into tenants values ('{TENANT}'), ('{OTHER_TENANT}');
              select webhooks.link_tenants('public.tenants')"
         ))
         .await;
     let publisher = Session::open(&db).await;
-    publisher.run(&format!("begin; {}", publish(OTHER))).await;
+    publisher
+        .run(&format!("begin; {}", publish(OTHER_TENANT)))
+        .await;
     session
         .run(&format!(
             "set lock_timeout = '2s'; delete from tenants where id = '{TENANT}'"
@@ -265,7 +267,7 @@ async fn a_deleted_tenants_limits_are_forgotten() {
         .await;
     publisher.run("commit").await;
     assert_eq!(count(&session, "tenant_limits").await, 0);
-    session.run(&insert(OTHER, 100)).await;
+    session.run(&insert(OTHER_TENANT, 100)).await;
     session
         .run("select webhooks.set_setting('tenant_max_subscriptions', 5)")
         .await;

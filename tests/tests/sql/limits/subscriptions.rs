@@ -1,7 +1,7 @@
 use webhooks_tests::database::MANAGER_ROLE;
 
-use super::{OTHER, TENANT, attempt, count, database, limit};
-use crate::session::Session;
+use super::{OTHER_TENANT, TENANT, attempt, count, database, limit};
+use crate::support::session::Session;
 
 const SUBSCRIPTIONS: &str = "max_subscriptions";
 
@@ -40,7 +40,7 @@ async fn no_more_than_the_limit() {
     assert_eq!(refusal.code, "22023");
     assert!(refusal.everything.contains(&message), "{refusal:?}");
     assert_eq!(count(&session, "webhook_subscriptions").await, 4);
-    session.run(&subscribe(OTHER, 10)).await;
+    session.run(&subscribe(OTHER_TENANT, 10)).await;
     // Fewer than there are: they stay and can be changed, and those that go make room.
     limit(&session, SUBSCRIPTIONS, 2).await;
     session
@@ -69,7 +69,7 @@ async fn two_sessions_can_not_both_take_the_last_place() {
         session
             .run(&format!(
                 "begin; set local lock_timeout = '1ms'; {}; rollback",
-                subscribe(OTHER, 1)
+                subscribe(OTHER_TENANT, 1)
             ))
             .await;
         let insert = subscribe(TENANT, 1);

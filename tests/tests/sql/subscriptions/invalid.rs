@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{SECRET, database, insert};
-use crate::session::literal;
+use crate::support::session::literal;
 
 fn nested(levels: usize) -> Value {
     (0..levels).fold(json!(SECRET), |inner, _| json!({"a": inner}))

@@ -1,10 +1,10 @@
 //! Values of every kind, under names of every kind, whatever the session's settings.
 
-use super::{TENANT, session};
+use super::{TENANT, database};
 
 #[tokio::test]
 async fn types_that_json_has_no_word_for() {
-    let (_db, session) = session("watch_types").await;
+    let (_db, session) = database("watch_types").await;
     session
         .run(
             "create type mood as enum ('glad', 'sad');
@@ -125,7 +125,7 @@ async fn types_that_json_has_no_word_for() {
 
 #[tokio::test]
 async fn a_value_that_jsonb_cannot_hold_is_postgresql_s_error() {
-    let (_db, session) = session("watch_zero").await;
+    let (_db, session) = database("watch_zero").await;
     session
         .run("create table raw (tenant_id uuid, j json); select webhooks.watch_table('raw', on_insert => 'job.created')")
         .await;
@@ -139,7 +139,7 @@ async fn a_value_that_jsonb_cannot_hold_is_postgresql_s_error() {
 
 #[tokio::test]
 async fn virtual_columns_are_left_out() {
-    let (_db, session) = session("watch_virtual").await;
+    let (_db, session) = database("watch_virtual").await;
     let has_them = "select current_setting('server_version_num')::integer >= 180000";
     if session.text(has_them).await == "f" {
         // There are none.
@@ -178,7 +178,7 @@ async fn virtual_columns_are_left_out() {
 
 #[tokio::test]
 async fn names_that_need_quotes() {
-    let (_db, session) = session("watch_names").await;
+    let (_db, session) = database("watch_names").await;
     let long = "ä".repeat(31);
     for (n, table) in [
         r#""Case""#.to_owned(),
@@ -192,7 +192,7 @@ async fn names_that_need_quotes() {
     .enumerate()
     {
         let one = super::id(u32::try_from(n).unwrap());
-        let literal = crate::session::literal(&format!(r#""My Schema's".{table}"#));
+        let literal = crate::support::session::literal(&format!(r#""My Schema's".{table}"#));
         let events = session
             .publishes(&format!(
                 r#"create schema if not exists "My Schema's";
@@ -223,7 +223,7 @@ async fn names_that_need_quotes() {
         session
             .run(&format!(
                 "select webhooks.unwatch_table({})",
-                crate::session::literal(&table)
+                crate::support::session::literal(&table)
             ))
             .await;
     }
@@ -234,7 +234,7 @@ async fn names_that_need_quotes() {
 
 #[tokio::test]
 async fn a_table_of_many_columns() {
-    let (_db, session) = session("watch_wide").await;
+    let (_db, session) = database("watch_wide").await;
     session
         .run(&format!(
             "do $$ begin

@@ -1,11 +1,11 @@
 //! What can be said to `watch_table()`, and how it is told that something is wrong.
 
-use super::{DOCUMENTS, TENANT, id, session};
-use crate::session::literal;
+use super::{DOCUMENTS, TENANT, database, id};
+use crate::support::session::literal;
 
 #[tokio::test]
 async fn event_types_by_column_and_value() {
-    let (_db, session) = session("watch_on_change").await;
+    let (_db, session) = database("watch_on_change").await;
     session.run(DOCUMENTS).await;
     session
         .run(
@@ -55,7 +55,7 @@ async fn event_types_by_column_and_value() {
 
 #[tokio::test]
 async fn columns_to_send_and_to_watch() {
-    let (_db, session) = session("watch_which").await;
+    let (_db, session) = database("watch_which").await;
     session
         .run("create table people (id integer primary key, tenant_id uuid, name text, password text, seen_at timestamptz, big json)")
         .await;
@@ -133,7 +133,7 @@ async fn columns_to_send_and_to_watch() {
 
 #[tokio::test]
 async fn conditions() {
-    let (_db, session) = session("watch_conditions").await;
+    let (_db, session) = database("watch_conditions").await;
     session.run(DOCUMENTS).await;
     session
         .run("create table limits (pages integer); insert into limits values (10)")
@@ -238,7 +238,7 @@ async fn conditions() {
 
 #[tokio::test]
 async fn what_is_wrong_is_said() {
-    let (_db, session) = session("watch_refused").await;
+    let (_db, session) = database("watch_refused").await;
     session.run(DOCUMENTS).await;
     session
         .run(
@@ -435,7 +435,7 @@ async fn what_is_wrong_is_said() {
 
 #[tokio::test]
 async fn what_was_said_is_listed() {
-    let (_db, session) = session("watch_listed").await;
+    let (_db, session) = database("watch_listed").await;
     session
         .run(
             r#"create table documents (id uuid primary key, tenant_id uuid, title text, status text);

@@ -1,6 +1,6 @@
 //! What identifies a row, and what becomes of it when that changes.
 
-use super::{DOCUMENTS, OTHER, TENANT, WATCH, id, session, watched};
+use super::{DOCUMENTS, OTHER_TENANT, TENANT, WATCH, database, id, watched};
 
 /// Operation, id and tenant of each event.
 const SEEN: &str = "select event_data ->> 'operation', coalesce(event_data ->> 'id', 'none'), resource_id, ordering_key, tenant_id
@@ -26,18 +26,18 @@ async fn another_id_or_tenant_is_another_resource() {
     // The new tenant must not see what the row was before.
     session
         .run(&format!(
-            "truncate webhooks.event_logs; update documents set tenant_id = '{OTHER}', title = 'c' where id = '{two}'"
+            "truncate webhooks.event_logs; update documents set tenant_id = '{OTHER_TENANT}', title = 'c' where id = '{two}'"
         ))
         .await;
     assert_eq!(
         session.lines(SEEN).await,
         [
             format!("delete|{two}|{two}|{two}|{TENANT}"),
-            format!("insert|{two}|{two}|{two}|{OTHER}")
+            format!("insert|{two}|{two}|{two}|{OTHER_TENANT}")
         ]
     );
     let old = format!(
-        "select count(*) from webhooks.event_logs where tenant_id = '{OTHER}' and event_data ? 'old'"
+        "select count(*) from webhooks.event_logs where tenant_id = '{OTHER_TENANT}' and event_data ? 'old'"
     );
     assert_eq!(session.text(&old).await, "0");
     // Two that take each other's id, as only a deferrable key allows, are both changed.
@@ -59,7 +59,7 @@ async fn another_id_or_tenant_is_another_resource() {
 
 #[tokio::test]
 async fn a_table_without_primary_key() {
-    let (_db, session) = session("watch_no_key").await;
+    let (_db, session) = database("watch_no_key").await;
     session
         .run(&format!(
             "create table notes (tenant_id uuid, code text, text text); insert into notes values ('{TENANT}', 'x', 'y')"
@@ -143,7 +143,7 @@ async fn a_table_without_primary_key() {
 
 #[tokio::test]
 async fn keys_of_several_columns_and_of_other_types() {
-    let (_db, session) = session("watch_keys").await;
+    let (_db, session) = database("watch_keys").await;
     let watch = "select webhooks.watch_table('things', on_insert => 'job.created', on_update => 'job.started', on_delete => 'job.failed'";
     let change = format!(
         "insert into things values (1, 2, '{TENANT}', 'x'); update things set text = 'y'; delete from things"
@@ -198,7 +198,7 @@ async fn keys_of_several_columns_and_of_other_types() {
 
 #[tokio::test]
 async fn a_table_of_one_tenant() {
-    let (_db, session) = session("watch_one_tenant").await;
+    let (_db, session) = database("watch_one_tenant").await;
     session
         .run(&format!(
             "create table jobs (id bigint primary key);
@@ -219,7 +219,7 @@ async fn a_table_of_one_tenant() {
 
 #[tokio::test]
 async fn a_row_without_a_tenant_is_an_error_that_says_so() {
-    let (_db, session) = session("watch_no_tenant").await;
+    let (_db, session) = database("watch_no_tenant").await;
     session.run(DOCUMENTS).await;
     session
         .run("alter table documents alter tenant_id drop not null")

@@ -1,16 +1,13 @@
 //! Partitions, and databases that are dumped and restored.
 
-use std::process::Command;
-
-use webhooks_tests::cluster::Cluster;
 use webhooks_tests::database::Database;
 
-use super::{TENANT, id, session};
-use crate::session::Session;
+use super::{TENANT, database, id};
+use crate::support::session::Session;
 
 #[tokio::test]
 async fn partitioned_tables() {
-    let (_db, session) = session("watch_partitions").await;
+    let (_db, session) = database("watch_partitions").await;
     let watch = "select webhooks.watch_table('jobs', on_insert => 'job.created', on_update => 'job.started', on_delete => 'job.failed'";
     session
         .run(&format!(
@@ -155,18 +152,12 @@ async fn a_dump_restores_watches_and_publishes_nothing() {
         cluster.restore(restored.name(), &dump).await.unwrap();
         assert_moved(&original, &restored).await;
     }
-    let archive = cluster.directory().join("watch_dump.archive");
-    let mut pg_dump = cluster.client_program("pg_dump", original.name());
-    pg_dump.args(["-Fc", "-f"]).arg(&archive);
-    run(cluster, pg_dump).await;
+    let archive = cluster.archive(original.name(), &[]).await.unwrap();
     let restored = Database::create_empty(cluster, "watch_restored")
         .await
         .unwrap();
-    let mut pg_restore = cluster.client_program("pg_restore", restored.name());
-    pg_restore
-        .args(["-j", "2", "--exit-on-error"])
-        .arg(&archive);
-    run(cluster, pg_restore).await;
+    let restore = cluster.restore_archive(restored.name(), &archive, &["-j", "2"]);
+    restore.await.unwrap();
     assert_moved(&original, &restored).await;
 
     // Into a database that has the tables, and the watches, already.
@@ -175,24 +166,10 @@ async fn a_dump_restores_watches_and_publishes_nothing() {
     session
         .run(r#"truncate "App"."Documents", "App".jobs, webhooks.event_logs"#)
         .await;
-    let mut pg_restore = cluster.client_program("pg_restore", again.name());
-    pg_restore
-        .args(["--data-only", "--exit-on-error"])
-        .arg(&archive);
-    run(cluster, pg_restore).await;
+    let restore = cluster.restore_archive(again.name(), &archive, &["--data-only"]);
+    restore.await.unwrap();
     assert_eq!(session.published().await.len(), 2);
     let rows =
         r#"select (select count(*) from "App"."Documents") + (select count(*) from "App".jobs)"#;
     assert_eq!(session.text(rows).await, "3");
-}
-
-async fn run(cluster: &Cluster, mut command: Command) {
-    let output = tokio::task::spawn_blocking(move || command.output());
-    let output = output.await.unwrap().unwrap();
-    assert!(
-        output.status.success(),
-        "{}\n{}",
-        String::from_utf8_lossy(&output.stderr),
-        cluster.server_log_tail(20)
-    );
 }

@@ -2,8 +2,8 @@
 
 use webhooks_tests::database::PUBLISHER_ROLE;
 
-use super::{DOCUMENTS, OTHER, TENANT, WATCH, session};
-use crate::session::Session;
+use super::{DOCUMENTS, OTHER_TENANT, TENANT, WATCH, database};
+use crate::support::session::Session;
 
 /// Roles of the whole cluster: an owner of tables who may publish, one who may not, and one who may only write.
 const ROLES: &str = "
@@ -23,7 +23,7 @@ const ROLES: &str = "
 
 #[tokio::test]
 async fn a_writer_needs_no_right_but_on_the_table() {
-    let (db, session) = session("watch_writer").await;
+    let (db, session) = database("watch_writer").await;
     session.run(ROLES).await;
     let owner = Session::open_as(&db, "watch_owner").await;
     owner
@@ -57,7 +57,7 @@ async fn a_writer_needs_no_right_but_on_the_table() {
 /// The owner of the table is whom row-level security asks; the tenant that is set is the writer's.
 #[tokio::test]
 async fn an_owner_without_all_tenants_publishes_for_the_one_that_is_set() {
-    let (db, session) = session("watch_tenants").await;
+    let (db, session) = database("watch_tenants").await;
     session.run(ROLES).await;
     let owner = Session::open_as(&db, "watch_tenant_owner").await;
     owner
@@ -94,12 +94,12 @@ async fn an_owner_without_all_tenants_publishes_for_the_one_that_is_set() {
         writer.run(statement).await;
     }
     assert_eq!(session.published().await.len(), 2);
-    let move_away = format!("update app.documents set tenant_id = '{OTHER}'");
-    for statement in [&document(OTHER), &move_away] {
+    let move_away = format!("update app.documents set tenant_id = '{OTHER_TENANT}'");
+    for statement in [&document(OTHER_TENANT), &move_away] {
         let refusal = writer.refused(statement).await;
         assert_eq!(
             refusal.message,
-            format!("tenant {OTHER} can't be accessed: the tenant that is set is {TENANT}")
+            format!("tenant {OTHER_TENANT} can't be accessed: the tenant that is set is {TENANT}")
         );
     }
     let written = "select distinct tenant_id, count(*) from app.documents group by 1";
@@ -109,7 +109,7 @@ async fn an_owner_without_all_tenants_publishes_for_the_one_that_is_set() {
 /// What a definition says runs as the table's owner, whoever watched the table and whoever writes.
 #[tokio::test]
 async fn conditions_run_as_the_table_s_owner() {
-    let (db, session) = session("watch_as_owner").await;
+    let (db, session) = database("watch_as_owner").await;
     session.run(ROLES).await;
     let owner = Session::open_as(&db, "watch_owner").await;
     owner
@@ -153,7 +153,7 @@ async fn conditions_run_as_the_table_s_owner() {
 
 #[tokio::test]
 async fn who_may_watch_what() {
-    let (db, session) = session("watch_who").await;
+    let (db, session) = database("watch_who").await;
     session.run(ROLES).await;
     session.run(DOCUMENTS).await;
     session
@@ -251,7 +251,7 @@ async fn who_may_watch_what() {
 /// No search_path of a writer reaches what the owner's functions call.
 #[tokio::test]
 async fn a_writer_s_search_path_changes_nothing() {
-    let (db, session) = session("watch_search_path").await;
+    let (db, session) = database("watch_search_path").await;
     session.run(ROLES).await;
     let owner = Session::open_as(&db, "watch_owner").await;
     owner

@@ -1,6 +1,6 @@
 //! A watched table changes its shape, or goes.
 
-use super::{DOCUMENTS, TENANT, WATCH, id, session, watched};
+use super::{DOCUMENTS, TENANT, WATCH, database, id, watched};
 
 #[tokio::test]
 async fn names_are_followed_and_new_columns_wait() {
@@ -66,7 +66,7 @@ async fn names_are_followed_and_new_columns_wait() {
 /// A rename is none of what is new, whether the column is sent or not; nor is a table that took the name of a watched one watched.
 #[tokio::test]
 async fn renames_are_told_from_what_is_new() {
-    let (_db, session) = session("watch_renames").await;
+    let (_db, session) = database("watch_renames").await;
     session
         .run(
             "create table papers (id uuid primary key, tenant_id uuid, title text, secret text, note text);
@@ -100,7 +100,7 @@ async fn renames_are_told_from_what_is_new() {
 /// PostgreSQL refuses what would break a watch, and says which table, column and watch.
 #[tokio::test]
 async fn what_is_needed_stays() {
-    let (_db, session) = session("watch_drop").await;
+    let (_db, session) = database("watch_drop").await;
     session.run(DOCUMENTS).await;
     session
         .run("select webhooks.watch_table('documents', on_update => 'document.processed', columns => '{title}', condition => 'new.pages > 0')")

@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use futures_util::SinkExt;
 
-use super::{DOCUMENTS, OTHER, TENANT, WATCH, id, watched};
+use super::{DOCUMENTS, OTHER_TENANT, TENANT, WATCH, id, watched};
+use crate::support::world::subscribe;
 
 #[tokio::test]
 async fn each_changed_row_publishes_once() {
@@ -65,10 +66,8 @@ const COUNT_STATEMENTS: &str = "
 #[tokio::test]
 async fn a_statement_publishes_in_one_insert() {
     let (db, session) = watched("watch_sets").await;
-    db.subscribe(serde_json::json!({"tenant_id": TENANT, "webhook_url": "http://x.example/", "subscribed_events": ["document.processed"],
-        "event_filters": {"event_data": {"new.pages": {"$gt": 500}, "old.pages": {"$exists": true}}}}))
-        .await
-        .unwrap();
+    subscribe(&db, serde_json::json!({"subscribed_events": ["document.processed"],
+        "event_filters": {"event_data": {"new.pages": {"$gt": 500}, "old.pages": {"$exists": true}}}})).await;
     session.run(COUNT_STATEMENTS).await;
     session
         .run(&format!(
@@ -115,14 +114,14 @@ async fn events_say_whose_and_what() {
     // Who did it, if the application says so.
     session
         .run(&format!(
-            "truncate webhooks.event_logs; begin; set local webhooks.user_id = '{OTHER}'; set local webhooks.session_id = 's';
+            "truncate webhooks.event_logs; begin; set local webhooks.user_id = '{OTHER_TENANT}'; set local webhooks.session_id = 's';
              set local webhooks.request_id = 'r'; delete from documents; commit"
         ))
         .await;
     assert_eq!(
         session.text(event).await,
         format!(
-            "{TENANT}|document.deleted|document|document.deleted|1.0|document|{one}|{one}|{OTHER}|s|r"
+            "{TENANT}|document.deleted|document|document.deleted|1.0|document|{one}|{one}|{OTHER_TENANT}|s|r"
         )
     );
 }
@@ -267,7 +266,7 @@ async fn a_session_s_first_update_does_not_decide_how_later_ones_are_matched() {
 
 #[tokio::test]
 async fn not_all_operations_need_be_watched() {
-    let (_db, session) = super::session("watch_operations").await;
+    let (_db, session) = super::database("watch_operations").await;
     session.run(DOCUMENTS).await;
     let change = format!(
         "insert into documents values ('{}', '{TENANT}'); update documents set title = 'x'; delete from documents",

@@ -1,7 +1,7 @@
 //! Rows that change more than once before their statement ends: what happened, each once and in order.
 
-use super::{TENANT, session};
-use crate::session::Session;
+use super::{TENANT, database};
+use crate::support::session::Session;
 
 /// Operation, id, what it was and what it is, in the order of publication.
 async fn told(session: &Session, statement: &str) -> Vec<String> {
@@ -22,7 +22,7 @@ const WATCH: &str =
 
 #[tokio::test]
 async fn two_foreign_keys_to_one_row() {
-    let (_db, session) = session("watch_twice").await;
+    let (_db, session) = database("watch_twice").await;
     session
         .run(&format!(
             "create table people (id integer primary key); insert into people values (1), (2);
@@ -44,7 +44,7 @@ async fn two_foreign_keys_to_one_row() {
 /// The one changes the row, the other deletes it: row by row, since statements would tell the deletion first.
 #[tokio::test]
 async fn a_foreign_key_that_changes_and_one_that_deletes() {
-    let (_db, session) = session("watch_opposed").await;
+    let (_db, session) = database("watch_opposed").await;
     session
         .run(&format!(
             "create table people (id integer primary key); insert into people values (1), (2);
@@ -72,7 +72,7 @@ async fn a_foreign_key_that_changes_and_one_that_deletes() {
 
 #[tokio::test]
 async fn a_key_that_moves_and_changes_again() {
-    let (_db, session) = session("watch_cascade").await;
+    let (_db, session) = database("watch_cascade").await;
     session
         .run(&format!(
             "create table parts (id integer primary key, tenant_id uuid not null, a integer references parts on update cascade, b text);
@@ -116,7 +116,7 @@ async fn a_key_that_moves_and_changes_again() {
 /// Many columns go another way.
 #[tokio::test]
 async fn a_wide_table_too() {
-    let (_db, session) = session("watch_twice_wide").await;
+    let (_db, session) = database("watch_twice_wide").await;
     session
         .run(&format!(
             "create table people (id integer primary key); insert into people values (1);
@@ -159,7 +159,7 @@ const TRIGGER: &str = "
 
 #[tokio::test]
 async fn triggers_that_change_their_own_row() {
-    let (_db, session) = session("watch_own_row").await;
+    let (_db, session) = database("watch_own_row").await;
     session
         .run("create table things (id integer primary key, tenant_id uuid not null, a integer, b text)")
         .await;
@@ -208,7 +208,7 @@ async fn triggers_that_change_their_own_row() {
 
 #[tokio::test]
 async fn rows_of_partitions_named_by_themselves() {
-    let (_db, session) = session("watch_partition_rows").await;
+    let (_db, session) = database("watch_partition_rows").await;
     session
         .run(&format!(
             "create table parts (id integer not null, tenant_id uuid not null, a integer, b text, primary key (id, b)) partition by list (b);
@@ -246,7 +246,7 @@ async fn rows_of_partitions_named_by_themselves() {
 /// As logical replication applies changes: by row triggers that are enabled for it, and by no others.
 #[tokio::test]
 async fn changes_that_a_replica_applies() {
-    let (_db, session) = session("watch_replica").await;
+    let (_db, session) = database("watch_replica").await;
     session
         .run(&format!(
             "create table things (id integer primary key, tenant_id uuid not null, a integer, b text);
@@ -267,7 +267,7 @@ async fn changes_that_a_replica_applies() {
 
 #[tokio::test]
 async fn tables_that_others_inherit_from() {
-    let (_db, session) = session("watch_inherited").await;
+    let (_db, session) = database("watch_inherited").await;
     session
         .run(&format!(
             "create table things (id integer primary key, tenant_id uuid not null, a integer, b text);
