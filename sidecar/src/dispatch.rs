@@ -15,10 +15,8 @@ mod seen;
 mod throttle;
 mod unverified;
 
-use crate::claim::Delivery;
-use crate::deliver::Attempt;
-use crate::subscriptions::Verification;
-use breaker::{Admission, Breakers};
+use crate::model::{Attempt, BreakerChange, BreakerPolicy, Delivery, EndpointSignal, Verification};
+use breaker::{Admission, Breakers, Failing};
 use lanes::{Lanes, Place};
 use line::Line;
 use rate::RateLimits;
@@ -29,8 +27,6 @@ use tokio::task::AbortHandle;
 use unverified::Unverified;
 use uuid::Uuid;
 
-pub use breaker::{BreakerChange, BreakerPolicy, Failing};
-pub use rate::RateLimit;
 pub use room::{MAX_CLAIM, MIN_CLAIM};
 
 /// This part of the slots is left to newcomers.
@@ -75,17 +71,6 @@ struct Held {
     is_outdated: bool,
     /// Its shard was lost after it was sent, or may have been: the next owner makes the same attempt.
     is_disowned: bool,
-}
-
-/// What an attempt means for its subscription.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    Works,
-    Fails,
-    /// It works, and wants less.
-    Busy,
-    /// No request was made.
-    Unknown,
 }
 
 /// All deliveries that this sidecar holds.
@@ -237,7 +222,7 @@ impl Board {
     pub fn offer(&mut self, delivery: Delivery, now: Instant) -> bool {
         let id = delivery.id;
         let (line_id, subscription) = (delivery.line(), delivery.subscription.clone());
-        let in_order = delivery.lane.is_none() && !delivery.is_newcomer;
+        let in_order = delivery.lane.is_none() && !delivery.is_fresh;
         if self.held.contains_key(&id) {
             return false;
         }
@@ -271,7 +256,7 @@ impl Board {
             return false;
         }
         let (size, shard, lane) = (delivery.size, delivery.shard, delivery.lane);
-        let is_newcomer = delivery.is_newcomer;
+        let is_newcomer = delivery.is_fresh;
         let test_of = delivery.is_test.then_some(subscription.id);
         match lane.map(|lane| (line_id, lane)) {
             None => line.waiting.push_back(delivery),
@@ -452,36 +437,36 @@ impl Board {
         let Some(held) = self.held.get_mut(&attempt.delivery_id) else {
             return false;
         };
-        if held.is_disowned && attempt.verdict != Verdict::Works {
+        if held.is_disowned && attempt.signal != EndpointSignal::Success {
             // The next owner may be this process.
             self.not_attempted(attempt.delivery_id);
             return false;
         }
         held.state = State::Recording;
         let (id, shard, lane, policy) = (held.line, held.shard, held.lane, held.breaker);
-        if attempt.verdict != Verdict::Unknown {
+        if attempt.signal != EndpointSignal::None {
             self.heard_of.insert(id);
         }
         let answer = Answer {
             subscription: held.test_of.unwrap_or(id),
             shard,
             max_in_flight: held.max_in_flight,
-            began: now.checked_sub(attempt.duration).unwrap_or(now),
+            began: now.checked_sub(attempt.exchange.duration).unwrap_or(now),
         };
         let is_outdated = held.is_outdated;
-        attempt.breaker = match attempt.verdict {
+        attempt.breaker = match attempt.signal {
             _ if attempt.is_test => None,
-            Verdict::Works if held.is_outdated => {
+            EndpointSignal::Success if held.is_outdated => {
                 let known = self.breakers.succeeded(id);
                 known.or(Some(BreakerChange::Closed { was_open: false }))
             }
-            Verdict::Works => self.breakers.succeeded(id),
-            Verdict::Fails if held.is_outdated => None,
-            Verdict::Fails => self.breakers.failed(id, shard, policy, now),
-            Verdict::Busy | Verdict::Unknown => None,
+            EndpointSignal::Success => self.breakers.succeeded(id),
+            EndpointSignal::Failure if held.is_outdated => None,
+            EndpointSignal::Failure => self.breakers.failed(id, shard, policy, now),
+            EndpointSignal::Busy | EndpointSignal::None => None,
         };
         if let Some(lane) = lane {
-            if attempt.retry_after.is_some() {
+            if attempt.retry_after().is_some() {
                 // It goes first, whenever that is.
                 for behind in self.lanes.clear_behind((id, lane)) {
                     self.unhold(&behind);
@@ -508,7 +493,7 @@ impl Board {
                     let change = self.throttle(answer, wish, now);
                     attempt.breaker = attempt.breaker.or(change);
                 }
-                None if attempt.verdict == Verdict::Works => self.took(answer, now),
+                None if attempt.signal == EndpointSignal::Success => self.took(answer, now),
                 None => {}
             }
         }

@@ -6,12 +6,12 @@
 //! | variable | meaning |
 //! | --- | --- |
 //! | `WEBHOOKS_FAILPOINTS` | comma-separated `point=action`; points are those of [`Point`] |
-//! | `WEBHOOKS_CLOCK_OFFSET_FILE` | a file with seconds by which the wall clock is wrong; read at each look at the clock |
+//! | `WEBHOOKS_CLOCK_OFFSET_FILE` | a file with seconds by which the wall clock is wrong; read at each look at the
+//! clock |
 //!
 //! `abort:N` ends the process, without any clean-up, when the N-th delivery passes the point. `delay:MS` makes every
 //! passing wait. (The crate `fail` has no such abort, and its delays block the thread.)
 
-use anyhow::{Context, bail};
 use std::collections::HashMap;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -45,16 +45,22 @@ struct Failpoint {
     passed: AtomicUsize,
 }
 
+/// What can't be read.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct FailpointError(String);
+
 static ARMED: OnceLock<HashMap<Point, Failpoint>> = OnceLock::new();
 
 /// Arms what the environment asks for.
 ///
 /// # Errors
 /// Names what can't be read.
-pub fn arm() -> anyhow::Result<()> {
+pub fn arm() -> Result<(), FailpointError> {
     tracing::warn!("built with failpoints: for tests only");
     let text = std::env::var(FAILPOINTS).unwrap_or_default();
-    let actions = parse(&text).with_context(|| format!("{FAILPOINTS} is {text:?}"))?;
+    let actions = parse(&text)
+        .map_err(|reason| FailpointError(format!("{FAILPOINTS} is {text:?}: {reason}")))?;
     let armed = actions.into_iter().map(|(point, action)| {
         let passed = AtomicUsize::new(0);
         (point, Failpoint { action, passed })
@@ -99,28 +105,28 @@ pub fn clock() -> SystemTime {
     wrong.unwrap_or(now)
 }
 
-fn parse(text: &str) -> anyhow::Result<Vec<(Point, Action)>> {
+fn parse(text: &str) -> Result<Vec<(Point, Action)>, String> {
     let parts = text.split(',').map(str::trim);
     parts.filter(|part| !part.is_empty()).map(one).collect()
 }
 
-fn one(part: &str) -> anyhow::Result<(Point, Action)> {
-    let (point, action) = part.split_once('=').context("write point=action")?;
+fn one(part: &str) -> Result<(Point, Action), String> {
+    let (point, action) = part.split_once('=').ok_or("write point=action")?;
     let point = match point {
         "after_claim" => Point::AfterClaim,
         "after_send" => Point::AfterSend,
         "before_record" => Point::BeforeRecord,
         "after_record" => Point::AfterRecord,
-        _ => bail!("there is no failpoint {point:?}"),
+        _ => return Err(format!("there is no failpoint {point:?}")),
     };
-    let (action, number) = action.split_once(':').context("write action:number")?;
+    let (action, number) = action.split_once(':').ok_or("write action:number")?;
     let number: u32 = number
         .parse()
-        .with_context(|| format!("{number:?} is no number"))?;
+        .map_err(|_| format!("{number:?} is no number"))?;
     let action = match action {
         "abort" => Action::Abort(number as usize),
         "delay" => Action::Delay(Duration::from_millis(number.into())),
-        _ => bail!("there is no action {action:?}"),
+        _ => return Err(format!("there is no action {action:?}")),
     };
     Ok((point, action))
 }
@@ -152,7 +158,7 @@ mod tests {
             ("after_send=abort:x", "\"x\""),
             ("after_send=explode:1", "explode"),
         ] {
-            let error = format!("{:#}", parse(bad).unwrap_err());
+            let error = parse(bad).unwrap_err();
             assert!(error.contains(named), "{bad}: {error}");
         }
     }

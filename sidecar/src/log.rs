@@ -1,7 +1,16 @@
 //! Log lines on standard error: fields, never payloads or secrets.
 
-use crate::args::LogFormat;
+use clap::ValueEnum;
 use tracing_subscriber::EnvFilter;
+
+/// How log lines look.
+#[derive(Clone, Copy, ValueEnum)]
+pub enum LogFormat {
+    /// One line of text per message.
+    Text,
+    /// One JSON object per line.
+    Json,
+}
 
 /// Starts logging what a filter, as [`filter`] takes it, lets through.
 pub fn start(format: LogFormat, filter: &str) {
@@ -31,8 +40,8 @@ pub fn filter(filter: &str) -> Result<EnvFilter, String> {
         ));
     }
     let filter = if is_level(filter) {
-        // What the resolver warns of (an answer that was not asked for, a truncated one) is the DNS server's doing, and no
-        // operator's business until a name can't be resolved, which the attempt's record says.
+        // What the resolver warns of (an answer that was not asked for, a truncated one) is the DNS server's doing, and
+        // no operator's business until a name can't be resolved, which the attempt's record says.
         format!("warn,hickory_net=off,hickory_resolver=off,webhooks_sidecar={filter}")
     } else {
         filter.to_owned()

@@ -3,74 +3,68 @@
 //! One rule: SQL owns every state change; this process waits, reads, sends and reports.
 //!
 //! # Layout
-//! The path of a delivery: [`wake`] → [`claim`] → [`dispatch`] → [`deliver`] → [`record`], driven by [`engine`].
-//! - [`args`]: flags and environment; [`log`]: what is printed
-//! - [`postgres`]: connecting as libpq does; [`database`]: sessions; [`owner`]: the session that owns shards, listens and claims; [`shards`]: which ones
-//! - [`wake`]: when to sleep, when to look
-//! - [`claim`]: reading ready deliveries; [`message`]: what they say, [`templating`]: in a subscription's own words;
-//!   [`subscriptions`]: where they go
-//! - [`dispatch`]: what may be sent next, fairly
-//! - [`deliver`]: one HTTP attempt; [`client`]: what makes it; [`request`] and [`response`]: its two halves;
-//!   [`resolve`]: names to addresses; [`tls`]: to receivers and the database
-//! - [`record`]: results back to SQL; [`blockers`]: who keeps it waiting; [`maintain`]: regular upkeep
-//! - [`open_files`]: how many there may be; [`clock`]: the time; signals: [`shutdown`]
-//! - `failpoint`: where crash tests stop the process (cargo feature `failpoints`)
+//! Each folder uses only those below it; a test holds that (`layers`).
+//! - [`run`]: what is started, and in which order it ends
+//! - [`tasks`]: what runs: the engine, which owns all state and drives a delivery's way from claim to record, and what
+//!   it makes others do
+//! - [`dispatch`], [`shards`], [`wake`]: what may be sent next, of which shards, and when to look, without any I/O;
+//!   [`postgres`]: a file for each SQL function; [`http`]: requests to receivers. None of these three uses another
+//! - [`model`]: what all of them pass around; beside it [`config`]: flags and environment, and [`tls`], to receivers
+//!   and the database
+//! - [`log`]: what is printed; [`clock`]: the time; [`shutdown`]: signals; `failpoint`: where crash tests stop the
+//!   process (cargo feature `failpoints`)
 
-mod args;
-mod blockers;
-mod claim;
 mod clock;
-mod database;
-mod deliver;
+mod config;
 mod dispatch;
-mod engine;
 #[cfg(feature = "failpoints")]
 mod failpoint;
-mod handshake;
 mod http;
+#[cfg(test)]
+mod layers;
 mod log;
-mod maintain;
-mod message;
-mod open_files;
-mod owner;
-mod permission;
+mod model;
 mod postgres;
-mod record;
-mod request;
-mod resolve;
+mod run;
 mod shards;
 mod shutdown;
-mod subscriptions;
-mod templating;
+mod tasks;
 mod tls;
 mod wake;
 
 use clap::{CommandFactory, FromArgMatches};
+use config::{Cli, Command, ProcessEnvironment, RunArgs};
+use postgres::Database;
+use run::RunError;
 use std::process::ExitCode;
+use tokio_util::task::TaskTracker;
 
 /// As clap exits when it refuses the command line.
 const BAD_ARGUMENTS: u8 = 2;
-/// Of sysexits.h, for supervisors: the database is away (EX_UNAVAILABLE), or somebody has to put something right (EX_CONFIG).
+/// Of sysexits.h, for supervisors: the database is away (EX_UNAVAILABLE), or somebody has to put something right
+/// (EX_CONFIG).
 const UNAVAILABLE: u8 = 69;
 const MISCONFIGURED: u8 = 78;
 
 fn main() -> ExitCode {
-    let matches = args::Cli::command().get_matches();
-    let args::Cli { command } =
-        args::Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-    let args::Command::Run(args) = command;
+    let matches = Cli::command().get_matches();
+    let Cli { command } = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let Command::Run(args) = command;
     log::start(args.log_format, &args.log_level);
-    let warnings = match args.check(&args::Surroundings::of_this_process()) {
+    let warnings = match args.check(&ProcessEnvironment::current()) {
         Ok(warnings) => warnings,
         Err(error) => {
-            tracing::error!("{error:#}");
+            tracing::error!("{error}");
             return ExitCode::from(BAD_ARGUMENTS);
         }
     };
     tls::install_provider();
-    let database = database::Database::new(&args);
+    let tasks = TaskTracker::new();
+    let database = args
+        .connection_settings()
+        .and_then(|settings| Database::new(settings, tasks.clone()));
     if let Ok(database) = &database {
-        postgres::banner::say(database.settings(), &args::given(&matches));
+        config::banner::say(database.settings(), &config::given(&matches));
         let more = &database.settings().warnings;
         more.iter().for_each(|warning| tracing::warn!("{warning}"));
     }
@@ -79,10 +73,13 @@ fn main() -> ExitCode {
         .for_each(|warning| tracing::warn!("{warning}"));
     #[cfg(feature = "failpoints")]
     if let Err(error) = failpoint::arm() {
-        tracing::error!("{error:#}");
+        tracing::error!("{error}");
         return ExitCode::from(BAD_ARGUMENTS);
     }
-    match database.and_then(|database| run(args, database)) {
+    let ended = database
+        .map_err(anyhow::Error::from)
+        .and_then(|database| run(args, database, tasks));
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error:#}");
@@ -92,18 +89,22 @@ fn main() -> ExitCode {
 }
 
 fn exit_code(error: &anyhow::Error) -> ExitCode {
-    match error.downcast_ref::<engine::GaveUp>() {
-        Some(gave_up) if gave_up.trouble.is_permanent => ExitCode::from(MISCONFIGURED),
-        Some(_) => ExitCode::from(UNAVAILABLE),
-        None => ExitCode::FAILURE,
+    match error.downcast_ref::<RunError>() {
+        Some(RunError::GaveUp(gave_up)) if gave_up.trouble.is_permanent => {
+            ExitCode::from(MISCONFIGURED)
+        }
+        Some(RunError::GaveUp(_)) => ExitCode::from(UNAVAILABLE),
+        _ => ExitCode::FAILURE,
     }
 }
 
-fn run(args: args::RunArgs, database: database::Database) -> anyhow::Result<()> {
+fn run(args: RunArgs, database: Database, tasks: TaskTracker) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
     // On a worker: the main thread would be woken across threads for every event.
-    runtime
-        .block_on(async { tokio::spawn(engine::run(args, database, shutdown::requested())).await? })
+    runtime.block_on(async {
+        let running = tokio::spawn(run::run(args, database, tasks, shutdown::requested()));
+        Ok(running.await??)
+    })
 }

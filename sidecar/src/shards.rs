@@ -1,5 +1,6 @@
 //! Which shards this sidecar owns, where its walk of each stands, and which it is giving back.
 
+use crate::model::shard;
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 use uuid::Uuid;
@@ -11,20 +12,6 @@ pub const HAND_OVER: Duration = Duration::from_secs(10);
 /// How long the recording of results may keep a shard after that: when the database takes none, its next owner may
 /// have better luck. A result that is recorded late changes nothing.
 pub const RECORDING: Duration = Duration::from_secs(20);
-
-/// Deliveries of tests lie in shards of their own, numbered on from the others: `shard_count()` in the database. Who owns
-/// a shard owns that of its tests, too.
-const TESTS: i16 = 16;
-
-/// Whether a delivery that a claim brought is a test, by the shard that it lies in.
-pub fn is_of_tests(shard: i16) -> bool {
-    shard >= TESTS
-}
-
-/// The shard that has to be owned to make the deliveries that lie in a shard.
-pub fn owned_for(shard: i16) -> i16 {
-    shard % TESTS
-}
 
 #[derive(Default)]
 struct Shard {
@@ -66,7 +53,10 @@ impl Shards {
 
     /// Where the tests of those lie.
     pub fn of_tests(&self) -> Vec<i16> {
-        self.active().iter().map(|shard| shard + TESTS).collect()
+        self.active()
+            .iter()
+            .map(|shard| shard + shard::COUNT)
+            .collect()
     }
 
     pub fn acquired(&mut self, shards: &[i16]) {

@@ -1,6 +1,7 @@
 //! Circuit breakers: after so many failures in a row a subscription's deliveries wait, without using up attempts,
 //! while now and then one of them probes the receiver.
 
+use crate::model::{BreakerChange, BreakerPolicy};
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 use uuid::Uuid;
@@ -8,30 +9,6 @@ use uuid::Uuid;
 /// A series of failures this long is remembered in the database: it may lead to the subscription being disabled.
 /// Shorter ones come and go, and would cost a write each.
 const WORTH_RECORDING: u32 = 3;
-
-/// When a subscription's breaker opens, and for how long.
-#[derive(Clone, Copy, Debug)]
-pub struct BreakerPolicy {
-    /// Failures in a row; 0: never.
-    pub threshold: u32,
-    pub cooldown: Duration,
-}
-
-/// What an attempt changed, to be recorded with it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BreakerChange {
-    /// A success ended the series of failures.
-    Closed { was_open: bool },
-    /// A series of failures, as yet too short.
-    Failing { failing_for: Duration },
-    Open {
-        failing_for: Duration,
-        probe_in: Duration,
-        was_open: bool,
-    },
-    /// Neither a failure nor a success: the receiver wants a pause.
-    Throttled { wait: Duration },
-}
 
 /// A series of failures without a success.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! Lanes: deliveries that go one at a time, in order. What is behind the first of its lane waits here until that one
 //! has come to its end. A claim brings the beginning of a lane, and nothing more of it while some of it is here.
 
-use crate::claim::Delivery;
+use crate::model::Delivery;
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use uuid::Uuid;

@@ -1,6 +1,6 @@
 //! One subscription's line: what of it is here, and how much more would be good.
 
-use crate::claim::Delivery;
+use crate::model::Delivery;
 use std::collections::VecDeque;
 use uuid::Uuid;
 

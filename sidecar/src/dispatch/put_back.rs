@@ -1,7 +1,7 @@
 //! Putting back: what this sidecar lets go of stays in the database, for a later claim or the shard's next owner.
 
 use super::{Board, State};
-use crate::claim::Delivery;
+use crate::model::Delivery;
 use std::collections::VecDeque;
 use uuid::Uuid;
 

@@ -1,7 +1,6 @@
 use super::room::{HELD_PER_SLOT, MAX_BYTES, MAX_CLAIM, NEWCOMERS};
 use super::*;
-use crate::message::Message;
-use crate::subscriptions::Subscription;
+use crate::model::{AttemptResult, Message, RateLimit, Subscription};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use webhooks_core::payload::PayloadFormat;
@@ -15,7 +14,7 @@ fn subscription(number: u128, max_in_flight: usize) -> Arc<Subscription> {
         endpoint: Err("not sent in these tests".to_owned()),
         format: PayloadFormat::Envelope,
         template: None,
-        template_part: Default::default(),
+        template_room: Default::default(),
         retry: RetryPolicy {
             schedule: RetrySchedule::Doubling {
                 retries: 3,
@@ -43,7 +42,7 @@ fn delivery(id: u128, subscription: &Arc<Subscription>) -> Delivery {
         shard: (subscription.id.as_u128() & 15) as i16,
         attempt: 0,
         is_test: false,
-        is_newcomer: false,
+        is_fresh: false,
         lane: None,
         deadline: Instant::now() + Duration::from_secs(3600),
         subscription: subscription.clone(),
@@ -59,34 +58,12 @@ fn delivery(id: u128, subscription: &Arc<Subscription>) -> Delivery {
 }
 
 /// An attempt of it ended.
-fn attempt(id: Uuid, verdict: Verdict) -> Attempt {
-    Attempt {
-        delivery_id: id,
-        subscription_id: Uuid::nil(),
-        is_test: false,
-        attempt: 0,
-        status: "delivered",
-        http_status: None,
-        response_headers: None,
-        response_body: None,
-        error: None,
-        attempted_at: std::time::UNIX_EPOCH,
-        duration: Duration::ZERO,
-        resent_count: 0,
-        payload_size: None,
-        payload_sha256: None,
-        retry_after: (verdict == Verdict::Fails).then_some(Duration::ZERO),
-        disable_reason: None,
-        throttle: None,
-        verdict,
-        breaker: None,
-        session: 0,
-        is_void: false,
-    }
+fn attempt(id: Uuid, signal: EndpointSignal) -> Attempt {
+    Attempt::sample(id, Uuid::nil(), signal)
 }
 
 fn attempted(board: &mut Board, id: Uuid) -> bool {
-    board.attempted(&mut attempt(id, Verdict::Works), Instant::now())
+    board.attempted(&mut attempt(id, EndpointSignal::Success), Instant::now())
 }
 
 fn offer(board: &mut Board, from: &Arc<Subscription>, ids: std::ops::Range<u128>) -> usize {
@@ -154,7 +131,7 @@ fn hanging_receivers_leave_slots_for_others() {
     board.make_room();
     assert!(board.newcomers(false) > 0);
     let mut newcomer = delivery(999_000, &subscription(999, 20));
-    newcomer.is_newcomer = true;
+    newcomer.is_fresh = true;
     assert!(board.offer(newcomer, Instant::now()));
     assert_eq!(send(&mut board), [999]);
 }
@@ -485,7 +462,10 @@ fn a_failure_blocks_its_lane_alone() {
         board.offer(in_lane(id, lane, &fifo), now);
     }
     assert_eq!(sent_ids(&mut board, now), [1, 3]);
-    board.attempted(&mut attempt(Uuid::from_u128(1), Verdict::Fails), now);
+    board.attempted(
+        &mut attempt(Uuid::from_u128(1), EndpointSignal::Failure),
+        now,
+    );
     attempted(&mut board, Uuid::from_u128(3));
     assert_eq!(sent_ids(&mut board, now), [4]);
     board.claiming(true, now);
@@ -557,11 +537,11 @@ fn a_test_goes_whatever_holds_the_others_and_says_nothing_of_them() {
         is_test: true,
         ..delivery(id, &busy)
     };
-    let end_test = |board: &mut Board, id: u128, verdict| {
+    let end_test = |board: &mut Board, id: u128, signal| {
         let mut attempt = Attempt {
             is_test: true,
-            retry_after: None,
-            ..attempt(Uuid::from_u128(id), verdict)
+            result: AttemptResult::Failed,
+            ..attempt(Uuid::from_u128(id), signal)
         };
         assert!(board.attempted(&mut attempt, now));
         assert_eq!(attempt.breaker, None);
@@ -577,17 +557,17 @@ fn a_test_goes_whatever_holds_the_others_and_says_nothing_of_them() {
     assert_eq!(board.room_for_tests(), (7, vec![busy.id]));
     assert_eq!(sent_ids(&mut board, now), [10]);
     assert!(!board.take_test_ended());
-    end_test(&mut board, 10, Verdict::Fails);
+    end_test(&mut board, 10, EndpointSignal::Failure);
     assert!(board.take_test_ended());
     assert_eq!(board.room_for_tests(), (8, vec![]));
     // The breaker is open, or the subscription is about to be disabled.
     let open = Failing::recorded(1, now, Duration::ZERO, Some(now + Duration::from_secs(60)));
     board.adopt(busy.id, open);
     board.disabling(Uuid::from_u128(1), busy.id);
-    for (id, verdict) in [(11, Verdict::Fails), (12, Verdict::Works)] {
+    for (id, signal) in [(11, EndpointSignal::Failure), (12, EndpointSignal::Success)] {
         assert!(board.offer(test(id), now));
         assert_eq!(sent_ids(&mut board, now), [id]);
-        end_test(&mut board, id, verdict);
+        end_test(&mut board, id, signal);
     }
     assert_eq!(board.breakers.admission(busy.id, now), Admission::Refused);
     // What is let go can be taken again.
@@ -607,7 +587,7 @@ fn an_open_breaker_holds_all_but_a_probe() {
     offer(&mut board, &failing, 5..10);
     let changes: Vec<_> = (0..4)
         .map(|id| {
-            let mut failed = attempt(Uuid::from_u128(id), Verdict::Fails);
+            let mut failed = attempt(Uuid::from_u128(id), EndpointSignal::Failure);
             board.attempted(&mut failed, now);
             board.recorded(Uuid::from_u128(id), false);
             failed.breaker
@@ -661,7 +641,7 @@ fn newcomers_take_turns_with_all_others() {
     // The last published goes first, whichever is claimed first.
     for number in [101, 102, 100] {
         let mut newcomer = delivery(number, &subscription(number, 20));
-        newcomer.is_newcomer = true;
+        newcomer.is_fresh = true;
         assert!(board.offer(newcomer, now));
     }
     assert_eq!(send(&mut board), [102, 0, 101, 1, 100, 2, 3]);
@@ -682,7 +662,10 @@ fn a_probe_that_was_not_sent_lets_the_next_one_go() {
     assert_eq!(sent_ids(&mut board, later), [1]);
     board.claiming(true, later);
     assert_eq!(board.full(later), [failing.id].into());
-    board.attempted(&mut attempt(Uuid::from_u128(1), Verdict::Unknown), later);
+    board.attempted(
+        &mut attempt(Uuid::from_u128(1), EndpointSignal::None),
+        later,
+    );
     board.recorded(Uuid::from_u128(1), false);
     assert!(board.take_hunger());
     // What is past its time is no probe: all of it goes.
@@ -707,7 +690,7 @@ fn what_was_sent_before_a_change_is_no_failure_of_what_is_now() {
     assert_eq!(sent_ids(&mut board, now).len(), 6);
     board.changed(changed.id);
     let fails = |board: &mut Board, id: u128| {
-        let mut failed = attempt(Uuid::from_u128(id), Verdict::Fails);
+        let mut failed = attempt(Uuid::from_u128(id), EndpointSignal::Failure);
         board.attempted(&mut failed, now);
         failed.breaker
     };
@@ -716,7 +699,7 @@ fn what_was_sent_before_a_change_is_no_failure_of_what_is_now() {
     let stale = Failing::recorded(1, now, Duration::ZERO, Some(now + Duration::from_secs(9)));
     board.adopt(changed.id, stale);
     assert_eq!(offer(&mut board, &changed, 10..11), 1);
-    let mut works = attempt(Uuid::from_u128(5), Verdict::Works);
+    let mut works = attempt(Uuid::from_u128(5), EndpointSignal::Success);
     board.attempted(&mut works, now);
     assert_eq!(
         works.breaker,
@@ -754,7 +737,7 @@ fn a_failure_counts_no_more_when_the_shard_is_lost() {
     assert_eq!(sent_ids(&mut board, now), [1, 3]);
     board.drop_waiting(|_| true);
     board.disown();
-    let failed = &mut attempt(Uuid::from_u128(1), Verdict::Fails);
+    let failed = &mut attempt(Uuid::from_u128(1), EndpointSignal::Failure);
     assert!(!board.attempted(failed, now), "to be made again");
     assert!(
         attempted(&mut board, Uuid::from_u128(3)),
@@ -767,7 +750,10 @@ fn a_failure_counts_no_more_when_the_shard_is_lost() {
         assert!(board.offer(in_lane(id, lane, &fifo), now));
     }
     assert_eq!(sent_ids(&mut board, now), [1]);
-    assert!(board.attempted(&mut attempt(Uuid::from_u128(1), Verdict::Fails), now));
+    assert!(board.attempted(
+        &mut attempt(Uuid::from_u128(1), EndpointSignal::Failure),
+        now
+    ));
 }
 
 /// What no room was found for is not made, and what comes after it in its lane must not overtake it.
@@ -803,7 +789,7 @@ fn claims_look_behind_what_is_here_and_at_what_is_not() {
     board.claiming(true, now);
     // A newcomer is the newest: what lies before it was not looked at.
     let mut newest = delivery(90, &one);
-    newest.is_newcomer = true;
+    newest.is_fresh = true;
     board.offer(newest, now);
     assert_eq!(seen(&mut board), [Some(0)]);
     offer(&mut board, &one, 10..20);
@@ -823,7 +809,10 @@ fn claims_look_behind_what_is_here_and_at_what_is_not() {
     board.drop_waiting(|_| true);
     board.disown();
     for id in 10..24 {
-        board.attempted(&mut attempt(Uuid::from_u128(id), Verdict::Fails), now);
+        board.attempted(
+            &mut attempt(Uuid::from_u128(id), EndpointSignal::Failure),
+            now,
+        );
     }
     assert_eq!(seen(&mut board), [Some(9), None]);
     board.acquired(&[1], now);
@@ -967,7 +956,7 @@ async fn so_many_are_asked_at_once_and_no_more() {
 fn throttled(board: &mut Board, id: u128, wish: Throttle, now: Instant) -> Option<BreakerChange> {
     let mut attempt = Attempt {
         throttle: Some(wish),
-        ..attempt(Uuid::from_u128(id), Verdict::Busy)
+        ..attempt(Uuid::from_u128(id), EndpointSignal::Busy)
     };
     assert!(board.attempted(&mut attempt, now));
     board.recorded(Uuid::from_u128(id), false);
@@ -992,7 +981,10 @@ fn a_receiver_that_wants_a_pause_holds_all_of_its_subscription_and_nobody_else()
     assert!(board.offer(delivery(7, &other), now));
     assert_eq!(sent_ids(&mut board, now), [7]);
     // A success of what was under way changes nothing.
-    board.attempted(&mut attempt(Uuid::from_u128(2), Verdict::Works), now);
+    board.attempted(
+        &mut attempt(Uuid::from_u128(2), EndpointSignal::Success),
+        now,
+    );
     board.recorded(Uuid::from_u128(2), false);
     assert!(!board.offer(delivery(6, &busy), now));
     // It is no failure, however often.

@@ -3,8 +3,8 @@
 //! With what it takes then it is given more again.
 
 use super::Board;
-use super::BreakerChange;
-use crate::subscriptions::Known;
+use super::breaker::Failing;
+use crate::model::{BreakerChange, Receiver};
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 use uuid::Uuid;
@@ -171,10 +171,13 @@ impl Throttles {
 
 impl Board {
     /// What the database knows of receivers, when their subscriptions are first met.
-    pub fn adopt_all(&mut self, receivers: Vec<Known>, now: Instant) {
+    pub fn adopt_all(&mut self, receivers: Vec<Receiver>, now: Instant) {
         for known in receivers {
-            if let Some(failing) = known.failing {
-                self.adopt(known.subscription, failing);
+            if let Some(series) = known.failures {
+                self.adopt(
+                    known.subscription,
+                    Failing::recorded(known.shard, series.seen, series.age, series.open_until),
+                );
             }
             if let Some(until) = known.waits_until {
                 self.adopt_wait(known.subscription, known.shard, until, now);

@@ -2,7 +2,7 @@
 //! asked.
 
 use super::Board;
-use crate::subscriptions::{Subscription, Verification};
+use crate::model::{Subscription, Verification};
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -2,7 +2,7 @@
 
 use super::connection::Connection;
 use super::error::{SendError, connect_error, handshake_error};
-use crate::resolve::PolicyResolver;
+use super::resolve::PolicyResolver;
 use hyper::Uri;
 use hyper_util::client::legacy::connect::HttpConnector;
 use rustls::ClientConfig;

@@ -13,8 +13,8 @@ use tokio_rustls::client::TlsStream;
 /// How much later than an attempt's own timeout the kernel gives up on what is not acknowledged.
 const USER_TIMEOUT_MARGIN: Duration = Duration::from_secs(1);
 
-/// A connection that is older is not kept, however busy it is: the name may have moved (as long as the cache of names holds),
-/// and the receiver may have another certificate.
+/// A connection that is older is not kept, however busy it is: the name may have moved (as long as the cache of names
+/// holds), and the receiver may have another certificate.
 const LONGEST_LIFE: Duration = Duration::from_secs(300);
 
 /// A connection, while one exchange uses it or none does.
@@ -51,8 +51,8 @@ impl Connection {
         self.opened + LONGEST_LIFE
     }
 
-    /// Lets the kernel give up after an attempt's timeout and not before: also when the receiver acknowledges nothing or
-    /// reads nothing. Without a limit, it would keep the rest of a request that timed out for a quarter of an hour.
+    /// Lets the kernel give up after an attempt's timeout and not before: also when the receiver acknowledges nothing
+    /// or reads nothing. Without a limit, it would keep the rest of a request that timed out for a quarter of an hour.
     pub fn outlast(&mut self, timeout: Duration) {
         let user_timeout = timeout + USER_TIMEOUT_MARGIN;
         if self.user_timeout != user_timeout {

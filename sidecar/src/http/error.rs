@@ -1,11 +1,17 @@
 //! Why a request got no answer.
 
-use super::reply::{MAX_HEAD, MAX_INTERIM};
-use crate::resolve::{LookupFailure, ResolveError};
+use super::resolve::ResolveError;
+use super::resolve::failure::{LookupFailure, is_exhaustion};
 use crate::tls;
 use std::error::Error;
 use std::io;
 use thiserror::Error;
+
+/// Most bytes of the answer's headers, with those of interim responses. Common servers send no more than 8 KiB; 2,000
+/// receivers that send them endlessly take 128 MiB.
+pub const MAX_HEAD: usize = 64 * 1024;
+/// Most interim responses (1xx) before the answer.
+pub const MAX_INTERIM: usize = 100;
 
 /// Why there is no complete answer. The words are for the log: no URL, nothing that was sent.
 #[derive(Debug, Error)]
@@ -109,13 +115,6 @@ pub fn handshake_error(error: &io::Error) -> SendError {
         Some(tls) => tls_words(tls),
         None => format!("the receiver ended the handshake: {error}"),
     })
-}
-
-/// What an operating system says that is out of files or memory.
-fn is_exhaustion(error: &io::Error) -> bool {
-    use rustix::io::Errno;
-    let exhausted = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
-    Errno::from_io_error(error).is_some_and(|errno| exhausted.contains(&errno))
 }
 
 /// That of connecting: the resolver's, or the words of the whole chain.

@@ -162,8 +162,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<'_, S> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::wire::Headers;
     use super::*;
+    use crate::model::Headers;
     use bytes::Bytes;
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
     use url::Url;

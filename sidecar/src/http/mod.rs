@@ -1,118 +1,29 @@
 //! Requests to receivers, over HTTP/1.1.
 //!
-//! - `wire`: a request as bytes; `head`, `body`, `reply`: an answer as far as it came, without any I/O
-//! - `exchange`: one request and its answer over one connection
-//! - `connect`, `connection`, `pool`: where connections come from, and where they wait for the next request
+//! - [`request`]: what a delivery's request says, [`template`] makes the bodies of some; [`options_handshake`]: the
+//!   request that asks a receiver whether it wants deliveries, and [`permission`], what its answer means
+//! - [`send`]: one request of a delivery, under its deadline, and what came of it
+//! - [`client`]: one request and its answer, on a connection that is kept or new
+//! - [`wire`]: a request as bytes; [`head`], [`body`], [`reply`]: an answer as far as it came, without any I/O
+//! - [`exchange`]: both over one connection; [`connect`], [`connection`], [`pool`]: where connections come from, and
+//!   where they wait for the next request; [`resolve`]: names to addresses, behind the address policy
 //!
 //! No redirects, no proxies, no decompression: nothing is connected to or unpacked that was not asked for. Why this is
 //! no general client, and no HTTP/2: docs/explanation/decisions/0001-http-1-only.md.
 
 mod body;
+pub mod client;
 mod connect;
 mod connection;
 mod error;
 mod exchange;
 mod head;
+pub mod options_handshake;
+mod permission;
 mod pool;
 mod reply;
+mod request;
+pub mod resolve;
+pub mod send;
+pub mod template;
 mod wire;
-
-pub use error::SendError;
-pub use head::Head;
-pub use reply::Reply;
-pub use wire::{Headers, Outgoing};
-
-use crate::resolve::PolicyResolver;
-use connect::{Connector, Origin};
-use connection::Connection;
-use exchange::{Ended, exchange};
-use pool::{Key, Pool, Slot};
-use rustls::ClientConfig;
-use std::sync::Arc;
-use std::time::Duration;
-use url::Url;
-use uuid::Uuid;
-
-/// Makes requests, with the connections that it keeps.
-#[derive(Clone)]
-pub struct Client {
-    connector: Connector,
-    pool: Arc<Pool>,
-}
-
-/// A request, and for whom it is made.
-pub struct Call<'c> {
-    pub subscription_id: Uuid,
-    pub url: &'c Url,
-    pub outgoing: Outgoing,
-    /// How long everything may take. The caller holds to it; here it is told to the kernel.
-    pub timeout: Duration,
-}
-
-impl Client {
-    /// Has about so many connections at most, idle ones included.
-    pub fn new(resolver: PolicyResolver, tls: ClientConfig, capacity: usize) -> Self {
-        Self {
-            connector: Connector::new(resolver, tls),
-            pool: Pool::new(capacity),
-        }
-    }
-
-    /// Makes a request. `reply` holds what came also after an error, or when this is not waited for to its end.
-    ///
-    /// A kept connection may be one that the receiver is just closing. A request that gets no byte of an answer there
-    /// goes out once more on a new connection, at once.
-    ///
-    /// # Errors
-    /// There is no answer, or not all of its body.
-    pub async fn send(&self, call: &Call<'_>, reply: &mut Reply) -> Result<(), SendError> {
-        let origin = Origin::of(call.url)
-            .ok_or_else(|| SendError::Connect("the URL has no host".to_owned()))?;
-        let key = Key {
-            subscription_id: call.subscription_id,
-            origin,
-        };
-        let (slot, kept) = self.pool.take(&key);
-        if let Some(mut connection) = kept {
-            connection.outlast(call.timeout);
-            let ended = exchange(&mut connection, &call.outgoing, reply).await;
-            let reason = match ended {
-                // Also when a reset came after it: the request met a socket that was closed.
-                _ if reply.is_end_of_idle_connection() => {
-                    "the receiver had timed out the idle connection (HTTP status 408)".to_owned()
-                }
-                Err(error) if !reply.has_begun() => error.to_string(),
-                ended => return self.finish(ended, slot, key, connection, reply),
-            };
-            tracing::debug!(
-                subscription_id = %call.subscription_id, reason,
-                "a kept connection was closed: the request is sent again on a new one"
-            );
-            reply.restart();
-        }
-        let mut connection = self
-            .connector
-            .connect(call.url, &key.origin, call.timeout)
-            .await?;
-        let ended = exchange(&mut connection, &call.outgoing, reply).await;
-        self.finish(ended, slot, key, connection, reply)
-    }
-
-    fn finish(
-        &self,
-        ended: Result<Ended, SendError>,
-        slot: Slot,
-        key: Key,
-        connection: Connection,
-        reply: &Reply,
-    ) -> Result<(), SendError> {
-        match ended? {
-            Ended::Reusable => {
-                let receiver_keeps = reply.head().and_then(|head| head.idle_timeout);
-                self.pool.put(slot, key, connection, receiver_keeps);
-            }
-            Ended::Used => connection.close(),
-        }
-        Ok(())
-    }
-}

@@ -6,7 +6,9 @@ use super::connection::Connection;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
+use tokio::task::AbortHandle;
 use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 /// An idle connection is closed after so long: before most receivers do it, which say so when they do it earlier.
@@ -15,8 +17,8 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 const MAX_IDLE_PER_KEY: usize = 32;
 /// How often idle connections are looked at, while there are any.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
-/// How many of them are asked then whether the receiver has closed them: each is a system call under the lock. Those that
-/// are to be used are asked in any case.
+/// How many of them are asked then whether the receiver has closed them: each is a system call under the lock. Those
+/// that are to be used are asked in any case.
 const ASKED_PER_SWEEP: usize = 64;
 
 /// Who may use a connection.
@@ -30,6 +32,7 @@ pub struct Pool {
     /// Connections in use and idle ones are no more than this, unless so many are in use.
     capacity: usize,
     state: Mutex<State>,
+    tasks: TaskTracker,
 }
 
 #[derive(Default)]
@@ -42,7 +45,8 @@ struct State {
     next_age: u64,
     /// Which ones the next sweep asks first.
     next_asked: u64,
-    is_swept: bool,
+    /// While there are idle ones.
+    sweep: Option<AbortHandle>,
 }
 
 struct Idle {
@@ -62,16 +66,26 @@ impl Drop for Slot {
     }
 }
 
+impl Drop for Pool {
+    fn drop(&mut self) {
+        if let Some(sweep) = &self.lock().sweep {
+            sweep.abort();
+        }
+    }
+}
+
 impl Pool {
-    pub fn new(capacity: usize) -> Arc<Self> {
+    /// What looks after idle connections is among `tasks`, and ends with the pool.
+    pub fn new(capacity: usize, tasks: TaskTracker) -> Arc<Self> {
         Arc::new(Self {
             capacity,
             state: Mutex::default(),
+            tasks,
         })
     }
 
-    /// A kept connection that the receiver has not closed, if there is one, and room for one in any case: the oldest idle
-    /// one is closed for it.
+    /// A kept connection that the receiver has not closed, if there is one, and room for one in any case: the oldest
+    /// idle one is closed for it.
     pub fn take(self: &Arc<Self>, key: &Key) -> (Slot, Option<Connection>) {
         let mut closed = Vec::new();
         let mut state = self.lock();
@@ -123,8 +137,9 @@ impl Pool {
         }
         let mut closed: Vec<Idle> = surplus.into_iter().collect();
         closed.extend(state.shrink_to(self.capacity));
-        if !std::mem::replace(&mut state.is_swept, true) {
-            tokio::spawn(sweep(Arc::downgrade(self)));
+        if state.sweep.is_none() {
+            let sweep = self.tasks.spawn(sweep(Arc::downgrade(self)));
+            state.sweep = Some(sweep.abort_handle());
         }
         drop(state);
         close(closed);
@@ -212,8 +227,10 @@ async fn sweep(pool: Weak<Pool>) {
         };
         let mut state = pool.lock();
         let ended = state.take_ended(Instant::now());
-        state.is_swept = !state.by_age.is_empty();
-        let is_over = !state.is_swept;
+        let is_over = state.by_age.is_empty();
+        if is_over {
+            state.sweep = None;
+        }
         drop(state);
         close(ended);
         if is_over {
@@ -241,7 +258,7 @@ mod tests {
     #[tokio::test]
     async fn sweeps_find_all_that_receivers_have_closed_some_at_a_time() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let pool = Pool::new(1000);
+        let pool = Pool::new(1000, TaskTracker::new());
         let count = 2 * ASKED_PER_SWEEP + 1;
         for n in 0..count {
             let stream = TcpStream::connect(listener.local_addr().unwrap());
@@ -270,7 +287,7 @@ mod tests {
     #[tokio::test]
     async fn a_connection_is_not_kept_for_ever() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let pool = Pool::new(4);
+        let pool = Pool::new(4, TaskTracker::new());
         for (is_old, is_kept) in [(false, true), (true, false)] {
             let stream = TcpStream::connect(listener.local_addr().unwrap());
             let mut connection = Connection::plain(stream.await.unwrap());

@@ -1,14 +1,8 @@
 //! A receiver's answer, as far as it came: it outlives the exchange, which a deadline or a reset may end at any point.
 
 use super::body::Body;
-use super::error::NotHttp;
+use super::error::{MAX_HEAD, MAX_INTERIM, NotHttp};
 use super::head::Head;
-
-/// Most bytes of the answer's headers, with those of interim responses. Common servers send no more than 8 KiB; 2,000
-/// receivers that send them endlessly take 128 MiB.
-pub const MAX_HEAD: usize = 64 * 1024;
-/// Most interim responses (1xx) before the answer.
-pub const MAX_INTERIM: usize = 100;
 
 /// An answer that is being read.
 #[derive(Debug)]

@@ -1,34 +1,9 @@
-//! A request as it goes over the wire: HTTP/1.1, each header's name in the case in which the documentation or the
-//! subscription has it. Receivers should not care (RFC 9110, 5.1), but many that look into a plain dictionary do.
+//! A request as it goes over the wire: HTTP/1.1.
 
+use crate::model::Headers;
 use bytes::Bytes;
-use hyper::header::HeaderValue;
-use std::borrow::Cow;
 use std::io::IoSlice;
 use url::{Position, Url};
-
-/// Request headers, in the order in which they are sent; no name twice.
-#[derive(Clone, Default)]
-pub struct Headers(Vec<(Cow<'static, str>, HeaderValue)>);
-
-impl Headers {
-    /// Sets a header, whose name must be a token, in place of one that differs in case at most.
-    pub fn set(&mut self, name: impl Into<Cow<'static, str>>, value: HeaderValue) {
-        let name = name.into();
-        match self
-            .0
-            .iter_mut()
-            .find(|(set, _)| set.eq_ignore_ascii_case(&name))
-        {
-            Some(found) => *found = (name, value),
-            None => self.0.push((name, value)),
-        }
-    }
-
-    pub fn has(&self, name: &str) -> bool {
-        self.0.iter().any(|(set, _)| set.eq_ignore_ascii_case(name))
-    }
-}
 
 /// The bytes of a request.
 pub struct Outgoing {
@@ -46,7 +21,7 @@ impl Outgoing {
         let length = body.len().to_string();
         put(&[method.as_bytes(), b" ", target.as_bytes(), b" HTTP/1.1\r\n"]);
         put(&[b"Host: ", host.as_bytes(), b"\r\n"]);
-        for (name, value) in &headers.0 {
+        for (name, value) in headers.iter() {
             put(&[name.as_bytes(), b": ", value.as_bytes(), b"\r\n"]);
         }
         put(&[b"Content-Length: ", length.as_bytes(), b"\r\n\r\n"]);
@@ -71,6 +46,7 @@ impl Outgoing {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use hyper::header::HeaderValue;
 
     #[test]
     fn a_request_is_written_as_it_is_documented() {

@@ -23,14 +23,16 @@ pub struct Sample {
 }
 
 pub async fn prepare(client: &Client) -> Result<Statement, Error> {
-    client.prepare("select pg_catalog.clock_timestamp()").await
+    client
+        .prepare("select pg_catalog.clock_timestamp() as time")
+        .await
 }
 
 /// # Errors
 /// Those of the session.
 pub async fn measure(client: &Client, statement: &Statement) -> Result<Sample, Error> {
     let asked = Instant::now();
-    let server = client.query_one(statement, &[]).await?.get(0);
+    let server = client.query_one(statement, &[]).await?.get("time");
     let (answered, own) = clock::wall();
     Ok(Sample {
         server,

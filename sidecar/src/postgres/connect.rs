@@ -1,11 +1,11 @@
 //! Going over the servers until one gives a session that will do.
 
-use super::conninfo::Error;
 use super::pooler;
-use super::settings::{Place, Settings, SslMode, Target};
 use super::startup::{self, Facts, Request};
 use super::tls;
 use super::trouble::{Cause, ConnectError, Failure};
+use crate::config::connection::conninfo::Error;
+use crate::config::connection::settings::{Place, Settings, SslMode, Target};
 use rand::seq::SliceRandom;
 use std::future::poll_fn;
 use std::net::{IpAddr, SocketAddr};
@@ -16,15 +16,17 @@ use tokio_postgres::config::{SslMode as WireMode, SslNegotiation};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{AsyncMessage, Client, Config, Connection, NoTls, Notification};
 use tokio_postgres_rustls::MakeRustlsConnect;
+use tokio_util::task::TaskTracker;
 
 /// For sockets always: PostgreSQL has no TLS there.
 const PLAIN: &[Encryption] = &[Encryption::None];
 
-/// Opens sessions.
+/// The database: opens sessions.
 #[derive(Clone)]
-pub struct Connector {
+pub struct Database {
     settings: Arc<Settings>,
     tls: MakeRustlsConnect,
+    tasks: TaskTracker,
 }
 
 /// A session. Its connection lives on a task of its own, until the client is dropped.
@@ -54,13 +56,19 @@ struct Address<'a> {
     name: String,
 }
 
-impl Connector {
+impl Database {
+    /// The connections of its sessions are among `tasks`.
+    ///
     /// # Errors
     /// Certificates and keys that can't be read or used.
-    pub fn new(settings: Settings) -> Result<Self, Error> {
+    pub fn new(settings: Settings, tasks: TaskTracker) -> Result<Self, Error> {
         let tls = tls::connector(&settings.tls)?;
         let settings = Arc::new(settings);
-        Ok(Self { settings, tls })
+        Ok(Self {
+            settings,
+            tls,
+            tasks,
+        })
     }
 
     pub fn settings(&self) -> &Settings {
@@ -68,11 +76,30 @@ impl Connector {
     }
 
     /// Opens a session named `name` in pg_stat_activity, with these run-time settings beside those that all have.
-    /// `has_state`: it lives by locks and notifications, so that no pooler may share it.
     ///
     /// # Errors
-    /// All that were tried, and why none will do.
-    pub async fn open(
+    /// Of each server, why it will not do.
+    pub async fn connect(
+        &self,
+        name: &str,
+        settings: &[(&str, String)],
+    ) -> Result<Session, ConnectError> {
+        self.open(name, settings, false).await
+    }
+
+    /// As [`connect`](Self::connect), for locks and notifications: refused where a pooler shares sessions.
+    ///
+    /// # Errors
+    /// Of each server, why it will not do.
+    pub async fn connect_for_good(
+        &self,
+        name: &str,
+        settings: &[(&str, String)],
+    ) -> Result<Session, ConnectError> {
+        self.open(name, settings, true).await
+    }
+
+    async fn open(
         &self,
         name: &str,
         settings: &[(&str, String)],
@@ -220,7 +247,7 @@ impl Connector {
         }
         if request.has_state || !is_direct {
             // Before anything is set: on a session that is shared, that would be for others, too.
-            let other = self.connect(address, encryption, "webhooks-sidecar check", None);
+            let other = self.connect_to(address, encryption, "webhooks-sidecar check", None);
             if let Ok(other) = self.bounded(other).await {
                 look_for_pooler(&mut session, &other, is_direct).await?;
             }
@@ -243,18 +270,18 @@ impl Connector {
         request: &Request<'_>,
     ) -> Result<Session, Cause> {
         let options = request.options(self.settings.options.as_deref());
-        let with_options = self.connect(address, encryption, request.name, Some(options));
+        let with_options = self.connect_to(address, encryption, request.name, Some(options));
         match self.bounded(with_options).await {
             // A pooler: one that keeps sessions, perhaps, in which they can be set.
             Err(Cause::Postgres(error)) if is_about_startup_options(&error) => {
-                let without = self.connect(address, encryption, request.name, None);
+                let without = self.connect_to(address, encryption, request.name, None);
                 self.bounded(without).await
             }
             opened => opened,
         }
     }
 
-    async fn connect(
+    async fn connect_to(
         &self,
         address: &Address<'_>,
         encryption: Encryption,
@@ -272,11 +299,11 @@ impl Connector {
         let (sender, notifications) = unbounded_channel();
         let client = if encryption == Encryption::None {
             let (client, connection) = config.connect(NoTls).await?;
-            tokio::spawn(serve(connection, sender));
+            self.tasks.spawn(serve(connection, sender));
             client
         } else {
             let (client, connection) = config.connect(self.tls.clone()).await?;
-            tokio::spawn(serve(connection, sender));
+            self.tasks.spawn(serve(connection, sender));
             client
         };
         Ok(Session {

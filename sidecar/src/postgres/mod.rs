@@ -1,21 +1,37 @@
-//! Reaching PostgreSQL as libpq does.
+//! PostgreSQL: sessions, and one file per SQL function that the sidecar calls. Each of these files has the statement,
+//! its parameters, and the decoder of its rows, by the names of the columns.
 //!
-//! [`conninfo`] reads the connection string, [`service_file`] and the PG* variables complete it, [`settings`] are what they mean,
-//! [`passfile`] has the passwords; [`tls`] encrypts, [`connect`] goes over the servers, [`startup`] sets a session up, [`pooler`]
-//! finds out what stands between; [`trouble`] says what is wrong, and [`standing`] how often that is said.
+//! - [`connect`] goes over the servers as libpq does and opens sessions, [`tls`] encrypts them, [`startup`] sets them
+//!   up, [`pooler`] finds out what stands between, [`trouble`] says what is wrong with them
+//! - [`owner`]: the session that owns shards, listens and claims; [`notification`]: what it hears
+//! - on that session: [`claim`] (rows: [`claim_row`], events: [`events`]), [`load`] (what is loaded already:
+//!   [`subscription_cache`]), [`promote`], [`balance`], [`doorbell`], [`changed`], [`sidecar_settings`], [`clock_skew`]
+//! - on sessions of their own: [`record`], [`locked`], [`verify`], [`maintain`]
+//! - on any: [`blockers`]; [`unreadable`]: rows that can't be read
 
-pub mod banner;
+pub mod balance;
+pub mod blockers;
+mod changed;
+pub mod claim;
+mod claim_row;
 pub mod clock_skew;
 mod connect;
-pub mod conninfo;
-mod passfile;
+mod doorbell;
+mod events;
+mod load;
+mod locked;
+pub mod maintain;
+pub mod notification;
+pub mod owner;
 mod pooler;
-mod service_file;
-pub mod settings;
-pub mod standing;
+pub mod promote;
+pub mod record;
+mod sidecar_settings;
 mod startup;
+pub mod subscription_cache;
 mod tls;
 pub mod trouble;
+mod unreadable;
+pub mod verify;
 
-pub use connect::{Connector, Session};
-pub use trouble::ConnectError;
+pub use connect::Database;

@@ -1,5 +1,5 @@
-//! Poolers. One that gives each transaction another server session takes away all that the sidecar lives by: its locks, LISTEN,
-//! settings and prepared statements. One that keeps a session for its client is as good as none.
+//! Poolers. One that gives each transaction another server session takes away all that the sidecar lives by: its locks,
+//! LISTEN, settings and prepared statements. One that keeps a session for its client is as good as none.
 
 use super::startup::first_row;
 use std::time::Duration;
@@ -87,8 +87,8 @@ pub(super) async fn deaf(
 }
 
 async fn pid(client: &Client) -> Result<Option<String>, Error> {
-    let row = first_row(client, "select pg_catalog.pg_backend_pid()").await?;
-    Ok(row.and_then(|row| row.get(0).map(str::to_owned)))
+    let row = first_row(client, "select pg_catalog.pg_backend_pid() as pid").await?;
+    Ok(row.and_then(|row| row.get("pid").map(str::to_owned)))
 }
 
 async fn begin(client: &Client) -> Result<Option<String>, Error> {
@@ -102,7 +102,8 @@ async fn ends(client: &Client) -> bool {
     matches!(ended.await, Ok(Ok(())))
 }
 
-/// A pooler with a session for each statement refuses transactions, in PgBouncer's words: the code is for other troubles, too.
+/// A pooler with a session for each statement refuses transactions, in PgBouncer's words: the code is for other
+/// troubles, too.
 fn refuses_transactions(error: &Error) -> bool {
     let refuses = |message: &str| message.contains("statement pooling");
     error

@@ -5,8 +5,8 @@ use std::fmt::Write;
 use tokio_postgres::{Client, Error, SimpleQueryMessage, SimpleQueryRow};
 
 /// Settings of every session, whatever the defaults of role and database are: a `search_path` with a schema of somebody
-/// else could put other functions in the place of those that are meant. Not among them is default_transaction_read_only:
-/// a database that was made read-only stays so.
+/// else could put other functions in the place of those that are meant. Not among them is
+/// default_transaction_read_only: a database that was made read-only stays so.
 const PINNED: &[(&str, &str)] = &[
     ("search_path", "pg_catalog,pg_temp"),
     ("default_transaction_isolation", "read committed"),
@@ -35,8 +35,9 @@ const NO_TRANSACTION_TIMEOUT: &str = "select pg_catalog.set_config(s.name, '0', 
 /// Which only the server itself gets to see: a pooler does not pass it on.
 const MARK: &str = "webhooks_sidecar.session";
 
-const FACTS: &str = "select pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('transaction_read_only'), \
-     pg_catalog.current_setting('webhooks_sidecar.session', true), pg_catalog.current_setting('server_version')";
+const FACTS: &str = "select pg_catalog.pg_is_in_recovery() as is_standby, pg_catalog.current_setting('transaction_read_only') as read_only, \
+     pg_catalog.current_setting('webhooks_sidecar.session', true) as mark, \
+     pg_catalog.current_setting('server_version') as server_version";
 
 /// A session that is wanted.
 pub(super) struct Request<'a> {
@@ -106,12 +107,12 @@ pub(super) struct Facts {
 impl Facts {
     pub(super) async fn of(client: &Client) -> Result<Self, Error> {
         let row = first_row(client, FACTS).await?;
-        let text = |n| row.as_ref().and_then(|row| row.get(n));
+        let text = |column| row.as_ref().and_then(|row| row.get(column));
         Ok(Self {
-            is_standby: text(0) == Some("t"),
-            is_read_only: text(1) == Some("on"),
-            mark: text(2).map(str::to_owned),
-            server_version: text(3).unwrap_or_default().to_owned(),
+            is_standby: text("is_standby") == Some("t"),
+            is_read_only: text("read_only") == Some("on"),
+            mark: text("mark").map(str::to_owned),
+            server_version: text("server_version").unwrap_or_default().to_owned(),
         })
     }
 

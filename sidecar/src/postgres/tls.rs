@@ -1,7 +1,7 @@
 //! TLS to the database: whom each sslmode trusts, as in libpq.
 
-use super::conninfo::Error;
-use super::settings::{ClientCertificate, Roots, SslMode, Tls};
+use crate::config::connection::conninfo::Error;
+use crate::config::connection::settings::{ClientCertificate, Roots, SslMode, Tls};
 use crate::tls::{self, DatabaseTrust};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;

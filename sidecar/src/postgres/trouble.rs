@@ -1,4 +1,5 @@
-//! What is wrong with a connection, and what an operator can do about it: in the server's own words, without any password.
+//! What is wrong with a connection, and what an operator can do about it: in the server's own words, without any
+//! password.
 
 use crate::tls;
 use std::fmt;

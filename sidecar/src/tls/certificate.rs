@@ -35,8 +35,8 @@ impl<'a> Certificate<'a> {
         self.inner.tbs_certificate.version == Version::V1
     }
 
-    /// Whether it was signed with its own key. That issuer and subject have the same name says less: so may those of an authority
-    /// and of what it signed.
+    /// Whether it was signed with its own key. That issuer and subject have the same name says less: so may those of an
+    /// authority and of what it signed.
     pub fn is_self_signed(&self) -> bool {
         self.as_authority()
             .is_some_and(|authority| self.is_signed_by(&authority))

@@ -1,5 +1,5 @@
-//! Key exchange over P-521, which the library lacks: without it, servers that offer no other curve, and with TLS 1.2 those
-//! whose certificate is of this curve, end the handshake.
+//! Key exchange over P-521, which the library lacks: without it, servers that offer no other curve, and with TLS 1.2
+//! those whose certificate is of this curve, end the handshake.
 
 use aws_lc_rs::agreement::{
     ECDH_P521, EphemeralPrivateKey, PublicKey, UnparsedPublicKey, agree_ephemeral,

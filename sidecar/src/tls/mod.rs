@@ -1,7 +1,9 @@
-//! TLS to both sides: whom is trusted ([`roots`]), how certificates are verified ([`verifier`], [`problem`]), and what is said of
+//! TLS to both sides: whom is trusted ([`roots`]), how certificates are verified ([`verifier`], [`chain`],
+//! [`problem`]), and what is said of
 //! failures ([`words`]).
 
 mod certificate;
+mod chain;
 mod key_exchange;
 mod problem;
 mod provider;

@@ -10,8 +10,8 @@ use std::path::Path;
 #[derive(Debug)]
 pub struct Roots {
     pub anchors: RootCertStore,
-    /// The same as they were given: a server that shows one of these is trusted though it is no authority's, or though it says
-    /// that it is an authority, as what `openssl req -x509` makes does.
+    /// The same as they were given: a server that shows one of these is trusted though it is no authority's, or though
+    /// it says that it is an authority, as what `openssl req -x509` makes does.
     certificates: HashSet<CertificateDer<'static>>,
 }
 

@@ -1,7 +1,8 @@
 //! Whether a server is the one that is meant.
 
 use super::certificate::Certificate;
-use super::problem::{Chain, Problem, short_key, wrong_name};
+use super::chain::{Chain, short_key, wrong_name};
+use super::problem::Problem;
 use super::provider::ALGORITHMS;
 use super::roots::Roots;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -74,7 +75,7 @@ impl Verifier {
                     algorithms,
                 )
             })
-            .map_err(|error| chain.explain(error))?;
+            .map_err(|error| chain.describe(error))?;
         Ok(Trust::Authority)
     }
 

@@ -17,6 +17,7 @@
 //! - `ordering`: first in, first out; `rates`: so many per second; `health`: circuit breakers and disabling; `throttling`: receivers that
 //!   want less
 //! - `verification`: receivers that have to agree before they get anything
+//! - `maintenance`: regular upkeep
 //! - `fairness`: a receiver that hangs delays nobody else; `large`: nor does a large event
 
 // `cfg(test)` tells clippy that the modules' helpers are tests too, where `unwrap` is fine.
@@ -54,6 +55,8 @@ mod hostile_settings;
 mod large;
 #[cfg(test)]
 mod locks;
+#[cfg(test)]
+mod maintenance;
 #[cfg(test)]
 mod names;
 #[cfg(test)]

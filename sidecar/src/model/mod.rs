@@ -1,0 +1,26 @@
+//! What the sidecar knows and passes around: plain data and rules about it, without I/O.
+
+pub mod attempt;
+pub mod claim;
+pub mod delivery;
+pub mod endpoint;
+pub mod headers;
+pub mod message;
+pub mod policy;
+pub mod receiver;
+pub mod settings;
+pub mod shard;
+pub mod subscription;
+pub mod verification;
+
+pub use attempt::{Attempt, AttemptResult, EndpointSignal, Exchange, NotSent, Payload, Response};
+pub use claim::{ClaimRequest, Claimed};
+pub use delivery::Delivery;
+pub use endpoint::Endpoint;
+pub use headers::Headers;
+pub use message::Message;
+pub use policy::{BreakerChange, BreakerPolicy, RateLimit};
+pub use receiver::{FailureSeries, Receiver};
+pub use settings::Settings;
+pub use subscription::{Subscription, TemplateRoom, Verification};
+pub use verification::{Answer, Permission};

@@ -1,0 +1,167 @@
+//! The owning session: holds the shards' locks, listens, and claims. Always in autocommit, so that
+//! notifications arrive at once; claiming on the session that owns means that nothing is claimed without owning.
+
+use super::claim_row::ClaimColumns;
+use super::clock_skew::{self, Sample};
+use super::connect::{Database, Session};
+use super::trouble::Trouble;
+use std::time::Duration;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio_postgres::{Client, Error, Notification, Statement};
+
+/// How long a statement waits for somebody's lock on a table. It waits for no row.
+const LOCK_TIMEOUT: &str = "500ms";
+
+/// The session. What it is asked stands in a file for each SQL function.
+pub struct Owner {
+    pub client: Client,
+    /// Host and port.
+    pub server: String,
+    /// The server's clock when the session began.
+    pub first_clock: Sample,
+    pub(super) statements: Statements,
+}
+
+/// Its prepared statements.
+pub(super) struct Statements {
+    pub(super) claim: Statement,
+    pub(super) claim_columns: ClaimColumns,
+    pub(super) load: Statement,
+    pub(super) balance: Statement,
+    pub(super) release: Statement,
+    pub(super) leave: Statement,
+    pub(super) arm: Statement,
+    pub(super) disarm: Statement,
+    pub(super) promote: Statement,
+    pub(super) changed: Statement,
+    pub(super) clock: Statement,
+}
+
+impl Owner {
+    /// Connects, listens and joins the living sidecars.
+    ///
+    /// # Errors
+    /// Those of the connection, missing privileges or extension, an extension of another version.
+    pub async fn open(
+        database: &Database,
+        lease: Duration,
+    ) -> Result<(Self, UnboundedReceiver<Notification>), Trouble> {
+        let session = Self::connect(database, lease).await?;
+        let (server, version) = (session.server.clone(), session.server_version.clone());
+        let of = |error: Error| Trouble::of(&error, &server);
+        let begun = tokio::time::timeout(lease, async {
+            let (owner, notifications) = Self::prepare(session).await.map_err(of)?;
+            // Before joining: one that can't work must not be given a share of the shards.
+            let settings = owner.settings().await.map_err(of)?;
+            same_version(&settings.extension_version)
+                .map_err(|words| Trouble::permanent(format!("{server}: {words}")))?;
+            let joined = owner.client.batch_execute(
+                "listen webhooks_doorbell; listen webhooks_changed; select webhooks_private.join_sidecars()",
+            );
+            joined.await.map_err(of)?;
+            tracing::info!(
+                server,
+                postgresql = version,
+                extension = settings.extension_version,
+                database = database.settings().database,
+                role = database.settings().user,
+                "connected"
+            );
+            Ok((owner, notifications))
+        });
+        begun.await.unwrap_or_else(|_| {
+            let seconds = lease.as_secs();
+            Err(Trouble::passing(format!(
+                "{server}: no answer within {seconds} s"
+            )))
+        })
+    }
+
+    async fn connect(database: &Database, lease: Duration) -> Result<Session, Trouble> {
+        let lease_ms = lease.as_millis().to_string();
+        let settings = [
+            // The server itself ends the session, and frees its shards, when no heartbeat comes.
+            ("idle_session_timeout", lease_ms.clone()),
+            ("tcp_keepalives_idle", "5".to_owned()),
+            ("tcp_keepalives_interval", "5".to_owned()),
+            ("tcp_keepalives_count", "3".to_owned()),
+            ("tcp_user_timeout", lease_ms),
+            // Earlier than this process gives up: a statement that took too long is tried again on the same session.
+            (
+                "statement_timeout",
+                (lease * 9 / 10).as_millis().to_string(),
+            ),
+            // The session does nothing else while it waits, not even say that it is alive.
+            ("lock_timeout", LOCK_TIMEOUT.to_owned()),
+        ];
+        let session = database.connect_for_good("webhooks-sidecar owner", &settings);
+        Ok(session.await?)
+    }
+
+    async fn prepare(session: Session) -> Result<(Self, UnboundedReceiver<Notification>), Error> {
+        let client = session.client;
+        let claim = client.prepare(Self::CLAIM).await?;
+        let statements = Statements {
+            claim_columns: ClaimColumns::of(&claim),
+            claim,
+            load: client.prepare(Self::LOAD).await?,
+            balance: client.prepare(Self::BALANCE).await?,
+            release: client.prepare(Self::RELEASE).await?,
+            leave: client.prepare(Self::LEAVE).await?,
+            arm: client.prepare(Self::ARM).await?,
+            disarm: client.prepare(Self::DISARM).await?,
+            promote: client.prepare(Self::PROMOTE).await?,
+            changed: client.prepare(Self::CHANGED).await?,
+            clock: clock_skew::prepare(&client).await?,
+        };
+        // The first answer of a statement is its slowest.
+        clock_skew::measure(&client, &statements.clock).await?;
+        let owner = Self {
+            first_clock: clock_skew::measure(&client, &statements.clock).await?,
+            server: session.server,
+            statements,
+            client,
+        };
+        Ok((owner, session.notifications))
+    }
+
+    /// The server's clock.
+    ///
+    /// # Errors
+    /// Those of the statement.
+    pub async fn clock(&self) -> Result<Sample, Error> {
+        clock_skew::measure(&self.client, &self.statements.clock).await
+    }
+}
+
+/// The extension and the sidecar of one minor version work together.
+pub fn same_version(extension: &str) -> Result<(), String> {
+    let minor = |version: &str| {
+        version
+            .split('.')
+            .take(2)
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    let own = env!("CARGO_PKG_VERSION");
+    if minor(extension) == minor(own) {
+        return Ok(());
+    }
+    Err(format!(
+        "the extension is version {extension}, this sidecar {own}: run ALTER EXTENSION webhooks UPDATE, or the sidecar of that version"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::same_version;
+
+    #[test]
+    fn patch_versions_may_differ() {
+        let own = env!("CARGO_PKG_VERSION");
+        let mut parts: Vec<&str> = own.split('.').collect();
+        parts[2] = "999";
+        assert!(same_version(&parts.join(".")).is_ok());
+        assert!(same_version("99.0.0").is_err());
+    }
+}

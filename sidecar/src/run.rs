@@ -1,0 +1,60 @@
+//! Wiring: what is started, and in which order it ends.
+
+use crate::config::RunArgs;
+use crate::postgres::Database;
+use crate::tasks::engine::{Engine, FLUSH_TIMEOUT};
+use crate::tasks::recorder;
+use crate::tasks::sender::{Sender, SenderError};
+use crate::tasks::session_health::GaveUp;
+use std::time::Duration;
+use tokio::task::JoinError;
+use tokio_util::task::TaskTracker;
+
+/// How long everything else may take to end after the last result is recorded: sessions say goodbye to the server.
+const END_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Why the sidecar ends without being asked to, or not as it should.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    #[error(transparent)]
+    Sender(#[from] SenderError),
+    #[error(transparent)]
+    GaveUp(#[from] GaveUp),
+    #[error("the last results could not be recorded in time; those deliveries will be made again")]
+    ResultsLost,
+    #[error("the recorder failed: {0}")]
+    Recorder(JoinError),
+}
+
+/// Runs until `shutdown`. Nothing that is spawned outlasts it: the engine ends first, and with it what it has started;
+/// then the recorder, when it has recorded the last result; then the sessions and whatever else is among `tasks`.
+///
+/// # Errors
+/// Unusable configuration; the database being away is no error but waited out, unless --give-up-after says otherwise.
+pub async fn run(
+    args: RunArgs,
+    database: Database,
+    tasks: TaskTracker,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), RunError> {
+    let sender = Sender::new(&args, tasks.clone())?;
+    let (link, mut recorder) = recorder::start(database.clone(), &tasks);
+    let engine = Engine::new(args, database, sender, tasks.clone(), link);
+    let ended = engine.run(shutdown).await;
+    let recorded = tokio::time::timeout(FLUSH_TIMEOUT, &mut recorder).await;
+    recorder.abort();
+    tasks.close();
+    if tokio::time::timeout(END_TIMEOUT, tasks.wait())
+        .await
+        .is_err()
+    {
+        tracing::debug!(tasks = tasks.len(), "cut off at the end");
+    }
+    ended?;
+    match recorded {
+        Ok(recorded) => recorded.map_err(RunError::Recorder)?,
+        Err(_) => return Err(RunError::ResultsLost),
+    }
+    tracing::info!("stopped");
+    Ok(())
+}

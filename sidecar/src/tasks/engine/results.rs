@@ -1,0 +1,132 @@
+//! Results: attempts that ended, and what the recorder wrote.
+
+use super::super::late::count_late;
+use super::super::recorder::Flushed;
+use super::{Engine, PROMOTE_STEP};
+use crate::model::{Attempt, BreakerChange, EndpointSignal, NotSent};
+use std::time::Instant;
+
+impl Engine {
+    /// Takes in one event of the delivering and recording side. Cancel-safe.
+    pub(super) async fn event(&mut self) {
+        tokio::select! {
+            attempt = self.attempts.recv() => {
+                if let Some(attempt) = attempt {
+                    self.ended(attempt);
+                    while let Ok(attempt) = self.attempts.try_recv() {
+                        self.ended(attempt);
+                    }
+                }
+            }
+            flushed = self.recorder.flushed.recv() => match flushed {
+                Some(Flushed { recorded, unrecordable, discarded, locked }) => {
+                    for id in locked {
+                        self.board.park(id);
+                    }
+                    for id in recorded {
+                        self.board.recorded(id, self.claiming);
+                    }
+                    for id in unrecordable {
+                        self.board.refused(id);
+                    }
+                    for id in discarded {
+                        self.board.void(id, self.claiming);
+                    }
+                }
+                None => std::future::pending().await,
+            },
+            news = self.verifying.news.recv() => {
+                if let Some(news) = news {
+                    self.heard_of_receiver(news);
+                }
+            }
+        }
+    }
+
+    pub(super) async fn events_only(&mut self) {
+        loop {
+            self.event().await;
+        }
+    }
+
+    fn ended(&mut self, ended: Result<Attempt, NotSent>) {
+        match ended {
+            Ok(attempt) => self.attempted(attempt),
+            Err(NotSent { delivery_id }) => {
+                tracing::debug!(%delivery_id, "not sent: it will be made later");
+                self.board.not_attempted(delivery_id);
+            }
+        }
+    }
+
+    fn attempted(&mut self, mut attempt: Attempt) {
+        let now = Instant::now();
+        tracing::debug!(
+            delivery_id = %attempt.delivery_id, subscription_id = %attempt.subscription_id, attempt = attempt.attempt + 1,
+            result = ?attempt.result, http_status = attempt.http_status(), "attempted"
+        );
+        if now >= self.lease_until
+            && attempt.signal != EndpointSignal::Success
+            && !self.shards.owned().is_empty()
+        {
+            // This process stood still, or the server does not answer: others may own the shards by now.
+            self.parked.push(attempt);
+            return;
+        }
+        if !self.board.attempted(&mut attempt, now) {
+            count_late(
+                attempt.delivery_id,
+                "its shard was lost while the request was under way, and the shard's owner makes it again",
+            );
+            return;
+        }
+        if let Some(delay) = attempt.retry_after() {
+            self.promote_at = self.promote_at.min(now + delay + PROMOTE_STEP);
+        }
+        match attempt.breaker {
+            Some(BreakerChange::Open { was_open: true, .. }) => {
+                tracing::debug!(subscription_id = %attempt.subscription_id, "the probe failed, too");
+            }
+            Some(BreakerChange::Open { probe_in, .. }) => {
+                tracing::warn!(subscription_id = %attempt.subscription_id, probe_in_seconds = probe_in.as_secs(), "breaker open: deliveries wait");
+            }
+            Some(BreakerChange::Closed { was_open: true }) => {
+                tracing::info!(subscription_id = %attempt.subscription_id, "breaker closed: the receiver works again");
+            }
+            Some(BreakerChange::Throttled { wait }) => {
+                tracing::info!(subscription_id = %attempt.subscription_id, http_status = attempt.http_status(), seconds = wait.as_secs(), "the receiver wants a pause: deliveries wait");
+            }
+            _ => {}
+        }
+        let disable_after = self.settings.as_ref().and_then(|s| s.disable_after);
+        if let Some(limit) = disable_after
+            && attempt.signal == EndpointSignal::Failure
+            && !attempt.is_test
+            && attempt.disable_reason.is_none()
+            && let Some(lasted) = self.board.failing_for(attempt.subscription_id, now)
+            && lasted >= limit
+        {
+            attempt.disable_reason = Some(format!(
+                "nothing but failures for {} hours (disable_after_failing_hours is {}); last: {}",
+                lasted.as_secs() / 3600,
+                limit.as_secs() / 3600,
+                attempt.error.as_deref().unwrap_or("failed"),
+            ));
+        }
+        if let Some(reason) = &attempt.disable_reason {
+            tracing::warn!(subscription_id = %attempt.subscription_id, reason, "subscription disabled");
+            self.board
+                .disabling(attempt.delivery_id, attempt.subscription_id);
+        }
+        self.recorder.record(attempt);
+    }
+
+    /// The lease was prolonged, or the session is lost: that decides whether parked failures count.
+    pub(super) fn settle_parked(&mut self) {
+        if self.shards.owned().is_empty() || Instant::now() < self.lease_until {
+            for attempt in std::mem::take(&mut self.parked) {
+                self.attempted(attempt);
+            }
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! The sender: one attempt of a delivery, from its message to its result.
+
+use super::warnings::Warnings;
+use crate::clock;
+use crate::config::RunArgs;
+use crate::http::client::Client;
+use crate::http::options_handshake;
+use crate::http::resolve::PolicyResolver;
+use crate::http::send::{Sent, send};
+use crate::http::template::{NotTemplated, Templating};
+use crate::model::{
+    Answer, Attempt, AttemptResult, Delivery, EndpointSignal, Exchange, Message, NotSent, Payload,
+    Settings, Subscription,
+};
+use crate::tls::{self, SetupError};
+use hickory_resolver::net::NetError;
+use hyper::header::HeaderValue;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+use tokio_util::task::TaskTracker;
+use webhooks_core::capture::error_text;
+use webhooks_core::retry::{Decision, Outcome, Throttle, decide, decide_test};
+
+/// How long after its expiry a delivery is looked at again: surely after it, also by a clock that differs a little.
+const EXPIRY_MARGIN: Duration = Duration::from_secs(1);
+/// Before a delivery that could not be made for want of a socket is made again.
+const EXHAUSTED_PAUSE: Duration = Duration::from_secs(1);
+
+/// Why requests can't be made.
+#[derive(Debug, thiserror::Error)]
+pub enum SenderError {
+    #[error(transparent)]
+    Resolver(#[from] NetError),
+    #[error(transparent)]
+    Tls(#[from] SetupError),
+}
+
+/// The pooled client and what guards it.
+#[derive(Clone)]
+pub struct Sender {
+    client: Client,
+    user_agent: HeaderValue,
+    templating: Templating,
+    warnings: Arc<Mutex<Warnings>>,
+}
+
+impl Sender {
+    /// What looks after its connections is among `tasks`.
+    ///
+    /// # Errors
+    /// Unreadable certificates.
+    pub fn new(args: &RunArgs, tasks: TaskTracker) -> Result<Self, SenderError> {
+        let resolver = PolicyResolver::new(args)?;
+        let tls = tls::config(args.receiver_ca_file.as_deref())?;
+        Ok(Self {
+            client: Client::new(resolver, tls, args.connections(), tasks),
+            user_agent: args.user_agent.clone(),
+            templating: Templating::new(),
+            warnings: Arc::default(),
+        })
+    }
+
+    /// Makes one attempt.
+    ///
+    /// # Errors
+    /// Nothing was sent, for want of room or of a socket.
+    pub async fn attempt(
+        &self,
+        delivery: &Delivery,
+        settings: &Settings,
+    ) -> Result<Attempt, NotSent> {
+        let subscription = &delivery.subscription;
+        // Here and not when it was claimed: a template takes its time, and only its own delivery's.
+        let templated = match (&delivery.message, &subscription.template) {
+            (Ok(message), Some(template)) if Instant::now() < delivery.deadline => {
+                let (most, room) = (subscription.max_payload_bytes, &subscription.template_room);
+                Some(self.templating.render(message, template, most, room).await)
+            }
+            _ => None,
+        };
+        let (attempted_at, started) = (clock::now(), Instant::now());
+        let unsent = |result, error: String| Ok(unsent(delivery, attempted_at, result, error));
+        let message = match &delivery.message {
+            Ok(message) => message,
+            Err(reason) => {
+                let error = format!("{reason}; nothing was sent");
+                return unsent(AttemptResult::Failed, error);
+            }
+        };
+        if started >= delivery.deadline {
+            let error = "expires_at or max_delivery_age_seconds has passed; nothing was sent";
+            return unsent(AttemptResult::Expired, error.to_owned());
+        }
+        let message = match &templated {
+            Some(Ok(templated)) => &templated.message,
+            Some(Err(NotTemplated::NoRoom)) => return Err(not_sent(delivery)),
+            Some(Err(NotTemplated::Failed(error))) => {
+                let reason = format!("payload_template: {error}; nothing was sent");
+                return unsent(AttemptResult::Failed, error_text(&reason));
+            }
+            None => message,
+        };
+        let sent = self.send(delivery, message, settings, attempted_at).await?;
+        let exchange = Exchange {
+            attempted_at,
+            duration: started.elapsed(),
+            resent_count: sent.resent_count,
+            payload: Some(Payload {
+                size: message.body.len(),
+                sha256: message.sha256,
+            }),
+            response: sent.response,
+        };
+        let detail = sent.detail.unwrap_or_else(|| sent.outcome.to_string());
+        Ok(ended(delivery, exchange, &sent.outcome, &detail))
+    }
+
+    /// Sends the request, if there is an endpoint for it.
+    async fn send(
+        &self,
+        delivery: &Delivery,
+        message: &Message,
+        settings: &Settings,
+        attempted_at: SystemTime,
+    ) -> Result<Sent, NotSent> {
+        let subscription = &delivery.subscription;
+        let endpoint = match &subscription.endpoint {
+            Ok(endpoint) => endpoint,
+            Err(reason) => {
+                let reason = Some(reason.clone());
+                return Ok(Sent::nothing(Outcome::InvalidRequest, reason));
+            }
+        };
+        if message.body.len() > subscription.max_payload_bytes {
+            let outcome = Outcome::PayloadTooLarge {
+                size_bytes: message.body.len() as u64,
+                limit_bytes: subscription.max_payload_bytes as u64,
+            };
+            return Ok(Sent::nothing(outcome, None));
+        }
+        let what = (delivery, endpoint, message);
+        match send(&self.client, &self.user_agent, what, settings, attempted_at).await {
+            Ok(sent) => Ok(sent),
+            Err(error) => {
+                self.warn(&error);
+                tokio::time::sleep(EXHAUSTED_PAUSE).await;
+                Err(not_sent(delivery))
+            }
+        }
+    }
+
+    /// Nobody is to blame but this machine.
+    fn warn(&self, error: &impl std::fmt::Display) {
+        let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
+        if warnings.is_due(Instant::now()) {
+            tracing::warn!("deliveries wait, without an attempt: {error}");
+        }
+    }
+
+    /// Asks a subscription's receiver whether it wants deliveries. `None`: it need not be asked, or there is nobody to
+    /// ask for.
+    pub async fn ask(
+        &self,
+        subscription: Arc<Subscription>,
+        settings: &Settings,
+    ) -> Option<Answer> {
+        options_handshake::ask(&self.client, &self.user_agent, subscription, settings).await
+    }
+}
+
+fn not_sent(delivery: &Delivery) -> NotSent {
+    NotSent {
+        delivery_id: delivery.id,
+    }
+}
+
+/// An attempt of which no request was made, since none can be.
+fn unsent(
+    delivery: &Delivery,
+    attempted_at: SystemTime,
+    result: AttemptResult,
+    error: String,
+) -> Attempt {
+    let exchange = Exchange {
+        attempted_at,
+        duration: Duration::ZERO,
+        resent_count: 0,
+        payload: None,
+        response: None,
+    };
+    Attempt {
+        error: Some(error),
+        ..attempt(delivery, exchange, result, EndpointSignal::None)
+    }
+}
+
+/// What becomes of a delivery after an exchange.
+fn ended(delivery: &Delivery, exchange: Exchange, outcome: &Outcome, detail: &str) -> Attempt {
+    let retry = &delivery.subscription.retry;
+    let made = u32::try_from(delivery.attempt).unwrap_or(0) + 1;
+    let decision = match delivery.is_test {
+        true => decide_test(outcome),
+        false => decide(retry, made, outcome, rand::random()),
+    };
+    let throttle = Throttle::of(outcome, retry.retry_after_cap);
+    let signal = match (&decision, outcome, throttle) {
+        (Decision::Delivered, ..) => EndpointSignal::Success,
+        (_, Outcome::PayloadTooLarge { .. }, _) => EndpointSignal::None,
+        (.., Some(wish)) if wish.is_of_a_working_receiver() => EndpointSignal::Busy,
+        _ => EndpointSignal::Failure,
+    };
+    let (result, error, disables) = match decision {
+        Decision::Delivered => (AttemptResult::Delivered, None, false),
+        Decision::RetryAfter(delay) => {
+            // A retry that would come too late is due when the delivery expires: nothing is sent then.
+            let left = delivery.deadline.saturating_duration_since(Instant::now());
+            let after = delay.min(left + EXPIRY_MARGIN);
+            let error = error_text(detail);
+            (AttemptResult::Retry { after }, Some(error), false)
+        }
+        Decision::Fail(reason) => {
+            let error = error_text(&with_detail(reason, detail));
+            (AttemptResult::Failed, Some(error), false)
+        }
+        Decision::FailAndDisable(reason) => {
+            (AttemptResult::Failed, Some(error_text(&reason)), true)
+        }
+    };
+    Attempt {
+        throttle,
+        disable_reason: error.clone().filter(|_| disables),
+        error,
+        ..attempt(delivery, exchange, result, signal)
+    }
+}
+
+fn attempt(
+    delivery: &Delivery,
+    exchange: Exchange,
+    result: AttemptResult,
+    signal: EndpointSignal,
+) -> Attempt {
+    Attempt {
+        delivery_id: delivery.id,
+        subscription_id: delivery.subscription.id,
+        is_test: delivery.is_test,
+        attempt: delivery.attempt,
+        exchange,
+        result,
+        error: None,
+        signal,
+        breaker: None,
+        throttle: None,
+        disable_reason: None,
+        session: 0,
+    }
+}
+
+/// The reason for giving up, and what exactly happened at the last attempt where that says more.
+fn with_detail(reason: String, detail: &str) -> String {
+    if reason.contains(detail) {
+        reason
+    } else {
+        format!("{reason}; last: {detail}")
+    }
+}
