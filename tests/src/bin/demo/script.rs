@@ -50,7 +50,7 @@ pub async fn play(stage: &Stage, paper: &Paper) -> Result<()> {
     paper.blank();
     paper.pair("the secret", &secret);
 
-    paper.step("A transaction that is rolled back: nobody hears of it");
+    paper.step("A transaction that is rolled back: nothing is sent");
     let draft = format!("begin;\n{};\nrollback;", insert("Draft", 1));
     run(&client, paper, &draft).await?;
 
