@@ -71,8 +71,15 @@ async fn check(document: &Path) -> Result<(), String> {
     if blocks.is_empty() {
         return Ok(());
     }
-    // A cluster of its own: documents create roles, which belong to the cluster.
-    let cluster = Cluster::start(Options::default()).await.unwrap();
+    // Roles and named databases belong to the cluster.
+    let is_apart = ["create role", "create database"]
+        .iter()
+        .any(|statement| text.contains(statement));
+    let cluster = if is_apart {
+        Cluster::start(Options::default()).await.unwrap()
+    } else {
+        Cluster::shared().await.unwrap()
+    };
     let db = Database::create_empty(&cluster, "docs").await.unwrap();
     let is_one_session = ["tutorial", "how-to"]
         .iter()

@@ -12,7 +12,7 @@ pub struct Group {
 pub const GROUPS: &[Group] = &[
     Group {
         title: "Publishing",
-        about: "How to: [README](../how-to/publish-events.md).",
+        about: "How to: [publish events](../how-to/publish-events.md).",
         objects: &["publish_event()", "event_logs", "uuid_v7()"],
     },
     Group {
