@@ -40,8 +40,7 @@ async fn a_subscriptions_values_are_bounded() {
     let (db, session) = database("subscription_sizes").await;
     let id = subscribe(&db, json!({})).await;
     let object = format!("jsonb_build_object('secret', {HUGE})");
-    let many =
-        "(select jsonb_agg('job.created'::text) from generate_series(1, 200000))".to_owned();
+    let many = "(select jsonb_agg('job.created'::text) from generate_series(1, 200000))".to_owned();
     let statuses = "array_fill(500, array[1000000])".to_owned();
     let huge = HUGE.to_owned();
     let digits = DIGITS.to_owned();
