@@ -15,6 +15,65 @@ comment on function webhooks_private.next_attempt_number is
     'The first number after attempt that no attempt of the delivery has. Part of record_attempts(), where it would '
     'open every partition for each batch if it were not a function.';
 
+create function webhooks_private.record_breakers(
+    delivery_ids uuid[], subscription_ids uuid[], breakers text[], failing_for_ms bigint[], probe_in_ms bigint[],
+    error_messages text[], http_status_codes integer[], late uuid[]
+)
+returns void
+-- Planned and run with the settings of record_attempts(), which calls it.
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    insert into webhooks_private.subscription_breakers as b
+        (subscription_id, state, since, probe_at, failing_since, last_error)
+    -- The last word of a batch counts.
+    select distinct on (r.subscription_id)
+        r.subscription_id, case r.breaker when 'open' then 'open' else 'closed' end,
+        case when r.breaker <> 'failing' then clock_timestamp() end,
+        clock_timestamp() + r.probe_in_ms * interval '1 millisecond',
+        clock_timestamp() - r.failing_for_ms * interval '1 millisecond', r.error_message
+    from unnest(subscription_ids, delivery_ids, breakers, failing_for_ms, probe_in_ms, error_messages)
+        with ordinality r (subscription_id, delivery_id, breaker, failing_for_ms, probe_in_ms,
+                           error_message, n)
+    where r.breaker <> 'throttled'
+      and r.delivery_id <> all (coalesce(late, '{}'))
+      and (select true from webhooks.webhook_subscriptions s where s.id = r.subscription_id)
+      -- What was never known to fail needs no row to say that it works.
+      and (r.breaker <> 'closed'
+           or (select true from webhooks_private.subscription_breakers k
+               where k.subscription_id = r.subscription_id))
+    order by r.subscription_id, r.n desc
+    on conflict (subscription_id) do update
+    set state = excluded.state,
+        since = case when b.state = excluded.state then b.since else excluded.since end,
+        probe_at = excluded.probe_at,
+        failing_since = excluded.failing_since,
+        last_error = coalesce(excluded.last_error, b.last_error);
+
+    -- That a receiver wants a pause is neither a failure nor a success.
+    insert into webhooks_private.subscription_breakers as b
+        (subscription_id, state, throttled_since, throttled_until, throttle_status)
+    select distinct on (r.subscription_id)
+        r.subscription_id, 'closed', clock_timestamp(),
+        clock_timestamp() + r.wait_ms * interval '1 millisecond', r.http_status_code
+    from unnest(subscription_ids, delivery_ids, breakers, probe_in_ms, http_status_codes)
+        r (subscription_id, delivery_id, breaker, wait_ms, http_status_code)
+    where r.breaker = 'throttled'
+      and r.delivery_id <> all (coalesce(late, '{}'))
+      and (select true from webhooks.webhook_subscriptions s where s.id = r.subscription_id)
+    order by r.subscription_id, r.wait_ms desc
+    on conflict (subscription_id) do update
+    set throttled_since = case when b.throttled_until > clock_timestamp() then b.throttled_since
+        else excluded.throttled_since end,
+        throttled_until = greatest(b.throttled_until, excluded.throttled_until),
+        throttle_status = excluded.throttle_status;
+end
+$$;
+comment on function webhooks_private.record_breakers is
+    'Writes what the results of attempts mean for circuit breakers and for pauses that receivers ask for, but for the '
+    'deliveries in late. Part of record_attempts().';
+
 create function webhooks_private.record_attempts(
     delivery_ids uuid[], subscription_ids uuid[], attempts integer[], statuses text[], http_status_codes integer[],
     response_headers text[], response_bodies text[], error_messages text[], attempted_at_us bigint[],
@@ -117,49 +176,9 @@ begin
             end if;
             -- Rare: a receiver began to fail, failed too often, or works again.
             if num_nonnulls(variadic breakers) > 0 then
-                insert into webhooks_private.subscription_breakers as b
-                    (subscription_id, state, since, probe_at, failing_since, last_error)
-                -- The last word of a batch counts.
-                select distinct on (r.subscription_id)
-                    r.subscription_id, case r.breaker when 'open' then 'open' else 'closed' end,
-                    case when r.breaker <> 'failing' then clock_timestamp() end,
-                    clock_timestamp() + r.probe_in_ms * interval '1 millisecond',
-                    clock_timestamp() - r.failing_for_ms * interval '1 millisecond', r.error_message
-                from unnest(subscription_ids, delivery_ids, breakers, failing_for_ms, probe_in_ms, error_messages)
-                    with ordinality r (subscription_id, delivery_id, breaker, failing_for_ms, probe_in_ms,
-                                       error_message, n)
-                where r.breaker <> 'throttled'
-                  and r.delivery_id <> all (coalesce(late, '{}'))
-                  and (select true from webhooks.webhook_subscriptions s where s.id = r.subscription_id)
-                  -- What was never known to fail needs no row to say that it works.
-                  and (r.breaker <> 'closed'
-                       or (select true from webhooks_private.subscription_breakers k
-                           where k.subscription_id = r.subscription_id))
-                order by r.subscription_id, r.n desc
-                on conflict (subscription_id) do update
-                set state = excluded.state,
-                    since = case when b.state = excluded.state then b.since else excluded.since end,
-                    probe_at = excluded.probe_at,
-                    failing_since = excluded.failing_since,
-                    last_error = coalesce(excluded.last_error, b.last_error);
-
-                -- That a receiver wants a pause is neither a failure nor a success.
-                insert into webhooks_private.subscription_breakers as b
-                    (subscription_id, state, throttled_since, throttled_until, throttle_status)
-                select distinct on (r.subscription_id)
-                    r.subscription_id, 'closed', clock_timestamp(),
-                    clock_timestamp() + r.wait_ms * interval '1 millisecond', r.http_status_code
-                from unnest(subscription_ids, delivery_ids, breakers, probe_in_ms, http_status_codes)
-                    r (subscription_id, delivery_id, breaker, wait_ms, http_status_code)
-                where r.breaker = 'throttled'
-                  and r.delivery_id <> all (coalesce(late, '{}'))
-                  and (select true from webhooks.webhook_subscriptions s where s.id = r.subscription_id)
-                order by r.subscription_id, r.wait_ms desc
-                on conflict (subscription_id) do update
-                set throttled_since = case when b.throttled_until > clock_timestamp() then b.throttled_since
-                    else excluded.throttled_since end,
-                    throttled_until = greatest(b.throttled_until, excluded.throttled_until),
-                    throttle_status = excluded.throttle_status;
+                perform webhooks_private.record_breakers(
+                    delivery_ids, subscription_ids, breakers, failing_for_ms, probe_in_ms, error_messages,
+                    http_status_codes, late);
             end if;
             return query select unnest(late);
             return;

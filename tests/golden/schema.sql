@@ -1058,6 +1058,8 @@ webhooks_private.read_problem(event_id uuid)
     returns text plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",enable_seqscan=off}
 webhooks_private.record_attempts(delivery_ids uuid[], subscription_ids uuid[], attempts integer[], statuses text[], http_status_codes integer[], response_headers text[], response_bodies text[], error_messages text[], attempted_at_us bigint[], durations_us bigint[], payload_sizes integer[], payload_hashes bytea[], retry_after_ms bigint[], disable_reasons text[], breakers text[], failing_for_ms bigint[], probe_in_ms bigint[], resent_counts integer[] DEFAULT NULL::integer[])
     returns SETOF uuid plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_generic_plan,enable_seqscan=off,enable_nestloop=off,enable_mergejoin=off,jit=off}
+webhooks_private.record_breakers(delivery_ids uuid[], subscription_ids uuid[], breakers text[], failing_for_ms bigint[], probe_in_ms bigint[], error_messages text[], http_status_codes integer[], late uuid[])
+    returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.record_verifications(subscription_ids uuid[], webhook_urls text[], origins text[], states text[], allowed_rates integer[], errors text[], retry_after_ms bigint[])
     returns SETOF uuid plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 webhooks_private.redact(secrets jsonb, shown text[] DEFAULT '{}'::text[], instead jsonb DEFAULT 'null'::jsonb)

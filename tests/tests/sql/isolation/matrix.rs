@@ -359,6 +359,7 @@ pub const FUNCTIONS: &[(&str, &str, Answer)] = &[
     ("raise_unknown_subscription", "manager", Raised("select webhooks_private.raise_unknown_subscription('{subscription}')", "42704")),
     ("read_problem", "", Owner),
     ("record_attempts", "sidecar", Same("select webhooks_private.record_attempts('{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}')")),
+    ("record_breakers", "", Owner),
     ("record_verifications", "sidecar", Same("select webhooks_private.record_verifications('{}', '{}', '{}', '{}', '{}', '{}', '{}')")),
     ("redact", "manager", Same("select webhooks_private.redact('{}')")),
     ("redact_subscription", "manager", Same("select webhooks_private.redact_subscription('{}')")),
