@@ -2,9 +2,10 @@
 
 use crate::database::data_error;
 use crate::message::{Events, Message};
+use crate::model::Receiver;
+use crate::model::shard::{is_of_tests, owned_for};
 use crate::owner::{Owner, Settings};
-use crate::shards::{is_of_tests, owned_for};
-use crate::subscriptions::{Known, Subscription, Subscriptions};
+use crate::subscriptions::{Subscription, Subscriptions};
 use futures_util::TryStreamExt;
 use std::collections::{HashMap, HashSet};
 use std::pin::pin;
@@ -84,7 +85,7 @@ pub struct Claimed {
     /// Of a claim that does not walk: at which subscriptions it was to look.
     pub looked_at: Vec<Uuid>,
     /// What is known of the receivers of the subscriptions that were loaded.
-    pub receivers: Vec<Known>,
+    pub receivers: Vec<Receiver>,
     /// The longest timeout_seconds of the subscriptions seen so far.
     pub longest_timeout: Duration,
     /// How long the server took to find all this, without reading the events; `None`: it found nothing.

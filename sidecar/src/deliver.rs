@@ -4,9 +4,9 @@ use crate::args::RunArgs;
 use crate::blockers::Warnings;
 use crate::claim::Delivery;
 use crate::clock;
-use crate::dispatch::{BreakerChange, Verdict};
 use crate::http::{Call, Client, Head, Reply, SendError};
 use crate::message::Message;
+use crate::model::{BreakerChange, EndpointSignal};
 use crate::owner::Settings;
 use crate::request;
 use crate::resolve::PolicyResolver;
@@ -58,7 +58,7 @@ pub struct Attempt {
     /// What the receiver asked of all that goes to it.
     pub throttle: Option<Throttle>,
     /// What it says of the receiver, and what that changed.
-    pub verdict: Verdict,
+    pub verdict: EndpointSignal,
     pub breaker: Option<BreakerChange>,
     /// How many sessions had been lost when it was handed over to be recorded.
     pub session: u64,
@@ -130,7 +130,7 @@ impl Deliverer {
             retry_after: None,
             disable_reason: None,
             throttle: None,
-            verdict: Verdict::Unknown,
+            verdict: EndpointSignal::None,
             breaker: None,
             session: 0,
             is_void: false,
@@ -181,9 +181,9 @@ impl Deliverer {
         let detail = detail.unwrap_or_else(|| outcome.to_string());
         attempt.throttle = Throttle::of(&outcome, subscription.retry.retry_after_cap);
         attempt.verdict = match (&outcome, attempt.throttle) {
-            (Outcome::PayloadTooLarge { .. }, _) => Verdict::Unknown,
-            (_, Some(wish)) if wish.is_of_a_working_receiver() => Verdict::Busy,
-            _ => Verdict::Fails,
+            (Outcome::PayloadTooLarge { .. }, _) => EndpointSignal::None,
+            (_, Some(wish)) if wish.is_of_a_working_receiver() => EndpointSignal::Busy,
+            _ => EndpointSignal::Failure,
         };
         let decision = match delivery.is_test {
             true => decide_test(&outcome),
@@ -192,7 +192,7 @@ impl Deliverer {
         match decision {
             Decision::Delivered => {
                 attempt.status = "delivered";
-                attempt.verdict = Verdict::Works;
+                attempt.verdict = EndpointSignal::Success;
             }
             Decision::RetryAfter(delay) => {
                 attempt.status = "retrying";

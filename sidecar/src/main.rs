@@ -3,13 +3,12 @@
 //! One rule: SQL owns every state change; this process waits, reads, sends and reports.
 //!
 //! # Layout
-//! The path of a delivery: [`wake`] → [`claim`] → [`dispatch`] → [`deliver`] → [`record`], driven by [`engine`].
+//! The path of a delivery: [`claim`] → [`schedule`] → [`deliver`] → [`record`], driven by [`engine`].
 //! - [`args`]: flags and environment; [`log`]: what is printed
-//! - [`postgres`]: connecting as libpq does; [`database`]: sessions; [`owner`]: the session that owns shards, listens and claims; [`shards`]: which ones
-//! - [`wake`]: when to sleep, when to look
+//! - [`postgres`]: connecting as libpq does; [`database`]: sessions; [`owner`]: the session that owns shards, listens and claims
 //! - [`claim`]: reading ready deliveries; [`message`]: what they say, [`templating`]: in a subscription's own words;
 //!   [`subscriptions`]: where they go
-//! - [`dispatch`]: what may be sent next, fairly
+//! - [`schedule`]: what may be claimed and sent next, fairly; when to sleep; which shards to keep
 //! - [`deliver`]: one HTTP attempt; [`client`]: what makes it; [`request`] and [`response`]: its two halves;
 //!   [`resolve`]: names to addresses; [`tls`]: to receivers and the database
 //! - [`record`]: results back to SQL; [`blockers`]: who keeps it waiting; [`maintain`]: regular upkeep
@@ -22,7 +21,6 @@ mod claim;
 mod clock;
 mod database;
 mod deliver;
-mod dispatch;
 mod engine;
 #[cfg(feature = "failpoints")]
 mod failpoint;
@@ -31,6 +29,7 @@ mod http;
 mod log;
 mod maintain;
 mod message;
+mod model;
 mod open_files;
 mod owner;
 mod permission;
@@ -38,12 +37,11 @@ mod postgres;
 mod record;
 mod request;
 mod resolve;
-mod shards;
+mod schedule;
 mod shutdown;
 mod subscriptions;
 mod templating;
 mod tls;
-mod wake;
 
 use clap::{CommandFactory, FromArgMatches};
 use std::process::ExitCode;

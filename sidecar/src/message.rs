@@ -1,7 +1,7 @@
 //! What a request says of its event: rendered once per claim for each format that its subscriptions want.
 
 use crate::database::is_readable;
-use crate::shards::is_of_tests;
+use crate::model::shard::is_of_tests;
 use crate::subscriptions::Subscription;
 use bytes::Bytes;
 use hyper::header::HeaderValue;

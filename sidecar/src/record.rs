@@ -10,7 +10,7 @@ mod locked;
 use crate::blockers::{self, WORTH_WARNING, Warnings};
 use crate::database::{Backoff, Database, explain};
 use crate::deliver::Attempt;
-use crate::dispatch::Verdict;
+use crate::model::EndpointSignal;
 use crate::postgres::standing::Standing;
 use crate::postgres::trouble::SessionError;
 use columns::Columns;
@@ -376,7 +376,7 @@ impl Recorder {
         let lost_sessions = self.lost_sessions.load(Ordering::Relaxed);
         for attempt in batch.iter_mut() {
             if attempt.session < lost_sessions
-                && attempt.verdict != Verdict::Works
+                && attempt.verdict != EndpointSignal::Success
                 && !attempt.is_void
             {
                 attempt.is_void = true;

@@ -5,7 +5,7 @@ mod endpoint;
 pub use endpoint::Endpoint;
 
 use crate::database::{data_error, is_readable};
-use crate::dispatch::{BreakerPolicy, Failing, RateLimit};
+use crate::model::{BreakerPolicy, FailureSeries, RateLimit, Receiver};
 use crate::owner::{Owner, Settings};
 use crate::permission::REQUEST_ORIGIN;
 use crate::templating::Part;
@@ -54,16 +54,6 @@ pub enum Verification {
     },
 }
 
-/// What the database knows of a subscription's receiver.
-pub struct Known {
-    pub subscription: Uuid,
-    pub shard: i16,
-    /// A series of failures.
-    pub failing: Option<Failing>,
-    /// It wants a pause.
-    pub waits_until: Option<Instant>,
-}
-
 /// Subscriptions by id, each in the newest version seen.
 #[derive(Default)]
 pub struct Subscriptions {
@@ -96,7 +86,7 @@ impl Subscriptions {
         owner: &Owner,
         settings: &Settings,
         wanted: &[(Uuid, i64)],
-    ) -> Result<Vec<Known>, Error> {
+    ) -> Result<Vec<Receiver>, Error> {
         let mut known = Vec::new();
         // What was wrong with them may have passed.
         let unreadable = std::mem::take(&mut self.unreadable);
@@ -390,23 +380,23 @@ impl Verification {
 }
 
 /// What the database knows of a receiver that fails, or wants a pause.
-fn known_of(row: &Row) -> Option<Known> {
-    let failing = series_of_failures(row);
+fn known_of(row: &Row) -> Option<Receiver> {
+    let failures = series_of_failures(row);
     let left = row.get::<_, Option<i64>>("throttled_for_ms");
     let left = left
         .and_then(|ms| u64::try_from(ms).ok())
         .filter(|ms| *ms > 0);
     let waits_until = left.map(|ms| Instant::now() + Duration::from_millis(ms.min(MAX_WAIT_MS)));
-    (failing.is_some() || waits_until.is_some()).then(|| Known {
+    (failures.is_some() || waits_until.is_some()).then(|| Receiver {
         subscription: row.get("id"),
         shard: row.get("shard"),
-        failing,
+        failures,
         waits_until,
     })
 }
 
 /// What the database knows of a receiver that fails.
-fn series_of_failures(row: &Row) -> Option<Failing> {
+fn series_of_failures(row: &Row) -> Option<FailureSeries> {
     let milliseconds = |column: &str| {
         row.get::<_, Option<i64>>(column)
             .map(|ms| Duration::from_millis(u64::try_from(ms).unwrap_or(0)))
@@ -416,10 +406,9 @@ fn series_of_failures(row: &Row) -> Option<Failing> {
     let open_until = row
         .get::<_, bool>("is_breaker_open")
         .then_some(now + probe_in);
-    Some(Failing::recorded(
-        row.get("shard"),
-        now,
-        milliseconds("failing_for_ms")?,
+    Some(FailureSeries {
+        seen: now,
+        age: milliseconds("failing_for_ms")?,
         open_until,
-    ))
+    })
 }

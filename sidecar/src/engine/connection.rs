@@ -1,4 +1,5 @@
-//! The connection with the database as seen by an operator: what is wrong with it, for how long, and whose clock is right.
+//! The connection with the database as seen by an operator: what is wrong with it, for how long, and whose clock is
+//! right.
 
 use super::{Engine, GaveUp};
 use crate::clock;
@@ -15,7 +16,7 @@ impl Engine {
         let Some(lasted) = self.complaint.complain(&trouble.words, now) else {
             return;
         };
-        let (in_flight, for_seconds) = (self.board.in_flight(), lasted.as_secs());
+        let (in_flight, for_seconds) = (self.scheduler.in_flight(), lasted.as_secs());
         let words = &trouble.words;
         if trouble.is_permanent {
             tracing::error!(

@@ -2,8 +2,9 @@
 
 use super::{Engine, PROMOTE_STEP};
 use crate::deliver::Attempt;
-use crate::dispatch::{BreakerChange, Verdict};
+use crate::model::{BreakerChange, EndpointSignal};
 use crate::record::{self, Flushed};
+use crate::schedule::{Attempted, Ended};
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
@@ -22,16 +23,16 @@ impl Engine {
             flushed = self.flushed.recv() => match flushed {
                 Some(Flushed { recorded, refused, void, parked }) => {
                     for id in parked {
-                        self.board.park(id);
+                        self.scheduler.on_locked(id);
                     }
                     for id in recorded {
-                        self.board.recorded(id, self.claiming);
+                        self.scheduler.on_recorded(id);
                     }
                     for id in refused {
-                        self.board.refused(id);
+                        self.scheduler.on_unrecordable(id);
                     }
                     for id in void {
-                        self.board.void(id, self.claiming);
+                        self.scheduler.on_discarded(id);
                     }
                 }
                 None => std::future::pending().await,
@@ -57,24 +58,28 @@ impl Engine {
             status = attempt.status, http_status = attempt.http_status, "attempted"
         );
         if attempt.is_void {
-            self.board.not_attempted(attempt.delivery_id);
+            self.scheduler.on_not_sent(attempt.delivery_id);
             return;
         }
-        if now >= self.lease_until
-            && attempt.verdict != Verdict::Works
-            && !self.shards.owned().is_empty()
-        {
-            // This process stood still, or the server does not answer: others may own the shards by now.
-            self.parked.push(attempt);
+        if attempt.verdict != EndpointSignal::Success && self.lease.is_expired(now) {
+            self.lease.wait(attempt);
             return;
         }
-        if !self.board.attempted(&mut attempt, now) {
+        let ended = Ended {
+            delivery: attempt.delivery_id,
+            signal: attempt.verdict,
+            duration: attempt.duration,
+            is_retried: attempt.retry_after.is_some(),
+            throttle: attempt.throttle,
+        };
+        let Attempted::ToRecord(change) = self.scheduler.on_attempted(&ended, now) else {
             record::count_late(
                 attempt.delivery_id,
                 "its shard was lost while the request was under way, and the shard's owner makes it again",
             );
             return;
-        }
+        };
+        attempt.breaker = change;
         if let Some(delay) = attempt.retry_after {
             self.promote_at = self.promote_at.min(now + delay + PROMOTE_STEP);
         }
@@ -95,10 +100,10 @@ impl Engine {
         }
         let disable_after = self.settings.as_ref().and_then(|s| s.disable_after);
         if let Some(limit) = disable_after
-            && attempt.verdict == Verdict::Fails
+            && attempt.verdict == EndpointSignal::Failure
             && !attempt.is_test
             && attempt.disable_reason.is_none()
-            && let Some(lasted) = self.board.failing_for(attempt.subscription_id, now)
+            && let Some(lasted) = self.scheduler.failing_for(attempt.subscription_id, now)
             && lasted >= limit
         {
             attempt.disable_reason = Some(format!(
@@ -110,20 +115,18 @@ impl Engine {
         }
         if let Some(reason) = &attempt.disable_reason {
             tracing::warn!(subscription_id = %attempt.subscription_id, reason, "subscription disabled");
-            self.board
-                .disabling(attempt.delivery_id, attempt.subscription_id);
+            self.scheduler
+                .on_disabling(attempt.delivery_id, attempt.subscription_id);
         }
         attempt.session = self.lost_sessions.load(Ordering::Relaxed);
         // The recorder outlives the engine.
         let _ = self.results.send(attempt);
     }
 
-    /// The lease was prolonged, or the session is lost: that decides whether parked failures count.
-    pub(super) fn settle_parked(&mut self) {
-        if self.shards.owned().is_empty() || Instant::now() < self.lease_until {
-            for attempt in std::mem::take(&mut self.parked) {
-                self.attempted(attempt);
-            }
+    /// The lease was prolonged or lost: that decides whether the failures count that wait.
+    pub(super) fn settle_waiting(&mut self) {
+        for attempt in self.lease.take_settled(Instant::now()) {
+            self.attempted(attempt);
         }
     }
 }

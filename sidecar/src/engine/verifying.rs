@@ -1,6 +1,6 @@
 //! Verifying: asking receivers whether they want deliveries, before the first and when somebody says so.
 
-use super::{Action, Engine, Purpose, Reply};
+use super::{Action, Engine, Purpose, Reply, Request};
 use crate::handshake::{self, Answer, News};
 use crate::owner::{Owner, Settings};
 use crate::permission::Permission;
@@ -12,7 +12,7 @@ use uuid::Uuid;
 impl Engine {
     /// Loads the subscriptions whose receivers may have to be asked: without anything to deliver no claim brings them.
     pub(super) fn load_unverified(&mut self, owner: &Arc<Owner>) -> Option<Action> {
-        self.to_verify.extend(self.board.take_stale());
+        self.to_verify.extend(self.scheduler.take_stale());
         let settings = self.settings.clone()?;
         if self.to_verify.is_empty() {
             return None;
@@ -32,7 +32,7 @@ impl Engine {
         for subscription in subscriptions {
             // The others are other sidecars' to ask.
             if active.contains(&subscription.shard) {
-                self.board.loaded(subscription, now);
+                self.scheduler.on_loaded(subscription, now);
             }
         }
     }
@@ -42,10 +42,10 @@ impl Engine {
         let Some(settings) = self.settings.clone() else {
             return;
         };
-        if now >= self.lease_until || self.settings_are_stale {
+        if !self.lease.is_valid(now) || self.settings_are_stale {
             return;
         }
-        while let Some((subscription, permit)) = self.board.next_to_ask() {
+        while let Some(subscription) = self.scheduler.start_asking() {
             let id = subscription.id;
             let (deliverer, settings, news) = (
                 self.deliverer.clone(),
@@ -54,19 +54,18 @@ impl Engine {
             );
             let task = tokio::spawn(async move {
                 let answer = deliverer.ask(subscription, &settings).await;
-                drop(permit);
                 if let Some(answer) = answer {
                     let _ = news.send(News::Answered(answer));
                 }
             });
-            self.board.asking(id, task.abort_handle());
+            self.scheduler.on_asking(id, Request(task.abort_handle()));
         }
     }
 
     pub(super) fn heard_of_receiver(&mut self, news: News) {
         match news {
             News::Answered(answer) => {
-                if self.board.answered(&answer.subscription) {
+                if self.scheduler.on_answered(&answer.subscription) {
                     log(&answer);
                     // One of each in a batch: an older one is of an older version.
                     let id = answer.subscription.id;
@@ -78,7 +77,7 @@ impl Engine {
                 for answer in answers {
                     // Unless there is a newer one, or none is waited for any more.
                     let is_newer = |a: &Answer| a.subscription.id == answer.subscription.id;
-                    if self.board.is_answered(&answer.subscription)
+                    if self.scheduler.is_answered(&answer.subscription)
                         && !self.answers.iter().any(is_newer)
                     {
                         self.answers.push(answer);
@@ -88,7 +87,7 @@ impl Engine {
             News::Recorded(ids) => {
                 self.recording_answers = false;
                 // Tests may have waited, too.
-                self.tests_at = Instant::now();
+                self.scheduler.look_for_tests();
                 for id in ids {
                     // Loaded anew, it is delivered to, or asked again in its time.
                     self.subscription_changed(id);
@@ -118,7 +117,7 @@ impl Engine {
                 != (&new.endpoint_verification, &new.verification_origin)
         });
         if is_changed {
-            self.board.verification_changed();
+            self.scheduler.on_verification_changed();
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The parameters of `record_attempts`: a batch, column by column.
 
 use crate::deliver::Attempt;
-use crate::dispatch::BreakerChange;
+use crate::model::BreakerChange;
 use std::time::{Duration, UNIX_EPOCH};
 use uuid::Uuid;
 

@@ -181,7 +181,7 @@ pub(super) async fn find(client: &Client, batch: &[Attempt]) -> Result<HashSet<U
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dispatch::Verdict;
+    use crate::model::EndpointSignal;
 
     fn attempt(delivery: u128, subscription: u128) -> Attempt {
         Attempt {
@@ -202,7 +202,7 @@ mod tests {
             retry_after: None,
             disable_reason: None,
             throttle: None,
-            verdict: Verdict::Works,
+            verdict: EndpointSignal::Success,
             breaker: None,
             session: 0,
             is_void: false,

@@ -237,7 +237,7 @@ async fn shards_kept_after_all_are_delivered_for() {
         heard = seen;
     };
     let mut second = Sidecar::start(&db).await.unwrap();
-    hears("giving shards back").await;
+    hears("releasing shards").await;
     // The first wakes up by a burst in a shard that it keeps, and falls asleep with its own eight bells.
     let partly_asleep = async || {
         let burst = sessions
