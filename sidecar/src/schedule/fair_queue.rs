@@ -447,6 +447,7 @@ mod tests {
                     done.push(id);
                 }
             }
+            send(&mut fair, &mut out);
             while !out.is_empty() {
                 for (of, id) in std::mem::take(&mut out) {
                     end(&mut fair, of);
