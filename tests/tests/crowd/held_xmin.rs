@@ -61,7 +61,7 @@ async fn dead_rows_that_a_transaction_keeps_do_not_slow_deliveries_down() {
     sidecar
         .wait_log(Duration::from_secs(30), |line| {
             line.message()
-                .starts_with("a walk over webhooks.delivery_queue takes long")
+                .starts_with("slow queue scan")
         })
         .await
         .unwrap();
