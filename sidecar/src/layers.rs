@@ -8,7 +8,7 @@ const LAYERS: &[&[&[&str]]] = &[
     &[&["main"]],
     &[&["run"]],
     &[&["tasks"]],
-    &[&["dispatch", "shards", "wake"], &["postgres"], &["http"]],
+    &[&["schedule"], &["postgres"], &["http"]],
     &[&["model"], &["config"], &["tls"]],
     &[&["clock", "failpoint", "log", "shutdown"]],
 ];
@@ -163,7 +163,7 @@ fn place(module: &Module) -> (usize, usize) {
     let is_in = |group: &&[&str]| group.contains(&module[0].as_str());
     let mut layers = LAYERS.iter().enumerate();
     layers
-        .find_map(|(layer, groups)| Some((layer, groups.iter().position(|g| is_in(&g))?)))
+        .find_map(|(layer, groups)| Some((layer, groups.iter().position(|g| is_in(g))?)))
         .unwrap_or_else(|| panic!("{module:?} has no place in LAYERS"))
 }
 

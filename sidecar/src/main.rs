@@ -7,7 +7,7 @@
 //! - [`run`]: what is started, and in which order it ends
 //! - [`tasks`]: what runs: the engine, which owns all state and drives a delivery's way from claim to record, and what
 //!   it makes others do
-//! - [`dispatch`], [`shards`], [`wake`]: what may be sent next, of which shards, and when to look, without any I/O;
+//! - [`schedule`]: what may be claimed and sent next, of which shards, and when to look, without any I/O;
 //!   [`postgres`]: a file for each SQL function; [`http`]: requests to receivers. None of these three uses another
 //! - [`model`]: what all of them pass around; beside it [`config`]: flags and environment, and [`tls`], to receivers
 //!   and the database
@@ -16,7 +16,6 @@
 
 mod clock;
 mod config;
-mod dispatch;
 #[cfg(feature = "failpoints")]
 mod failpoint;
 mod http;
@@ -26,11 +25,10 @@ mod log;
 mod model;
 mod postgres;
 mod run;
-mod shards;
+mod schedule;
 mod shutdown;
 mod tasks;
 mod tls;
-mod wake;
 
 use clap::{CommandFactory, FromArgMatches};
 use config::{Cli, Command, ProcessEnvironment, RunArgs};

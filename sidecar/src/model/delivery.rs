@@ -28,8 +28,8 @@ pub struct Delivery {
 }
 
 impl Delivery {
-    /// In whose line it stands: its subscription's; a test in its own.
-    pub fn line(&self) -> Uuid {
+    /// The queue that it is in: its subscription's; a test is in its own.
+    pub fn queue(&self) -> Uuid {
         match self.is_test {
             true => self.id,
             false => self.subscription.id,

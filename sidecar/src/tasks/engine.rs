@@ -1,4 +1,4 @@
-//! The engine: one task that owns all state and drives wake → claim → dispatch → send → record.
+//! The engine: one task that owns all state and drives claim → send → record.
 //!
 //! On the owning session one statement runs at a time ([`Action`]), while attempts and recording go on beside it. In
 //! files of their own: `claiming`, `sharing` shards with others, taking in `results`,
@@ -17,7 +17,6 @@ use super::recorder::Link;
 use super::sender::Sender;
 use super::session_health::{GaveUp, SessionHealth};
 use crate::config::RunArgs;
-use crate::dispatch::Board;
 use crate::model::{Attempt, Claimed, NotSent, Settings, Subscription};
 use crate::postgres::Database;
 use crate::postgres::balance::Balanced;
@@ -28,9 +27,11 @@ use crate::postgres::owner::{Owner, same_version};
 use crate::postgres::promote::Promoted;
 use crate::postgres::subscription_cache::Subscriptions;
 use crate::postgres::trouble::Trouble;
-use crate::shards::Shards;
-use crate::wake::{Step, Wake};
-use claiming::{ClaimSize, Scope};
+use crate::schedule::Scheduler;
+use crate::schedule::claim_planner::Scope;
+use crate::schedule::doorbell::{Doorbell, Step};
+use crate::schedule::lease::Lease;
+use crate::schedule::shards::Shards;
 use futures_util::future::BoxFuture;
 use std::future::Future;
 use std::pin::Pin;
@@ -38,6 +39,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::AbortHandle;
 use tokio_postgres::{Error, Notification};
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
@@ -47,8 +49,6 @@ use waiting::{Purpose, Waiting};
 /// How often to send a heartbeat and look at the balance of shards. Short, so that one that joins is given its share
 /// within seconds; one small statement each.
 const BALANCE_INTERVAL: Duration = Duration::from_secs(2);
-/// How often tests are looked for: sidecars are told of each, unless `webhooks.notify` is off.
-const TESTS_INTERVAL: Duration = Duration::from_secs(15);
 /// How often to look for changes of settings and subscriptions that nobody notified this sidecar of.
 const CHANGES_INTERVAL: Duration = Duration::from_secs(10);
 /// Longest time between looks at scheduled deliveries: how late one with deliver_after can be noticed.
@@ -79,7 +79,6 @@ enum Reply {
         claimed: Claimed,
         scope: Scope,
     },
-    ClaimedTests(Claimed),
     /// Subscriptions whose receivers may have to be asked.
     Loaded(Vec<Arc<Subscription>>),
     Armed(bool),
@@ -96,6 +95,15 @@ enum Reply {
 
 type Action = BoxFuture<'static, Result<Reply, Error>>;
 
+/// A request under way in its task, which is cut off when nothing waits for it any more.
+struct Request(AbortHandle);
+
+impl Drop for Request {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
 /// All state. Its `tasks` are aborted when it is dropped, or end by themselves.
 pub struct Engine {
     args: RunArgs,
@@ -106,57 +114,30 @@ pub struct Engine {
     /// Subscriptions that were changed or deleted since the last claim.
     changed: Vec<Uuid>,
     settings: Option<Arc<Settings>>,
-    board: Board,
+    scheduler: Scheduler<Request>,
     shards: Shards,
-    wake: Wake,
+    doorbell: Doorbell,
+    /// Failures wait for it that ended while nobody knew who owned their shards.
+    lease: Lease<Attempt>,
     recorder: Link,
     attempts_sender: UnboundedSender<Result<Attempt, NotSent>>,
     attempts: UnboundedReceiver<Result<Attempt, NotSent>>,
     verifying: Verifying,
-    /// A claim is under way.
-    claiming: bool,
-    /// The bells that are locked.
-    armed: Vec<i16>,
-    disarm_first: bool,
     reload_settings: bool,
     /// Other settings are in force, and not known yet: what they forbid must not be sent.
     settings_are_stale: bool,
     reload_subscriptions: bool,
     /// The longest timeout_seconds that was warned of.
     longest_timeout: Duration,
-    /// Not all there is was looked at since it was last heard of work.
-    owes_a_walk: bool,
-    /// Nothing but newcomers was looked for since.
-    owes_a_look: bool,
-    claim_size: ClaimSize,
-    /// The last claim was cut short: there is more to bring.
-    was_cut: bool,
-    /// When newcomers were last found, and while nothing else may be claimed, no look for more before this time.
-    last_newcomer: Option<Instant>,
-    newcomers_at: Instant,
-    /// No walk before this time, between walks no look at lanes, and no warning that these are slow.
-    walk_at: Instant,
-    lanes_at: Instant,
-    warn_at: Instant,
-    /// The last walk was slow.
-    was_slow: bool,
     /// The shortest time that a statement took in this session.
     round_trip: Duration,
-    /// A later look may find other lanes.
-    more_lanes: bool,
     balance_at: Instant,
     promote_at: Instant,
     last_promote: Instant,
-    /// When to look for tests.
-    tests_at: Instant,
     maintainer: Maintainer,
     tick_at: Instant,
     /// When the statement under way was started.
     action_started: Instant,
-    /// Until then the server can't have given our shards to anyone.
-    lease_until: Instant,
-    /// Failures that ended after that: whether they count, the server's next answer says.
-    parked: Vec<Attempt>,
     announced: bool,
     health: SessionHealth,
     /// What the statement under way is for.
@@ -178,8 +159,9 @@ impl Engine {
         let now = Instant::now();
         let (attempts_sender, attempts) = unbounded_channel();
         Self {
-            board: Board::new(args.concurrency as usize),
-            wake: Wake::new(args.poll_interval, now),
+            scheduler: Scheduler::new(args.concurrency as usize, now),
+            doorbell: Doorbell::new(args.poll_interval, now),
+            lease: Lease::new(args.lease),
             maintainer: Maintainer::new(args.maintain_interval, now),
             health: SessionHealth::new(args.give_up_after, now),
             args,
@@ -194,33 +176,16 @@ impl Engine {
             attempts_sender,
             attempts,
             verifying: Verifying::new(),
-            claiming: false,
-            armed: Vec::new(),
-            disarm_first: false,
             reload_settings: true,
             settings_are_stale: false,
             reload_subscriptions: false,
             longest_timeout: Duration::ZERO,
-            owes_a_walk: false,
-            owes_a_look: false,
-            claim_size: ClaimSize::new(),
-            was_cut: false,
-            last_newcomer: None,
-            newcomers_at: now,
-            walk_at: now,
-            lanes_at: now,
-            warn_at: now,
-            was_slow: false,
             round_trip: Duration::MAX,
-            parked: Vec::new(),
-            more_lanes: false,
             balance_at: now,
             promote_at: now,
             last_promote: now,
-            tests_at: now,
             tick_at: now,
             action_started: now,
-            lease_until: now,
             announced: false,
             purpose: Purpose::Other,
             retry_at: now,
@@ -294,14 +259,11 @@ impl Engine {
     fn begin(&mut self) {
         let now = Instant::now();
         self.shards = Shards::default();
-        self.wake = Wake::new(self.args.poll_interval, now);
-        self.armed.clear();
-        self.disarm_first = false;
+        self.doorbell = Doorbell::new(self.args.poll_interval, now);
         self.reload_settings = true;
         self.balance_at = now;
         self.promote_at = now;
-        self.tests_at = now;
-        self.lease_until = now;
+        self.scheduler.look_for_tests();
         self.round_trip = Duration::MAX;
         self.announced = false;
         self.retry_at = now;
@@ -310,16 +272,16 @@ impl Engine {
 
     /// A session ended: whatever was not sent yet is no longer ours to send.
     fn lost(&mut self, trouble: &Trouble) {
-        self.claiming = false;
-        self.board.claim_ended();
-        self.board.drop_waiting(|_| true);
-        self.board.forget_stuck(None);
-        self.board.forget_failures(|_| true);
-        self.board.disown();
+        self.scheduler.on_claim_ended();
+        self.scheduler.release_waiting(|_| true);
+        self.scheduler.forget_unrecordable(None);
+        self.scheduler.forget_receivers(|_| true);
+        self.scheduler.on_lease_lost();
         self.recorder.session_lost();
         self.shards = Shards::default();
-        self.settle_parked();
-        let in_flight = self.board.in_flight();
+        self.lease.on_lost();
+        self.settle_waiting();
+        let in_flight = self.scheduler.in_flight();
         self.health.complain(trouble, in_flight, Instant::now());
     }
 
@@ -336,7 +298,7 @@ impl Engine {
             self.dispatch(now);
             self.ask(now);
             let mut wait_until = now + BALANCE_INTERVAL;
-            if let Some(timer) = self.board.next_timer() {
+            if let Some(timer) = self.scheduler.next_timer() {
                 wait_until = wait_until.min(timer);
             }
             if action.is_none() {
@@ -359,8 +321,8 @@ impl Engine {
                         Ok(reply) => {
                             self.went_on();
                             self.round_trip = self.round_trip.min(self.action_started.elapsed());
-                            self.lease_until = self.action_started + self.args.lease * 2 / 3;
-                            self.settle_parked();
+                            self.lease.on_answer(self.action_started);
+                            self.settle_waiting();
                             if let Err(words) = self.take(reply).await {
                                 return End::Lost(Trouble::permanent(format!("{}: {words}", owner.server)));
                             }
@@ -409,7 +371,7 @@ impl Engine {
             }));
         }
         if let Some(shards) = self.shards_to_release(now) {
-            let armed = std::mem::take(&mut self.armed);
+            let armed = self.doorbell.on_disarming();
             self.purpose = Purpose::Release;
             return Ok(Box::pin(async move {
                 if !armed.is_empty() {
@@ -446,77 +408,40 @@ impl Engine {
                 Ok(Reply::Promoted(owner.promote(&active).await?))
             }));
         }
-        if self.board.take_test_ended() {
-            self.tests_at = now;
-        }
-        if now >= self.tests_at {
-            self.tests_at = now + TESTS_INTERVAL;
-            if let Some(claim) = self.claim_tests(&owner) {
-                return Ok(claim);
-            }
+        if self.scheduler.tests_at(now).is_none()
+            && let Some(claim) = self.claim_tests(&owner, now)
+        {
+            return Ok(claim);
         }
         if let Some(load) = self.load_unverified(&owner) {
             return Ok(load);
         }
-        let claim_at = self.board.claim_at(self.was_cut).unwrap_or(now);
-        let mut room = 0;
-        if now >= claim_at {
-            self.board.make_room();
-            room = self.board.room();
-        }
-        if room > 0 {
-            let owed = std::mem::take(&mut self.owes_a_look)
-                | self.board.take_hunger()
-                | (now >= self.walk_at && std::mem::take(&mut self.owes_a_walk));
-            if owed {
-                self.wake.look_again();
-            }
-        }
-        let newcomers = match room {
-            0 if now < self.newcomers_at => 0,
-            0 => self.board.newcomers(true),
-            _ => self.board.newcomers(false),
-        };
-        let step = if self.disarm_first {
-            Step::Disarm
-        } else {
-            let owes_more = self.owes_a_walk || self.owes_a_look;
-            let may_sleep = !owes_more || self.board.room() == 0;
-            self.wake.next(now, room > 0 || newcomers > 0, may_sleep)
-        };
-        match step {
-            Step::Look => Ok(self.claim(owner, room, now)),
+        self.scheduler.make_room(now);
+        let plan = self.scheduler.next_claim(now, self.shards.at_start());
+        match self.doorbell.next(now, &plan) {
+            Step::Claim(scope) => Ok(self.claim(owner, scope, now)),
             Step::Arm => {
-                self.armed.clone_from(&active);
+                self.doorbell.on_arming(&active);
                 self.purpose = Purpose::Arm;
                 Ok(Box::pin(async move {
                     Ok(Reply::Armed(owner.arm(&active).await?))
                 }))
             }
             Step::Disarm => {
-                self.disarm_first = false;
                 self.purpose = Purpose::Disarm;
-                let armed = std::mem::take(&mut self.armed);
+                let armed = self.doorbell.on_disarming();
                 Ok(Box::pin(async move {
                     owner.disarm(&armed).await?;
                     Ok(Reply::Disarmed)
                 }))
             }
             Step::Wait(until) => {
-                let mut until = until
+                let tests_at = self.scheduler.tests_at(now).unwrap_or(now);
+                let until = until
                     .min(self.balance_at)
                     .min(self.promote_at)
                     .min(self.changes_at)
-                    .min(self.tests_at);
-                if now < claim_at {
-                    until = until.min(claim_at);
-                }
-                if room == 0 && now < self.newcomers_at {
-                    until = until.min(self.newcomers_at);
-                }
-                if self.owes_a_walk && now < self.walk_at {
-                    until = until.min(self.walk_at);
-                }
+                    .min(tests_at);
                 Err(until)
             }
         }
@@ -535,9 +460,10 @@ impl Engine {
             }
             Reply::Balanced(balanced) => self.balanced(&balanced, now),
             Reply::Released(shards) => {
-                self.shards.released(&shards);
-                self.board.forget_failures(|shard| shards.contains(&shard));
-                self.wake.disarmed(now);
+                self.shards.on_released(&shards);
+                self.scheduler
+                    .forget_receivers(|shard| shards.contains(&shard));
+                self.doorbell.on_disarmed(now);
                 tracing::info!(
                     ?shards,
                     owned = self.shards.owned().len(),
@@ -549,11 +475,8 @@ impl Engine {
                 next,
                 locked,
             }) => {
-                for (subscription, id) in &ready {
-                    self.board.promoted(*subscription, *id);
-                }
-                if !ready.is_empty() || std::mem::take(&mut self.more_lanes) {
-                    self.wake.look_again();
+                if self.scheduler.on_promoted(&ready) {
+                    self.doorbell.on_work();
                 }
                 // To go over very many locked rows takes its time, in which nothing is claimed.
                 let least = match locked.is_empty() {
@@ -568,15 +491,9 @@ impl Engine {
                 self.locked(locked, now);
             }
             Reply::Claimed { claimed, scope } => self.claimed(claimed, scope, now),
-            Reply::ClaimedTests(claimed) => self.claimed_tests(claimed, now),
             Reply::Loaded(subscriptions) => self.loaded(&subscriptions, now),
-            Reply::Armed(success) => {
-                if !success {
-                    self.armed.clear();
-                }
-                self.wake.tried_to_arm(success, now);
-            }
-            Reply::Disarmed => self.wake.disarmed(now),
+            Reply::Armed(success) => self.doorbell.on_armed(success, now),
+            Reply::Disarmed => self.doorbell.on_disarmed(now),
             Reply::Named => {}
             Reply::Changed {
                 settings,
@@ -603,10 +520,10 @@ impl Engine {
         let now = Instant::now();
         match Signal::of(notification) {
             Some(Signal::Doorbell) => {
-                self.wake.rang(now);
+                self.doorbell.on_notify(now);
                 self.promote_at = self.promote_at.min(self.last_promote + PROMOTE_PAUSE);
             }
-            Some(Signal::Test) => self.tests_at = now,
+            Some(Signal::Test) => self.scheduler.look_for_tests(),
             Some(Signal::Subscription(id)) => self.subscription_changed(id),
             Some(Signal::Verify(id)) => {
                 self.subscription_changed(id);
@@ -614,8 +531,8 @@ impl Engine {
             }
             Some(Signal::Subscriptions) => {
                 self.reload_subscriptions = true;
-                self.board.all_changed();
-                self.wake.look_again();
+                self.scheduler.on_subscriptions_changed();
+                self.doorbell.on_work();
             }
             Some(Signal::Settings) => self.settings_changed(),
             None => {}
@@ -628,12 +545,12 @@ impl Engine {
     }
 
     fn subscription_changed(&mut self, id: Uuid) {
-        if self.board.awaits_permission(id) {
+        if self.scheduler.awaits_permission(id) {
             self.verifying.due.insert(id);
         }
         self.changed.push(id);
-        self.board.changed(id);
-        self.wake.look_again();
+        self.scheduler.on_subscription_changed(id);
+        self.doorbell.on_work();
     }
 
     /// Sends what may be sent, as long as the shards are certainly still ours.
@@ -641,10 +558,10 @@ impl Engine {
         let Some(settings) = self.settings.clone() else {
             return;
         };
-        if now >= self.lease_until || self.settings_are_stale {
+        if !self.lease.is_valid(now) || self.settings_are_stale {
             return;
         }
-        while let Some(delivery) = self.board.next(now) {
+        while let Some(delivery) = self.scheduler.start_next(now) {
             let id = delivery.id;
             let (sender, settings, attempts) = (
                 self.sender.clone(),
@@ -656,15 +573,15 @@ impl Engine {
                 // The engine may have ended; then the delivery is made again.
                 let _ = attempts.send(attempt);
             });
-            self.board.started(id, task.abort_handle());
+            self.scheduler.on_started(id, Request(task.abort_handle()));
         }
     }
 
     fn tick(&mut self, now: Instant) {
-        self.board.due(now);
+        self.scheduler.on_timers(now);
         if now >= self.tick_at {
             self.tick_at = now + Duration::from_secs(1);
-            self.board.tick(now);
+            self.scheduler.tick(now);
         }
         // One sidecar maintains: the one with the first shard.
         if self.maintainer.is_due(now) && self.shards.active().first() == Some(&0) {

@@ -60,8 +60,7 @@ async fn dead_rows_that_a_transaction_keeps_do_not_slow_deliveries_down() {
     steady.run(1).await.unwrap();
     sidecar
         .wait_log(Duration::from_secs(30), |line| {
-            line.message()
-                .starts_with("a walk over webhooks.delivery_queue takes long")
+            line.message().starts_with("slow queue scan")
         })
         .await
         .unwrap();

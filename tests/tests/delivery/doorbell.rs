@@ -1,4 +1,4 @@
-//! Nothing ever waits for the backstop poll. The protocol: `sql/sidecar/doorbell.sql`, `sidecar/src/wake.rs`.
+//! Nothing ever waits for the backstop poll. The protocol: `sql/sidecar/doorbell.sql`, `sidecar/src/schedule/doorbell.rs`.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};

@@ -6,6 +6,7 @@ use serde_json::json;
 use webhooks_tests::cluster::Cluster;
 use webhooks_tests::database::Database;
 
+use crate::isolation::matrix::qualified;
 use crate::support::session::Session;
 
 const TENANT: &str = "11111111-1111-4111-8111-111111111111";

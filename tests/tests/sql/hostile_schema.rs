@@ -5,7 +5,7 @@ use webhooks_tests::database::{Database, PUBLISHER_ROLE};
 
 use crate::isolation::cast::{self, ACTORS, OURS, Outcome, attempt};
 use crate::isolation::functions::call_for;
-use crate::isolation::matrix::{Answer, FUNCTIONS, INSERTS, RELATIONS, rights};
+use crate::isolation::matrix::{Answer, FUNCTIONS, INSERTS, RELATIONS, qualified, rights};
 use crate::support::session::Session;
 
 const HOSTILE: &str =

@@ -4,7 +4,7 @@
 use serde_json::json;
 use webhooks_tests::database::{Database, PUBLISHER_ROLE, SIDECAR_ROLE};
 
-use crate::isolation::matrix::{FUNCTIONS, RELATIONS, ROLES, rights};
+use crate::isolation::matrix::{FUNCTIONS, NAMES_PRIVATE, RELATIONS, ROLES, rights};
 use crate::support::session::Session;
 
 /// As `webhooks_sidecar`, or `PUBLIC`.

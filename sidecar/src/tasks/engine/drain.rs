@@ -1,4 +1,4 @@
-//! Shutdown: send nothing more, let requests under way finish, give the shards back.
+//! Shutdown: send nothing more, let requests under way finish, release the shards.
 
 use super::{BALANCE_INTERVAL, Engine, FLUSH_TIMEOUT};
 use crate::postgres::owner::Owner;
@@ -11,10 +11,9 @@ impl Engine {
     /// Shutdown: send nothing more, let requests finish within bounds, keep the shards until their results are
     /// recorded.
     pub(super) async fn drain(&mut self, mut owner: Option<Arc<Owner>>) {
-        self.claiming = false;
-        self.board.claim_ended();
-        self.board.drop_waiting(|_| true);
-        let in_flight = self.board.in_flight();
+        self.scheduler.on_claim_ended();
+        self.scheduler.release_waiting(|_| true);
+        let in_flight = self.scheduler.in_flight();
         tracing::info!(
             in_flight,
             seconds = self.args.drain_timeout.as_secs(),
@@ -27,9 +26,9 @@ impl Engine {
             let _ = tokio::time::timeout(BALANCE_INTERVAL, owner.leave()).await;
         }
         let mut heartbeat = tokio::time::interval(BALANCE_INTERVAL);
-        while !self.board.is_quiet() && Instant::now() < results_until {
-            if self.board.in_flight() > 0 && Instant::now() >= requests_until {
-                let aborted = self.board.abort(None);
+        while !self.scheduler.is_quiet() && Instant::now() < results_until {
+            if self.scheduler.in_flight() > 0 && Instant::now() >= requests_until {
+                let aborted = self.scheduler.cut_off(None);
                 tracing::warn!(aborted, "requests cut off; the next owner makes them again");
             }
             tokio::select! {
@@ -42,10 +41,10 @@ impl Engine {
                             self.lost(&Trouble::of(&error, &session.server));
                             owner = None;
                         }
-                        self.settle_parked();
+                        self.settle_waiting();
                     }
                 }
-                () = tokio::time::sleep_until(requests_until.into()), if self.board.in_flight() > 0 => {}
+                () = tokio::time::sleep_until(requests_until.into()), if self.scheduler.in_flight() > 0 => {}
             }
         }
         // The shards go with the session: failures that could not be recorded so far, since somebody has locked their
@@ -53,19 +52,19 @@ impl Engine {
         self.recorder.session_lost();
     }
 
-    /// At shutdown: gives back the shards that have nothing under way, and keeps the lease of the others.
+    /// At shutdown: releases the shards that have nothing under way, and keeps the lease of the others.
     async fn hand_over(&mut self, owner: &Owner) -> Result<(), Error> {
         let began = Instant::now();
-        let armed = std::mem::take(&mut self.armed);
+        let armed = self.doorbell.on_disarming();
         owner.disarm(&armed).await?;
         let idle: Vec<i16> = self.shards.owned();
         let idle: Vec<i16> = idle
             .into_iter()
-            .filter(|shard| self.board.busy(*shard) == 0)
+            .filter(|shard| self.scheduler.busy(*shard) == 0)
             .collect();
-        self.shards.released(&idle);
+        self.shards.on_released(&idle);
         owner.release(&idle).await?;
-        self.lease_until = began + self.args.lease * 2 / 3;
+        self.lease.on_answer(began);
         Ok(())
     }
 }

@@ -4,6 +4,7 @@ use super::super::late::count_late;
 use super::super::recorder::Flushed;
 use super::{Engine, PROMOTE_STEP};
 use crate::model::{Attempt, BreakerChange, EndpointSignal, NotSent};
+use crate::schedule::{Attempted, Ended};
 use std::time::Instant;
 
 impl Engine {
@@ -21,16 +22,16 @@ impl Engine {
             flushed = self.recorder.flushed.recv() => match flushed {
                 Some(Flushed { recorded, unrecordable, discarded, locked }) => {
                     for id in locked {
-                        self.board.park(id);
+                        self.scheduler.on_locked(id);
                     }
                     for id in recorded {
-                        self.board.recorded(id, self.claiming);
+                        self.scheduler.on_recorded(id);
                     }
                     for id in unrecordable {
-                        self.board.refused(id);
+                        self.scheduler.on_unrecordable(id);
                     }
                     for id in discarded {
-                        self.board.void(id, self.claiming);
+                        self.scheduler.on_discarded(id);
                     }
                 }
                 None => std::future::pending().await,
@@ -54,7 +55,7 @@ impl Engine {
             Ok(attempt) => self.attempted(attempt),
             Err(NotSent { delivery_id }) => {
                 tracing::debug!(%delivery_id, "not sent: it will be made later");
-                self.board.not_attempted(delivery_id);
+                self.scheduler.on_not_sent(delivery_id);
             }
         }
     }
@@ -65,21 +66,25 @@ impl Engine {
             delivery_id = %attempt.delivery_id, subscription_id = %attempt.subscription_id, attempt = attempt.attempt + 1,
             result = ?attempt.result, http_status = attempt.http_status(), "attempted"
         );
-        if now >= self.lease_until
-            && attempt.signal != EndpointSignal::Success
-            && !self.shards.owned().is_empty()
-        {
-            // This process stood still, or the server does not answer: others may own the shards by now.
-            self.parked.push(attempt);
+        if attempt.signal != EndpointSignal::Success && self.lease.is_expired(now) {
+            self.lease.wait(attempt);
             return;
         }
-        if !self.board.attempted(&mut attempt, now) {
+        let ended = Ended {
+            delivery: attempt.delivery_id,
+            signal: attempt.signal,
+            duration: attempt.exchange.duration,
+            is_retried: attempt.retry_after().is_some(),
+            throttle: attempt.throttle,
+        };
+        let Attempted::ToRecord(change) = self.scheduler.on_attempted(&ended, now) else {
             count_late(
                 attempt.delivery_id,
                 "its shard was lost while the request was under way, and the shard's owner makes it again",
             );
             return;
-        }
+        };
+        attempt.breaker = change;
         if let Some(delay) = attempt.retry_after() {
             self.promote_at = self.promote_at.min(now + delay + PROMOTE_STEP);
         }
@@ -103,7 +108,7 @@ impl Engine {
             && attempt.signal == EndpointSignal::Failure
             && !attempt.is_test
             && attempt.disable_reason.is_none()
-            && let Some(lasted) = self.board.failing_for(attempt.subscription_id, now)
+            && let Some(lasted) = self.scheduler.failing_for(attempt.subscription_id, now)
             && lasted >= limit
         {
             attempt.disable_reason = Some(format!(
@@ -115,18 +120,16 @@ impl Engine {
         }
         if let Some(reason) = &attempt.disable_reason {
             tracing::warn!(subscription_id = %attempt.subscription_id, reason, "subscription disabled");
-            self.board
-                .disabling(attempt.delivery_id, attempt.subscription_id);
+            self.scheduler
+                .on_disabling(attempt.delivery_id, attempt.subscription_id);
         }
         self.recorder.record(attempt);
     }
 
-    /// The lease was prolonged, or the session is lost: that decides whether parked failures count.
-    pub(super) fn settle_parked(&mut self) {
-        if self.shards.owned().is_empty() || Instant::now() < self.lease_until {
-            for attempt in std::mem::take(&mut self.parked) {
-                self.attempted(attempt);
-            }
+    /// The lease was prolonged or lost: that decides whether the failures count that wait.
+    pub(super) fn settle_waiting(&mut self) {
+        for attempt in self.lease.take_settled(Instant::now()) {
+            self.attempted(attempt);
         }
     }
 }

@@ -1,8 +1,7 @@
-//! Sharing: taking shards up to the fair share, and giving back what exceeds it.
+//! Sharing: taking shards up to the fair share, and releasing what exceeds it.
 
 use super::Engine;
 use crate::postgres::balance::Balanced;
-use crate::shards::{HAND_OVER, RECORDING};
 use std::time::Instant;
 
 impl Engine {
@@ -10,32 +9,31 @@ impl Engine {
         let (fair_share, acquired) = (balanced.fair_share, &balanced.acquired[..]);
         if !balanced.may_sleep {
             // Nobody could wake it.
-            self.disarm_first |= self.wake.is_armed();
+            self.doorbell.must_not_sleep();
         }
         if !acquired.is_empty() {
-            self.shards.acquired(acquired);
-            // Who owned them before knew more of their receivers, and left it in the database.
-            self.board.acquired(acquired, now);
+            self.shards.on_acquired(acquired);
+            self.scheduler.on_acquired(acquired, now);
             self.reload_subscriptions = true;
-            self.wake.look_again();
+            self.doorbell.on_work();
             self.promote_at = now;
-            self.tests_at = now;
+            self.scheduler.look_for_tests();
             // The new shards' bells are not locked: start over.
-            self.disarm_first |= self.wake.is_armed();
+            self.doorbell.must_not_sleep();
         }
         let fitted = self.shards.fit(fair_share, now);
-        if !fitted.leaving.is_empty() {
-            tracing::debug!(shards = ?fitted.leaving, "releasing shards");
-            self.board
-                .drop_waiting(|delivery| fitted.leaving.contains(&delivery.shard));
+        if !fitted.draining.is_empty() {
+            tracing::debug!(shards = ?fitted.draining, "releasing shards");
+            self.scheduler
+                .release_waiting(|delivery| fitted.draining.contains(&delivery.shard));
         }
         if !fitted.kept.is_empty() {
             // As if new: what was dropped is still to be claimed, and their bells may not be locked.
             tracing::debug!(shards = ?fitted.kept, "keeping shards after all");
-            self.wake.look_again();
+            self.doorbell.on_work();
             self.promote_at = now;
-            self.tests_at = now;
-            self.disarm_first |= self.wake.is_armed();
+            self.scheduler.look_for_tests();
+            self.doorbell.must_not_sleep();
         }
         if !acquired.is_empty() || !self.announced {
             self.announced = true;
@@ -44,25 +42,23 @@ impl Engine {
         }
     }
 
-    /// Leaving shards that can be given back now: idle, or out of time.
+    /// Draining shards that can be released now.
     pub(super) fn shards_to_release(&mut self, now: Instant) -> Option<Vec<i16>> {
-        let mut ready = Vec::new();
-        for (shard, since) in self.shards.leaving(now) {
-            if since >= HAND_OVER {
-                let aborted = self.board.abort(Some(shard));
-                if aborted > 0 {
-                    tracing::warn!(
-                        shard,
-                        aborted,
-                        "requests cut off to release a shard; its next owner makes them again"
-                    );
-                }
+        for shard in self.shards.to_cut_off(now) {
+            let requests = self.scheduler.cut_off(Some(shard));
+            if requests > 0 {
+                tracing::warn!(
+                    shard,
+                    requests,
+                    "requests cut off to release a shard; its next owner makes them again"
+                );
             }
-            // Also what was answered and is not recorded yet would be made again.
-            if self.board.busy(shard) == 0 || since >= HAND_OVER + RECORDING {
-                self.board.forget_stuck(Some(shard));
-                ready.push(shard);
-            }
+        }
+        let ready = self
+            .shards
+            .to_release(now, |shard| self.scheduler.busy(shard));
+        for shard in &ready {
+            self.scheduler.forget_unrecordable(Some(*shard));
         }
         (!ready.is_empty()).then_some(ready)
     }

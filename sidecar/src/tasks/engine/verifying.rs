@@ -1,7 +1,7 @@
 //! Verifying: asking receivers whether they want deliveries, before the first and when somebody says so.
 
 use super::super::verifier::{self, News};
-use super::{Action, Engine, Purpose, Reply};
+use super::{Action, Engine, Purpose, Reply, Request};
 use crate::model::{Answer, Permission, Settings, Subscription};
 use crate::postgres::owner::Owner;
 use std::collections::HashSet;
@@ -37,7 +37,7 @@ impl Verifying {
 impl Engine {
     /// Loads the subscriptions whose receivers may have to be asked: without anything to deliver no claim brings them.
     pub(super) fn load_unverified(&mut self, owner: &Arc<Owner>) -> Option<Action> {
-        self.verifying.due.extend(self.board.take_stale());
+        self.verifying.due.extend(self.scheduler.take_stale());
         let settings = self.settings.clone()?;
         if self.verifying.due.is_empty() {
             return None;
@@ -57,7 +57,7 @@ impl Engine {
         for subscription in subscriptions {
             // The others are other sidecars' to ask.
             if active.contains(&subscription.shard) {
-                self.board.loaded(subscription, now);
+                self.scheduler.on_loaded(subscription, now);
             }
         }
     }
@@ -67,10 +67,10 @@ impl Engine {
         let Some(settings) = self.settings.clone() else {
             return;
         };
-        if now >= self.lease_until || self.settings_are_stale {
+        if !self.lease.is_valid(now) || self.settings_are_stale {
             return;
         }
-        while let Some((subscription, permit)) = self.board.next_to_ask() {
+        while let Some(subscription) = self.scheduler.start_asking() {
             let id = subscription.id;
             let (sender, settings, news) = (
                 self.sender.clone(),
@@ -79,19 +79,18 @@ impl Engine {
             );
             let task = self.tasks.spawn(async move {
                 let answer = sender.ask(subscription, &settings).await;
-                drop(permit);
                 if let Some(answer) = answer {
                     let _ = news.send(News::Answered(answer));
                 }
             });
-            self.board.asking(id, task.abort_handle());
+            self.scheduler.on_asking(id, Request(task.abort_handle()));
         }
     }
 
     pub(super) fn heard_of_receiver(&mut self, news: News) {
         match news {
             News::Answered(answer) => {
-                if self.board.answered(&answer.subscription) {
+                if self.scheduler.on_answered(&answer.subscription) {
                     log(&answer);
                     // One of each in a batch: an older one is of an older version.
                     let id = answer.subscription.id;
@@ -105,7 +104,7 @@ impl Engine {
                 for answer in answers {
                     // Unless there is a newer one, or none is waited for any more.
                     let is_newer = |a: &Answer| a.subscription.id == answer.subscription.id;
-                    if self.board.is_answered(&answer.subscription)
+                    if self.scheduler.is_answered(&answer.subscription)
                         && !self.verifying.answers.iter().any(is_newer)
                     {
                         self.verifying.answers.push(answer);
@@ -115,7 +114,7 @@ impl Engine {
             News::Recorded(ids) => {
                 self.verifying.is_recording = false;
                 // Tests may have waited, too.
-                self.tests_at = Instant::now();
+                self.scheduler.look_for_tests();
                 for id in ids {
                     // Loaded anew, it is delivered to, or asked again in its time.
                     self.subscription_changed(id);
@@ -138,7 +137,7 @@ impl Engine {
                 != (&new.endpoint_verification, &new.verification_origin)
         });
         if is_changed {
-            self.board.verification_changed();
+            self.scheduler.on_verification_changed();
         }
     }
 }

@@ -66,8 +66,8 @@ impl Engine {
         }
         let now = Instant::now();
         // The server answered: the session has its shards.
-        self.lease_until = self.action_started + self.args.lease * 2 / 3;
-        self.settle_parked();
+        self.lease.on_answer(self.action_started);
+        self.settle_waiting();
         let pause = self
             .waiting
             .backoff
@@ -91,31 +91,27 @@ impl Engine {
                 Vec::new(),
             ));
         }
-        self.make_up_for(purpose, now);
+        self.make_up_for(purpose);
         true
     }
 
-    fn make_up_for(&mut self, purpose: Purpose, now: Instant) {
+    fn make_up_for(&mut self, purpose: Purpose) {
         match purpose {
             Purpose::Settings => self.reload_settings = true,
             Purpose::Balance => self.balance_at = self.retry_at,
             Purpose::Promote => self.promote_at = self.retry_at,
             Purpose::Load(ids) => self.verifying.due.extend(ids),
             Purpose::Tests => {
-                self.claiming = false;
-                self.board.claim_ended();
-                self.tests_at = now;
+                self.scheduler.on_claim_ended();
+                self.scheduler.look_for_tests();
             }
             Purpose::Claim => {
-                self.claiming = false;
-                self.board.claim_ended();
-                self.owes_a_walk = true;
-                self.wake.look_again();
+                self.scheduler.on_claim_failed();
+                self.doorbell.on_work();
             }
             // Some of the bells may be locked.
             Purpose::Release | Purpose::Arm | Purpose::Disarm => {
-                self.armed = self.shards.owned();
-                self.disarm_first = true;
+                self.doorbell.on_failed(self.shards.owned());
             }
             Purpose::Other => {}
         }
@@ -159,7 +155,7 @@ impl Engine {
     /// Looks for what nobody notified this sidecar of: other settings, other versions of subscriptions.
     pub(super) fn look_for_changes(&mut self, owner: &Arc<Owner>) -> Action {
         self.purpose = Purpose::Other;
-        let concerned = self.board.concerned();
+        let concerned = self.scheduler.concerned();
         let (owner, subscriptions) = (owner.clone(), self.subscriptions.clone());
         Box::pin(async move {
             let settings = owner.settings().await?;

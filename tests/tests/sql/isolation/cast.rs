@@ -3,7 +3,7 @@
 use tokio_postgres::SimpleQueryMessage;
 use webhooks_tests::database::Database;
 
-use super::matrix::Right;
+use super::matrix::{NAMES_PRIVATE, PUBLIC, Right};
 use crate::support::session::{Refusal, Session};
 
 /// What a tenant has, numbers and texts, is its own.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::cast::{self, ACTORS, Actor, OURS, Outcome, THEIRS, Tenant, attempt};
-use super::matrix::{INSERTS, RELATIONS, Right, rights};
+use super::matrix::{INSERTS, RELATIONS, Right, qualified, rights};
 use crate::support::session::Session;
 
 /// A relation as the catalogue has it.

@@ -1,10 +1,16 @@
-//! Throttles: receivers that want less. One that asks for a pause gets none of its subscription's requests until it is over.
-//! One that got too many without saying how long to wait, or that has too much to do, gets fewer at once, after short pauses.
-//! With what it takes then it is given more again.
+//! Throttles: receivers that want less. One that asks for a pause gets none of its subscription's requests until it is
+//! over. One that got too many without saying how long to wait, or that has too much to do, gets fewer at once, after
+//! short pauses. With what it takes then it is given more again.
+//!
+//! ```text
+//!           it wants less                 it wants a pause, or still less
+//!   Free -----------------> Limited --------------------------------------> Paused
+//!    ^                       |   ^                                             |
+//!    |  enough successes,    |   |               the pause is over             |
+//!    |  or a long silence    |   +---------------------------------------------+
+//!    +-----------------------+
+//! ```
 
-use super::Board;
-use super::breaker::Failing;
-use crate::model::{BreakerChange, Receiver};
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 use uuid::Uuid;
@@ -43,16 +49,22 @@ pub(super) struct Throttles {
 /// An answer, as far as it matters here.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Answer {
-    pub subscription: Uuid,
-    pub shard: i16,
-    pub max_in_flight: usize,
+    pub(super) subscription: Uuid,
+    pub(super) shard: i16,
+    pub(super) max_in_flight: usize,
     /// When its request began.
-    pub began: Instant,
+    pub(super) began: Instant,
 }
 
 impl Throttles {
     /// Takes over what the database knows, unless more is known here.
-    pub fn adopt(&mut self, subscription: Uuid, shard: i16, until: Instant, now: Instant) {
+    pub(super) fn on_loaded(
+        &mut self,
+        subscription: Uuid,
+        shard: i16,
+        until: Instant,
+        now: Instant,
+    ) {
         self.throttled.entry(subscription).or_insert(Throttled {
             shard,
             until,
@@ -64,18 +76,19 @@ impl Throttles {
         });
     }
 
-    pub fn retain(&mut self, keep: impl Fn(Uuid, i16) -> bool) {
+    /// Forgets those for which `keep` is false.
+    pub(super) fn retain(&mut self, keep: impl Fn(Uuid, i16) -> bool) {
         self.throttled.retain(|id, one| keep(*id, one.shard));
     }
 
     /// Until when nothing may be sent.
-    pub fn waits_until(&self, subscription: Uuid, now: Instant) -> Option<Instant> {
+    pub(super) fn waits_until(&self, subscription: Uuid, now: Instant) -> Option<Instant> {
         let until = self.throttled.get(&subscription)?.until;
         (now < until).then_some(until)
     }
 
     /// Whether a receiver's wait is over since this was last asked.
-    pub fn end_wait(&mut self, subscription: Uuid, now: Instant) -> bool {
+    pub(super) fn end_wait(&mut self, subscription: Uuid, now: Instant) -> bool {
         let ended = self
             .throttled
             .get_mut(&subscription)
@@ -83,12 +96,13 @@ impl Throttles {
         ended.is_some_and(|one| std::mem::take(&mut one.waits))
     }
 
-    pub fn ids(&self) -> impl Iterator<Item = Uuid> {
+    /// Those that wanted less.
+    pub(super) fn ids(&self) -> impl Iterator<Item = Uuid> {
         self.throttled.keys().copied()
     }
 
     /// Those to which nothing may be sent.
-    pub fn waiting(&self, now: Instant) -> impl Iterator<Item = Uuid> {
+    pub(super) fn waiting(&self, now: Instant) -> impl Iterator<Item = Uuid> {
         let waiting = self
             .throttled
             .iter()
@@ -97,7 +111,7 @@ impl Throttles {
     }
 
     /// How many requests may be under way, of so many that its subscription allows.
-    pub fn limit(&self, subscription: Uuid, max_in_flight: usize) -> usize {
+    pub(super) fn limit(&self, subscription: Uuid, max_in_flight: usize) -> usize {
         let limit = self.throttled.get(&subscription).map(|one| one.limit);
         limit.map_or(max_in_flight, |limit| {
             (limit as usize).clamp(1, max_in_flight.max(1))
@@ -105,7 +119,12 @@ impl Throttles {
     }
 
     /// The receiver wants less. Returns for how long nothing is sent to it, if that is news.
-    pub fn throttle(&mut self, answer: Answer, wish: Throttle, now: Instant) -> Option<Duration> {
+    pub(super) fn on_wish(
+        &mut self,
+        answer: Answer,
+        wish: Throttle,
+        now: Instant,
+    ) -> Option<Duration> {
         let most = answer.max_in_flight.max(1) as f64;
         let one = self
             .throttled
@@ -144,7 +163,7 @@ impl Throttles {
     }
 
     /// The receiver took a request. Returns whether more may be under way now.
-    pub fn took(&mut self, answer: Answer, now: Instant) -> bool {
+    pub(super) fn on_success(&mut self, answer: Answer, now: Instant) -> bool {
         let Some(one) = self.throttled.get_mut(&answer.subscription) else {
             return false;
         };
@@ -163,73 +182,16 @@ impl Throttles {
     }
 
     /// Forgets what nothing was heard of for long.
-    pub fn tick(&mut self, now: Instant) {
+    pub(super) fn tick(&mut self, now: Instant) {
         self.throttled
             .retain(|_, one| now < one.until.max(one.since) + FORGOTTEN_AFTER);
-    }
-}
-
-impl Board {
-    /// What the database knows of receivers, when their subscriptions are first met.
-    pub fn adopt_all(&mut self, receivers: Vec<Receiver>, now: Instant) {
-        for known in receivers {
-            if let Some(series) = known.failures {
-                self.adopt(
-                    known.subscription,
-                    Failing::recorded(known.shard, series.seen, series.age, series.open_until),
-                );
-            }
-            if let Some(until) = known.waits_until {
-                self.adopt_wait(known.subscription, known.shard, until, now);
-            }
-        }
-    }
-
-    fn adopt_wait(&mut self, subscription: Uuid, shard: i16, until: Instant, now: Instant) {
-        if !self.heard_of.contains(&subscription) {
-            self.timers.insert((until, subscription));
-            self.throttles.adopt(subscription, shard, until, now);
-        }
-    }
-
-    /// The receiver wants less: what waits here goes back until then. Returns what is to be recorded.
-    pub(super) fn throttle(
-        &mut self,
-        answer: Answer,
-        wish: Throttle,
-        now: Instant,
-    ) -> Option<BreakerChange> {
-        let news = self.throttles.throttle(answer, wish, now);
-        self.keep_to_limit(answer);
-        if let Some(until) = self.throttles.waits_until(answer.subscription, now) {
-            self.timers.insert((until, answer.subscription));
-            self.drop_waiting_of(answer.subscription);
-        }
-        news.map(|wait| BreakerChange::Throttled { wait })
-    }
-
-    /// The receiver took a request.
-    pub(super) fn took(&mut self, answer: Answer, now: Instant) {
-        if self.throttles.took(answer, now) {
-            self.keep_to_limit(answer);
-            self.enter_ring(answer.subscription);
-            self.hungry = true;
-        }
-    }
-
-    fn keep_to_limit(&mut self, answer: Answer) {
-        let limit = self
-            .throttles
-            .limit(answer.subscription, answer.max_in_flight);
-        if let Some(line) = self.lines.get_mut(&answer.subscription) {
-            line.max_in_flight = limit;
-        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     const ID: Uuid = Uuid::from_u128(1);
     const SECOND: Duration = Duration::from_secs(1);
@@ -248,17 +210,14 @@ mod tests {
         let (mut throttles, now) = (Throttles::default(), Instant::now());
         let wait = |seconds| Throttle::Wait(SECOND * seconds);
         assert_eq!(
-            throttles.throttle(answer(now - SECOND), wait(90), now),
+            throttles.on_wish(answer(now - SECOND), wait(90), now),
             Some(SECOND * 90)
         );
         assert_eq!(throttles.waits_until(ID, now), Some(now + SECOND * 90));
         // Others that were under way: the longest counts, and only a longer one is news.
+        assert_eq!(throttles.on_wish(answer(now - SECOND), wait(30), now), None);
         assert_eq!(
-            throttles.throttle(answer(now - SECOND), wait(30), now),
-            None
-        );
-        assert_eq!(
-            throttles.throttle(answer(now - SECOND), wait(120), now),
+            throttles.on_wish(answer(now - SECOND), wait(120), now),
             Some(SECOND * 120)
         );
         let later = now + SECOND * 120;
@@ -277,10 +236,10 @@ mod tests {
         for _ in 0..8 {
             let began = now;
             let pause = throttles
-                .throttle(answer(began), Throttle::TooMany, now)
+                .on_wish(answer(began), Throttle::TooMany, now)
                 .unwrap();
             assert_eq!(
-                throttles.throttle(answer(began - SECOND), Throttle::TooMany, now),
+                throttles.on_wish(answer(began - SECOND), Throttle::TooMany, now),
                 None
             );
             pauses.push(pause.as_secs());
@@ -290,14 +249,14 @@ mod tests {
         assert_eq!(throttles.limit(ID, 20), 1);
         let mut successes = 0;
         while throttles.limit(ID, 20) < 20 {
-            throttles.took(answer(now), now);
+            throttles.on_success(answer(now), now);
             successes += 1;
         }
         assert!((150..250).contains(&successes), "{successes}");
         assert!(throttles.throttled.is_empty());
         // From the beginning.
         assert_eq!(
-            throttles.throttle(answer(now), Throttle::TooMany, now),
+            throttles.on_wish(answer(now), Throttle::TooMany, now),
             Some(SECOND)
         );
     }
@@ -307,23 +266,23 @@ mod tests {
         let (mut throttles, now) = (Throttles::default(), Instant::now());
         for limit in [10, 5, 2, 1] {
             let wish = Throttle::Overloaded;
-            assert_eq!(throttles.throttle(answer(now), wish, now), None);
+            assert_eq!(throttles.on_wish(answer(now), wish, now), None);
             assert_eq!(throttles.waits_until(ID, now), None);
             assert_eq!(throttles.limit(ID, 20), limit);
         }
         // 20, 10, 5, 2.5, 1.25, 1
-        throttles.throttle(answer(now), Throttle::Overloaded, now);
-        let pause = throttles.throttle(answer(now), Throttle::Overloaded, now);
+        throttles.on_wish(answer(now), Throttle::Overloaded, now);
+        let pause = throttles.on_wish(answer(now), Throttle::Overloaded, now);
         assert_eq!(pause, Some(SECOND));
         // With successes between, it never gets there.
         let mut throttles = Throttles::default();
         for _ in 0..100 {
             assert_eq!(
-                throttles.throttle(answer(now), Throttle::Overloaded, now),
+                throttles.on_wish(answer(now), Throttle::Overloaded, now),
                 None
             );
             for _ in 0..100 {
-                throttles.took(answer(now), now);
+                throttles.on_success(answer(now), now);
             }
         }
         assert!(throttles.limit(ID, 20) >= 8);
@@ -332,9 +291,9 @@ mod tests {
     #[test]
     fn what_began_before_says_nothing_of_the_time_after() {
         let (mut throttles, now) = (Throttles::default(), Instant::now());
-        throttles.throttle(answer(now), Throttle::TooMany, now + SECOND);
+        throttles.on_wish(answer(now), Throttle::TooMany, now + SECOND);
         for _ in 0..1000 {
-            assert!(!throttles.took(answer(now), now + SECOND * 9));
+            assert!(!throttles.on_success(answer(now), now + SECOND * 9));
         }
         assert_eq!(throttles.limit(ID, 20), 10);
     }
@@ -342,10 +301,43 @@ mod tests {
     #[test]
     fn what_the_database_knows_counts_unless_more_is_known() {
         let (mut throttles, now) = (Throttles::default(), Instant::now());
-        throttles.adopt(ID, 1, now + SECOND, now);
-        throttles.adopt(ID, 1, now + SECOND * 9, now);
+        throttles.on_loaded(ID, 1, now + SECOND, now);
+        throttles.on_loaded(ID, 1, now + SECOND * 9, now);
         assert_eq!(throttles.waits_until(ID, now), Some(now + SECOND));
         throttles.retain(|_, shard| shard != 1);
         assert_eq!(throttles.waits_until(ID, now), None);
+    }
+
+    proptest! {
+        /// Whatever it answers: a pause that was asked for is kept, and at least one request may be under way.
+        #[test]
+        fn a_pause_is_kept_and_the_limit_is_within_bounds(
+            answers in prop::collection::vec((0_u8..4, 0_u64..100, 0_u64..20), 1..60),
+        ) {
+            let (mut throttles, mut now) = (Throttles::default(), Instant::now());
+            let mut asked_until = now;
+            for (kind, wait, seconds) in answers {
+                now += SECOND * seconds as u32;
+                let wait = SECOND * wait as u32;
+                let wish = [Throttle::Wait(wait), Throttle::TooMany, Throttle::Overloaded];
+                match wish.get(usize::from(kind)) {
+                    Some(wish) => {
+                        throttles.on_wish(answer(now), *wish, now);
+                    }
+                    None => {
+                        throttles.on_success(answer(now), now);
+                    }
+                }
+                if kind == 0 {
+                    asked_until = asked_until.max(now + wait);
+                }
+                throttles.tick(now);
+                let waits_until = throttles.waits_until(ID, now);
+                prop_assert!(now >= asked_until || waits_until >= Some(asked_until));
+                prop_assert!(waits_until.is_none_or(|until| until > now));
+                prop_assert_eq!(throttles.waiting(now).count(), usize::from(waits_until.is_some()));
+                prop_assert!((1..=20).contains(&throttles.limit(ID, 20)));
+            }
+        }
     }
 }

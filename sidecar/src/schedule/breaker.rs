@@ -1,7 +1,16 @@
 //! Circuit breakers: after so many failures in a row a subscription's deliveries wait, without using up attempts,
 //! while now and then one of them probes the receiver.
+//!
+//! ```text
+//!            so many failures in a row            the cooldown is over
+//!   Closed ----------------------------> Open -------------------------> HalfOpen: one probe at a time
+//!     ^                                   ^                                |   |
+//!     |              success              |             failure            |   |
+//!     |                                   +--------------------------------+   |
+//!     +------------------------------------------------------------------------+
+//! ```
 
-use crate::model::{BreakerChange, BreakerPolicy};
+use crate::model::{BreakerChange, BreakerPolicy, FailureSeries};
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 use uuid::Uuid;
@@ -12,7 +21,7 @@ const WORTH_RECORDING: u32 = 3;
 
 /// A series of failures without a success.
 #[derive(Debug)]
-pub struct Failing {
+struct Failing {
     shard: i16,
     /// When the series was first seen here, and how old it was then.
     seen: Instant,
@@ -21,25 +30,12 @@ pub struct Failing {
     /// Those that happened here: a time when nobody tried must not count as a time of failures.
     seen_here: u32,
     /// The database knows of it.
-    recorded: bool,
+    is_recorded: bool,
     /// Open until then, half-open from then on.
-    pub open_until: Option<Instant>,
+    open_until: Option<Instant>,
 }
 
 impl Failing {
-    /// As the database knows it.
-    pub fn recorded(shard: i16, seen: Instant, age: Duration, open_until: Option<Instant>) -> Self {
-        Self {
-            shard,
-            seen,
-            age,
-            failures: WORTH_RECORDING,
-            seen_here: 0,
-            recorded: true,
-            open_until,
-        }
-    }
-
     fn lasts(&self, now: Instant) -> Duration {
         self.age + now.saturating_duration_since(self.seen)
     }
@@ -47,7 +43,8 @@ impl Failing {
 
 /// Whether a delivery may be taken.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Admission {
+pub(super) enum Admission {
+    /// As many as there is room for.
     Free,
     /// Half-open: one at a time.
     Probe,
@@ -56,22 +53,31 @@ pub enum Admission {
 
 /// The series of failures of all subscriptions that have one.
 #[derive(Default)]
-pub struct Breakers {
+pub(super) struct Breakers {
     failing: HashMap<Uuid, Failing>,
 }
 
 impl Breakers {
     /// Takes over what the database knows, unless more is known here.
-    pub fn adopt(&mut self, subscription: Uuid, failing: Failing) {
-        self.failing.entry(subscription).or_insert(failing);
+    pub(super) fn on_loaded(&mut self, subscription: Uuid, shard: i16, series: &FailureSeries) {
+        self.failing.entry(subscription).or_insert(Failing {
+            shard,
+            seen: series.seen,
+            age: series.age,
+            failures: WORTH_RECORDING,
+            seen_here: 0,
+            is_recorded: true,
+            open_until: series.open_until,
+        });
     }
 
     /// Forgets those for which `keep` is false.
-    pub fn retain(&mut self, keep: impl Fn(Uuid, i16) -> bool) {
+    pub(super) fn retain(&mut self, keep: impl Fn(Uuid, i16) -> bool) {
         self.failing.retain(|id, failing| keep(*id, failing.shard));
     }
 
-    pub fn admission(&self, subscription: Uuid, now: Instant) -> Admission {
+    /// Whether deliveries may be taken now.
+    pub(super) fn admission(&self, subscription: Uuid, now: Instant) -> Admission {
         match self.failing.get(&subscription).map(|f| f.open_until) {
             Some(Some(until)) if now < until => Admission::Refused,
             Some(Some(_)) => Admission::Probe,
@@ -80,7 +86,7 @@ impl Breakers {
     }
 
     /// Subscriptions whose breaker is open or half-open.
-    pub fn open(&self) -> impl Iterator<Item = Uuid> {
+    pub(super) fn open(&self) -> impl Iterator<Item = Uuid> {
         self.failing
             .iter()
             .filter(|(_, failing)| failing.open_until.is_some())
@@ -88,23 +94,27 @@ impl Breakers {
     }
 
     /// Subscriptions with a series of failures.
-    pub fn failing(&self) -> impl Iterator<Item = Uuid> {
+    pub(super) fn failing(&self) -> impl Iterator<Item = Uuid> {
         self.failing.keys().copied()
     }
 
     /// For how long there were nothing but failures, if they are worth counting.
-    pub fn failing_for(&self, subscription: Uuid, now: Instant) -> Option<Duration> {
+    pub(super) fn failing_for(&self, subscription: Uuid, now: Instant) -> Option<Duration> {
         let failing = self.failing.get(&subscription)?;
         (failing.seen_here >= WORTH_RECORDING).then(|| failing.lasts(now))
     }
 
-    pub fn succeeded(&mut self, subscription: Uuid) -> Option<BreakerChange> {
+    /// A request succeeded. Returns what is to be recorded.
+    pub(super) fn on_success(&mut self, subscription: Uuid) -> Option<BreakerChange> {
         let ended = self.failing.remove(&subscription)?;
         let was_open = ended.open_until.is_some();
-        ended.recorded.then_some(BreakerChange::Closed { was_open })
+        ended
+            .is_recorded
+            .then_some(BreakerChange::Closed { was_open })
     }
 
-    pub fn failed(
+    /// A request failed. Returns what is to be recorded.
+    pub(super) fn on_failure(
         &mut self,
         subscription: Uuid,
         shard: i16,
@@ -117,7 +127,7 @@ impl Breakers {
             age: Duration::ZERO,
             failures: 0,
             seen_here: 0,
-            recorded: false,
+            is_recorded: false,
             open_until: None,
         });
         failing.failures = failing.failures.saturating_add(1);
@@ -130,7 +140,7 @@ impl Breakers {
         };
         if opens {
             let was_open = failing.open_until.is_some();
-            failing.recorded = true;
+            failing.is_recorded = true;
             failing.open_until = Some(now + policy.cooldown);
             return Some(BreakerChange::Open {
                 failing_for,
@@ -138,8 +148,8 @@ impl Breakers {
                 was_open,
             });
         }
-        if !failing.recorded && failing.failures >= WORTH_RECORDING {
-            failing.recorded = true;
+        if !failing.is_recorded && failing.failures >= WORTH_RECORDING {
+            failing.is_recorded = true;
             return Some(BreakerChange::Failing { failing_for });
         }
         None
@@ -149,6 +159,7 @@ impl Breakers {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     const POLICY: BreakerPolicy = BreakerPolicy {
         threshold: 5,
@@ -158,7 +169,7 @@ mod tests {
 
     fn fail(breakers: &mut Breakers, times: u32, now: Instant) -> Vec<Option<BreakerChange>> {
         (0..times)
-            .map(|_| breakers.failed(ID, 1, POLICY, now))
+            .map(|_| breakers.on_failure(ID, 1, POLICY, now))
             .collect()
     }
 
@@ -187,9 +198,9 @@ mod tests {
         assert_eq!(breakers.admission(ID, later), Admission::Refused);
 
         let closed = Some(BreakerChange::Closed { was_open: true });
-        assert_eq!(breakers.succeeded(ID), closed);
+        assert_eq!(breakers.on_success(ID), closed);
         assert_eq!(breakers.admission(ID, later), Admission::Free);
-        assert_eq!(breakers.succeeded(ID), None);
+        assert_eq!(breakers.on_success(ID), None);
     }
 
     #[test]
@@ -198,10 +209,10 @@ mod tests {
         for _ in 0..10 {
             fail(&mut breakers, 4, now);
             let closed = Some(BreakerChange::Closed { was_open: false });
-            assert_eq!(breakers.succeeded(ID), closed);
+            assert_eq!(breakers.on_success(ID), closed);
         }
         fail(&mut breakers, 2, now);
-        assert_eq!(breakers.succeeded(ID), None, "too short to be recorded");
+        assert_eq!(breakers.on_success(ID), None, "too short to be recorded");
     }
 
     #[test]
@@ -212,7 +223,7 @@ mod tests {
             ..POLICY
         };
         for _ in 0..100 {
-            breakers.failed(ID, 1, never, now);
+            breakers.on_failure(ID, 1, never, now);
         }
         assert_eq!(breakers.admission(ID, now), Admission::Free);
         let later = now + Duration::from_secs(9);
@@ -226,8 +237,12 @@ mod tests {
     fn what_the_database_knows_goes_on() {
         let (mut breakers, now) = (Breakers::default(), Instant::now());
         let until = now + Duration::from_secs(7);
-        let loaded = Failing::recorded(1, now, Duration::from_secs(3600), Some(until));
-        breakers.adopt(ID, loaded);
+        let loaded = FailureSeries {
+            seen: now,
+            age: Duration::from_secs(3600),
+            open_until: Some(until),
+        };
+        breakers.on_loaded(ID, 1, &loaded);
         assert_eq!(breakers.admission(ID, now), Admission::Refused);
         assert_eq!(breakers.open().collect::<Vec<_>>(), [ID]);
         let later = now + Duration::from_secs(7);
@@ -244,5 +259,39 @@ mod tests {
         );
         breakers.retain(|_, shard| shard != 1);
         assert_eq!(breakers.admission(ID, later), Admission::Free);
+    }
+
+    proptest! {
+        /// Whatever succeeds and fails, and when: no delivery is taken while the breaker is open, one at a time until a
+        /// success, and it opens after so many failures in a row.
+        #[test]
+        fn it_opens_by_failures_and_closes_by_success(
+            steps in prop::collection::vec((any::<bool>(), 0_u64..90), 1..60),
+        ) {
+            let (mut breakers, mut now) = (Breakers::default(), Instant::now());
+            let (mut in_a_row, mut open_until) = (0, None);
+            for (is_success, seconds) in steps {
+                now += Duration::from_secs(seconds);
+                let admission = breakers.admission(ID, now);
+                prop_assert_eq!(&admission, &match open_until {
+                    Some(until) if now < until => Admission::Refused,
+                    Some(_) => Admission::Probe,
+                    None => Admission::Free,
+                });
+                // Also while it is open: what was under way before ends then.
+                if is_success {
+                    breakers.on_success(ID);
+                    (in_a_row, open_until) = (0, None);
+                } else {
+                    breakers.on_failure(ID, 1, POLICY, now);
+                    in_a_row += 1;
+                    if admission == Admission::Probe
+                        || open_until.is_none() && in_a_row >= POLICY.threshold
+                    {
+                        open_until = Some(now + POLICY.cooldown);
+                    }
+                }
+            }
+        }
     }
 }

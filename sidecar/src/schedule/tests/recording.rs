@@ -1,0 +1,131 @@
+//! Results on their way to the database.
+
+use super::super::claim_planner::MAX_CLAIM;
+use super::super::samples::subscription;
+use super::*;
+
+#[test]
+fn a_delivery_is_held_once_until_no_claim_can_show_it_again() {
+    let mut world = World::new(64);
+    let one = subscription(1, 20);
+    assert_eq!(world.offer(&one, 7..8), 1);
+    assert_eq!(world.offer(&one, 7..8), 0, "held while waiting");
+    world.send();
+    world.begin_claim(FULL_SCAN);
+    world.deliver(7);
+    let older = "the claim under way may be older than the record";
+    assert_eq!(world.offer(&one, 7..8), 0, "{older}");
+    world.scheduler.on_claim_ended();
+    assert_eq!(world.offer(&one, 7..8), 1, "a retry is new");
+}
+
+#[test]
+fn releasing_forgets_what_waits_and_keeps_what_is_under_way() {
+    let mut world = World::new(64);
+    let one = subscription(1, 2);
+    world.offer(&one, 0..2);
+    world.send_one();
+    world.scheduler.release_waiting(|_| true);
+    assert_eq!(world.claim().held, [Uuid::from_u128(0)]);
+    assert_eq!(world.send(), [0; 0]);
+    assert_eq!(world.offer(&one, 1..2), 1);
+    assert_eq!(world.send(), [1]);
+}
+
+#[test]
+fn a_result_that_cannot_be_recorded_is_kept_and_not_waited_for() {
+    let mut world = World::new(64);
+    let one = subscription(1, 20);
+    world.offer(&one, 0..1);
+    world.send();
+    world.end(0, EndpointSignal::Success);
+    assert!(!world.scheduler.is_quiet());
+    world.scheduler.on_unrecordable(Uuid::from_u128(0));
+    assert!(world.scheduler.is_quiet());
+    assert_eq!(world.scheduler.busy(1), 0);
+    assert_eq!(world.offer(&one, 0..1), 0, "it would be sent over and over");
+    assert_eq!(world.rows(), MAX_CLAIM, "it takes no room");
+    world.scheduler.forget_unrecordable(Some(2));
+    assert_eq!(world.offer(&one, 0..1), 0, "not of that shard");
+    world.scheduler.forget_unrecordable(Some(1));
+    assert_eq!(world.offer(&one, 0..1), 1);
+}
+
+#[test]
+fn a_locked_subscription_takes_nobody_elses_room() {
+    let mut world = World::new(64);
+    let (locked, other) = (subscription(1, 60), subscription(2, 20));
+    let held = world.offer(&locked, 0..100);
+    let under_way = world.send();
+    assert!(under_way.len() > 10 && held > under_way.len());
+    for id in &under_way {
+        world.end(*id, EndpointSignal::Success);
+        world.scheduler.on_locked(Uuid::from_u128(*id));
+    }
+    // Nothing more of it is sent or claimed; what is under way is not waited for when the process ends.
+    assert_eq!(world.send(), [0; 0]);
+    assert_eq!(world.offer(&locked, 200..210), 0);
+    assert_eq!(world.full(), [locked.id]);
+    assert!(world.scheduler.is_quiet());
+    let busy = world.scheduler.busy(1);
+    assert_eq!(busy, under_way.len(), "its shard is kept for them");
+    assert_eq!(world.rows(), MAX_CLAIM, "they take no room");
+    assert!(world.offer(&other, 1000..1010) > 0);
+    // Twice is once, and one that is not recorded yet keeps it so.
+    world.scheduler.on_locked(Uuid::from_u128(under_way[0]));
+    world.claims_more();
+    for id in under_way {
+        assert_eq!(world.offer(&locked, 200..210), 0);
+        world.record(id);
+    }
+    assert!(world.claims_more(), "there is more of it in the database");
+    assert!(world.offer(&locked, 200..210) > 0);
+}
+
+/// Thousands of a tenant's subscriptions are locked by one transaction: the others' share is what it was.
+#[test]
+fn very_many_locked_subscriptions_take_nobody_elses_share() {
+    let mut world = World::new(64);
+    for number in 0..2_000 {
+        assert_eq!(
+            world.offer(&subscription(number, 20), number..number + 1),
+            1
+        );
+        assert_eq!(world.send(), [number]);
+        world.end(number, EndpointSignal::Success);
+        world.scheduler.on_locked(Uuid::from_u128(number));
+    }
+    let other = subscription(9_999, 20);
+    assert_eq!(world.offer(&other, 10_000..10_040), 40);
+    assert_eq!(world.send().len(), 20);
+    assert_eq!(world.rows(), MAX_CLAIM);
+    let share = 64 * 12 * 3 / 4 / 2;
+    let another = subscription(9_998, 500);
+    assert_eq!(world.offer(&another, 20_000..21_000), share);
+}
+
+#[test]
+fn an_unrecordable_result_does_not_keep_its_subscription_from_being_delivered_to() {
+    let mut world = World::new(64);
+    let one = subscription(1, 1);
+    world.offer(&one, 0..1);
+    world.send();
+    world.end(0, EndpointSignal::Success);
+    world.scheduler.on_disabling(Uuid::from_u128(0), one.id);
+    assert_eq!(world.offer(&one, 1..2), 0);
+    world.scheduler.on_unrecordable(Uuid::from_u128(0));
+    assert!(world.claims_more());
+    assert_eq!(world.offer(&one, 1..2), 1);
+}
+
+#[test]
+fn a_delivery_whose_result_is_discarded_is_claimed_again() {
+    let mut world = World::new(64);
+    let one = subscription(1, 20);
+    world.offer(&one, 0..1);
+    world.send();
+    world.end(0, EndpointSignal::Failure);
+    world.scheduler.on_discarded(Uuid::from_u128(0));
+    assert!(world.claims_more());
+    assert_eq!(world.offer(&one, 0..1), 1);
+}
