@@ -984,6 +984,8 @@ webhooks_private.needs_verification(own text, general text)
     returns boolean sql immutable parallel safe
 webhooks_private.next_attempt_number(delivery_id uuid, attempt integer)
     returns integer plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
+webhooks_private.note_bell(shard smallint)
+    returns void c volatile parallel unsafe strict
 webhooks_private.notice_deprecation()
     returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 webhooks_private.notify(channel text, payload text, of_many text DEFAULT NULL::text)
@@ -1160,6 +1162,8 @@ webhooks_private.text_setting(name text)
     returns text sql stable parallel safe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.text_setting_definitions()
     returns TABLE(name text, default_text text, pattern text, takes text, description text) sql immutable parallel safe
+webhooks_private.try_bell(class integer, shard smallint)
+    returns boolean c volatile parallel unsafe strict
 webhooks_private.try_lock(class integer, key integer, shared boolean)
     returns boolean c volatile parallel unsafe strict
 webhooks_private.try_lock_xact(class integer, key integer, shared boolean)
