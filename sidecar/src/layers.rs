@@ -163,7 +163,7 @@ fn place(module: &Module) -> (usize, usize) {
     let is_in = |group: &&[&str]| group.contains(&module[0].as_str());
     let mut layers = LAYERS.iter().enumerate();
     layers
-        .find_map(|(layer, groups)| Some((layer, groups.iter().position(|g| is_in(g))?)))
+        .find_map(|(layer, groups)| Some((layer, groups.iter().position(&is_in)?)))
         .unwrap_or_else(|| panic!("{module:?} has no place in LAYERS"))
 }
 
