@@ -1,5 +1,5 @@
 -- How large a value may be that people write and that others' deliveries wait for: sidecars load subscriptions,
--- publishers read filters and schemas, everybody reads descriptions. The triggers a10_check_sizes come first: what
+-- publishers read filters and schemas, everybody reads descriptions. The triggers z10_check_sizes come first: what
 -- checks the values themselves may take long on large ones. A value that is there and does not change stays, and so
 -- does what a restore brings.
 

@@ -83,7 +83,7 @@ $$;
 comment on function webhooks_private.own_event_type_version is
     'Trigger: a registered or changed version replaces the shipped one and is dumped.';
 
-create trigger a30_own_event_type_version
+create trigger z30_own_event_type_version
     before insert or update on webhooks_private.event_type_versions
     for each row execute function webhooks_private.own_event_type_version();
 
@@ -104,7 +104,7 @@ $$;
 comment on function webhooks_private.check_event_type_version_sizes is
     'Trigger: refuses values of a version of an event type that are too large.';
 
-create trigger a10_check_sizes
+create trigger z10_check_sizes
     before insert or update on webhooks_private.event_type_versions
     for each row execute function webhooks_private.check_event_type_version_sizes();
 

@@ -54,7 +54,7 @@ $$;
 comment on function webhooks_private.own_event_type is
     'Trigger: a registered or changed event type replaces the shipped one and is dumped.';
 
-create trigger a20_own_event_type
+create trigger z20_own_event_type
     before insert or update on webhooks.event_types
     for each row execute function webhooks_private.own_event_type();
 
@@ -76,7 +76,7 @@ $$;
 comment on function webhooks_private.check_event_type_sizes is
     'Trigger: refuses a description of an event type that is too large.';
 
-create trigger a10_check_sizes
+create trigger z10_check_sizes
     before insert or update on webhooks.event_types
     for each row execute function webhooks_private.check_event_type_sizes();
 create trigger audit_change

@@ -57,16 +57,16 @@ declare
     wanted constant boolean := exists (select from webhooks_private.event_type_versions v where v.schema is not null);
     found_one constant boolean := exists (
         select from pg_trigger t where t.tgrelid = 'webhooks.event_logs'::regclass
-            and t.tgname = 'a10_validate_events');
+            and t.tgname = 'a20_validate_events');
 begin
     if wanted and not found_one then
-        create trigger a10_validate_events
+        create trigger a20_validate_events
             after insert on webhooks.event_logs
             referencing new table as new_events
             for each statement execute function webhooks_private.validate_events();
-        alter table webhooks.event_logs enable always trigger a10_validate_events;
+        alter table webhooks.event_logs enable always trigger a20_validate_events;
     elsif found_one and not wanted then
-        drop trigger a10_validate_events on webhooks.event_logs;
+        drop trigger a20_validate_events on webhooks.event_logs;
     end if;
     return null;
 exception when lock_not_available then
@@ -75,7 +75,7 @@ exception when lock_not_available then
 end
 $$;
 comment on function webhooks_private.sync_validation_trigger is
-    'Trigger: event_logs has the trigger a10_validate_events if and only if a schema is registered, also after a '
+    'Trigger: event_logs has the trigger a20_validate_events if and only if a schema is registered, also after a '
     'restore.';
 
 create trigger sync_validation_trigger
@@ -124,6 +124,6 @@ $$;
 comment on function webhooks_private.check_event_type_version is
     'Trigger: refuses invalid schemas, and examples that don''t fit theirs.';
 
-create trigger a20_check_event_type_version
+create trigger z20_check_event_type_version
     before insert or update on webhooks_private.event_type_versions
     for each row execute function webhooks_private.check_event_type_version();

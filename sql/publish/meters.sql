@@ -35,9 +35,10 @@ begin
         raise warning 'limits of tenants are not enforced: there is no shared memory for them'
             using hint = 'The server has no more segments of dynamic shared memory; a higher max_connections gives '
                          'it more.';
-    -- No memory, no segment, no file for it, or the sequence is locked.
+    -- No memory, no segment, no file for it or no right to make one (which counts as insufficient_privilege), or the
+    -- sequence is locked.
     exception when insufficient_resources or program_limit_exceeded or system_error or internal_error
-                   or object_not_in_prerequisite_state then
+                   or insufficient_privilege or object_not_in_prerequisite_state then
         raise warning 'limits of tenants are not enforced: %', sqlerrm;
     end;
     return false;

@@ -71,10 +71,10 @@ declare
     wanted constant boolean := exists (select from webhooks.resources);
     found_one constant boolean := exists (
         select from pg_trigger t where t.tgrelid = 'webhooks.event_logs'::regclass
-            and t.tgname = 'a20_snapshot_resource');
+            and t.tgname = 'z20_snapshot_resource');
 begin
     if wanted and not found_one then
-        create trigger a20_snapshot_resource
+        create trigger z20_snapshot_resource
             before insert on webhooks.event_logs
             for each row
             -- Row-level security asks only later: what it will refuse must not be looked up for who may not see it.
@@ -85,9 +85,9 @@ begin
                        or pg_has_role(current_user, 'webhooks_all_tenants', 'usage')
                        or not row_security_active('webhooks.event_logs'::regclass)))
             execute function webhooks_private.snapshot_resource();
-        alter table webhooks.event_logs enable always trigger a20_snapshot_resource;
+        alter table webhooks.event_logs enable always trigger z20_snapshot_resource;
     elsif found_one and not wanted then
-        drop trigger a20_snapshot_resource on webhooks.event_logs;
+        drop trigger z20_snapshot_resource on webhooks.event_logs;
     end if;
     return null;
 exception when lock_not_available then
@@ -96,7 +96,7 @@ exception when lock_not_available then
 end
 $$;
 comment on function webhooks_private.sync_resource_trigger is
-    'Trigger: event_logs has the trigger a20_snapshot_resource if and only if a resource type is registered, also '
+    'Trigger: event_logs has the trigger z20_snapshot_resource if and only if a resource type is registered, also '
     'after a restore.';
 
 create trigger sync_resource_trigger

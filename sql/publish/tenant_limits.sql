@@ -63,17 +63,17 @@ declare
     arguments constant text := format('%L, %L', default_events, default_outstanding);
     found_one constant text := (
         select pg_get_triggerdef(t.oid) from pg_trigger t
-        where t.tgrelid = 'webhooks.event_logs'::regclass and t.tgname = 'a20_limit_events');
+        where t.tgrelid = 'webhooks.event_logs'::regclass and t.tgname = 'a10_limit_events');
 begin
     if wanted and (found_one like '%limit_events(' || arguments || ')') is not true then
-        execute format('create or replace trigger a20_limit_events
+        execute format('create or replace trigger a10_limit_events
                         after insert on webhooks.event_logs
                         referencing new table as new_events
                         for each statement execute function webhooks_private.limit_events(%s)', arguments);
-        alter table webhooks.event_logs enable always trigger a20_limit_events;
+        alter table webhooks.event_logs enable always trigger a10_limit_events;
     -- That a tenant is deleted (forget_tenants()) is no time to lock out the publishers.
     elsif found_one is not null and not wanted and pg_trigger_depth() = 1 then
-        drop trigger a20_limit_events on webhooks.event_logs;
+        drop trigger a10_limit_events on webhooks.event_logs;
     end if;
     return null;
 exception when lock_not_available then
@@ -82,7 +82,7 @@ exception when lock_not_available then
 end
 $$;
 comment on function webhooks_private.sync_limit_trigger is
-    'Trigger: event_logs has the trigger a20_limit_events while a limit on events or outstanding deliveries is set '
+    'Trigger: event_logs has the trigger a10_limit_events while a limit on events or outstanding deliveries is set '
     'for anybody, also after a restore.';
 
 create trigger sync_limit_trigger

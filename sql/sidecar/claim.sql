@@ -24,9 +24,10 @@ begin
     end if;
     return null;
 -- Reading a damaged row fails in many ways: damaged pages and TOAST values, values that are none of their type,
--- missing files, sizes that no memory suffices for. A lock that was not granted in time says nothing about the row.
+-- missing files, a compression that this server lacks, sizes that no memory suffices for. A lock that was not granted
+-- in time says nothing about the row.
 exception when internal_error or system_error or data_exception or syntax_error_or_access_rule_violation
-               or program_limit_exceeded or insufficient_resources then
+               or program_limit_exceeded or insufficient_resources or feature_not_supported then
     return format('its data can''t be read (SQLSTATE %s)', sqlstate);
 end
 $$;

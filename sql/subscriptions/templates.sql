@@ -78,7 +78,7 @@ $$;
 comment on function webhooks_private.validate_template is
     'Trigger: refuses templates that no subscription could be made from.';
 
-create trigger a20_validate_template
+create trigger z20_validate_template
     before insert or update on webhooks.subscription_templates
     for each row execute function webhooks_private.validate_template();
 
@@ -120,6 +120,6 @@ $$;
 comment on function webhooks_private.check_subscription_template_sizes is
     'Trigger: refuses values of a template that are too large.';
 
-create trigger a10_check_sizes
+create trigger z10_check_sizes
     before insert or update on webhooks.subscription_templates
     for each row execute function webhooks_private.check_subscription_template_sizes();

@@ -30,7 +30,7 @@ $$;
 comment on function webhooks_private.check_subscription_sizes is
     'Trigger: refuses values of a subscription that are too large.';
 
-create trigger a10_check_sizes
+create trigger z10_check_sizes
     before insert or update on webhooks.webhook_subscriptions
     for each row execute function webhooks_private.check_subscription_sizes();
 
@@ -265,7 +265,7 @@ $$;
 comment on function webhooks_private.validate_subscription is
     'Trigger: refuses invalid subscriptions, maintains created_by, version, updated_at and disabled_reason.';
 
-create trigger a20_validate_subscription
+create trigger z20_validate_subscription
     before insert or update on webhooks.webhook_subscriptions
     for each row execute function webhooks_private.validate_subscription();
 

@@ -8,8 +8,8 @@ use tokio_postgres::types::Type;
 /// words, which may show it.
 pub fn data_error(error: &tokio_postgres::Error) -> Option<String> {
     let code = error.code()?;
-    let is_about_data =
-        *code == SqlState::OUT_OF_MEMORY || matches!(&code.code()[..2], "22" | "54" | "XX");
+    let is_about_data = *code == SqlState::OUT_OF_MEMORY
+        || matches!(&code.code()[..2], "0A" | "22" | "54" | "58" | "XX");
     is_about_data.then(|| format!("SQLSTATE {}", code.code()))
 }
 

@@ -128,8 +128,8 @@ async fn a_statement_with_many_events_notifies_each_sleeping_owner_once() {
     let superuser = Session::open(&db).await;
     superuser.run("set track_functions = 'all'").await;
     let publish = format!(
-        "insert into webhooks.event_logs (tenant_id, event_type, event_category, event_name)
-         select '{TENANT}', 'job.created', 'job', 'job.created' from generate_series(1, 500)"
+        "insert into webhooks.event_logs (tenant_id, event_type, event_category, event_name, event_data)
+         select '{TENANT}', 'job.created', 'job', 'job.created', '{{}}' from generate_series(1, 500)"
     );
     superuser.run(&publish).await;
     assert_eq!(ear.heard(BELL).await, ["1", "2"]);

@@ -8,7 +8,7 @@ use crate::support::world::{TENANT, database};
 
 const SCHEMA: &str = r#"{"type": "object", "required": ["amount"], "additionalProperties": false,
     "properties": {"amount": {"type": "number", "exclusiveMinimum": 0}, "id": {"type": "string", "format": "uuid"}}}"#;
-const TRIGGERS: &str = "select count(*) from pg_trigger where tgname = 'a10_validate_events'";
+const TRIGGERS: &str = "select count(*) from pg_trigger where tgname = 'a20_validate_events'";
 
 fn register(arguments: &str) -> String {
     format!(

@@ -40,7 +40,7 @@ async fn snapshot(session: &Session, tenant: &str, resource_type: &str, id: &str
 
 /// The only trigger that publishing meets beside matching, if any.
 const TRIGGERS: &str =
-    "select count(*) from pg_trigger t where tgname = 'a20_snapshot_resource' and tgparentid = 0";
+    "select count(*) from pg_trigger t where tgname = 'z20_snapshot_resource' and tgparentid = 0";
 
 #[tokio::test]
 async fn only_registered_types_have_one_and_only_of_their_tenant() {
@@ -104,7 +104,7 @@ async fn only_registered_types_have_one_and_only_of_their_tenant() {
         session.text(audited).await,
         "created document, deleted document"
     );
-    let left = "select (select count(*) from pg_trigger where tgname = 'a20_snapshot_resource') + (select count(*) from pg_proc where pronamespace = 'public'::regnamespace)";
+    let left = "select (select count(*) from pg_trigger where tgname = 'z20_snapshot_resource') + (select count(*) from pg_proc where pronamespace = 'public'::regnamespace)";
     assert_eq!(session.text(left).await, "0");
 }
 

@@ -57,6 +57,25 @@ async fn a_minutes_events_and_no_more() {
     publisher.run(&insert(TENANT, 100)).await;
 }
 
+/// Checking data against a schema takes time: a tenant that is refused for its data all the time has a limit, too.
+#[tokio::test]
+async fn events_that_their_schema_refuses_count() {
+    let (_db, session) = database("limit_invalid_events").await;
+    session
+        .run("select webhooks.register_event_type('invoice.paid', schema => '{\"required\": [\"amount\"]}')")
+        .await;
+    limit(&session, EVENTS, 3).await;
+    let invalid = format!("select webhooks.publish_event('{TENANT}', 'invoice.paid')");
+    for _ in 0..3 {
+        let refusal = attempt(&session, &invalid).await.unwrap_err();
+        assert_eq!(refusal.code, "23514", "{refusal:?}");
+    }
+    // The limit is looked at first: no more is read of the data.
+    let refusal = attempt(&session, &invalid).await.unwrap_err();
+    assert_eq!(refusal.code, "53400", "{refusal:?}");
+    assert_eq!(count(&session, "event_logs").await, 0);
+}
+
 /// A statement that is refused takes nothing away from smaller ones.
 #[tokio::test]
 async fn all_or_none() {

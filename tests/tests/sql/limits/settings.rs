@@ -5,7 +5,7 @@ use webhooks_tests::database::{MANAGER_ROLE, MONITOR_ROLE, PUBLISHER_ROLE};
 use super::{OTHER_TENANT, TENANT, attempt, count, database, insert, limit, publish};
 use crate::support::session::{Refusal, Session};
 
-const TRIGGERS: &str = "select count(*) from pg_trigger where tgname = 'a20_limit_events'";
+const TRIGGERS: &str = "select count(*) from pg_trigger where tgname = 'a10_limit_events'";
 
 #[tokio::test]
 async fn who_has_no_limit_pays_for_none() {
