@@ -1,7 +1,7 @@
 create function webhooks_private.load_subscriptions(ids uuid[])
 returns table (
-    id uuid, version bigint, webhook_url text, webhook_method text, webhook_headers text, auth_type text,
-    auth_config text, retry_count integer, retry_delay_seconds integer, retry_delays integer[],
+    id uuid, tenant_id uuid, version bigint, webhook_url text, webhook_method text, webhook_headers text,
+    auth_type text, auth_config text, retry_count integer, retry_delay_seconds integer, retry_delays integer[],
     timeout_seconds integer, max_payload_size_kb integer, no_retry_statuses integer[], max_in_flight integer,
     rate_limit_per_second double precision, rate_limit_burst integer, breaker_failure_threshold bigint,
     breaker_cooldown_seconds bigint, payload_format text, payload_template text, payload_content_type text,
@@ -31,7 +31,7 @@ begin
     -- Subscriptions that were restored a moment ago are not delivered to.
     perform webhooks_private.check_adopted();
     return query
-    select s.id, s.version, case when x.objection is null then s.webhook_url else '' end,
+    select s.id, s.tenant_id, s.version, case when x.objection is null then s.webhook_url else '' end,
            coalesce(s.webhook_method, 'POST')::text,
            case when x.objection is null then coalesce(s.webhook_headers, '{}')::text else '{}' end,
            coalesce(s.auth_type, 'none')::text,

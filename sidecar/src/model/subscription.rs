@@ -17,6 +17,7 @@ const NO_SHARD: i16 = -1;
 /// One version of a subscription.
 pub struct Subscription {
     pub id: Uuid,
+    pub tenant_id: Uuid,
     pub version: i64,
     pub shard: i16,
     /// What is wrong with a stored setting that this version of the sidecar can't use, if anything is.

@@ -135,6 +135,7 @@ fn subscription(row: &Row, settings: &Settings) -> Subscription {
     }
     Subscription {
         id: row.get("id"),
+        tenant_id: row.get("tenant_id"),
         version: row.get("version"),
         shard: row.get("shard"),
         endpoint,

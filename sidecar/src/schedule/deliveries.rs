@@ -60,6 +60,7 @@ impl<R> Scheduler<R> {
         let max_in_flight = self
             .throttles
             .limit(subscription.id, subscription.max_in_flight);
+        let tenant = subscription.tenant_id;
         let held = Held {
             shard: delivery.shard,
             queue: queue_id,
@@ -74,6 +75,7 @@ impl<R> Scheduler<R> {
         let (claim, is_fresh) = (self.planner.number(), delivery.is_fresh);
         let (share, free_bytes) = (self.queues.share(), self.free_bytes());
         let queue = self.queues.get_or_add(queue_id);
+        queue.set_tenant(tenant);
         queue.set_max_in_flight(max_in_flight);
         let has_room = match self.breakers.admission(queue_id, now) {
             Admission::Free => !queue.is_crowded(share, free_bytes),

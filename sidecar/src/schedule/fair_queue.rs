@@ -15,6 +15,7 @@
 //! last published first, and have some slots for themselves.
 
 use super::subscription_queue::SubscriptionQueue;
+use super::tenant_slots::TenantSlots;
 use crate::model::Delivery;
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use uuid::Uuid;
@@ -41,6 +42,7 @@ pub(super) struct FairQueue {
     /// last.
     fresh: BTreeSet<(Uuid, Uuid)>,
     fresh_was_last: bool,
+    tenants: TenantSlots,
     /// Queues with locked results.
     locked: usize,
 }
@@ -55,6 +57,7 @@ impl FairQueue {
             rotation: VecDeque::new(),
             fresh: BTreeSet::new(),
             fresh_was_last: false,
+            tenants: TenantSlots::default(),
             locked: 0,
         }
     }
@@ -164,6 +167,10 @@ impl FairQueue {
                 queue.leave_rotation();
                 continue;
             }
+            if !self.tenants.admits(queue.tenant(), self.slots, free) {
+                self.tenants.set_aside(queue.tenant(), id);
+                continue;
+            }
             // A first request is always made while a slot is free. Further ones leave a quarter of the slots to
             // subscriptions that have none, take at most half of what is free, and keep to the bytes.
             let is_contended = free <= self.slots / 4 || queue.in_flight() > free / 2 || !has_bytes;
@@ -176,6 +183,7 @@ impl FairQueue {
                 continue;
             }
             let delivery = queue.start_first()?;
+            self.tenants.start(queue.tenant());
             self.in_flight += 1;
             queue.leave_rotation();
             if queue.enter_rotation() {
@@ -201,12 +209,21 @@ impl FairQueue {
         self.in_flight = self.in_flight.saturating_sub(1);
         self.pace += usize::from(counts);
         let may_send_more = self.queues.get_mut(&id).is_some_and(|queue| {
+            self.tenants.end(queue.tenant());
             queue.end_request(counts);
             queue.enter_rotation()
         });
         if may_send_more {
             self.rotation.push_back(id);
         }
+        self.readmit();
+    }
+
+    /// Queues that were set aside enter the rotation again, if their tenants may send again.
+    fn readmit(&mut self) {
+        let free = self.slots.saturating_sub(self.in_flight);
+        let admitted = self.tenants.take_admitted(self.slots, free);
+        self.rotation.extend(admitted);
     }
 
     /// A delivery that was sent is no longer held. Returns whether its queue wants more.
@@ -252,6 +269,8 @@ impl FairQueue {
     /// Once a second: paces fade, and queues with nothing to remember go.
     pub(super) fn tick(&mut self) {
         self.pace /= 2;
+        // One that came back may have had nothing to send: then no request of it ends, and lets the next one come.
+        self.readmit();
         self.queues.retain(|_, queue| queue.fade());
         let queues = &self.queues;
         self.rotation.retain(|id| queues.contains_key(id));
@@ -269,6 +288,7 @@ mod tests {
     fn add(fair: &mut FairQueue, number: u128, max_in_flight: usize, ids: std::ops::Range<u128>) {
         let subscription = subscription(number, max_in_flight);
         let queue = fair.get_or_add(subscription.id);
+        queue.set_tenant(subscription.tenant_id);
         queue.set_max_in_flight(max_in_flight);
         for id in ids {
             queue.add(1, false);
@@ -280,6 +300,7 @@ mod tests {
     fn add_fresh(fair: &mut FairQueue, number: u128) {
         let subscription = subscription(number, 20);
         let queue = fair.get_or_add(subscription.id);
+        queue.set_tenant(subscription.tenant_id);
         queue.set_max_in_flight(20);
         queue.add(1, false);
         queue.push(fresh(number, &subscription));
@@ -336,6 +357,43 @@ mod tests {
         assert_eq!(sent(&mut fair), [102, 0, 101, 1, 100, 2, 3]);
         add_fresh(&mut fair, 103);
         assert_eq!(sent(&mut fair), [103]);
+    }
+
+    #[test]
+    fn a_tenant_with_very_many_subscriptions_leaves_slots_to_others() {
+        let mut fair = FairQueue::new(64);
+        let tenant = Uuid::from_u128(7);
+        for number in 1000..1100 {
+            let subscription = subscription(number, 20);
+            let queue = fair.get_or_add(subscription.id);
+            queue.set_tenant(tenant);
+            queue.set_max_in_flight(20);
+            queue.add(1, false);
+            queue.push(delivery(number, &subscription));
+            fair.enter(subscription.id);
+        }
+        assert_eq!(sent(&mut fair).len(), 48);
+        assert!(
+            !fair.is_backed_up(),
+            "the others of the tenant are set aside"
+        );
+        // None of them answers, and whoever comes is served at once, also again.
+        add(&mut fair, 1, 20, 1..3);
+        assert_eq!(sent(&mut fair), [1]);
+        end(&mut fair, 1);
+        assert_eq!(sent(&mut fair), [1]);
+        add_fresh(&mut fair, 2);
+        assert_eq!(sent(&mut fair), [2]);
+        // With each request that ends the tenant makes another one, until all are made.
+        for number in 1000..1048 {
+            end(&mut fair, number);
+        }
+        end(&mut fair, 1);
+        end(&mut fair, 2);
+        assert_eq!(sent(&mut fair).len(), 48);
+        (1048..1096).for_each(|number| end(&mut fair, number));
+        fair.tick();
+        assert_eq!(sent(&mut fair).len(), 4);
     }
 
     #[test]

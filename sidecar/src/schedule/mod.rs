@@ -30,7 +30,7 @@
 //! # Layout
 //! Each of these files holds one machine, whose states are drawn at its top:
 //! - [`shards`], [`doorbell`], [`claim_planner`], [`lease`]: of the session with the database
-//! - `buffer`, `fair_queue`, `subscription_queue`, `fifo_lanes`, `scan_cursor`: of deliveries
+//! - `buffer`, `fair_queue`, `tenant_slots`, `subscription_queue`, `fifo_lanes`, `scan_cursor`: of deliveries
 //! - `breaker`, `throttle`, `rate_limit`, `endpoint_verification`: of receivers
 //!
 //! The [`Scheduler`] routes events to those of deliveries and receivers: along the way of a delivery in `deliveries`,
@@ -51,6 +51,7 @@ mod release;
 mod scan_cursor;
 pub mod shards;
 mod subscription_queue;
+mod tenant_slots;
 mod throttle;
 mod timers;
 

@@ -35,6 +35,7 @@ pub(super) fn unverified(number: u128, version: i64, ask_at: Option<Instant>) ->
 fn make(number: u128, max_in_flight: usize) -> Subscription {
     Subscription {
         id: Uuid::from_u128(number),
+        tenant_id: Uuid::from_u128(number),
         version: 1,
         shard: (number & 15) as i16,
         endpoint: Err("not sent in these tests".to_owned()),

@@ -30,6 +30,7 @@ pub(super) struct SubscriptionQueue {
     /// The size of what waits, also in lanes.
     bytes: usize,
     max_in_flight: usize,
+    tenant: Uuid,
     /// Attempts that ended within about the last second: how far ahead it is worth claiming.
     pace: usize,
     /// The database has, or may have, more than there was room for.
@@ -112,6 +113,17 @@ impl SubscriptionQueue {
     /// So many requests may be under way at once.
     pub(super) fn set_max_in_flight(&mut self, max_in_flight: usize) {
         self.max_in_flight = max_in_flight;
+    }
+
+    /// Whose it is. Requests under way stay counted for the tenant that they began for.
+    pub(super) fn set_tenant(&mut self, tenant: Uuid) {
+        if self.in_flight == 0 {
+            self.tenant = tenant;
+        }
+    }
+
+    pub(super) fn tenant(&self) -> Uuid {
+        self.tenant
     }
 
     /// Counts a delivery that was claimed, whether it may be sent next or waits behind others in its lane.

@@ -3,10 +3,12 @@ use std::time::Duration;
 
 use serde_json::json;
 use uuid::Uuid;
+use webhooks_tests::PATIENCE;
 use webhooks_tests::database::Database;
 use webhooks_tests::latency::{Latencies, Steady};
 use webhooks_tests::receiver::{Receiver, Recording, Reply};
 use webhooks_tests::sidecar::Sidecar;
+use webhooks_tests::wait::{Seen, eventually};
 
 use crate::ALONE;
 
@@ -154,6 +156,35 @@ async fn one_that_takes_5_s_with_100_000_queued() {
 
 /// More than the sidecar can have under way or hold, and for the whole time: 256 requests at once that take 100 ms
 /// each are 2,560 a second, so 30,000 rows last for 12 s.
+/// Many receivers of one tenant are no more noticed than one: the tenant has its share of the slots, not each of them.
+#[tokio::test]
+async fn four_hundred_of_one_tenant_that_hang() {
+    let _alone = ALONE.lock().await;
+    let crowd = Crowd::gather("tenant_that_hangs").await;
+    let alone = crowd.run(5).await;
+    crowd.bad.on("/", Reply::hang());
+    let (url, tenant) = (crowd.bad.url("/"), crowd.db.tenant());
+    let hanging = format!(
+        "insert into webhooks.webhook_subscriptions (tenant_id, name, webhook_url, subscribed_events, timeout_seconds)
+         select '{tenant}', 'hanging', '{url}', '[\"*\"]', 300 from generate_series(1, 400);
+         insert into webhooks.event_logs (tenant_id, event_type, event_category, event_name, event_data)
+         values ('{tenant}', 'job.created', 'job', 'job.created', '{{}}')"
+    );
+    crowd.db.execute(&hanging).await.unwrap();
+    let all_hang = || async {
+        Ok(match crowd.bad.in_flight("/") {
+            192.. => Seen::Done(()),
+            n => Seen::NotYet(format!("{n} hang")),
+        })
+    };
+    eventually(PATIENCE, all_hang).await.unwrap();
+    let beside = crowd.run(6).await;
+    let hanging = crowd.bad.in_flight("/");
+    assert_eq!(hanging, 192, "three quarters of 256 slots");
+    assert_fair(&alone, &beside, FLOOR_MS);
+    crowd.assert_exactly_once().await;
+}
+
 #[tokio::test]
 async fn ten_thousand_others_with_three_rows_each() {
     let _alone = ALONE.lock().await;
