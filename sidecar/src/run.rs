@@ -10,8 +10,9 @@ use std::time::Duration;
 use tokio::task::JoinError;
 use tokio_util::task::TaskTracker;
 
-/// How long everything else may take to end after the last result is recorded: sessions say goodbye to the server.
-const END_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long everything else may take to end after the last result is recorded: sessions say goodbye to the server, and
+/// wait for nothing. One that takes longer still has an answer to come, which nobody wants any more.
+const END_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Why the sidecar ends without being asked to, or not as it should.
 #[derive(Debug, thiserror::Error)]
