@@ -10,8 +10,9 @@ use std::time::Duration;
 use tokio::task::JoinError;
 use tokio_util::task::TaskTracker;
 
-/// How long everything else may take to end after the last result is recorded: sessions say goodbye to the server.
-const END_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long everything else may take to end after the last result is recorded: sessions say goodbye to the server, and
+/// wait for nothing. One that takes longer still has an answer to come, which nobody wants any more.
+const END_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Why the sidecar ends without being asked to, or not as it should.
 #[derive(Debug, thiserror::Error)]
@@ -27,10 +28,12 @@ pub enum RunError {
 }
 
 /// Runs until `shutdown`. Nothing that is spawned outlasts it: the engine ends first, and with it what it has started;
-/// then the recorder, when it has recorded the last result; then the sessions and whatever else is among `tasks`.
+/// then the recorder, when it has recorded the last result; then the sessions and whatever else is among `tasks`. A
+/// recorder that fails ends the engine, whose results it could no longer record.
 ///
 /// # Errors
-/// Unusable configuration; the database being away is no error but waited out, unless --give-up-after says otherwise.
+/// Unusable configuration, or a recorder that failed; the database being away is no error but waited out, unless
+/// --give-up-after says otherwise.
 pub async fn run(
     args: RunArgs,
     database: Database,
@@ -40,8 +43,13 @@ pub async fn run(
     let sender = Sender::new(&args, tasks.clone())?;
     let (link, mut recorder) = recorder::start(database.clone(), &tasks);
     let engine = Engine::new(args, database, sender, tasks.clone(), link);
-    let ended = engine.run(shutdown).await;
-    let recorded = tokio::time::timeout(FLUSH_TIMEOUT, &mut recorder).await;
+    let (ended, recorded) = tokio::select! {
+        ended = engine.run(shutdown) => {
+            (ended, tokio::time::timeout(FLUSH_TIMEOUT, &mut recorder).await)
+        }
+        // It waits for the engine: one that ends first has panicked.
+        recorded = &mut recorder => (Ok(()), Ok(recorded)),
+    };
     recorder.abort();
     tasks.close();
     if tokio::time::timeout(END_TIMEOUT, tasks.wait())

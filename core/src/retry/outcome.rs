@@ -37,6 +37,8 @@ pub enum Outcome {
     },
     /// No request could be made from the subscription as it is stored; nothing was sent.
     InvalidRequest,
+    /// The attempt panicked, and whether anything was sent is not known.
+    Panicked,
 }
 
 impl Outcome {
@@ -78,6 +80,9 @@ impl Display for Outcome {
             ),
             Self::InvalidRequest => {
                 f.write_str("no valid request can be made from the subscription's settings")
+            }
+            Self::Panicked => {
+                f.write_str("internal error: the attempt panicked; see the sidecar's log")
             }
         }
     }

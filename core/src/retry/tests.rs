@@ -87,6 +87,7 @@ fn the_policy() {
         (1, Outcome::AddressRefused, 0.5, retry(60)),
         (1, Outcome::Io, 0.5, retry(60)),
         (1, Outcome::InvalidRequest, 0.5, retry(60)),
+        (1, Outcome::Panicked, 0.5, retry(60)),
         // Backoff doubles up to the cap; jitter is ±10 % and stays under the cap.
         (2, status(500), 0.5, retry(120)),
         (3, status(500), 0.5, retry(200)),

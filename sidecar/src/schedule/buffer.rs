@@ -219,6 +219,15 @@ impl<R> DeliveryBuffer<R> {
         std::mem::take(&mut self.recorded)
     }
 
+    /// Removes a delivery, if its request is under way or its result is being recorded.
+    pub(super) fn give_up(&mut self, id: Uuid) -> Option<Held> {
+        let entry = self.entries.get(&id)?;
+        match entry.state {
+            State::InFlight(_) | State::Recording => self.remove(id),
+            State::Waiting | State::Locked | State::Recorded | State::Unrecordable => None,
+        }
+    }
+
     /// Removes a delivery.
     pub(super) fn remove(&mut self, id: Uuid) -> Option<Held> {
         let entry = self.entries.remove(&id)?;
@@ -403,6 +412,24 @@ mod tests {
         assert!(buffer.in_flight(Some(2)).is_empty());
         buffer.remove(ID);
         assert_eq!(Arc::strong_count(&request), 1);
+    }
+
+    #[test]
+    fn only_what_is_under_way_is_given_up() {
+        for (events, is_given_up) in [
+            (&[][..], false),
+            (&[Started], true),
+            (&[Started, Attempted], true),
+            (&[Started, Attempted, Locked], false),
+            (&[Started, Attempted, Recorded], false),
+            (&[Started, Attempted, Unrecordable], false),
+        ] {
+            let mut buffer = DeliveryBuffer::default();
+            buffer.add(ID, held());
+            assert!(events.iter().all(|event| on(&mut buffer, ID, *event)));
+            assert_eq!(buffer.give_up(ID).is_some(), is_given_up, "{events:?}");
+            assert_eq!(buffer.contains(ID), !is_given_up, "{events:?}");
+        }
     }
 
     #[test]

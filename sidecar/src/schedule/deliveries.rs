@@ -262,8 +262,9 @@ impl<R> Scheduler<R> {
 
     /// The attempt was not made after all: the delivery, and what is behind it in its lane, stays in the database.
     pub fn on_not_sent(&mut self, id: Uuid) {
-        self.give_up(id);
-        self.planner.want_more();
+        if self.give_up(id) {
+            self.planner.want_more();
+        }
     }
 
     /// The result of this delivery will disable its subscription: nothing more of it is taken until that is recorded.

@@ -9,6 +9,7 @@
 //!      v was long ago                v                   v                       v
 //!    stale: it is loaded again     (gone: it was changed, it has agreed, or its shard is another sidecar's)
 //! ```
+//! One that was not asked after all ([`EndpointVerification::on_not_asked`]) is gone, too, until it is loaded again.
 
 use crate::model::{Subscription, Verification};
 use std::collections::{HashMap, VecDeque};
@@ -169,6 +170,16 @@ impl<R> EndpointVerification<R> {
         true
     }
 
+    /// A receiver was not asked after all: it is forgotten, and is to be loaded again. False: it is not being asked.
+    pub(super) fn on_not_asked(&mut self, id: Uuid) -> bool {
+        let entry = self.entries.get(&id);
+        let is_asking = entry.is_some_and(|entry| matches!(entry.state, State::Asking { .. }));
+        if is_asking {
+            self.entries.remove(&id);
+        }
+        is_asking
+    }
+
     /// Whether the answer of this version's receiver is still to be recorded.
     pub(super) fn is_answered(&self, subscription: &Subscription) -> bool {
         let entry = self.entries.get(&subscription.id);
@@ -250,6 +261,27 @@ mod tests {
         }
         assert_eq!(machine.take_stale(), [2, 3].map(Uuid::from_u128));
         assert_eq!(asked(&mut machine, &request), [0; 0]);
+    }
+
+    #[test]
+    fn a_receiver_that_was_not_asked_takes_no_slot_and_is_asked_when_it_is_loaded_again() {
+        let (mut machine, now) = (EndpointVerification::default(), Instant::now());
+        let request = Request::default();
+        let one = unverified(1, 1, Some(now));
+        machine.on_loaded(&one, now);
+        assert!(!machine.on_not_asked(one.id), "it is not being asked yet");
+        assert_eq!(asked(&mut machine, &request), [1]);
+        assert!(machine.on_not_asked(one.id));
+        assert_eq!(under_way(&request), 0);
+        assert!(!machine.contains(one.id) && !machine.on_answered(&one));
+        assert!(!machine.on_not_asked(one.id), "once");
+        machine.on_loaded(&one, now);
+        assert_eq!(asked(&mut machine, &request), [1]);
+        assert!(machine.on_answered(&one));
+        assert!(
+            !machine.on_not_asked(one.id),
+            "its answer is being recorded"
+        );
     }
 
     #[test]

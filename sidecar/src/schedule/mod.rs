@@ -255,6 +255,11 @@ impl<R> Scheduler<R> {
         self.verification.on_answered(subscription)
     }
 
+    /// A receiver was not asked after all: it is to be loaded again. False: that is not waited for any more.
+    pub fn on_not_asked(&mut self, subscription: Uuid) -> bool {
+        self.verification.on_not_asked(subscription)
+    }
+
     /// Whether the answer of this version's receiver is still to be recorded.
     pub fn is_answered(&self, subscription: &Subscription) -> bool {
         self.verification.is_answered(subscription)

@@ -81,10 +81,11 @@ impl<R> Scheduler<R> {
         in_flight.len()
     }
 
-    /// Forgets a delivery whose request is under way, or ended without a result.
-    pub(super) fn give_up(&mut self, id: Uuid) {
-        let Some(held) = self.buffer.remove(id) else {
-            return;
+    /// Forgets a delivery whose request is under way, or ended without a result. False: it is not, or was given up
+    /// before.
+    pub(super) fn give_up(&mut self, id: Uuid) -> bool {
+        let Some(held) = self.buffer.give_up(id) else {
+            return false;
         };
         self.rewind(held.queue, id);
         if let Some(lane) = held.lane {
@@ -97,6 +98,7 @@ impl<R> Scheduler<R> {
             queue.leave();
         }
         self.queues.end_request(held.queue, false);
+        true
     }
 
     /// The shards were lost, or may have been: whatever is under way, their next owner makes anew.

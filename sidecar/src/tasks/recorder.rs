@@ -392,6 +392,9 @@ impl Recorder {
             }
             tokio::time::sleep(pause).await;
             self.discard_failures(batch, done);
+            if batch.is_empty() {
+                return Ok(());
+            }
         }
     }
 

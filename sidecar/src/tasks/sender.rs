@@ -13,8 +13,10 @@ use crate::model::{
     Settings, Subscription,
 };
 use crate::tls::{self, SetupError};
+use futures_util::FutureExt;
 use hickory_resolver::net::NetError;
 use hyper::header::HeaderValue;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 use tokio_util::task::TaskTracker;
@@ -60,7 +62,7 @@ impl Sender {
         })
     }
 
-    /// Makes one attempt.
+    /// Makes one attempt. One that panics counts: made again at once, it would panic over and over.
     ///
     /// # Errors
     /// Nothing was sent, for want of room or of a socket.
@@ -69,6 +71,19 @@ impl Sender {
         delivery: &Delivery,
         settings: &Settings,
     ) -> Result<Attempt, NotSent> {
+        let (attempted_at, started) = (clock::now(), Instant::now());
+        let made = AssertUnwindSafe(self.make(delivery, settings)).catch_unwind();
+        made.await.unwrap_or_else(|_| {
+            tracing::error!(
+                delivery_id = %delivery.id, subscription_id = %delivery.subscription.id,
+                "an attempt panicked; it counts as failed"
+            );
+            Ok(panicked(delivery, attempted_at, started.elapsed()))
+        })
+    }
+
+    /// An attempt, from its message to its result.
+    async fn make(&self, delivery: &Delivery, settings: &Settings) -> Result<Attempt, NotSent> {
         let subscription = &delivery.subscription;
         // Here and not when it was claimed: a template takes its time, and only its own delivery's.
         let templated = match (&delivery.message, &subscription.template) {
@@ -194,6 +209,19 @@ fn unsent(
     }
 }
 
+/// An attempt that panicked.
+fn panicked(delivery: &Delivery, attempted_at: SystemTime, duration: Duration) -> Attempt {
+    let exchange = Exchange {
+        attempted_at,
+        duration,
+        resent_count: 0,
+        payload: None,
+        response: None,
+    };
+    let outcome = Outcome::Panicked;
+    ended(delivery, exchange, &outcome, &outcome.to_string())
+}
+
 /// What becomes of a delivery after an exchange.
 fn ended(delivery: &Delivery, exchange: Exchange, outcome: &Outcome, detail: &str) -> Attempt {
     let retry = &delivery.subscription.retry;
@@ -205,7 +233,8 @@ fn ended(delivery: &Delivery, exchange: Exchange, outcome: &Outcome, detail: &st
     let throttle = Throttle::of(outcome, retry.retry_after_cap);
     let signal = match (&decision, outcome, throttle) {
         (Decision::Delivered, ..) => EndpointSignal::Success,
-        (_, Outcome::PayloadTooLarge { .. }, _) => EndpointSignal::None,
+        // The receiver is not to blame.
+        (_, Outcome::PayloadTooLarge { .. } | Outcome::Panicked, _) => EndpointSignal::None,
         (.., Some(wish)) if wish.is_of_a_working_receiver() => EndpointSignal::Busy,
         _ => EndpointSignal::Failure,
     };

@@ -16,6 +16,8 @@ const LOCKED_PAUSE: Duration = Duration::from_secs(1);
 /// What is new of the receivers that have to agree.
 pub enum News {
     Answered(Answer),
+    /// Asking the receiver of this subscription came to nothing, a while ago.
+    NotAsked(Uuid),
     /// The answers of these subscriptions are recorded, or were given up.
     Recorded(Vec<Uuid>),
     /// Somebody has locked the subscriptions of these answers: they are to be given again.

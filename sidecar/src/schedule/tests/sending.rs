@@ -62,6 +62,22 @@ fn cutting_off_a_shard_frees_its_slots_and_discards_its_results() {
 }
 
 #[test]
+fn a_request_that_was_not_made_says_nothing_of_what_waits() {
+    let mut world = World::new(64);
+    let one = subscription(1, 20);
+    world.offer(&one, 1..2);
+    assert_eq!(world.send(), [1]);
+    world.scheduler.cut_off(None);
+    world.claim();
+    assert_eq!(world.offer(&one, 1..2), 1);
+    // Of the request that was cut off.
+    world.scheduler.on_not_sent(Uuid::from_u128(1));
+    assert_eq!(world.send(), [1]);
+    world.scheduler.on_not_sent(Uuid::from_u128(1));
+    assert_eq!((world.under_way(), world.scheduler.in_flight()), (0, 0));
+}
+
+#[test]
 fn a_request_that_ended_is_not_under_way() {
     let mut world = World::new(64);
     world.offer(&subscription(1, 20), 1..2);

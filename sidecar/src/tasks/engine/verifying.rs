@@ -4,11 +4,16 @@ use super::super::verifier::{self, News};
 use super::{Action, Engine, Purpose, Reply, Request};
 use crate::model::{Answer, Permission, Settings, Subscription};
 use crate::postgres::owner::Owner;
+use futures_util::FutureExt;
 use std::collections::HashSet;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use uuid::Uuid;
+
+/// Before a receiver is asked again when asking came to nothing: at once, it would be tried over and over.
+const NOT_ASKED_PAUSE: Duration = Duration::from_secs(5);
 
 /// What is to be asked, and what was answered.
 pub(super) struct Verifying {
@@ -78,10 +83,23 @@ impl Engine {
                 self.verifying.news_sender.clone(),
             );
             let task = self.tasks.spawn(async move {
-                let answer = sender.ask(subscription, &settings).await;
-                if let Some(answer) = answer {
-                    let _ = news.send(News::Answered(answer));
-                }
+                let asked = AssertUnwindSafe(sender.ask(subscription, &settings)).catch_unwind();
+                let answer = asked.await.unwrap_or_else(|_| {
+                    tracing::error!(
+                        subscription_id = %id,
+                        "asking a receiver whether it wants deliveries panicked; it will be asked again"
+                    );
+                    None
+                });
+                let told = match answer {
+                    Some(answer) => News::Answered(answer),
+                    None => {
+                        tokio::time::sleep(NOT_ASKED_PAUSE).await;
+                        News::NotAsked(id)
+                    }
+                };
+                // The engine may have ended; then the shard's next owner asks.
+                let _ = news.send(told);
             });
             self.scheduler.on_asking(id, Request(task.abort_handle()));
         }
@@ -98,6 +116,11 @@ impl Engine {
                         .answers
                         .retain(|older| older.subscription.id != id);
                     self.verifying.answers.push(answer);
+                }
+            }
+            News::NotAsked(id) => {
+                if self.scheduler.on_not_asked(id) {
+                    self.verifying.due.insert(id);
                 }
             }
             News::Locked(answers) => {
