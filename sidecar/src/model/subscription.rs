@@ -70,6 +70,7 @@ impl Subscription {
     pub fn unreadable(id: Uuid, version: i64, reason: String, settings: &Settings) -> Self {
         Self {
             id,
+            tenant_id: Uuid::nil(),
             version,
             shard: NO_SHARD,
             endpoint: Err(reason),
