@@ -135,7 +135,7 @@ fn add_text_size(fcinfo: pg_sys::FunctionCallInfo) -> i64 {
     let so_far = number(fcinfo, 0).unwrap_or(0).saturating_abs();
     let max_bytes = number(fcinfo, 3).unwrap_or(0);
     if so_far > max_bytes {
-        // What is over the budget is not even read.
+        // Parts over the budget are not read.
         return so_far;
     }
     let one = |n| match size(fcinfo, n, MAX_READABLE, usize::MAX) {

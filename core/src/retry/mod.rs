@@ -37,7 +37,7 @@ pub struct RetryPolicy {
     pub retry_after_cap: Duration,
 }
 
-/// What happens to a delivery after an attempt.
+/// Next step of a delivery after an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
     /// Done.
@@ -50,7 +50,7 @@ pub enum Decision {
     FailAndDisable(String),
 }
 
-/// What happens after attempt `attempt_number` (the first is 1) came to `outcome`.
+/// Decides after attempt `attempt_number` (the first is 1), which ended with `outcome`.
 ///
 /// `jitter` is a random number from 0 to 1, an argument so that tests know it.
 pub fn decide(
@@ -80,7 +80,7 @@ pub fn decide(
     }
 }
 
-/// What happens after the only attempt of a test.
+/// Decides after the only attempt of a test.
 pub fn decide_test(outcome: &Outcome) -> Decision {
     match outcome {
         Outcome::Response { status, .. } if (200..300).contains(status) => Decision::Delivered,

@@ -1,9 +1,9 @@
-//! What an attempt can come to.
+//! Outcomes of an attempt.
 
 use std::fmt::{self, Display, Formatter};
 use std::time::Duration;
 
-/// What an attempt came to. `Display` is the short text for the log: no URL, no secret.
+/// Outcome of an attempt. `Display` is the short text for the log: no URL, no secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Outcome {

@@ -275,6 +275,7 @@ impl FairQueue {
         let queues = &self.queues;
         self.rotation.retain(|id| queues.contains_key(id));
         self.fresh.retain(|(_, id)| queues.contains_key(id));
+        self.tenants.retain(|id| queues.contains_key(&id));
     }
 }
 

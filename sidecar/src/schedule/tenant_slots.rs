@@ -49,6 +49,14 @@ impl TenantSlots {
         self.set_aside.entry(tenant).or_default().push_back(queue);
     }
 
+    /// Queues that are no longer there wait for nothing.
+    pub(super) fn retain(&mut self, is_there: impl Fn(Uuid) -> bool) {
+        self.set_aside.retain(|_, queues| {
+            queues.retain(|queue| is_there(*queue));
+            !queues.is_empty()
+        });
+    }
+
     /// Takes out queues whose tenants are admitted again: one of each tenant, since a request of it may change that; or
     /// all, while many slots are free.
     pub(super) fn take_admitted(&mut self, slots: usize, free: usize) -> Vec<Uuid> {
@@ -109,6 +117,9 @@ mod tests {
         for queue in queues {
             tenants.set_aside(ONE, queue);
         }
+        let gone = Uuid::from_u128(13);
+        tenants.set_aside(ONE, gone);
+        tenants.retain(|queue| queue != gone);
         assert!(tenants.take_admitted(8, 2).is_empty());
         (0..5).for_each(|_| tenants.end(ONE));
         assert_eq!(tenants.take_admitted(8, 2), queues[..1]);
