@@ -60,6 +60,11 @@ pub(super) struct Held {
     pub(super) is_outdated: bool,
     /// Its shard was lost after it was sent, or may have been: the next owner makes the same attempt.
     pub(super) is_lease_lost: bool,
+    /// The delivery may stay in the queue once its result is recorded, and claims later than this one left it out
+    /// because it was here.
+    pub(super) left_out_after: Option<u64>,
+    /// It became ready again before its result was known to be recorded.
+    pub(super) is_ready_again: bool,
 }
 
 struct Entry<R> {
@@ -219,6 +224,20 @@ impl<R> DeliveryBuffer<R> {
         std::mem::take(&mut self.recorded)
     }
 
+    /// Its result is on the way to the database, where the delivery may stay: claims later than this one leave it out.
+    pub(super) fn stays(&mut self, id: Uuid, claim: u64) {
+        if let Some(entry) = self.entries.get_mut(&id) {
+            entry.held.left_out_after = Some(claim);
+        }
+    }
+
+    /// The delivery is ready in the database, whatever is known here.
+    pub(super) fn on_ready_again(&mut self, id: Uuid) {
+        if let Some(entry) = self.entries.get_mut(&id) {
+            entry.held.is_ready_again = true;
+        }
+    }
+
     /// Removes a delivery, if its request is under way or its result is being recorded.
     pub(super) fn give_up(&mut self, id: Uuid) -> Option<Held> {
         let entry = self.entries.get(&id)?;
@@ -322,6 +341,8 @@ mod tests {
             max_in_flight: 1,
             is_outdated: false,
             is_lease_lost: false,
+            left_out_after: None,
+            is_ready_again: false,
         }
     }
 

@@ -148,6 +148,11 @@ impl ClaimPlanner {
         self.number
     }
 
+    /// The last claim whose snapshot was certainly taken before now.
+    pub(super) fn last_complete(&self) -> u64 {
+        self.number - u64::from(self.is_claiming)
+    }
+
     /// Whether a claim is under way, which may bring once more what is recorded meanwhile.
     pub(super) fn is_claiming(&self) -> bool {
         self.is_claiming

@@ -162,6 +162,7 @@ impl<R> Scheduler<R> {
         for (subscription, id) in ready {
             self.have_read(*subscription);
             self.rewind(*subscription, *id);
+            self.buffer.on_ready_again(*id);
         }
         self.planner.on_promoted(!ready.is_empty())
     }

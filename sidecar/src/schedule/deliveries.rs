@@ -71,6 +71,8 @@ impl<R> Scheduler<R> {
             max_in_flight: subscription.max_in_flight,
             is_outdated: false,
             is_lease_lost: false,
+            left_out_after: None,
+            is_ready_again: false,
         };
         let (claim, is_fresh) = (self.planner.number(), delivery.is_fresh);
         let (share, free_bytes) = (self.queues.share(), self.free_bytes());
@@ -158,6 +160,10 @@ impl<R> Scheduler<R> {
             // The next owner may be this process.
             self.on_not_sent(ended.delivery);
             return Attempted::Discarded;
+        }
+        if ended.is_retried || held.is_lease_lost {
+            self.buffer
+                .stays(ended.delivery, self.planner.last_complete());
         }
         let id = held.queue;
         if ended.signal != EndpointSignal::None {
@@ -333,6 +339,15 @@ impl<R> Scheduler<R> {
         let Some(held) = self.buffer.remove(id) else {
             return;
         };
+        let was_left_out = held
+            .left_out_after
+            .is_some_and(|claim| claim < self.planner.number());
+        if held.is_ready_again {
+            self.rewind(held.queue, id);
+        }
+        if held.is_ready_again || was_left_out {
+            self.planner.want_more();
+        }
         let queue = self.queues.get_mut(held.queue);
         if queue.is_some_and(|queue| queue.end_disabling(id)) {
             // It may have been enabled again meanwhile.

@@ -85,6 +85,24 @@ async fn one_that_waits_for_its_retry_is_made_at_once() {
     assert_eq!(attempts, [Some(1), Some(2)]);
 }
 
+/// The sidecar hears of a retry while it does not know yet that the attempt before is recorded.
+#[tokio::test]
+async fn one_that_is_retried_before_its_result_is_known_is_made() {
+    let options = Options::default()
+        .arg("--poll-interval=300")
+        .env("WEBHOOKS_FAILPOINTS", "after_record=delay:1500");
+    let scene = Scene::set_with("early", options).await;
+    let columns = json!({"retry_delay_seconds": 3600});
+    let (delivery, _) = scene
+        .play("/hook", Reply::status(500), columns, "retrying")
+        .await;
+    scene.receiver.on("/hook", Reply::ok());
+    let id = text(&delivery["id"]);
+    call(&scene, &format!("retry_delivery('{id}')")).await;
+    wait(&scene, id, "delivered").await;
+    assert_eq!(scene.receiver.count(), 2);
+}
+
 /// After an outage: what failed comes again, in its order, once.
 #[tokio::test]
 async fn what_failed_comes_again_in_order() {

@@ -129,6 +129,14 @@ impl World {
         })
     }
 
+    /// A request ended, is tried again, and says nothing of the receiver.
+    fn retry(&mut self, id: u128) {
+        self.end_as(Ended {
+            is_retried: true,
+            ..ended(id, EndpointSignal::None)
+        });
+    }
+
     fn end_as(&mut self, ended: Ended) -> Attempted {
         self.scheduler.on_attempted(&ended, self.now)
     }

@@ -20,6 +20,66 @@ fn a_delivery_is_held_once_until_no_claim_can_show_it_again() {
 }
 
 #[test]
+fn a_retry_that_a_claim_left_out_is_claimed_once_its_result_is_known() {
+    let mut world = World::new(64);
+    let one = subscription(1, 20);
+    world.offer(&one, 7..8);
+    world.send();
+    assert!(!world.claims_more());
+    world.retry(7);
+    world.record(7);
+    assert!(!world.claims_more(), "no claim could have brought it");
+
+    // It is recorded, and ready again, before that is known here.
+    world.offer(&one, 7..8);
+    world.send();
+    world.retry(7);
+    assert_eq!(world.claim().held, [Uuid::from_u128(7)]);
+    world.record(7);
+    assert!(world.claims_more());
+    assert_eq!(world.offer(&one, 7..8), 1);
+
+    // Likewise, and the claim that left it out ends last.
+    world.send();
+    world.retry(7);
+    world.begin_claim(FULL_SCAN);
+    world.record(7);
+    world.scheduler.on_claim_ended();
+    assert!(world.claims_more());
+    assert_eq!(world.offer(&one, 7..8), 1);
+
+    // What is delivered does not come again.
+    world.send();
+    world.end(7, EndpointSignal::Success);
+    world.claim();
+    world.record(7);
+    assert!(!world.claims_more());
+}
+
+#[test]
+fn a_delivery_that_was_promoted_while_it_was_here_is_read_again() {
+    let mut world = World::new(64);
+    let one = subscription(1, 20);
+    world.offer(&one, 7..9);
+    world.send();
+    world.end(7, EndpointSignal::Failure);
+    let ready = [(one.id, Uuid::from_u128(7))];
+    world.scheduler.on_promoted(&ready);
+    world.claim();
+    world.offer(&one, 9..10);
+    world.record(7);
+    assert!(world.claims_more());
+    let position = world
+        .scheduler
+        .queues
+        .get_mut(one.id)
+        .unwrap()
+        .cursor
+        .position();
+    assert!(position < Uuid::from_u128(7), "{position}");
+}
+
+#[test]
 fn releasing_forgets_what_waits_and_keeps_what_is_under_way() {
     let mut world = World::new(64);
     let one = subscription(1, 2);

@@ -5,7 +5,7 @@ use webhooks_tests::process::{Signal, send_signal};
 use webhooks_tests::sidecar::Sidecar;
 use webhooks_tests::wait::{Seen, eventually};
 
-use super::work::{END, Work};
+use super::work::{END, TAKES, Work};
 
 const EVENTS: u64 = 2000;
 const RECORDED: &str = "select count(*) from webhooks.delivery_attempts";
@@ -142,7 +142,11 @@ async fn a_database_that_is_away_for_a_while() {
     let work = Work::start("away", EVENTS).await;
     let sidecar = Sidecar::start(&work.db).await.unwrap();
     work.wait_for(EVENTS / 4).await;
+    // Some answers come once the database is away.
+    work.answer_after(Duration::from_secs(5));
+    work.wait_for(work.receiver.count() + 1).await;
     work.db.cluster().stop(Stop::Fast).await.unwrap();
+    work.answer_after(TAKES);
     // Long enough for both sessions to be tried for in vain; it does not say so each time.
     for session in ["will try again", "reconnecting"] {
         let fails = |line: &webhooks_tests::sidecar::LogLine| {

@@ -22,7 +22,7 @@ pub const END: Duration = Duration::from_secs(60);
 const PUBLISHERS: usize = 4;
 const SUBSCRIPTIONS: usize = 10;
 /// How long the receiver takes, so that requests are under way at any time.
-const TAKES: Duration = Duration::from_millis(20);
+pub const TAKES: Duration = Duration::from_millis(20);
 
 /// Publishers that go on whatever happens to the server, and the receiver of what they commit.
 pub struct Work {
@@ -76,6 +76,13 @@ impl Work {
         (0..SUBSCRIPTIONS)
             .map(|n| self.receiver.in_flight(&format!("/{n}")))
             .sum()
+    }
+
+    /// The receiver takes so long from now on.
+    pub fn answer_after(&self, delay: Duration) {
+        for n in 0..SUBSCRIPTIONS {
+            self.receiver.on(&format!("/{n}"), Reply::ok().after(delay));
+        }
     }
 
     /// Waits until so many requests have arrived: the middle of the work.
