@@ -6,11 +6,11 @@ use std::path::Path;
 /// From the top. What stands in one line uses what stands in the lines below it, or in the same group.
 const LAYERS: &[&[&[&str]]] = &[
     &[&["main"]],
-    &[&["run"]],
+    &[&["run", "ask_health"]],
     &[&["tasks"]],
     &[&["schedule"], &["postgres"], &["http"]],
     &[&["model"], &["config"], &["tls"]],
-    &[&["clock", "failpoint", "log", "shutdown"]],
+    &[&["clock", "failpoint", "health", "log", "metrics", "shutdown"]],
 ];
 
 /// A module by its path, without `crate`; the root is `main`.

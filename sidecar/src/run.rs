@@ -1,12 +1,16 @@
 //! Wiring: what is started, and in which order it ends.
 
 use crate::config::RunArgs;
+use crate::health::Health;
+use crate::metrics::Metrics;
 use crate::postgres::Database;
 use crate::tasks::engine::{Engine, FLUSH_TIMEOUT};
+use crate::tasks::monitor::{self, MonitorError};
 use crate::tasks::recorder;
 use crate::tasks::sender::{Sender, SenderError};
 use crate::tasks::session_health::GaveUp;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 use tokio::task::JoinError;
 use tokio_util::task::TaskTracker;
 
@@ -19,6 +23,8 @@ const END_TIMEOUT: Duration = Duration::from_millis(500);
 pub enum RunError {
     #[error(transparent)]
     Sender(#[from] SenderError),
+    #[error(transparent)]
+    Monitor(#[from] MonitorError),
     #[error(transparent)]
     GaveUp(#[from] GaveUp),
     #[error("the last results could not be recorded in time; those deliveries will be made again")]
@@ -41,8 +47,17 @@ pub async fn run(
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), RunError> {
     let sender = Sender::new(&args, tasks.clone())?;
-    let (link, mut recorder) = recorder::start(database.clone(), &tasks);
-    let engine = Engine::new(args, database, sender, tasks.clone(), link);
+    let health = Arc::new(Health::new(args.lease, Instant::now()));
+    // Until all else has ended: whoever asks meanwhile is told that it is not ready.
+    let _monitor = match args.metrics_listen {
+        Some(address) => Some(monitor::start(address, health.clone(), &tasks).await?),
+        None => None,
+    };
+    let metrics = Metrics::register(database.name());
+    metrics.request_slots.set(args.concurrency.into());
+    let observed = (health, metrics);
+    let (link, mut recorder) = recorder::start(database.clone(), observed.clone(), &tasks);
+    let engine = Engine::new(args, database, sender, tasks.clone(), link, observed);
     let (ended, recorded) = tokio::select! {
         ended = engine.run(shutdown) => {
             (ended, tokio::time::timeout(FLUSH_TIMEOUT, &mut recorder).await)

@@ -44,6 +44,7 @@ pub mod cluster;
 pub mod database;
 pub mod dns;
 pub mod environment;
+pub mod http;
 pub mod latency;
 pub mod ledger;
 pub mod pooler;

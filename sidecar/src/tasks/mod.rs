@@ -1,7 +1,8 @@
 //! What runs: tasks that wait for events and make others do the work.
 //!
 //! - [`engine`]: the loop that owns all state; [`sender`]: one attempt; [`recorder`]: results back to SQL;
-//!   [`verifier`]: answers of receivers back to SQL; [`maintainer`]: regular upkeep
+//!   [`verifier`]: answers of receivers back to SQL; [`maintainer`]: regular upkeep;
+//!   [`monitor`]: metrics and health for who asks
 //! - [`session_health`]: what is wrong with the session with the database
 //! - [`backoff`], [`complaint`], [`warnings`], [`late`]: how long to wait, and how often to say what is wrong
 
@@ -10,6 +11,7 @@ mod complaint;
 pub mod engine;
 mod late;
 pub mod maintainer;
+pub mod monitor;
 pub mod recorder;
 pub mod sender;
 pub mod session_health;

@@ -17,7 +17,7 @@
 //! - `ordering`: first in, first out; `rates`: so many per second; `health`: circuit breakers and disabling; `throttling`: receivers that
 //!   want less
 //! - `verification`: receivers that have to agree before they get anything
-//! - `maintenance`: regular upkeep
+//! - `maintenance`: regular upkeep; `monitoring`: metrics and health
 //! - `fairness`: a receiver that hangs delays nobody else; `large`: nor does a large event
 
 // `cfg(test)` tells clippy that the modules' helpers are tests too, where `unwrap` is fine.
@@ -57,6 +57,8 @@ mod large;
 mod locks;
 #[cfg(test)]
 mod maintenance;
+#[cfg(test)]
+mod monitoring;
 #[cfg(test)]
 mod names;
 #[cfg(test)]
