@@ -9,8 +9,9 @@ const LAYERS: &[&[&[&str]]] = &[
     &[&["run", "ask_health"]],
     &[&["tasks"]],
     &[&["schedule"], &["postgres"], &["http"]],
+    &[&["telemetry"]],
     &[&["model"], &["config"], &["tls"]],
-    &[&["clock", "failpoint", "health", "log", "metrics", "shutdown"]],
+    &[&["clock", "failpoint", "log", "shutdown"]],
 ];
 
 /// A module by its path, without `crate`; the root is `main`.

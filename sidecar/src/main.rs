@@ -11,7 +11,7 @@
 //!   [`postgres`]: a file for each SQL function; [`http`]: requests to receivers. None of these three uses another
 //! - [`model`]: what all of them pass around; beside it [`config`]: flags and environment, and [`tls`], to receivers
 //!   and the database
-//! - [`metrics`] and [`health`]: what is counted and known of this process; [`ask_health`]: the command that asks
+//! - [`telemetry`]: metrics and health of this process; [`ask_health`]: the command that asks for its health
 //! - [`log`]: what is printed; [`clock`]: the time; [`shutdown`]: signals; `failpoint`: where crash tests stop the
 //!   process (cargo feature `failpoints`)
 
@@ -20,18 +20,17 @@ mod clock;
 mod config;
 #[cfg(feature = "failpoints")]
 mod failpoint;
-mod health;
 mod http;
 #[cfg(test)]
 mod layers;
 mod log;
-mod metrics;
 mod model;
 mod postgres;
 mod run;
 mod schedule;
 mod shutdown;
 mod tasks;
+mod telemetry;
 mod tls;
 
 use clap::{CommandFactory, FromArgMatches};

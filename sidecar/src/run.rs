@@ -1,16 +1,17 @@
 //! Wiring: what is started, and in which order it ends.
 
 use crate::config::RunArgs;
-use crate::health::Health;
-use crate::metrics::Metrics;
 use crate::postgres::Database;
-use crate::tasks::engine::{Engine, FLUSH_TIMEOUT};
+use crate::tasks::engine::{Engine, FLUSH_TIMEOUT, Workers};
+use crate::tasks::maintainer::Maintainer;
 use crate::tasks::monitor::{self, MonitorError};
-use crate::tasks::recorder;
+use crate::tasks::requests::Requests;
 use crate::tasks::sender::{Sender, SenderError};
 use crate::tasks::session_health::GaveUp;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use crate::tasks::verifier::Verifier;
+use crate::tasks::{recorder, session};
+use crate::telemetry::Telemetry;
+use std::time::Duration;
 use tokio::task::JoinError;
 use tokio_util::task::TaskTracker;
 
@@ -47,17 +48,26 @@ pub async fn run(
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), RunError> {
     let sender = Sender::new(&args, tasks.clone())?;
-    let health = Arc::new(Health::new(args.lease, Instant::now()));
+    let telemetry = Telemetry::new(&database.settings().database, args.lease);
     // Until all else has ended: whoever asks meanwhile is told that it is not ready.
     let _monitor = match args.metrics_listen {
-        Some(address) => Some(monitor::start(address, health.clone(), &tasks).await?),
+        Some(address) => Some(monitor::start(address, telemetry.clone(), &tasks).await?),
         None => None,
     };
-    let metrics = Metrics::register(database.name());
-    metrics.request_slots.set(args.concurrency.into());
-    let observed = (health, metrics);
-    let (link, mut recorder) = recorder::start(database.clone(), observed.clone(), &tasks);
-    let engine = Engine::new(args, database, sender, tasks.clone(), link, observed);
+    let (link, mut recorder) = recorder::start(database.clone(), telemetry.clone(), &tasks);
+    let workers = Workers {
+        session: session::start(database.clone(), args.lease, &tasks),
+        requests: Requests::new(sender.clone(), tasks.clone()),
+        recorder: link,
+        verifier: Verifier::new(sender, database.clone(), tasks.clone()),
+        maintainer: Maintainer::new(
+            database,
+            tasks.clone(),
+            args.maintain_interval,
+            telemetry.clone(),
+        ),
+    };
+    let engine = Engine::new(&args, workers, telemetry);
     let (ended, recorded) = tokio::select! {
         ended = engine.run(shutdown) => {
             (ended, tokio::time::timeout(FLUSH_TIMEOUT, &mut recorder).await)

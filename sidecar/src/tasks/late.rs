@@ -1,6 +1,6 @@
 //! Results that came too late to change anything.
 
-use crate::metrics::Metrics;
+use crate::telemetry::metrics::Metrics;
 use uuid::Uuid;
 
 /// Logs and counts a result that changes nothing.

@@ -6,8 +6,9 @@
 //! | `/healthz` | 200 while the process is alive; 503: restart it |
 //! | `/readyz` | 200 while it delivers; 503, and why not |
 
-use crate::health::Health;
-use crate::metrics;
+use crate::telemetry::Telemetry;
+use crate::telemetry::health::Health;
+use crate::telemetry::metrics;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -46,7 +47,7 @@ pub struct MonitorError {
 /// The address can't be listened at.
 pub async fn start(
     address: SocketAddr,
-    health: Arc<Health>,
+    telemetry: Arc<Telemetry>,
     tasks: &TaskTracker,
 ) -> Result<tokio_util::task::AbortOnDropHandle<()>, MonitorError> {
     let failed = |error| MonitorError { address, error };
@@ -54,11 +55,11 @@ pub async fn start(
     let address = listener.local_addr().map_err(failed)?;
     tracing::info!(%address, "listening for /metrics, /healthz and /readyz");
     let connections = tasks.clone();
-    let listening = tasks.spawn(listen(listener, health, connections));
+    let listening = tasks.spawn(listen(listener, telemetry, connections));
     Ok(tokio_util::task::AbortOnDropHandle::new(listening))
 }
 
-async fn listen(listener: TcpListener, health: Arc<Health>, tasks: TaskTracker) {
+async fn listen(listener: TcpListener, telemetry: Arc<Telemetry>, tasks: TaskTracker) {
     let room = Arc::new(Semaphore::new(CONNECTIONS));
     // Connections are cut off with the listener: answers take no time, and whoever asks asks again.
     let mut connections = tokio::task::JoinSet::new();
@@ -69,7 +70,7 @@ async fn listen(listener: TcpListener, health: Arc<Health>, tasks: TaskTracker) 
         while connections.try_join_next().is_some() {}
         match listener.accept().await {
             Ok((stream, _)) => {
-                let answered = answer(stream, health.clone());
+                let answered = answer(stream, telemetry.clone());
                 connections.spawn(tasks.track_future(async move {
                     let _ = tokio::time::timeout(CONNECTION_TIMEOUT, answered).await;
                     drop(place);
@@ -84,9 +85,9 @@ async fn listen(listener: TcpListener, health: Arc<Health>, tasks: TaskTracker) 
 }
 
 /// Answers the requests of a connection.
-async fn answer(stream: TcpStream, health: Arc<Health>) {
+async fn answer(stream: TcpStream, telemetry: Arc<Telemetry>) {
     let service = service_fn(move |request: Request<Incoming>| {
-        let response = respond(&request, &health);
+        let response = respond(&request, &telemetry.health);
         async move { Ok::<_, Infallible>(response) }
     });
     let served = hyper::server::conn::http1::Builder::new()

@@ -8,13 +8,12 @@ use super::backoff::Backoff;
 use super::complaint::Complaint;
 use super::late::count_late;
 use super::warnings::{WORTH_WARNING, Warnings};
-use crate::health::Health;
-use crate::metrics::Metrics;
 use crate::model::{Attempt, EndpointSignal};
 use crate::postgres::Database;
 use crate::postgres::blockers;
 use crate::postgres::record::RecordSession;
 use crate::postgres::trouble::{SessionError, describe};
+use crate::telemetry::Telemetry;
 use locked::Locked;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -64,7 +63,7 @@ impl Flushed {
 pub struct Link {
     results: UnboundedSender<Attempt>,
     pub flushed: UnboundedReceiver<Flushed>,
-    metrics: Arc<Metrics>,
+    telemetry: Arc<Telemetry>,
     /// How many sessions were lost: what was answered before the last one was is not ours to call a failure.
     lost_sessions: Arc<AtomicU64>,
 }
@@ -73,7 +72,7 @@ impl Link {
     /// Has a result recorded.
     pub fn record(&self, mut attempt: Attempt) {
         attempt.session = self.lost_sessions.load(Ordering::Relaxed);
-        self.metrics.results_unrecorded.inc();
+        self.telemetry.metrics.results_unrecorded.inc();
         // The recorder outlives the engine.
         let _ = self.results.send(attempt);
     }
@@ -87,7 +86,7 @@ impl Link {
 /// Starts a recorder, which is among `tasks`. It ends when its link is dropped and nothing waits.
 pub fn start(
     database: Database,
-    (health, metrics): (Arc<Health>, Arc<Metrics>),
+    telemetry: Arc<Telemetry>,
     tasks: &TaskTracker,
 ) -> (Link, JoinHandle<()>) {
     let (results, results_receiver) = unbounded_channel();
@@ -95,14 +94,14 @@ pub fn start(
     let lost_sessions = Arc::new(AtomicU64::new(0));
     let recorder = tasks.spawn(run(
         database,
-        (health, metrics.clone()),
+        telemetry.clone(),
         results_receiver,
         flushed_sender,
         lost_sessions.clone(),
     ));
     let link = Link {
         results,
-        metrics,
+        telemetry,
         flushed,
         lost_sessions,
     };
@@ -112,13 +111,13 @@ pub fn start(
 /// Records until `results` closes and nothing waits, then ends. Reports each batch to `flushed`.
 async fn run(
     database: Database,
-    (health, metrics): (Arc<Health>, Arc<Metrics>),
+    telemetry: Arc<Telemetry>,
     mut results: UnboundedReceiver<Attempt>,
     flushed: UnboundedSender<Flushed>,
     lost_sessions: Arc<AtomicU64>,
 ) {
     let mut recorder = Recorder {
-        metrics: metrics.clone(),
+        telemetry: telemetry.clone(),
         database,
         session: None,
         lost_sessions,
@@ -148,9 +147,11 @@ async fn run(
             ..Flushed::default()
         };
         if !batch.is_empty() {
-            health.on_unrecorded(Some(std::time::Instant::now()));
+            telemetry
+                .health
+                .on_unrecorded(Some(std::time::Instant::now()));
             recorder.settle(&mut batch, &mut done).await;
-            health.on_unrecorded(None);
+            telemetry.health.on_unrecorded(None);
         }
         if next_try.is_some() || !done.locked.is_empty() {
             recorder.try_again(&mut done).await;
@@ -158,14 +159,14 @@ async fn run(
         done.forget_locked_that_ended();
         let ended = done.recorded.len() + done.unrecordable.len() + done.discarded.len();
         let ended = i64::try_from(ended).unwrap_or(i64::MAX);
-        metrics.results_unrecorded.sub(ended);
+        telemetry.metrics.results_unrecorded.sub(ended);
         // The engine may have ended first; the results are safe.
         let _ = flushed.send(done);
     }
 }
 
 struct Recorder {
-    metrics: Arc<Metrics>,
+    telemetry: Arc<Telemetry>,
     database: Database,
     session: Option<RecordSession>,
     lost_sessions: Arc<AtomicU64>,
@@ -385,14 +386,17 @@ impl Recorder {
             let failure = match self.try_write(batch).await {
                 Ok(late) => {
                     let took = began.elapsed().as_secs_f64();
-                    self.metrics.record_duration.observe(took);
-                    self.metrics.record_results.observe(batch.len() as f64);
+                    self.telemetry.metrics.record_duration.observe(took);
+                    self.telemetry
+                        .metrics
+                        .record_results
+                        .observe(batch.len() as f64);
                     if let Some(lasted) = self.complaint.over(std::time::Instant::now()) {
                         tracing::info!(after_seconds = lasted.as_secs(), "recording again");
                     }
                     for delivery_id in late {
                         count_late(
-                            &self.metrics,
+                            &self.telemetry.metrics,
                             delivery_id,
                             "this attempt was recorded before (by another sidecar, or an earlier try of ours), or its subscription was deleted meanwhile",
                         );
@@ -404,7 +408,7 @@ impl Recorder {
                 Err(Failure::Passing(words)) => words,
             };
             if self.session.take().is_some() {
-                let lost = &self.metrics.sessions_lost;
+                let lost = &self.telemetry.metrics.sessions_lost;
                 lost.with_label_values(&["record"]).inc();
             }
             let pause = backoff.pause();
@@ -445,7 +449,7 @@ impl Recorder {
         };
         for attempt in batch.extract_if(.., is_discarded) {
             count_late(
-                &self.metrics,
+                &self.telemetry.metrics,
                 attempt.delivery_id,
                 "its shard was lost before it could be recorded, and the shard's owner makes it again",
             );

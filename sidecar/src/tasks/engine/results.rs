@@ -2,55 +2,28 @@
 
 use super::super::late::count_late;
 use super::super::recorder::Flushed;
-use super::{Engine, PROMOTE_STEP};
+use super::Engine;
 use crate::model::{Attempt, BreakerChange, EndpointSignal, NotSent};
 use crate::schedule::{Attempted, Ended};
 use std::time::Instant;
 
 impl Engine {
-    /// Takes in one event of the delivering and recording side. Cancel-safe.
-    pub(super) async fn event(&mut self) {
-        tokio::select! {
-            attempt = self.attempts.recv() => {
-                if let Some(attempt) = attempt {
-                    self.ended(attempt);
-                    while let Ok(attempt) = self.attempts.try_recv() {
-                        self.ended(attempt);
-                    }
-                }
-            }
-            flushed = self.recorder.flushed.recv() => match flushed {
-                Some(Flushed { recorded, unrecordable, discarded, locked }) => {
-                    for id in locked {
-                        self.scheduler.on_locked(id);
-                    }
-                    for id in recorded {
-                        self.scheduler.on_recorded(id);
-                    }
-                    for id in unrecordable {
-                        self.scheduler.on_unrecordable(id);
-                    }
-                    for id in discarded {
-                        self.scheduler.on_discarded(id);
-                    }
-                }
-                None => std::future::pending().await,
-            },
-            news = self.verifying.news.recv() => {
-                if let Some(news) = news {
-                    self.heard_of_receiver(news);
-                }
-            }
+    pub(super) fn flushed(&mut self, flushed: Flushed) {
+        for id in flushed.locked {
+            self.scheduler.on_locked(id);
+        }
+        for id in flushed.recorded {
+            self.scheduler.on_recorded(id);
+        }
+        for id in flushed.unrecordable {
+            self.scheduler.on_unrecordable(id);
+        }
+        for id in flushed.discarded {
+            self.scheduler.on_discarded(id);
         }
     }
 
-    pub(super) async fn events_only(&mut self) {
-        loop {
-            self.event().await;
-        }
-    }
-
-    fn ended(&mut self, ended: Result<Attempt, NotSent>) {
+    pub(super) fn ended(&mut self, ended: Result<Attempt, NotSent>) {
         match ended {
             Ok(attempt) => self.attempted(attempt),
             Err(NotSent { delivery_id }) => {
@@ -79,27 +52,38 @@ impl Engine {
         };
         let Attempted::ToRecord(change) = self.scheduler.on_attempted(&ended, now) else {
             count_late(
+                &self.telemetry.metrics,
                 attempt.delivery_id,
                 "its shard was lost while the request was under way, and the shard's owner makes it again",
             );
             return;
         };
+        self.telemetry.metrics.on_attempted(&attempt);
+        self.log.on_attempted(&attempt, now);
         attempt.breaker = change;
         if let Some(delay) = attempt.retry_after() {
-            self.promote_at = self.promote_at.min(now + delay + PROMOTE_STEP);
+            self.agenda.on_retry(delay, now);
         }
+        let (tenant_id, subscription_id) = (attempt.tenant_id, attempt.subscription_id);
+        let (host, http_status) = (attempt.host.as_deref(), attempt.http_status());
         match attempt.breaker {
             Some(BreakerChange::Open { was_open: true, .. }) => {
-                tracing::debug!(subscription_id = %attempt.subscription_id, "the probe failed, too");
+                tracing::debug!(%tenant_id, %subscription_id, host, http_status, "the probe failed, too");
             }
             Some(BreakerChange::Open { probe_in, .. }) => {
-                tracing::warn!(subscription_id = %attempt.subscription_id, probe_in_seconds = probe_in.as_secs(), "breaker open: deliveries wait");
+                tracing::warn!(
+                    %tenant_id, %subscription_id, host, http_status, error = attempt.error,
+                    probe_in_seconds = probe_in.as_secs(), "breaker open: deliveries wait"
+                );
             }
             Some(BreakerChange::Closed { was_open: true }) => {
-                tracing::info!(subscription_id = %attempt.subscription_id, "breaker closed: the receiver works again");
+                tracing::info!(%tenant_id, %subscription_id, host, "breaker closed: deliveries go on");
             }
             Some(BreakerChange::Throttled { wait }) => {
-                tracing::info!(subscription_id = %attempt.subscription_id, http_status = attempt.http_status(), seconds = wait.as_secs(), "the receiver wants a pause: deliveries wait");
+                tracing::info!(
+                    %tenant_id, %subscription_id, host, http_status, seconds = wait.as_secs(),
+                    "the receiver wants a pause: deliveries wait"
+                );
             }
             _ => {}
         }
@@ -119,11 +103,12 @@ impl Engine {
             ));
         }
         if let Some(reason) = &attempt.disable_reason {
-            tracing::warn!(subscription_id = %attempt.subscription_id, reason, "subscription disabled");
+            tracing::warn!(%tenant_id, %subscription_id, host, http_status, reason, "subscription disabled");
+            self.telemetry.metrics.subscriptions_disabled.inc();
             self.scheduler
                 .on_disabling(attempt.delivery_id, attempt.subscription_id);
         }
-        self.recorder.record(attempt);
+        self.workers.recorder.record(attempt);
     }
 
     /// The lease was prolonged or lost: that decides whether the failures count that wait.

@@ -46,9 +46,10 @@ impl Health {
         Duration::from_millis(self.ms(now).saturating_sub(then.load(Relaxed)))
     }
 
-    /// The engine goes round.
-    pub fn on_round(&self, now: Instant) {
-        self.went_round.store(self.ms(now), Relaxed);
+    /// The engine goes round. Returns whether it does so for the first time in this second.
+    pub fn on_round(&self, now: Instant) -> bool {
+        let ms = self.ms(now);
+        self.went_round.swap(ms, Relaxed) / 1000 != ms / 1000
     }
 
     /// The database answered the owning session.

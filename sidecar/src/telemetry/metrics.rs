@@ -3,12 +3,15 @@
 //!
 //! They are kept whether or not somebody scrapes them: to count costs less than to ask. All have a label `database`.
 
+use crate::clock;
+use crate::model::{Attempt, AttemptResult};
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{
     Encoder, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
     IntGaugeVec, Opts, Registry, TextEncoder,
 };
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
+use std::time::{Duration, UNIX_EPOCH};
 
 /// Bounds of requests and of what waits for them: from a receiver next door to the longest timeout_seconds.
 const REQUEST_SECONDS: &[f64] = &[
@@ -170,7 +173,7 @@ impl Maker<'_> {
 
 impl Metrics {
     /// Makes them, and has them encoded from now on. Each database can have them once.
-    pub fn register(database: &str) -> Arc<Self> {
+    pub fn register(database: &str) -> Self {
         let maker = Maker {
             registry: &REGISTRY,
             database,
@@ -280,7 +283,43 @@ impl Metrics {
             &[env!("CARGO_PKG_VERSION")],
         );
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
-        Arc::new(this)
+        this
+    }
+
+    /// An attempt ended.
+    pub fn on_attempted(&self, attempt: &Attempt) {
+        let outcome = match attempt.result {
+            AttemptResult::Delivered => "delivered",
+            AttemptResult::Retry { .. } => "retried",
+            AttemptResult::Failed => "failed",
+            AttemptResult::Expired => "expired",
+        };
+        self.attempts.with_label_values(&[outcome]).inc();
+        let durations = self.attempt_duration.with_label_values(&[outcome]);
+        durations.observe(attempt.exchange.duration.as_secs_f64());
+        if attempt.attempt == 0
+            && !attempt.is_test
+            && let Some(queued) = attempt.delivery_id.get_timestamp()
+        {
+            let (seconds, nanoseconds) = queued.to_unix();
+            let queued = UNIX_EPOCH + Duration::new(seconds, nanoseconds);
+            let delay = clock::now().duration_since(queued).unwrap_or_default();
+            self.first_attempt_delay.observe(delay.as_secs_f64());
+        }
+    }
+
+    /// A call of maintain() ended.
+    pub fn on_maintained(&self, has_succeeded: bool) {
+        let outcome = match has_succeeded {
+            true => "succeeded",
+            false => "failed",
+        };
+        self.maintenance_runs.with_label_values(&[outcome]).inc();
+        if has_succeeded {
+            let now = clock::now().duration_since(UNIX_EPOCH);
+            let seconds = now.unwrap_or_default().as_secs_f64();
+            self.maintenance_success.set(seconds);
+        }
     }
 }
 
