@@ -2,8 +2,8 @@
 
 use crate::config::RunArgs;
 use crate::postgres::Database;
+use crate::tasks::chores::Chores;
 use crate::tasks::engine::{Engine, FLUSH_TIMEOUT, Workers};
-use crate::tasks::maintainer::Maintainer;
 use crate::tasks::monitor::{self, MonitorError};
 use crate::tasks::requests::Requests;
 use crate::tasks::sender::{Sender, SenderError};
@@ -60,11 +60,12 @@ pub async fn run(
         requests: Requests::new(sender.clone(), tasks.clone()),
         recorder: link,
         verifier: Verifier::new(sender, database.clone(), tasks.clone()),
-        maintainer: Maintainer::new(
-            database,
-            tasks.clone(),
+        chores: Chores::new(
+            &database,
             args.maintain_interval,
-            telemetry.clone(),
+            args.metrics_listen.is_some(),
+            &telemetry,
+            &tasks,
         ),
     };
     let engine = Engine::new(&args, workers, telemetry);

@@ -6,7 +6,7 @@
 //! - [`owner`]: the session that owns shards, listens and claims; [`notification`]: what it hears
 //! - on that session: [`claim`] (rows: [`claim_row`], events: [`events`]), [`load`] (what is loaded already:
 //!   [`subscription_cache`]), [`promote`], [`balance`], [`doorbell`], [`changed`], [`sidecar_settings`], [`clock_skew`]
-//! - on sessions of their own: [`record`], [`locked`], [`verify`], [`maintain`]
+//! - on sessions of their own: [`record`], [`locked`], [`verify`], [`maintain`], [`observe`]
 //! - on any: [`blockers`]; [`unreadable`]: rows that can't be read
 
 pub mod balance;
@@ -22,6 +22,7 @@ mod load;
 mod locked;
 pub mod maintain;
 pub mod notification;
+pub mod observe;
 pub mod owner;
 mod pooler;
 pub mod promote;

@@ -11,8 +11,8 @@ mod results;
 mod sharing;
 mod verifying;
 
+use super::chores::Chores;
 use super::delivery_log::DeliveryLog;
-use super::maintainer::Maintainer;
 use super::recorder;
 use super::requests::{Request, Requests};
 use super::session::{self, Event, Reply, Timing};
@@ -42,7 +42,7 @@ pub struct Workers {
     pub requests: Requests,
     pub recorder: recorder::Link,
     pub verifier: Verifier,
-    pub maintainer: Maintainer,
+    pub chores: Chores,
 }
 
 /// All state.
@@ -115,9 +115,8 @@ impl Engine {
         self.scheduler.tick(now);
         self.send(now);
         self.ask(now);
-        // One sidecar maintains: the one with the first shard.
-        if self.shards.active().first() == Some(&0) {
-            self.workers.maintainer.maintain_if_due(now);
+        if self.does_chores() {
+            self.workers.chores.do_what_is_due(now);
         }
         self.observe(now);
         let mut until = now + BALANCE_INTERVAL;
@@ -133,6 +132,11 @@ impl Engine {
         self.scheduler
             .next_timer()
             .map_or(until, |at| at.min(until))
+    }
+
+    /// One sidecar does them: the one with the first shard.
+    fn does_chores(&self) -> bool {
+        self.shards.active().first() == Some(&0)
     }
 
     /// Says how it is, once a second.
@@ -155,6 +159,9 @@ impl Engine {
             gauge.set(i64::try_from(n).unwrap_or(i64::MAX));
         }
         metrics.clock_skew.set(clock::ahead());
+        if metrics.queue.asked.get() > 0.0 && !self.does_chores() {
+            metrics.on_observed(None);
+        }
     }
 
     /// Sends what may be sent.

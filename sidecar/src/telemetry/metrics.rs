@@ -4,7 +4,7 @@
 //! They are kept whether or not somebody scrapes them: to count costs less than to ask. All have a label `database`.
 
 use crate::clock;
-use crate::model::{Attempt, AttemptResult};
+use crate::model::{Attempt, AttemptResult, QueueState};
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{
     Encoder, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
@@ -66,7 +66,7 @@ pub struct Metrics {
     pub queue: QueueMetrics,
 }
 
-/// What the database says of the shards that this sidecar owns.
+/// What the database says of its queue. One sidecar asks: the one that owns the first shard. The others have zeros.
 pub struct QueueMetrics {
     pub deliveries: IntGaugeVec,
     pub oldest_due: Gauge,
@@ -142,18 +142,19 @@ impl Maker<'_> {
         QueueMetrics {
             deliveries: self.integers(
                 "webhooks_queue_deliveries",
-                "Outstanding deliveries of the shards that this sidecar owns: ready, or scheduled for a retry or for \
-                 deliver_after. Counted up to a bound that the documentation names.",
+                "Outstanding deliveries of the database. ready: may be attempted now. scheduled: wait for a retry or for \
+                 deliver_after. held: their subscription is held back, or a scheduled delivery of their lane.",
                 "state",
-                &["ready", "scheduled"],
+                &["ready", "scheduled", "held"],
             ),
             oldest_due: self.gauge(
                 "webhooks_queue_oldest_due_seconds",
-                "For how long the oldest delivery of these shards is due that nothing holds back; 0: none is.",
+                "For how long the ready delivery that is due for longest has been due; 0: none is ready.",
             ),
             asked: self.gauge(
                 "webhooks_queue_observed_timestamp_seconds",
-                "When the database was last asked for webhooks_queue_deliveries and its like, in seconds since 1970.",
+                "When this sidecar last asked for the queue, in seconds since 1970; 0: another one asks. Of the metrics \
+                 webhooks_queue_*, webhooks_database_* and webhooks_subscriptions_disabled.",
             ),
             oldest_transaction: self.gauge(
                 "webhooks_database_oldest_transaction_seconds",
@@ -165,7 +166,7 @@ impl Maker<'_> {
             ),
             subscriptions_disabled: self.integer(
                 "webhooks_subscriptions_disabled",
-                "Subscriptions of these shards that the system has disabled.",
+                "Subscriptions that the system has disabled.",
             ),
         }
     }
@@ -308,6 +309,28 @@ impl Metrics {
         }
     }
 
+    /// The queue was observed; `None`: another sidecar does that.
+    pub fn on_observed(&self, state: Option<&QueueState>) {
+        let queue = &self.queue;
+        let count = |label: &str, n: Option<i64>| {
+            let deliveries = queue.deliveries.with_label_values(&[label]);
+            deliveries.set(n.unwrap_or_default());
+        };
+        count("ready", state.map(|s| s.ready));
+        count("scheduled", state.map(|s| s.scheduled));
+        count("held", state.map(|s| s.held));
+        let disabled = state.map(|s| s.disabled).unwrap_or_default();
+        queue.subscriptions_disabled.set(disabled);
+        let seconds = |duration: Option<Duration>| duration.unwrap_or_default().as_secs_f64();
+        let oldest_due = state.and_then(|s| s.oldest_due);
+        queue.oldest_due.set(seconds(oldest_due));
+        let oldest_transaction = state.and_then(|s| s.oldest_transaction);
+        queue.oldest_transaction.set(seconds(oldest_transaction));
+        let usage = state.map(|s| s.notification_queue).unwrap_or_default();
+        queue.notification_queue.set(usage);
+        queue.asked.set(state.map_or(0.0, |_| unix_seconds()));
+    }
+
     /// A call of maintain() ended.
     pub fn on_maintained(&self, has_succeeded: bool) {
         let outcome = match has_succeeded {
@@ -316,11 +339,14 @@ impl Metrics {
         };
         self.maintenance_runs.with_label_values(&[outcome]).inc();
         if has_succeeded {
-            let now = clock::now().duration_since(UNIX_EPOCH);
-            let seconds = now.unwrap_or_default().as_secs_f64();
-            self.maintenance_success.set(seconds);
+            self.maintenance_success.set(unix_seconds());
         }
     }
+}
+
+fn unix_seconds() -> f64 {
+    let now = clock::now().duration_since(UNIX_EPOCH);
+    now.unwrap_or_default().as_secs_f64()
 }
 
 #[cfg(test)]
