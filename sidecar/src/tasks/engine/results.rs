@@ -102,11 +102,13 @@ impl Engine {
                 attempt.error.as_deref().unwrap_or("failed"),
             ));
         }
-        if let Some(reason) = &attempt.disable_reason {
+        if let Some(reason) = &attempt.disable_reason
+            && self
+                .scheduler
+                .on_disabling(attempt.delivery_id, subscription_id)
+        {
             tracing::warn!(%tenant_id, %subscription_id, host, http_status, reason, "subscription disabled");
             self.telemetry.metrics.subscriptions_disabled.inc();
-            self.scheduler
-                .on_disabling(attempt.delivery_id, attempt.subscription_id);
         }
         self.workers.recorder.record(attempt);
     }
