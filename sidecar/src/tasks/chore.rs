@@ -44,8 +44,10 @@ impl Chore {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use tokio::sync::Semaphore;
+    use tokio_util::task::TaskTracker;
 
     const INTERVAL: Duration = Duration::from_secs(1);
 
