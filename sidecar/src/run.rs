@@ -2,10 +2,13 @@
 
 use crate::config::RunArgs;
 use crate::postgres::Database;
-use crate::tasks::engine::{Engine, FLUSH_TIMEOUT};
-use crate::tasks::recorder;
+use crate::tasks::engine::{Engine, FLUSH_TIMEOUT, Workers};
+use crate::tasks::maintainer::Maintainer;
+use crate::tasks::requests::Requests;
 use crate::tasks::sender::{Sender, SenderError};
 use crate::tasks::session_health::GaveUp;
+use crate::tasks::verifier::Verifier;
+use crate::tasks::{recorder, session};
 use std::time::Duration;
 use tokio::task::JoinError;
 use tokio_util::task::TaskTracker;
@@ -42,7 +45,14 @@ pub async fn run(
 ) -> Result<(), RunError> {
     let sender = Sender::new(&args, tasks.clone())?;
     let (link, mut recorder) = recorder::start(database.clone(), &tasks);
-    let engine = Engine::new(args, database, sender, tasks.clone(), link);
+    let workers = Workers {
+        session: session::start(database.clone(), args.lease, &tasks),
+        requests: Requests::new(sender.clone(), tasks.clone()),
+        recorder: link,
+        verifier: Verifier::new(sender, database.clone(), tasks.clone()),
+        maintainer: Maintainer::new(database, tasks.clone(), args.maintain_interval),
+    };
+    let engine = Engine::new(&args, workers);
     let (ended, recorded) = tokio::select! {
         ended = engine.run(shutdown) => {
             (ended, tokio::time::timeout(FLUSH_TIMEOUT, &mut recorder).await)

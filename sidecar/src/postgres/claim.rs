@@ -40,7 +40,7 @@ pub async fn claim(
     owner: &Owner,
     settings: &Settings,
     subscriptions: &mut Subscriptions,
-    mut request: ClaimRequest,
+    request: &mut ClaimRequest,
 ) -> Result<Claimed, Error> {
     let Read {
         claims,
@@ -48,7 +48,7 @@ pub async fn claim(
         cut,
         more_lanes,
         walk,
-    } = read_whatever_there_is(owner, &mut request).await?;
+    } = read_whatever_there_is(owner, request).await?;
     let fresh = claims
         .iter()
         .filter(|claim| claim.delivery.is_fresh)
@@ -112,7 +112,7 @@ pub async fn claim(
         stopped_at,
         more,
         more_lanes: more_lanes > 0,
-        looked_at: request.only.map_or_else(Vec::new, |(ids, _)| ids),
+        looked_at: request.only.take().map_or_else(Vec::new, |(ids, _)| ids),
         receivers,
         longest_timeout: subscriptions.longest_timeout(),
         walk,

@@ -4,7 +4,7 @@ use tokio_postgres::Notification;
 use uuid::Uuid;
 
 /// What a notification says.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signal {
     /// Something to deliver was committed.
     Doorbell,

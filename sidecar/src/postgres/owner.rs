@@ -5,6 +5,7 @@ use super::claim_row::ClaimColumns;
 use super::clock_skew::{self, Sample};
 use super::connect::{Database, Session};
 use super::trouble::Trouble;
+use crate::model::Settings;
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_postgres::{Client, Error, Notification, Statement};
@@ -17,9 +18,16 @@ pub struct Owner {
     pub client: Client,
     /// Host and port.
     pub server: String,
-    /// The server's clock when the session began.
-    pub first_clock: Sample,
     pub(super) statements: Statements,
+}
+
+/// A session that was opened, and how things stood then.
+pub struct Opened {
+    pub owner: Owner,
+    pub notifications: UnboundedReceiver<Notification>,
+    /// The settings in force. Of changes since, notifications tell.
+    pub settings: Settings,
+    pub clock: Sample,
 }
 
 /// Its prepared statements.
@@ -42,32 +50,28 @@ impl Owner {
     ///
     /// # Errors
     /// Those of the connection, missing privileges or extension, an extension of another version.
-    pub async fn open(
-        database: &Database,
-        lease: Duration,
-    ) -> Result<(Self, UnboundedReceiver<Notification>), Trouble> {
+    pub async fn open(database: &Database, lease: Duration) -> Result<Opened, Trouble> {
         let session = Self::connect(database, lease).await?;
         let (server, version) = (session.server.clone(), session.server_version.clone());
         let of = |error: Error| Trouble::of(&error, &server);
         let begun = tokio::time::timeout(lease, async {
-            let (owner, notifications) = Self::prepare(session).await.map_err(of)?;
+            let opened = Self::prepare(session).await.map_err(of)?;
             // Before joining: one that can't work must not be given a share of the shards.
-            let settings = owner.settings().await.map_err(of)?;
-            same_version(&settings.extension_version)
+            let extension = &opened.settings.extension_version;
+            same_version(extension)
                 .map_err(|words| Trouble::permanent(format!("{server}: {words}")))?;
-            let joined = owner.client.batch_execute(
-                "listen webhooks_doorbell; listen webhooks_changed; select webhooks_private.join_sidecars()",
-            );
+            let client = &opened.owner.client;
+            let joined = client.batch_execute("select webhooks_private.join_sidecars()");
             joined.await.map_err(of)?;
             tracing::info!(
                 server,
                 postgresql = version,
-                extension = settings.extension_version,
+                extension,
                 database = database.settings().database,
                 role = database.settings().user,
                 "connected"
             );
-            Ok((owner, notifications))
+            Ok(opened)
         });
         begun.await.unwrap_or_else(|_| {
             let seconds = lease.as_secs();
@@ -98,7 +102,7 @@ impl Owner {
         Ok(session.await?)
     }
 
-    async fn prepare(session: Session) -> Result<(Self, UnboundedReceiver<Notification>), Error> {
+    async fn prepare(session: Session) -> Result<Opened, Error> {
         let client = session.client;
         let claim = client.prepare(Self::CLAIM).await?;
         let statements = Statements {
@@ -117,12 +121,19 @@ impl Owner {
         // The first answer of a statement is its slowest.
         clock_skew::measure(&client, &statements.clock).await?;
         let owner = Self {
-            first_clock: clock_skew::measure(&client, &statements.clock).await?,
             server: session.server,
             statements,
             client,
         };
-        Ok((owner, session.notifications))
+        let clock = owner.clock().await?;
+        let listening = "listen webhooks_doorbell; listen webhooks_changed";
+        owner.client.batch_execute(listening).await?;
+        Ok(Opened {
+            settings: owner.settings().await?,
+            clock,
+            notifications: session.notifications,
+            owner,
+        })
     }
 
     /// The server's clock.

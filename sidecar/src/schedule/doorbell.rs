@@ -83,6 +83,11 @@ impl Doorbell {
         }
     }
 
+    /// A session begins, in which nothing is locked.
+    pub fn on_opened(&mut self, now: Instant) {
+        *self = Self::new(self.poll_interval, now);
+    }
+
     /// A publisher notified.
     pub fn on_notify(&mut self, now: Instant) {
         self.has_unseen = true;

@@ -29,13 +29,14 @@
 //!
 //! # Layout
 //! Each of these files holds one machine, whose states are drawn at its top:
-//! - [`shards`], [`doorbell`], [`claim_planner`], [`lease`]: of the session with the database
+//! - [`agenda`], [`shards`], [`doorbell`], [`claim_planner`], [`lease`]: of the session with the database
 //! - `buffer`, `fair_queue`, `tenant_slots`, `subscription_queue`, `fifo_lanes`, `scan_cursor`: of deliveries
 //! - `breaker`, `throttle`, `rate_limit`, `endpoint_verification`: of receivers
 //!
 //! The [`Scheduler`] routes events to those of deliveries and receivers: along the way of a delivery in `deliveries`,
 //! around claims in `claims`, back to the database in `release`.
 
+pub mod agenda;
 mod breaker;
 mod buffer;
 pub mod claim_planner;
@@ -77,6 +78,9 @@ const MAX_WAITING_BYTES: usize = 16 << 20;
 /// Payload bytes in flight beyond which a subscription gets one request at a time.
 const MAX_IN_FLIGHT_BYTES: usize = 64 << 20;
 
+/// How often what is remembered fades.
+const TICK: Duration = Duration::from_secs(1);
+
 /// All deliveries in memory, and what is known of their receivers. `R` stands for a request under way, which is cut off
 /// when it is dropped.
 pub struct Scheduler<R> {
@@ -89,6 +93,7 @@ pub struct Scheduler<R> {
     verification: EndpointVerification<R>,
     planner: ClaimPlanner,
     timers: Timers,
+    tick_at: Instant,
     /// Subscriptions that were changed or heard of since the last claim began: what it read of them is old.
     outdated: HashSet<Uuid>,
 }
@@ -106,6 +111,7 @@ impl<R> Scheduler<R> {
             verification: EndpointVerification::default(),
             planner: ClaimPlanner::new(now),
             timers: Timers::default(),
+            tick_at: now,
             outdated: HashSet::new(),
         }
     }
@@ -199,6 +205,16 @@ impl<R> Scheduler<R> {
         self.timers.next()
     }
 
+    /// Once a second, what is remembered for a while fades.
+    pub fn tick(&mut self, now: Instant) {
+        if now >= self.tick_at {
+            self.tick_at = now + TICK;
+            self.queues.tick();
+            self.rates.tick(now);
+            self.throttles.tick(now);
+        }
+    }
+
     /// Lets those go whose time has come.
     pub fn on_timers(&mut self, now: Instant) {
         while let Some(id) = self.timers.take_due(now) {
@@ -210,13 +226,6 @@ impl<R> Scheduler<R> {
             self.verification.on_timer(id, now);
             self.queues.enter(id);
         }
-    }
-
-    /// Once a second: what is remembered for a while fades.
-    pub fn tick(&mut self, now: Instant) {
-        self.queues.tick();
-        self.rates.tick(now);
-        self.throttles.tick(now);
     }
 
     /// Holds back what goes to a receiver until it has agreed.

@@ -1,7 +1,9 @@
 //! What runs: tasks that wait for events and make others do the work.
 //!
-//! - [`engine`]: the loop that owns all state; [`sender`]: one attempt; [`recorder`]: results back to SQL;
-//!   [`verifier`]: answers of receivers back to SQL; [`maintainer`]: regular upkeep
+//! - [`engine`]: the loop that owns all state: events in, commands out; [`session`]: the connection with the shards'
+//!   locks, which executes its commands
+//! - [`requests`]: deliveries under way; [`sender`]: one attempt; [`recorder`]: results back to SQL; [`verifier`]:
+//!   answers of receivers back to SQL; [`maintainer`]: regular upkeep
 //! - [`session_health`]: what is wrong with the session with the database
 //! - [`backoff`], [`complaint`], [`warnings`], [`late`]: how long to wait, and how often to say what is wrong
 
@@ -11,7 +13,9 @@ pub mod engine;
 mod late;
 pub mod maintainer;
 pub mod recorder;
+pub mod requests;
 pub mod sender;
+pub mod session;
 pub mod session_health;
-mod verifier;
+pub mod verifier;
 mod warnings;

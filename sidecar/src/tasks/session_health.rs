@@ -64,8 +64,13 @@ impl SessionHealth {
         }
     }
 
+    /// Whether the session is of use.
+    pub fn is_usable(&self) -> bool {
+        self.unusable_since.is_none()
+    }
+
     /// The session is of use.
-    pub fn usable(&mut self, now: Instant) {
+    pub fn on_usable(&mut self, now: Instant) {
         self.unusable_since = None;
         self.trouble = None;
         if let Some(lasted) = self.complaint.over(now) {
@@ -76,21 +81,19 @@ impl SessionHealth {
         }
     }
 
-    /// What was wrong when the last attempt ended.
-    pub fn last_trouble(&self) -> Trouble {
-        let unknown = || Trouble::passing("the first attempt to connect had no end");
-        self.trouble.clone().unwrap_or_else(unknown)
-    }
-
     /// When to give up, if there is no session of use until then.
     pub fn give_up_at(&self) -> Option<Instant> {
         Some(self.unusable_since? + self.give_up_after?)
     }
 
     /// Whether it is time to.
-    pub fn gives_up(&self, trouble: Trouble, now: Instant) -> Option<GaveUp> {
+    pub fn gives_up(&self, now: Instant) -> Option<GaveUp> {
         let lasted = now - self.unusable_since?;
-        (now >= self.give_up_at()?).then_some(GaveUp { trouble, lasted })
+        let unknown = || Trouble::passing("the first attempt to connect had no end");
+        (now >= self.give_up_at()?).then(|| GaveUp {
+            trouble: self.trouble.clone().unwrap_or_else(unknown),
+            lasted,
+        })
     }
 
     /// Goes by the server's clock, and says if this machine's differs.

@@ -2,55 +2,28 @@
 
 use super::super::late::count_late;
 use super::super::recorder::Flushed;
-use super::{Engine, PROMOTE_STEP};
+use super::Engine;
 use crate::model::{Attempt, BreakerChange, EndpointSignal, NotSent};
 use crate::schedule::{Attempted, Ended};
 use std::time::Instant;
 
 impl Engine {
-    /// Takes in one event of the delivering and recording side. Cancel-safe.
-    pub(super) async fn event(&mut self) {
-        tokio::select! {
-            attempt = self.attempts.recv() => {
-                if let Some(attempt) = attempt {
-                    self.ended(attempt);
-                    while let Ok(attempt) = self.attempts.try_recv() {
-                        self.ended(attempt);
-                    }
-                }
-            }
-            flushed = self.recorder.flushed.recv() => match flushed {
-                Some(Flushed { recorded, unrecordable, discarded, locked }) => {
-                    for id in locked {
-                        self.scheduler.on_locked(id);
-                    }
-                    for id in recorded {
-                        self.scheduler.on_recorded(id);
-                    }
-                    for id in unrecordable {
-                        self.scheduler.on_unrecordable(id);
-                    }
-                    for id in discarded {
-                        self.scheduler.on_discarded(id);
-                    }
-                }
-                None => std::future::pending().await,
-            },
-            news = self.verifying.news.recv() => {
-                if let Some(news) = news {
-                    self.heard_of_receiver(news);
-                }
-            }
+    pub(super) fn flushed(&mut self, flushed: Flushed) {
+        for id in flushed.locked {
+            self.scheduler.on_locked(id);
+        }
+        for id in flushed.recorded {
+            self.scheduler.on_recorded(id);
+        }
+        for id in flushed.unrecordable {
+            self.scheduler.on_unrecordable(id);
+        }
+        for id in flushed.discarded {
+            self.scheduler.on_discarded(id);
         }
     }
 
-    pub(super) async fn events_only(&mut self) {
-        loop {
-            self.event().await;
-        }
-    }
-
-    fn ended(&mut self, ended: Result<Attempt, NotSent>) {
+    pub(super) fn ended(&mut self, ended: Result<Attempt, NotSent>) {
         match ended {
             Ok(attempt) => self.attempted(attempt),
             Err(NotSent { delivery_id }) => {
@@ -86,7 +59,7 @@ impl Engine {
         };
         attempt.breaker = change;
         if let Some(delay) = attempt.retry_after() {
-            self.promote_at = self.promote_at.min(now + delay + PROMOTE_STEP);
+            self.agenda.on_retry(delay, now);
         }
         match attempt.breaker {
             Some(BreakerChange::Open { was_open: true, .. }) => {
@@ -123,7 +96,7 @@ impl Engine {
             self.scheduler
                 .on_disabling(attempt.delivery_id, attempt.subscription_id);
         }
-        self.recorder.record(attempt);
+        self.workers.recorder.record(attempt);
     }
 
     /// The lease was prolonged or lost: that decides whether the failures count that wait.

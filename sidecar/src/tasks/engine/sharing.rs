@@ -1,5 +1,6 @@
 //! Sharing: taking shards up to the fair share, and releasing what exceeds it.
 
+use super::super::session::Command;
 use super::Engine;
 use crate::postgres::balance::Balanced;
 use std::time::Instant;
@@ -14,9 +15,8 @@ impl Engine {
         if !acquired.is_empty() {
             self.shards.on_acquired(acquired);
             self.scheduler.on_acquired(acquired, now);
-            self.reload_subscriptions = true;
             self.doorbell.on_work();
-            self.promote_at = now;
+            self.agenda.on_shards_added(now);
             self.scheduler.look_for_tests();
             // The new shards' bells are not locked: start over.
             self.doorbell.must_not_sleep();
@@ -31,19 +31,18 @@ impl Engine {
             // As if new: what was dropped is still to be claimed, and their bells may not be locked.
             tracing::debug!(shards = ?fitted.kept, "keeping shards after all");
             self.doorbell.on_work();
-            self.promote_at = now;
+            self.agenda.on_shards_added(now);
             self.scheduler.look_for_tests();
             self.doorbell.must_not_sleep();
         }
-        if !acquired.is_empty() || !self.announced {
-            self.announced = true;
-            self.health.usable(now);
+        if !acquired.is_empty() || !self.health.is_usable() {
+            self.health.on_usable(now);
             tracing::info!(owned = self.shards.owned().len(), fair_share, "ready");
         }
     }
 
-    /// Draining shards that can be released now.
-    pub(super) fn shards_to_release(&mut self, now: Instant) -> Option<Vec<i16>> {
+    /// Cuts off the requests of draining shards that have had their time.
+    pub(super) fn cut_off_overdue(&mut self, now: Instant) {
         for shard in self.shards.to_cut_off(now) {
             let requests = self.scheduler.cut_off(Some(shard));
             if requests > 0 {
@@ -54,12 +53,24 @@ impl Engine {
                 );
             }
         }
-        let ready = self
-            .shards
-            .to_release(now, |shard| self.scheduler.busy(shard));
-        for shard in &ready {
-            self.scheduler.forget_unrecordable(Some(*shard));
+    }
+
+    /// Unlocks the bells, and releases shards: with fewer of them, other bells have to be locked.
+    pub(super) fn release(&mut self, shards: Vec<i16>) -> Command {
+        Command::Release {
+            armed: self.doorbell.on_disarming(),
+            shards,
         }
-        (!ready.is_empty()).then_some(ready)
+    }
+
+    pub(super) fn released(&mut self, shards: &[i16], now: Instant) {
+        self.shards.on_released(shards);
+        self.scheduler
+            .forget_receivers(|shard| shards.contains(&shard));
+        self.doorbell.on_disarmed(now);
+        if !shards.is_empty() {
+            let owned = self.shards.owned().len();
+            tracing::info!(?shards, owned, "released shards");
+        }
     }
 }

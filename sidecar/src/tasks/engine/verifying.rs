@@ -1,60 +1,16 @@
 //! Verifying: asking receivers whether they want deliveries, before the first and when somebody says so.
 
-use super::super::verifier::{self, News};
-use super::{Action, Engine, Purpose, Reply, Request};
-use crate::model::{Answer, Permission, Settings, Subscription};
-use crate::postgres::owner::Owner;
-use futures_util::FutureExt;
-use std::collections::HashSet;
-use std::panic::AssertUnwindSafe;
+use super::super::verifier::News;
+use super::Engine;
+use crate::model::{Answer, Permission, Subscription};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use uuid::Uuid;
-
-/// Before a receiver is asked again when asking came to nothing: at once, it would be tried over and over.
-const NOT_ASKED_PAUSE: Duration = Duration::from_secs(5);
-
-/// What is to be asked, and what was answered.
-pub(super) struct Verifying {
-    news_sender: UnboundedSender<News>,
-    pub(super) news: UnboundedReceiver<News>,
-    /// Subscriptions that are to be loaded, since their receivers may have to be asked.
-    pub(super) due: HashSet<Uuid>,
-    /// Answers that wait for others to be recorded.
-    answers: Vec<Answer>,
-    is_recording: bool,
-}
-
-impl Verifying {
-    pub(super) fn new() -> Self {
-        let (news_sender, news) = unbounded_channel();
-        Self {
-            news_sender,
-            news,
-            due: HashSet::new(),
-            answers: Vec::new(),
-            is_recording: false,
-        }
-    }
-}
+use std::time::Instant;
 
 impl Engine {
-    /// Loads the subscriptions whose receivers may have to be asked: without anything to deliver no claim brings them.
-    pub(super) fn load_unverified(&mut self, owner: &Arc<Owner>) -> Option<Action> {
-        self.verifying.due.extend(self.scheduler.take_stale());
-        let settings = self.settings.clone()?;
-        if self.verifying.due.is_empty() {
-            return None;
-        }
-        let ids: Vec<Uuid> = self.verifying.due.drain().collect();
-        self.purpose = Purpose::Load(ids.clone());
-        let (owner, subscriptions) = (owner.clone(), self.subscriptions.clone());
-        Some(Box::pin(async move {
-            let mut subscriptions = subscriptions.lock().await;
-            let loaded = subscriptions.reload(&owner, &settings, &ids).await?;
-            Ok(Reply::Loaded(loaded))
-        }))
+    /// Has subscriptions loaded whose receivers may have to be asked: without anything to deliver no claim brings them.
+    pub(super) fn look_up_stale(&mut self) {
+        let stale = self.scheduler.take_stale();
+        self.workers.verifier.due.extend(stale);
     }
 
     pub(super) fn loaded(&mut self, subscriptions: &[Arc<Subscription>], now: Instant) {
@@ -67,101 +23,52 @@ impl Engine {
         }
     }
 
-    /// Asks who may be asked, as long as the shards are certainly still ours.
+    /// Asks who may be asked.
     pub(super) fn ask(&mut self, now: Instant) {
-        let Some(settings) = self.settings.clone() else {
+        let Some(settings) = self.may_send(now) else {
             return;
         };
-        if !self.lease.is_valid(now) || self.settings_are_stale {
-            return;
-        }
         while let Some(subscription) = self.scheduler.start_asking() {
             let id = subscription.id;
-            let (sender, settings, news) = (
-                self.sender.clone(),
-                settings.clone(),
-                self.verifying.news_sender.clone(),
-            );
-            let task = self.tasks.spawn(async move {
-                let asked = AssertUnwindSafe(sender.ask(subscription, &settings)).catch_unwind();
-                let answer = asked.await.unwrap_or_else(|_| {
-                    tracing::error!(
-                        subscription_id = %id,
-                        "asking a receiver whether it wants deliveries panicked; it will be asked again"
-                    );
-                    None
-                });
-                let told = match answer {
-                    Some(answer) => News::Answered(answer),
-                    None => {
-                        tokio::time::sleep(NOT_ASKED_PAUSE).await;
-                        News::NotAsked(id)
-                    }
-                };
-                // The engine may have ended; then the shard's next owner asks.
-                let _ = news.send(told);
-            });
-            self.scheduler.on_asking(id, Request(task.abort_handle()));
+            let request = self.workers.verifier.ask(subscription, settings.clone());
+            self.scheduler.on_asking(id, request);
         }
     }
 
     pub(super) fn heard_of_receiver(&mut self, news: News) {
+        let verifier = &mut self.workers.verifier;
         match news {
             News::Answered(answer) => {
                 if self.scheduler.on_answered(&answer.subscription) {
                     log(&answer);
-                    // One of each in a batch: an older one is of an older version.
-                    let id = answer.subscription.id;
-                    self.verifying
-                        .answers
-                        .retain(|older| older.subscription.id != id);
-                    self.verifying.answers.push(answer);
+                    verifier.on_answered(answer);
                 }
             }
             News::NotAsked(id) => {
                 if self.scheduler.on_not_asked(id) {
-                    self.verifying.due.insert(id);
+                    verifier.due.insert(id);
                 }
             }
             News::Locked(answers) => {
                 for answer in answers {
-                    // Unless there is a newer one, or none is waited for any more.
-                    let is_newer = |a: &Answer| a.subscription.id == answer.subscription.id;
-                    if self.scheduler.is_answered(&answer.subscription)
-                        && !self.verifying.answers.iter().any(is_newer)
-                    {
-                        self.verifying.answers.push(answer);
+                    // Unless none is waited for any more.
+                    if self.scheduler.is_answered(&answer.subscription) {
+                        verifier.on_locked(answer);
                     }
                 }
             }
             News::Recorded(ids) => {
-                self.verifying.is_recording = false;
+                verifier.on_recorded();
+                verifier.due.extend(&ids);
                 // Tests may have waited, too.
                 self.scheduler.look_for_tests();
                 for id in ids {
                     // Loaded anew, it is delivered to, or asked again in its time.
                     self.subscription_changed(id);
-                    self.verifying.due.insert(id);
                 }
             }
         }
-        if !self.verifying.is_recording && !self.verifying.answers.is_empty() {
-            self.verifying.is_recording = true;
-            let answers = std::mem::take(&mut self.verifying.answers);
-            let (database, news) = (self.database.clone(), self.verifying.news_sender.clone());
-            self.tasks.spawn(verifier::record(database, answers, news));
-        }
-    }
-
-    /// Other settings are in force: what was claimed under the old ones is claimed anew.
-    pub(super) fn verification_settings(&mut self, new: &Settings) {
-        let is_changed = self.settings.as_ref().is_some_and(|old| {
-            (&old.endpoint_verification, &old.verification_origin)
-                != (&new.endpoint_verification, &new.verification_origin)
-        });
-        if is_changed {
-            self.scheduler.on_verification_changed();
-        }
+        self.workers.verifier.record_next();
     }
 }
 

@@ -1,0 +1,42 @@
+//! Requests of deliveries: each is a task, which is cut off when nothing waits for it any more.
+
+use super::sender::Sender;
+use crate::model::{Attempt, Delivery, NotSent, Settings};
+use std::sync::Arc;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
+
+/// A request under way in its task.
+pub type Request = AbortOnDropHandle<()>;
+
+/// Starts requests, and hears how they ended.
+pub struct Requests {
+    sender: Sender,
+    tasks: TaskTracker,
+    ended_sender: UnboundedSender<Result<Attempt, NotSent>>,
+    pub ended: UnboundedReceiver<Result<Attempt, NotSent>>,
+}
+
+impl Requests {
+    /// They will be among `tasks`.
+    pub fn new(sender: Sender, tasks: TaskTracker) -> Self {
+        let (ended_sender, ended) = unbounded_channel();
+        Self {
+            sender,
+            tasks,
+            ended_sender,
+            ended,
+        }
+    }
+
+    /// Makes an attempt of a delivery.
+    pub fn start(&self, delivery: Delivery, settings: Arc<Settings>) -> Request {
+        let (sender, ended) = (self.sender.clone(), self.ended_sender.clone());
+        let task = self.tasks.spawn(async move {
+            let attempt = sender.attempt(&delivery, &settings).await;
+            // The engine may have ended; then the delivery is made again.
+            let _ = ended.send(attempt);
+        });
+        AbortOnDropHandle::new(task)
+    }
+}
