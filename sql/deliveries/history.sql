@@ -274,7 +274,8 @@ begin
           and (first_time is null or e.created_at >= first_time)
           and (history_events.until is null or e.created_at < history_events.until)
           and (history_events.event_types is null
-               or array[e.event_type::text, split_part(e.event_type, '.', 1) || '.*', '*'] && history_events.event_types)
+               or array[e.event_type::text, split_part(e.event_type, '.', 1) || '.*', '*']
+                   && history_events.event_types)
           and (history_events.resource_type is null or e.resource_type = history_events.resource_type)
           and (history_events.resource_id is null or e.resource_id = history_events.resource_id)
         order by e.created_at desc, e.id desc

@@ -1,5 +1,5 @@
--- Finding ready deliveries: a scan of the subscriptions that have some (a loose index scan) and a few rows of each, so no
--- backlog hides another one.
+-- Finding ready deliveries: a scan of the subscriptions that have some (a loose index scan) and a few rows of each, so
+-- no backlog hides another one.
 
 create type webhooks_private.claim_request as (
     shards smallint[], cursors uuid[], held uuid[], held_ordered uuid[], full_subscriptions uuid[],

@@ -78,7 +78,7 @@ declare
     balance webhooks_private.shard_balance;
 begin
     perform webhooks_private.check_adopted();
-    balance.fair_share := ceil(webhooks_private.shard_count()::numeric / greatest(webhooks.sidecar_count(), 1))::integer;
+    balance.fair_share := ceil(webhooks_private.shard_count()::numeric / greatest(webhooks.sidecar_count(), 1));
     balance.acquired := '{}';
     balance.may_sleep := not webhooks_private.notify_queue_is_full();
     -- A statement that took some and failed left locks behind that its caller does not know of.

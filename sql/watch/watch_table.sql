@@ -145,7 +145,7 @@ exception when syntax_error_or_access_rule_violation or data_exception or featur
 end
 $$;
 comment on function webhooks_private.check_watch_condition is
-    'Raises an error unless the condition of a watch is an expression over the rows of the table. Part of watch_table().';
+    'Raises an error unless the condition of a watch is an expression over rows of the table. Part of watch_table().';
 grant execute on function webhooks_private.check_watch_condition to webhooks_publisher;
 
 create function webhooks_private.drop_unused_functions(names text[])
