@@ -163,7 +163,7 @@ async fn one_that_fails_everything_with_100_000_queued_does_not_double_others_la
     crowd.queue_100_000(failure).await;
     crowd.assert_fair(ONE).await;
     let failed = crowd.bad.count();
-    assert!(failed >= 1000, "{failed} requests failed: no test");
+    assert!(failed >= 200, "{failed} requests failed: no test");
     crowd.assert_exactly_once().await;
 }
 
