@@ -204,7 +204,7 @@ async fn the_request_and_its_record_are_as_specified() {
 }
 
 #[tokio::test]
-async fn methods_and_authentication() {
+async fn methods_and_authentication_are_as_configured() {
     let scene = Scene::set("methods").await;
     let cases = [
         ("POST", "none", json!({}), None),

@@ -1,4 +1,4 @@
-//! What the catalogues say of the whole schema.
+//! Rules that the catalogues prove for the whole schema.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use crate::golden::assert_golden;
 use crate::isolation::matrix::PUBLIC;
 use crate::support::session::Session;
 
-/// Functions that run as the extension's owner. Each addition deserves a thought about who may call it with what.
+/// Functions that run as the extension's owner. Each addition deserves a thought about the roles that may call it, and the arguments.
 const SECURITY_DEFINER: &[&str] = &[
     "adopt_database",
     "adopt_if_empty",
@@ -77,7 +77,7 @@ const SECURITY_DEFINER: &[&str] = &[
     "verify_subscription",
 ];
 
-/// What belongs to the extension: not the partitions that its script and create_partitions() make.
+/// The objects that belong to the extension: not the partitions that its script and create_partitions() make.
 const IS_MEMBER: &str = "exists (select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')";
 
 /// Tables that pg_dump needs not look into: always empty, or derived from others.
@@ -89,7 +89,7 @@ const NOT_DUMPED: &[&str] = &[
     "subscription_routes",
     // Of memory that another server has not.
     "meters_handle",
-    // What became of this database's rows.
+    // The history of this database's rows.
     "restored_events",
 ];
 
@@ -182,7 +182,7 @@ async fn every_table_with_rows_is_dumped() {
 }
 
 #[tokio::test]
-async fn what_can_be_told_of_a_function_is_told() {
+async fn only_functions_that_write_lock_notify_or_draw_lots_are_volatile() {
     let (_db, session) = session("volatility").await;
     // Only what writes, locks, notifies or draws lots.
     let volatile = "select string_agg(proname, ' ' order by proname) from pg_proc

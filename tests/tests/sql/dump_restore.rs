@@ -9,8 +9,8 @@ use webhooks_tests::database::Database;
 use crate::isolation::matrix::qualified;
 use crate::support::record::Record;
 use crate::support::session::Session;
+use crate::support::world::TENANT;
 
-const TENANT: &str = "11111111-1111-4111-8111-111111111111";
 const USER: &str = "22222222-2222-4222-8222-222222222222";
 const RELATIONS: [&str; 17] = [
     "event_types",
@@ -197,7 +197,7 @@ async fn assert_moved(original: &Database, restored: &Database) {
         session.text("select webhooks.adopt_database('keep')").await,
         outstanding
     );
-    // Who agreed need not be asked again.
+    // A receiver that agreed need not be asked again.
     let verified = "select needs_verification, is_verified, allowed_rate_per_minute
                     from webhooks_private.load_subscriptions(array(select id from webhooks.webhook_subscriptions where name = 'verified'))";
     assert_eq!(session.text(verified).await, "t|t|100");
@@ -213,7 +213,7 @@ async fn assert_moved(original: &Database, restored: &Database) {
         session.text("select webhooks.create_partitions(2)").await,
         "0"
     );
-    // Who published this key before the dump is not told twice.
+    // The key of an event before the dump publishes nothing again.
     let again = format!(
         "select webhooks.publish_event('{TENANT}', 'job.created', idempotency_key => 'k', ordering_key => 'o')
                 = (select event_id from webhooks_private.idempotency_keys)"
@@ -245,7 +245,7 @@ async fn empty(original: &Database) -> Database {
 }
 
 #[tokio::test]
-async fn by_psql() {
+async fn a_dump_restores_by_psql() {
     let original = used("dump_psql").await;
     let cluster = original.cluster();
     for arguments in [&[][..], &["--column-inserts"]] {
@@ -257,7 +257,7 @@ async fn by_psql() {
 }
 
 #[tokio::test]
-async fn through_the_partition_root() {
+async fn a_dump_restores_through_the_partition_root() {
     let original = used("dump_root").await;
     let cluster = original.cluster();
     let arguments = ["--load-via-partition-root"];
@@ -268,7 +268,7 @@ async fn through_the_partition_root() {
 }
 
 #[tokio::test]
-async fn by_parallel_pg_restore() {
+async fn a_dump_restores_by_parallel_pg_restore() {
     let original = used("dump_custom").await;
     let cluster = original.cluster();
     let archive = cluster.directory().join("dump_custom.archive");
@@ -286,7 +286,7 @@ async fn by_parallel_pg_restore() {
     }
 }
 
-/// What `pg_dump` leaves of a database that was never used: the extension, its empty partitions, and which database it is.
+/// The dump of a database that was never used has the extension, its empty partitions, and which database it is.
 #[tokio::test]
 async fn an_unused_database_has_no_rows_to_dump() {
     let db = Database::fresh("dump_unused").await.unwrap();
@@ -320,7 +320,7 @@ const PLACES: &str = "select string_agg(place || ' ' || n, ', ' order by place) 
 
 /// A dump of last week knows no partition of today. What is published until maintain() is called goes with today's.
 #[tokio::test]
-async fn on_another_day() {
+async fn a_dump_restores_on_another_day() {
     let original = Database::fresh("dump_old").await.unwrap();
     let cluster = original.cluster();
     let session = Session::open(&original).await;
@@ -362,7 +362,7 @@ async fn on_another_day() {
 
 /// Only the rows, into a new database with partitions of its own.
 #[tokio::test]
-async fn rows_alone() {
+async fn a_dump_restores_rows_alone() {
     let original = used("dump_rows").await;
     let cluster = original.cluster();
     let session = Session::open(&original).await;
@@ -530,7 +530,7 @@ async fn restores_of_data_alone_publish_nothing() {
                 expected,
                 "{owner} {arguments:?}"
             );
-            // What is published there then is. Routes are no rows of a dump: where triggers were disabled, maintain() derives them.
+            // A new event is delivered. Routes are no rows of a dump: where triggers were disabled, maintain() derives them.
             let repair = "select done from webhooks.maintain() where task = 'repair_routes'";
             let repaired = arguments.contains(&"--disable-triggers");
             assert_eq!(

@@ -1,4 +1,4 @@
-//! What became of an event, as one story.
+//! The history of an event.
 
 use serde_json::json;
 use webhooks_tests::database::Database;
@@ -155,7 +155,7 @@ async fn from_publication_to_the_last_attempt() {
 }
 
 #[tokio::test]
-async fn what_matched_nothing_is_seen() {
+async fn an_event_that_matched_nothing_is_in_the_history() {
     let (db, session) = database("unmatched").await;
     session
         .run(&format!("update webhooks.webhook_subscriptions set subscribed_events = '[\"job.created\"]' where id = '{A}'"))

@@ -19,7 +19,7 @@ async fn queue(name: &str, n: u32) -> (Database, Session) {
     (db, session)
 }
 
-/// What a result means for a breaker: its state, since when the receiver has failed and when it is tried again, in ms.
+/// The effect of a result on a breaker: its state, since when the receiver has failed and when it is tried again, in ms.
 type Breaker = (&'static str, Option<u32>, Option<u32>);
 
 /// Nothing new.

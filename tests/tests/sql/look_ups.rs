@@ -32,7 +32,7 @@ const TWO_MONTHS: &str = "
     select webhooks.create_partitions()";
 
 #[tokio::test]
-async fn open_few_partitions() {
+async fn look_ups_open_few_partitions() {
     let db = Database::fresh("look_ups").await.unwrap();
     let session = Session::open(&db).await;
     session.run(TWO_MONTHS).await;

@@ -1,4 +1,4 @@
-//! Who may do what: written down in `isolation/matrix.rs`, compared with the catalogues here. A new object without an
+//! The rights of roles: written down in `isolation/matrix.rs`, compared with the catalogues here. A new object without an
 //! entry fails.
 
 use serde_json::json;
@@ -16,7 +16,7 @@ const GRANTEE: &str = "case a.grantee when 0 then 'PUBLIC' else a.grantee::regro
 async fn nothing_is_granted_but_what_is_written_here() {
     let db = Database::fresh("grants").await.unwrap();
     let session = Session::open(&db).await;
-    // What is made at run time is nobody's either.
+    // Objects that are made at run time grant nothing either.
     session.run("select webhooks.create_partitions(1)").await;
 
     let functions = format!(
@@ -200,7 +200,7 @@ async fn secrets_are_read_by_nobody_else() {
     assert_eq!(sidecar.refused(&publish).await.code, "42501");
 }
 
-/// What somebody put into the private schema beforehand could be called in place of what the extension makes there.
+/// A function that was put into the private schema beforehand could be called in place of one that the extension makes.
 #[tokio::test]
 async fn a_private_schema_that_others_may_have_filled_is_refused() {
     let cluster = Database::fresh("roles").await.unwrap().cluster().clone();

@@ -264,7 +264,7 @@ async fn a_type_that_is_no_more_does_not_stop_the_recording() {
 }
 
 #[tokio::test]
-async fn what_was_deleted_meanwhile_is_late() {
+async fn results_of_deleted_deliveries_are_late() {
     let (_db, session, ids) = queue("cancelled", 2).await;
     session
         .run("delete from webhooks.webhook_subscriptions")

@@ -1,4 +1,5 @@
-//! What one tenant's transaction has locked makes no sidecar wait: it is left for later, and whoever has locked it is named.
+//! No sidecar waits for rows that a tenant's transaction has locked: they are left for later, and the session that has
+//! locked them is named.
 //! Each sidecar's session gives up at once if it has to wait.
 
 use serde_json::json;
@@ -6,10 +7,8 @@ use webhooks_tests::database::{Database, MANAGER_ROLE, MONITOR_ROLE, SIDECAR_ROL
 
 use crate::support::composite::Composite;
 use crate::support::session::Session;
-use crate::support::world::subscribe;
+use crate::support::world::{OTHER_TENANT as U, TENANT as T, subscribe};
 
-const T: &str = "11111111-1111-4111-8111-111111111111";
-const U: &str = "22222222-2222-4222-8222-222222222222";
 /// Of T and of U, in the same shard.
 const T_SUBSCRIPTION: &str = "00000000-0000-7000-8000-000000000001";
 const U_SUBSCRIPTION: &str = "00000000-0000-7000-8000-000000000011";
@@ -61,7 +60,7 @@ impl Scene {
         self.admin.text(&query).await
     }
 
-    /// What `locked_deliveries()` says of both deliveries.
+    /// The answer of `locked_deliveries()` about both deliveries.
     async fn locked(&self, disables: bool, changes_breaker: bool) -> Vec<String> {
         let result = |delivery, subscription| {
             let reason = if disables { "'410'" } else { "null" };
@@ -184,7 +183,7 @@ async fn results_of_what_is_locked_are_told_from_the_others() {
         .admin
         .run("insert into webhooks_private.subscription_breakers (subscription_id, state) select id, 'open' from webhooks.webhook_subscriptions")
         .await;
-    // What is locked; whether it matters to results that change neither subscription nor breaker, one, the other.
+    // The locked row; whether it matters to results that change neither subscription nor breaker, one, the other.
     for (lock, locked) in [
         (
             format!("select webhooks.cancel_deliveries('{T_SUBSCRIPTION}')"),
@@ -285,7 +284,7 @@ async fn upkeep_leaves_what_is_locked() {
 
 /// Whoever locks a table, or waits to, is named, whatever of ours it is, and without waiting.
 #[tokio::test]
-async fn who_locks_a_table_is_named() {
+async fn a_session_that_locks_a_table_is_named() {
     let scene = Scene::set("table_locked").await;
     scene
         .admin
@@ -310,9 +309,9 @@ async fn who_locks_a_table_is_named() {
     }
 }
 
-/// What a sidecar was not notified of it finds by the version.
+/// A sidecar finds a change by the version if no notification told it.
 #[tokio::test]
-async fn other_versions_are_found() {
+async fn subscriptions_with_other_versions_are_found() {
     let scene = Scene::set("changed_versions").await;
     let changed = async |version: &str| {
         scene

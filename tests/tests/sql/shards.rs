@@ -120,7 +120,7 @@ async fn the_shard_is_in_the_subscriptions_id() {
 
 /// A session of a sidecar's role that takes shards by hand is no sidecar; the log says who keeps them.
 #[tokio::test]
-async fn who_is_no_sidecar_is_not_counted_and_is_named() {
+async fn a_session_that_is_no_sidecar_is_not_counted_and_is_named() {
     let db = Database::fresh("intruder").await.unwrap();
     let intruder = Session::open_as(&db, SIDECAR_ROLE).await;
     intruder

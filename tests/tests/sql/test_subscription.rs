@@ -90,7 +90,7 @@ async fn a_made_up_event_is_queued_for_one_subscription_alone() {
     assert_eq!(bell.heard("webhooks_doorbell").await, [""; 0]);
     let event = "select event_type, event_data ->> 'email' from webhooks.event_logs order by id desc limit 1";
     assert_eq!(session.text(event).await, "user.login|ada@example.com");
-    // What was not made up is as it was.
+    // Other values are as they were.
     world.publish("").await;
     let event = "select q.shard, l.is_test, e.is_test from webhooks.delivery_queue q join webhooks.webhook_delivery_logs l on l.id = q.id
                  join webhooks.event_logs e on e.id = q.event_log_id where q.subscription_id = '00000000-0000-7000-8000-000000000002'";
@@ -141,7 +141,7 @@ async fn only_a_tenants_own_subscription_is_tested() {
     }
 }
 
-/// What holds a subscription's deliveries does not hold its tests, and these don't let the others go.
+/// A subscription whose deliveries are held gets its tests, and the tests do not release its deliveries.
 #[tokio::test]
 async fn a_test_is_claimed_while_the_rest_is_held() {
     let world = World::new("test_claim").await;
@@ -298,7 +298,7 @@ async fn a_test_is_previewed_as_one() {
     assert_eq!(world.session.text(&build).await, preview["body"]);
 }
 
-/// A test is a delivery, too: who has not agreed to any gets none.
+/// A test is a delivery, too: a receiver that has not agreed to deliveries gets none.
 #[tokio::test]
 async fn a_receiver_that_has_not_agreed_gets_no_test() {
     let world = World::new("test_unverified").await;

@@ -58,7 +58,7 @@ const REFUSED: &[(&str, &str)] = &[("error", "'no'")];
 const VERIFIED: &[(&str, &str)] = &[("allowed_rate_per_minute", "100")];
 
 #[tokio::test]
-async fn who_does_not_agree_is_asked_later_and_later() {
+async fn a_receiver_that_does_not_agree_is_asked_ever_later() {
     let (_db, session) = subscribed("verifications").await;
     assert_eq!(session.text(HEALTH).await, "pending|f|null|null|null");
     assert_eq!(session.text(LOADED).await, "t|f|null|t|t");
@@ -136,7 +136,7 @@ async fn an_answer_is_that_of_one_url_and_for_one_origin() {
             answer(&session, URL, ORIGIN, "verified", VERIFIED).await;
         }
     }
-    // What somebody looked after is asked anew.
+    // A receiver is asked anew after a call of verify_subscription().
     session
         .run("delete from webhooks_private.subscription_verifications")
         .await;
@@ -160,7 +160,7 @@ async fn an_answer_is_that_of_one_url_and_for_one_origin() {
 }
 
 #[tokio::test]
-async fn days_without_agreement_disable() {
+async fn days_without_agreement_disable_the_subscription() {
     let (_db, session) = subscribed("verification_days").await;
     let enabled = "select is_enabled, disabled_reason from webhooks.webhook_subscriptions";
     for (tries, age, setting, expected) in [
@@ -246,7 +246,7 @@ async fn the_setting_decides_where_the_subscription_does_not() {
 }
 
 #[tokio::test]
-async fn texts_are_settings_too() {
+async fn text_settings_are_checked() {
     let db = Database::fresh("text_settings").await.unwrap();
     let session = Session::open(&db).await;
     let long = format!("{}.example.com", "a".repeat(64));

@@ -199,8 +199,8 @@ async fn a_stalled_network_is_survived() {
     drop(second);
 }
 
-/// A shard that is being released may be wanted again before it is gone: what was dropped of it is claimed anew, and
-/// its bell, left out when the sidecar fell asleep meanwhile, is locked.
+/// A shard that is being released may be wanted again before it is gone: deliveries that were removed from memory are
+/// claimed anew, and its bell, left out when the sidecar fell asleep meanwhile, is locked.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn shards_kept_after_all_are_delivered_for() {
     let db = Database::fresh("kept").await.unwrap();

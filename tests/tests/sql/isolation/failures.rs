@@ -6,7 +6,7 @@ use super::cast::{self, OURS, THEIRS, attempt};
 use crate::support::record::Record;
 use crate::support::session::{Session, literal};
 
-/// What sidecars write, and the kind that it is.
+/// Messages that sidecars write, and their kinds.
 const MESSAGES: &[(&str, &str)] = &[
     ("HTTP status 503", "HTTP status 503"),
     (

@@ -1,8 +1,8 @@
-//! Who may do what: one line an object. The catalogues are compared with it, and every line is tried.
+//! The rights of all roles: one line an object. The catalogues are compared with it, and every line is tried.
 
 use Answer::{Denied, Own, Owner, Raised, Same, Unknown};
 
-/// What people use, in schema `webhooks`: the functions that an application or a DBA calls, and the relations that they read.
+/// Objects that people use, in schema `webhooks`: the functions that an application or a DBA calls, and the relations that they read.
 pub const PUBLIC: &[&str] = &[
     "adopt_database",
     "audit_log",
@@ -151,7 +151,7 @@ pub const INSERTS: &[(&str, &str)] = &[
     ("webhook_subscriptions", "insert into webhooks.webhook_subscriptions (tenant_id, name, webhook_url, auth_type, auth_config, webhook_headers, template_secrets) values ('{tenant}', 'x', 'http://x.example/', 'api_key', '{\"api_key\": \"k\"}', '{\"x\": \"y\"}', '{\"x\": \"y\"}')"),
 ];
 
-/// What becomes of a call for a tenant, whose `{tenant}`, `{subscription}`, `{event}` and `{delivery}` it names.
+/// The result of a call for a tenant, whose `{tenant}`, `{subscription}`, `{event}` and `{delivery}` it names.
 #[derive(Debug, Clone, Copy)]
 pub enum Answer {
     /// For the owner alone.
@@ -497,7 +497,7 @@ pub struct Right {
     pub of_all_tenants: bool,
 }
 
-/// What a line of [`RELATIONS`] says.
+/// The meaning of a line of [`RELATIONS`].
 pub fn rights(line: &'static str) -> Vec<Right> {
     let mut rights = Vec::new();
     for part in line.split("; ").filter(|part| !part.is_empty()) {

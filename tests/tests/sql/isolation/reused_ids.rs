@@ -7,7 +7,7 @@ use crate::support::claim::Claim;
 use crate::support::session::Session;
 
 #[tokio::test]
-async fn what_was_left_for_the_old_one_is_not_sent_to_the_new_one() {
+async fn deliveries_of_a_deleted_subscription_are_not_sent_to_a_new_one_with_its_id() {
     for ordering in ["none", "fifo"] {
         let (db, admin) = cast::database("reused_id").await;
         let id = THEIRS.subscription;

@@ -66,7 +66,7 @@ async fn with_too_much_outstanding_nothing_is_published() {
 
 /// Ready, waiting for its time or a retry, in a lane: whatever is outstanding counts.
 #[tokio::test]
-async fn everything_outstanding_counts() {
+async fn all_outstanding_deliveries_count_against_the_limit() {
     let (db, session) = database("limit_counts").await;
     subscribe(&db, json!({"ordering": "fifo"})).await;
     let off = subscribe(&db, json!({})).await;

@@ -1,4 +1,4 @@
-//! What identifies a row, and what becomes of it when that changes.
+//! Keys that identify a row, and changes of them.
 
 use super::{DOCUMENTS, OTHER_TENANT, TENANT, WATCH, database, id, watched};
 
@@ -128,7 +128,7 @@ async fn a_table_without_primary_key() {
         );
         assert!(refusal.hint.contains("primary key"), "{refusal:?}");
     }
-    // What has been watched before still is.
+    // Tables that were watched before still are.
     session
         .run(&format!(
             "insert into notes values ('{TENANT}', 'a', 'b'); alter table notes add unique (code); {updates}, id_column => 'code');
