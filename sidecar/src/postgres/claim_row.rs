@@ -96,12 +96,12 @@ pub fn has_event(row: &Row) -> bool {
 }
 
 /// Why the event's data is not there, if it can't be read.
-pub fn problem<'a>(row: &'a Row) -> Option<&'a str> {
+pub fn problem(row: &Row) -> Option<&str> {
     get(row, Column::problem)
 }
 
 /// The event, if there is one.
-pub fn event<'a>(row: &'a Row) -> Event<'a> {
+pub fn event(row: &Row) -> Event<'_> {
     Event {
         id: get(row, Column::event_id),
         tenant_id: get(row, Column::tenant_id),
