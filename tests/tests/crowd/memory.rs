@@ -55,7 +55,7 @@ impl Crowd {
         ))
         .await
         .unwrap();
-        // An eighth of it is left to newcomers.
+        // An eighth of it is left to fresh deliveries.
         let options = Options::default().arg("--concurrency=2400").quiet();
         let sidecar = Sidecar::start_with(&db, options).await.unwrap();
         Self {

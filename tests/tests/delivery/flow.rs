@@ -370,3 +370,18 @@ async fn a_sidecar_finishes_the_partitions_that_it_began() {
     };
     eventually(Duration::from_secs(60), made).await.unwrap();
 }
+
+/// A later patch version of the extension may have more attributes than the sidecar knows, one that runs just now as well.
+#[tokio::test]
+async fn types_with_more_attributes_do_not_stop_deliveries() {
+    let scene = Scene::set("more_attributes").await;
+    let endpoint = scene.endpoint("/x", Reply::ok(), json!({})).await;
+    let event = scene.publish(&endpoint).await;
+    scene.wait(event, "delivered").await;
+    for name in ["claim_request", "attempt_result"] {
+        let alter = format!("alter type webhooks_private.{name} add attribute added text");
+        scene.db.execute(&alter).await.unwrap();
+        let event = scene.publish(&endpoint).await;
+        scene.wait(event, "delivered").await;
+    }
+}

@@ -288,7 +288,7 @@ async fn the_system_says_why_it_disables() {
     assert_eq!(sidecar.lines(&delivered.to_string()).await, [""; 0]);
     assert_eq!(session.text(entries).await, before);
     let gone =
-        record("failed", Claim::of_shards(&[1])).with("disable_reasons", "'HTTP status 410'::text");
+        record("failed", Claim::of_shards(&[1])).with("disable_reason", "'HTTP status 410'::text");
     assert_eq!(sidecar.lines(&gone.to_string()).await, [""; 0]);
     let last = "select action, object_id, tenant_id, reason, session_role, before, after from webhooks.audit_log order by id desc limit 1";
     assert_eq!(

@@ -7,6 +7,7 @@ use webhooks_tests::cluster::Cluster;
 use webhooks_tests::database::Database;
 
 use crate::isolation::matrix::qualified;
+use crate::support::record::Record;
 use crate::support::session::Session;
 
 const TENANT: &str = "11111111-1111-4111-8111-111111111111";
@@ -94,6 +95,24 @@ async fn used(name: &str) -> Database {
         .await;
     session.run("select webhooks.create_partitions(2)").await;
     session.run(&publish).await;
+    let tried = "select *, row_number() over (order by id) as n from webhooks.delivery_queue
+                 where next_attempt_at is null order by id limit 5";
+    let record = Record::of(tried, "")
+        .with(
+            "status",
+            "case when d.n <= 3 then 'delivered' else 'retrying' end",
+        )
+        .with("http_status_code", 500)
+        .with("response_headers", r#"'{"a": ["b"]}'"#)
+        .with("response_body", r"E'b\n\\'")
+        .with("error_message", "'e'")
+        .with("attempted_at_us", 1_735_787_045_678_901_i64)
+        .with("duration_us", 5)
+        .with("payload_hash", r"'\xff00'::bytea")
+        .with("retry_after_ms", 3_600_000)
+        .with("breaker", "'open'")
+        .with("failing_for_ms", 1000)
+        .with("probe_in_ms", 60_000);
     session
         .run(&format!(
             "select webhooks.publish_event('{TENANT}', 'job.created', idempotency_key => 'k', ordering_key => 'o',
@@ -102,15 +121,11 @@ async fn used(name: &str) -> Database {
              delete from webhooks.event_types where name = 'order.gone';
              update webhooks.webhook_subscriptions set version = version where name = 'signed';
              -- One is delivered, one is to be retried, one was tried in a partition of its own.
-             select webhooks_private.record_attempts(array_agg(id), array_agg(subscription_id), array_agg(0), array_agg(s), array_agg(500), array_agg('{{\"a\": [\"b\"]}}'::text),
-                 array_agg(E'b\\n\\\\'::text), array_agg('e'::text), array_agg(1735787045678901), array_agg(5::bigint), array_agg(1),
-                 array_agg('\\xff00'::bytea), array_agg(3600000::bigint), array_agg(null::text),
-                 array_agg('open'::text), array_agg(1000::bigint), array_agg(60000::bigint))
-             from (select id, subscription_id, case when row_number() over (order by id) <= 3 then 'delivered' else 'retrying' end as s
-                   from webhooks.delivery_queue where next_attempt_at is null order by id limit 5) q;
-             select webhooks_private.record_verifications(array_agg(id), array_agg(webhook_url), array_agg('events.example.com'::text),
-                 array_agg(case name when 'verified' then 'verified' else 'refused' end),
-                 array_agg(case name when 'verified' then 100 end), array_agg('e'::text), array_agg(null::bigint))
+             {record};
+             select webhooks_private.record_verifications(array_agg(jsonb_populate_record(null::webhooks_private.verification_answer,
+                 jsonb_build_object('subscription_id', id, 'webhook_url', webhook_url, 'origin', 'events.example.com', 'error', 'e',
+                     'state', case name when 'verified' then 'verified' else 'refused' end,
+                     'allowed_rate_per_minute', case name when 'verified' then 100 end))))
              from webhooks.webhook_subscriptions where endpoint_verification = 'options';
              insert into webhooks_private.retired_secrets (subscription_id, secret)
              select id, E'it''s\\n\\t old' from webhooks.webhook_subscriptions where name = 'signed';

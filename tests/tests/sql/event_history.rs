@@ -29,10 +29,10 @@ async fn record(session: &Session, subscription: &str, status: &str, code: u32) 
         "select * from webhooks.delivery_queue where subscription_id = '{subscription}' and next_attempt_at is null"
     );
     let record = Record::of(deliveries, status)
-        .with("http_status_codes", code)
+        .with("http_status_code", code)
         .with("response_headers", "'{}'::text")
-        .with("response_bodies", "''::text")
-        .with("error_messages", format_args!("'said {code}'::text"))
+        .with("response_body", "''::text")
+        .with("error_message", format_args!("'said {code}'::text"))
         .with("retry_after_ms", "3600000::bigint");
     session.run(&record.to_string()).await;
 }

@@ -216,10 +216,10 @@ async fn a_claim_outlives_what_it_cant_read() {
     session
         .run(&spoil("3", "resource_data", &digits(8192)))
         .await;
-    let claim = |careful: bool| {
+    let claim = |is_careful: bool| {
         format!(
-            "select event_name, event_data, objection from {} order by event_name",
-            Claim::of_shards(&[10]).with("careful", careful)
+            "select event_name, event_data, problem from {} order by event_name",
+            Claim::of_shards(&[10]).with("is_careful", is_careful)
         )
     };
     let large = "its data is larger than 64 MiB as text, or damaged";

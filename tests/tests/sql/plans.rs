@@ -11,11 +11,11 @@ use crate::support::world::{TENANT, database, publish_many, subscribe, subscript
 
 const QUEUED: u32 = 20_000;
 /// Records the 500 oldest, but as a prepared statement of the sidecar's would: the ids come from outside.
-const RECORD: &str = "select count(*) from webhooks_private.record_attempts($ids$, array_fill(null::uuid, array[500]), array_fill(0, array[500]), array_fill('delivered'::text, array[500]),
-    array_fill(200, array[500]), array_fill(null::text, array[500]), array_fill(null::text, array[500]), array_fill(null::text, array[500]),
-    array_fill(0::bigint, array[500]), array_fill(0::bigint, array[500]), array_fill(0, array[500]), array_fill(null::bytea, array[500]),
-    array_fill(null::bigint, array[500]), array_fill(null::text, array[500]),
-    array_fill(null::text, array[500]), array_fill(null::bigint, array[500]), array_fill(null::bigint, array[500]))";
+const RECORD: &str = "select count(*) from webhooks_private.record_attempts(array(
+    select jsonb_populate_record(null::webhooks_private.attempt_result,
+        jsonb_build_object('delivery_id', i.id, 'attempt', 0, 'status', 'delivered', 'http_status_code', 200,
+            'attempted_at_us', 0, 'duration_us', 0, 'payload_size', 0))
+    from unnest($ids$) i (id)))";
 
 async fn subscribe_as(db: &Database, end: &str) {
     subscribe(db, json!({"id": subscription_id(end)})).await;
@@ -56,7 +56,7 @@ async fn reads(session: &Session, statement: &str, value: &str, table: &str) -> 
 async fn oldest(session: &Session) -> String {
     let ids = "select array_agg(id) from (select id from webhooks.delivery_queue order by id limit 500) q";
     let ids = session.text(ids).await;
-    RECORD.replace("$ids$", &format!("'{ids}'"))
+    RECORD.replace("$ids$", &format!("'{ids}'::uuid[]"))
 }
 
 /// Claims and records with a queue of 20,000, in a session that has worked before.
@@ -170,7 +170,7 @@ async fn the_queue_was_analysed_when_one_subscription_had_all_of_it() {
     }
 }
 
-/// The same of a lane: newcomers are looked up in theirs, not among all that came before.
+/// The same of a lane: fresh deliveries are looked up in theirs, not among all that came before.
 #[tokio::test]
 async fn the_queue_was_analysed_when_one_lane_had_all_of_it() {
     let (db, session) = database("analysed_lane").await;
@@ -197,7 +197,7 @@ async fn the_queue_was_analysed_when_one_lane_had_all_of_it() {
             format_args!("'{{{}}}'", subscription_id("10")),
         )
         .with("per_subscription", 1)
-        .with("newcomers", 32)
+        .with("max_fresh", 32)
         .with("max_rows", 1);
     for round in 0..8 {
         // As if just published.

@@ -4,6 +4,7 @@
 use serde_json::json;
 use webhooks_tests::database::{Database, MANAGER_ROLE, MONITOR_ROLE, SIDECAR_ROLE};
 
+use crate::support::composite::Composite;
 use crate::support::session::Session;
 use crate::support::world::subscribe;
 
@@ -62,13 +63,19 @@ impl Scene {
 
     /// What `locked_deliveries()` says of both deliveries.
     async fn locked(&self, disables: bool, changes_breaker: bool) -> Vec<String> {
-        self.sidecar
-            .lines(&format!(
-                "select l from webhooks_private.locked_deliveries('{{{},{}}}', '{{{T_SUBSCRIPTION},{U_SUBSCRIPTION}}}', '{{{disables},{disables}}}', '{{{changes_breaker},{changes_breaker}}}') l",
-                self.delivery_of(T_SUBSCRIPTION).await,
-                self.delivery_of(U_SUBSCRIPTION).await,
-            ))
-            .await
+        let result = |delivery, subscription| {
+            let reason = if disables { "'410'" } else { "null" };
+            let breaker = if changes_breaker { "'open'" } else { "null" };
+            Composite::of("attempt_result")
+                .with("delivery_id", format_args!("'{delivery}'"))
+                .with("subscription_id", format_args!("'{subscription}'"))
+                .with("disable_reason", reason)
+                .with("breaker", breaker)
+        };
+        let t = result(self.delivery_of(T_SUBSCRIPTION).await, T_SUBSCRIPTION);
+        let u = result(self.delivery_of(U_SUBSCRIPTION).await, U_SUBSCRIPTION);
+        let locked = format!("select l from webhooks_private.locked_deliveries(array[{t}, {u}]) l");
+        self.sidecar.lines(&locked).await
     }
 }
 
@@ -213,7 +220,7 @@ async fn results_of_what_is_locked_are_told_from_the_others() {
 }
 
 #[tokio::test]
-async fn answers_of_locked_subscriptions_are_given_back() {
+async fn answers_of_locked_subscriptions_are_returned() {
     let scene = Scene::set("verify_locked").await;
     scene
         .manager
@@ -221,8 +228,17 @@ async fn answers_of_locked_subscriptions_are_given_back() {
             "begin; select webhooks.update_subscription('{T_SUBSCRIPTION}', '{{\"name\": \"y\"}}')"
         ))
         .await;
+    let answer = |subscription| {
+        Composite::of("verification_answer")
+            .with("subscription_id", format_args!("'{subscription}'"))
+            .with("webhook_url", "'http://x.example/'")
+            .with("origin", "'o'")
+            .with("state", "'verified'")
+    };
     let record = format!(
-        "select webhooks_private.record_verifications('{{{T_SUBSCRIPTION},{U_SUBSCRIPTION}}}', '{{http://x.example/,http://x.example/}}', '{{o,o}}', '{{verified,verified}}', '{{null,null}}', '{{null,null}}', '{{null,null}}')"
+        "select webhooks_private.record_verifications(array[{}, {}])",
+        answer(T_SUBSCRIPTION),
+        answer(U_SUBSCRIPTION)
     );
     assert_eq!(scene.sidecar.lines(&record).await, [T_SUBSCRIPTION]);
     let verified = "select subscription_id from webhooks_private.subscription_verifications";

@@ -18,7 +18,7 @@ impl Sidecar {
         Self { session, owned }
     }
 
-    /// Balances and gives back what is too much, as the real one does. Returns: its fair share.
+    /// Balances and releases what is too much, as the real one does. Returns: its fair share.
     async fn balance(&mut self) -> usize {
         let owned: Vec<_> = self.owned.iter().map(u8::to_string).collect();
         let balance = format!(

@@ -278,7 +278,7 @@ async fn sidecars_load_nothing_that_is_too_large() {
             .await;
         let loaded = session
             .lines(
-                "select l.objection, octet_length(l::text) < 1000, l.webhook_url
+                "select l.problem, octet_length(l::text) < 1000, l.webhook_url
                  from webhooks_private.load_subscriptions(array(select id from webhooks.webhook_subscriptions)) l order by 1",
             )
             .await;

@@ -3,8 +3,9 @@
 use serde_json::json;
 use webhooks_tests::database::{Database, MANAGER_ROLE, MONITOR_ROLE};
 
+use crate::support::composite::Composite;
 use crate::support::listener::Listener;
-use crate::support::session::Session;
+use crate::support::session::{Session, literal};
 use crate::support::world::{TENANT, subscribe};
 
 const SUBSCRIPTION: &str = "00000000-0000-7000-8000-000000000001";
@@ -30,17 +31,31 @@ async fn subscribed(name: &str) -> (Database, Session) {
     (db, session)
 }
 
-/// Records an answer of this URL to this origin.
-async fn answer(session: &Session, url: &str, origin: &str, state: &str, rest: &str) {
+/// Records an answer of this URL to this origin; `rest`: further attributes.
+async fn answer(
+    session: &Session,
+    url: &str,
+    origin: &str,
+    state: &str,
+    rest: &[(&'static str, &str)],
+) {
+    let mut answer = Composite::of("verification_answer")
+        .with("subscription_id", literal(SUBSCRIPTION))
+        .with("webhook_url", literal(url))
+        .with("origin", literal(origin))
+        .with("state", literal(state));
+    for (attribute, value) in rest {
+        answer.set(attribute, value);
+    }
     session
         .run(&format!(
-            "select webhooks_private.record_verifications('{{{SUBSCRIPTION}}}', '{{{url}}}', '{{{origin}}}', '{{{state}}}', {rest})"
+            "select webhooks_private.record_verifications(array[{answer}])"
         ))
         .await;
 }
 
-const REFUSED: &str = "'{null}', '{no}', '{null}'";
-const VERIFIED: &str = "'{100}', '{null}', '{null}'";
+const REFUSED: &[(&str, &str)] = &[("error", "'no'")];
+const VERIFIED: &[(&str, &str)] = &[("allowed_rate_per_minute", "100")];
 
 #[tokio::test]
 async fn who_does_not_agree_is_asked_later_and_later() {
@@ -62,7 +77,7 @@ async fn who_does_not_agree_is_asked_later_and_later() {
         ("pending", "null", 3600),
         ("pending", "7200000", 7200),
     ] {
-        let rest = format!("'{{null}}', '{{no}}', '{{{retry_after}}}'");
+        let rest = [("error", "'no'"), ("retry_after_ms", retry_after)];
         answer(&session, URL, ORIGIN, state, &rest).await;
         let expected = format!("{state}|t|null|{delay}|no");
         assert_eq!(session.text(HEALTH).await, expected);

@@ -38,12 +38,12 @@ fn wait(delivery: &str, timeout: &str) -> String {
 /// Records an attempt, as a sidecar does.
 async fn record(session: &Session, delivery: &str, status: &str, code: u32, retry_ms: &str) {
     let record = Record::of_delivery(delivery, status)
-        .with("http_status_codes", code)
+        .with("http_status_code", code)
         .with("response_headers", r#"'{"x": ["y"]}'::text"#)
-        .with("response_bodies", "'body'::text")
-        .with("error_messages", "'said'::text")
-        .with("durations_us", "7::bigint")
-        .with("payload_sizes", 2)
+        .with("response_body", "'body'::text")
+        .with("error_message", "'said'::text")
+        .with("duration_us", "7::bigint")
+        .with("payload_size", 2)
         .with("retry_after_ms", format_args!("{retry_ms}::bigint"));
     session.run(&record.to_string()).await;
 }

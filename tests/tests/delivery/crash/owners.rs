@@ -199,7 +199,7 @@ async fn a_stalled_network_is_survived() {
     drop(second);
 }
 
-/// A shard that is being given back may be wanted again before it is gone: what was dropped of it is claimed anew, and
+/// A shard that is being released may be wanted again before it is gone: what was dropped of it is claimed anew, and
 /// its bell, left out when the sidecar fell asleep meanwhile, is locked.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn shards_kept_after_all_are_delivered_for() {
@@ -210,7 +210,7 @@ async fn shards_kept_after_all_are_delivered_for() {
     let first = Sidecar::start_with(&db, options).await.unwrap();
     let receiver = Receiver::start().unwrap();
     let quick = per_shard(&db, &receiver, "quick", Reply::ok()).await;
-    // A request under way in every shard: none can be given back at once.
+    // A request under way in every shard: none can be released at once.
     let hanging = per_shard(&db, &receiver, "hang", Reply::hang()).await;
     for tenant in hanging {
         db.publish(tenant, "job.created", json!({})).await.unwrap();

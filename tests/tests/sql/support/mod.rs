@@ -9,6 +9,7 @@
 //! | `record` | a sidecar's report: what became of it |
 
 pub mod claim;
+pub mod composite;
 pub mod listener;
 pub mod record;
 pub mod session;
