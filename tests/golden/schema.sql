@@ -845,6 +845,8 @@ webhooks_private.check_watch_bounds(definition jsonb)
     returns void plpgsql immutable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.check_watch_columns(target regclass, all_columns text[], definition jsonb)
     returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.check_watch_condition(target regclass, condition text)
+    returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.check_watch_events(target regclass, definition jsonb)
     returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.check_watchable(target regclass)
@@ -875,10 +877,14 @@ webhooks_private.create_partition_table(parent text, partition text)
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.default_check(parent text, partitions text[])
     returns text sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.delivery_spans(tenant_id uuid, event_ids uuid[], times timestamp with time zone[])
+    returns tstzmultirange plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.derive_routes()
     returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 webhooks_private.disarm_doorbell(shards smallint[])
     returns void plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+webhooks_private.drop_unused_functions(names text[])
+    returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.event_deliveries(tenant_id uuid, event_ids uuid[])
     returns TABLE(event_log_id uuid, delivery_id uuid, subscription_id uuid, is_redelivery boolean, repeats uuid) plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
 webhooks_private.event_id_range(tenant_id uuid, since timestamp with time zone, until timestamp with time zone, OUT first_id uuid, OUT last_id uuid)
@@ -909,6 +915,8 @@ webhooks_private.has_too_many_rows(parent text, partition text, move_rows bigint
     returns boolean plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp",enable_seqscan=off}
 webhooks_private.has_types(target regclass, wanted regtype[])
     returns boolean sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.history_events(tenant_id uuid, event_id uuid, since timestamp with time zone, until timestamp with time zone, event_types text[], resource_type text, resource_id uuid, max_events integer)
+    returns uuid[] plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.insert_subscription(tenant_id uuid, settings jsonb)
     returns uuid plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.is_comparable(type regtype)
@@ -1025,6 +1033,8 @@ webhooks_private.own_event_type_version()
     returns trigger plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.own_subscription(subscription_id uuid)
     returns webhooks.webhook_subscriptions plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.own_watch_functions(target regclass, signatures text[])
+    returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.owns_extension(role name)
     returns boolean sql stable parallel safe
 webhooks_private.partition_now(parent text)

@@ -194,12 +194,12 @@ async fn what_can_be_told_of_a_function_is_told() {
          cancel_all_outstanding cancel_deliveries check_arguments check_event_size check_outstanding \
          claim_idempotency_key copy_subscriptions count_match count_notification counted_matches create_meters \
          create_partition_table create_partitions create_subscription create_subscription_from_template \
-         delete_subscription delete_subscription_template deprecate_event_type disarm_doorbell expire_deliveries \
+         delete_subscription delete_subscription_template deprecate_event_type disarm_doorbell drop_unused_functions expire_deliveries \
          forget_secrets generate_api_key generate_secret grant_all_tenants has_too_many_rows import_subscriptions \
          insert_subscription join_sidecars leave_sidecars link_table link_tenants link_users lock_holders \
          lock_tenant lock_xact locked_deliveries maintain make_partitions make_resolver make_watch_triggers \
          meter_events meter_outstanding metered_events move_from_default note_bell notify notify_change notify_owner \
-         notify_queue_is_full omit_context open_meters prepare_default promote_due publish_event raise_invalid_event \
+         notify_queue_is_full omit_context open_meters own_watch_functions prepare_default promote_due publish_event raise_invalid_event \
          raise_not_published raise_too_many_outstanding raise_unknown_event_type record_attempts record_breakers \
          record_verifications redeliver register_event_type register_resource release_database release_shards \
          remove_orphans renew_secret renew_verification repair_routes replay_events reset_breaker reset_setting \
