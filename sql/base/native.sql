@@ -184,14 +184,14 @@ returns boolean
 language c volatile strict
 as 'MODULE_PATHNAME', 'begin_metering_wrapper';
 comment on function webhooks_private.begin_metering is
-    'A statement begins: undo_metering() gives back what is taken from now on. True. Part of limit_events().';
+    'A statement begins: undo_metering() returns what is taken from now on. True. Part of limit_events().';
 
 create function webhooks_private.undo_metering()
 returns boolean
 language c volatile strict
 as 'MODULE_PATHNAME', 'undo_metering_wrapper';
 comment on function webhooks_private.undo_metering is
-    'Gives back what meter_events() has taken for this statement. True. Part of limit_events().';
+    'Returns what meter_events() has taken for this statement. True. Part of limit_events().';
 
 create function webhooks_private.metered_events(tenant_id uuid, per_minute bigint)
 returns bigint

@@ -59,6 +59,70 @@ comment on function webhooks_private.event_id_range is
     'look at created_at.';
 grant execute on function webhooks_private.event_id_range to webhooks_manager;
 
+create function webhooks_private.delivery_spans(tenant_id uuid, event_ids uuid[], times timestamptz[])
+returns tstzmultirange
+-- Planned and run with the settings of event_deliveries(), which calls it.
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    first_id uuid;
+    last_id uuid;
+    day record;
+    found_spans tstzmultirange;
+    spans tstzmultirange;
+begin
+    select coalesce(range_agg(v.span), '{}') into spans
+    from (select e.created_at, case when substr(e.id::text, 15, 1) = '7' then webhooks.uuid_v7_time(e.id) end as id_at
+          from unnest(event_ids, times) e (id, created_at)) e
+    cross join lateral (
+        values (tstzrange(e.id_at - interval '1 s', e.id_at + interval '1 min')),
+               (tstzrange(e.created_at - interval '1 s',
+                          -- Of a transaction it is known when it began, but not when it published.
+                          e.created_at + case when e.id_at >= e.created_at - interval '1 s' then interval '1 min'
+                              else interval '1 h' end))
+    ) v (span)
+    where lower(v.span) is not null;
+    -- A day at a time: two events a year apart must not open the partitions between them.
+    for day in
+        select array_agg(t.created_at) as created, array_agg(t.first_at) as first_times, min(t.first_at) as begins,
+               max(t.first_at) as ends
+        from (
+            select e.created_at, min(webhooks.uuid_v7_time(e.id)) as first_at
+            from unnest(event_ids, times) e (id, created_at)
+            where substr(e.id::text, 15, 1) = '7'
+            group by e.created_at
+        ) t
+        group by date_trunc('day', t.first_at, 'UTC')
+    loop
+        first_id := webhooks.uuid_v7_floor(day.begins);
+        last_id := webhooks.uuid_v7_floor(day.ends + interval '1 h');
+        -- Up to the last event of the same transaction: a statement matches its events when all are there.
+        select range_agg(tstzrange(t.first_at - interval '1 s',
+                                   greatest(t.first_at, l.last_at + 10 * (l.last_at - t.first_at)) + interval '1 min'))
+        into found_spans
+        from unnest(day.created, day.first_times) t (created_at, first_at)
+        cross join lateral (
+            select coalesce(max(webhooks.uuid_v7_time(e.id)), t.first_at) as last_at
+            from (
+                select e.id from webhooks.event_logs e
+                where e.tenant_id = delivery_spans.tenant_id and e.created_at = t.created_at and e.id >= first_id
+                  and e.id < last_id
+                offset 0
+            ) e
+            where e.id >= webhooks.uuid_v7_floor(t.first_at)
+              and e.id < webhooks.uuid_v7_floor(t.first_at + interval '1 h')
+        ) l;
+        spans := spans + found_spans;
+    end loop;
+    return spans;
+end
+$$;
+comment on function webhooks_private.delivery_spans is
+    'When the deliveries of some events of a tenant were made, but for those made by hand; times are those at which '
+    'the events were created. Part of event_deliveries().';
+grant execute on function webhooks_private.delivery_spans to webhooks_manager;
+
 create function webhooks_private.event_deliveries(tenant_id uuid, event_ids uuid[])
 returns table (event_log_id uuid, delivery_id uuid, subscription_id uuid, is_redelivery boolean, repeats uuid)
 language plpgsql stable
@@ -73,9 +137,6 @@ declare
     redelivered uuid[];
     first_id uuid;
     last_id uuid;
-    day record;
-    found_spans tstzmultirange;
-    spans tstzmultirange := '{}';
     span tstzrange;
 begin
     select array_agg(e.id), array_agg(coalesce(e.created_at, e.processed_at)) into ids, times
@@ -102,51 +163,7 @@ begin
         where r.delivery_id = any (redelivered);
     end if;
 
-    select coalesce(range_agg(v.span), '{}') into spans
-    from (select e.created_at, case when substr(e.id::text, 15, 1) = '7' then webhooks.uuid_v7_time(e.id) end as id_at
-          from unnest(ids, times) e (id, created_at)) e
-    cross join lateral (
-        values (tstzrange(e.id_at - interval '1 s', e.id_at + interval '1 min')),
-               (tstzrange(e.created_at - interval '1 s',
-                          -- Of a transaction it is known when it began, but not when it published.
-                          e.created_at + case when e.id_at >= e.created_at - interval '1 s' then interval '1 min'
-                              else interval '1 h' end))
-    ) v (span)
-    where lower(v.span) is not null;
-    -- A day at a time: two events a year apart must not open the partitions between them.
-    for day in
-        select array_agg(t.created_at) as created, array_agg(t.first_at) as first_times, min(t.first_at) as begins,
-               max(t.first_at) as ends
-        from (
-            select e.created_at, min(webhooks.uuid_v7_time(e.id)) as first_at
-            from unnest(ids, times) e (id, created_at)
-            where substr(e.id::text, 15, 1) = '7'
-            group by e.created_at
-        ) t
-        group by date_trunc('day', t.first_at, 'UTC')
-    loop
-        first_id := webhooks.uuid_v7_floor(day.begins);
-        last_id := webhooks.uuid_v7_floor(day.ends + interval '1 h');
-        -- Up to the last event of the same transaction: a statement matches its events when all are there.
-        select range_agg(tstzrange(t.first_at - interval '1 s',
-                                   greatest(t.first_at, l.last_at + 10 * (l.last_at - t.first_at)) + interval '1 min'))
-        into found_spans
-        from unnest(day.created, day.first_times) t (created_at, first_at)
-        cross join lateral (
-            select coalesce(max(webhooks.uuid_v7_time(e.id)), t.first_at) as last_at
-            from (
-                select e.id from webhooks.event_logs e
-                where e.tenant_id = event_deliveries.tenant_id and e.created_at = t.created_at and e.id >= first_id
-                  and e.id < last_id
-                offset 0
-            ) e
-            where e.id >= webhooks.uuid_v7_floor(t.first_at)
-              and e.id < webhooks.uuid_v7_floor(t.first_at + interval '1 h')
-        ) l;
-        spans := spans + found_spans;
-    end loop;
-
-    for span in select unnest(spans) loop
+    for span in select unnest(webhooks_private.delivery_spans(tenant_id, ids, times)) loop
         first_id := webhooks.uuid_v7_floor(lower(span));
         last_id := webhooks.uuid_v7_floor(upper(span));
         return query
@@ -230,6 +247,46 @@ comment on function webhooks.unmatched_events is
     'explain_match() says why. The function reads the whole log of the given time.';
 grant execute on function webhooks.unmatched_events to webhooks_manager;
 
+create function webhooks_private.history_events(
+    tenant_id uuid, event_id uuid, since timestamptz, until timestamptz, event_types text[], resource_type text,
+    resource_id uuid, max_events integer
+)
+returns uuid[]
+-- Planned and run with the settings of event_history(), which calls it.
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_column
+declare
+    first_time constant timestamptz := coalesce(since, case when event_id is null then now() - interval '7 days' end);
+    ids record;
+begin
+    if event_id is null then
+        ids := webhooks_private.event_id_range(tenant_id, first_time, coalesce(until, 'infinity'));
+    else
+        select event_id as first_id, event_id as last_id into ids;
+    end if;
+    return array(
+        select e.id
+        from webhooks.event_logs e
+        where e.tenant_id = history_events.tenant_id
+          and e.id between ids.first_id and ids.last_id
+          and (first_time is null or e.created_at >= first_time)
+          and (history_events.until is null or e.created_at < history_events.until)
+          and (history_events.event_types is null
+               or array[e.event_type::text, split_part(e.event_type, '.', 1) || '.*', '*']
+                   && history_events.event_types)
+          and (history_events.resource_type is null or e.resource_type = history_events.resource_type)
+          and (history_events.resource_id is null or e.resource_id = history_events.resource_id)
+        order by e.created_at desc, e.id desc
+        limit history_events.max_events
+    );
+end
+$$;
+comment on function webhooks_private.history_events is
+    'The newest events that event_history() is to tell of. The parameters are those of event_history().';
+grant execute on function webhooks_private.history_events to webhooks_manager;
+
 create function webhooks.event_history(
     tenant_id uuid, event_id uuid default null, since timestamptz default null, until timestamptz default null,
     event_types text[] default null, resource_type text default null, resource_id uuid default null,
@@ -248,8 +305,6 @@ as $$
 #variable_conflict use_column
 declare
     found_ids uuid[];
-    first_time constant timestamptz := coalesce(since, case when event_id is null then now() - interval '7 days' end);
-    ids record;
     delivery_ids uuid[];
     delivered_events uuid[];
     subscription_ids uuid[];
@@ -257,25 +312,8 @@ declare
     repeated uuid[];
 begin
     perform webhooks_private.check_count('event_types', cardinality(event_types), 1000);
-    if event_id is null then
-        ids := webhooks_private.event_id_range(tenant_id, first_time, coalesce(until, 'infinity'));
-    else
-        select event_id as first_id, event_id as last_id into ids;
-    end if;
-    found_ids := array(
-        select e.id
-        from webhooks.event_logs e
-        where e.tenant_id = event_history.tenant_id
-          and e.id between ids.first_id and ids.last_id
-          and (first_time is null or e.created_at >= first_time)
-          and (event_history.until is null or e.created_at < event_history.until)
-          and (event_history.event_types is null
-               or array[e.event_type::text, split_part(e.event_type, '.', 1) || '.*', '*'] && event_history.event_types)
-          and (event_history.resource_type is null or e.resource_type = event_history.resource_type)
-          and (event_history.resource_id is null or e.resource_id = event_history.resource_id)
-        order by e.created_at desc, e.id desc
-        limit event_history.max_events
-    );
+    found_ids := webhooks_private.history_events(tenant_id, event_id, since, until, event_types, resource_type,
+                                                 resource_id, max_events);
     if found_ids = '{}' then
         return;
     end if;

@@ -21,7 +21,7 @@ returns smallint
 language sql immutable strict parallel safe
 return (webhooks_private.shard_of(subscription_id) + webhooks_private.shard_count())::smallint;
 comment on function webhooks_private.test_shard_of is
-    'The shard of a subscription''s tests: beyond all that are walked over, and delivered by the owner of '
+    'The shard of a subscription''s tests: beyond all that are scanned, and delivered by the owner of '
     'shard_of(subscription_id).';
 
 create function webhooks_private.lane_of(ordering_key text)

@@ -12,7 +12,7 @@ as $$
 declare
     removed bigint;
 begin
-    with recursive walk as (
+    with recursive waiting as (
         (select q.shard, q.subscription_id, false as ordered from webhooks.delivery_queue q
          where q.next_attempt_at is null and q.lane is null order by q.shard, q.subscription_id limit 1)
         union all
@@ -20,7 +20,7 @@ begin
          where q.lane is not null order by q.shard, q.subscription_id limit 1)
         union all
         select f.shard, f.subscription_id, w.ordered
-        from walk w
+        from waiting w
         cross join lateral (
             (select q.shard, q.subscription_id from webhooks.delivery_queue q
              where not w.ordered and q.next_attempt_at is null and q.lane is null
@@ -33,7 +33,7 @@ begin
         ) f
     ),
     gone as materialized (
-        select w.shard, w.subscription_id, w.ordered from walk w
+        select w.shard, w.subscription_id, w.ordered from waiting w
         -- Of a dump that is being restored, the deliveries may be there before the subscriptions.
         where (select webhooks.is_adopted())
           and not exists (select from webhooks.webhook_subscriptions s where s.id = w.subscription_id)

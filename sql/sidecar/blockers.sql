@@ -2,21 +2,19 @@
 -- statement that waits for a table gives up (lock_timeout) and is tried again. Here they find what is locked, and by
 -- whom.
 
-create function webhooks_private.locked_deliveries(
-    delivery_ids uuid[], subscription_ids uuid[], disables boolean[], changes_breaker boolean[]
-)
+create function webhooks_private.locked_deliveries(results webhooks_private.attempt_result[])
 returns setof uuid
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
+    delivery_ids constant uuid[] := array(select r.delivery_id from unnest(results) r);
     free_deliveries constant uuid[] := array(
-        select q.id from webhooks.delivery_queue q
-        where q.id = any (locked_deliveries.delivery_ids) for update skip locked);
-    disabled constant uuid[] := array(select distinct r.id from unnest(subscription_ids, disables) r (id, wanted)
-                                      where r.wanted);
-    broken constant uuid[] := array(select distinct r.id
-                                    from unnest(subscription_ids, changes_breaker) r (id, wanted) where r.wanted);
+        select q.id from webhooks.delivery_queue q where q.id = any (delivery_ids) for update skip locked);
+    disabled constant uuid[] := array(select distinct r.subscription_id from unnest(results) r
+                                      where r.disable_reason is not null);
+    broken constant uuid[] := array(select distinct r.subscription_id from unnest(results) r
+                                    where r.breaker is not null);
     free_subscriptions constant uuid[] := array(
         select s.id from webhooks.webhook_subscriptions s where s.id = any (disabled) for no key update skip locked);
     free_breakers constant uuid[] := array(
@@ -25,10 +23,10 @@ declare
 begin
     return query
     select r.delivery_id
-    from unnest(delivery_ids, subscription_ids) r (delivery_id, subscription_id)
+    from unnest(results) r
     where r.delivery_id in (
               select q.id from webhooks.delivery_queue q
-              where q.id = any (locked_deliveries.delivery_ids) and q.id <> all (free_deliveries))
+              where q.id = any (delivery_ids) and q.id <> all (free_deliveries))
        or r.subscription_id in (
               select s.id from webhooks.webhook_subscriptions s where s.id = any (disabled)
                   and s.id <> all (free_subscriptions)
@@ -38,7 +36,7 @@ begin
 end
 $$;
 comment on function webhooks_private.locked_deliveries is
-    'Those of some deliveries whose results can''t be recorded now, since another transaction has locked what '
+    'Those deliveries whose results can''t be recorded now, since another transaction has locked what '
     'record_attempts() changes: the delivery, its subscription (if the result disables it) or its breaker (if the '
     'result changes it).';
 grant execute on function webhooks_private.locked_deliveries to webhooks_sidecar;

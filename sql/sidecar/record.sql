@@ -1,3 +1,15 @@
+create type webhooks_private.attempt_result as (
+    delivery_id uuid, subscription_id uuid, attempt integer, status text, http_status_code integer,
+    response_headers text, response_body text, error_message text, attempted_at_us bigint, duration_us bigint,
+    resent_count integer, payload_size integer, payload_hash bytea, retry_after_ms bigint, disable_reason text,
+    breaker text, failing_for_ms bigint, probe_in_ms bigint
+);
+comment on type webhooks_private.attempt_result is
+    'The result of an attempt, for record_attempts(). attempt: the number of attempts before, as it was claimed. '
+    'attempted_at_us: microseconds since 1970. retry_after_ms: of one that is retrying. disable_reason: it disables '
+    'the subscription. breaker: what it means for the circuit breaker (closed, failing for failing_for_ms, or open '
+    'until probe_in_ms), or that the receiver wants a pause (throttled, for probe_in_ms); null: nothing.';
+
 create function webhooks_private.next_attempt_number(delivery_id uuid, attempt integer)
 returns integer
 language plpgsql stable
@@ -15,10 +27,7 @@ comment on function webhooks_private.next_attempt_number is
     'The first number after attempt that no attempt of the delivery has. Part of record_attempts(), where it would '
     'open every partition for each batch if it were not a function.';
 
-create function webhooks_private.record_breakers(
-    delivery_ids uuid[], subscription_ids uuid[], breakers text[], failing_for_ms bigint[], probe_in_ms bigint[],
-    error_messages text[], http_status_codes integer[], late uuid[]
-)
+create function webhooks_private.record_breakers(results webhooks_private.attempt_result[], late uuid[])
 returns void
 -- Planned and run with the settings of record_attempts(), which calls it.
 language plpgsql volatile
@@ -33,9 +42,7 @@ begin
         case when r.breaker <> 'failing' then clock_timestamp() end,
         clock_timestamp() + r.probe_in_ms * interval '1 millisecond',
         clock_timestamp() - r.failing_for_ms * interval '1 millisecond', r.error_message
-    from unnest(subscription_ids, delivery_ids, breakers, failing_for_ms, probe_in_ms, error_messages)
-        with ordinality r (subscription_id, delivery_id, breaker, failing_for_ms, probe_in_ms,
-                           error_message, n)
+    from unnest(results) with ordinality r
     where r.breaker <> 'throttled'
       and r.delivery_id <> all (coalesce(late, '{}'))
       and (select true from webhooks.webhook_subscriptions s where s.id = r.subscription_id)
@@ -43,7 +50,7 @@ begin
       and (r.breaker <> 'closed'
            or (select true from webhooks_private.subscription_breakers k
                where k.subscription_id = r.subscription_id))
-    order by r.subscription_id, r.n desc
+    order by r.subscription_id, r.ordinality desc
     on conflict (subscription_id) do update
     set state = excluded.state,
         since = case when b.state = excluded.state then b.since else excluded.since end,
@@ -56,13 +63,12 @@ begin
         (subscription_id, state, throttled_since, throttled_until, throttle_status)
     select distinct on (r.subscription_id)
         r.subscription_id, 'closed', clock_timestamp(),
-        clock_timestamp() + r.wait_ms * interval '1 millisecond', r.http_status_code
-    from unnest(subscription_ids, delivery_ids, breakers, probe_in_ms, http_status_codes)
-        r (subscription_id, delivery_id, breaker, wait_ms, http_status_code)
+        clock_timestamp() + r.probe_in_ms * interval '1 millisecond', r.http_status_code
+    from unnest(results) r
     where r.breaker = 'throttled'
       and r.delivery_id <> all (coalesce(late, '{}'))
       and (select true from webhooks.webhook_subscriptions s where s.id = r.subscription_id)
-    order by r.subscription_id, r.wait_ms desc
+    order by r.subscription_id, r.probe_in_ms desc
     on conflict (subscription_id) do update
     set throttled_since = case when b.throttled_until > clock_timestamp() then b.throttled_since
         else excluded.throttled_since end,
@@ -74,13 +80,7 @@ comment on function webhooks_private.record_breakers is
     'Writes what the results of attempts mean for circuit breakers and for pauses that receivers ask for, but for the '
     'deliveries in late. Part of record_attempts().';
 
-create function webhooks_private.record_attempts(
-    delivery_ids uuid[], subscription_ids uuid[], attempts integer[], statuses text[], http_status_codes integer[],
-    response_headers text[], response_bodies text[], error_messages text[], attempted_at_us bigint[],
-    durations_us bigint[], payload_sizes integer[], payload_hashes bytea[], retry_after_ms bigint[],
-    disable_reasons text[],
-    breakers text[], failing_for_ms bigint[], probe_in_ms bigint[], resent_counts integer[] default null
-)
+create function webhooks_private.record_attempts(results webhooks_private.attempt_result[])
 returns setof uuid
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -94,49 +94,38 @@ set jit = off
 as $$
 declare
     numbered_anew boolean := false;
-    written integer[];
+    written bigint[];
+    has_breakers boolean;
     late uuid[];
 begin
     -- Who deletes a subscription locks it and then its deliveries; so does who disables one.
-    if num_nonnulls(variadic disable_reasons) > 0 then
+    if exists (select from unnest(results) r where r.disable_reason is not null) then
         perform from webhooks.webhook_subscriptions s
-        where s.id = any (array(
-            select r.subscription_id from unnest(subscription_ids, disable_reasons) r (subscription_id, disable_reason)
-            where r.disable_reason is not null
-        ))
+        where s.id = any (array(select r.subscription_id from unnest(results) r where r.disable_reason is not null))
         order by s.id for no key update;
     end if;
     loop
         begin
-            with results as materialized (
-                select r.*
-                from unnest(
-                    delivery_ids, attempts, statuses, http_status_codes, record_attempts.response_headers,
-                    response_bodies, error_messages, attempted_at_us, durations_us, payload_sizes, payload_hashes,
-                    retry_after_ms, disable_reasons, resent_counts
-                ) with ordinality as r (
-                    delivery_id, attempt, status, http_status_code, response_headers, response_body, error_message,
-                    attempted_at_us, duration_us, payload_size, payload_hash, retry_after_ms, disable_reason,
-                    resent_count, n
-                )
+            with batch as materialized (
+                select * from unnest(record_attempts.results) with ordinality
             ),
             finished as (
                 delete from webhooks.delivery_queue q
-                using results r
-                where q.id = any (array(select f.delivery_id from results f where f.status <> 'retrying'))
+                using batch r
+                where q.id = any (array(select f.delivery_id from batch f where f.status <> 'retrying'))
                   and q.id = r.delivery_id and q.attempt = r.attempt
-                returning q.subscription_id, q.event_log_id, q.tenant_id, q.shard,
-                null::timestamptz as next_retry_at, r.*
+                returning q.subscription_id as queued_for, q.event_log_id, q.tenant_id, q.shard,
+                          null::timestamptz as next_retry_at, r.*
             ),
             rescheduled as (
                 update webhooks.delivery_queue q
                 set attempt = q.attempt + 1,
                     next_attempt_at = clock_timestamp() + r.retry_after_ms * interval '1 millisecond'
-                from results r
-                where q.id = any (array(select f.delivery_id from results f where f.status = 'retrying'))
+                from batch r
+                where q.id = any (array(select f.delivery_id from batch f where f.status = 'retrying'))
                   and q.id = r.delivery_id and q.attempt = r.attempt
-                returning q.subscription_id, q.event_log_id, q.tenant_id, q.shard,
-                q.next_attempt_at as next_retry_at, r.*
+                returning q.subscription_id as queued_for, q.event_log_id, q.tenant_id, q.shard,
+                          q.next_attempt_at as next_retry_at, r.*
             ),
             applied as (
                 select * from finished union all select * from rescheduled
@@ -155,9 +144,8 @@ begin
                        case when a.status = 'delivered'
                             then timestamptz 'epoch'
                                 + (a.attempted_at_us + a.duration_us) * interval '1 microsecond' end,
-                       a.next_retry_at, a.duration_us, a.subscription_id, a.event_log_id, a.tenant_id, a.payload_size,
-                       a.status,
-                       a.payload_hash, a.response_headers::jsonb, a.response_body, a.error_message,
+                       a.next_retry_at, a.duration_us, a.queued_for, a.event_log_id, a.tenant_id, a.payload_size,
+                       a.status, a.payload_hash, a.response_headers::jsonb, a.response_body, a.error_message,
                        case when a.shard >= webhooks_private.shard_count() then true end,
                        webhooks_private.failure_kind(a.error_message), nullif(a.resent_count, 0)
                 from applied a
@@ -165,20 +153,20 @@ begin
             disabled as (
                 update webhooks.webhook_subscriptions s
                 set is_enabled = false,
-                    disabled_reason = (select min(a.disable_reason) from applied a where a.subscription_id = s.id)
-                where s.id = any (array(select a.subscription_id from applied a where a.disable_reason is not null))
+                    disabled_reason = (select min(a.disable_reason) from applied a where a.queued_for = s.id)
+                where s.id = any (array(select a.queued_for from applied a where a.disable_reason is not null))
                   and s.is_enabled
             )
-            select array_agg(a.n::integer) into written from applied a;
-            if cardinality(delivery_ids) > coalesce(cardinality(written), 0) then
-                select array_agg(d.id) into late
-                from unnest(delivery_ids) with ordinality d (id, n) where d.n <> all (coalesce(written, '{}'));
+            select array_agg(a.ordinality), (select bool_or(r.breaker is not null) from batch r)
+            into written, has_breakers
+            from applied a;
+            if cardinality(results) > coalesce(cardinality(written), 0) then
+                select array_agg(r.delivery_id) into late
+                from unnest(results) with ordinality r where r.ordinality <> all (coalesce(written, '{}'));
             end if;
             -- Rare: a receiver began to fail, failed too often, or works again.
-            if num_nonnulls(variadic breakers) > 0 then
-                perform webhooks_private.record_breakers(
-                    delivery_ids, subscription_ids, breakers, failing_for_ms, probe_in_ms, error_messages,
-                    http_status_codes, late);
+            if has_breakers then
+                perform webhooks_private.record_breakers(results, late);
             end if;
             return query select unnest(late);
             return;
@@ -196,6 +184,5 @@ end
 $$;
 comment on function webhooks_private.record_attempts is
     'Writes the results of attempts, each guarded by the attempt number that was claimed, and what they mean for '
-    'circuit breakers (closed, failing or open) and for how long their receivers want a pause (throttled, for '
-    'probe_in_ms). Returns the deliveries of late writers, for which nothing was changed.';
+    'their receivers. Returns the deliveries of late writers, for which nothing was changed.';
 grant execute on function webhooks_private.record_attempts to webhooks_sidecar;

@@ -1,25 +1,32 @@
-create function webhooks_private.record_verifications(
-    subscription_ids uuid[], webhook_urls text[], origins text[], states text[], allowed_rates integer[],
-    errors text[], retry_after_ms bigint[]
-)
+create type webhooks_private.verification_answer as (
+    subscription_id uuid, webhook_url text, origin text, state text, allowed_rate_per_minute integer, error text,
+    retry_after_ms bigint
+);
+comment on type webhooks_private.verification_answer is
+    'What the receiver behind a URL answered when it was asked for an origin whether it wants deliveries. state: '
+    'verified, refused, or pending if there was no answer. allowed_rate_per_minute, of one that is verified: null is '
+    'any. retry_after_ms: not to be asked again before.';
+
+create function webhooks_private.record_verifications(answers webhooks_private.verification_answer[])
 returns setof uuid
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
     disable_after constant bigint := webhooks_private.setting('disable_after_failing_hours');
+    asked constant uuid[] := array(select a.subscription_id from unnest(answers) a);
     free uuid[];
 begin
     -- In the order in which all others lock a subscription and what belongs to it. Others' answers don't wait for who
     -- has locked one.
     free := array(
         select s.id from webhooks.webhook_subscriptions s
-        where s.id = any (record_verifications.subscription_ids) order by s.id for no key update skip locked);
+        where s.id = any (asked) order by s.id for no key update skip locked);
 
     insert into webhooks_private.subscription_verifications as v
         (subscription_id, webhook_url, origin, state, since, allowed_rate_per_minute, tries, failing_since,
          next_try_at, last_error)
-    select s.id, s.webhook_url, a.origin, a.state, now(), a.allowed_rate, w.tries,
+    select s.id, s.webhook_url, a.origin, a.state, now(), a.allowed_rate_per_minute, w.tries,
            case when a.state <> 'verified' then coalesce(k.failing_since, now()) end,
            case when a.state <> 'verified' then now() + greatest(
                least(p.cooldown * interval '1 s' * 2.0 ^ least(w.tries - 1, 20),
@@ -27,9 +34,7 @@ begin
                      case a.state when 'refused' then interval '1 day' else interval '1 hour' end),
                a.retry_after_ms * interval '1 millisecond') end,
            a.error
-    from unnest(subscription_ids, webhook_urls, origins, states, allowed_rates, errors,
-                record_verifications.retry_after_ms)
-        a (subscription_id, webhook_url, origin, state, allowed_rate, error, retry_after_ms)
+    from unnest(answers) a
     -- The URL may have been changed while the old one was asked.
     join webhooks.webhook_subscriptions s on s.id = a.subscription_id and s.webhook_url = a.webhook_url
         and s.id = any (free)
@@ -66,7 +71,7 @@ begin
 
     return query
     select s.id from webhooks.webhook_subscriptions s
-    where s.id = any (record_verifications.subscription_ids) and s.id <> all (free);
+    where s.id = any (asked) and s.id <> all (free);
 end
 $$;
 comment on function webhooks_private.record_verifications is

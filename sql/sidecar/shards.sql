@@ -47,7 +47,7 @@ begin
 end
 $$;
 comment on function webhooks_private.leave_sidecars is
-    'This session''s sidecar is stopping: it no longer counts, others take over its shards as it gives them back.';
+    'This session''s sidecar is stopping: it no longer counts, others take over its shards as it releases them.';
 grant execute on function webhooks_private.leave_sidecars to webhooks_sidecar;
 
 create function webhooks.sidecar_count()
@@ -60,35 +60,43 @@ end;
 comment on function webhooks.sidecar_count is 'Returns the number of sidecars that run for this database.';
 grant execute on function webhooks.sidecar_count to webhooks_monitor, webhooks_sidecar;
 
+create type webhooks_private.shard_balance as (
+    fair_share integer, acquired smallint[], may_sleep boolean
+);
+comment on type webhooks_private.shard_balance is
+    'The fair share of a sidecar (one that owns more releases the rest), the shards that it has acquired just now, and '
+    'whether publishers can wake it when it sleeps.';
+
 create function webhooks_private.balance_shards(owned smallint[])
-returns table (fair_share integer, acquired smallint[], may_sleep boolean)
+returns webhooks_private.shard_balance
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
     candidate smallint;
     holders text;
+    balance webhooks_private.shard_balance;
 begin
     perform webhooks_private.check_adopted();
-    fair_share := ceil(webhooks_private.shard_count()::numeric / greatest(webhooks.sidecar_count(), 1))::integer;
-    acquired := '{}';
-    may_sleep := not webhooks_private.notify_queue_is_full();
+    balance.fair_share := ceil(webhooks_private.shard_count()::numeric / greatest(webhooks.sidecar_count(), 1));
+    balance.acquired := '{}';
+    balance.may_sleep := not webhooks_private.notify_queue_is_full();
     -- A statement that took some and failed left locks behind that its caller does not know of.
     perform webhooks_private.unlock(webhooks_private.shard_lock(), s, false)
     from generate_series(0, webhooks_private.shard_count() - 1) s where s <> all (owned);
-    if cardinality(owned) < fair_share then
+    if cardinality(owned) < balance.fair_share then
         for candidate in
             select s::smallint
             from generate_series(0, webhooks_private.shard_count() - 1) s
             where s <> all (owned)
             order by random()
         loop
-            exit when cardinality(owned) + cardinality(acquired) >= fair_share;
+            exit when cardinality(owned) + cardinality(balance.acquired) >= balance.fair_share;
             if webhooks_private.try_lock(webhooks_private.shard_lock(), candidate, false) then
-                acquired := acquired || candidate;
+                balance.acquired := balance.acquired || candidate;
             end if;
         end loop;
-        if cardinality(owned) + cardinality(acquired) < fair_share then
+        if cardinality(owned) + cardinality(balance.acquired) < balance.fair_share then
             select string_agg(format('shard %s by pid %s of role %s', h.key, h.pid, h.role), ', ' order by h.key)
                 into holders
             from webhooks_private.lock_holders(webhooks_private.shard_lock()) h
@@ -103,13 +111,12 @@ begin
             end if;
         end if;
     end if;
-    return next;
+    return balance;
 end
 $$;
 comment on function webhooks_private.balance_shards is
-    'Takes free shards for this session up to its fair share. Returns the share (a sidecar that owns more gives the '
-    'rest back), what was taken, and whether publishers can wake a sidecar that sleeps. Doubles as the heartbeat. '
-    'Refused in a copy of a database that is not adopted.';
+    'Takes free shards for this session up to its fair share. Doubles as the heartbeat. Refused in a copy of a '
+    'database that is not adopted.';
 grant execute on function webhooks_private.balance_shards to webhooks_sidecar;
 
 create function webhooks_private.release_shards(shards smallint[])
@@ -121,5 +128,5 @@ begin
     perform webhooks_private.unlock(webhooks_private.shard_lock(), s, false) from unnest(shards) s;
 end
 $$;
-comment on function webhooks_private.release_shards is 'Gives shards of this session back.';
+comment on function webhooks_private.release_shards is 'Releases shards of this session.';
 grant execute on function webhooks_private.release_shards to webhooks_sidecar;

@@ -127,6 +127,85 @@ comment on function webhooks_private.warn_of_unwatched_changes is
     'Says which changes of a table are not published. Part of watch_table().';
 grant execute on function webhooks_private.warn_of_unwatched_changes to webhooks_publisher;
 
+create function webhooks_private.check_watch_condition(target regclass, condition text)
+returns void
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    -- Without parentheses and with: an expression is one either way.
+    execute format(E'select from %s as old cross join %1$s as new where %s\nlimit 0', target, condition);
+    execute format(E'select from %s as old cross join %1$s as new where (%s\n) limit 0', target, condition);
+exception when syntax_error_or_access_rule_violation or data_exception or feature_not_supported then
+    raise exception 'invalid condition for table %: %', target, sqlerrm
+        using errcode = sqlstate,
+              hint = 'Write an SQL expression over the rows old and new, with names qualified that are not '
+                     'PostgreSQL''s own: new.status = ''paid'' and app.is_public(new.id). '
+                     'Of an insert all columns of old are null, of a deletion all of new.';
+end
+$$;
+comment on function webhooks_private.check_watch_condition is
+    'Raises an error unless the condition of a watch is an expression over rows of the table. Part of watch_table().';
+grant execute on function webhooks_private.check_watch_condition to webhooks_publisher;
+
+create function webhooks_private.drop_unused_functions(names text[])
+returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    leftover record;
+begin
+    for leftover in
+        select f.name, p.oid::regprocedure as signature, p.proowner::regrole as owner,
+               exists (select from pg_depend d where d.classid = 'pg_proc'::regclass and d.objid = p.oid
+                       and d.deptype = 'x')
+               and not exists (select from pg_trigger t where t.tgfoid = p.oid)
+               and pg_has_role(p.proowner, 'usage') as is_ours
+        from unnest(names) f (name) cross join lateral (select parse_ident(f.name) as parts) i
+        join pg_proc p on p.pronamespace = to_regnamespace(quote_ident(i.parts[1])) and p.proname = i.parts[2]
+    loop
+        if not leftover.is_ours then
+            raise exception 'there is a function % already', leftover.name
+                using errcode = 'duplicate_function',
+                      hint = format('It is that of role %s: %s. If it is that of a table that was renamed since, '
+                                    'call webhooks.watch_table() for that one again. Otherwise drop it or give it '
+                                    'another name.',
+                                    leftover.owner, leftover.signature);
+        end if;
+        -- What a watched table leaves behind when it is dropped.
+        execute format('drop function %s', leftover.signature);
+    end loop;
+end
+$$;
+comment on function webhooks_private.drop_unused_functions is
+    'Drops functions of these names that a watched table has left behind. Raises an error if there are others. Part '
+    'of watch_table().';
+grant execute on function webhooks_private.drop_unused_functions to webhooks_publisher;
+
+create function webhooks_private.own_watch_functions(target regclass, signatures text[])
+returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    made text;
+begin
+    -- By their signatures: another one's of the same name may have come in between.
+    foreach made in array signatures loop
+        continue when to_regprocedure(made) is null;
+        execute format('revoke all on function %s from public', made);
+        execute format('alter function %s owner to %s', made,
+                       (select c.relowner::regrole from pg_class c where c.oid = target));
+        execute format('alter function %s depends on extension webhooks', made);
+        execute format('comment on function %s is %L', made, format('Made by webhooks.watch_table(%L).', target::text));
+    end loop;
+end
+$$;
+comment on function webhooks_private.own_watch_functions is
+    'Makes those functions that there are the table owner''s, and a part of the extension. Part of watch_table().';
+grant execute on function webhooks_private.own_watch_functions to webhooks_publisher;
+
 create function webhooks.watch_table(
     target regclass,
     on_insert text default null,
@@ -157,7 +236,6 @@ declare
     made text;
     names text[];
     signatures text[];
-    leftover record;
 begin
     perform webhooks_private.check_watchable(target);
     select webhooks_private.complete_watch(target, coalesce(jsonb_object_agg(g.key, g.value), '{}'))
@@ -168,20 +246,7 @@ begin
         'watch_columns', watch_columns, 'condition', condition, 'columns', columns, 'except_columns', except_columns,
         'per_row', per_row)) g
     where g.value <> 'null';
-    begin
-        -- Without parentheses and with: an expression is one either way.
-        execute format(E'select from %s as old cross join %1$s as new where %s\nlimit 0', target,
-                       definition ->> 'condition');
-        execute format(E'select from %s as old cross join %1$s as new where (%s\n) limit 0', target,
-                       definition ->> 'condition');
-    exception when syntax_error_or_access_rule_violation or data_exception or feature_not_supported then
-        raise exception 'invalid condition for table %: %', target, sqlerrm
-            using errcode = sqlstate,
-                  hint = 'Write an SQL expression over the rows old and new, with names qualified that are not '
-                         'PostgreSQL''s own: new.status = ''paid'' and app.is_public(new.id). '
-                         'Of an insert all columns of old are null, of a deletion all of new.';
-    end;
-
+    perform webhooks_private.check_watch_condition(target, definition ->> 'condition');
     perform webhooks.unwatch_table(target);
     names := webhooks_private.watch_functions(target);
     signatures := array[names[1] || '()',
@@ -189,26 +254,7 @@ begin
                                case when (definition -> 'is_wide')::boolean then ',jsonb,jsonb' end),
                         format('%s(%s,%2$s)', names[3], target), format('%s(%s)', names[4], target),
                         format('%s(%s)', names[5], target)];
-    for leftover in
-        select f.name, p.oid::regprocedure as signature, p.proowner::regrole as owner,
-               exists (select from pg_depend d where d.classid = 'pg_proc'::regclass and d.objid = p.oid
-                       and d.deptype = 'x')
-               and not exists (select from pg_trigger t where t.tgfoid = p.oid)
-               and pg_has_role(p.proowner, 'usage') as is_ours
-        from unnest(names) f (name) cross join lateral (select parse_ident(f.name) as parts) i
-        join pg_proc p on p.pronamespace = to_regnamespace(quote_ident(i.parts[1])) and p.proname = i.parts[2]
-    loop
-        if not leftover.is_ours then
-            raise exception 'there is a function % already', leftover.name
-                using errcode = 'duplicate_function',
-                      hint = format('It is that of role %s: %s. If it is that of a table that was renamed since, '
-                                    'call webhooks.watch_table() for that one again. Otherwise drop it or give it '
-                                    'another name.',
-                                    leftover.owner, leftover.signature);
-        end if;
-        -- What a watched table leaves behind when it is dropped.
-        execute format('drop function %s', leftover.signature);
-    end loop;
+    perform webhooks_private.drop_unused_functions(names);
 
     execute webhooks_private.watch_trigger_script(target, definition);
     execute webhooks_private.watch_events_script(target, definition);
@@ -229,15 +275,7 @@ begin
     if (definition -> 'is_wide')::boolean then
         execute webhooks_private.watch_values_script(target, definition);
     end if;
-    -- By their signatures: another one's of the same name may have come in between.
-    foreach made in array signatures loop
-        continue when to_regprocedure(made) is null;
-        execute format('revoke all on function %s from public', made);
-        execute format('alter function %s owner to %s', made,
-                       (select c.relowner::regrole from pg_class c where c.oid = target));
-        execute format('alter function %s depends on extension webhooks', made);
-        execute format('comment on function %s is %L', made, format('Made by webhooks.watch_table(%L).', target::text));
-    end loop;
+    perform webhooks_private.own_watch_functions(target, signatures);
     perform webhooks_private.make_watch_triggers(target, names[1],
                                                  definition - array['categories', 'has_resource_id', 'values',
                                                                     'used', 'is_wide']);

@@ -468,6 +468,17 @@ table webhooks.webhook_subscriptions row level security
     retry_schedule text
     version bigint not null default 1
 
+-- composite types
+webhooks_private.attempt_result (delivery_id uuid, subscription_id uuid, attempt integer, status text, http_status_code integer, response_headers text, response_body text, error_message text, attempted_at_us bigint, duration_us bigint, resent_count integer, payload_size integer, payload_hash bytea, retry_after_ms bigint, disable_reason text, breaker text, failing_for_ms bigint, probe_in_ms bigint)
+webhooks_private.claim_request (shards smallint[], cursors uuid[], held uuid[], held_ordered uuid[], full_subscriptions uuid[], known_subscriptions uuid[], only_subscriptions uuid[], after_ids uuid[], per_subscription integer, max_fresh integer, max_rows integer, max_bytes bigint, is_careful boolean)
+webhooks_private.claimed_delivery (delivery_id uuid, is_fresh boolean, shard smallint, subscription_id uuid, subscription_version bigint, attempt integer, lane bigint, expires_in_ms bigint, over_budget boolean, event_id uuid, tenant_id uuid, event_type text, event_category text, event_name text, event_version text, created_at_us bigint, event_data text, resource_type text, resource_id uuid, user_id uuid, session_id text, request_id text, source_ip text, resource_data text, scan_us bigint, problem text)
+webhooks_private.effective_settings (extension_version text, max_retry_delay_seconds bigint, max_retry_after_seconds bigint, max_response_body_bytes bigint, max_response_headers_bytes bigint, disable_after_failing_hours bigint, endpoint_verification text, verification_origin text, digest bigint)
+webhooks_private.found_delivery (id uuid, is_fresh boolean, shard smallint, attempt integer, lane bigint, subscription_id uuid, event_log_id uuid, expires_at timestamp with time zone, version bigint, tenant_id uuid)
+webhooks_private.loaded_subscription (id uuid, tenant_id uuid, version bigint, webhook_url text, webhook_method text, webhook_headers text, auth_type text, auth_config text, retry_count integer, retry_delay_seconds integer, retry_delays integer[], timeout_seconds integer, max_payload_size_kb integer, no_retry_statuses integer[], max_in_flight integer, rate_limit_per_second double precision, rate_limit_burst integer, breaker_failure_threshold bigint, breaker_cooldown_seconds bigint, payload_format text, payload_template text, payload_content_type text, template_secrets text, shard smallint, is_breaker_open boolean, probe_in_ms bigint, failing_for_ms bigint, throttled_for_ms bigint, retired_secrets text[], retired_secrets_for_ms bigint[], needs_verification boolean, is_verified boolean, allowed_rate_per_minute integer, may_verify boolean, verify_in_ms bigint, problem text)
+webhooks_private.promoted_deliveries (delivery_ids uuid[], subscription_ids uuid[], next_due_in_ms bigint, locked_ids uuid[])
+webhooks_private.shard_balance (fair_share integer, acquired smallint[], may_sleep boolean)
+webhooks_private.verification_answer (subscription_id uuid, webhook_url text, origin text, state text, allowed_rate_per_minute integer, error text, retry_after_ms bigint)
+
 -- partitions
 webhooks_private.audit_log_default of webhooks.audit_log DEFAULT
 webhooks_private.delivery_attempts_default of webhooks.delivery_attempts DEFAULT
@@ -765,7 +776,7 @@ webhooks_private.audit(action text, object_type text, object_id text, tenant_id 
 webhooks_private.audit_change()
     returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 webhooks_private.balance_shards(owned smallint[])
-    returns TABLE(fair_share integer, acquired smallint[], may_sleep boolean) plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+    returns webhooks_private.shard_balance plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 webhooks_private.base_type(type regtype)
     returns regtype sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.begin_metering()
@@ -834,12 +845,14 @@ webhooks_private.check_watch_bounds(definition jsonb)
     returns void plpgsql immutable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.check_watch_columns(target regclass, all_columns text[], definition jsonb)
     returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.check_watch_condition(target regclass, condition text)
+    returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.check_watch_events(target regclass, definition jsonb)
     returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.check_watchable(target regclass)
     returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
-webhooks_private.claim_deliveries(shards smallint[], cursors uuid[], held uuid[], held_ordered uuid[], full_subscriptions uuid[], known_subscriptions uuid[], per_subscription integer, newcomers integer, max_rows integer, max_bytes bigint DEFAULT 8388608, only_subscriptions uuid[] DEFAULT NULL::uuid[], after_ids uuid[] DEFAULT NULL::uuid[], careful boolean DEFAULT false)
-    returns TABLE(delivery_id uuid, is_newcomer boolean, shard smallint, subscription_id uuid, subscription_version bigint, attempt integer, lane bigint, expires_in_ms bigint, over_budget boolean, event_id uuid, tenant_id uuid, event_type text, event_category text, event_name text, event_version text, created_at_us bigint, event_data text, resource_type text, resource_id uuid, user_id uuid, session_id text, request_id text, source_ip text, resource_data text, walk_us bigint, objection text) plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_generic_plan,enable_seqscan=off,enable_bitmapscan=off,enable_hashjoin=off,enable_mergejoin=off,jit=off}
+webhooks_private.claim_deliveries(request webhooks_private.claim_request)
+    returns SETOF webhooks_private.claimed_delivery plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_generic_plan,enable_seqscan=off,enable_bitmapscan=off,enable_hashjoin=off,enable_mergejoin=off,jit=off}
 webhooks_private.claim_idempotency_key(tenant_id uuid, idempotency_key text, event_id uuid, event_type text, event_name text, event_data jsonb, resource_type text, resource_id uuid, event_version text, environment text, ordering_key text)
     returns uuid plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp",enable_seqscan=off}
 webhooks_private.columns_since(target regclass, definition jsonb, events_function text)
@@ -864,10 +877,14 @@ webhooks_private.create_partition_table(parent text, partition text)
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.default_check(parent text, partitions text[])
     returns text sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.delivery_spans(tenant_id uuid, event_ids uuid[], times timestamp with time zone[])
+    returns tstzmultirange plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.derive_routes()
     returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 webhooks_private.disarm_doorbell(shards smallint[])
     returns void plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+webhooks_private.drop_unused_functions(names text[])
+    returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.event_deliveries(tenant_id uuid, event_ids uuid[])
     returns TABLE(event_log_id uuid, delivery_id uuid, subscription_id uuid, is_redelivery boolean, repeats uuid) plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
 webhooks_private.event_id_range(tenant_id uuid, since timestamp with time zone, until timestamp with time zone, OUT first_id uuid, OUT last_id uuid)
@@ -880,14 +897,16 @@ webhooks_private.filter_matches(event_filters text, event_data text, resource_ty
     returns boolean c immutable parallel safe
 webhooks_private.filter_mismatch(event_filters text, event_data text, resource_type text, resource_id uuid)
     returns text c immutable parallel safe
-webhooks_private.find_deliveries(shards smallint[], cursors uuid[], held uuid[], held_ordered uuid[], full_subscriptions uuid[], known_subscriptions uuid[], per_subscription integer, newcomers integer, max_rows integer, only_subscriptions uuid[], after_ids uuid[], OUT ids uuid[], OUT are_newcomers boolean[], OUT their_shards smallint[], OUT attempts integer[], OUT lanes bigint[], OUT subscriptions uuid[], OUT events uuid[], OUT expiries timestamp with time zone[], OUT versions bigint[], OUT tenants uuid[])
-    returns record plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.find_deliveries(request webhooks_private.claim_request)
+    returns webhooks_private.found_delivery[] plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.first_partition_day(parent text)
     returns date sql stable parallel safe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.forget_secrets()
     returns bigint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.forget_tenants()
     returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+webhooks_private.fresh_deliveries(request webhooks_private.claim_request, since uuid)
+    returns SETOF webhooks_private.found_delivery sql stable parallel unsafe
 webhooks_private.future_ids()
     returns uuid sql immutable parallel safe
 webhooks_private.has_other_triggers(target regclass)
@@ -896,6 +915,8 @@ webhooks_private.has_too_many_rows(parent text, partition text, move_rows bigint
     returns boolean plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp",enable_seqscan=off}
 webhooks_private.has_types(target regclass, wanted regtype[])
     returns boolean sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.history_events(tenant_id uuid, event_id uuid, since timestamp with time zone, until timestamp with time zone, event_types text[], resource_type text, resource_id uuid, max_events integer)
+    returns uuid[] plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.insert_subscription(tenant_id uuid, settings jsonb)
     returns uuid plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.is_comparable(type regtype)
@@ -945,14 +966,14 @@ webhooks_private.limits_of(tenant_id uuid)
 webhooks_private.link_table(kind text, target regclass, id_column name)
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.load_subscriptions(ids uuid[])
-    returns TABLE(id uuid, tenant_id uuid, version bigint, webhook_url text, webhook_method text, webhook_headers text, auth_type text, auth_config text, retry_count integer, retry_delay_seconds integer, retry_delays integer[], timeout_seconds integer, max_payload_size_kb integer, no_retry_statuses integer[], max_in_flight integer, rate_limit_per_second double precision, rate_limit_burst integer, breaker_failure_threshold bigint, breaker_cooldown_seconds bigint, payload_format text, payload_template text, payload_content_type text, template_secrets text, shard smallint, is_breaker_open boolean, probe_in_ms bigint, failing_for_ms bigint, throttled_for_ms bigint, retired_secrets text[], retired_secrets_for_ms bigint[], needs_verification boolean, is_verified boolean, allowed_rate_per_minute integer, may_verify boolean, verify_in_ms bigint, objection text) plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_generic_plan,enable_seqscan=off,enable_bitmapscan=off,enable_hashjoin=off,enable_mergejoin=off,jit=off}
+    returns SETOF webhooks_private.loaded_subscription plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_generic_plan,enable_seqscan=off,enable_bitmapscan=off,enable_hashjoin=off,enable_mergejoin=off,jit=off}
 webhooks_private.lock_holders(class integer)
     returns TABLE(key integer, pid integer, role name, application_name text) sql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.lock_tenant(tenant_id uuid)
     returns void plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 webhooks_private.lock_xact(class integer, key integer)
     returns void c volatile parallel unsafe strict
-webhooks_private.locked_deliveries(delivery_ids uuid[], subscription_ids uuid[], disables boolean[], changes_breaker boolean[])
+webhooks_private.locked_deliveries(results webhooks_private.attempt_result[])
     returns SETOF uuid plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 webhooks_private.lockers_of(xmax xid)
     returns SETOF xid plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
@@ -1012,6 +1033,8 @@ webhooks_private.own_event_type_version()
     returns trigger plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.own_subscription(subscription_id uuid)
     returns webhooks.webhook_subscriptions plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.own_watch_functions(target regclass, signatures text[])
+    returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.owns_extension(role name)
     returns boolean sql stable parallel safe
 webhooks_private.partition_now(parent text)
@@ -1029,7 +1052,7 @@ webhooks_private.prepared_tables()
 webhooks_private.preview_request(event_id uuid, subscription_id uuid DEFAULT NULL::uuid)
     returns TABLE(headers jsonb, body text) plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
 webhooks_private.promote_due(shards smallint[], max_rows integer DEFAULT 1000)
-    returns TABLE(delivery_ids uuid[], subscription_ids uuid[], next_due_in_ms bigint, locked_ids uuid[]) plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_generic_plan,enable_seqscan=off,enable_bitmapscan=off}
+    returns webhooks_private.promoted_deliveries plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_generic_plan,enable_seqscan=off,enable_bitmapscan=off}
 webhooks_private.published_at(id uuid, created_at timestamp with time zone)
     returns timestamp with time zone sql stable parallel safe
 webhooks_private.raise_ambiguous_changes(target regclass)
@@ -1058,11 +1081,11 @@ webhooks_private.raise_unknown_subscription(id uuid)
     returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.read_problem(event_id uuid)
     returns text plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",enable_seqscan=off}
-webhooks_private.record_attempts(delivery_ids uuid[], subscription_ids uuid[], attempts integer[], statuses text[], http_status_codes integer[], response_headers text[], response_bodies text[], error_messages text[], attempted_at_us bigint[], durations_us bigint[], payload_sizes integer[], payload_hashes bytea[], retry_after_ms bigint[], disable_reasons text[], breakers text[], failing_for_ms bigint[], probe_in_ms bigint[], resent_counts integer[] DEFAULT NULL::integer[])
+webhooks_private.record_attempts(results webhooks_private.attempt_result[])
     returns SETOF uuid plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_generic_plan,enable_seqscan=off,enable_nestloop=off,enable_mergejoin=off,jit=off}
-webhooks_private.record_breakers(delivery_ids uuid[], subscription_ids uuid[], breakers text[], failing_for_ms bigint[], probe_in_ms bigint[], error_messages text[], http_status_codes integer[], late uuid[])
+webhooks_private.record_breakers(results webhooks_private.attempt_result[], late uuid[])
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
-webhooks_private.record_verifications(subscription_ids uuid[], webhook_urls text[], origins text[], states text[], allowed_rates integer[], errors text[], retry_after_ms bigint[])
+webhooks_private.record_verifications(answers webhooks_private.verification_answer[])
     returns SETOF uuid plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 webhooks_private.redact(secrets jsonb, shown text[] DEFAULT '{}'::text[], instead jsonb DEFAULT 'null'::jsonb)
     returns jsonb sql immutable parallel safe
@@ -1133,7 +1156,7 @@ webhooks_private.shard_of(subscription_id uuid)
 webhooks_private.sidecar_lock()
     returns integer sql immutable parallel safe
 webhooks_private.sidecar_settings()
-    returns TABLE(extension_version text, shard_count integer, max_retry_delay_seconds bigint, max_retry_after_seconds bigint, max_response_body_bytes bigint, max_response_headers_bytes bigint, disable_after_failing_hours bigint, endpoint_verification text, verification_origin text, digest bigint) sql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+    returns webhooks_private.effective_settings sql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 webhooks_private.snapshot_resource()
     returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",enable_seqscan=off,TimeZone=UTC,DateStyle=ISO,IntervalStyle=iso_8601,bytea_output=hex,extra_float_digits=1,lc_monetary=C,lc_numeric=C,lc_time=C}
 webhooks_private.special_address(webhook_url text)
@@ -1178,6 +1201,8 @@ webhooks_private.validate_subscription()
     returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 webhooks_private.validate_template()
     returns trigger plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.waiting_subscriptions(shards smallint[], cursors uuid[])
+    returns TABLE(shard smallint, ready uuid, ordered uuid, subscription_id uuid) sql stable parallel unsafe
 webhooks_private.warn_of_unwatched_changes(target regclass, definition jsonb)
     returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.watch_definition(arguments bytea)

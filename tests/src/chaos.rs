@@ -17,10 +17,10 @@
 //!
 //! # Layout
 //! - `fault`: what can break; `schedule`: what breaks when; `strike`: makes it happen
-//! - `stage`: cluster, receiver and sidecars; `subscription`: who wants what
+//! - `stage`: cluster, receiver and sidecars; `subscription`: the events that each wants
 //! - `publisher`, `answers`: what goes on meanwhile; `diary`, `receipts`: what is known of it
 //! - `recovery`: how long until deliveries go on
-//! - `verdict`, `report`: what came of it
+//! - `verdict`, `report`: the result
 
 mod answers;
 mod diary;
@@ -57,14 +57,14 @@ use verdict::{Counts, Evidence, Violation};
 /// How long everything may take to settle at the end.
 const SETTLED_WITHIN: Duration = Duration::from_secs(60);
 
-/// What to do.
+/// The parameters of a run.
 #[derive(Debug, Clone, Copy)]
 pub struct Plan {
     /// Determines the faults.
     pub seed: u64,
     /// How long there are faults.
     pub duration: Duration,
-    /// What the first delivery after a fault may take.
+    /// The longest time that the first delivery after a fault may take.
     pub recovery_target: Duration,
 }
 
@@ -83,7 +83,7 @@ struct Struck {
     pub recovery: Option<Recovery>,
 }
 
-/// What came of it. `Display` is the report.
+/// The result of a run. `Display` is the report.
 #[derive(Debug)]
 pub struct Outcome {
     seed: u64,
@@ -226,7 +226,7 @@ impl Run {
             let left = self.stage.db.rows(left).await?;
             let mut cases = vec![format!("{error:#}")];
             cases.extend(left.iter().map(ToString::to_string));
-            self.broken("nothing is stuck", cases);
+            self.broken("nothing stays undelivered", cases);
         }
         let settled = began.elapsed();
         let failed = "select * from webhooks.webhook_delivery_logs where delivery_status <> 'delivered' order by id";

@@ -59,7 +59,7 @@ begin
 end
 $$";
 
-/// What databases of tests are copied from.
+/// The database from which the databases of tests are copied.
 const TEMPLATE: &str = "with_extension";
 
 /// A database with the extension.

@@ -18,7 +18,7 @@ const ATTEMPTS_TO_FIND_A_PORT: usize = 20;
 /// The longest chain of aliases that is followed.
 const MOST_ALIASES: usize = 8;
 
-/// What is answered for a name.
+/// The answer for a name.
 #[derive(Debug, Clone)]
 pub struct Answer {
     content: Content,

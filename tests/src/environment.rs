@@ -1,4 +1,4 @@
-//! What `cargo xtask` tells the tests about this machine, in environment variables.
+//! Facts about this machine that `cargo xtask` gives the tests in environment variables.
 //!
 //! | variable | what it holds |
 //! | --- | --- |

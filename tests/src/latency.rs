@@ -1,6 +1,6 @@
 //! Latency of deliveries: events published at a steady rate, each from its commit to its receipt.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -22,7 +22,7 @@ pub struct Steady<'a> {
     pub database: &'a Database,
     /// Where they arrive: each once.
     pub receiver: &'a Receiver,
-    /// Whose they are, in turn. Each has one subscription.
+    /// The tenants of the events, in turn. Each has one subscription.
     pub tenants: &'a [Uuid],
     /// Events per second.
     pub rate: u32,
@@ -67,29 +67,59 @@ impl Steady<'_> {
         // Once in a while the request is faster than the acknowledgement: no latency.
         let latencies = self.receiver.arrivals().into_iter().filter_map(|arrival| {
             let commit = committed.get(&arrival.event_id)?;
-            Some(arrival.at.saturating_duration_since(*commit).as_secs_f64() * 1000.0)
+            let latency = arrival.at.saturating_duration_since(*commit);
+            let second = commit.saturating_duration_since(begin).as_secs();
+            Some((second, latency.as_secs_f64() * 1000.0))
         });
-        Ok(Latencies::new(latencies.collect()))
+        Ok(Latencies::new(latencies))
     }
 }
 
 /// Latencies in milliseconds.
 #[derive(Debug)]
-pub struct Latencies(Vec<f64>);
+pub struct Latencies {
+    all: Vec<f64>,
+    /// Those of the events of each second.
+    seconds: Vec<Vec<f64>>,
+}
 
 impl Latencies {
-    fn new(mut milliseconds: Vec<f64>) -> Self {
-        milliseconds.sort_by(f64::total_cmp);
-        Self(milliseconds)
+    /// Of events in these seconds.
+    fn new(latencies: impl Iterator<Item = (u64, f64)>) -> Self {
+        let mut seconds: BTreeMap<u64, Vec<f64>> = BTreeMap::new();
+        for (second, milliseconds) in latencies {
+            seconds.entry(second).or_default().push(milliseconds);
+        }
+        let seconds: Vec<_> = seconds.into_values().map(sorted).collect();
+        Self {
+            all: sorted(seconds.concat()),
+            seconds,
+        }
     }
 
     /// The latency, in milliseconds, that this part of the events (0.99, say) did not exceed. NaN if there was none.
     #[must_use]
     pub fn quantile(&self, part: f64) -> f64 {
-        let place = (self.0.len() as f64 * part) as usize;
-        let last = self.0.len().saturating_sub(1);
-        self.0.get(place.min(last)).copied().unwrap_or(f64::NAN)
+        quantile(&self.all, part)
     }
+
+    /// The median of the seconds' quantiles: seconds in which the machine was busy with something else count little.
+    #[must_use]
+    pub fn typical(&self, part: f64) -> f64 {
+        let quantiles = self.seconds.iter().map(|second| quantile(second, part));
+        quantile(&sorted(quantiles.collect()), 0.5)
+    }
+}
+
+fn sorted(mut values: Vec<f64>) -> Vec<f64> {
+    values.sort_by(f64::total_cmp);
+    values
+}
+
+fn quantile(sorted: &[f64], part: f64) -> f64 {
+    let place = (sorted.len() as f64 * part) as usize;
+    let last = sorted.len().saturating_sub(1);
+    sorted.get(place.min(last)).copied().unwrap_or(f64::NAN)
 }
 
 #[cfg(test)]
@@ -98,10 +128,18 @@ mod tests {
 
     #[test]
     fn quantiles_are_of_sorted_values() {
-        let latencies = Latencies::new((1..=200).rev().map(f64::from).collect());
+        let latencies = Latencies::new((1..=200).rev().map(|n| (0, f64::from(n))));
         assert_eq!(latencies.quantile(0.5), 101.0);
         assert_eq!(latencies.quantile(0.99), 199.0);
         assert_eq!(latencies.quantile(1.0), 200.0);
-        assert!(Latencies::new(Vec::new()).quantile(0.5).is_nan());
+        assert!(Latencies::new(std::iter::empty()).quantile(0.5).is_nan());
+    }
+
+    #[test]
+    fn a_slow_second_is_not_typical() {
+        let slow = (0..100).map(|_| (1, 1000.0));
+        let latencies = Latencies::new([(0, 2.0), (2, 3.0)].into_iter().chain(slow));
+        assert_eq!(latencies.typical(0.9), 3.0);
+        assert_eq!(latencies.quantile(0.9), 1000.0);
     }
 }

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::receiver::Receiver;
 
-/// What became of each event; may be shared by publishers.
+/// The outcome of each event. Publishers may share a ledger.
 #[derive(Debug, Default)]
 pub struct Ledger(Mutex<Entries>);
 

@@ -1,7 +1,7 @@
 //! The harness of the integration tests: real clusters, real sidecar processes, a real HTTP receiver.
 //!
 //! # Layout
-//! | module | what it gives a test |
+//! | module | use |
 //! | --- | --- |
 //! | [`cluster`] | a throw-away PostgreSQL: start, stop, kill -9, restart; psql, dump, restore |
 //! | [`database`] | a database of its own per test, with the extension, roles, and helpers to subscribe and publish |
@@ -12,12 +12,13 @@
 //! | [`pooler`] | a connection pooler in transaction or session mode |
 //! | [`proxy`] | a TCP connection that can stall or break, between any two of them |
 //! | [`latency`] | events at a steady rate, and how long each took from commit to receipt |
-//! | [`ledger`] | what was committed, rolled back and received, and whether that adds up |
-//! | [`usage`] | CPU, memory, WAL and statements that a run took |
+//! | [`ledger`] | events that were committed, rolled back and received, compared |
+//! | [`usage`] | CPU, memory, WAL and statements of a run |
 //! | [`chaos`] | faults at random, and whether the promise held |
 //! | [`wait`] | waiting for SQL conditions |
 //! | [`seed`] | randomness that can be had again |
-//! | [`process`], [`environment`] | what these are made of |
+//! | [`json`] | indented JSON, for people to read |
+//! | [`process`], [`environment`] | child processes, and the machine's settings |
 //!
 //! # A test
 //! ```no_run
@@ -45,6 +46,7 @@ pub mod database;
 pub mod dns;
 pub mod environment;
 pub mod http;
+pub mod json;
 pub mod latency;
 pub mod ledger;
 pub mod pooler;

@@ -20,7 +20,7 @@ pub enum Mode {
     Transaction,
 }
 
-/// What becomes of `options` in a client's startup packet, which a server session that is there already can't have.
+/// The treatment of `options` in a client's startup packet, which an existing server session can't have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StartupOptions {
     /// As `PgBouncer` does by default.
@@ -187,7 +187,7 @@ async fn answer(server: &mut TcpStream, client: &mut TcpStream) -> Result<bool> 
     }
 }
 
-/// What the client asks for, by name.
+/// The parameters that the client asks for, by name.
 async fn startup(client: &mut TcpStream) -> Result<Vec<(String, String)>> {
     loop {
         let length = client.read_u32().await?;

@@ -1,4 +1,4 @@
-//! What a run used: CPU seconds of processes, memory, WAL bytes, statements.
+//! The resources that a run used: CPU seconds of processes, memory, WAL bytes, statements.
 
 use std::path::Path;
 

@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 
 const POLL: Duration = Duration::from_millis(10);
 
-/// What a condition saw.
+/// The result of looking at a condition.
 #[derive(Debug)]
 pub enum Seen<T> {
     /// It holds.

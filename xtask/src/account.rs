@@ -1,12 +1,12 @@
-//! Who runs PostgreSQL. Its programs refuse to run as root, so root needs another account for them.
+//! The user that runs PostgreSQL. Its programs refuse to run as root, so root needs another account for them.
 
 use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
+use rustix::process::geteuid;
 
 /// A user other than root.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,7 +22,7 @@ pub struct Account {
 impl Account {
     /// The account for PostgreSQL, or none if we are not root and run it ourselves.
     pub fn for_postgres(wanted: Option<&str>) -> Result<Option<Self>> {
-        if !is_root()? {
+        if !geteuid().is_root() {
             if wanted.is_some() {
                 bail!("--run-as needs root; as an ordinary user PostgreSQL runs as yourself");
             }
@@ -72,12 +72,6 @@ impl Account {
             .status()
             .is_ok_and(|status| status.success())
     }
-}
-
-/// Whether we are root.
-pub fn is_root() -> Result<bool> {
-    let ourselves = fs::metadata("/proc/self").context("cannot read /proc/self: is this Linux?")?;
-    Ok(ourselves.uid() == 0)
 }
 
 fn find(passwd: &str, name: &str) -> Option<Account> {

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use crate::postgres::Layout;
+use crate::layout::Layout;
 use crate::wheel;
 
 /// PostgreSQL's programs; the directory may be `/usr/bin`, so we copy these only.
@@ -29,7 +29,7 @@ const PROGRAMS: &[&str] = &[
 
 /// Copies what is needed to run an installation to the same paths below `root`.
 pub fn installation(from: &Layout, root: &Path) -> Result<()> {
-    let to = from.below(root);
+    let to = from.moved(Path::new("/"), root)?;
     fs::create_dir_all(&to.bindir)?;
     for program in PROGRAMS {
         let original = from.bindir.join(program);

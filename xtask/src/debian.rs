@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
+use rustix::process::geteuid;
 
-use crate::account;
-use crate::postgres::{PgConfig, Server};
+use crate::pg_config::PgConfig;
 use crate::process;
 use crate::project::Project;
 use crate::wheel;
@@ -16,8 +16,10 @@ use crate::wheel;
 /// How deep to follow the dependencies of packages while libraries are still missing.
 const DEPTH: usize = 4;
 
-/// A private PostgreSQL of this major.
-pub fn server(project: &Project, major: u16) -> Result<Server> {
+/// Fetches and unpacks the packages of this major, once.
+///
+/// Returns: what its `pg_config` says, the directory that contains all of it, and the one of its shared libraries.
+pub fn fetch(project: &Project, major: u16) -> Result<(PgConfig, PathBuf, PathBuf)> {
     let tree = project
         .toolchain()
         .join(format!("debian-postgresql-{major}"));
@@ -25,7 +27,7 @@ pub fn server(project: &Project, major: u16) -> Result<Server> {
     wheel::unpack_once(&tree, |tree| unpack(tree, major, &bindir))?;
     let libraries = library_directory(&tree)?;
     let config = PgConfig::ask(&tree.join(&bindir).join("pg_config"))?;
-    Server::unpacked(config, tree, Some(libraries))
+    Ok((config, tree, libraries))
 }
 
 fn unpack(tree: &Path, major: u16, bindir: &Path) -> Result<()> {
@@ -75,7 +77,7 @@ fn download(
     };
     let advice = "apt-get cannot fetch these packages";
     if !fetch().context(advice)?.success() {
-        if !account::is_root()? {
+        if !geteuid().is_root() {
             bail!("{advice}: does `apt-get update` as root help?");
         }
         eprintln!("updating apt's package lists");
@@ -168,7 +170,7 @@ fn require_time_zones() -> Result<()> {
     if Path::new("/usr/share/zoneinfo/UTC").exists() {
         return Ok(());
     }
-    if !account::is_root()? {
+    if !geteuid().is_root() {
         bail!("this machine has no time zones: `apt-get install tzdata` as root");
     }
     let mut install = Command::new("apt-get");

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 
 use crate::args::{DocsOptions, TestOptions};
-use crate::postgres::PgConfig;
+use crate::pg_config::PgConfig;
 use crate::project::Project;
 use crate::test;
 

@@ -7,8 +7,9 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
+use crate::layout::Layout;
 use crate::libclang::Libclang;
-use crate::postgres::{Layout, PgConfig};
+use crate::pg_config::PgConfig;
 use crate::process;
 use crate::project::Project;
 
@@ -23,34 +24,54 @@ pub struct Extension<'a> {
     profile: &'a str,
 }
 
-/// What to compile along with the extension.
+/// Packages and features to compile along with the extension.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Build {
-    /// What `install` and `package` deliver.
+    /// The packages that `install` and `package` deliver.
     Delivered,
-    /// All of the workspace: the same features of the dependencies as for the tests, so the same build.
+    /// All of the workspace, with the programs of the tests crate.
     Workspace,
     /// The same, and the sidecar gets the failpoints that crash tests need.
     WithFailpoints,
+    /// The sidecar with failpoints, and the integration tests. As these have dependencies of their own, it is the same
+    /// build as for unit tests.
+    Tests,
 }
 
 /// The cargo feature of the failpoints.
 pub const FAILPOINTS: &str = "webhooks-sidecar/failpoints";
-/// What a sidecar says at its start, so its binary holds this text, if and only if it was built with them.
+/// The cargo feature of the programs demo, crash and bench.
+const PROGRAMS: &str = "webhooks-tests/programs";
+/// A sidecar that was built with failpoints logs this text at its start, so only its binary holds the text.
 const SAYS_FAILPOINTS: &str = "built with failpoints: for tests only";
 
 impl Build {
     fn arguments(self) -> &'static [&'static str] {
         match self {
             Self::Delivered => &["--package", "webhooks", "--package", "webhooks-sidecar"],
-            Self::Workspace => &["--workspace"],
-            Self::WithFailpoints => &["--workspace", "--features", FAILPOINTS],
+            Self::Workspace => &["--workspace", "--features", PROGRAMS],
+            Self::WithFailpoints => &[
+                "--workspace",
+                "--features",
+                PROGRAMS,
+                "--features",
+                FAILPOINTS,
+            ],
+            Self::Tests => &[
+                "--workspace",
+                "--features",
+                FAILPOINTS,
+                "--lib",
+                "--bins",
+                "--test",
+                "*",
+            ],
         }
     }
 
     /// Refuses a sidecar with failpoints anywhere but in tests, and one without them there.
     fn check_sidecar(self, path: &Path) -> Result<()> {
-        let wanted = self == Self::WithFailpoints;
+        let wanted = matches!(self, Self::WithFailpoints | Self::Tests);
         let binary = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
         let text = SAYS_FAILPOINTS.as_bytes();
         let found = binary.windows(text.len()).any(|window| window == text);
@@ -71,7 +92,7 @@ pub struct File {
     pub place: Place,
     /// Its name there.
     pub name: String,
-    /// What is in it.
+    /// Its contents.
     pub contents: Vec<u8>,
 }
 
@@ -100,7 +121,7 @@ impl<'a> Extension<'a> {
         }
     }
 
-    /// Compiles it, and what else is asked for.
+    /// Compiles it, and the packages of `what`.
     pub fn build(&self, what: Build) -> Result<()> {
         let mut command = self.cargo("build");
         command.args(what.arguments());

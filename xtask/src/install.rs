@@ -7,8 +7,9 @@ use anyhow::{Context, Result, bail};
 
 use crate::args::InstallOptions;
 use crate::extension::{Build, Extension, File, Place};
+use crate::layout::Layout;
 use crate::libclang::Libclang;
-use crate::postgres::{Layout, PgConfig};
+use crate::pg_config::PgConfig;
 use crate::process;
 use crate::project::{Project, RELEASE};
 use crate::steps::Steps;

@@ -4,9 +4,10 @@
 //! - `args`: the command line and `--help`
 //! - `program`, `test`, `docs`, `install`, `package`: the commands; demo, crash and bench are programs of the tests crate
 //! - `extension`: builds the extension and knows which files it consists of
-//! - `postgres`: which PostgreSQL a command builds against and runs; `wheel`, `debian`, `copy`: where a private one comes from
+//! - `pg_config`, `layout`: an installation of PostgreSQL; `server`: the private copy that runs; `wheel`, `debian`, `copy`:
+//!   where it comes from
 //! - `libclang`: what pgrx's bindings generator loads; `spelling`: the spelling checker
-//! - `account`, `scratch`: who runs PostgreSQL, and the temporary directory of one run
+//! - `account`, `scratch`: the user that runs PostgreSQL, and the temporary directory of one run
 //! - `project`, `pins`: paths, versions and pgrx.toml
 //! - `process`, `steps`: child processes that end when we do; headers with the time each step took
 
@@ -17,14 +18,16 @@ mod debian;
 mod docs;
 mod extension;
 mod install;
+mod layout;
 mod libclang;
 mod package;
+mod pg_config;
 mod pins;
-mod postgres;
 mod process;
 mod program;
 mod project;
 mod scratch;
+mod server;
 mod spelling;
 mod steps;
 mod test;
@@ -93,17 +96,5 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Docs(options) => docs::run(&project, &options),
         Command::Install(options) => install::run(&project, &options),
         Command::Package(options) => package::run(&project, &options),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_the_crash_harness_runs_a_sidecar_with_failpoints() {
-        assert_eq!(DEMO.build, Build::Workspace);
-        assert_eq!(BENCH.build, Build::Workspace);
-        assert_eq!(CRASH.build, Build::WithFailpoints);
     }
 }

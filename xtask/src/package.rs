@@ -10,9 +10,10 @@ use crate::args::PackageOptions;
 use crate::copy;
 use crate::extension::{Build, Extension, Place};
 use crate::libclang::Libclang;
-use crate::postgres::{PgConfig, Server};
+use crate::pg_config::PgConfig;
 use crate::process;
 use crate::project::{Project, RELEASE};
+use crate::server::Server;
 use crate::steps::Steps;
 
 const INSTALL: &str = "\

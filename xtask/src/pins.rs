@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use toml::{Table, Value};
 
-/// What pgrx.toml says.
+/// The contents of pgrx.toml.
 #[derive(Debug)]
 pub struct Pins {
     /// Majors that the extension builds for.

@@ -11,6 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use rustix::process::{Pid, Signal, kill_process_group};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -18,7 +19,7 @@ use signal_hook::iterator::Signals;
 const GRACE: Duration = Duration::from_secs(20);
 
 /// The child that runs now: the id of its process group.
-static CURRENT: Mutex<Option<u32>> = Mutex::new(None);
+static CURRENT: Mutex<Option<Pid>> = Mutex::new(None);
 static STOPPING: AtomicBool = AtomicBool::new(false);
 
 /// The user asked us to stop.
@@ -40,16 +41,16 @@ pub fn watch_signals() -> Result<()> {
         for signal in signals.forever() {
             let again = STOPPING.swap(true, Ordering::SeqCst);
             let Some(group) = *current() else { continue };
-            let name = match signal {
-                _ if again => "KILL",
-                SIGINT => "INT",
-                _ => "TERM",
+            let passed_on = match signal {
+                _ if again => Signal::KILL,
+                SIGINT => Signal::INT,
+                _ => Signal::TERM,
             };
-            kill(name, &format!("-{group}"));
+            signal_group(group, passed_on);
             std::thread::spawn(move || {
                 std::thread::sleep(GRACE);
                 if *current() == Some(group) {
-                    kill("KILL", &format!("-{group}"));
+                    signal_group(group, Signal::KILL);
                 }
             });
         }
@@ -107,20 +108,6 @@ pub fn ask(command: &mut Command) -> Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
-/// Sends a signal to a process, or to a group if `target` starts with `-`. One that is gone already is no error.
-pub fn kill(signal: &str, target: &str) {
-    let _ = Command::new("sh")
-        .args([
-            "-c",
-            "kill \"$1\" \"$2\"",
-            "sh",
-            &format!("-{signal}"),
-            target,
-        ])
-        .stderr(Stdio::null())
-        .status();
-}
-
 /// Errors if the user asked us to stop.
 pub fn check_interrupted() -> Result<()> {
     if STOPPING.load(Ordering::SeqCst) {
@@ -138,20 +125,25 @@ fn start(command: &mut Command) -> Result<std::process::Child> {
         .process_group(0)
         .spawn()
         .with_context(|| format!("cannot run {}", shown(command)))?;
-    *current = Some(child.id());
+    *current = Some(Pid::from_child(&child));
     Ok(child)
 }
 
 fn finish(command: &Command, status: std::io::Result<ExitStatus>) -> Result<ExitStatus> {
     if let Some(group) = current().take() {
-        // What a test program left in its group: PostgreSQL shuts down on TERM, the rest ends.
-        kill("TERM", &format!("-{group}"));
+        // Ends processes that a test program left in its group. PostgreSQL shuts down on TERM.
+        signal_group(group, Signal::TERM);
     }
     check_interrupted()?;
     status.with_context(|| format!("lost track of {}", shown(command)))
 }
 
-fn current() -> MutexGuard<'static, Option<u32>> {
+/// A group that is gone already is no error.
+fn signal_group(group: Pid, signal: Signal) {
+    let _ = kill_process_group(group, signal);
+}
+
+fn current() -> MutexGuard<'static, Option<Pid>> {
     CURRENT.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -9,10 +9,10 @@ use crate::account::Account;
 use crate::args::ProgramOptions;
 use crate::extension::{Build, Extension};
 use crate::libclang::Libclang;
-use crate::postgres::Server;
 use crate::process;
 use crate::project::Project;
 use crate::scratch::Scratch;
+use crate::server::Server;
 use crate::steps::Steps;
 
 /// A binary of the package `webhooks-tests`.
@@ -21,7 +21,7 @@ pub struct Program {
     pub name: &'static str,
     /// The cargo profile that it, the sidecar and the extension are compiled with.
     pub profile: &'static str,
-    /// What is compiled.
+    /// The packages and features that are compiled.
     pub build: Build,
 }
 

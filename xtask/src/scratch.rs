@@ -11,9 +11,9 @@ use std::thread::sleep;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, bail};
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::account::Account;
-use crate::process;
 
 /// Every descendant of the test programs inherits this variable.
 const TAG: &str = "WEBHOOKS_XTASK_RUN";
@@ -60,16 +60,15 @@ impl Scratch {
     }
 
     /// Processes that belong to this run.
-    fn processes(&self) -> Vec<String> {
+    fn processes(&self) -> Vec<Pid> {
         let Ok(entries) = fs::read_dir("/proc") else {
             return Vec::new();
         };
         let tag = format!("{TAG}={}", self.tag).into_bytes();
         entries
-            .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-            .filter(|pid| pid.bytes().all(|byte| byte.is_ascii_digit()))
+            .filter_map(|entry| Pid::from_raw(entry.ok()?.file_name().to_str()?.parse().ok()?))
             .filter(|pid| {
-                let process = Path::new("/proc").join(pid);
+                let process = Path::new("/proc").join(pid.to_string());
                 let inside = fs::read_link(process.join("cwd"))
                     .is_ok_and(|directory| directory.starts_with(&self.path));
                 let tagged = fs::read(process.join("environ"))
@@ -83,7 +82,8 @@ impl Scratch {
 impl Drop for Scratch {
     fn drop(&mut self) {
         // QUIT is PostgreSQL's immediate shutdown; a server that ignores even that is killed.
-        for (signal, patience) in [("TERM", 5), ("QUIT", 20), ("KILL", 20)] {
+        let signals = [(Signal::TERM, 5), (Signal::QUIT, 20), (Signal::KILL, 20)];
+        for (signal, patience) in signals {
             let mut tries = 0;
             while tries <= patience {
                 let left = self.processes();
@@ -91,8 +91,9 @@ impl Drop for Scratch {
                     break;
                 }
                 if tries == 0 {
-                    for pid in &left {
-                        process::kill(signal, pid);
+                    for pid in left {
+                        // One that is gone already is no error.
+                        let _ = kill_process(pid, signal);
                     }
                 }
                 tries += 1;

@@ -8,11 +8,12 @@ use crate::account::Account;
 use crate::args::TestOptions;
 use crate::extension::{Build, Extension, FAILPOINTS};
 use crate::libclang::Libclang;
-use crate::postgres::{PgConfig, Server};
+use crate::pg_config::PgConfig;
 use crate::process;
 use crate::program::describe;
 use crate::project::{Project, QUICK};
 use crate::scratch::Scratch;
+use crate::server::Server;
 use crate::spelling;
 use crate::steps::Steps;
 
@@ -130,7 +131,7 @@ impl Tests<'_> {
         self.count_tests("unit tests", [unit, examples])
     }
 
-    /// What needs a PostgreSQL.
+    /// The steps that need a PostgreSQL.
     fn with_server(
         &mut self,
         server: &Server,
@@ -142,7 +143,7 @@ impl Tests<'_> {
         let extension = Extension::new(self.project, &server.config, libclang, QUICK);
         let name = format!("build for PostgreSQL {version}");
         let built = self.check(&name, || {
-            extension.build(Build::WithFailpoints)?;
+            extension.build(Build::Tests)?;
             extension.install(&server.layout)
         })?;
         if options.only.is_none() {
@@ -154,8 +155,6 @@ impl Tests<'_> {
             self.steps.skip();
             return Ok(());
         }
-        // The tests crate alone has integration tests, but with all packages cargo need not compile what they share
-        // once more.
         let mut tests = self.cargo_test(&["--test", "*"]);
         tests.arg("--").args(&options.only).args(&options.rest);
         if std::env::var_os(THREADS).is_none() {

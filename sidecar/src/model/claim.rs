@@ -17,7 +17,7 @@ pub struct ClaimRequest {
     /// What is here of those that are not full: deliveries that go in any order, and those in lanes.
     pub held: Vec<Uuid>,
     pub held_ordered: Vec<Uuid>,
-    /// `None`: walk over everything. Otherwise look at these subscriptions alone, each after this id; `None`: its
+    /// `None`: scan everything. Otherwise look at these subscriptions alone, each after this id; `None`: its
     /// lanes.
     pub only: Option<(Vec<Uuid>, Vec<Option<Uuid>>)>,
     pub per_subscription: usize,
@@ -29,18 +29,18 @@ pub struct ClaimRequest {
 /// What a claim brought.
 pub struct Claimed {
     pub deliveries: Vec<Delivery>,
-    /// It was cut short, at these subscriptions per shard; `None`: it brought all there was, where it looked.
+    /// It was truncated, at these subscriptions per shard; `None`: it brought all there was, where it looked.
     pub stopped_at: Option<HashMap<i16, Uuid>>,
     /// Subscriptions that brought as many rows as they may: there may be more.
     pub more: HashSet<Uuid>,
     /// Subscriptions with more lanes than were looked at: which ones were is chance, so a later look may find others.
     pub more_lanes: bool,
-    /// Of a claim that does not walk: at which subscriptions it was to look.
+    /// Of a claim that does not scan: at which subscriptions it was to look.
     pub looked_at: Vec<Uuid>,
     /// What is known of the receivers of the subscriptions that were loaded.
     pub receivers: Vec<Receiver>,
     /// The longest timeout_seconds of the subscriptions seen so far.
     pub longest_timeout: Duration,
     /// How long the server took to find all this, without reading the events; `None`: it found nothing.
-    pub walk: Option<Duration>,
+    pub scan: Option<Duration>,
 }

@@ -12,7 +12,8 @@ pub struct Balanced {
 }
 
 impl Owner {
-    pub(super) const BALANCE: &str = "select * from webhooks_private.balance_shards($1)";
+    pub(super) const BALANCE: &str =
+        "select fair_share, acquired, may_sleep from webhooks_private.balance_shards($1)";
     pub(super) const RELEASE: &str = "select webhooks_private.release_shards($1)";
     pub(super) const LEAVE: &str = "select webhooks_private.leave_sidecars()";
 

@@ -1,6 +1,7 @@
 //! `claim_deliveries()`: reads ready deliveries of the owned shards. A plain read.
 
-use super::claim_row::ClaimedDelivery;
+use super::claim_row::{self, ClaimedDelivery};
+use super::composite::composite;
 use super::events::Events;
 use super::owner::Owner;
 use super::subscription_cache::Subscriptions;
@@ -28,8 +29,45 @@ struct Claim {
 /// What a delivery costs beside its body, in bytes, roughly.
 const OVERHEAD: usize = 512;
 
-impl Owner {
-    pub(super) const CLAIM: &str = "select * from webhooks_private.claim_deliveries($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
+composite! {
+    /// `webhooks_private.claim_request`.
+    struct RequestRow<'a> {
+        shards: &'a [i16],
+        cursors: &'a [Option<Uuid>],
+        held: &'a [Uuid],
+        held_ordered: &'a [Uuid],
+        full_subscriptions: &'a [Uuid],
+        known_subscriptions: &'a [Uuid],
+        only_subscriptions: Option<&'a [Uuid]>,
+        after_ids: Option<&'a [Option<Uuid>]>,
+        per_subscription: i32,
+        max_fresh: i32,
+        max_rows: i32,
+        max_bytes: i64,
+        is_careful: bool,
+    }
+}
+
+impl<'a> RequestRow<'a> {
+    fn of(request: &'a ClaimRequest, is_careful: bool) -> Self {
+        let number = |number| i32::try_from(number).unwrap_or(i32::MAX);
+        let only = request.only.as_ref();
+        Self {
+            shards: &request.shards,
+            cursors: &request.cursors,
+            held: &request.held,
+            held_ordered: &request.held_ordered,
+            full_subscriptions: &request.full,
+            known_subscriptions: &request.known,
+            only_subscriptions: only.map(|(subscriptions, _)| &subscriptions[..]),
+            after_ids: only.map(|(_, after)| &after[..]),
+            per_subscription: number(request.per_subscription),
+            max_fresh: number(request.fresh),
+            max_rows: number(request.max_rows),
+            max_bytes: MAX_BYTES,
+            is_careful,
+        }
+    }
 }
 
 /// Runs the claim and loads the subscriptions that it names.
@@ -45,9 +83,9 @@ pub async fn claim(
     let Read {
         claims,
         mut events,
-        cut,
+        is_truncated,
         more_lanes,
-        walk,
+        scan,
     } = read_whatever_there_is(owner, request).await?;
     let fresh = claims
         .iter()
@@ -55,8 +93,8 @@ pub async fn claim(
         .count();
     #[cfg(feature = "failpoints")]
     crate::failpoint::pass(crate::failpoint::Point::AfterClaim, claims.len()).await;
-    let walked = claims.len() - fresh + more_lanes;
-    let stopped_at = (cut || walked >= request.max_rows).then(|| {
+    let scanned = claims.len() - fresh + more_lanes;
+    let stopped_at = (is_truncated || scanned >= request.max_rows).then(|| {
         claims
             .iter()
             .filter(|claim| !claim.delivery.is_fresh)
@@ -115,7 +153,7 @@ pub async fn claim(
         looked_at: request.only.take().map_or_else(Vec::new, |(ids, _)| ids),
         receivers,
         longest_timeout: subscriptions.longest_timeout(),
-        walk,
+        scan,
     })
 }
 
@@ -123,11 +161,11 @@ pub async fn claim(
 struct Read {
     claims: Vec<Claim>,
     events: Events,
-    /// It was cut short by the budget of bytes.
-    cut: bool,
+    /// It was truncated by the budget of bytes.
+    is_truncated: bool,
     /// How many subscriptions have more lanes than were looked at.
     more_lanes: usize,
-    walk: Option<Duration>,
+    scan: Option<Duration>,
 }
 
 /// Reads the claim's rows. One that can't be read must not keep the others here: after an error about data the server
@@ -148,56 +186,29 @@ async fn read_whatever_there_is(owner: &Owner, request: &mut ClaimRequest) -> Re
 
 /// Reads the claim's rows. The stream of rows ends here, also where it was not read to its end: nothing else could be
 /// asked on this session beside it.
-async fn read(owner: &Owner, request: &ClaimRequest, careful: bool) -> Result<Read, Error> {
-    let per_subscription = i32::try_from(request.per_subscription).unwrap_or(i32::MAX);
-    let max_rows = i32::try_from(request.max_rows).unwrap_or(i32::MAX);
-    let fresh = i32::try_from(request.fresh).unwrap_or(i32::MAX);
-    let only = request
-        .only
-        .as_ref()
-        .map(|(subscriptions, _)| subscriptions);
-    let after = request.only.as_ref().map(|(_, after)| after);
-    let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 13] = [
-        &request.shards,
-        &request.cursors,
-        &request.held,
-        &request.held_ordered,
-        &request.full,
-        &request.known,
-        &per_subscription,
-        &fresh,
-        &max_rows,
-        &MAX_BYTES,
-        &only,
-        &after,
-        &careful,
-    ];
-    let mut rows = pin!(
-        owner
-            .client
-            .query_raw(&owner.statements.claim, parameters)
-            .await?
-    );
-    let columns = &owner.statements.claim_columns;
+async fn read(owner: &Owner, request: &ClaimRequest, is_careful: bool) -> Result<Read, Error> {
+    let claim = &owner.statements.claim;
+    let request = RequestRow::of(request, is_careful);
+    let mut rows = pin!(owner.client.query_raw(claim, [&request]).await?);
     let mut read = Read {
         claims: Vec::new(),
-        events: Events::new(*columns),
-        cut: false,
+        events: Events::default(),
+        is_truncated: false,
         more_lanes: 0,
-        walk: None,
+        scan: None,
     };
     while let Some(row) = rows.try_next().await? {
-        read.walk = Some(columns.walk(&row));
-        let Some(id) = columns.delivery_id(&row) else {
+        read.scan = Some(claim_row::scan(&row));
+        let Some(id) = claim_row::delivery_id(&row) else {
             read.more_lanes += 1;
             continue;
         };
-        if columns.is_over_budget(&row) {
-            read.cut = true;
+        if claim_row::is_over_budget(&row) {
+            read.is_truncated = true;
             break;
         }
         read.claims.push(Claim {
-            delivery: columns.delivery(id, &row),
+            delivery: ClaimedDelivery::of(id, &row),
             event: read.events.take(id, row),
         });
     }

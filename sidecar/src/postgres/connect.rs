@@ -237,8 +237,8 @@ impl Database {
     ) -> Result<Session, Cause> {
         let mut session = self.begin(address, encryption, request).await?;
         let facts = self.bounded(Facts::of(&session.client)).await?;
-        if let Some(objection) = facts.objection() {
-            return Err(objection);
+        if let Some(problem) = facts.problem() {
+            return Err(problem);
         }
         let is_direct = facts.has_mark(request);
         session.server_version = facts.server_version;

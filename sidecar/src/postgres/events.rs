@@ -1,6 +1,6 @@
 //! The events of a claim: rendered once for each format that their subscriptions want.
 
-use super::claim_row::ClaimColumns;
+use super::claim_row;
 use super::unreadable::is_readable;
 use crate::model::{Message, Subscription};
 use std::collections::HashMap;
@@ -11,8 +11,8 @@ use uuid::Uuid;
 use webhooks_core::payload::PayloadFormat;
 
 /// The events of a claim. They are rendered when it is complete: only then are the subscriptions loaded that say how.
+#[derive(Default)]
 pub struct Events {
-    columns: ClaimColumns,
     by_id: HashMap<Uuid, usize>,
     events: Vec<Claimed>,
 }
@@ -34,15 +34,6 @@ struct Rendered {
 }
 
 impl Events {
-    /// None yet.
-    pub fn new(columns: ClaimColumns) -> Self {
-        Self {
-            columns,
-            by_id: HashMap::new(),
-            events: Vec::new(),
-        }
-    }
-
     /// Takes the event of a claimed row, which is that of this delivery.
     ///
     /// Returns: how to ask for it.
@@ -50,19 +41,19 @@ impl Events {
     /// # Errors
     /// Why it can't be sent.
     pub fn take(&mut self, delivery_id: Uuid, row: Row) -> Result<usize, String> {
-        let objection = match is_readable(&row) {
-            true => self.columns.objection(&row),
+        let problem = match is_readable(&row) {
+            true => claim_row::problem(&row),
             false => Some("its data can't be read (it is not UTF-8)"),
         };
-        if let Some(objection) = objection {
-            let event_id = self.columns.event_id(&row);
-            tracing::warn!(%event_id, %delivery_id, "a delivery fails: {objection}");
-            return Err(objection.to_owned());
+        if let Some(problem) = problem {
+            let event_id = claim_row::event_id(&row);
+            tracing::warn!(%event_id, %delivery_id, "a delivery fails: {problem}");
+            return Err(problem.to_owned());
         }
-        if !self.columns.has_event(&row) {
+        if !claim_row::has_event(&row) {
             return Err(gone());
         }
-        match self.by_id.entry(self.columns.event_id(&row)) {
+        match self.by_id.entry(claim_row::event_id(&row)) {
             Entry::Occupied(known) => Ok(*known.get()),
             Entry::Vacant(new) => {
                 let index = *new.insert(self.events.len());
@@ -89,14 +80,13 @@ impl Events {
         index: usize,
         subscription: &Subscription,
     ) -> (Result<Arc<Message>, String>, usize) {
-        let columns = &self.columns;
         let claimed = &mut self.events[index];
         let rendered = &mut claimed.rendered[subscription.format as usize];
         if rendered.message.is_none() {
             rendered.message = claimed
                 .row
                 .as_ref()
-                .map(|row| Arc::new(Message::render(&columns.event(row), subscription.format)));
+                .map(|row| Arc::new(Message::render(&claim_row::event(row), subscription.format)));
         }
         let message = rendered.message.clone();
         let part = message

@@ -23,7 +23,7 @@ use webhooks_core::url_policy::{parse_webhook_url, request_target};
 const MAX_WAIT: Duration = Duration::from_secs(7 * 86_400);
 
 impl Owner {
-    pub(super) const LOAD: &str = "select * from webhooks_private.load_subscriptions($1)";
+    pub(super) const LOAD: &str = "select id, tenant_id, version, webhook_url, webhook_method, webhook_headers, auth_type, auth_config, retry_count, retry_delay_seconds, retry_delays, timeout_seconds, max_payload_size_kb, no_retry_statuses, max_in_flight, rate_limit_per_second, rate_limit_burst, breaker_failure_threshold, breaker_cooldown_seconds, payload_format, payload_template, payload_content_type, template_secrets, shard, is_breaker_open, probe_in_ms, failing_for_ms, throttled_for_ms, retired_secrets, retired_secrets_for_ms, needs_verification, is_verified, allowed_rate_per_minute, may_verify, verify_in_ms, problem from webhooks_private.load_subscriptions($1)";
 }
 
 /// A subscription as the database has it.
@@ -109,8 +109,8 @@ fn subscription(row: &Row, settings: &Settings) -> Subscription {
         (Ok(format), Ok(None)) => Ok(format.content_type()),
     };
     let verification = verification(row);
-    let mut endpoint = match row.get::<_, Option<String>>("objection") {
-        Some(objection) => Err(objection),
+    let mut endpoint = match row.get::<_, Option<String>>("problem") {
+        Some(problem) => Err(problem),
         None => content_type.and_then(|content_type| endpoint(row, content_type)),
     };
     let own_limit = row

@@ -1,6 +1,6 @@
 //! `locked_deliveries()`: what results can't be recorded now, since somebody has locked what they change.
 
-use super::record::RecordSession;
+use super::record::{RecordSession, ResultRow};
 use crate::model::Attempt;
 use std::collections::HashSet;
 use tokio_postgres::Error;
@@ -12,15 +12,12 @@ impl RecordSession {
     /// # Errors
     /// Those of the query: of a timeout, too, where a whole table is locked.
     pub async fn locked(&self, batch: &[Attempt]) -> Result<HashSet<Uuid>, Error> {
-        let deliveries: Vec<Uuid> = batch.iter().map(|a| a.delivery_id).collect();
-        let subscriptions: Vec<Uuid> = batch.iter().map(|a| a.subscription_id).collect();
-        let disables: Vec<bool> = batch.iter().map(|a| a.disable_reason.is_some()).collect();
-        let changes_breaker: Vec<bool> = batch.iter().map(|a| a.breaker.is_some()).collect();
+        let rows: Vec<_> = batch.iter().map(ResultRow::without_response).collect();
         let locked = self
             .client
             .query(
-                "select l.delivery_id from webhooks_private.locked_deliveries($1, $2, $3, $4) l (delivery_id)",
-                &[&deliveries, &subscriptions, &disables, &changes_breaker],
+                "select l.delivery_id from webhooks_private.locked_deliveries($1) l (delivery_id)",
+                &[&rows],
             )
             .await?;
         let locked: HashSet<Uuid> = locked.iter().map(|row| row.get("delivery_id")).collect();

@@ -7,7 +7,8 @@
 //! - on that session: [`claim`] (rows: [`claim_row`], events: [`events`]), [`load`] (what is loaded already:
 //!   [`subscription_cache`]), [`promote`], [`balance`], [`doorbell`], [`changed`], [`sidecar_settings`], [`clock_skew`]
 //! - on sessions of their own: [`record`], [`locked`], [`verify`], [`maintain`], [`observe`]
-//! - on any: [`blockers`]; [`unreadable`]: rows that can't be read
+//! - on any: [`blockers`]; [`composite`]: values of composite types as parameters; [`unreadable`]: rows that can't be
+//!   read
 
 pub mod balance;
 pub mod blockers;
@@ -15,6 +16,7 @@ mod changed;
 pub mod claim;
 mod claim_row;
 pub mod clock_skew;
+mod composite;
 mod connect;
 mod doorbell;
 mod events;

@@ -1,7 +1,7 @@
 //! The owning session: holds the shards' locks, listens, and claims. Always in autocommit, so that
 //! notifications arrive at once; claiming on the session that owns means that nothing is claimed without owning.
 
-use super::claim_row::ClaimColumns;
+use super::claim_row::CLAIM;
 use super::clock_skew::{self, Sample};
 use super::connect::{Database, Session};
 use super::trouble::Trouble;
@@ -33,7 +33,6 @@ pub struct Opened {
 /// Its prepared statements.
 pub(super) struct Statements {
     pub(super) claim: Statement,
-    pub(super) claim_columns: ClaimColumns,
     pub(super) load: Statement,
     pub(super) balance: Statement,
     pub(super) release: Statement,
@@ -104,10 +103,8 @@ impl Owner {
 
     async fn prepare(session: Session) -> Result<Opened, Error> {
         let client = session.client;
-        let claim = client.prepare(Self::CLAIM).await?;
         let statements = Statements {
-            claim_columns: ClaimColumns::of(&claim),
-            claim,
+            claim: client.prepare(CLAIM).await?,
             load: client.prepare(Self::LOAD).await?,
             balance: client.prepare(Self::BALANCE).await?,
             release: client.prepare(Self::RELEASE).await?,

@@ -16,7 +16,7 @@ pub struct Promoted {
 }
 
 impl Owner {
-    pub(super) const PROMOTE: &str = "select * from webhooks_private.promote_due($1)";
+    pub(super) const PROMOTE: &str = "select delivery_ids, subscription_ids, next_due_in_ms, locked_ids from webhooks_private.promote_due($1)";
 
     /// Makes due deliveries ready. Returns them with their subscriptions, and the time until the next is due.
     ///

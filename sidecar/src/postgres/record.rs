@@ -1,12 +1,12 @@
-//! `record_attempts()`: a batch of attempts becomes rows, column by column.
+//! `record_attempts()`: a batch of attempts becomes an array of `attempt_result`.
 //!
 //! `synchronous_commit` is off here: a crash may lose the last results, which means a second delivery, never a loss.
 
+use super::composite::composite;
 use super::connect::Database;
 use super::trouble::SessionError;
 use crate::model::{Attempt, AttemptResult, BreakerChange};
 use std::time::{Duration, UNIX_EPOCH};
-use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Error, Statement};
 use uuid::Uuid;
 
@@ -15,7 +15,8 @@ const STATEMENT_TIMEOUT: &str = "30s";
 /// How long all results wait for somebody's lock, before those that need what is locked are left for later.
 const LOCK_TIMEOUT: &str = "200ms";
 
-const RECORD: &str = "select r.delivery_id from webhooks_private.record_attempts($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) r (delivery_id)";
+const RECORD: &str =
+    "select r.delivery_id from webhooks_private.record_attempts($1) r (delivery_id)";
 
 /// A session that records.
 pub struct RecordSession {
@@ -55,9 +56,8 @@ impl RecordSession {
     /// # Errors
     /// Those of the statement.
     pub async fn record(&self, batch: &[Attempt]) -> Result<Vec<Uuid>, Error> {
-        let columns = Columns::of(batch);
-        let parameters = columns.parameters();
-        let late = self.client.query(&self.record, &parameters).await?;
+        let rows: Vec<_> = batch.iter().map(ResultRow::of).collect();
+        let late = self.client.query(&self.record, &[&rows]).await?;
         Ok(late.iter().map(|row| row.get("delivery_id")).collect())
     }
 }
@@ -76,66 +76,40 @@ fn milliseconds(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// An array a column.
-#[derive(Default)]
-struct Columns<'a> {
-    delivery_ids: Vec<Uuid>,
-    subscription_ids: Vec<Uuid>,
-    attempts: Vec<i32>,
-    statuses: Vec<&'static str>,
-    http_statuses: Vec<Option<i32>>,
-    response_headers: Vec<Option<&'a str>>,
-    response_bodies: Vec<Option<&'a str>>,
-    errors: Vec<Option<&'a str>>,
-    attempted_at_us: Vec<i64>,
-    durations_us: Vec<i64>,
-    payload_sizes: Vec<Option<i32>>,
-    payload_hashes: Vec<Option<&'a [u8]>>,
-    retry_after_ms: Vec<Option<i64>>,
-    disable_reasons: Vec<Option<&'a str>>,
-    breakers: Vec<Option<&'static str>>,
-    failing_for_ms: Vec<Option<i64>>,
-    probe_in_ms: Vec<Option<i64>>,
-    resent_counts: Vec<i32>,
+fn microseconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
 
-impl<'a> Columns<'a> {
-    fn of(batch: &'a [Attempt]) -> Self {
-        let mut columns = Self::default();
-        for attempt in batch {
-            columns.push(attempt);
-        }
-        columns
+composite! {
+    /// `webhooks_private.attempt_result`.
+    pub(super) struct ResultRow<'a> {
+        delivery_id: Uuid,
+        subscription_id: Uuid,
+        attempt: i32,
+        status: &'static str,
+        http_status_code: Option<i32>,
+        response_headers: Option<&'a str>,
+        response_body: Option<&'a str>,
+        error_message: Option<&'a str>,
+        attempted_at_us: i64,
+        duration_us: i64,
+        resent_count: i32,
+        payload_size: Option<i32>,
+        payload_hash: Option<&'a [u8]>,
+        retry_after_ms: Option<i64>,
+        disable_reason: Option<&'a str>,
+        breaker: Option<&'static str>,
+        failing_for_ms: Option<i64>,
+        probe_in_ms: Option<i64>,
     }
+}
 
-    fn push(&mut self, attempt: &'a Attempt) {
-        self.delivery_ids.push(attempt.delivery_id);
-        self.subscription_ids.push(attempt.subscription_id);
-        self.attempts.push(attempt.attempt);
-        self.statuses.push(status(attempt.result));
-        self.errors.push(attempt.error.as_deref());
-        self.retry_after_ms
-            .push(attempt.retry_after().map(milliseconds));
-        self.disable_reasons.push(attempt.disable_reason.as_deref());
+impl<'a> ResultRow<'a> {
+    fn of(attempt: &'a Attempt) -> Self {
         let exchange = &attempt.exchange;
         let response = exchange.response.as_ref();
-        self.http_statuses.push(response.map(|r| r.status.into()));
-        self.response_headers
-            .push(response.and_then(|r| r.headers.as_deref()));
-        self.response_bodies
-            .push(response.and_then(|r| r.body.as_deref()));
-        let at = exchange.attempted_at.duration_since(UNIX_EPOCH);
-        let at_us = at.unwrap_or_default().as_micros();
-        self.attempted_at_us
-            .push(i64::try_from(at_us).unwrap_or(i64::MAX));
-        let duration_us = exchange.duration.as_micros();
-        self.durations_us
-            .push(i64::try_from(duration_us).unwrap_or(i64::MAX));
         let payload = exchange.payload.as_ref();
-        self.payload_sizes
-            .push(payload.map(|p| i32::try_from(p.size).unwrap_or(i32::MAX)));
-        self.payload_hashes.push(payload.map(|p| &p.sha256[..]));
-        self.resent_counts.push(exchange.resent_count.into());
+        let at = exchange.attempted_at.duration_since(UNIX_EPOCH);
         let (breaker, failing_for, probe_in) = match attempt.breaker {
             None => (None, None, None),
             Some(BreakerChange::Closed { .. }) => (Some("closed"), None, None),
@@ -149,31 +123,35 @@ impl<'a> Columns<'a> {
             }) => (Some("open"), Some(failing_for), Some(probe_in)),
             Some(BreakerChange::Throttled { wait }) => (Some("throttled"), None, Some(wait)),
         };
-        self.breakers.push(breaker);
-        self.failing_for_ms.push(failing_for.map(milliseconds));
-        self.probe_in_ms.push(probe_in.map(milliseconds));
+        Self {
+            delivery_id: attempt.delivery_id,
+            subscription_id: attempt.subscription_id,
+            attempt: attempt.attempt,
+            status: status(attempt.result),
+            http_status_code: response.map(|r| r.status.into()),
+            response_headers: response.and_then(|r| r.headers.as_deref()),
+            response_body: response.and_then(|r| r.body.as_deref()),
+            error_message: attempt.error.as_deref(),
+            attempted_at_us: microseconds(at.unwrap_or_default()),
+            duration_us: microseconds(exchange.duration),
+            resent_count: exchange.resent_count.into(),
+            payload_size: payload.map(|p| i32::try_from(p.size).unwrap_or(i32::MAX)),
+            payload_hash: payload.map(|p| &p.sha256[..]),
+            retry_after_ms: attempt.retry_after().map(milliseconds),
+            disable_reason: attempt.disable_reason.as_deref(),
+            breaker,
+            failing_for_ms: failing_for.map(milliseconds),
+            probe_in_ms: probe_in.map(milliseconds),
+        }
     }
 
-    fn parameters(&self) -> [&(dyn ToSql + Sync); 18] {
-        [
-            &self.delivery_ids,
-            &self.subscription_ids,
-            &self.attempts,
-            &self.statuses,
-            &self.http_statuses,
-            &self.response_headers,
-            &self.response_bodies,
-            &self.errors,
-            &self.attempted_at_us,
-            &self.durations_us,
-            &self.payload_sizes,
-            &self.payload_hashes,
-            &self.retry_after_ms,
-            &self.disable_reasons,
-            &self.breakers,
-            &self.failing_for_ms,
-            &self.probe_in_ms,
-            &self.resent_counts,
-        ]
+    /// Without texts that the server may refuse, and that say nothing of what the result changes.
+    pub(super) fn without_response(attempt: &'a Attempt) -> Self {
+        Self {
+            response_headers: None,
+            response_body: None,
+            error_message: None,
+            ..Self::of(attempt)
+        }
     }
 }

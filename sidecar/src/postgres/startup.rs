@@ -117,7 +117,7 @@ impl Facts {
     }
 
     /// Why the server will not do: it takes no results.
-    pub(super) fn objection(&self) -> Option<Cause> {
+    pub(super) fn problem(&self) -> Option<Cause> {
         if self.is_standby {
             return Some(Cause::Standby);
         }

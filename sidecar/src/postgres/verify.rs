@@ -1,5 +1,6 @@
 //! `record_verifications()`: what receivers said when they were asked whether they want deliveries.
 
+use super::composite::composite;
 use super::connect::Database;
 use super::trouble::SessionError;
 use crate::model::{Answer, Permission};
@@ -31,49 +32,49 @@ pub async fn record(
     let session = database
         .connect("webhooks-sidecar verify", &settings)
         .await?;
-    let column = |of: fn(&Answer) -> &str| answers.iter().map(of).collect::<Vec<_>>();
-    let ids: Vec<Uuid> = answers.iter().map(|a| a.subscription.id).collect();
-    let (urls, origins) = (column(|a| &a.url), column(|a| &a.origin));
-    let states = column(|answer| match answer.permission {
-        Ok(Permission::Given(_)) => "verified",
-        Ok(Permission::Refused(_)) => "refused",
-        Err(_) => "pending",
-    });
-    let rates: Vec<Option<i32>> = answers
-        .iter()
-        .map(|answer| match answer.permission {
-            Ok(Permission::Given(Some(rate))) => i32::try_from(rate).ok(),
-            _ => None,
-        })
-        .collect();
-    let errors: Vec<Option<&str>> = answers
-        .iter()
-        .map(|answer| match &answer.permission {
-            Ok(Permission::Given(_)) => None,
-            Ok(Permission::Refused(reason)) | Err(reason) => Some(reason.as_str()),
-        })
-        .collect();
-    let retry_after_ms: Vec<Option<i64>> = answers
-        .iter()
-        .map(|answer| i64::try_from(answer.retry_after?.as_millis()).ok())
-        .collect();
+    let rows: Vec<_> = answers.iter().map(AnswerRow::of).collect();
     let locked = session
         .client
         .query(
-            "select l.subscription_id from webhooks_private.record_verifications($1, $2, $3, $4, $5, $6, $7) l (subscription_id)",
-            &[
-                &ids,
-                &urls,
-                &origins,
-                &states,
-                &rates,
-                &errors,
-                &retry_after_ms,
-            ],
+            "select l.subscription_id from webhooks_private.record_verifications($1) l (subscription_id)",
+            &[&rows],
         )
         .await?;
     Ok(locked
         .iter()
         .map(|row| row.get("subscription_id"))
         .collect())
+}
+
+composite! {
+    /// `webhooks_private.verification_answer`.
+    struct AnswerRow<'a> {
+        subscription_id: Uuid,
+        webhook_url: &'a str,
+        origin: &'a str,
+        state: &'static str,
+        allowed_rate_per_minute: Option<i32>,
+        error: Option<&'a str>,
+        retry_after_ms: Option<i64>,
+    }
+}
+
+impl<'a> AnswerRow<'a> {
+    fn of(answer: &'a Answer) -> Self {
+        let (state, rate, error) = match &answer.permission {
+            Ok(Permission::Given(rate)) => ("verified", *rate, None),
+            Ok(Permission::Refused(reason)) => ("refused", None, Some(reason.as_str())),
+            Err(reason) => ("pending", None, Some(reason.as_str())),
+        };
+        let retry_after = answer.retry_after.map(|after| after.as_millis());
+        Self {
+            subscription_id: answer.subscription.id,
+            webhook_url: &answer.url,
+            origin: &answer.origin,
+            state,
+            allowed_rate_per_minute: rate.and_then(|rate| i32::try_from(rate).ok()),
+            error,
+            retry_after_ms: retry_after.and_then(|ms| i64::try_from(ms).ok()),
+        }
+    }
 }

@@ -70,6 +70,22 @@ const ORDER: [Item; 8] = [
     Item::Deliveries,
 ];
 
+impl Item {
+    /// What is done then, in words.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Settings => "reading the settings",
+            Self::Release => "releasing shards or the doorbell",
+            Self::Balance => "balancing shards",
+            Self::Changes => "looking for changes",
+            Self::Promote => "making due deliveries ready",
+            Self::Load => "loading subscriptions",
+            Self::Tests => "claiming tests",
+            Self::Deliveries => "claiming deliveries",
+        }
+    }
+}
+
 /// What the agenda has to know of others.
 #[derive(Clone, Copy, Debug)]
 pub struct Situation {

@@ -294,7 +294,6 @@ impl Engine {
             Reply::Loaded(subscriptions) => self.loaded(&subscriptions, now),
             Reply::Claimed { scope, claimed } => self.claimed(claimed, scope, timing, now),
             Reply::Armed(success) => self.doorbell.on_armed(success, now),
-            Reply::Disarmed => self.doorbell.on_disarmed(now),
             Reply::Left => {}
         }
     }

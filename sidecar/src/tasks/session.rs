@@ -63,20 +63,28 @@ pub struct Timing {
 }
 
 /// With a session that is opened, the way to it: what was asked of one is never asked of the next.
-type Told = (Event, Option<UnboundedSender<Command>>);
+type Message = (Event, Option<UnboundedSender<Command>>);
 
 /// The engine's end of the session.
 pub struct Link {
-    told: UnboundedReceiver<Told>,
+    messages: UnboundedReceiver<Message>,
     commands: Option<UnboundedSender<Command>>,
     is_busy: bool,
+    is_closed: bool,
     task: AbortOnDropHandle<()>,
 }
 
 impl Link {
-    /// The next event. Cancel-safe. Pending when it was closed.
+    /// The next event. Cancel-safe. There is none when it was closed.
     pub async fn event(&mut self) -> Event {
-        let Some((event, commands)) = self.told.recv().await else {
+        let Some((event, commands)) = self.messages.recv().await else {
+            if !self.is_closed
+                && let Err(error) = (&mut self.task).await
+                && let Ok(panic) = error.try_into_panic()
+            {
+                // Nothing can go on without it.
+                std::panic::resume_unwind(panic);
+            }
             return std::future::pending().await;
         };
         match &event {
@@ -111,27 +119,29 @@ impl Link {
 
     /// Ends the session, and opens no other.
     pub fn close(&mut self) {
+        self.is_closed = true;
         self.task.abort();
-        self.told.close();
-        while self.told.try_recv().is_ok() {}
+        self.messages.close();
+        while self.messages.try_recv().is_ok() {}
         self.commands = None;
     }
 }
 
 /// Starts the session, which is among `tasks`. It ends when its link is dropped.
 pub fn start(database: Database, lease: Duration, tasks: &TaskTracker) -> Link {
-    let (told_sender, told) = unbounded_channel();
-    let task = tasks.spawn(run(database, lease, told_sender));
+    let (messages_sender, messages) = unbounded_channel();
+    let task = tasks.spawn(run(database, lease, messages_sender));
     Link {
-        told,
+        messages,
         commands: None,
         is_busy: false,
+        is_closed: false,
         task: AbortOnDropHandle::new(task),
     }
 }
 
 /// Opens one session after the other.
-async fn run(database: Database, lease: Duration, events: UnboundedSender<Told>) {
+async fn run(database: Database, lease: Duration, events: UnboundedSender<Message>) {
     let mut backoff = Backoff::new();
     let mut blocked = Blocked::default();
     loop {
@@ -151,7 +161,7 @@ async fn run(database: Database, lease: Duration, events: UnboundedSender<Told>)
 /// One session.
 struct Session<'a> {
     executor: Executor,
-    ears: Ears,
+    listener: Listener,
     blocked: &'a mut Blocked,
     round_trip: Duration,
     server: String,
@@ -164,19 +174,19 @@ impl<'a> Session<'a> {
         opened: Opened,
         blocked: &'a mut Blocked,
         lease: Duration,
-        events: UnboundedSender<Told>,
+        events: UnboundedSender<Message>,
     ) -> Trouble {
         let (commands_sender, mut commands) = unbounded_channel();
-        let settings = Arc::new(opened.settings);
-        let opened_event = Event::Opened {
+        let (settings, clock) = (Arc::new(opened.settings), opened.clock);
+        let event = Event::Opened {
             settings: settings.clone(),
-            clock: opened.clock,
+            clock,
         };
-        let _ = events.send((opened_event, Some(commands_sender)));
+        let _ = events.send((event, Some(commands_sender)));
         let mut session = Self {
             server: opened.owner.server.clone(),
             executor: Executor::new(opened.owner, settings),
-            ears: Ears {
+            listener: Listener {
                 notifications: opened.notifications,
                 events,
                 heard: Vec::new(),
@@ -186,11 +196,11 @@ impl<'a> Session<'a> {
             lease,
         };
         loop {
-            let executed = match session.ears.listen_during(commands.recv()).await {
+            let executed = match session.listener.listen_during(commands.recv()).await {
                 Ok(Some(command)) => session.execute(command).await,
-                // The engine has ended, and this is about to be aborted.
+                // The engine has ended, which aborts this task.
                 Ok(None) => std::future::pending().await,
-                Err(Deaf) => Err(session.ended()),
+                Err(Closed) => Err(session.ended()),
             };
             if let Err(trouble) = executed {
                 return trouble;
@@ -199,15 +209,15 @@ impl<'a> Session<'a> {
     }
 
     async fn execute(&mut self, mut command: Command) -> Result<(), Trouble> {
-        for signal in self.ears.heard.drain(..) {
+        for signal in self.listener.heard.drain(..) {
             self.executor.forget(signal);
         }
         let asked = Instant::now();
         let execution = tokio::time::timeout(self.lease, self.executor.execute(&mut command));
-        let executed = match self.ears.listen_during(execution).await {
+        let executed = match self.listener.listen_during(execution).await {
             Ok(Ok(executed)) => executed,
             Ok(Err(_)) => return Err(self.no_answer()),
-            Err(Deaf) => return Err(self.ended()),
+            Err(Closed) => return Err(self.ended()),
         };
         let now = Instant::now();
         let event = match executed {
@@ -236,7 +246,7 @@ impl<'a> Session<'a> {
             }
             Err(error) => return Err(Trouble::of(&error, &self.server)),
         };
-        self.ears.tell(event);
+        self.listener.tell(event);
         self.name_blockers().await
     }
 
@@ -247,10 +257,10 @@ impl<'a> Session<'a> {
         };
         let question = blockers::find(self.executor.client(), &deliveries, &[]);
         let question = tokio::time::timeout(self.lease, question);
-        let found = match self.ears.listen_during(question).await {
+        let found = match self.listener.listen_during(question).await {
             Ok(Ok(found)) => found,
             Ok(Err(_)) => return Err(self.no_answer()),
-            Err(Deaf) => return Err(self.ended()),
+            Err(Closed) => return Err(self.ended()),
         };
         blockers::warn(&waits, &found);
         match found {
@@ -272,25 +282,25 @@ impl<'a> Session<'a> {
 }
 
 /// What the server tells unasked.
-struct Ears {
+struct Listener {
     notifications: UnboundedReceiver<Notification>,
-    events: UnboundedSender<Told>,
+    events: UnboundedSender<Message>,
     /// What was heard since the last command, which concerns the subscriptions that are loaded.
     heard: Vec<Signal>,
 }
 
-/// Nothing more will be heard.
-struct Deaf;
+/// The server tells nothing more.
+struct Closed;
 
-impl Ears {
+impl Listener {
     /// Passes on what the server tells until `something` is done, and all that it told before.
-    async fn listen_during<T>(&mut self, something: impl Future<Output = T>) -> Result<T, Deaf> {
+    async fn listen_during<T>(&mut self, something: impl Future<Output = T>) -> Result<T, Closed> {
         let mut something = pin!(something);
         let done = loop {
             tokio::select! {
                 biased;
                 done = something.as_mut() => break done,
-                notification = self.notifications.recv() => self.pass_on(&notification.ok_or(Deaf)?),
+                notification = self.notifications.recv() => self.pass_on(&notification.ok_or(Closed)?),
             }
         };
         while let Ok(notification) = self.notifications.try_recv() {

@@ -1,4 +1,4 @@
-//! What was published, by whom, for whom: the ledger and what it can't know.
+//! The published events with their publishers and tenants: the ledger, and facts that the ledger does not have.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -20,7 +20,7 @@ pub struct Published {
 /// Kept outside the database.
 #[derive(Debug)]
 pub struct Diary {
-    /// What became of each event.
+    /// The outcome of each event.
     pub ledger: Ledger,
     /// All subscriptions.
     pub subscriptions: Vec<Subscription>,

@@ -1,4 +1,4 @@
-//! What can break.
+//! The faults.
 
 use std::fmt;
 use std::time::Duration;
@@ -78,7 +78,7 @@ impl Fault {
         )
     }
 
-    /// What it is called, without its particulars.
+    /// Its name, without its particulars.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {

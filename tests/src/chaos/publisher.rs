@@ -24,7 +24,7 @@ const FREE: usize = 3;
 const KEYS: usize = 4;
 /// Transactions that are rolled back, in percent.
 const ROLLED_BACK: u32 = 15;
-/// How long a transaction may take: longer, and the publisher is stuck.
+/// How long a transaction may take: after that, the publisher is blocked.
 const STUCK: Duration = Duration::from_secs(60);
 
 const PUBLISH: &str = "select webhooks.publish_event(
@@ -66,7 +66,7 @@ impl Publishers {
     /// Lets them finish what they are doing, and settles with the database what they could not know.
     ///
     /// # Errors
-    /// When one is stuck.
+    /// When one is blocked.
     pub async fn finish(mut self) -> Result<()> {
         self.stop.store(true, SeqCst);
         while let Some(ended) = self.tasks.join_next().await {

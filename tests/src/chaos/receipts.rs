@@ -1,4 +1,4 @@
-//! What arrived, request by request, and what was answered.
+//! The requests that arrived, and the answers to them.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -1,4 +1,4 @@
-//! What it all happens on: a cluster, a receiver, and seats for two sidecars.
+//! The stage of a run: a cluster, a receiver, and seats for two sidecars.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;

@@ -124,7 +124,7 @@ impl Stage {
         choose(&self.taken(), which).context("there is no sidecar")
     }
 
-    /// What waits for these rows is delivered when they are free; everybody else's deliveries go on.
+    /// Deliveries that wait for these rows are made when the rows are free; all other deliveries go on.
     async fn hold_rows(&self, which: usize, lasts: Duration) -> Result<()> {
         // Not the one whose deliveries show whether others' go on.
         let tenant = choose(&self.tenants[..TENANTS], which).context("there is no tenant")?;

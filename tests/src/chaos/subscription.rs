@@ -1,4 +1,4 @@
-//! Who wants which events: known to the harness without asking the database.
+//! The events that each subscription wants: known to the harness without asking the database.
 
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -11,7 +11,7 @@ pub const TENANTS: usize = 3;
 /// Its events arrive at once if anything does.
 pub const PROBED: usize = TENANTS;
 
-/// What is known of an event.
+/// The known properties of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Facts {
     /// Which tenant's.
@@ -31,7 +31,7 @@ pub const EVENT_TYPES: [&str; 5] = [
     "user.login",
 ];
 
-/// What a subscription wants of its tenant's events.
+/// The events of its tenant that a subscription wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wants {
     /// Everything.

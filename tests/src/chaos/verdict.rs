@@ -1,4 +1,4 @@
-//! What was promised, held against what happened.
+//! The promises, compared with the events of the run.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use super::diary::Published;
 use super::receipts::Receipt;
 use super::subscription::Subscription;
 
-/// What was answered within so long before a fault may not have been recorded for good. The sidecar records in
+/// Requests that were answered within so long before a fault may not have been recorded for good. The sidecar records in
 /// batches, one statement after another, and without waiting for the disk (`synchronous_commit = off`): a crash of
 /// the server loses what is younger than three times its `wal_writer_delay` of 200 ms.
 const LAST_MOMENTS: Duration = Duration::from_secs(1);
@@ -28,7 +28,7 @@ pub struct Evidence {
     pub receipts: Vec<Receipt>,
     /// All faults, in order.
     pub struck: Vec<Struck>,
-    /// What the first delivery after a fault may take.
+    /// The longest time that the first delivery after a fault may take.
     pub recovery_target: Duration,
 }
 

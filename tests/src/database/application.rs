@@ -1,4 +1,4 @@
-//! What an application does: subscribe and publish.
+//! The application's part: it subscribes and publishes.
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! Somebody who may create objects, and waits for others to call them.
+//! A role that may create objects, and waits for others to call them.
 
 use anyhow::Result;
 
@@ -13,7 +13,7 @@ impl Database {
         self.execute(include_str!("attacker.sql")).await
     }
 
-    /// What was called of the schema `evil`: a line of the server's log for each call.
+    /// The calls of functions in the schema `evil`: a line of the server's log each.
     #[must_use]
     pub fn trapped(&self) -> Vec<String> {
         let log = self.cluster.server_log();

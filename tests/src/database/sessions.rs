@@ -9,7 +9,7 @@ use tokio_postgres::Client;
 
 use super::Database;
 
-/// What users before may have changed.
+/// Undoes changes that earlier users of a session may have made.
 const RESET: &str = "reset session authorization; reset all";
 
 /// Sessions that nobody uses at the moment.

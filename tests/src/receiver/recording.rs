@@ -1,4 +1,4 @@
-//! What the receiver knows: its scripts, and what has arrived.
+//! The receiver's memory: its scripts, and the requests that have arrived.
 
 use std::collections::HashMap;
 use std::fmt;

@@ -32,7 +32,7 @@ pub struct Server {
     _running: watch::Sender<()>,
 }
 
-/// What a server saw.
+/// The requests and connections that a server saw.
 #[derive(Debug, Default)]
 pub struct Seen {
     connections: AtomicU64,

@@ -7,10 +7,10 @@ use webhooks_tests::sidecar::Sidecar;
 
 use crate::ALONE;
 
-/// Dead rows in the queue's index that an open transaction keeps: a walk over them takes tenths of a second.
+/// Dead rows in the queue's index that an open transaction keeps: a scan of them takes tenths of a second.
 const DEAD: u32 = 600_000;
-/// What three of four deliveries may take, on a busy machine; the others came during a walk. Were each delivery to wait
-/// for a walk over the dead, it would be tenths of a second for nearly all.
+/// The time that three of four deliveries may take, on a busy machine; the others came during a scan. If each delivery
+/// waited for a scan of the dead rows, nearly all would take tenths of a second.
 const GOOD_MS: f64 = 60.0;
 
 #[tokio::test]

@@ -1,11 +1,11 @@
-//! Crowds: what many receivers, or one that misbehaves with much queued, do to everyone else.
+//! Crowds: the effect of many receivers, or of one that misbehaves with much queued, on all others.
 //!
 //! A program of its own, and one test of it at a time: latency and memory are measured, and the tests of other
 //! programs don't run meanwhile.
 //!
 //! # Layout
-//! - `fairness`: the latency of others; `held_xmin`: beside a transaction that keeps dead rows; `memory`: what the
-//!   sidecar takes
+//! - `fairness`: the latency of others; `held_xmin`: beside a transaction that keeps dead rows; `memory`: of the
+//!   sidecar
 
 // `cfg(test)` tells clippy that the modules' helpers are tests too, where `unwrap` is fine.
 #[cfg(test)]

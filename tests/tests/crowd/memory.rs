@@ -14,8 +14,8 @@ const MANY: usize = 2000;
 const SECOND: Duration = Duration::from_secs(1);
 const MIB: f64 = 1024.0 * 1024.0;
 
-/// What the sidecar may take: 24 MiB for itself, and for each of 2,000 requests the 64 KiB that it reads of headers,
-/// or of a body at once, and 32 KiB for connection, request and result. Most of that is never given back to the
+/// The memory that the sidecar may take: 24 MiB for itself, and for each of 2,000 requests the 64 KiB that it reads of headers,
+/// or of a body at once, and 32 KiB for connection, request and result. Most of that is never returned to the
 /// system, so the peak is what an operator has to reckon with.
 const BOUND: f64 = 24.0 * MIB + MANY as f64 * (64.0 + 32.0) * 1024.0;
 
@@ -55,7 +55,7 @@ impl Crowd {
         ))
         .await
         .unwrap();
-        // An eighth of it is left to newcomers.
+        // An eighth of the slots is left to fresh deliveries.
         let options = Options::default().arg("--concurrency=2400").quiet();
         let sidecar = Sidecar::start_with(&db, options).await.unwrap();
         Self {
@@ -107,7 +107,7 @@ impl Crowd {
 }
 
 #[tokio::test]
-async fn receivers_that_drip_one_byte_a_second() {
+async fn memory_is_bounded_with_receivers_that_drip_one_byte_a_second() {
     let _alone = ALONE.lock().await;
     let crowd = Crowd::gather("drip", Reply::drip(SECOND)).await;
     // All are at it, with their third byte.
@@ -118,7 +118,7 @@ async fn receivers_that_drip_one_byte_a_second() {
 }
 
 #[tokio::test]
-async fn receivers_that_drip_headers() {
+async fn memory_is_bounded_with_receivers_that_drip_headers() {
     let _alone = ALONE.lock().await;
     // Nearly as much as is taken, then a byte a second.
     let much = 60_000;
@@ -130,7 +130,7 @@ async fn receivers_that_drip_headers() {
 }
 
 #[tokio::test]
-async fn receivers_of_endless_headers() {
+async fn memory_is_bounded_with_receivers_of_endless_headers() {
     let _alone = ALONE.lock().await;
     // As fast as they are taken from one half; from the other, a byte a second after more than may be taken.
     let endless = |request: &Request| {
@@ -147,7 +147,7 @@ async fn receivers_of_endless_headers() {
 }
 
 #[tokio::test]
-async fn receivers_of_gzip_bombs() {
+async fn memory_is_bounded_with_receivers_of_gzip_bombs() {
     let _alone = ALONE.lock().await;
     // Unpacked, all together would be 125 GiB.
     let crowd = Crowd::gather("gzip", Reply::gzip_bomb(64)).await;
@@ -157,7 +157,7 @@ async fn receivers_of_gzip_bombs() {
     let requests = crowd.bad.requests();
     let asks = |request: &Request| request.header("accept-encoding").is_some();
     assert!(!requests.iter().any(asks), "nobody asked for it");
-    // What is logged is what came: two bytes that no gzip lacks, the second no UTF-8.
+    // The log has the body as it came: two bytes that no gzip lacks, the second no UTF-8.
     let packed = "select count(*) from webhooks.delivery_attempts
         where response_headers ->> 'content-encoding' = 'gzip' and response_body like E'\\x1f\\uFFFD%'";
     let packed = crowd.db.value(packed).await.unwrap();

@@ -1,4 +1,4 @@
-//! What is written is what goes out.
+//! URLs and addresses are used as they are written.
 
 use serde_json::json;
 use webhooks_tests::receiver::Reply;

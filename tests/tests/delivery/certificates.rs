@@ -99,7 +99,7 @@ async fn a_self_signed_certificate_is_trusted_when_it_is_given() {
 }
 
 #[tokio::test]
-async fn what_servers_demand_is_met_or_said() {
+async fn demands_of_servers_are_met_or_named() {
     let certified = Certified::by_the_manual(&rcgen::PKCS_ECDSA_P256_SHA256);
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), &certified.pem).unwrap();

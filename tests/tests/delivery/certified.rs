@@ -67,7 +67,7 @@ impl Certified {
     }
 }
 
-/// What a server asks of its clients.
+/// The certificate that a server asks of its clients.
 pub struct Demands {
     pub versions: &'static [&'static SupportedProtocolVersion],
     pub client_certificate: bool,

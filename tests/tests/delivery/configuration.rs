@@ -1,4 +1,4 @@
-//! What an operator may get wrong, and what the log says then.
+//! Mistakes of an operator, and the log lines about them.
 
 use std::process::{Command, Output};
 use std::time::Duration;
@@ -239,7 +239,7 @@ fn bad_flags_exit_with_2_and_say_what_is_wrong() {
             &["run", "--log-level=hyper=loud"],
             "such as webhooks_sidecar=debug",
         ),
-        (&["walk"], "walk"),
+        (&["fly"], "fly"),
         (&[], "Usage"),
     ] {
         let output = run(arguments, &[]);
@@ -251,7 +251,7 @@ fn bad_flags_exit_with_2_and_say_what_is_wrong() {
 
 /// Each is said, with what to do; then it goes on, here to an authority that ends it.
 #[test]
-fn what_works_but_hardly_as_meant_is_warned_of() {
+fn settings_that_hardly_work_as_meant_get_warnings() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), PASSWORD).unwrap();
     let path = file.path().to_str().unwrap();

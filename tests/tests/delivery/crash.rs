@@ -1,4 +1,4 @@
-//! Kills, stalls, several sidecars, shutdown: every committed event arrives, none that was rolled back, nothing is stuck.
+//! Kills, stalls, several sidecars, shutdown: every committed event arrives, none that was rolled back, and none is left behind.
 
 mod chaos;
 mod failpoints;

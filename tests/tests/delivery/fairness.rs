@@ -16,7 +16,7 @@ async fn receivers_that_hang_delay_nobody_else() {
         let published = scene.db.publish_many(endpoint.tenant, "job.created", 500);
         published.await.unwrap();
     }
-    let stuck = || -> usize {
+    let hung = || -> usize {
         hanging
             .iter()
             .map(|path| scene.receiver.in_flight(path))
@@ -42,11 +42,11 @@ async fn receivers_that_hang_delay_nobody_else() {
         .wait_until(Duration::from_secs(30), good)
         .await
         .unwrap();
-    assert!(stuck() >= 100, "{} hang: no test", stuck());
+    assert!(hung() >= 100, "{} hang: no test", hung());
     assert!(
-        stuck() <= 256,
+        hung() <= 256,
         "{} requests at once, over --concurrency",
-        stuck()
+        hung()
     );
     let recorded =
         "select count(*) from webhooks.delivery_attempts where delivery_status = 'delivered'";

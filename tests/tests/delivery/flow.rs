@@ -204,7 +204,7 @@ async fn the_request_and_its_record_are_as_specified() {
 }
 
 #[tokio::test]
-async fn methods_and_authentication() {
+async fn methods_and_authentication_are_as_configured() {
     let scene = Scene::set("methods").await;
     let cases = [
         ("POST", "none", json!({}), None),
@@ -369,4 +369,19 @@ async fn a_sidecar_finishes_the_partitions_that_it_began() {
         Ok(Seen::done_if(seen, |seen| seen == "true"))
     };
     eventually(Duration::from_secs(60), made).await.unwrap();
+}
+
+/// A later patch version of the extension may have more attributes than the sidecar knows, one that runs just now as well.
+#[tokio::test]
+async fn types_with_more_attributes_do_not_stop_deliveries() {
+    let scene = Scene::set("more_attributes").await;
+    let endpoint = scene.endpoint("/x", Reply::ok(), json!({})).await;
+    let event = scene.publish(&endpoint).await;
+    scene.wait(event, "delivered").await;
+    for name in ["claim_request", "attempt_result"] {
+        let alter = format!("alter type webhooks_private.{name} add attribute added text");
+        scene.db.execute(&alter).await.unwrap();
+        let event = scene.publish(&endpoint).await;
+        scene.wait(event, "delivered").await;
+    }
 }

@@ -144,7 +144,7 @@ async fn each_format_is_signed_typed_and_previewed_as_it_is_sent() {
 
 /// <https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md#payload-structure>
 #[tokio::test]
-async fn standard_webhooks() {
+async fn bodies_of_standard_webhooks_are_read_by_its_consumers() {
     let sent = send("format_standard").await;
     let request = &sent.requests["standard"];
     let payload = request.json();
@@ -182,7 +182,7 @@ fn percent_decoded(value: &str) -> String {
 }
 
 #[tokio::test]
-async fn cloudevents_in_both_modes() {
+async fn cloudevents_in_both_modes_are_read_by_their_consumers() {
     let sent = send("format_cloudevents").await;
     for format in ["cloudevents", "cloudevents-binary"] {
         let request = &sent.requests[format];

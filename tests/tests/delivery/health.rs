@@ -169,7 +169,7 @@ async fn days_of_nothing_but_failures_disable_it() {
 
 /// Requests that hang when their receiver is replaced say nothing of the new one.
 #[tokio::test]
-async fn what_an_old_receiver_does_is_not_held_against_a_new_one() {
+async fn failures_of_an_old_receiver_do_not_count_against_a_new_one() {
     let scene = Scene::set("replaced").await;
     scene.receiver.on("/down", Reply::hang());
     let columns = json!({"name": "a", "timeout_seconds": 2, "retry_count": 100, "breaker_failure_threshold": 5});

@@ -1,5 +1,5 @@
 //! Somebody's open transaction has locked rows or a table, or the notification queue is full: deliveries of all others go
-//! on, and the log names who is in the way.
+//! on, and the log names the session that is in the way.
 
 use std::time::Duration;
 
@@ -205,7 +205,7 @@ async fn a_session_that_holds_shards_is_named() {
     scene.wait(event, "delivered").await;
 }
 
-/// What no notification told of is noticed nevertheless: another URL for what waits here, other settings.
+/// Changes without a notification are noticed nevertheless: another URL for deliveries that wait, other settings.
 #[tokio::test]
 async fn changes_are_noticed_without_a_notification() {
     let scene = Scene::set("unnotified").await;

@@ -5,18 +5,18 @@
 //!   for others
 //! - `flow`: the request and its record, as specified; `signatures`: verified by the published library; `secrets`: in no log
 //! - `as_written`: URLs and addresses; `formats`: each payload format, as its consumers read it; `templates`: bodies of their own
-//! - `outcomes`: whatever a receiver may do, and what becomes of the delivery
-//! - `names`: what DNS servers may do; `certificates`: what receivers may be certified with
+//! - `outcomes`: the behaviour of receivers, and the outcome of the delivery
+//! - `names`: the behaviour of DNS servers; `certificates`: the certificates of receivers
 //! - `subscriptions`: changes while deliveries are queued
-//! - `replay`: deliveries made again and cancelled by hand; `test_subscription`: tests, and waiting for how they went
+//! - `replay`: deliveries made again and cancelled by hand; `test_subscription`: tests, and waiting for their results
 //! - `doorbell`: nothing ever waits for the backstop poll
 //! - `crash`: kills, stalls, failpoints, faults at random, several sidecars, shutdown
-//! - `configuration`: what an operator may get wrong, and what the log says then
-//! - `connecting`: reaching the database as libpq does, and what stands between
+//! - `configuration`: mistakes of an operator, and the log lines about them
+//! - `connecting`: reaching the database as libpq does, and poolers and proxies between
 //! - `copies`: nothing is sent from a copy of a database before it is adopted; `hostile_settings`: defaults of role and database
 //! - `ordering`: first in, first out; `rates`: so many per second; `health`: circuit breakers and disabling; `throttling`: receivers that
 //!   want less
-//! - `verification`: receivers that have to agree before they get anything
+//! - `verification`: receivers that have to agree before they get deliveries
 //! - `maintenance`: regular upkeep; `monitoring`: metrics and health
 //! - `fairness`: a receiver that hangs delays nobody else; `large`: nor does a large event
 

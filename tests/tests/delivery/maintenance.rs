@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use webhooks_tests::PATIENCE;
 use webhooks_tests::database::Database;
 use webhooks_tests::sidecar::{Options, Sidecar};
 
@@ -27,7 +28,7 @@ async fn maintenance_that_takes_longer_than_its_interval_is_not_begun_again() {
 
     // Nor is it waited for at the end.
     sidecar.sigterm().unwrap();
-    let status = sidecar.wait_exit(Duration::from_secs(5)).await.unwrap();
+    let status = sidecar.wait_exit(PATIENCE).await.unwrap();
     assert!(status.success(), "{status}");
     assert_eq!(sidecar.log().last().unwrap().message(), "stopped");
 }

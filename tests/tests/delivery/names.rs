@@ -27,7 +27,7 @@ async fn publish_to(scene: &Scene, host: &str, columns: Value) -> Uuid {
 }
 
 #[tokio::test]
-async fn what_a_dns_server_may_answer() {
+async fn answers_of_dns_servers_decide_on_the_delivery() {
     let dns = DnsServer::start().unwrap();
     let nowhere = || Answer::addresses(&[]);
     let many: Vec<IpAddr> = (1..200_u8).map(|n| IpAddr::from([127, 9, 9, n])).collect();
@@ -214,15 +214,16 @@ async fn dead_names_delay_nobody_else() {
         data: json!({}),
     };
     let latencies = steady.run(5).await.unwrap();
-    let worst = latencies.quantile(1.0);
-    assert!(worst < 2_000.0, "{worst} ms");
+    // A delivery that waits for a dead name waits for a second or more.
+    let most = latencies.quantile(0.9);
+    assert!(most < 1_000.0, "{most} ms");
 
     let began = Instant::now();
     sidecar.sigterm().unwrap();
     sidecar.wait_exit(Duration::from_secs(30)).await.unwrap();
-    // The attempts under way have a second.
+    // The attempts under way have a second, and the time to be recorded; one after the other would take a minute.
     assert!(
-        began.elapsed() < Duration::from_secs(4),
+        began.elapsed() < Duration::from_secs(10),
         "{:?}",
         began.elapsed()
     );

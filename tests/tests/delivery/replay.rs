@@ -55,7 +55,7 @@ async fn a_retried_delivery_arrives_as_a_new_one_of_the_same_event() {
     assert_eq!(second.delivery_id().unwrap().to_string(), new);
     assert_eq!(second.attempt(), Some(1));
     assert_eq!(second.header("authorization"), Some("Bearer k"));
-    // What was logged stays, and the new one is linked to it.
+    // The log stays, and the new delivery is linked to it.
     let link = format!("select repeats from webhooks.redeliveries where delivery_id = '{new}'");
     let link = scene.db.value(&link).await.unwrap();
     assert_eq!(link.as_deref(), Some(text(&old["id"])));
@@ -105,7 +105,7 @@ async fn one_that_is_retried_before_its_result_is_known_is_made() {
 
 /// After an outage: what failed comes again, in its order, once.
 #[tokio::test]
-async fn what_failed_comes_again_in_order() {
+async fn failed_deliveries_are_made_again_in_order() {
     let scene = set("retry_failed").await;
     let columns = json!({"ordering": "fifo", "retry_count": 0, "breaker_failure_threshold": 0});
     let endpoint = scene.endpoint("/hook", Reply::status(500), columns).await;
@@ -155,9 +155,9 @@ async fn a_late_subscriber_catches_up() {
 
 /// A request under way ends by itself; nothing follows it.
 #[tokio::test]
-async fn what_is_cancelled_is_not_sent() {
+async fn a_cancelled_delivery_is_not_sent() {
     let scene = set("cancel").await;
-    let columns = json!({"max_in_flight": 1, "timeout_seconds": 2});
+    let columns = json!({"max_in_flight": 1, "timeout_seconds": 8});
     let endpoint = scene.endpoint("/hook", Reply::hang(), columns).await;
     scene
         .db

@@ -61,7 +61,7 @@ fn the_published_vector_holds_for_the_library_and_for_ours() {
     assert_eq!(ours.sign_standard(id, at, body), expected);
 }
 
-/// What is under way when a secret is renewed, and what comes then, is accepted by who has the old one and by who has the
+/// Requests under way when a secret is renewed, and later ones, are accepted by receivers with the old one and with the
 /// new one, until the time for that is over.
 #[tokio::test]
 async fn both_secrets_verify_while_they_overlap() {

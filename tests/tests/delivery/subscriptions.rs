@@ -123,7 +123,7 @@ async fn deleted_it_cancels_what_is_outstanding_and_keeps_its_log() {
         .endpoint(
             "/old",
             Reply::ok(),
-            json!({"max_in_flight": 1, "timeout_seconds": 2}),
+            json!({"max_in_flight": 1, "timeout_seconds": 8}),
         )
         .await;
     let earlier = scene.publish(&endpoint).await;

@@ -43,7 +43,7 @@ fn is_test(request: &Request) -> bool {
     request.header("x-webhook-test") == Some("true")
 }
 
-/// What is outstanding to a subscription, tests aside.
+/// The outstanding deliveries to a subscription, tests aside.
 async fn assert_held(scene: &Scene, endpoint: &Endpoint, n: usize) {
     let held = format!(
         "select count(*) from webhooks.delivery_states where subscription_id = '{}' and not is_test and delivery_status in ('pending', 'retrying')",
@@ -234,7 +234,7 @@ async fn a_test_that_fails_changes_nothing() {
     scene.wait(published.await.unwrap(), "delivered").await;
 }
 
-/// What no request can be made of is said, too.
+/// A test for which no request can be made says so, too.
 #[tokio::test]
 async fn a_test_that_can_not_be_sent_says_why() {
     let scene = Scene::set_with(
@@ -294,7 +294,7 @@ async fn a_test_goes_past_what_waits() {
 
 /// Each format says that it is a test, in its own way.
 #[tokio::test]
-async fn every_format_says_so() {
+async fn tests_are_marked_in_every_format() {
     let scene = set("test_formats").await;
     let template = r#"{"is_test": {{ test }}, "text": "{{ event.name }}"}"#;
     for (n, (columns, expected)) in [

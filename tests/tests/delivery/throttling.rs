@@ -132,7 +132,7 @@ async fn a_date_is_meant_by_the_receivers_clock() {
 /// A receiver that only says that it has too much to do gets it more slowly, and all of it in the end; its breaker stays
 /// closed.
 #[tokio::test]
-async fn who_gets_too_many_is_slowed_down_and_recovers() {
+async fn deliveries_to_a_receiver_that_gets_too_many_slow_down_and_recover() {
     let scene = Scene::set("slowed").await;
     let columns = json!({"name": "a", "retry_count": 100, "breaker_failure_threshold": 3});
     let busy = scene.endpoint("/busy", Reply::status(429), columns).await;

@@ -110,7 +110,7 @@ async fn another_is_delivered(scene: &Scene, path: &str) {
 
 /// Asked once, at once, at the exact URL and with nothing secret; every delivery then says for whom it comes.
 #[tokio::test]
-async fn who_agrees_gets_its_deliveries() {
+async fn a_receiver_that_agrees_gets_its_deliveries() {
     let scene = scene("verified").await;
     for (n, origin) in [ORIGIN, "*", "EVENTS.example.COM"].into_iter().enumerate() {
         let path = format!("/agrees/{n}");
@@ -151,7 +151,7 @@ async fn who_agrees_gets_its_deliveries() {
 
 /// Whatever is no agreement holds deliveries back, which then have lost no attempt and delayed nobody.
 #[tokio::test]
-async fn who_does_not_agree_gets_nothing() {
+async fn a_receiver_that_does_not_agree_gets_nothing() {
     let scene = scene("refused").await;
     let cases = [
         (
@@ -235,7 +235,7 @@ async fn who_does_not_agree_gets_nothing() {
 
 /// Nobody has to say that it agrees by now: it is asked again, also with nothing to deliver.
 #[tokio::test]
-async fn it_is_asked_again_by_itself() {
+async fn a_receiver_that_did_not_agree_is_asked_again() {
     let scene = scene("asked_again").await;
     let endpoint = endpoint(&scene, "/later", Reply::status(405), json!({})).await;
     arrived(&scene, "/later", "OPTIONS", 3).await;
@@ -423,7 +423,7 @@ async fn the_setting_decides_where_the_subscription_does_not() {
 
 /// Whoever is asked for it, deliveries wait for the new answer.
 #[tokio::test]
-async fn it_is_asked_when_somebody_says_so() {
+async fn a_receiver_is_asked_at_once_by_verify_subscription() {
     let scene = scene("verify").await;
     let endpoint = endpoint(&scene, "/asked", agreement("*"), json!({})).await;
     wait_state(&scene, &endpoint, "verified").await;

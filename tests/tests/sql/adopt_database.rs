@@ -180,7 +180,7 @@ async fn a_copy_with_nobody_to_deliver_to_adopts_itself() {
 }
 
 #[tokio::test]
-async fn what_makes_it_another_database_and_what_does_not() {
+async fn copies_are_other_databases_and_renamed_ones_are_not() {
     let db = production("identity").await;
     let session = Session::open(&db).await;
     assert_eq!(session.text(IS_ADOPTED).await, "t");
@@ -204,7 +204,7 @@ async fn what_makes_it_another_database_and_what_does_not() {
         .run("begin; update webhooks_private.database_bindings set system_identifier = system_identifier + 1")
         .await;
     assert_eq!(session.text(IS_ADOPTED).await, "f");
-    // What was left out of a dump does not make it this one.
+    // A row that was left out of a dump does not make it this database.
     session
         .run("rollback; begin; delete from webhooks_private.database_bindings")
         .await;
@@ -312,7 +312,7 @@ async fn restored_subscriptions_are_not_delivered_to_by_a_sidecar_that_is_there(
     let ended = format!("select pg_terminate_backend({}, 10000)", sidecar.pid());
     assert_eq!(session.text(&ended).await, "t");
     assert_delivers_nothing(&db).await;
-    // Who only subscribes changes nothing.
+    // A new subscription changes nothing.
     session
         .run("select webhooks.adopt_database('cancel'); delete from webhooks.webhook_subscriptions")
         .await;

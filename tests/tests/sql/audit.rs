@@ -1,4 +1,4 @@
-//! Who changed what: everything that the audit log must have, and nobody can take from it.
+//! The audit log: all changes are in it, and no role can remove them.
 
 use serde_json::{Value, json};
 use tokio_postgres::NoTls;
@@ -12,7 +12,7 @@ use crate::support::world::{TENANT, database, publish_many, subscribe};
 const SECRET: &str = "whsec_dG9wc2VjcmV0dG9wc2VjcmV0dG9wc2VjcmV0";
 const OTHER_SECRET: &str = "whsec_bmV3LW5ldy1uZXctbmV3LW5ldy1uZXc=";
 
-/// What happened since the last call, as JSON: `[action, before, after]`.
+/// The entries since the last call, as JSON: `[action, before, after]`.
 async fn news(session: &Session, seen: &mut usize) -> Vec<Value> {
     let log = "select jsonb_build_array(action, before, after) from webhooks.audit_log order by id";
     let log = session.lines(log).await;
@@ -110,7 +110,7 @@ async fn each_change_shows_what_it_changed() {
         let found = Value::from(news(&session, &mut seen).await);
         assert_eq!(found, expected, "{set}");
     }
-    // What is rolled back was never done.
+    // A change that is rolled back has no entry.
     session
         .run("begin; delete from webhooks.webhook_subscriptions; rollback")
         .await;
@@ -171,7 +171,7 @@ async fn each_change_shows_what_it_changed() {
 }
 
 #[tokio::test]
-async fn it_says_who() {
+async fn entries_name_role_and_user() {
     let (db, session) = database("audit_who").await;
     let tag = session.pid();
     let role = format!("clerk_{tag}");
@@ -239,7 +239,7 @@ async fn it_says_who() {
     );
 }
 
-/// Who may see all tenants is worth an entry, also when a DBA who is no superuser says so.
+/// A grant of all tenants has an entry, also when a DBA who is no superuser makes it.
 #[tokio::test]
 async fn grants_of_all_tenants_are_written_down() {
     let (db, session) = database("audit_grants").await;
@@ -288,7 +288,7 @@ async fn the_system_says_why_it_disables() {
     assert_eq!(sidecar.lines(&delivered.to_string()).await, [""; 0]);
     assert_eq!(session.text(entries).await, before);
     let gone =
-        record("failed", Claim::of_shards(&[1])).with("disable_reasons", "'HTTP status 410'::text");
+        record("failed", Claim::of_shards(&[1])).with("disable_reason", "'HTTP status 410'::text");
     assert_eq!(sidecar.lines(&gone.to_string()).await, [""; 0]);
     let last = "select action, object_id, tenant_id, reason, session_role, before, after from webhooks.audit_log order by id desc limit 1";
     assert_eq!(
@@ -303,7 +303,7 @@ async fn the_system_says_why_it_disables() {
 }
 
 #[tokio::test]
-async fn nobody_changes_it() {
+async fn entries_can_not_be_changed() {
     let (db, session) = database("audit_append_only").await;
     let tag = session.pid();
     let role = format!("mighty_{tag}");
@@ -344,7 +344,7 @@ async fn nobody_changes_it() {
         assert_eq!(refusal.message, message);
         assert!(!refusal.hint.is_empty());
     }
-    // What it could do to a row, it did to none.
+    // No row was changed.
     let left = "select string_agg(action, ' ') from webhooks.audit_log";
     assert_eq!(session.text(left).await, "updated");
     // All who own it.
@@ -355,7 +355,7 @@ async fn nobody_changes_it() {
         .await;
 }
 
-/// Who reads the audit log for long keeps no partition from being made that deliveries need.
+/// A long transaction that reads the audit log does not keep deliveries from getting their partitions.
 #[tokio::test]
 async fn an_auditor_holds_nobody_up() {
     let (db, session) = database("audit_reader").await;

@@ -170,7 +170,7 @@ async fn a_statements_events_are_queued_in_its_order() {
 }
 
 #[tokio::test]
-async fn copy_fans_out() {
+async fn copy_queues_a_delivery_for_each_match() {
     let (_db, admin, publisher) = database("copy").await;
     let copy = format!("copy webhooks.event_logs {COLUMNS} from stdin");
     // PostgreSQL has no COPY FROM under row-level security: publishers go by way of a table of their own.

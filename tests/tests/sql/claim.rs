@@ -17,7 +17,7 @@ impl World {
         self.session.run(&sql).await;
     }
 
-    /// What is claimed: end of the subscription's id and the event's n, in order.
+    /// The claimed deliveries: end of the subscription's id and the event's n, in order.
     async fn claimed(&self, claim: Claim) -> Vec<String> {
         self.session
             .lines(&format!(
@@ -86,7 +86,7 @@ async fn only_these_shards_each_from_its_cursor() {
 }
 
 #[tokio::test]
-async fn what_is_held_or_full_is_left_out() {
+async fn held_deliveries_and_full_subscriptions_are_left_out() {
     let world = World::new("held").await;
     for end in ["10", "20"] {
         world.subscribe_to(end, json!(["*"])).await;
@@ -131,7 +131,7 @@ async fn a_disabled_subscriptions_deliveries_are_held_not_lost() {
 }
 
 #[tokio::test]
-async fn what_is_scheduled_is_claimed_when_promoted() {
+async fn scheduled_deliveries_are_claimed_when_promoted() {
     let world = World::new("promote").await;
     world.subscribe_to("10", json!(["*"])).await;
     world.subscribe_to("11", json!(["*"])).await;
@@ -171,7 +171,7 @@ async fn what_is_scheduled_is_claimed_when_promoted() {
 }
 
 #[tokio::test]
-async fn what_is_too_old_comes_as_expired() {
+async fn deliveries_that_are_too_old_come_as_expired() {
     let world = World::new("expired").await;
     world.subscribe_to("10", json!(["*"])).await;
     let publish = |n: u32, columns: &str, values: &str| {
@@ -259,10 +259,10 @@ async fn a_claim_keeps_to_its_budget_of_bytes() {
     }
 }
 
-/// While the walk is busy with others, what was published just now comes first: one of each subscription not known.
+/// While a full scan is busy with others, fresh deliveries come first: one of each subscription not known.
 #[tokio::test]
-async fn newcomers_come_ahead_of_the_walk() {
-    let world = World::new("newcomers").await;
+async fn fresh_deliveries_come_ahead_of_the_full_scan() {
+    let world = World::new("fresh").await;
     for end in ["10", "20"] {
         world.subscribe_to(end, json!(["job.*"])).await;
     }
@@ -270,11 +270,11 @@ async fn newcomers_come_ahead_of_the_walk() {
     world.subscribe_to("30", json!(["document.*"])).await;
     world.subscribe_to("41", json!(["document.*"])).await;
     publish_many(&world.db, "document.uploaded", 2).await;
-    let claim = |newcomers: u32| {
+    let claim = |max_fresh: u32| {
         of_shard_0()
             .with("known_subscriptions", ids(&["10", "20"]))
             .with("per_subscription", 1)
-            .with("newcomers", newcomers)
+            .with("max_fresh", max_fresh)
             .with("max_rows", 1)
     };
     assert_eq!(world.claimed(claim(10)).await, ["30:1", "10:1"]);
@@ -287,7 +287,7 @@ async fn newcomers_come_ahead_of_the_walk() {
     world.update("30", "is_enabled = false").await;
     assert_eq!(world.claimed(claim(10)).await, ["10:1"]);
     world.update("30", "is_enabled = true").await;
-    // What has waited for longer is for the walk.
+    // Deliveries that have waited for longer are left to the full scan.
     let older = "update webhooks.delivery_queue q
         set id = overlay(q.id::text placing left(webhooks.uuid_v7_floor(now() - interval '1 s')::text, 13) from 1)::uuid";
     world.session.run(older).await;
@@ -298,9 +298,9 @@ async fn newcomers_come_ahead_of_the_walk() {
     );
 }
 
-/// While walks are slow, subscriptions are looked at one by one, each behind what was seen of it.
+/// While scans are slow, subscriptions are looked at one by one, each behind its last claimed delivery.
 #[tokio::test]
-async fn a_claim_that_does_not_walk_looks_behind_an_id() {
+async fn a_claim_without_a_scan_looks_behind_an_id() {
     let world = World::new("only").await;
     for end in ["10", "20"] {
         world.subscribe_to(end, json!(["job.*"])).await;
@@ -322,7 +322,7 @@ async fn a_claim_that_does_not_walk_looks_behind_an_id() {
     let claim = |only: &[&str], after: &str| {
         of_shard_0()
             .with("known_subscriptions", ids(&["10"]))
-            .with("newcomers", 10)
+            .with("max_fresh", 10)
             .with("only_subscriptions", ids(only))
             .with("after_ids", format_args!("'{{{after}}}'"))
     };
@@ -335,7 +335,7 @@ async fn a_claim_that_does_not_walk_looks_behind_an_id() {
         ["10:2", "10:3"]
     );
     assert_eq!(world.claimed(claim(&[], "")).await, [""; 0]);
-    // Newcomers are found anyway; and what is so new that others may still be committed before it is looked at again.
+    // Fresh deliveries are found anyway; and what is so new that others may still be committed before it is looked at again.
     publish_many(&world.db, "document.uploaded", 1).await;
     publish_many(&world.db, "job.created", 1).await;
     let now = "select webhooks.uuid_v7()";
@@ -347,7 +347,7 @@ async fn a_claim_that_does_not_walk_looks_behind_an_id() {
 }
 
 #[tokio::test]
-async fn a_claim_that_does_not_walk_finds_lanes() {
+async fn a_claim_without_a_scan_finds_lanes() {
     let world = World::new("only_lanes").await;
     world.subscribe_to("10", json!(["*"])).await;
     publish_many(&world.db, "job.created", 1).await;

@@ -79,7 +79,7 @@ async fn only_the_shards_that_sleep_are_notified() {
 }
 
 #[tokio::test]
-async fn what_is_rolled_back_wakes_nobody() {
+async fn an_event_that_is_rolled_back_wakes_no_sidecar() {
     let (_db, publisher, sidecar, mut ear) = database("wakes_nobody").await;
     assert_eq!(sidecar.text(ARM).await, "t");
     publisher.run(&format!("begin; {PUBLISH}; rollback")).await;
@@ -100,7 +100,7 @@ async fn what_is_rolled_back_wakes_nobody() {
 
 /// A bell is rung once in a subtransaction; what was rolled back has not rung.
 #[tokio::test]
-async fn what_follows_a_rolled_back_savepoint_rings_again() {
+async fn an_event_after_a_rolled_back_savepoint_rings_again() {
     let (_db, publisher, sidecar, mut ear) = database("rings_again").await;
     assert_eq!(sidecar.text(ARM).await, "t");
     let before = format!("begin; savepoint s; {PUBLISH}; rollback to s");
@@ -120,7 +120,7 @@ async fn what_follows_a_rolled_back_savepoint_rings_again() {
     assert_eq!(sidecar.text(ARM).await, "t");
 }
 
-/// What is looked at to notify an owner that sleeps costs as much as matching the event: that is done once a transaction.
+/// The look at the bells costs as much as matching the event: it is done once a transaction.
 #[tokio::test]
 async fn a_statement_with_many_events_notifies_each_sleeping_owner_once() {
     let (db, publisher, sidecar, mut ear) = database("once").await;
@@ -165,7 +165,7 @@ async fn nobody_falls_asleep_while_a_publisher_is_in_flight() {
 }
 
 #[tokio::test]
-async fn what_committed_before_the_bells_were_armed_is_claimed() {
+async fn events_committed_before_the_bells_were_armed_are_claimed() {
     let (_db, publisher, sidecar, _ear) = database("before_arming").await;
     let claim = format!("select count(*) from {}", Claim::of_shards(&[1, 2]));
     assert_eq!(sidecar.text(&claim).await, "0");

@@ -7,9 +7,10 @@ use webhooks_tests::cluster::Cluster;
 use webhooks_tests::database::Database;
 
 use crate::isolation::matrix::qualified;
+use crate::support::record::Record;
 use crate::support::session::Session;
+use crate::support::world::TENANT;
 
-const TENANT: &str = "11111111-1111-4111-8111-111111111111";
 const USER: &str = "22222222-2222-4222-8222-222222222222";
 const RELATIONS: [&str; 17] = [
     "event_types",
@@ -94,6 +95,24 @@ async fn used(name: &str) -> Database {
         .await;
     session.run("select webhooks.create_partitions(2)").await;
     session.run(&publish).await;
+    let tried = "select *, row_number() over (order by id) as n from webhooks.delivery_queue
+                 where next_attempt_at is null order by id limit 5";
+    let record = Record::of(tried, "")
+        .with(
+            "status",
+            "case when d.n <= 3 then 'delivered' else 'retrying' end",
+        )
+        .with("http_status_code", 500)
+        .with("response_headers", r#"'{"a": ["b"]}'"#)
+        .with("response_body", r"E'b\n\\'")
+        .with("error_message", "'e'")
+        .with("attempted_at_us", 1_735_787_045_678_901_i64)
+        .with("duration_us", 5)
+        .with("payload_hash", r"'\xff00'::bytea")
+        .with("retry_after_ms", 3_600_000)
+        .with("breaker", "'open'")
+        .with("failing_for_ms", 1000)
+        .with("probe_in_ms", 60_000);
     session
         .run(&format!(
             "select webhooks.publish_event('{TENANT}', 'job.created', idempotency_key => 'k', ordering_key => 'o',
@@ -102,15 +121,11 @@ async fn used(name: &str) -> Database {
              delete from webhooks.event_types where name = 'order.gone';
              update webhooks.webhook_subscriptions set version = version where name = 'signed';
              -- One is delivered, one is to be retried, one was tried in a partition of its own.
-             select webhooks_private.record_attempts(array_agg(id), array_agg(subscription_id), array_agg(0), array_agg(s), array_agg(500), array_agg('{{\"a\": [\"b\"]}}'::text),
-                 array_agg(E'b\\n\\\\'::text), array_agg('e'::text), array_agg(1735787045678901), array_agg(5::bigint), array_agg(1),
-                 array_agg('\\xff00'::bytea), array_agg(3600000::bigint), array_agg(null::text),
-                 array_agg('open'::text), array_agg(1000::bigint), array_agg(60000::bigint))
-             from (select id, subscription_id, case when row_number() over (order by id) <= 3 then 'delivered' else 'retrying' end as s
-                   from webhooks.delivery_queue where next_attempt_at is null order by id limit 5) q;
-             select webhooks_private.record_verifications(array_agg(id), array_agg(webhook_url), array_agg('events.example.com'::text),
-                 array_agg(case name when 'verified' then 'verified' else 'refused' end),
-                 array_agg(case name when 'verified' then 100 end), array_agg('e'::text), array_agg(null::bigint))
+             {record};
+             select webhooks_private.record_verifications(array_agg(jsonb_populate_record(null::webhooks_private.verification_answer,
+                 jsonb_build_object('subscription_id', id, 'webhook_url', webhook_url, 'origin', 'events.example.com', 'error', 'e',
+                     'state', case name when 'verified' then 'verified' else 'refused' end,
+                     'allowed_rate_per_minute', case name when 'verified' then 100 end))))
              from webhooks.webhook_subscriptions where endpoint_verification = 'options';
              insert into webhooks_private.retired_secrets (subscription_id, secret)
              select id, E'it''s\\n\\t old' from webhooks.webhook_subscriptions where name = 'signed';
@@ -182,7 +197,7 @@ async fn assert_moved(original: &Database, restored: &Database) {
         session.text("select webhooks.adopt_database('keep')").await,
         outstanding
     );
-    // Who agreed need not be asked again.
+    // A receiver that agreed need not be asked again.
     let verified = "select needs_verification, is_verified, allowed_rate_per_minute
                     from webhooks_private.load_subscriptions(array(select id from webhooks.webhook_subscriptions where name = 'verified'))";
     assert_eq!(session.text(verified).await, "t|t|100");
@@ -198,7 +213,7 @@ async fn assert_moved(original: &Database, restored: &Database) {
         session.text("select webhooks.create_partitions(2)").await,
         "0"
     );
-    // Who published this key before the dump is not told twice.
+    // The key of an event before the dump publishes nothing again.
     let again = format!(
         "select webhooks.publish_event('{TENANT}', 'job.created', idempotency_key => 'k', ordering_key => 'o')
                 = (select event_id from webhooks_private.idempotency_keys)"
@@ -230,7 +245,7 @@ async fn empty(original: &Database) -> Database {
 }
 
 #[tokio::test]
-async fn by_psql() {
+async fn a_dump_restores_by_psql() {
     let original = used("dump_psql").await;
     let cluster = original.cluster();
     for arguments in [&[][..], &["--column-inserts"]] {
@@ -242,7 +257,7 @@ async fn by_psql() {
 }
 
 #[tokio::test]
-async fn through_the_partition_root() {
+async fn a_dump_restores_through_the_partition_root() {
     let original = used("dump_root").await;
     let cluster = original.cluster();
     let arguments = ["--load-via-partition-root"];
@@ -253,7 +268,7 @@ async fn through_the_partition_root() {
 }
 
 #[tokio::test]
-async fn by_parallel_pg_restore() {
+async fn a_dump_restores_by_parallel_pg_restore() {
     let original = used("dump_custom").await;
     let cluster = original.cluster();
     let archive = cluster.directory().join("dump_custom.archive");
@@ -271,7 +286,7 @@ async fn by_parallel_pg_restore() {
     }
 }
 
-/// What `pg_dump` leaves of a database that was never used: the extension, its empty partitions, and which database it is.
+/// The dump of a database that was never used has the extension, its empty partitions, and which database it is.
 #[tokio::test]
 async fn an_unused_database_has_no_rows_to_dump() {
     let db = Database::fresh("dump_unused").await.unwrap();
@@ -305,7 +320,7 @@ const PLACES: &str = "select string_agg(place || ' ' || n, ', ' order by place) 
 
 /// A dump of last week knows no partition of today. What is published until maintain() is called goes with today's.
 #[tokio::test]
-async fn on_another_day() {
+async fn a_dump_restores_on_another_day() {
     let original = Database::fresh("dump_old").await.unwrap();
     let cluster = original.cluster();
     let session = Session::open(&original).await;
@@ -347,7 +362,7 @@ async fn on_another_day() {
 
 /// Only the rows, into a new database with partitions of its own.
 #[tokio::test]
-async fn rows_alone() {
+async fn a_dump_restores_rows_alone() {
     let original = used("dump_rows").await;
     let cluster = original.cluster();
     let session = Session::open(&original).await;
@@ -515,7 +530,7 @@ async fn restores_of_data_alone_publish_nothing() {
                 expected,
                 "{owner} {arguments:?}"
             );
-            // What is published there then is. Routes are no rows of a dump: where triggers were disabled, maintain() derives them.
+            // A new event is delivered. Routes are no rows of a dump: where triggers were disabled, maintain() derives them.
             let repair = "select done from webhooks.maintain() where task = 'repair_routes'";
             let repaired = arguments.contains(&"--disable-triggers");
             assert_eq!(

@@ -80,7 +80,7 @@ async fn clients_of_another_encoding_publish_and_are_told_errors() {
     let stored = "select event_data ->> 'name', (select count(*) from webhooks.delivery_queue) from webhooks.event_logs";
     assert_eq!(session.text(stored).await, "José|1");
 
-    // What the client can't show does not hide what is wrong.
+    // A character that the client can't show does not hide the error.
     session
         .run("select webhooks.register_event_type('user.renamed', schema => '{\"properties\": {\"名\": {\"type\": \"string\"}}}')")
         .await;

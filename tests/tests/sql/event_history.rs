@@ -1,4 +1,4 @@
-//! What became of an event, as one story.
+//! The history of an event.
 
 use serde_json::json;
 use webhooks_tests::database::Database;
@@ -29,10 +29,10 @@ async fn record(session: &Session, subscription: &str, status: &str, code: u32) 
         "select * from webhooks.delivery_queue where subscription_id = '{subscription}' and next_attempt_at is null"
     );
     let record = Record::of(deliveries, status)
-        .with("http_status_codes", code)
+        .with("http_status_code", code)
         .with("response_headers", "'{}'::text")
-        .with("response_bodies", "''::text")
-        .with("error_messages", format_args!("'said {code}'::text"))
+        .with("response_body", "''::text")
+        .with("error_message", format_args!("'said {code}'::text"))
         .with("retry_after_ms", "3600000::bigint");
     session.run(&record.to_string()).await;
 }
@@ -155,7 +155,7 @@ async fn from_publication_to_the_last_attempt() {
 }
 
 #[tokio::test]
-async fn what_matched_nothing_is_seen() {
+async fn an_event_that_matched_nothing_is_in_the_history() {
     let (db, session) = database("unmatched").await;
     session
         .run(&format!("update webhooks.webhook_subscriptions set subscribed_events = '[\"job.created\"]' where id = '{A}'"))

@@ -63,7 +63,7 @@ async fn sizes_are_those_of_the_text() {
 
 /// However it comes: before filters, schemas and templates see it, with an error that shows none of it.
 #[tokio::test]
-async fn what_is_too_large_is_refused_before_anything_reads_it() {
+async fn an_event_that_is_too_large_is_refused_before_anything_reads_it() {
     let (db, session) = database("event_size").await;
     for columns in [
         json!({"event_filters": {"event_data": {"[0]": 1}}}),
@@ -200,7 +200,7 @@ async fn other_ways_to_publish_obey_it() {
     }
 }
 
-/// What got into the table otherwise comes without its data and with the reason, and the others come as ever.
+/// A larger event that got into the table otherwise is claimed without its data and with the reason; others as ever.
 #[tokio::test]
 async fn a_claim_outlives_what_it_cant_read() {
     let (db, session) = database("claim_content").await;
@@ -216,10 +216,10 @@ async fn a_claim_outlives_what_it_cant_read() {
     session
         .run(&spoil("3", "resource_data", &digits(8192)))
         .await;
-    let claim = |careful: bool| {
+    let claim = |is_careful: bool| {
         format!(
-            "select event_name, event_data, objection from {} order by event_name",
-            Claim::of_shards(&[10]).with("careful", careful)
+            "select event_name, event_data, problem from {} order by event_name",
+            Claim::of_shards(&[10]).with("is_careful", is_careful)
         )
     };
     let large = "its data is larger than 64 MiB as text, or damaged";
@@ -234,7 +234,7 @@ async fn a_claim_outlives_what_it_cant_read() {
     assert_eq!(session.lines(&claim(false)).await, expected);
     assert_eq!(session.lines(&claim(true)).await, expected);
 
-    // What nothing can read fails the claim, and a careful one tells it from the others.
+    // Data that can't be read fails the claim, and a careful claim tells it from the others.
     session
         .run("create cast (bytea as jsonb) without function")
         .await;

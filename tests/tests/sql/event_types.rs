@@ -50,7 +50,7 @@ async fn events_of_a_version_with_a_schema_fit_it() {
          Additional properties are not allowed ('more' was unexpected)"
     );
     assert!(!refusal.message.contains("secret"), "{refusal:?}");
-    // What the hint says, the publisher may do.
+    // The publisher may do as the hint says.
     let look = refusal.hint.strip_prefix("See: ").unwrap();
     let seen = publisher.text(look.trim_end_matches(';')).await;
     assert!(
@@ -117,7 +117,7 @@ async fn events_of_a_version_with_a_schema_fit_it() {
 }
 
 #[tokio::test]
-async fn versions_come_and_go() {
+async fn versions_are_registered_and_deprecated() {
     let (_db, session) = database("schema_versions").await;
     session
         .run(&register(", category => 'money', description => 'Paid'"))
@@ -234,7 +234,7 @@ async fn the_example_is_what_receivers_get() {
 }
 
 #[tokio::test]
-async fn who_subscribes_to_a_deprecated_type_is_told() {
+async fn a_subscription_to_a_deprecated_type_gets_a_notice() {
     let (db, session) = database("schema_deprecated").await;
     session
         .run(
@@ -266,7 +266,7 @@ async fn who_subscribes_to_a_deprecated_type_is_told() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_is_said() {
+async fn wrong_arguments_are_named_in_errors() {
     let (_db, session) = database("schema_refused").await;
     for (call, code, message, hint) in [
         (

@@ -1,4 +1,4 @@
-//! What expires while something holds it back.
+//! Deliveries that expire while they are held back.
 
 use serde_json::json;
 use webhooks_tests::database::Database;
@@ -119,7 +119,7 @@ async fn is_ended_when_it_is_too_old() {
 
 /// One that somebody has locked is left for the next time.
 #[tokio::test]
-async fn waits_for_nobody() {
+async fn expiry_waits_for_no_lock() {
     let (db, session) = database("expired_locked").await;
     session
         .run(&format!(

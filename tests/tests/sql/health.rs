@@ -19,7 +19,7 @@ async fn queue(name: &str, n: u32) -> (Database, Session) {
     (db, session)
 }
 
-/// What a result means for a breaker: its state, since when the receiver has failed and when it is tried again, in ms.
+/// The effect of a result on a breaker: its state, since when the receiver has failed and when it is tried again, in ms.
 type Breaker = (&'static str, Option<u32>, Option<u32>);
 
 /// Nothing new.
@@ -43,13 +43,13 @@ async fn fail(session: &Session, attempt: u32, breakers: &[Breaker]) -> usize {
         values.collect::<Vec<_>>().join(", ")
     );
     let record = Record::of(deliveries, "retrying")
-        .with("attempts", attempt)
+        .with("attempt", attempt)
         .with(
-            "error_messages",
+            "error_message",
             format_args!("'HTTP status 50{attempt}'::text"),
         )
         .with("retry_after_ms", "0::bigint")
-        .with("breakers", "d.state")
+        .with("breaker", "d.state")
         .with("failing_for_ms", "d.failing")
         .with("probe_in_ms", "d.probe");
     session.lines(&record.to_string()).await.len()

@@ -45,7 +45,7 @@ fn statements(groups: &[&str]) -> Vec<String> {
     statements
 }
 
-/// What may be compared: ids and times are others each time.
+/// The values that may be compared: ids and times differ each time.
 fn outcome(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Done(rows, changed) => format!("{} rows, {changed} changed", rows.len()),
@@ -97,7 +97,7 @@ async fn every_call_as_every_role() {
 
 /// An application whose sessions all have such a path: its tables are watched, and shown as resources.
 #[tokio::test]
-async fn watched_tables_and_resources() {
+async fn watched_tables_and_resources_call_nothing_of_another_schema() {
     let (db, admin) = cast::database("hostile_watch").await;
     admin
         .run(&format!(

@@ -98,7 +98,7 @@ async fn a_key_that_the_snapshot_cannot_see_is_a_serialization_failure() {
         let new_id = a.text(&new).await;
         assert_eq!(b.refused(&new).await.code, "40001");
         b.run("rollback").await;
-        // What the application does then: try the transaction again.
+        // The application tries the transaction again.
         b.run(&begin).await;
         assert_eq!(b.text(&new).await, new_id);
         b.run("commit").await;

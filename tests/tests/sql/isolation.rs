@@ -1,4 +1,4 @@
-//! Tenants and roles: who may do what with whose rows.
+//! The rights of roles to the rows of tenants.
 //!
 //! `matrix` says it, one line an object, and a new object has to have its line. `relations` and `functions` try every
 //! object as every role, with the own tenant set, another one, and none.

@@ -1,4 +1,4 @@
-//! Limits of tenants: what is refused, whom it does not concern, and what it costs who has none.
+//! Limits of tenants: refusals, the tenants that they do not concern, and the cost for a tenant without limits.
 
 mod events;
 mod outstanding;

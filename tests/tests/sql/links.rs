@@ -176,7 +176,7 @@ async fn unlinked_tables_are_free_again() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_linked_is_refused_and_changes_nothing() {
+async fn a_table_that_cannot_be_linked_is_refused_and_nothing_changes() {
     let (_db, session, [tenant, _], user) = application("wrong").await;
     session.run(LINK).await;
     session

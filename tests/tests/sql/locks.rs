@@ -92,7 +92,7 @@ async fn a_session_has_each_lock_once_however_often_it_takes_it() {
         .run("select webhooks_private.disarm_doorbell('{1,2,3,4}'), webhooks_private.release_shards('{0,1,2,3}'), webhooks_private.leave_sidecars()")
         .await;
     assert_eq!(sidecar.text(HELD).await, "12");
-    // What its caller does not know that it owns is free again, or acquired.
+    // A shard that its caller does not know to own is free again, or acquired.
     let other = Session::open_as(&db, SIDECAR_ROLE).await;
     other.run("select webhooks_private.join_sidecars()").await;
     sidecar
@@ -187,7 +187,7 @@ async fn no_role_may_lock_a_table() {
     }
 }
 
-/// What a manager did with DELETE there are functions for; UPDATE is as it was.
+/// A manager deletes with functions, and updates as before.
 #[tokio::test]
 async fn managers_delete_by_functions() {
     let db = Database::fresh("delete_functions").await.unwrap();

@@ -32,7 +32,7 @@ const TWO_MONTHS: &str = "
     select webhooks.create_partitions()";
 
 #[tokio::test]
-async fn open_few_partitions() {
+async fn look_ups_open_few_partitions() {
     let db = Database::fresh("look_ups").await.unwrap();
     let session = Session::open(&db).await;
     session.run(TWO_MONTHS).await;
@@ -51,7 +51,7 @@ async fn open_few_partitions() {
     session.run(&publish).await;
     let deliveries =
         format!("select * from webhooks.delivery_queue where event_log_id = '{event}'");
-    let failed = Record::of(deliveries, "failed").with("http_status_codes", 500);
+    let failed = Record::of(deliveries, "failed").with("http_status_code", 500);
     session.run(&failed.to_string()).await;
     let delivery = session
         .text("select delivery_id from webhooks.delivery_attempts")

@@ -1,29 +1,29 @@
-//! The database side by itself: what the SQL of the extension promises, without a sidecar.
+//! The database side by itself: the promises of the extension's SQL, without a sidecar.
 //!
-//! | module | what is promised |
+//! | module | promise |
 //! | --- | --- |
 //! | `publish`, `bulk`, `idempotency`, `two_phase` | an event is published exactly when its transaction commits |
-//! | `matching`, `subscriptions` | who gets it; what a subscription may say |
+//! | `matching`, `subscriptions` | the subscriptions that get an event; their settings |
 //! | `doorbell`, `shards`, `claim`, `ordering`, `record`, `health` | the sidecar's side of the protocol, several sessions at once |
-//! | `receivers`, `retry_schedules` | what is said of a receiver, and when it is tried again |
+//! | `receivers`, `retry_schedules` | settings about a receiver, and the times of retries |
 //! | `manage_subscriptions`, `move_subscriptions` | subscriptions as functions, one and many |
-//! | `replay`, `event_history`, `expiry` | deliveries made again, cancelled, expired; what became of an event |
-//! | `test_subscription`, `wait_for_delivery` | tests of subscriptions, and how they went |
+//! | `replay`, `event_history`, `expiry` | deliveries made again, cancelled, expired; the history of an event |
+//! | `test_subscription`, `wait_for_delivery` | tests of subscriptions, and their results |
 //! | `verifications` | receivers that agree first |
-//! | `limits` | what a tenant may have at the most |
-//! | `audit` | who changed what |
+//! | `limits` | the limits of a tenant |
+//! | `audit` | all changes are in the audit log |
 //! | `settings`, `partitions`, `links`, `dump_restore`, `adopt_database` | operations |
-//! | `watch`, `resources` | changes of a watched table are published; events carry what they are about |
-//! | `event_types` | what is known of events: versions, schemas, examples |
-//! | `docs`, `examples` | SQL of the documents and examples as it stands, and what it prints; links |
-//! | `reference` | `docs/reference` is what the catalogues and the sidecar's help say |
+//! | `watch`, `resources` | changes of a watched table are published; events carry their resource |
+//! | `event_types` | event types: versions, schemas, examples |
+//! | `docs`, `examples` | SQL of the documents and examples as it stands, and its output; links |
+//! | `reference` | `docs/reference` agrees with the catalogues and the sidecar's help |
 //! | `previews`, `templates` | requests as SQL shows them; ready-made settings |
 //! | `native` | the functions in Rust, called as SQL calls them |
-//! | `isolation` | tenants and roles: who may do what with whose rows |
+//! | `isolation` | the rights of roles to the rows of tenants |
 //! | `hostile_schema` | nothing of another schema is called, whatever `search_path` is |
-//! | `privileges`, `catalogue`, `plans` | what catalogues and statistics can prove about all of it |
+//! | `privileges`, `catalogue`, `plans` | rules that catalogues and statistics prove |
 //! | `look_ups` | how many partitions a look-up opens |
-//! | `support` | what many of these begin with, ask and do |
+//! | `support` | worlds, sessions, claims and records for these |
 
 // `cfg(test)` tells clippy that the modules' helpers are tests too, where `unwrap` is fine.
 #[cfg(test)]

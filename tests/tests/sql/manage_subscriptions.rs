@@ -32,7 +32,7 @@ async fn row(session: &Session, id: &str) -> Value {
 }
 
 #[tokio::test]
-async fn what_is_given_is_stored_and_the_rest_has_its_default() {
+async fn parameters_are_stored_and_others_have_their_defaults() {
     let (_db, session) = database("create").await;
     let plain = session
         .text(&format!(
@@ -96,7 +96,7 @@ async fn what_is_given_is_stored_and_the_rest_has_its_default() {
 }
 
 #[tokio::test]
-async fn who_made_it_is_the_applications_user() {
+async fn created_by_is_the_applications_user() {
     let (_db, session) = database("created_by").await;
     session
         .run(&format!("set webhooks.user_id = '{USER}'"))
@@ -160,7 +160,7 @@ async fn secrets_can_be_kept_without_being_seen() {
         row(&session, &id).await["webhook_headers"],
         json!({"x-a": SECRET})
     );
-    // What is not there can't be kept; nor can what belongs to another type.
+    // A secret that is not there can't be kept; nor can one of another type.
     for (changes, named) in [
         (json!({"webhook_headers": {"x-z": null}}), "x-z"),
         (json!({"webhook_headers": {"X-A": null}}), "x-a"),
@@ -240,7 +240,7 @@ async fn listed_by_environment_and_state() {
 }
 
 #[tokio::test]
-async fn what_can_not_be_done_is_said() {
+async fn calls_that_can_not_be_done_are_refused() {
     let (_db, session) = database("refusals").await;
     let id = create(&session, TENANT, "x", "").await;
     let long = "x".repeat(1000);
@@ -418,7 +418,7 @@ async fn enabled_and_disabled_together_and_deleted() {
     assert_eq!(session.text(left).await, "a c");
 }
 
-/// What a manager can do by functions it does for its tenant, and none of them tells a secret.
+/// Functions for managers work for the manager's tenant alone, and none of them returns a stored secret.
 #[tokio::test]
 async fn a_manager_manages_its_tenants_subscriptions() {
     let (db, admin) = database("manager").await;

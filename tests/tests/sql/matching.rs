@@ -1,4 +1,4 @@
-//! Who gets an event, and that `explain_match` and a replay say the same.
+//! The subscriptions that get an event; `explain_match` and a replay find the same ones.
 
 mod cases;
 
@@ -113,7 +113,7 @@ impl World {
 }
 
 #[tokio::test]
-async fn tenants_types_and_wildcards() {
+async fn tenants_types_and_wildcards_decide_on_matches() {
     let world = World::new("wildcards").await;
     let session = &world.session;
     session
@@ -206,7 +206,7 @@ async fn tenants_types_and_wildcards() {
 }
 
 #[tokio::test]
-async fn switches_and_environments() {
+async fn switches_and_environments_decide_on_matches() {
     let world = World::new("switches").await;
     for (name, columns) in [
         ("plain", json!({})),
@@ -272,7 +272,7 @@ async fn switches_and_environments() {
 }
 
 #[tokio::test]
-async fn resources() {
+async fn resources_decide_on_matches() {
     let world = World::new("resources").await;
     for (name, filters) in [
         ("document", json!({"resource_type": "document"})),
@@ -454,7 +454,7 @@ async fn no_key_of_an_event_has_a_meaning_of_its_own() {
 
 /// All that a path finds in a deep value is that value once per level.
 #[tokio::test]
-async fn what_a_path_finds_is_not_copied() {
+async fn values_that_a_path_finds_are_not_copied() {
     let world = World::new("deep_finds").await;
     world
         .subscribe_as("all", json!({"event_filters": {"jsonpath": "$.**"}}))

@@ -241,7 +241,7 @@ async fn to_another_environment_with_their_secrets() {
           and (to_jsonb(a) - '{id,created_at,updated_at,version,environment}'::text[])
               is distinct from (to_jsonb(b) - '{id,created_at,updated_at,version,environment}'::text[])";
     assert_eq!(session.text(differences).await, "0");
-    // What is there already is somebody's: it stays as it is.
+    // A subscription that is there already stays as it is.
     session
         .run("update webhooks.webhook_subscriptions set retry_count = 0 where environment = 'staging' and name = 'off';
               delete from webhooks.webhook_subscriptions where environment = 'staging' and name = 'signed'")

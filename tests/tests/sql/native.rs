@@ -19,7 +19,7 @@ async fn ids_ascend_and_know_their_time() {
 }
 
 #[tokio::test]
-async fn signatures_and_secrets() {
+async fn signatures_and_secrets_are_made_and_verified() {
     let (_db, session) = database("signatures").await;
     // HMAC-SHA256 as Python's hmac computes it.
     let known = "dd4c86abe4ac825abd9632c4462534ad33b36f1a65bbe9692c246c54b5875b68";

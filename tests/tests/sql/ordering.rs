@@ -37,7 +37,7 @@ fn of_shard_0() -> Claim {
     Claim::of_shards(&[0]).with("max_rows", 1000)
 }
 
-/// What is claimed, by name, each lane's in the order of the claim, the lanes sorted.
+/// The claimed events, by name, each lane's in the order of the claim, the lanes sorted.
 async fn claim(session: &Session, held: &str, per_subscription: u32) -> String {
     let held = format!(
         "array(select q.id from webhooks.delivery_queue q join webhooks.event_logs e on e.id = q.event_log_id
@@ -101,7 +101,7 @@ async fn a_lane_is_claimed_in_order_and_from_its_beginning() {
     session.run(&format!("{retry}'b1'")).await;
     session.run(&format!("{retry}'a2'")).await;
     assert_eq!(claim(&session, "", 30).await, "-1 -2, a1");
-    // What is meant for later blocks nothing, and takes its place when its time has come.
+    // An event that is meant for later blocks nothing, and takes its place when its time has come.
     let later = "update webhooks.delivery_queue q set next_attempt_at = now() + interval '1 h'
                  from webhooks.event_logs e where e.id = q.event_log_id and e.request_id = '-1'";
     session.run(later).await;

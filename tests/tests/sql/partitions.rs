@@ -299,7 +299,7 @@ async fn beside_a_large_default_partition_it_takes_two_calls() {
 
 /// Half done and not needed any more, nothing is left of it.
 #[tokio::test]
-async fn what_was_prepared_in_vain_is_undone() {
+async fn partitions_that_were_prepared_in_vain_are_undone() {
     let (_db, session) = database("in_vain").await;
     session
         .run(
@@ -348,7 +348,7 @@ async fn behind_a_long_transaction_it_gives_up_and_the_rest_is_done() {
 
 /// A table of months that somebody reads for long is waited for once, not once for each of its days.
 #[tokio::test]
-async fn who_reads_a_month_delays_the_days_but_once() {
+async fn a_reader_of_a_month_delays_the_days_but_once() {
     let (db, session) = database("long_audit").await;
     let reader = Session::open(&db).await;
     reader

@@ -1,21 +1,16 @@
 //! No cached plan, no missing or misleading statistics may make the hot paths read a table from end to end.
 //!
-//! What was really read is counted by the server, in `pg_stat_xact_user_tables`.
+//! The server counts the rows that were really read, in `pg_stat_xact_user_tables`.
 
 use serde_json::json;
 use webhooks_tests::database::{Database, MANAGER_ROLE};
 
 use crate::support::claim::Claim;
+use crate::support::record::Record;
 use crate::support::session::Session;
 use crate::support::world::{TENANT, database, publish_many, subscribe, subscription_id};
 
 const QUEUED: u32 = 20_000;
-/// Records the 500 oldest, but as a prepared statement of the sidecar's would: the ids come from outside.
-const RECORD: &str = "select count(*) from webhooks_private.record_attempts($ids$, array_fill(null::uuid, array[500]), array_fill(0, array[500]), array_fill('delivered'::text, array[500]),
-    array_fill(200, array[500]), array_fill(null::text, array[500]), array_fill(null::text, array[500]), array_fill(null::text, array[500]),
-    array_fill(0::bigint, array[500]), array_fill(0::bigint, array[500]), array_fill(0, array[500]), array_fill(null::bytea, array[500]),
-    array_fill(null::bigint, array[500]), array_fill(null::text, array[500]),
-    array_fill(null::text, array[500]), array_fill(null::bigint, array[500]), array_fill(null::bigint, array[500]))";
 
 async fn subscribe_as(db: &Database, end: &str) {
     subscribe(db, json!({"id": subscription_id(end)})).await;
@@ -45,7 +40,7 @@ async fn reads(session: &Session, statement: &str, value: &str, table: &str) -> 
         [seq_scans, fetched].map(|n| n.parse().unwrap())
     };
     session.run("begin").await;
-    // What earlier transactions counted may still be there.
+    // Counts of earlier transactions may still be there.
     let before = counts().await;
     assert_eq!(session.text(statement).await, value);
     let after = counts().await;
@@ -53,10 +48,18 @@ async fn reads(session: &Session, statement: &str, value: &str, table: &str) -> 
     (after[0] - before[0], after[1] - before[1])
 }
 
+/// Records the 500 oldest, but as a prepared statement of the sidecar's would: the ids come from outside.
 async fn oldest(session: &Session) -> String {
     let ids = "select array_agg(id) from (select id from webhooks.delivery_queue order by id limit 500) q";
     let ids = session.text(ids).await;
-    RECORD.replace("$ids$", &format!("'{ids}'"))
+    record(&format!("unnest('{ids}'::uuid[])"))
+}
+
+/// Records deliveries with these ids, whatever they are in the queue.
+fn record(ids: &str) -> String {
+    let deliveries = format!("select {ids} as id, null::uuid as subscription_id, 0 as attempt");
+    let record = Record::of(deliveries, "delivered").with("http_status_code", 200);
+    format!("select count(*) from ({record}) late")
 }
 
 /// Claims and records with a queue of 20,000, in a session that has worked before.
@@ -110,11 +113,8 @@ async fn assert_queue_is_read_by_index(session: &Session) {
 async fn work_on_nothing(session: &Session) {
     for _ in 0..7 {
         session.run(&count(&claim())).await;
-        let nobody = RECORD.replace(
-            "$ids$",
-            "array(select gen_random_uuid() from generate_series(1, 500))",
-        );
-        session.run(&nobody).await;
+        let none = record("unnest(array(select gen_random_uuid() from generate_series(1, 500)))");
+        session.run(&none).await;
         session
             .run("select * from webhooks_private.promote_due('{0,1,2}'); select webhooks_private.remove_orphans()")
             .await;
@@ -170,7 +170,7 @@ async fn the_queue_was_analysed_when_one_subscription_had_all_of_it() {
     }
 }
 
-/// The same of a lane: newcomers are looked up in theirs, not among all that came before.
+/// The same of a lane: fresh deliveries are looked up in theirs, not among all earlier ones.
 #[tokio::test]
 async fn the_queue_was_analysed_when_one_lane_had_all_of_it() {
     let (db, session) = database("analysed_lane").await;
@@ -197,7 +197,7 @@ async fn the_queue_was_analysed_when_one_lane_had_all_of_it() {
             format_args!("'{{{}}}'", subscription_id("10")),
         )
         .with("per_subscription", 1)
-        .with("newcomers", 32)
+        .with("max_fresh", 32)
         .with("max_rows", 1);
     for round in 0..8 {
         // As if just published.

@@ -1,10 +1,12 @@
-//! Who may do what: written down in `isolation/matrix.rs`, compared with the catalogues here. A new object without an
+//! The rights of roles: written down in `isolation/matrix.rs`, compared with the catalogues here. A new object without an
 //! entry fails.
 
 use serde_json::json;
 use webhooks_tests::database::{Database, PUBLISHER_ROLE, SIDECAR_ROLE};
 
 use crate::isolation::matrix::{FUNCTIONS, NAMES_PRIVATE, RELATIONS, ROLES, rights};
+use crate::support::claim::Claim;
+use crate::support::record::Record;
 use crate::support::session::Session;
 
 /// As `webhooks_sidecar`, or `PUBLIC`.
@@ -14,7 +16,7 @@ const GRANTEE: &str = "case a.grantee when 0 then 'PUBLIC' else a.grantee::regro
 async fn nothing_is_granted_but_what_is_written_here() {
     let db = Database::fresh("grants").await.unwrap();
     let session = Session::open(&db).await;
-    // What is made at run time is nobody's either.
+    // Objects that are made at run time grant nothing either.
     session.run("select webhooks.create_partitions(1)").await;
 
     let functions = format!(
@@ -127,10 +129,18 @@ async fn the_sidecars_role_does_its_whole_job() {
     let load = "select auth_config from webhooks_private.load_subscriptions('{00000000-0000-7000-8000-000000000001}')";
     assert_eq!(sidecar.text(load).await, "{\"api_key\": \"key\"}");
     // A 410, recorded and disabling.
-    let record = "select count(*) from webhooks_private.claim_deliveries('{1}', '{null}', '{}', '{}', '{}', '{}', 10, 0, 10) c,
-        webhooks_private.record_attempts(array[c.delivery_id], array[c.subscription_id], '{0}', '{failed}', '{410}', '{null}', '{null}', '{gone}', '{0}', '{1}', '{1}',
-                                 '{null}', '{null}', '{gone}', '{open}', '{1000}', '{1000}')";
-    assert_eq!(sidecar.text(record).await, "0");
+    let claimed = format!(
+        "select delivery_id as id, subscription_id, attempt from {}",
+        Claim::of_shards(&[1])
+    );
+    let record = Record::of(claimed, "failed")
+        .with("http_status_code", 410)
+        .with("error_message", "'gone'")
+        .with("disable_reason", "'gone'")
+        .with("breaker", "'open'")
+        .with("failing_for_ms", 1000)
+        .with("probe_in_ms", 1000);
+    assert_eq!(sidecar.lines(&record.to_string()).await, [""; 0]);
     let done = "select is_enabled, (select delivery_status from webhooks.webhook_delivery_logs) from webhooks.webhook_subscriptions";
     assert_eq!(Session::open(&db).await.text(done).await, "f|failed");
     sidecar
@@ -190,7 +200,7 @@ async fn secrets_are_read_by_nobody_else() {
     assert_eq!(sidecar.refused(&publish).await.code, "42501");
 }
 
-/// What somebody put into the private schema beforehand could be called in place of what the extension makes there.
+/// A function that was put into the private schema beforehand could be called in place of one that the extension makes.
 #[tokio::test]
 async fn a_private_schema_that_others_may_have_filled_is_refused() {
     let cluster = Database::fresh("roles").await.unwrap().cluster().clone();

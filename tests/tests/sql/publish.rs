@@ -59,7 +59,7 @@ async fn every_parameter_arrives() {
 }
 
 #[tokio::test]
-async fn what_is_left_out_has_a_default() {
+async fn parameters_that_are_left_out_have_defaults() {
     let (_db, session) = database("defaults").await;
     session
         .run("insert into webhooks.event_types (name, category) values ('crate.shipped.late', 'logistics')")
@@ -146,7 +146,7 @@ async fn an_unknown_type_is_refused_and_the_hint_registers_it() {
 }
 
 #[tokio::test]
-async fn what_the_table_does_not_take_is_refused() {
+async fn values_that_the_table_does_not_take_are_refused() {
     let (_db, session) = database("refused").await;
     let cases = [
         ("null, 'job.created'", "23502", "tenant_id is null"),
@@ -194,7 +194,7 @@ async fn what_the_table_does_not_take_is_refused() {
 }
 
 #[tokio::test]
-async fn what_is_rolled_back_is_not_published() {
+async fn an_event_that_is_rolled_back_is_not_published() {
     let (_db, session) = database("rollback").await;
     session
         .run(&format!("begin; {}; rollback", publish("a")))

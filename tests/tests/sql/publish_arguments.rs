@@ -1,4 +1,4 @@
-//! What `publish_event()` and INSERTs refuse: the error names what is wrong, and shows no event data.
+//! Arguments that `publish_event()` and INSERTs refuse: the error names the wrong one, and shows no event data.
 
 use serde_json::json;
 use webhooks_tests::database::{Database, PUBLISHER_ROLE};
@@ -144,7 +144,7 @@ async fn texts_too_long_are_named_with_their_limit() {
             "{refusal:?}"
         );
     }
-    // What INSERTs could write is bounded as well.
+    // Values that INSERTs could write are bounded as well.
     for parameter in ["idempotency_key", "ordering_key"] {
         let insert = format!(
             "insert into webhooks.event_logs (tenant_id, event_type, event_category, event_name, event_data, {parameter})
@@ -177,7 +177,7 @@ async fn errors_show_no_data_and_little_context() {
         let refusal = refused(&session, &format!("{arguments}, {data}")).await;
         assert_eq!(refusal.code, code, "{arguments}: {refusal:?}");
     }
-    // Who may publish may not register types: the hint says who does.
+    // A publisher may not register types: the hint names the role that may.
     let publisher = Session::open_as(&db, PUBLISHER_ROLE).await;
     publisher
         .run(&format!("set webhooks.tenant_id = '{TENANT}'"))
@@ -189,7 +189,7 @@ async fn errors_show_no_data_and_little_context() {
         ),
         "{refusal:?}"
     );
-    // What triggers find out, too.
+    // Errors that triggers raise, too.
     session
         .run("select webhooks.register_event_type('order.paid', schema => '{\"required\": [\"n\"]}')")
         .await;

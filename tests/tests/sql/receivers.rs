@@ -1,4 +1,4 @@
-//! What a subscription says of its receiver: what is refused, what is told, and what stays after a secret is replaced.
+//! Settings of a subscription about its receiver: values that are refused, notices, and secrets after a replacement.
 
 use serde_json::{Value, json};
 use webhooks_tests::database::Database;
@@ -6,7 +6,7 @@ use webhooks_tests::database::Database;
 use crate::support::session::literal;
 use crate::support::world::{TENANT, database, subscribe};
 
-/// What psql shows beside the result of making a subscription with these columns.
+/// The notices that psql shows when a subscription with these columns is made.
 async fn told(db: &Database, columns: Value) -> String {
     let mut row = json!({"tenant_id": TENANT, "name": "it", "webhook_url": "https://x.example/"});
     let row_columns = row.as_object_mut().unwrap();
@@ -25,7 +25,7 @@ async fn told(db: &Database, columns: Value) -> String {
 }
 
 #[tokio::test]
-async fn what_could_never_be_sent_is_refused() {
+async fn settings_that_could_never_be_sent_are_refused() {
     let (db, _session) = database("receivers_refused").await;
     for (url, reason) in [
         ("https://{tenant}.example.com/", "no host name"),
@@ -79,7 +79,7 @@ async fn what_could_never_be_sent_is_refused() {
 }
 
 #[tokio::test]
-async fn what_works_only_here_and_there_is_told() {
+async fn settings_that_work_only_in_places_get_a_notice() {
     let (db, session) = database("receivers_told").await;
     let cloudevents = |columns: Value| {
         let mut all = json!({"payload_format": "cloudevents-binary"});
@@ -152,7 +152,7 @@ async fn what_works_only_here_and_there_is_told() {
 
 /// Rows that an older version took are restored, and stay as they are until somebody changes what is wrong with them.
 #[tokio::test]
-async fn what_was_taken_before_is_restored() {
+async fn settings_that_were_taken_before_are_restored() {
     let (_db, session) = database("receivers_restored").await;
     session
         .run(&format!(
@@ -206,7 +206,7 @@ async fn replaced_secrets_are_kept_for_a_while() {
         .await;
     let in_use = "select count(*) from webhooks_private.retired_secrets r join webhooks.webhook_subscriptions s on s.auth_config ->> 'secret' = r.secret";
     assert_eq!(session.text(in_use).await, "0");
-    // What changes nothing of it retires nothing.
+    // A change of other columns retires no secret.
     session
         .run("truncate webhooks_private.retired_secrets; update webhooks.webhook_subscriptions set auth_config = '{\"secret\": null}', name = 'x'")
         .await;

@@ -72,12 +72,12 @@ async fn record(session: &Session, results: &[Result<'_>]) -> Vec<usize> {
         values.collect::<Vec<_>>().join(", ")
     );
     let record = Record::of(results_of, "")
-        .with("statuses", "d.status")
+        .with("status", "d.status")
         .with("attempted_at_us", format_args!("{ATTEMPTED}::bigint"))
-        .with("durations_us", "1000::bigint")
-        .with("payload_sizes", "null::integer")
+        .with("duration_us", "1000::bigint")
+        .with("payload_size", "null::integer")
         .with("retry_after_ms", "d.retry_after_ms")
-        .with("disable_reasons", "d.disable_reason");
+        .with("disable_reason", "d.disable_reason");
     let late = session.lines(&record.to_string()).await;
     let position = |id: &String| results.iter().position(|r| r.delivery == id).unwrap();
     late.iter().map(position).collect()
@@ -87,14 +87,14 @@ async fn record(session: &Session, results: &[Result<'_>]) -> Vec<usize> {
 async fn a_result_is_logged_as_the_sidecar_reports_it() {
     let (_db, session, ids) = queue("reported", 1).await;
     let record = Record::of_all("delivered")
-        .with("http_status_codes", 201)
+        .with("http_status_code", 201)
         .with("response_headers", r#"'{"x": ["1"]}'::text"#)
-        .with("response_bodies", "'thanks'::text")
-        .with("error_messages", "'none'::text")
+        .with("response_body", "'thanks'::text")
+        .with("error_message", "'none'::text")
         .with("attempted_at_us", format_args!("{ATTEMPTED}::bigint"))
-        .with("durations_us", "1500000::bigint")
-        .with("payload_sizes", 42)
-        .with("payload_hashes", r"'\xc0ffee'::bytea");
+        .with("duration_us", "1500000::bigint")
+        .with("payload_size", 42)
+        .with("payload_hash", r"'\xc0ffee'::bytea");
     session.run(&record.to_string()).await;
     let attempt = "select delivery_id, delivery_attempt, http_status_code, attempted_at at time zone 'utc', delivered_at at time zone 'utc',
             next_retry_at, duration_us, subscription_id, tenant_id, payload_size_bytes, delivery_status, payload_sha256,
@@ -264,7 +264,7 @@ async fn a_type_that_is_no_more_does_not_stop_the_recording() {
 }
 
 #[tokio::test]
-async fn what_was_deleted_meanwhile_is_late() {
+async fn results_of_deleted_deliveries_are_late() {
     let (_db, session, ids) = queue("cancelled", 2).await;
     session
         .run("delete from webhooks.webhook_subscriptions")

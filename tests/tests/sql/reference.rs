@@ -1,5 +1,5 @@
 //! References under `docs/reference` that are made from the product: `sql.md` from the catalogues (signatures, columns,
-//! comments, and who may do what), `settings.md` from `webhooks.settings`, `cli.md` from the sidecar's help.
+//! comments, and the rights of roles), `settings.md` from `webhooks.settings`, `cli.md` from the sidecar's help.
 //! `cargo xtask docs` writes them, `cargo xtask docs --check` compares them.
 
 mod cli;
@@ -27,7 +27,8 @@ const INTRODUCTION: &str = "\
 <!-- Made from the comments in the schema: `cargo xtask docs` renews it. -->
 
 This page lists every table, view and function of the schema `webhooks`, as `\\d+ webhooks.*` and `\\df+ webhooks.*` show
-them in psql. What the extension itself and its sidecar call is in the schema `webhooks_private`, with comments of its own.
+them in psql. Objects that only the extension itself and its sidecar use are in the schema `webhooks_private`, with
+comments of their own.
 
 Each entry says which [group roles](#tenants-and-roles) may use the object, and how. The extension's owner may use all of
 them. Managers and publishers see and write rows of the tenant that is set. Monitors and auditors see rows of all tenants.

@@ -39,7 +39,7 @@ impl World {
         self.session.lines(log).await
     }
 
-    /// What is outstanding, as subscription and event.
+    /// The outstanding deliveries, as subscription and event.
     async fn queued(&self) -> Vec<String> {
         let queued = "select right(subscription_id::text, 1) || ' ' || event_log_id from webhooks.delivery_queue order by id";
         self.session.lines(queued).await
@@ -141,7 +141,7 @@ async fn a_retry_that_waits_is_made_at_once() {
 }
 
 #[tokio::test]
-async fn what_can_not_be_retried_is_said() {
+async fn retries_that_can_not_be_made_are_refused() {
     let world = World::new("no_retry").await;
     let refused = async |delivery: &str, code: &str, message: &str| {
         let retry = format!("select webhooks.retry_delivery({delivery})");
@@ -181,7 +181,7 @@ async fn what_can_not_be_retried_is_said() {
 }
 
 #[tokio::test]
-async fn what_failed_is_made_again_once() {
+async fn a_failed_delivery_is_made_again_once() {
     let world = World::new("retry_failed").await;
     world.subscribe(A, json!({"ordering": "fifo"})).await;
     world.subscribe(B, json!({})).await;
@@ -439,7 +439,7 @@ async fn batches_resume_where_they_left_off() {
 }
 
 #[tokio::test]
-async fn what_can_not_be_replayed_is_said() {
+async fn replays_that_can_not_be_made_are_refused() {
     let world = World::new("no_replay").await;
     world.subscribe(A, json!({})).await;
     world.subscribe(B, json!({"tenant_id": OTHER_TENANT})).await;

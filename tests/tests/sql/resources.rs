@@ -110,7 +110,7 @@ async fn only_registered_types_have_one_and_only_of_their_tenant() {
 
 /// As the publisher's transaction sees the resource at that moment, and for good.
 #[tokio::test]
-async fn it_is_a_snapshot() {
+async fn a_snapshot_is_not_changed_by_later_writes() {
     let (_db, session) = session("resource_snapshot").await;
     session.run(REGISTER).await;
     session
@@ -175,7 +175,7 @@ async fn a_resolver_of_one_s_own() {
         snapshot(&session, OTHER_TENANT, "file", OTHER_TENANT).await,
         "null"
     );
-    // What it can't say, the publisher is told.
+    // The publisher gets an error for a value that the resolver can't return.
     let publish = format!(
         "select webhooks.publish_event('{TENANT}', 'job.created', resource_type => 'file', resource_id => '00000000-0000-4000-8000-000000000009')"
     );
@@ -256,7 +256,7 @@ async fn no_other_tenant_s_resource_is_looked_up() {
             "{way}"
         );
     }
-    // Nor does what was found come back to who may only publish.
+    // Nor is the snapshot returned to a role that may only publish.
     publisher.run(&set_tenant(TENANT)).await;
     for way in ways(TENANT, "document") {
         publisher.run(&way).await;
@@ -283,7 +283,7 @@ const ROLES: &str = "
     create table app.seen (as_role text, by_role text);
     create function app.note() returns text language sql as 'insert into app.seen values (current_user, session_user) returning as_role'";
 
-/// Who publishes may be the superuser: a resolver gets none of that, also if its owner changes it afterwards.
+/// The publisher may be a superuser: a resolver gets none of its rights, also if its owner changes it afterwards.
 #[tokio::test]
 async fn a_resolver_has_its_owner_s_rights() {
     let (db, session) = session("resource_rights").await;
@@ -380,7 +380,7 @@ async fn a_resolver_has_its_owner_s_rights() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_is_said() {
+async fn wrong_arguments_are_named_in_errors() {
     let (_db, session) = session("resource_refused").await;
     session
         .run("create table numbers (id bigint, tenant_id uuid, n text);

@@ -7,7 +7,7 @@ use crate::support::session::Session;
 use crate::support::world::{TENANT, subscribe};
 
 const REPLICA: &str = "set session_replication_role = replica";
-/// What every dump begins with.
+/// The first statements of every dump.
 const DUMP: &str =
     "set check_function_bodies = off; set row_security = off; set client_min_messages = warning";
 const ORDINARY: &str =
@@ -138,9 +138,9 @@ async fn publish_event_raises_where_triggers_are_disabled() {
     assert_eq!(queued(&session).await, "4");
 }
 
-/// What a superuser copies is not published, which is seen later; what others insert is.
+/// Rows that a superuser copies are not published, which is seen later; rows that others insert are.
 #[tokio::test]
-async fn copies_are_counted() {
+async fn copied_events_are_counted() {
     let (db, session) = database("copies").await;
     session
         .run("grant set on parameter session_replication_role to publisher")

@@ -75,7 +75,7 @@ async fn a_schedule_is_a_name_or_a_list() {
 }
 
 #[tokio::test]
-async fn whatever_makes_or_moves_subscriptions_knows_it() {
+async fn functions_that_make_or_move_subscriptions_take_schedules() {
     let (_db, session) = database("retry_schedules_moved").await;
     let create = format!(
         "select webhooks.create_subscription('{TENANT}', 'a', 'https://x.example/', '[\"*\"]', retry_schedule => '5 s, 2 h')"

@@ -1,14 +1,14 @@
-//! What one tenant's transaction has locked makes no sidecar wait: it is left for later, and whoever has locked it is named.
+//! No sidecar waits for rows that a tenant's transaction has locked: they are left for later, and the session that has
+//! locked them is named.
 //! Each sidecar's session gives up at once if it has to wait.
 
 use serde_json::json;
 use webhooks_tests::database::{Database, MANAGER_ROLE, MONITOR_ROLE, SIDECAR_ROLE};
 
+use crate::support::composite::Composite;
 use crate::support::session::Session;
-use crate::support::world::subscribe;
+use crate::support::world::{OTHER_TENANT as U, TENANT as T, subscribe};
 
-const T: &str = "11111111-1111-4111-8111-111111111111";
-const U: &str = "22222222-2222-4222-8222-222222222222";
 /// Of T and of U, in the same shard.
 const T_SUBSCRIPTION: &str = "00000000-0000-7000-8000-000000000001";
 const U_SUBSCRIPTION: &str = "00000000-0000-7000-8000-000000000011";
@@ -60,15 +60,21 @@ impl Scene {
         self.admin.text(&query).await
     }
 
-    /// What `locked_deliveries()` says of both deliveries.
+    /// The answer of `locked_deliveries()` about both deliveries.
     async fn locked(&self, disables: bool, changes_breaker: bool) -> Vec<String> {
-        self.sidecar
-            .lines(&format!(
-                "select l from webhooks_private.locked_deliveries('{{{},{}}}', '{{{T_SUBSCRIPTION},{U_SUBSCRIPTION}}}', '{{{disables},{disables}}}', '{{{changes_breaker},{changes_breaker}}}') l",
-                self.delivery_of(T_SUBSCRIPTION).await,
-                self.delivery_of(U_SUBSCRIPTION).await,
-            ))
-            .await
+        let result = |delivery, subscription| {
+            let reason = if disables { "'410'" } else { "null" };
+            let breaker = if changes_breaker { "'open'" } else { "null" };
+            Composite::of("attempt_result")
+                .with("delivery_id", format_args!("'{delivery}'"))
+                .with("subscription_id", format_args!("'{subscription}'"))
+                .with("disable_reason", reason)
+                .with("breaker", breaker)
+        };
+        let t = result(self.delivery_of(T_SUBSCRIPTION).await, T_SUBSCRIPTION);
+        let u = result(self.delivery_of(U_SUBSCRIPTION).await, U_SUBSCRIPTION);
+        let locked = format!("select l from webhooks_private.locked_deliveries(array[{t}, {u}]) l");
+        self.sidecar.lines(&locked).await
     }
 }
 
@@ -177,7 +183,7 @@ async fn results_of_what_is_locked_are_told_from_the_others() {
         .admin
         .run("insert into webhooks_private.subscription_breakers (subscription_id, state) select id, 'open' from webhooks.webhook_subscriptions")
         .await;
-    // What is locked; whether it matters to results that change neither subscription nor breaker, one, the other.
+    // The locked row; whether it matters to results that change neither subscription nor breaker, one, the other.
     for (lock, locked) in [
         (
             format!("select webhooks.cancel_deliveries('{T_SUBSCRIPTION}')"),
@@ -213,7 +219,7 @@ async fn results_of_what_is_locked_are_told_from_the_others() {
 }
 
 #[tokio::test]
-async fn answers_of_locked_subscriptions_are_given_back() {
+async fn answers_of_locked_subscriptions_are_returned() {
     let scene = Scene::set("verify_locked").await;
     scene
         .manager
@@ -221,8 +227,17 @@ async fn answers_of_locked_subscriptions_are_given_back() {
             "begin; select webhooks.update_subscription('{T_SUBSCRIPTION}', '{{\"name\": \"y\"}}')"
         ))
         .await;
+    let answer = |subscription| {
+        Composite::of("verification_answer")
+            .with("subscription_id", format_args!("'{subscription}'"))
+            .with("webhook_url", "'http://x.example/'")
+            .with("origin", "'o'")
+            .with("state", "'verified'")
+    };
     let record = format!(
-        "select webhooks_private.record_verifications('{{{T_SUBSCRIPTION},{U_SUBSCRIPTION}}}', '{{http://x.example/,http://x.example/}}', '{{o,o}}', '{{verified,verified}}', '{{null,null}}', '{{null,null}}', '{{null,null}}')"
+        "select webhooks_private.record_verifications(array[{}, {}])",
+        answer(T_SUBSCRIPTION),
+        answer(U_SUBSCRIPTION)
     );
     assert_eq!(scene.sidecar.lines(&record).await, [T_SUBSCRIPTION]);
     let verified = "select subscription_id from webhooks_private.subscription_verifications";
@@ -269,7 +284,7 @@ async fn upkeep_leaves_what_is_locked() {
 
 /// Whoever locks a table, or waits to, is named, whatever of ours it is, and without waiting.
 #[tokio::test]
-async fn who_locks_a_table_is_named() {
+async fn a_session_that_locks_a_table_is_named() {
     let scene = Scene::set("table_locked").await;
     scene
         .admin
@@ -294,9 +309,9 @@ async fn who_locks_a_table_is_named() {
     }
 }
 
-/// What a sidecar was not notified of it finds by the version.
+/// A sidecar finds a change by the version if no notification told it.
 #[tokio::test]
-async fn other_versions_are_found() {
+async fn subscriptions_with_other_versions_are_found() {
     let scene = Scene::set("changed_versions").await;
     let changed = async |version: &str| {
         scene

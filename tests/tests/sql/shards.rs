@@ -18,7 +18,7 @@ impl Sidecar {
         Self { session, owned }
     }
 
-    /// Balances and gives back what is too much, as the real one does. Returns: its fair share.
+    /// Balances and releases what is too much, as the real one does. Returns: its fair share.
     async fn balance(&mut self) -> usize {
         let owned: Vec<_> = self.owned.iter().map(u8::to_string).collect();
         let balance = format!(
@@ -120,7 +120,7 @@ async fn the_shard_is_in_the_subscriptions_id() {
 
 /// A session of a sidecar's role that takes shards by hand is no sidecar; the log says who keeps them.
 #[tokio::test]
-async fn who_is_no_sidecar_is_not_counted_and_is_named() {
+async fn a_session_that_is_no_sidecar_is_not_counted_and_is_named() {
     let db = Database::fresh("intruder").await.unwrap();
     let intruder = Session::open_as(&db, SIDECAR_ROLE).await;
     intruder

@@ -1,4 +1,4 @@
-//! What a subscription may say, and what follows from it.
+//! Values of a subscription's columns, and their effects.
 
 mod invalid;
 
@@ -29,7 +29,7 @@ fn insert(columns: &Value) -> String {
 }
 
 #[tokio::test]
-async fn what_the_specification_allows_is_taken() {
+async fn values_that_the_specification_allows_are_taken() {
     let (_db, session) = database("valid").await;
     for columns in [
         json!({}),

@@ -1,6 +1,6 @@
 //! Subscriptions from templates, and that the shipped ones make what their receivers take.
 //!
-//! What is required is what the receivers document:
+//! The requirements are those that the receivers document:
 //! Slack <https://docs.slack.dev/reference/block-kit/blocks>, Discord <https://docs.discord.com/developers/resources/webhook>,
 //! Teams <https://learn.microsoft.com/microsoftteams/platform/webhooks-and-connectors/how-to/add-incoming-webhook> and
 //! <http://adaptivecards.io/schemas/adaptive-card.json>, PagerDuty <https://developer.pagerduty.com/docs/events-api-v2/trigger-events>.
@@ -40,7 +40,7 @@ fn needs(template: &str) -> Value {
     overrides
 }
 
-/// What a receiver would refuse is a panic.
+/// Panics if a receiver would refuse the body.
 fn assert_taken(template: &str, body: &Value) {
     let text = |value: &Value, max: usize| {
         let text = value
@@ -392,7 +392,7 @@ async fn the_audit_log_has_no_keys_of_templates() {
     assert!(log[2].contains(r#"{"description": "x"}"#), "{log:?}");
 }
 
-/// What is given for a placeholder that the template prints as a secret can be read by the sidecar alone.
+/// Only the sidecar can read a value for a placeholder that the template prints as a secret.
 #[tokio::test]
 async fn secrets_given_for_placeholders_are_kept_as_secrets() {
     let db = Database::fresh("template_secrets").await.unwrap();

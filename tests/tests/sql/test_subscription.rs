@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use webhooks_tests::database::MANAGER_ROLE;
 
 use crate::support::claim::Claim;
+use crate::support::composite::Composite;
 use crate::support::listener::Listener;
 use crate::support::record::Record;
 use crate::support::session::Session;
@@ -28,9 +29,9 @@ impl World {
     /// Records the only attempt of a delivery, as a sidecar does.
     async fn record(&self, delivery: &str, status: &str) {
         let record = Record::of_delivery(delivery, status)
-            .with("http_status_codes", 500)
-            .with("response_bodies", "'no'::text")
-            .with("error_messages", "'no'::text");
+            .with("http_status_code", 500)
+            .with("response_body", "'no'::text")
+            .with("error_message", "'no'::text");
         assert_eq!(self.session.lines(&record.to_string()).await, [""; 0]);
     }
 }
@@ -89,7 +90,7 @@ async fn a_made_up_event_is_queued_for_one_subscription_alone() {
     assert_eq!(bell.heard("webhooks_doorbell").await, [""; 0]);
     let event = "select event_type, event_data ->> 'email' from webhooks.event_logs order by id desc limit 1";
     assert_eq!(session.text(event).await, "user.login|ada@example.com");
-    // What was not made up is as it was.
+    // Other values are as they were.
     world.publish("").await;
     let event = "select q.shard, l.is_test, e.is_test from webhooks.delivery_queue q join webhooks.webhook_delivery_logs l on l.id = q.id
                  join webhooks.event_logs e on e.id = q.event_log_id where q.subscription_id = '00000000-0000-7000-8000-000000000002'";
@@ -140,7 +141,7 @@ async fn only_a_tenants_own_subscription_is_tested() {
     }
 }
 
-/// What holds a subscription's deliveries does not hold its tests, and these don't let the others go.
+/// A subscription whose deliveries are held gets its tests, and the tests do not release its deliveries.
 #[tokio::test]
 async fn a_test_is_claimed_while_the_rest_is_held() {
     let world = World::new("test_claim").await;
@@ -160,7 +161,7 @@ async fn a_test_is_claimed_while_the_rest_is_held() {
     session.run(TEST_A).await;
     let ordinary = format!(
         "select count(*), count(*) filter (where shard >= 16) from {}",
-        Claim::of_all_shards().with("newcomers", 10)
+        Claim::of_all_shards().with("max_fresh", 10)
     );
     let enabled = session.text(&ordinary).await;
     assert!(enabled.ends_with("|0"), "{enabled}");
@@ -297,7 +298,7 @@ async fn a_test_is_previewed_as_one() {
     assert_eq!(world.session.text(&build).await, preview["body"]);
 }
 
-/// A test is a delivery, too: who has not agreed to any gets none.
+/// A test is a delivery, too: a receiver that has not agreed to deliveries gets none.
 #[tokio::test]
 async fn a_receiver_that_has_not_agreed_gets_no_test() {
     let world = World::new("test_unverified").await;
@@ -308,9 +309,13 @@ async fn a_receiver_that_has_not_agreed_gets_no_test() {
     let options = json!({"endpoint_verification": "options", "is_enabled": false});
     world.subscribe(A, options).await;
     let answer = |state: &str| {
-        format!(
-            "select webhooks_private.record_verifications('{{{A}}}', '{{http://x.example/}}', '{{events.example.com}}', '{{{state}}}', '{{null}}', '{{no}}', '{{null}}')"
-        )
+        let answer = Composite::of("verification_answer")
+            .with("subscription_id", format_args!("'{A}'"))
+            .with("webhook_url", "'http://x.example/'")
+            .with("origin", "'events.example.com'")
+            .with("state", format_args!("'{state}'"))
+            .with("error", "'no'");
+        format!("select webhooks_private.record_verifications(array[{answer}])")
     };
     for before in ["", &answer("refused")] {
         session.run(before).await;

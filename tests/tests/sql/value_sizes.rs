@@ -1,4 +1,4 @@
-//! What people write is bounded: every text, array and object that others' deliveries could have to wait for.
+//! Values that people write are bounded: every text, array and object that others' deliveries could have to wait for.
 
 use serde_json::json;
 use webhooks_tests::database::Database;
@@ -119,9 +119,9 @@ async fn a_subscriptions_values_are_bounded() {
     assert!(!refusal.everything.contains("hushhush"));
 }
 
-/// What was accepted once stays, and so does what a restore brings; it can be disabled, and made smaller.
+/// A value that was accepted once stays, also over a restore; its subscription can be disabled, and the value made smaller.
 #[tokio::test]
-async fn what_is_there_stays() {
+async fn larger_values_that_are_there_stay() {
     let (db, session) = database("old_sizes").await;
     let id = subscribe(&db, json!({})).await;
     let enlarge = format!(
@@ -278,7 +278,7 @@ async fn sidecars_load_nothing_that_is_too_large() {
             .await;
         let loaded = session
             .lines(
-                "select l.objection, octet_length(l::text) < 1000, l.webhook_url
+                "select l.problem, octet_length(l::text) < 1000, l.webhook_url
                  from webhooks_private.load_subscriptions(array(select id from webhooks.webhook_subscriptions)) l order by 1",
             )
             .await;

@@ -3,8 +3,9 @@
 use serde_json::json;
 use webhooks_tests::database::{Database, MANAGER_ROLE, MONITOR_ROLE};
 
+use crate::support::composite::Composite;
 use crate::support::listener::Listener;
-use crate::support::session::Session;
+use crate::support::session::{Session, literal};
 use crate::support::world::{TENANT, subscribe};
 
 const SUBSCRIPTION: &str = "00000000-0000-7000-8000-000000000001";
@@ -30,20 +31,34 @@ async fn subscribed(name: &str) -> (Database, Session) {
     (db, session)
 }
 
-/// Records an answer of this URL to this origin.
-async fn answer(session: &Session, url: &str, origin: &str, state: &str, rest: &str) {
+/// Records an answer of this URL to this origin; `rest`: further attributes.
+async fn answer(
+    session: &Session,
+    url: &str,
+    origin: &str,
+    state: &str,
+    rest: &[(&'static str, &str)],
+) {
+    let mut answer = Composite::of("verification_answer")
+        .with("subscription_id", literal(SUBSCRIPTION))
+        .with("webhook_url", literal(url))
+        .with("origin", literal(origin))
+        .with("state", literal(state));
+    for (attribute, value) in rest {
+        answer.set(attribute, value);
+    }
     session
         .run(&format!(
-            "select webhooks_private.record_verifications('{{{SUBSCRIPTION}}}', '{{{url}}}', '{{{origin}}}', '{{{state}}}', {rest})"
+            "select webhooks_private.record_verifications(array[{answer}])"
         ))
         .await;
 }
 
-const REFUSED: &str = "'{null}', '{no}', '{null}'";
-const VERIFIED: &str = "'{100}', '{null}', '{null}'";
+const REFUSED: &[(&str, &str)] = &[("error", "'no'")];
+const VERIFIED: &[(&str, &str)] = &[("allowed_rate_per_minute", "100")];
 
 #[tokio::test]
-async fn who_does_not_agree_is_asked_later_and_later() {
+async fn a_receiver_that_does_not_agree_is_asked_ever_later() {
     let (_db, session) = subscribed("verifications").await;
     assert_eq!(session.text(HEALTH).await, "pending|f|null|null|null");
     assert_eq!(session.text(LOADED).await, "t|f|null|t|t");
@@ -62,7 +77,7 @@ async fn who_does_not_agree_is_asked_later_and_later() {
         ("pending", "null", 3600),
         ("pending", "7200000", 7200),
     ] {
-        let rest = format!("'{{null}}', '{{no}}', '{{{retry_after}}}'");
+        let rest = [("error", "'no'"), ("retry_after_ms", retry_after)];
         answer(&session, URL, ORIGIN, state, &rest).await;
         let expected = format!("{state}|t|null|{delay}|no");
         assert_eq!(session.text(HEALTH).await, expected);
@@ -121,7 +136,7 @@ async fn an_answer_is_that_of_one_url_and_for_one_origin() {
             answer(&session, URL, ORIGIN, "verified", VERIFIED).await;
         }
     }
-    // What somebody looked after is asked anew.
+    // A receiver is asked anew after a call of verify_subscription().
     session
         .run("delete from webhooks_private.subscription_verifications")
         .await;
@@ -145,7 +160,7 @@ async fn an_answer_is_that_of_one_url_and_for_one_origin() {
 }
 
 #[tokio::test]
-async fn days_without_agreement_disable() {
+async fn days_without_agreement_disable_the_subscription() {
     let (_db, session) = subscribed("verification_days").await;
     let enabled = "select is_enabled, disabled_reason from webhooks.webhook_subscriptions";
     for (tries, age, setting, expected) in [
@@ -231,7 +246,7 @@ async fn the_setting_decides_where_the_subscription_does_not() {
 }
 
 #[tokio::test]
-async fn texts_are_settings_too() {
+async fn text_settings_are_checked() {
     let db = Database::fresh("text_settings").await.unwrap();
     let session = Session::open(&db).await;
     let long = format!("{}.example.com", "a".repeat(64));

@@ -38,12 +38,12 @@ fn wait(delivery: &str, timeout: &str) -> String {
 /// Records an attempt, as a sidecar does.
 async fn record(session: &Session, delivery: &str, status: &str, code: u32, retry_ms: &str) {
     let record = Record::of_delivery(delivery, status)
-        .with("http_status_codes", code)
+        .with("http_status_code", code)
         .with("response_headers", r#"'{"x": ["y"]}'::text"#)
-        .with("response_bodies", "'body'::text")
-        .with("error_messages", "'said'::text")
-        .with("durations_us", "7::bigint")
-        .with("payload_sizes", 2)
+        .with("response_body", "'body'::text")
+        .with("error_message", "'said'::text")
+        .with("duration_us", "7::bigint")
+        .with("payload_size", 2)
         .with("retry_after_ms", format_args!("{retry_ms}::bigint"));
     session.run(&record.to_string()).await;
 }
@@ -63,7 +63,7 @@ async fn is_waiting(session: &Session, waiting: &Session) {
 }
 
 #[tokio::test]
-async fn it_sees_what_others_commit() {
+async fn a_wait_sees_commits_of_other_sessions() {
     let (db, session) = database("wait").await;
     let waiting = Session::open(&db).await;
     for (isolation, status, expected) in [
@@ -142,7 +142,7 @@ async fn where_it_would_wait_in_vain_it_says_so() {
         assert!(refusal.hint.contains("READ COMMITTED"), "{refusal:?}");
         session.run("rollback").await;
     }
-    // What is not committed nobody delivers: in one statement, in one transaction, in a savepoint.
+    // An event that is not committed is not delivered: in one statement, in one transaction, in a savepoint.
     let test = format!("webhooks.test_subscription('{A}')");
     let in_vain = async |statements: &str| {
         let refusal = session.refused(statements).await;
@@ -225,7 +225,7 @@ async fn others_deliveries_are_as_if_they_were_not_there() {
 
 /// It ends at once when it is told to, and when there is nothing left to wait for.
 #[tokio::test]
-async fn it_can_be_cancelled() {
+async fn a_wait_can_be_cancelled() {
     let (db, session) = database("wait_cancel").await;
     let waiting = Session::open(&db).await;
     for (end, code) in [

@@ -19,7 +19,7 @@ impl Engine {
             fresh: claimed.deliveries.iter().filter(|d| d.is_fresh).count(),
             is_truncated: claimed.stopped_at.is_some(),
             has_more_lanes: claimed.more_lanes,
-            scan: claimed.walk,
+            scan: claimed.scan,
             took: timing.took,
             round_trip: timing.round_trip,
         };

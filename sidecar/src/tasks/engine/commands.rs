@@ -74,9 +74,7 @@ impl Engine {
                 self.doorbell.on_arming(&active);
                 Ok(Command::Arm { shards: active })
             }
-            Step::Disarm => Ok(Command::Disarm {
-                shards: self.doorbell.on_disarming(),
-            }),
+            Step::Disarm => Ok(self.release(Vec::new())),
             Step::Wait(until) => Err(until),
         }
     }
@@ -98,7 +96,7 @@ impl Engine {
                 self.doorbell.on_work();
             }
             // Some of the bells may be locked.
-            Command::Release { .. } | Command::Arm { .. } | Command::Disarm { .. } => {
+            Command::Release { .. } | Command::Arm { .. } => {
                 self.doorbell.on_failed(self.shards.owned());
             }
             Command::Settings

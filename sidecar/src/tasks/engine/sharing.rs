@@ -55,7 +55,7 @@ impl Engine {
         }
     }
 
-    /// Releases shards, and unlocks the bells: with fewer shards, others have to be locked.
+    /// Unlocks the bells, and releases shards: with fewer of them, other bells have to be locked.
     pub(super) fn release(&mut self, shards: Vec<i16>) -> Command {
         Command::Release {
             armed: self.doorbell.on_disarming(),

@@ -29,7 +29,7 @@ impl Blocked {
     /// A command gave up. Returns how long to wait before it is given again.
     pub fn on_failed(&mut self, command: &Command, error: &Error, now: Instant) -> Duration {
         let pause = self.backoff.get_or_insert_with(Backoff::new).pause();
-        let name = command.name();
+        let name = command.item().name();
         tracing::debug!(
             retry_in_ms = pause.as_millis(),
             "{name}: {}",

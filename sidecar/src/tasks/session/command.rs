@@ -18,7 +18,7 @@ use uuid::Uuid;
 pub enum Command {
     /// Reads the settings.
     Settings,
-    /// Unlocks bells, and releases shards.
+    /// Unlocks bells, and releases shards. With neither, it keeps the session alive.
     Release { armed: Vec<i16>, shards: Vec<i16> },
     /// Heartbeat: takes free shards up to the fair share.
     Balance { owned: Vec<i16> },
@@ -32,8 +32,6 @@ pub enum Command {
     Claim { scope: Scope, request: ClaimRequest },
     /// Locks bells.
     Arm { shards: Vec<i16> },
-    /// Unlocks bells.
-    Disarm { shards: Vec<i16> },
     /// Counts no longer as a living sidecar: others may take the shards that it releases.
     Leave,
 }
@@ -41,6 +39,7 @@ pub enum Command {
 /// What it answers.
 pub enum Reply {
     Settings(Arc<Settings>),
+    /// All bells are unlocked, and these shards released.
     Released(Vec<i16>),
     Balanced(Balanced),
     /// Whether the settings changed, and which subscriptions.
@@ -58,7 +57,6 @@ pub enum Reply {
     },
     /// Whether the bells are locked.
     Armed(bool),
-    Disarmed,
     Left,
 }
 
@@ -76,25 +74,7 @@ impl Command {
                 scope: Scope::Tests,
                 ..
             } => Item::Tests,
-            Self::Claim { .. } | Self::Arm { .. } | Self::Disarm { .. } => Item::Deliveries,
-        }
-    }
-
-    /// What it is for, in words.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Settings => "reading the settings",
-            Self::Release { .. } => "releasing shards",
-            Self::Balance { .. } | Self::Leave => "balancing shards",
-            Self::LookForChanges { .. } => "looking for changes",
-            Self::Promote { .. } => "making due deliveries ready",
-            Self::Load { .. } => "loading subscriptions",
-            Self::Claim {
-                scope: Scope::Tests,
-                ..
-            } => "claiming tests",
-            Self::Claim { .. } => "claiming deliveries",
-            Self::Arm { .. } | Self::Disarm { .. } => "the doorbell",
+            Self::Claim { .. } | Self::Arm { .. } => Item::Deliveries,
         }
     }
 }
@@ -142,10 +122,10 @@ impl Executor {
                 Reply::Settings(self.settings.clone())
             }
             Command::Release { armed, shards } => {
-                if !armed.is_empty() {
-                    owner.disarm(armed).await?;
+                owner.disarm(armed).await?;
+                if !shards.is_empty() {
+                    owner.release(shards).await?;
                 }
-                owner.release(shards).await?;
                 Reply::Released(std::mem::take(shards))
             }
             Command::Balance { owned } => {
@@ -172,10 +152,6 @@ impl Executor {
                 }
             }
             Command::Arm { shards } => Reply::Armed(owner.arm(shards).await?),
-            Command::Disarm { shards } => {
-                owner.disarm(shards).await?;
-                Reply::Disarmed
-            }
             Command::Leave => {
                 owner.leave().await?;
                 Reply::Left

@@ -128,7 +128,7 @@ async fn round(cluster: &Arc<Cluster>, crowd: &Crowd, seconds: u32) -> Result<[L
     Ok([without, with])
 }
 
-/// What many rows at once leave behind is PostgreSQL's to clear, whoever receives them: it is not measured.
+/// PostgreSQL clears up after many rows at once, whatever their receivers do: that is not measured.
 async fn settle(client: &Client) -> Result<()> {
     for statement in [
         "vacuum (analyze) webhooks.event_logs",

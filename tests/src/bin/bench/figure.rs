@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
-/// What a figure must be.
+/// The bound that a figure must keep.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Target {
     /// The ratio to the baseline must be at least this.

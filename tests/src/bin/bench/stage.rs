@@ -1,4 +1,4 @@
-//! What the benchmarks run on: a cluster with PostgreSQL's default durability, subscriptions, events of 1 KB.
+//! The stage of the benchmarks: a cluster with PostgreSQL's default durability, subscriptions, events of 1 KB.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

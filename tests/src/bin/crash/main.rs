@@ -10,7 +10,7 @@ use clap::Parser;
 use webhooks_tests::chaos::{self, Plan};
 use webhooks_tests::process;
 
-/// What the first delivery after a fault may take, once the server accepts connections.
+/// The longest time that the first delivery after a fault may take, once the server accepts connections.
 const RECOVERY_TARGET: Duration = Duration::from_secs(5);
 
 /// Breaks everything at random while events are published, and checks that each arrives where it should.

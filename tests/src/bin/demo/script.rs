@@ -1,13 +1,14 @@
-//! What the demo does and shows.
+//! The steps of the demo and its output.
 
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result, ensure};
 use tokio_postgres::{Client, SimpleQueryMessage, SimpleQueryRow};
 use uuid::Uuid;
+use webhooks_tests::json;
 use webhooks_tests::receiver::{Request, Signatures};
 
-use crate::paper::{Paper, pretty_json};
+use crate::paper::Paper;
 use crate::stage::Stage;
 
 pub const PATH: &str = "/hooks/acme";
@@ -44,7 +45,7 @@ pub async fn play(stage: &Stage, paper: &Paper) -> Result<()> {
     paper.step("An application's table, and a trigger that publishes an event for each row");
     run(&client, paper, APPLICATION).await?;
 
-    paper.step("A subscription: who wants which events, where, and signed with which secret");
+    paper.step("A subscription: the events, the receiver's URL, and the secret for signatures");
     let secret = subscribe(stage, &client, paper).await?;
     stage.receiver.verify(PATH, &secret);
     paper.blank();
@@ -190,7 +191,7 @@ fn show_request(request: &Request, paper: &Paper) -> Result<()> {
     }
     paper.blank();
     let body = std::str::from_utf8(&request.body).context("the body is not UTF-8")?;
-    paper.say(&pretty_json(body));
+    paper.say(&json::indented(body));
     paper.blank();
     let signatures = request
         .signatures

@@ -1,4 +1,4 @@
-//! What the demo runs on.
+//! The cluster, receiver and sidecar of the demo.
 
 use anyhow::{Context, Result};
 use tokio_postgres::Client;

@@ -29,7 +29,7 @@ fn url(clusters: &[&Cluster], name: &str, more: &str) -> String {
 }
 
 #[tokio::test]
-async fn it_goes_to_the_primary_and_after_a_failover_to_the_new_one() {
+async fn the_sidecar_connects_to_the_primary_and_after_a_failover_to_the_new_one() {
     let (first, first_db) = standby("failover").await;
     let second = Cluster::start(Settings::default()).await.unwrap();
     let second_db = Database::create_named(&second, "failover").await.unwrap();

@@ -60,7 +60,7 @@ async fn a_pooler_that_keeps_sessions_is_as_good_as_none() {
     }
 }
 
-/// What it gets to may change while it runs.
+/// The pooler behind a host may change while the sidecar runs.
 #[tokio::test]
 async fn poolers_are_looked_for_at_each_connection() {
     let db = Database::fresh("pooled_later").await.unwrap();

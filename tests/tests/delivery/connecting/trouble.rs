@@ -21,7 +21,7 @@ async fn refused(cluster: &Cluster, with: &str, times: usize) {
 }
 
 #[tokio::test]
-async fn what_has_to_be_put_right_is_said_once_and_when_it_is_over() {
+async fn errors_that_an_operator_has_to_correct_are_logged_once_and_when_they_are_over() {
     let cluster = Cluster::start(Settings::default()).await.unwrap();
     let db = Database::create(&cluster, "trouble").await.unwrap();
     let place = format!("127.0.0.1:{}", cluster.port());
@@ -94,7 +94,7 @@ async fn a_rule_against_it_is_told_from_a_password() {
 }
 
 #[tokio::test]
-async fn it_gives_up_when_asked_with_a_code_for_supervisors() {
+async fn the_sidecar_gives_up_when_asked_with_a_code_for_supervisors() {
     let db = Database::fresh("gives_up").await.unwrap();
     let wrong = db.url("nobody");
     let away = "postgresql://sidecar@127.0.0.1:1/d".to_owned();
@@ -114,7 +114,7 @@ async fn it_gives_up_when_asked_with_a_code_for_supervisors() {
     }
 }
 
-/// What the server refuses of the startup packet stays as it is until somebody corrects it.
+/// A startup packet that the server refuses is refused until an operator corrects it.
 #[tokio::test]
 async fn a_session_that_the_server_never_lets_begin_has_to_be_put_right() {
     let cluster = Cluster::start(Settings::default()).await.unwrap();
@@ -176,7 +176,7 @@ async fn a_session_that_the_server_never_lets_begin_has_to_be_put_right() {
 
 /// It counts from when there was a session last.
 #[tokio::test]
-async fn it_gives_up_after_it_worked_too() {
+async fn the_sidecar_gives_up_after_it_worked_too() {
     let cluster = Cluster::start(Settings::default()).await.unwrap();
     let db = Database::create(&cluster, "worked").await.unwrap();
     let options = Options::default().arg("--give-up-after=2");

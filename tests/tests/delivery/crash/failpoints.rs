@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(15);
 const EVENTS: u32 = 10;
 const SIGABRT: i32 = 6;
 
-/// What the sidecar had done when it ended, and what became of the events then.
+/// The sidecar's work until it ended, and the outcome of the events.
 struct Aborted {
     /// Requests that had arrived.
     sent: u64,
@@ -32,12 +32,13 @@ impl Aborted {
 }
 
 /// Publishes ten events, which a sidecar with this failpoint delivers until it aborts; another one takes over.
-/// The answers to the later ones take a while, so that the first is back while others are under way.
+/// The answers take longer than a busy machine needs to send all, and the later ones longer still: the first is back while
+/// others are under way.
 async fn abort(name: &str, failpoint: &str) -> Aborted {
     let db = Database::fresh(name).await.unwrap();
     let receiver = Receiver::start().unwrap();
     receiver.on_request("/hook", |request| {
-        Reply::ok().after(Duration::from_millis(200 + 50 * request.nth as u64))
+        Reply::ok().after(Duration::from_millis(500 + 50 * request.nth as u64))
     });
     let endpoint = subscribe(&db, &receiver.url("/hook"), json!({})).await;
     let ledger = Ledger::default();

@@ -24,14 +24,14 @@ async fn backends(work: &Work, kind: &str) -> Vec<u32> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn kill_9_of_the_sidecar() {
+async fn a_killed_sidecar_loses_nothing_and_repeats_only_unrecorded_requests() {
     let work = Work::start("sidecar", EVENTS).await;
     let mut duplicates_at_most = 0;
     let mut sidecar = Sidecar::start(&work.db).await.unwrap();
     for share in [4, 2] {
         work.wait_for(EVENTS / share).await;
         sidecar.kill9().unwrap();
-        // What it had sent, and what it had recorded, once nothing of it is left.
+        // The requests that it had sent, and those that it had recorded, once all its sessions have ended.
         work.db.wait_value(SESSIONS, "0").await.unwrap();
         let quiet = async || Ok(Seen::done_if(work.in_flight(), |n| *n == 0));
         eventually(Duration::from_secs(10), quiet).await.unwrap();
@@ -59,7 +59,7 @@ async fn kill_9_of_the_sidecar() {
 
 /// The server ends the sidecar's sessions one after another: it loses no result, and delivers nothing twice.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn termination_of_its_backends() {
+async fn terminated_backends_lose_and_repeat_nothing() {
     let work = Work::start("backends", EVENTS).await;
     let sidecar = Sidecar::start(&work.db).await.unwrap();
     for n in 1..=6 {
@@ -90,7 +90,7 @@ async fn termination_of_its_backends() {
 /// SIGKILL of any backend makes the postmaster restart all of them: the same as a crash of the server's machine, but
 /// for what the operating system still has.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn kill_9_of_a_backend() {
+async fn a_killed_backend_loses_nothing() {
     let work = Work::start("backend", EVENTS).await;
     let _sidecar = Sidecar::start(&work.db).await.unwrap();
     let cluster = work.db.cluster();
@@ -118,7 +118,7 @@ async fn kill_9_of_a_backend() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn kill_9_of_the_postmaster() {
+async fn a_killed_postmaster_loses_nothing() {
     let work = Work::start("postmaster", EVENTS).await;
     let sidecar = Sidecar::start(&work.db).await.unwrap();
     for share in [4, 2] {
@@ -138,7 +138,7 @@ async fn kill_9_of_the_postmaster() {
 
 /// Nobody has to do anything after the database was away for a while.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_database_that_is_away_for_a_while() {
+async fn a_database_that_is_away_for_a_while_loses_and_repeats_nothing() {
     let work = Work::start("away", EVENTS).await;
     let sidecar = Sidecar::start(&work.db).await.unwrap();
     work.wait_for(EVENTS / 4).await;

@@ -46,8 +46,8 @@ async fn a_receiver_that_hangs_does_not_hold_up_the_end() {
     let endpoint = scene.endpoint("/hook", Reply::hang(), columns).await;
     let event = scene.publish(&endpoint).await;
     scene.receiver.wait_for(1).await.unwrap();
-    scene.sidecar.sigterm().unwrap();
     let asked = Instant::now();
+    scene.sidecar.sigterm().unwrap();
     let status = scene.sidecar.wait_exit(PATIENCE).await.unwrap();
     assert!(status.success(), "{status}");
     assert!(
@@ -113,7 +113,7 @@ async fn while_one_finishes_another_delivers_and_repeats_nothing() {
 }
 
 #[tokio::test]
-async fn it_ends_also_while_the_database_is_unreachable() {
+async fn the_sidecar_ends_while_the_database_is_unreachable() {
     let scene = Scene::set("unreachable").await;
     let silent = Receiver::start().unwrap();
     let url = format!("postgres://sidecar@{}/none", silent.address());

@@ -1,4 +1,4 @@
-//! What is no receiver's fault is charged to none.
+//! Failures that are no receiver's fault count against none.
 
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 use serde_json::{Value, json};

@@ -4,7 +4,7 @@ use webhooks_tests::receiver::Reply;
 use crate::scene::{Scene, text};
 
 #[tokio::test]
-async fn what_cannot_be_stored_is_replaced() {
+async fn bytes_that_cannot_be_stored_are_replaced() {
     let scene = Scene::set("bytes").await;
     let reply = Reply::ok()
         .header("x-odd", b"\xff\xfe\\u0000")
@@ -45,7 +45,7 @@ async fn endless_answers_are_cut() {
         .await;
     eprintln!("{delivery}");
     let read = scene.receiver.bytes_sent();
-    // What was read, and what lay in the sockets' buffers.
+    // The bytes that were read, and those that lay in the sockets' buffers.
     assert!(
         read < 32 << 20,
         "{read} bytes were taken from endless answers"
@@ -69,7 +69,7 @@ async fn endless_answers_are_cut() {
 }
 
 #[tokio::test]
-async fn what_is_not_http_fails_and_the_sidecar_goes_on() {
+async fn an_answer_that_is_not_http_fails_and_the_sidecar_goes_on() {
     let scene = Scene::set("not_http").await;
     let answers: [&[u8]; 5] = [
         b"SSH-2.0-OpenSSH_9.6\r\n",

@@ -55,7 +55,7 @@ async fn a_request_that_meets_a_closed_connection_is_sent_again() {
 }
 
 #[tokio::test]
-async fn what_was_answered_in_part_or_met_a_new_connection_is_not_sent_again() {
+async fn requests_answered_in_part_or_on_a_new_connection_are_not_sent_again() {
     let scene = Scene::set("not_again").await;
     let server = closes_connections(Closing::NextRequestInTheMiddle).unwrap();
     let in_the_middle = endpoint(&scene, &server).await;

@@ -201,7 +201,7 @@ async fn an_event_that_was_deleted_is_not_sent() {
     unsent(&scene, event, "failed", "/gone", "no longer in event_logs").await;
 }
 
-/// What was claimed while there was time is not sent when that has passed.
+/// A delivery that was claimed in time is not sent after its time has passed.
 #[tokio::test]
 async fn the_time_may_pass_while_it_waits_for_its_turn() {
     let scene = Scene::set("turn").await;

@@ -88,7 +88,7 @@ async fn a_success_that_never_ends_is_one() {
 }
 
 #[tokio::test]
-async fn what_is_no_answer_is_named() {
+async fn an_answer_that_is_none_is_named() {
     let scene = Scene::set("no_answers").await;
     let settings: &[u8] = &[0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 100];
     let many = "HTTP/1.1 200 OK\r\n".to_owned() + &"X-A: b\r\n".repeat(9000) + "\r\n";

@@ -1,4 +1,4 @@
-//! What receivers do to TLS.
+//! Receivers that break TLS.
 
 use hyper::Version;
 use serde_json::json;
@@ -70,7 +70,7 @@ async fn an_answer_that_ends_without_a_goodbye_counts() {
 
 /// Connections with TLS are kept, too, and those that the receiver closed do not matter.
 #[tokio::test]
-async fn kept_connections_with_tls() {
+async fn connections_with_tls_are_kept() {
     let certificate = Certificate::for_localhost();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();

@@ -1,4 +1,4 @@
-//! What a document shows of psql's output, compared with what psql prints.
+//! The output of psql in a document, compared with what psql prints.
 
 use super::blocks::SqlBlock;
 

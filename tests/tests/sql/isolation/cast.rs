@@ -6,7 +6,7 @@ use webhooks_tests::database::Database;
 use super::matrix::{NAMES_PRIVATE, PUBLIC, Right};
 use crate::support::session::{Refusal, Session};
 
-/// What a tenant has, numbers and texts, is its own.
+/// A tenant. All of its ids and texts are its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tenant {
     pub id: &'static str,
@@ -142,7 +142,7 @@ pub async fn database(name: &str) -> (Database, Session) {
     (db, admin)
 }
 
-/// What became of a statement.
+/// The outcome of a statement.
 #[derive(Debug)]
 pub enum Outcome {
     /// Its rows, or else how many it changed.

@@ -3,9 +3,10 @@
 use webhooks_tests::database::{MANAGER_ROLE, MONITOR_ROLE};
 
 use super::cast::{self, OURS, THEIRS, attempt};
+use crate::support::record::Record;
 use crate::support::session::{Session, literal};
 
-/// What sidecars write, and the kind that it is.
+/// Messages that sidecars write, and their kinds.
 const MESSAGES: &[(&str, &str)] = &[
     ("HTTP status 503", "HTTP status 503"),
     (
@@ -114,12 +115,11 @@ async fn recorded_failures_have_their_kind() {
     let monitor = Session::open_as(&db, MONITOR_ROLE).await;
     admin
         .run(
-            "select webhooks_private.record_attempts(array_agg(id), array_agg(subscription_id), array_agg(0), array_agg(s), array_agg(null::integer),
-                 array_agg(null::text), array_agg(null::text), array_agg('can''t resolve db7.corp: no'::text), array_agg(1735787045678901),
-                 array_agg(5::bigint), array_agg(1), array_agg('\\xff'::bytea), array_agg(3600000::bigint), array_agg(null::text),
-                 array_agg(null::text), array_agg(null::bigint), array_agg(null::bigint))
-             from (select id, subscription_id, case when row_number() over (order by id) = 1 then 'failed' else 'retrying' end as s
-                   from webhooks.delivery_queue order by id limit 2) q",
+            &Record::of("select *, row_number() over (order by id) as n from webhooks.delivery_queue order by id limit 2", "")
+                .with("status", "case d.n when 1 then 'failed' else 'retrying' end")
+                .with("error_message", "'can''t resolve db7.corp: no'")
+                .with("retry_after_ms", 3_600_000)
+                .to_string(),
         )
         .await;
     let states = "select delivery_status, error_message from webhooks.delivery_states

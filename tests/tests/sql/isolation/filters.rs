@@ -1,4 +1,4 @@
-//! What a query's own functions get to see: rows that it may not read are gone before any filter runs, however cheap.
+//! The rows that functions of a query see: rows that it may not read are gone before any filter runs, however cheap.
 
 use webhooks_tests::database::{MANAGER_ROLE, PUBLISHER_ROLE};
 
@@ -224,7 +224,7 @@ async fn there_is_no_other_way_to_rows() {
 }
 
 #[tokio::test]
-async fn what_was_prepared_follows_tenant_and_role() {
+async fn prepared_statements_follow_tenant_and_role() {
     let (db, admin) = cast::database("prepared").await;
     admin
         .run("create role prepared_pooler login noinherit in role webhooks_manager, webhooks_monitor, manager_backend")

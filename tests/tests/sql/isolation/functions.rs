@@ -103,9 +103,9 @@ async fn every_function_as_every_role_with_every_tenant() {
     }
 }
 
-/// What names a tenant's things and may be called for others' must have said in the matrix what becomes of that.
+/// For a function that names objects of a tenant, the matrix must say what a call with another tenant's object does.
 #[tokio::test]
-async fn who_names_a_tenants_things_answers_for_them() {
+async fn functions_that_name_a_tenants_objects_are_in_the_matrix() {
     let (_db, admin) = cast::database("answers").await;
     let naming = "
         select distinct p.proname from pg_proc p, aclexplode(p.proacl) a
@@ -116,7 +116,7 @@ async fn who_names_a_tenants_things_answers_for_them() {
         let (_, _, answer) = FUNCTIONS.iter().find(|(n, ..)| *n == name).unwrap();
         assert!(
             !matches!(answer, Answer::Same(_))
-                // What watch_table() makes inserts events: row-level security answers then.
+                // The trigger that watch_table() makes inserts events: row-level security answers then.
                 // Monitors see others' failures, without names: see failures.rs.
                 || ["set_tenant", "subscription_messages", "watch_table"].contains(&name.as_str()),
             "{name} is the same for every tenant?"

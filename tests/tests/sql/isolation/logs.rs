@@ -1,4 +1,4 @@
-//! What a server that logs every statement comes to know of secrets, and how they are kept from it.
+//! Secrets in the log of a server that logs every statement, and how they are kept from it.
 
 use bytes::Bytes;
 use futures_util::SinkExt;
@@ -6,8 +6,7 @@ use webhooks_tests::cluster::{Cluster, Options};
 use webhooks_tests::database::{Database, MANAGER_ROLE, PUBLISHER_ROLE, SIDECAR_ROLE};
 
 use crate::support::session::Session;
-
-const TENANT: &str = "11111111-1111-4111-8111-111111111111";
+use crate::support::world::TENANT;
 
 /// A cluster that logs all it can.
 async fn talkative() -> (Database, Session) {
@@ -64,7 +63,7 @@ async fn secrets_that_the_server_makes_and_those_that_are_copied_are_in_no_log()
     );
     manager.run(&give).await;
 
-    // What works with them, and what fails beside them.
+    // Statements that work with them, and statements that fail beside them.
     for wrong in [
         "timeout_seconds = 0",
         "auth_type = 'signature'",
@@ -114,7 +113,7 @@ async fn secrets_that_the_server_makes_and_those_that_are_copied_are_in_no_log()
     }
 }
 
-/// What docs/how-to/keep-secrets-out-of-logs.md warns of.
+/// The cases of which docs/how-to/keep-secrets-out-of-logs.md warns.
 #[tokio::test]
 async fn secrets_in_statements_and_their_parameters_are_logged_by_the_server() {
     let (db, manager) = talkative().await;

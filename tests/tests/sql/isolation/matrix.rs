@@ -1,8 +1,8 @@
-//! Who may do what: one line an object. The catalogues are compared with it, and every line is tried.
+//! The rights of all roles: one line an object. The catalogues are compared with it, and every line is tried.
 
 use Answer::{Denied, Own, Owner, Raised, Same, Unknown};
 
-/// What people use, in schema `webhooks`: the functions that an application or a DBA calls, and the relations that they read.
+/// Objects that people use, in schema `webhooks`: the functions that an application or a DBA calls, and the relations that they read.
 pub const PUBLIC: &[&str] = &[
     "adopt_database",
     "audit_log",
@@ -151,7 +151,7 @@ pub const INSERTS: &[(&str, &str)] = &[
     ("webhook_subscriptions", "insert into webhooks.webhook_subscriptions (tenant_id, name, webhook_url, auth_type, auth_config, webhook_headers, template_secrets) values ('{tenant}', 'x', 'http://x.example/', 'api_key', '{\"api_key\": \"k\"}', '{\"x\": \"y\"}', '{\"x\": \"y\"}')"),
 ];
 
-/// What becomes of a call for a tenant, whose `{tenant}`, `{subscription}`, `{event}` and `{delivery}` it names.
+/// The result of a call for a tenant, whose `{tenant}`, `{subscription}`, `{event}` and `{delivery}` it names.
 #[derive(Debug, Clone, Copy)]
 pub enum Answer {
     /// For the owner alone.
@@ -222,9 +222,10 @@ pub const FUNCTIONS: &[(&str, &str, Answer)] = &[
     ("check_verification_settings", "", Owner),
     ("check_watch_bounds", "publisher", Same("select webhooks_private.check_watch_bounds('{}')")),
     ("check_watch_columns", "publisher", Same("select webhooks_private.check_watch_columns('webhooks.event_logs', '{id,tenant_id}', '{\"on_insert\": \"job.created\", \"tenant_column\": \"tenant_id\"}')")),
+    ("check_watch_condition", "publisher", Raised("select webhooks_private.check_watch_condition('webhooks.event_logs', 'x')", "42703")),
     ("check_watch_events", "publisher", Same("select webhooks_private.check_watch_events('webhooks.event_logs', '{\"on_insert\": \"job.created\"}')")),
     ("check_watchable", "publisher", Raised("select webhooks_private.check_watchable('webhooks.event_logs')", "42809")),
-    ("claim_deliveries", "sidecar", Same("select webhooks_private.claim_deliveries('{1}', '{null}', '{}', '{}', '{}', '{}', 10, 0, 10)")),
+    ("claim_deliveries", "sidecar", Same("select webhooks_private.claim_deliveries(pg_catalog.jsonb_populate_record(null::webhooks_private.claim_request, '{\"shards\": [1], \"cursors\": [null], \"max_rows\": 10}'))")),
     ("claim_idempotency_key", "", Owner),
     ("columns_since", "publisher", Same("select webhooks_private.columns_since('webhooks.event_logs', '{}', 'none')")),
     ("complete_watch", "publisher", Same("select webhooks_private.complete_watch('webhooks.event_logs', '{\"on_insert\": \"job.created\", \"tenant_column\": \"tenant_id\"}')")),
@@ -244,9 +245,11 @@ pub const FUNCTIONS: &[(&str, &str, Answer)] = &[
     ("default_check", "", Owner),
     ("delete_subscription", "manager", Unknown("select webhooks.delete_subscription('{subscription}')")),
     ("delete_subscription_template", "manager", Denied("select webhooks.delete_subscription_template('{tenant}', 'no such')")),
+    ("delivery_spans", "manager", Same("select webhooks_private.delivery_spans('{tenant}', '{}', '{}')")),
     ("deprecate_event_type", "", Owner),
     ("derive_routes", "", Owner),
     ("disarm_doorbell", "sidecar", Same("select webhooks_private.disarm_doorbell('{1}')")),
+    ("drop_unused_functions", "publisher", Same("select webhooks_private.drop_unused_functions('{}')")),
     ("event_deliveries", "manager", Own("select count(*) from webhooks_private.event_deliveries('{tenant}', '{{event}}')")),
     ("event_history", "manager", Own("select count(*) from webhooks.event_history('{tenant}')")),
     ("event_id_range", "manager", Own("select count(*) from webhooks.event_logs e, webhooks_private.event_id_range('{tenant}', pg_catalog.now() operator(pg_catalog.-) interval '1 day', pg_catalog.now() operator(pg_catalog.+) interval '1 day') r where e.tenant_id operator(pg_catalog.=) '{tenant}' and e.id operator(pg_catalog.>=) r.first_id and e.id operator(pg_catalog.<=) r.last_id")),
@@ -260,6 +263,7 @@ pub const FUNCTIONS: &[(&str, &str, Answer)] = &[
     ("first_partition_day", "", Owner),
     ("forget_secrets", "", Owner),
     ("forget_tenants", "", Owner),
+    ("fresh_deliveries", "", Owner),
     ("future_ids", "", Owner),
     ("generate_api_key", "manager", Same("select webhooks.generate_api_key()")),
     ("generate_secret", "manager", Same("select webhooks.generate_secret()")),
@@ -269,6 +273,7 @@ pub const FUNCTIONS: &[(&str, &str, Answer)] = &[
     ("has_other_triggers", "publisher", Same("select webhooks_private.has_other_triggers('webhooks.event_logs')")),
     ("has_too_many_rows", "", Owner),
     ("has_types", "publisher", Same("select webhooks_private.has_types('webhooks.event_logs', '{money}')")),
+    ("history_events", "manager", Own("select pg_catalog.cardinality(webhooks_private.history_events('{tenant}', '{event}', null, null, null, null, null, 10))")),
     ("import_subscriptions", "manager", Denied("select count(*) from webhooks.import_subscriptions('{tenant}', '[{\"name\": \"x\", \"webhook_url\": \"https://x.example/\"}]')")),
     ("insert_subscription", "manager", Denied("select webhooks_private.insert_subscription('{tenant}', '{\"name\": \"x\", \"webhook_url\": \"https://x.example/\"}')")),
     ("is_adopted", "manager monitor", Same("select webhooks.is_adopted()")),
@@ -302,7 +307,7 @@ pub const FUNCTIONS: &[(&str, &str, Answer)] = &[
     ("lock_holders", "", Owner),
     ("lock_tenant", "manager", Denied("select webhooks_private.lock_tenant('{tenant}')")),
     ("lock_xact", "", Owner),
-    ("locked_deliveries", "sidecar", Same("select webhooks_private.locked_deliveries('{}', '{}', '{}', '{}')")),
+    ("locked_deliveries", "sidecar", Same("select webhooks_private.locked_deliveries('{}')")),
     ("lockers_of", "", Owner),
     ("look_usual", "", Owner),
     ("maintain", "sidecar", Same("select webhooks.maintain()")),
@@ -333,6 +338,7 @@ pub const FUNCTIONS: &[(&str, &str, Answer)] = &[
     ("own_event_type", "", Owner),
     ("own_event_type_version", "", Owner),
     ("own_subscription", "", Owner),
+    ("own_watch_functions", "publisher", Same("select webhooks_private.own_watch_functions('webhooks.event_logs', '{}')")),
     ("owns_extension", "manager publisher", Same("select webhooks_private.owns_extension('postgres')")),
     ("partition_now", "", Owner),
     ("partition_range", "", Owner),
@@ -358,9 +364,9 @@ pub const FUNCTIONS: &[(&str, &str, Answer)] = &[
     ("raise_unknown_event_type", "", Owner),
     ("raise_unknown_subscription", "manager", Raised("select webhooks_private.raise_unknown_subscription('{subscription}')", "42704")),
     ("read_problem", "", Owner),
-    ("record_attempts", "sidecar", Same("select webhooks_private.record_attempts('{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}')")),
+    ("record_attempts", "sidecar", Same("select webhooks_private.record_attempts('{}')")),
     ("record_breakers", "", Owner),
-    ("record_verifications", "sidecar", Same("select webhooks_private.record_verifications('{}', '{}', '{}', '{}', '{}', '{}', '{}')")),
+    ("record_verifications", "sidecar", Same("select webhooks_private.record_verifications('{}')")),
     ("redact", "manager", Same("select webhooks_private.redact('{}')")),
     ("redact_subscription", "manager", Same("select webhooks_private.redact_subscription('{}')")),
     ("redacted_auth_config", "manager", Own("select webhooks_private.redacted_auth_config('{subscription}')")),
@@ -448,6 +454,7 @@ pub const FUNCTIONS: &[(&str, &str, Answer)] = &[
     ("verify_signature", "manager", Same("select webhooks.verify_signature('a', 'b', 'c')")),
     ("verify_subscription", "manager", Unknown("select webhooks.verify_subscription('{subscription}')")),
     ("wait_for_delivery", "manager", Unknown("select status from webhooks.wait_for_delivery('{delivery}')")),
+    ("waiting_subscriptions", "", Owner),
     ("warn_of_unwatched_changes", "publisher", Same("select webhooks_private.warn_of_unwatched_changes('webhooks.event_logs', '{\"per_row\": false}')")),
     ("watch_definition", "publisher", Same("select webhooks_private.watch_definition('\\x00')")),
     ("watch_differences", "publisher", Same("select webhooks_private.watch_differences('webhooks.event_logs', '{id}', '%s', ' or ')")),
@@ -490,7 +497,7 @@ pub struct Right {
     pub of_all_tenants: bool,
 }
 
-/// What a line of [`RELATIONS`] says.
+/// The meaning of a line of [`RELATIONS`].
 pub fn rights(line: &'static str) -> Vec<Right> {
     let mut rights = Vec::new();
     for part in line.split("; ").filter(|part| !part.is_empty()) {

@@ -67,7 +67,7 @@ impl Counts {
         }
     }
 
-    /// What is reached with a right while a tenant is set.
+    /// The rows that a right reaches while a tenant is set.
     fn within(&self, actor: &Actor, right: &Right, whose: &str, set: Option<Tenant>) -> u64 {
         match set {
             _ if whose.is_empty() || actor.reaches_all(right) => self.all,
@@ -104,7 +104,7 @@ async fn every_relation_as_every_role_with_every_tenant() {
         let relation = &found[name];
         let (rights, counts) = (rights(line), Counts::of(&admin, name, whose).await);
         assert_eq!(
-            // What watch_table() was told is in pg_trigger, for everybody.
+            // The arguments of watch_table() are in pg_trigger, which all roles can read.
             name != "watched_tables" && relation.columns.iter().any(|c| c == "tenant_id"),
             whose == "tenant_id",
             "{name}"
@@ -156,7 +156,7 @@ async fn every_relation_as_every_role_with_every_tenant() {
     }
 }
 
-/// Each column is read by who may, and by nobody else.
+/// Each column is read by the roles that may read it, and by no other.
 async fn columns(
     session: &Session,
     actor: &Actor,

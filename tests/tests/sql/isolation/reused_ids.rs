@@ -3,10 +3,11 @@
 use webhooks_tests::database::{MANAGER_ROLE, PUBLISHER_ROLE, SIDECAR_ROLE};
 
 use super::cast::{self, OURS, THEIRS};
+use crate::support::claim::Claim;
 use crate::support::session::Session;
 
 #[tokio::test]
-async fn what_was_left_for_the_old_one_is_not_sent_to_the_new_one() {
+async fn deliveries_of_a_deleted_subscription_are_not_sent_to_a_new_one_with_its_id() {
     for ordering in ["none", "fifo"] {
         let (db, admin) = cast::database("reused_id").await;
         let id = THEIRS.subscription;
@@ -44,11 +45,10 @@ async fn what_was_left_for_the_old_one_is_not_sent_to_the_new_one() {
 
         let sidecar = Session::open_as(&db, SIDECAR_ROLE).await;
         let mut claimed = Vec::new();
-        for newcomers in [0, 100] {
-            let claim = format!(
-                "select tenant_id, event_data from webhooks_private.claim_deliveries('{{1}}', '{{null}}', '{{}}', '{{}}', '{{}}', '{{}}', 10, {newcomers}, 100)
-                 where subscription_id = '{id}'"
-            );
+        for max_fresh in [0, 100] {
+            let claim = Claim::of_shards(&[1]).with("max_fresh", max_fresh);
+            let claim =
+                format!("select tenant_id, event_data from {claim} where subscription_id = '{id}'");
             claimed.extend(sidecar.lines(&claim).await);
         }
         let gone = claimed.iter().filter(|row| *row == "null|null").count();

@@ -176,7 +176,7 @@ async fn previews_show_no_secret() {
     for statement in preview.split(';') {
         assert_eq!(manager.text(statement).await, r#"{"token": "***"}"#);
     }
-    // Who could read it is shown no more.
+    // A role that could read the secret is shown nothing any more.
     let built = format!(
         "select webhooks.build_payload('{}', '{}')",
         OURS.event, OURS.subscription

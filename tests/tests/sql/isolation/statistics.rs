@@ -1,4 +1,4 @@
-//! What the server keeps of rows besides the rows.
+//! Data that the server keeps about rows besides the rows.
 
 use webhooks_tests::database::{MANAGER_ROLE, MONITOR_ROLE, PUBLISHER_ROLE};
 
@@ -37,7 +37,7 @@ async fn samples_of_tenants_rows_are_not_shown() {
             "42501"
         );
     }
-    // What would count how many others there are. This one tells where shared memory is.
+    // Functions that would count the rows of others. This one tells where shared memory is.
     let sequences = "select relname from pg_class where relnamespace in ('webhooks'::regnamespace, 'webhooks_private'::regnamespace) and relkind = 'S'";
     assert_eq!(admin.lines(sequences).await, ["meters_handle"]);
 }

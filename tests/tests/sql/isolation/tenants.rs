@@ -70,7 +70,7 @@ async fn a_tenant_is_set_for_the_transaction_or_for_the_session() {
 
 /// Whether by function or by INSERT, the error is one and the same, and says what to do.
 #[tokio::test]
-async fn who_publishes_for_another_tenant_is_told_what_to_do() {
+async fn publishing_for_another_tenant_is_refused_with_a_hint() {
     let (db, _admin) = cast::database("refusals").await;
     let publisher = Session::open_as(&db, PUBLISHER_ROLE).await;
     for statement in [publish(THEIRS), insert(THEIRS)] {
@@ -320,7 +320,7 @@ async fn all_tenants_are_granted_and_revoked() {
         .await;
     assert!(attempt(&session, None, &publish(THEIRS)).await.is_refused());
 
-    // What would not be inherited is, or is refused.
+    // A right that would not be inherited is inherited, or refused.
     let aloof = "select webhooks.grant_all_tenants('all_tenants_aloof')";
     let version: u32 = admin.text("show server_version_num").await.parse().unwrap();
     if version >= 160_000 {

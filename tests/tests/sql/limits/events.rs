@@ -77,7 +77,7 @@ async fn events_that_their_schema_refuses_count() {
 
 /// A statement that is refused takes nothing away from smaller ones.
 #[tokio::test]
-async fn all_or_none() {
+async fn a_statement_over_the_limit_publishes_nothing() {
     let (db, session) = database("limit_all_or_none").await;
     limit(&session, EVENTS, 5).await;
     session.run(&insert(TENANT, 3)).await;
@@ -95,7 +95,7 @@ async fn all_or_none() {
     session.run(&insert(TENANT, 2)).await;
 }
 
-/// Nobody waits for who has published and not committed; what is rolled back has counted.
+/// No publisher waits for another one that has not committed. Events that are rolled back have counted.
 #[tokio::test]
 async fn publishers_of_a_tenant_do_not_wait_for_each_other() {
     let (db, session) = database("limit_no_wait").await;
@@ -152,12 +152,12 @@ async fn many_sessions_at_once_have_one_minute() {
 }
 
 #[tokio::test]
-async fn they_come_back() {
+async fn events_come_back_with_time() {
     let (_db, session) = database("limit_refill").await;
     limit(&session, EVENTS, 30).await;
-    session.run(&insert(TENANT, 30)).await;
     let publish = publish(TENANT);
     let begun = Instant::now();
+    session.run(&insert(TENANT, 30)).await;
     let again = async || {
         Ok(match attempt(&session, &publish).await {
             Ok(()) => Seen::Done(()),
@@ -169,7 +169,7 @@ async fn they_come_back() {
     assert!(begun.elapsed().as_secs_f64() > 1.0);
 }
 
-/// Who has no say in another tenant's events has none in its limit.
+/// A role that may not publish another tenant's events may not use up that tenant's limit.
 #[tokio::test]
 async fn a_refused_row_takes_nothing() {
     let (db, session) = database("limit_foreign").await;

@@ -66,7 +66,7 @@ async fn with_too_much_outstanding_nothing_is_published() {
 
 /// Ready, waiting for its time or a retry, in a lane: whatever is outstanding counts.
 #[tokio::test]
-async fn everything_outstanding_counts() {
+async fn all_outstanding_deliveries_count_against_the_limit() {
     let (db, session) = database("limit_counts").await;
     subscribe(&db, json!({"ordering": "fifo"})).await;
     let off = subscribe(&db, json!({})).await;
@@ -130,7 +130,7 @@ async fn replays_and_retries_wait_for_room() {
     let (_db, session) = database("limit_replay").await;
     session.run(&insert(TENANT, 3)).await;
     let first = "select * from webhooks.delivery_queue order by id limit 1";
-    let failed = Record::of(first, "failed").with("http_status_codes", 500);
+    let failed = Record::of(first, "failed").with("http_status_code", 500);
     session.run(&failed.to_string()).await;
     let replay = format!(
         "select deliveries from webhooks.replay_events('{TENANT}', now() - interval '1 h', now() + interval '1 h')"

@@ -1,4 +1,4 @@
-//! Whose limits are in force, who may see and set them, and what there is to see.
+//! The limits in force, the roles that may see and set them, and the view of them.
 
 use webhooks_tests::database::{MANAGER_ROLE, MONITOR_ROLE, PUBLISHER_ROLE};
 
@@ -8,7 +8,7 @@ use crate::support::session::{Refusal, Session};
 const TRIGGERS: &str = "select count(*) from pg_trigger where tgname = 'a10_limit_events'";
 
 #[tokio::test]
-async fn who_has_no_limit_pays_for_none() {
+async fn a_tenant_without_limits_costs_nothing() {
     let (_db, session) = database("limit_none").await;
     assert_eq!(session.text(TRIGGERS).await, "0");
     for (statement, expected) in [

@@ -85,9 +85,9 @@ async fn two_sessions_can_not_both_take_the_last_place() {
     }
 }
 
-/// What a restore is known by, anybody can set.
+/// Every role can set the settings by which a restore is detected.
 #[tokio::test]
-async fn who_is_no_superuser_can_not_pass_for_a_restore() {
+async fn a_role_that_is_no_superuser_can_not_pass_for_a_restore() {
     let (db, session) = database("limit_restore").await;
     limit(&session, SUBSCRIPTIONS, 1).await;
     let manager = Session::open_as(&db, MANAGER_ROLE).await;

@@ -8,7 +8,7 @@ pub struct Group {
     pub objects: &'static [&'static str],
 }
 
-/// What users call and read, in the order in which they come to need it.
+/// Objects that users call and read, in the order in which users need them.
 pub const GROUPS: &[Group] = &[
     Group {
         title: "Publishing",
@@ -17,7 +17,7 @@ pub const GROUPS: &[Group] = &[
     },
     Group {
         title: "Event types",
-        about: "What can be published, and how it looks. These are shipped; register your own.",
+        about: "The kinds of events that can be published, and their data. These are shipped; register your own.",
         objects: &[
             "register_event_type()",
             "deprecate_event_type()",
@@ -81,7 +81,7 @@ pub const GROUPS: &[Group] = &[
     },
     Group {
         title: "Deliveries",
-        about: "Results of deliveries, and what changes them. How to: \
+        about: "Results of deliveries, and functions that change them. How to: \
                 [recover from an outage](../how-to/recover-from-an-outage.md), \
                 [trace an event](../how-to/trace-an-event.md).",
         objects: &[

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-/// What GitHub makes of a heading to link to.
+/// The anchor that GitHub makes of a heading.
 pub fn anchor(heading: &str) -> String {
     heading
         .to_lowercase()

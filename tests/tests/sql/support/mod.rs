@@ -1,14 +1,15 @@
-//! What many tests of this program begin with, ask and do.
+//! Worlds, sessions, claims and records that many tests of this program need.
 //!
 //! | module | what it is |
 //! | --- | --- |
 //! | `world` | databases with subscriptions and events |
 //! | `session` | a session, as psql would have it |
 //! | `listener` | a session that hears notifications |
-//! | `claim` | a sidecar's question: what is to be delivered? |
-//! | `record` | a sidecar's report: what became of it |
+//! | `claim` | `claim_deliveries()`, as a sidecar calls it |
+//! | `record` | `record_attempts()`, as a sidecar calls it |
 
 pub mod claim;
+pub mod composite;
 pub mod listener;
 pub mod record;
 pub mod session;

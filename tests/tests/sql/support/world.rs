@@ -6,7 +6,7 @@ use webhooks_tests::database::Database;
 
 use super::session::Session;
 
-/// Whose subscriptions and events they are, unless a test says otherwise.
+/// The tenant of subscriptions and events, unless a test says otherwise.
 pub const TENANT: &str = "11111111-1111-4111-8111-111111111111";
 /// Another one.
 pub const OTHER_TENANT: &str = "22222222-2222-4222-8222-222222222222";

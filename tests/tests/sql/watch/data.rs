@@ -177,7 +177,7 @@ async fn virtual_columns_are_left_out() {
 }
 
 #[tokio::test]
-async fn names_that_need_quotes() {
+async fn columns_whose_names_need_quotes_are_published() {
     let (_db, session) = database("watch_names").await;
     let long = "ä".repeat(31);
     for (n, table) in [

@@ -1,4 +1,4 @@
-//! What can be said to `watch_table()`, and how it is told that something is wrong.
+//! Arguments of `watch_table()`, and its errors.
 
 use super::{DOCUMENTS, TENANT, database, id};
 use crate::support::session::literal;
@@ -132,7 +132,7 @@ async fn columns_to_send_and_to_watch() {
 }
 
 #[tokio::test]
-async fn conditions() {
+async fn conditions_decide_which_rows_are_published() {
     let (_db, session) = database("watch_conditions").await;
     session.run(DOCUMENTS).await;
     session
@@ -237,7 +237,7 @@ async fn conditions() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_is_said() {
+async fn wrong_arguments_are_named_in_errors() {
     let (_db, session) = database("watch_refused").await;
     session.run(DOCUMENTS).await;
     session
@@ -434,7 +434,7 @@ async fn what_is_wrong_is_said() {
 }
 
 #[tokio::test]
-async fn what_was_said_is_listed() {
+async fn arguments_are_listed_in_the_view() {
     let (_db, session) = database("watch_listed").await;
     session
         .run(

@@ -1,4 +1,4 @@
-//! What identifies a row, and what becomes of it when that changes.
+//! Keys that identify a row, and changes of them.
 
 use super::{DOCUMENTS, OTHER_TENANT, TENANT, WATCH, database, id, watched};
 
@@ -81,7 +81,7 @@ async fn a_table_without_primary_key() {
         ]
     );
     let updates = "select webhooks.watch_table('notes', on_update => 'job.created'";
-    for (id_column, ddl, objection) in [
+    for (id_column, ddl, problem) in [
         ("null", "", "it has no primary key"),
         ("'code'", "", "code may be null"),
         (
@@ -124,11 +124,11 @@ async fn a_table_without_primary_key() {
         assert_eq!(refusal.code, "42P16", "{refusal:?}");
         assert_eq!(
             refusal.message,
-            format!("updates of table public.notes can't be watched: {objection}")
+            format!("updates of table public.notes can't be watched: {problem}")
         );
         assert!(refusal.hint.contains("primary key"), "{refusal:?}");
     }
-    // What has been watched before still is.
+    // Tables that were watched before still are.
     session
         .run(&format!(
             "insert into notes values ('{TENANT}', 'a', 'b'); alter table notes add unique (code); {updates}, id_column => 'code');

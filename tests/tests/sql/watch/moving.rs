@@ -6,7 +6,7 @@ use super::{TENANT, database, id};
 use crate::support::session::Session;
 
 #[tokio::test]
-async fn partitioned_tables() {
+async fn rows_of_partitioned_tables_are_published() {
     let (_db, session) = database("watch_partitions").await;
     let watch = "select webhooks.watch_table('jobs', on_insert => 'job.created', on_update => 'job.started', on_delete => 'job.failed'";
     session
@@ -96,7 +96,7 @@ async fn used(name: &str) -> Database {
     db
 }
 
-/// What there is to see of watches and events.
+/// The watches and events that a role sees.
 async fn state(session: &Session) -> Vec<String> {
     let mut state = Vec::new();
     for query in [

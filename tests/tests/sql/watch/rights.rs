@@ -106,7 +106,7 @@ async fn an_owner_without_all_tenants_publishes_for_the_one_that_is_set() {
     assert_eq!(session.lines(written).await, [format!("{TENANT}|1")]);
 }
 
-/// What a definition says runs as the table's owner, whoever watched the table and whoever writes.
+/// The expressions of a definition run as the table's owner, whoever watched the table and whoever writes.
 #[tokio::test]
 async fn conditions_run_as_the_table_s_owner() {
     let (db, session) = database("watch_as_owner").await;
@@ -124,7 +124,7 @@ async fn conditions_run_as_the_table_s_owner() {
              create cast (secret as json) with function spy(secret)"
         ))
         .await;
-    // The superuser, who may do anything, lends nobody that.
+    // A superuser's rights are lent to no other role.
     session
         .run("select webhooks.watch_table('app.documents', on_insert => 'document.uploaded', condition => 'app.note()')")
         .await;
@@ -152,7 +152,7 @@ async fn conditions_run_as_the_table_s_owner() {
 }
 
 #[tokio::test]
-async fn who_may_watch_what() {
+async fn only_owners_that_may_publish_watch_tables() {
     let (db, session) = database("watch_who").await;
     session.run(ROLES).await;
     session.run(DOCUMENTS).await;
@@ -227,7 +227,7 @@ async fn who_may_watch_what() {
     assert_eq!(session.publishes(&insert).await.len(), 0);
     assert_eq!(session.text(owners).await, "watch_owner");
 
-    // Who may no longer publish is told so, and the view knows.
+    // A role that may no longer publish gets an error, and the view shows it.
     session
         .run(
             "create role watch_former in role webhooks_publisher;

@@ -99,7 +99,7 @@ async fn renames_are_told_from_what_is_new() {
 
 /// PostgreSQL refuses what would break a watch, and says which table, column and watch.
 #[tokio::test]
-async fn what_is_needed_stays() {
+async fn columns_that_a_watch_needs_can_not_be_dropped() {
     let (_db, session) = database("watch_drop").await;
     session.run(DOCUMENTS).await;
     session
@@ -210,7 +210,7 @@ async fn a_table_that_is_dropped_leaves_nothing_in_the_way() {
     assert_eq!(session.publishes(&insert).await.len(), 1);
 }
 
-/// What bears the name of what was made could be called instead of it, and be given its owner and its rights.
+/// A function with the name of one that the extension made could be called instead of it, and be given its owner and rights.
 #[tokio::test]
 async fn functions_of_the_same_names_get_no_rights() {
     let (_db, session) = watched("watch_overloads").await;

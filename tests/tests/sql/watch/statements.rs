@@ -111,7 +111,7 @@ async fn events_say_whose_and_what() {
             "{TENANT}|document.uploaded|document|document.uploaded|1.0|document|{one}|{one}|null|null|null"
         )
     );
-    // Who did it, if the application says so.
+    // The user, if the application sets it.
     session
         .run(&format!(
             "truncate webhooks.event_logs; begin; set local webhooks.user_id = '{OTHER_TENANT}'; set local webhooks.session_id = 's';
@@ -141,7 +141,7 @@ async fn an_event_is_there_if_and_only_if_the_change_is() {
 }
 
 #[tokio::test]
-async fn upserts_merges_and_copies() {
+async fn rows_of_upserts_merges_and_copies_are_published() {
     let (_db, session) = watched("watch_statements").await;
     let [one, two, three] = [id(1), id(2), id(3)];
     let kinds = |events: Vec<String>| -> Vec<String> {

@@ -115,7 +115,7 @@ async fn a_key_that_moves_and_changes_again() {
 
 /// Many columns go another way.
 #[tokio::test]
-async fn a_wide_table_too() {
+async fn a_row_of_a_wide_table_that_changes_twice_is_told_alike() {
     let (_db, session) = database("watch_twice_wide").await;
     session
         .run(&format!(
@@ -197,7 +197,7 @@ async fn triggers_that_change_their_own_row() {
         told(&session, "update things set b = 'bad'").await,
         ["update 2 done > 1 bad", "delete 2 1 bad >"]
     );
-    // Who says otherwise gets it, and is not told again.
+    // A caller that says otherwise gets it, without a notice.
     session
         .run(&format!(
             "select webhooks.watch_table('things', {WATCH}, per_row => false)"

@@ -115,7 +115,7 @@ async fn values_of_on_change_are_of_the_column_s_type() {
 }
 
 #[tokio::test]
-async fn what_reads_differently_is_a_change_inside_of_other_types_too() {
+async fn values_that_read_differently_are_changes_inside_of_other_types_too() {
     let (_db, session) = database("watch_intervals").await;
     session
         .run(&format!(
@@ -201,7 +201,7 @@ async fn a_large_value_is_an_error_that_names_it() {
 }
 
 #[tokio::test]
-async fn what_is_told_is_bounded() {
+async fn values_in_errors_are_bounded() {
     let (_db, session) = database("watch_bounds").await;
     session.run(super::DOCUMENTS).await;
     for (arguments, message) in [

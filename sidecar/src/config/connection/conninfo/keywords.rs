@@ -19,7 +19,7 @@ enum Rule {
 
 impl Keyword {
     /// Why a value can't be honoured, and what to use instead.
-    pub(super) fn objection(&self, value: &str) -> Option<&'static str> {
+    pub(super) fn problem(&self, value: &str) -> Option<&'static str> {
         match &self.rule {
             Rule::Used | Rule::NoEffect => None,
             Rule::Only(values, _) if values.iter().any(|v| v.eq_ignore_ascii_case(value)) => None,

@@ -170,7 +170,7 @@ impl Parameters {
             let Some(value) = self.value(keyword.name) else {
                 continue;
             };
-            if let Some(advice) = keyword.objection(value) {
+            if let Some(advice) = keyword.problem(value) {
                 let parameter = self.name(keyword.name);
                 return Err(Error::Refused { parameter, advice });
             }
