@@ -429,6 +429,6 @@ comment on function webhooks.event_history is
     'Returns the timeline of the newest events of a tenant, of one event, of a period or of a resource: published, '
     'matched nothing, queued, tested (an event of test_subscription()), attempted, retried, replayed, expired, '
     'cancelled, outstanding. Without since and event_id, the period is the last 7 days. Of an event that is no longer '
-    'kept, but whose deliveries are, it shows those: by its id, if that is a UUIDv7, and in periods, unless '
-    'event_types or a resource are given.';
+    'kept, but whose deliveries are, it shows those, and "published, no longer kept": by its id, if that is a UUIDv7, '
+    'and in periods, unless event_types or a resource are given.';
 grant execute on function webhooks.event_history to webhooks_manager;

@@ -114,8 +114,9 @@ language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-    before constant timestamptz := webhooks_private.whole_minutes(
-        now() - nullif(webhooks_private.setting('response_retention_days'), 0) * interval '1 day');
+    -- Not while a dump is being restored: what is outstanding may not be there yet.
+    before constant timestamptz := case when webhooks.is_adopted() then webhooks_private.whole_minutes(
+        now() - nullif(webhooks_private.setting('response_retention_days'), 0) * interval '1 day') end;
     cleared bigint;
 begin
     if before is null then

@@ -13,10 +13,13 @@ begin atomic
         ('redeliveries', 'delivery_log_retention_days', '1 day'),
         ('audit_log', 'audit_retention_months', '1 month')
     ) v (parent, setting, unit)
-    where v.parent = kept_since.parent;
+    where v.parent = kept_since.parent
+      -- Of a dump that is being restored, the events may be there before the deliveries that need them.
+      and webhooks.is_adopted();
 end;
 comment on function webhooks_private.kept_since is
-    'What is older than this in a partitioned table is to go, as the settings say; null: nothing is.';
+    'What is older than this in a partitioned table is to go, as the settings say; null: nothing is. Nothing is either '
+    'in a copy of a database that is not adopted.';
 
 create function webhooks_private.whole_minutes(at timestamptz)
 returns timestamptz

@@ -13,6 +13,8 @@
 //! | `limits` | what a tenant may have at the most |
 //! | `audit` | who changed what |
 //! | `settings`, `partitions`, `links`, `dump_restore`, `adopt_database` | operations |
+//! | `retention` | what is old goes, without anybody waiting; what is gone is told as such |
+//! | `data_protection` | all of a tenant, and what an event says, is deleted |
 //! | `watch`, `resources` | changes of a watched table are published; events carry what they are about |
 //! | `event_types` | what is known of events: versions, schemas, examples |
 //! | `docs`, `examples` | SQL of the documents and examples as it stands, and what it prints; links |
@@ -36,6 +38,8 @@ mod bulk;
 mod catalogue;
 #[cfg(test)]
 mod claim;
+#[cfg(test)]
+mod data_protection;
 #[cfg(test)]
 mod docs;
 #[cfg(test)]
@@ -108,6 +112,8 @@ mod replay;
 mod resources;
 #[cfg(test)]
 mod restored_events;
+#[cfg(test)]
+mod retention;
 #[cfg(test)]
 mod retry_schedules;
 #[cfg(test)]
