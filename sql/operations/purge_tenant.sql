@@ -113,7 +113,7 @@ begin
         progress.partition := coalesce(progress.partition, webhooks_private.partition_after(progress.relation, ''));
         -- It may have been dropped since.
         if to_regclass('webhooks_private.' || progress.partition) is null then
-            batch := (null::uuid, 0::bigint, true);
+            select null::uuid as last_id, 0::bigint as deleted, true as is_done into batch;
         else
             batch := webhooks_private.purge_partition(progress.relation, progress.partition, progress.tenant_id,
                                                       max_rows, progress.last_id);
