@@ -232,6 +232,9 @@ table webhooks.event_types
     version character varying(20) not null default '1.0'::character varying
     is_builtin boolean not null default false
     created_at timestamp with time zone not null default now()
+table webhooks_private.expired_responses
+    delivery_id uuid not null
+    is_mark boolean not null
 table webhooks_private.idempotency_keys row level security
     tenant_id uuid not null
     idempotency_key text not null
@@ -393,6 +396,15 @@ table webhooks.tenant_limits row level security
     max_subscriptions bigint
     max_events_per_minute bigint
     max_outstanding_deliveries bigint
+table webhooks.tenant_purges row level security
+    tenant_id uuid not null
+    started_at timestamp with time zone not null default now()
+    updated_at timestamp with time zone not null default now()
+    finished_at timestamp with time zone
+    deleted_rows bigint not null default 0
+    relation text not null default 'delivery_queue'::text
+    partition text
+    last_id uuid
 view webhooks.watched_tables {security_invoker=true}
     table_name regclass
     owner regrole
@@ -509,6 +521,8 @@ CREATE UNIQUE INDEX event_logs_default_pkey ON webhooks_private.event_logs_defau
 CREATE UNIQUE INDEX event_logs_template_pkey ON webhooks_private.event_logs_template USING btree (id)
 CREATE UNIQUE INDEX event_type_versions_pkey ON webhooks_private.event_type_versions USING btree (name, version)
 CREATE UNIQUE INDEX event_types_pkey ON webhooks.event_types USING btree (name)
+CREATE UNIQUE INDEX expired_responses_mark ON webhooks_private.expired_responses USING btree (is_mark) WHERE is_mark
+CREATE UNIQUE INDEX expired_responses_pkey ON webhooks_private.expired_responses USING btree (is_mark, delivery_id)
 CREATE UNIQUE INDEX idempotency_keys_pkey ON webhooks_private.idempotency_keys USING btree (tenant_id, idempotency_key)
 CREATE UNIQUE INDEX linked_tables_pkey ON webhooks_private.linked_tables USING btree (kind)
 CREATE UNIQUE INDEX redeliveries_default_pkey ON webhooks_private.redeliveries_default USING btree (delivery_id)
@@ -522,6 +536,7 @@ CREATE UNIQUE INDEX subscription_routes_pkey ON webhooks_private.subscription_ro
 CREATE UNIQUE INDEX subscription_templates_pkey ON webhooks.subscription_templates USING btree (tenant_id, name)
 CREATE UNIQUE INDEX subscription_verifications_pkey ON webhooks_private.subscription_verifications USING btree (subscription_id)
 CREATE UNIQUE INDEX tenant_limits_pkey ON webhooks.tenant_limits USING btree (tenant_id)
+CREATE UNIQUE INDEX tenant_purges_pkey ON webhooks.tenant_purges USING btree (tenant_id)
 CREATE UNIQUE INDEX webhook_subscriptions_pkey ON webhooks.webhook_subscriptions USING btree (id)
 
 -- constraints
@@ -538,6 +553,7 @@ webhooks.tenant_limits tenant_limits_events_check CHECK (((max_events_per_minute
 webhooks.tenant_limits tenant_limits_outstanding_check CHECK (((max_outstanding_deliveries >= 0) AND (max_outstanding_deliveries <= 1000000000)))
 webhooks.tenant_limits tenant_limits_pkey PRIMARY KEY (tenant_id)
 webhooks.tenant_limits tenant_limits_subscriptions_check CHECK (((max_subscriptions >= 0) AND (max_subscriptions <= 1000000)))
+webhooks.tenant_purges tenant_purges_pkey PRIMARY KEY (tenant_id)
 webhooks.webhook_subscriptions webhook_subscriptions_auth_type_check CHECK (((auth_type)::text = ANY ((ARRAY['none'::character varying, 'api_key'::character varying, 'signature'::character varying, 'oauth'::character varying])::text[])))
 webhooks.webhook_subscriptions webhook_subscriptions_breaker_cooldown_check CHECK (((breaker_cooldown_seconds >= 1) AND (breaker_cooldown_seconds <= 86400)))
 webhooks.webhook_subscriptions webhook_subscriptions_breaker_threshold_check CHECK (((breaker_failure_threshold >= 0) AND (breaker_failure_threshold <= 1000000)))
@@ -564,6 +580,7 @@ webhooks_private.delivery_attempts_template delivery_attempts_template_pkey PRIM
 webhooks_private.event_logs_default event_logs_default_pkey PRIMARY KEY (id)
 webhooks_private.event_logs_template event_logs_template_pkey PRIMARY KEY (id)
 webhooks_private.event_type_versions event_type_versions_pkey PRIMARY KEY (name, version)
+webhooks_private.expired_responses expired_responses_pkey PRIMARY KEY (is_mark, delivery_id)
 webhooks_private.idempotency_keys idempotency_keys_pkey PRIMARY KEY (tenant_id, idempotency_key)
 webhooks_private.linked_tables linked_tables_kind_check CHECK ((kind = ANY (ARRAY['tenants'::text, 'users'::text])))
 webhooks_private.linked_tables linked_tables_pkey PRIMARY KEY (kind)
@@ -603,6 +620,9 @@ webhooks.subscription_templates own_tenant for all using (tenant_id = (NULLIF(cu
 webhooks.tenant_limits all_tenants for all to webhooks_all_tenants using true with check true
 webhooks.tenant_limits monitor for select to webhooks_monitor using ( SELECT (NOT pg_has_role(CURRENT_USER, 'webhooks_manager'::name, 'usage'::text)))
 webhooks.tenant_limits own_tenant for all using (tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) with check ((tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) OR webhooks_private.raise_tenant_denied(tenant_id))
+webhooks.tenant_purges all_tenants for all to webhooks_all_tenants using true with check true
+webhooks.tenant_purges monitor for select to webhooks_monitor using ( SELECT (NOT pg_has_role(CURRENT_USER, 'webhooks_manager'::name, 'usage'::text)))
+webhooks.tenant_purges own_tenant for all using (tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) with check ((tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) OR webhooks_private.raise_tenant_denied(tenant_id))
 webhooks.webhook_subscriptions all_tenants for all to webhooks_all_tenants using true with check true
 webhooks.webhook_subscriptions monitor for select to webhooks_monitor using ( SELECT (NOT pg_has_role(CURRENT_USER, 'webhooks_manager'::name, 'usage'::text)))
 webhooks.webhook_subscriptions own_tenant for all using (tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) with check ((tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) OR webhooks_private.raise_tenant_denied(tenant_id))
@@ -672,10 +692,16 @@ webhooks.list_subscriptions(environment text DEFAULT NULL::text, is_active boole
     returns SETOF webhooks.subscription_settings sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks.maintain()
     returns TABLE(task text, done bigint) plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",lock_timeout=5s}
+webhooks.overdue_partitions()
+    returns TABLE(relation text, partition text, ended_at timestamp with time zone, held_by uuid, held_since timestamp with time zone) plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
 webhooks.preview_payload(subscription_id uuid, event_id uuid DEFAULT NULL::uuid, event_type text DEFAULT NULL::text)
     returns TABLE(method text, url text, headers jsonb, body text) plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
 webhooks.publish_event(tenant_id uuid, event_type text, event_category text DEFAULT NULL::text, event_name text DEFAULT NULL::text, event_data jsonb DEFAULT '{}'::jsonb, resource_type text DEFAULT NULL::text, resource_id uuid DEFAULT NULL::uuid, user_id uuid DEFAULT NULL::uuid, session_id text DEFAULT NULL::text, request_id text DEFAULT NULL::text, source_ip inet DEFAULT NULL::inet, event_version text DEFAULT NULL::text, environment text DEFAULT NULL::text, idempotency_key text DEFAULT NULL::text, ordering_key text DEFAULT NULL::text, deliver_after timestamp with time zone DEFAULT NULL::timestamp with time zone, expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone)
     returns uuid plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+webhooks.purge_tenant(tenant_id uuid, max_rows integer DEFAULT 10000)
+    returns webhooks.tenant_purges plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+webhooks.redact_event(event_id uuid, reason text DEFAULT NULL::text)
+    returns bigint plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
 webhooks.register_event_type(name text, category text DEFAULT NULL::text, description text DEFAULT NULL::text, version text DEFAULT NULL::text, schema json DEFAULT NULL::json, example jsonb DEFAULT NULL::jsonb, is_current boolean DEFAULT true)
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks.register_resource(resource_type text, target regclass DEFAULT NULL::regclass, id_column name DEFAULT 'id'::name, columns name[] DEFAULT NULL::name[], except_columns name[] DEFAULT NULL::name[], tenant_column name DEFAULT 'tenant_id'::name, resolver regprocedure DEFAULT NULL::regprocedure)
@@ -868,12 +894,24 @@ webhooks_private.derive_routes()
     returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 webhooks_private.disarm_doorbell(shards smallint[])
     returns void plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+webhooks_private.drop_old_partition()
+    returns bigint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.drop_partition(parent text, partition text)
+    returns boolean plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp",lock_timeout=40ms}
 webhooks_private.event_deliveries(tenant_id uuid, event_ids uuid[])
     returns TABLE(event_log_id uuid, delivery_id uuid, subscription_id uuid, is_redelivery boolean, repeats uuid) plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
 webhooks_private.event_id_range(tenant_id uuid, since timestamp with time zone, until timestamp with time zone, OUT first_id uuid, OUT last_id uuid)
     returns record plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off}
+webhooks_private.events_without_row(tenant_id uuid, since timestamp with time zone, until timestamp with time zone, max_events integer)
+    returns SETOF uuid plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
 webhooks_private.expire_deliveries(max_deliveries integer DEFAULT 10000)
     returns bigint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off,enable_bitmapscan=off}
+webhooks_private.expire_late_responses(before timestamp with time zone)
+    returns bigint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
+webhooks_private.expire_next_responses(before timestamp with time zone, max_attempts integer)
+    returns bigint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp",enable_seqscan=off}
+webhooks_private.expire_responses(max_attempts integer DEFAULT 10000)
+    returns bigint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.failure_kind(error_message text)
     returns text sql immutable parallel safe
 webhooks_private.filter_matches(event_filters text, event_data text, resource_type text, resource_id uuid)
@@ -884,6 +922,8 @@ webhooks_private.find_deliveries(shards smallint[], cursors uuid[], held uuid[],
     returns record plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.first_partition_day(parent text)
     returns date sql stable parallel safe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.forget_old_rows(max_rows integer DEFAULT 10000)
+    returns bigint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp",enable_seqscan=off}
 webhooks_private.forget_secrets()
     returns bigint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.forget_tenants()
@@ -896,6 +936,8 @@ webhooks_private.has_too_many_rows(parent text, partition text, move_rows bigint
     returns boolean plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp",enable_seqscan=off}
 webhooks_private.has_types(target regclass, wanted regtype[])
     returns boolean sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.holding_delivery(parent text, first_id uuid, end_id uuid)
+    returns uuid plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
 webhooks_private.insert_subscription(tenant_id uuid, settings jsonb)
     returns uuid plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.is_comparable(type regtype)
@@ -928,6 +970,8 @@ webhooks_private.jsonpath_problem(path text)
     returns text c immutable parallel safe strict
 webhooks_private.keep_secrets(given jsonb, stored jsonb)
     returns jsonb sql immutable parallel safe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.kept_since(parent text)
+    returns timestamp with time zone sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.lane_of(ordering_key text)
     returns bigint sql immutable parallel safe
 webhooks_private.large_values(VARIADIC row_values "any")
@@ -996,6 +1040,8 @@ webhooks_private.notify_owner(shard smallint)
     returns smallint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.notify_queue_is_full()
     returns boolean sql volatile parallel unsafe
+webhooks_private.old_events(partition text, before timestamp with time zone, max_events integer)
+    returns uuid[] plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",enable_seqscan=off,enable_bitmapscan=off}
 webhooks_private.omit_context(frames integer)
     returns boolean c volatile parallel unsafe strict
 webhooks_private.only_changes(before jsonb, after jsonb)
@@ -1014,6 +1060,8 @@ webhooks_private.own_subscription(subscription_id uuid)
     returns webhooks.webhook_subscriptions plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.owns_extension(role name)
     returns boolean sql stable parallel safe
+webhooks_private.partition_after(parent text, partition text)
+    returns text sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.partition_now(parent text)
     returns text sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.partition_range(parent text, partition text, OUT lower_id uuid, OUT upper_id uuid)
@@ -1032,6 +1080,12 @@ webhooks_private.promote_due(shards smallint[], max_rows integer DEFAULT 1000)
     returns TABLE(delivery_ids uuid[], subscription_ids uuid[], next_due_in_ms bigint, locked_ids uuid[]) plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_generic_plan,enable_seqscan=off,enable_bitmapscan=off}
 webhooks_private.published_at(id uuid, created_at timestamp with time zone)
     returns timestamp with time zone sql stable parallel safe
+webhooks_private.purge_batch(progress webhooks.tenant_purges, max_rows integer)
+    returns webhooks.tenant_purges plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.purge_partition(parent text, partition text, tenant_id uuid, max_rows integer, INOUT last_id uuid, OUT deleted bigint, OUT is_done boolean)
+    returns record plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp",enable_seqscan=off,enable_bitmapscan=off}
+webhooks_private.purge_relation(relation text, tenant_id uuid, max_rows integer)
+    returns bigint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.raise_ambiguous_changes(target regclass)
     returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.raise_broken_watch(target regclass, definition text, functions text[])
@@ -1230,6 +1284,8 @@ webhooks_private.watch_values_script(target regclass, definition jsonb)
     returns text sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.watch_versions(functions text[], keys text[])
     returns text sql immutable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.whole_minutes(at timestamp with time zone)
+    returns timestamp with time zone sql immutable parallel safe strict
 
 -- triggers
 CREATE TRIGGER a10_cancel_outstanding AFTER DELETE ON webhooks.webhook_subscriptions FOR EACH ROW EXECUTE FUNCTION webhooks_private.cancel_outstanding()
@@ -1280,11 +1336,14 @@ user.login (user) 1.0
 user.logout (user) 1.0
 
 -- settings
+audit_retention_months = 0 months, 0 to 240
 breaker_cooldown_seconds = 60 s, 1 to 86400
 breaker_failure_threshold = 10 failures, 0 to 1000000
+delivery_log_retention_days = 0 days, 0 to 7300
 disable_after_failing_hours = 120 h, 0 to 8760
 endpoint_verification = none text,  to 
-idempotency_retention_hours = 168 h, 1 to 8760
+event_retention_days = 0 days, 0 to 7300
+idempotency_retention_hours = 168 h, 0 to 8760
 max_delivery_age_seconds = 604800 s, 60 to 31536000
 max_event_data_bytes = 16777216 bytes, 65536 to 67108864
 max_response_body_bytes = 4096 bytes, 0 to 1048576
@@ -1292,6 +1351,7 @@ max_response_headers_bytes = 4096 bytes, 0 to 65536
 max_retry_after_seconds = 86400 s, 0 to 604800
 max_retry_delay_seconds = 21600 s, 1 to 604800
 partition_days_ahead = 7 days, 1 to 366
+response_retention_days = 0 days, 0 to 7300
 secret_overlap_seconds = 86400 s, 0 to 2592000
 tenant_max_events_per_minute = 0 events, 0 to 1000000000
 tenant_max_outstanding_deliveries = 0 deliveries, 0 to 1000000000

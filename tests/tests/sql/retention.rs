@@ -297,11 +297,11 @@ async fn responses_expire_before_their_attempts() {
     }
     finish(&session, "delivered").await;
     // One that is outstanding for long: what was said to it goes later.
-    let late = publish(&session, 7.5).await;
+    let late = publish(&session, 5.5).await;
     session
         .run(&format!(
             "update webhooks.delivery_queue set id = {} where event_log_id = '{late}'",
-            id(7.5)
+            id(5.5)
         ))
         .await;
     set(&session, "response_retention_days", 4).await;
