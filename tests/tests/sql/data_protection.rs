@@ -209,11 +209,11 @@ async fn a_tenant_is_purged_in_batches_and_nobody_else_is() {
     manager
         .run(&format!("set webhooks.tenant_id = '{OTHER_TENANT}'"))
         .await;
-    assert_eq!(manager.text(&others).await, "0");
+    assert_eq!(manager.text(&seen).await, "0");
     manager
         .run(&format!("set webhooks.tenant_id = '{TENANT}'"))
         .await;
-    assert_eq!(manager.text(&others).await, "1");
+    assert_eq!(manager.text(&seen).await, "1");
     // Once more: what was published since, and where a partition was dropped meanwhile.
     session
         .run(&format!(
