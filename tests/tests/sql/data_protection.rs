@@ -204,8 +204,7 @@ async fn a_tenant_is_purged_in_batches_and_nobody_else_is() {
         session.lines(actions).await,
         ["purge_started|null", "purged|t"]
     );
-    let others =
-        format!("select count(*) from webhooks.tenant_purges where tenant_id = '{TENANT}'");
+    let seen = format!("select count(*) from webhooks.tenant_purges where tenant_id = '{TENANT}'");
     manager
         .run(&format!("set webhooks.tenant_id = '{OTHER_TENANT}'"))
         .await;
