@@ -12,7 +12,7 @@ use crate::support::session::Session;
 use crate::support::world::TENANT;
 
 const USER: &str = "22222222-2222-4222-8222-222222222222";
-const RELATIONS: [&str; 17] = [
+const RELATIONS: [&str; 18] = [
     "event_types",
     "settings",
     "webhook_subscriptions",
@@ -30,6 +30,7 @@ const RELATIONS: [&str; 17] = [
     "redeliveries",
     "subscription_templates",
     "tenant_limits",
+    "tenant_purges",
 ];
 
 /// Everything that the extension has: custom and changed types, settings, secrets, events in partitions and default,
@@ -48,6 +49,7 @@ async fn used(name: &str) -> Database {
              update webhooks.event_types set description = 'ours' where name = 'job.created';
              select webhooks.set_setting('max_retry_delay_seconds', 77), webhooks.set_setting('verification_origin', 'events.example.com');
              select webhooks.set_tenant_limits('{TENANT}', 100, 10000, null);
+             insert into webhooks.tenant_purges (tenant_id, relation, partition) values ('{TENANT}', 'event_logs', 'event_logs_20261101');
              insert into webhooks.subscription_templates (tenant_id, name, settings, placeholders)
                  values ('{TENANT}', 'ours', '{{\"payload_template\": \"{{{{ <<x>> }}}}\"}}', '{{\"x\": \"what\"}}');
              do $$ begin
