@@ -200,7 +200,7 @@ async fn what_can_be_told_of_a_function_is_told() {
          meter_events meter_outstanding metered_events move_from_default note_bell notify notify_change notify_owner \
          notify_queue_is_full omit_context open_meters prepare_default promote_due publish_event raise_invalid_event \
          raise_not_published raise_too_many_outstanding raise_unknown_event_type record_attempts record_breakers \
-         record_verifications redeliver register_event_type register_resource release_database release_shards \
+         record_verifications reconcile_after_restore redeliver register_event_type register_resource release_database release_shards \
          remove_orphans renew_secret renew_verification repair_routes replay_events reset_breaker reset_setting \
          retire_secret retry_delivery retry_failed revoke_all_tenants ring_doorbell set_setting set_setting \
          set_subscriptions_enabled set_tenant set_tenant_limits sidecar_count tell_of_change tenant_usage \
