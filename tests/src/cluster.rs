@@ -18,7 +18,7 @@ use tokio_postgres::{Client, NoTls};
 pub use options::Options;
 
 use crate::environment::Postgres;
-use crate::process::{Process, Signal};
+use crate::process::{Process, Signal, send_signal};
 use crate::watchdog::Watchdog;
 
 const STOP_TIMEOUT: Duration = Duration::from_secs(60);
@@ -184,6 +184,24 @@ impl Cluster {
     pub async fn kill9(&self) -> Result<()> {
         self.take_server()?.kill9()?;
         server::wait_backends_gone(&self.data_directory()).await
+    }
+
+    /// Ends all processes at once, as when the machine fails: none gets to notice the end of another.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub async fn crash(&self) -> Result<()> {
+        // The postmaster first: it makes the others.
+        if let Some(postmaster) = self.server().as_mut() {
+            postmaster.signal(Signal::STOP)?;
+        }
+        for signal in [Signal::STOP, Signal::KILL] {
+            for pid in self.processes()? {
+                // Gone in the meantime is as good.
+                let _ = send_signal(pid, signal);
+            }
+        }
+        self.kill9().await
     }
 
     /// Waits until the server accepts connections; starts it if it has ended by itself.

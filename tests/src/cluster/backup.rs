@@ -7,6 +7,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use tempfile::TempDir;
 
+use super::server::DATA;
 use super::{Cluster, Options};
 use crate::environment::{Postgres, run};
 
@@ -18,7 +19,7 @@ const RECOVERY_SIGNAL: &str = "recovery.signal";
 impl Cluster {
     /// Copies the files of the running server with `pg_basebackup`.
     ///
-    /// Returns: a data directory that is removed when it is dropped.
+    /// Returns: a directory that has them, and is removed when it is dropped.
     ///
     /// # Errors
     /// With pg_basebackup's messages.
@@ -31,7 +32,7 @@ impl Cluster {
             .arg(self.directory())
             .args(["-p", &self.port().to_string(), "-U", "postgres"])
             .args(["--checkpoint=fast", "--no-sync", "-D"])
-            .arg(backup.path());
+            .arg(backup.path().join(DATA));
         run(pg_basebackup).await?;
         Ok(backup)
     }
@@ -75,7 +76,7 @@ impl Cluster {
             let cluster = Self::empty(postgres.clone())?;
             let data = cluster.data_directory();
             let mut copy = postgres.as_user("cp");
-            copy.arg("-R").arg(backup).arg(&data);
+            copy.arg("-R").arg(backup.join(DATA)).arg(&data);
             run(copy).await.context("copying the base backup")?;
             cluster.configure(options)?;
             let signal = data.join(signal);

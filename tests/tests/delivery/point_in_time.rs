@@ -30,10 +30,11 @@ struct Past {
     backup: TempDir,
     archive: TempDir,
     time: String,
-    /// The original, stopped, and what it delivered since.
-    original: Arc<Cluster>,
+    /// What the original delivered since.
     attempts: PathBuf,
     last_event: String,
+    /// The original, stopped: the attempts are in its directory.
+    _original: Arc<Cluster>,
 }
 
 /// Publishes an event, with further arguments.
@@ -91,9 +92,9 @@ impl Past {
             backup,
             archive,
             time,
-            original,
             attempts,
             last_event,
+            _original: original,
         }
     }
 
