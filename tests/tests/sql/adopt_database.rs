@@ -189,7 +189,7 @@ async fn attempts_of_the_original_are_taken_over() {
             ))
             .await;
     }
-    let attempts = "select jsonb_agg(a order by a.attempted_at, a.delivery_attempt) from webhooks.delivery_attempts a";
+    let attempts = "select jsonb_agg(a order by a.delivery_id, a.delivery_attempt) from webhooks.delivery_attempts a";
     let attempts = original.text(attempts).await;
 
     let session = Session::open(&copy).await;
@@ -204,7 +204,7 @@ async fn attempts_of_the_original_are_taken_over() {
     assert_eq!(session.text(OUTSTANDING).await, "6");
     assert_eq!(
         session
-            .text("select jsonb_agg(a order by a.attempted_at, a.delivery_attempt) from webhooks.delivery_attempts a")
+            .text("select jsonb_agg(a order by a.delivery_id, a.delivery_attempt) from webhooks.delivery_attempts a")
             .await,
         attempts
     );

@@ -195,17 +195,17 @@ async fn what_can_be_told_of_a_function_is_told() {
          create_partition_table create_partitions create_subscription create_subscription_from_template \
          delete_subscription delete_subscription_template deprecate_event_type disarm_doorbell expire_deliveries \
          forget_secrets generate_api_key generate_secret grant_all_tenants has_too_many_rows import_subscriptions \
-         insert_subscription join_sidecars leave_sidecars link_table link_tenants link_users lock_holders \
-         lock_tenant lock_xact locked_deliveries maintain make_partitions make_resolver make_watch_triggers \
-         meter_events meter_outstanding metered_events move_from_default note_bell notify notify_change notify_owner \
+         insert_subscription join_sidecars leave_sidecars link_table link_tenants link_users lock_holders lock_tenant \
+         lock_xact locked_deliveries maintain make_partitions make_resolver make_watch_triggers meter_events \
+         meter_outstanding metered_events move_from_default note_bell notify notify_change notify_owner \
          notify_queue_is_full omit_context open_meters prepare_default promote_due publish_event raise_invalid_event \
-         raise_not_published raise_too_many_outstanding raise_unknown_event_type record_attempts record_breakers \
-         record_verifications reconcile_after_restore redeliver register_event_type register_resource release_database release_shards \
-         remove_orphans renew_secret renew_verification repair_routes replay_events reset_breaker reset_setting \
-         retire_secret retry_delivery retry_failed revoke_all_tenants ring_doorbell set_setting set_setting \
-         set_subscriptions_enabled set_tenant set_tenant_limits sidecar_count tell_of_change tenant_usage \
-         test_subscription try_bell try_lock try_lock_xact undo_metering unlink_tenants unlink_users unlock \
-         unregister_resource unwatch_table update_subscription uuid_v7 verify_subscription wait_for_delivery \
+         raise_not_published raise_too_many_outstanding raise_unknown_event_type reconcile_after_restore \
+         record_attempts record_breakers record_verifications redeliver register_event_type register_resource \
+         release_database release_shards remove_orphans renew_secret renew_verification repair_routes replay_events \
+         reset_breaker reset_setting retire_secret retry_delivery retry_failed revoke_all_tenants ring_doorbell \
+         set_setting set_setting set_subscriptions_enabled set_tenant set_tenant_limits sidecar_count tell_of_change \
+         tenant_usage test_subscription try_bell try_lock try_lock_xact undo_metering unlink_tenants unlink_users \
+         unlock unregister_resource unwatch_table update_subscription uuid_v7 verify_subscription wait_for_delivery \
          watch_table"
     );
     // Named notation: parameters have names, and not p_ ones.
