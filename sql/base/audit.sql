@@ -36,7 +36,7 @@ comment on column webhooks.audit_log.tenant_id is
     'Tenant of the object; null: the object is of no tenant, such as a setting or an event type.';
 comment on column webhooks.audit_log.action is
     'For example created, updated, deleted, enabled, disabled, retried, replayed, cancelled, tested, redacted, '
-    'purge_started, purged, granted, revoked, adopted, released.';
+    'purge_started, purged, granted, revoked, adopted, released, reconciled.';
 comment on column webhooks.audit_log.object_type is
     'For example subscription, event_type, setting, limits (object_id is the tenant), tenant, event, delivery, '
     'all_tenants (object_id is the role), database.';

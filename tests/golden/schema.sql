@@ -629,7 +629,7 @@ webhooks_private.subscription_verifications own_tenant for all using (EXISTS ( S
   WHERE (s.id = subscription_verifications.subscription_id)))
 
 -- functions
-webhooks.adopt_database(outstanding text)
+webhooks.adopt_database(outstanding text, due_before timestamp with time zone DEFAULT NULL::timestamp with time zone)
     returns bigint plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 webhooks.blockers(delivery_ids uuid[] DEFAULT '{}'::uuid[], subscription_ids uuid[] DEFAULT '{}'::uuid[])
     returns TABLE(pid integer, role name, application_name text, prepared_transaction text, since timestamp with time zone, relation text, mode text, blocked_pids integer[]) plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
@@ -687,6 +687,8 @@ webhooks.preview_payload(subscription_id uuid, event_id uuid DEFAULT NULL::uuid,
     returns TABLE(method text, url text, headers jsonb, body text) plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
 webhooks.publish_event(tenant_id uuid, event_type text, event_category text DEFAULT NULL::text, event_name text DEFAULT NULL::text, event_data jsonb DEFAULT '{}'::jsonb, resource_type text DEFAULT NULL::text, resource_id uuid DEFAULT NULL::uuid, user_id uuid DEFAULT NULL::uuid, session_id text DEFAULT NULL::text, request_id text DEFAULT NULL::text, source_ip inet DEFAULT NULL::inet, event_version text DEFAULT NULL::text, environment text DEFAULT NULL::text, idempotency_key text DEFAULT NULL::text, ordering_key text DEFAULT NULL::text, deliver_after timestamp with time zone DEFAULT NULL::timestamp with time zone, expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone)
     returns uuid plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+webhooks.reconcile_after_restore(attempts regclass)
+    returns bigint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks.register_event_type(name text, category text DEFAULT NULL::text, description text DEFAULT NULL::text, version text DEFAULT NULL::text, schema json DEFAULT NULL::json, example jsonb DEFAULT NULL::jsonb, is_current boolean DEFAULT true)
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks.register_resource(resource_type text, target regclass DEFAULT NULL::regclass, id_column name DEFAULT 'id'::name, columns name[] DEFAULT NULL::name[], except_columns name[] DEFAULT NULL::name[], tenant_column name DEFAULT 'tenant_id'::name, resolver regprocedure DEFAULT NULL::regprocedure)
@@ -789,7 +791,7 @@ webhooks_private.call_resolver(resolver oid, tenant_id uuid, resource_id uuid)
     returns jsonb c volatile parallel unsafe strict
 webhooks_private.caller()
     returns name sql stable parallel restricted
-webhooks_private.cancel_all_outstanding(reason text)
+webhooks_private.cancel_all_outstanding(due_before timestamp with time zone, reason text)
     returns bigint sql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.cancel_outstanding()
     returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}

@@ -42,6 +42,10 @@ pub enum Cause {
         "the pooler before the database does not take PGOPTIONS or options= of the connection string; leave them out, or connect directly to PostgreSQL"
     )]
     OptionsRefused,
+    #[error(
+        "it is on timeline {timeline}, and this sidecar has delivered from timeline {newest} of the same cluster: it is probably a primary from before a failover; stop that server, or restart the sidecar if deliveries are to be made from there"
+    )]
+    OldTimeline { timeline: u32, newest: u32 },
     #[error("{}", describe(.0))]
     Postgres(#[from] tokio_postgres::Error),
 }
@@ -51,7 +55,11 @@ impl Cause {
     pub fn is_permanent(&self) -> bool {
         match self {
             Self::Unresolved(_) | Self::NoAddress | Self::TimedOut(_) => false,
-            Self::Standby | Self::ReadOnly | Self::Pooled | Self::OptionsRefused => true,
+            Self::Standby
+            | Self::ReadOnly
+            | Self::Pooled
+            | Self::OptionsRefused
+            | Self::OldTimeline { .. } => true,
             Self::Postgres(error) => is_permanent(error),
         }
     }

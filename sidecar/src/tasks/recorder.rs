@@ -431,7 +431,7 @@ impl Recorder {
     /// Writes a batch, on a new session if there is none. Returns the deliveries whose results changed nothing.
     async fn try_write(&mut self, batch: &[Attempt]) -> Result<Vec<Uuid>, Failure> {
         let session = match &mut self.session {
-            Some(open) if !open.client.is_closed() => open,
+            Some(open) if open.is_usable(&self.database) => open,
             stale => {
                 let opened = RecordSession::open(&self.database);
                 stale.insert(in_time(opened).await??)

@@ -207,15 +207,14 @@ async fn only_functions_that_write_lock_notify_or_draw_lots_are_volatile() {
          make_resolver make_watch_triggers meter_events meter_outstanding metered_events move_from_default \
          note_bell notify notify_change notify_owner notify_queue_is_full omit_context open_meters \
          own_watch_functions prepare_default promote_due publish_event purge_batch purge_partition purge_relation \
-         purge_tenant raise_invalid_event \
-         raise_not_published raise_too_many_outstanding raise_unknown_event_type record_attempts record_breakers \
-         record_verifications redact_event redeliver register_event_type register_resource release_database \
-         release_shards remove_orphans renew_secret renew_verification repair_routes replay_events reset_breaker \
-         reset_setting retire_secret retry_delivery retry_failed revoke_all_tenants ring_doorbell set_setting \
-         set_setting set_subscriptions_enabled set_tenant set_tenant_limits sidecar_count tell_of_change \
-         tenant_usage test_subscription try_bell try_lock try_lock_xact undo_metering unlink_tenants unlink_users \
-         unlock unregister_resource unwatch_table update_subscription uuid_v7 verify_subscription \
-         wait_for_delivery watch_table"
+         purge_tenant raise_invalid_event raise_not_published raise_too_many_outstanding raise_unknown_event_type \
+         reconcile_after_restore record_attempts record_breakers record_verifications redact_event redeliver \
+         register_event_type register_resource release_database release_shards remove_orphans renew_secret \
+         renew_verification repair_routes replay_events reset_breaker reset_setting retire_secret retry_delivery \
+         retry_failed revoke_all_tenants ring_doorbell set_setting set_setting set_subscriptions_enabled \
+         set_tenant set_tenant_limits sidecar_count tell_of_change tenant_usage test_subscription try_bell \
+         try_lock try_lock_xact undo_metering unlink_tenants unlink_users unlock unregister_resource \
+         unwatch_table update_subscription uuid_v7 verify_subscription wait_for_delivery watch_table"
     );
     // Named notation: parameters have names, and not p_ ones.
     let unnamed = "select p.oid::regprocedure from pg_proc p

@@ -137,6 +137,7 @@ pub const GROUPS: &[Group] = &[
             "is_adopted()",
             "adopt_database()",
             "release_database()",
+            "reconcile_after_restore()",
             "blockers()",
         ],
     },
