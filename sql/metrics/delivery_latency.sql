@@ -18,8 +18,7 @@ begin
     from webhooks_private.unrolled_attempts(unrolled_latencies.tenant_id) a
     -- As roll_up_attempts() counts.
     left join lateral (
-        select greatest(extract(epoch from e.deliver_after - webhooks.uuid_v7_time(a.delivery_id)) * 1000000,
-                        0) as us
+        select greatest(date_part('epoch', e.deliver_after) * 1000000 - a.delivery_ms * 1000, 0) as us
         from webhooks.event_logs e
         where a.receipt_us >= 1000000 and e.id = a.event_log_id and e.id >= first_event
           and e.deliver_after < 'infinity'
@@ -63,8 +62,9 @@ begin
             select webhooks_private.bucket_start(delivery_latency.bucket, v.hour) as bucket_start, v.bucket,
                    sum(v.receipts)::bigint as receipts, sum(v.responses)::bigint as responses
             from (
-                select h.hour, h.bucket, h.receipts, h.responses
+                select h.hour, b.bucket, b.receipts, b.responses
                 from webhooks_private.latencies_hourly h
+                cross join lateral unnest(h.buckets, h.receipts, h.responses) b (bucket, receipts, responses)
                 where h.tenant_id = delivery_latency.tenant_id and h.hour >= first_time
                 union all
                 select u.hour, u.bucket, u.receipts, u.responses

@@ -70,9 +70,9 @@ begin
     join webhooks.webhook_subscriptions s on s.id = c.subscription_id and s.tenant_id = delivery_metrics.tenant_id;
     failed_deliveries := total_deliveries - successful_deliveries;
     success_rate := coalesce(
-        webhooks_private.round_half_even(successful_deliveries * 100::numeric / nullif(total_deliveries, 0)), 0);
+        webhooks_private.round_half_even(successful_deliveries * 100::numeric / nullif(total_deliveries, 0)), 0.00);
     average_response_time_seconds := coalesce(
-        webhooks_private.round_half_even(response_us / nullif(successful_deliveries, 0) / 1000000), 0);
+        webhooks_private.round_half_even(response_us / nullif(successful_deliveries, 0) / 1000000), 0.00);
     return next;
 end
 $$;

@@ -89,6 +89,14 @@ begin
         from counted c
         where c.hour >= day_ago
         group by c.subscription_id
+    ),
+    -- Of whole hours after that of the last success.
+    later_failures as (
+        select c.subscription_id, sum(c.failed + c.retrying) as failures
+        from counted c
+        join week w on w.subscription_id = c.subscription_id
+        where c.hour > w.last_delivered_at or w.last_delivered_at is null
+        group by c.subscription_id
     )
     select s.subscription_id, s.name::text,
            case when s.is_delivered_to is not true then 'disabled'
@@ -117,12 +125,11 @@ begin
     left join last_hour h on h.subscription_id = s.subscription_id
     left join last_day d on d.subscription_id = s.subscription_id
     left join week w on w.subscription_id = s.subscription_id
-    -- Whole hours after that of the last success, and what came after it in its hour.
+    left join later_failures l on l.subscription_id = s.subscription_id
     cross join lateral (
         select case when w.last_failed_at > coalesce(w.last_delivered_at, '-infinity') then
-            coalesce((select sum(c.failed + c.retrying) from counted c
-                      where c.subscription_id = s.subscription_id
-                        and (w.last_delivered_at is null or c.hour > w.last_delivered_at)), 0)
+            coalesce(l.failures, 0)
+            -- What came after it in its hour.
             + case when w.last_delivered_at is not null then webhooks_private.failures_since(
                   s.subscription_id, w.last_delivered_at,
                   date_trunc('hour', w.last_delivered_at, 'UTC') + interval '1 hour', oldest_id) else 0 end

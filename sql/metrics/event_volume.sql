@@ -10,7 +10,7 @@ as $$
 declare
     first_time constant timestamptz := greatest(
         since, (select p.rolled_until from webhooks_private.rollup_progress p));
-    ids constant record := webhooks_private.event_ids_since(first_time);
+    ids constant record := webhooks_private.event_ids_between(first_time, now());
 begin
     return query
     select e.hour, e.event_type, e.event_category, count(*)
@@ -19,7 +19,8 @@ begin
                e.event_type::text as event_type, e.event_category::text as event_category
         from webhooks.event_logs e
         where e.tenant_id = unrolled_events.tenant_id and e.created_at >= first_time
-          and (e.id >= ids.first_id or e.id < ids.first_day) and e.is_test is not true
+          and (e.id >= ids.first_id and e.id < ids.last_id or e.id < ids.first_day or e.id >= ids.future_id)
+          and e.is_test is not true
     ) e
     group by e.hour, e.event_type, e.event_category;
 end

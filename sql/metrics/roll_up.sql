@@ -71,7 +71,7 @@ begin
                coalesce(sum(a.response_us), 0),
                max(a.attempted_at) filter (where a.delivered = 1),
                max(a.attempted_at) filter (where a.failed + a.retrying = 1),
-               min(webhooks.uuid_v7_time(a.delivery_id))
+               to_timestamp(min(a.delivery_ms) / 1000.0::double precision)
         from attempts a
         group by a.tenant_id, a.subscription_id, a.hour, a.is_test
         on conflict on constraint attempts_hourly_pkey do update
@@ -88,29 +88,50 @@ begin
             oldest_delivery_at = least(h.oldest_delivery_at, excluded.oldest_delivery_at)
     ),
     latencies as (
-        insert into webhooks_private.latencies_hourly as h (tenant_id, hour, bucket, receipts, responses, publications)
-        select a.tenant_id, a.hour, l.bucket, sum(l.receipts), sum(l.responses), sum(l.publications)
-        from attempts a
-        -- Time that deliver_after put off is not the system's. What took less than a second was not put off.
-        left join lateral (
-            select greatest(extract(epoch from e.deliver_after - webhooks.uuid_v7_time(a.delivery_id)) * 1000000,
-                            0) as us
-            from webhooks.event_logs e
-            where a.receipt_us >= 1000000 and e.id = a.event_log_id and e.id >= first_event and e.id < last_event
-              and e.deliver_after < 'infinity'
-            limit 1
-        ) deferral on true
-        cross join lateral (values
-            (webhooks_private.latency_bucket(a.receipt_us - coalesce(deferral.us, 0)::bigint), 1, 0, 0),
-            (webhooks_private.latency_bucket(a.response_us), 0, 1, 0),
-            (webhooks_private.latency_bucket(a.publish_us), 0, 0, 1)
-        ) l (bucket, receipts, responses, publications)
-        where not a.is_test and l.bucket is not null
-        group by a.tenant_id, a.hour, l.bucket
+        insert into webhooks_private.latencies_hourly as h (tenant_id, hour, buckets, receipts, responses, publications)
+        select b.tenant_id, b.hour, array_agg(b.bucket order by b.bucket), array_agg(b.receipts order by b.bucket),
+               array_agg(b.responses order by b.bucket), array_agg(b.publications order by b.bucket)
+        from (
+            select l.tenant_id, l.hour, l.bucket, sum(l.receipts)::bigint as receipts,
+                   sum(l.responses)::bigint as responses, sum(l.publications)::bigint as publications
+            from (
+                select a.tenant_id, a.hour, v.*
+                from attempts a
+                -- Time that deliver_after put off is not the system's. What took less than a second was not put off.
+                left join lateral (
+                    select greatest(date_part('epoch', e.deliver_after) * 1000000 - a.delivery_ms * 1000, 0) as us
+                    from webhooks.event_logs e
+                    where a.receipt_us >= 1000000 and e.id = a.event_log_id and e.id >= first_event
+                      and e.id < last_event and e.deliver_after < 'infinity'
+                    limit 1
+                ) deferral on true
+                cross join lateral (values
+                    (webhooks_private.latency_bucket(a.receipt_us - coalesce(deferral.us, 0)::bigint), 1, 0, 0),
+                    (webhooks_private.latency_bucket(a.response_us), 0, 1, 0),
+                    -- What took so long may have been made again by hand.
+                    (webhooks_private.latency_bucket(case
+                        when a.publish_us < 20000
+                            or not exists (select from webhooks.redeliveries r
+                                           where r.delivery_id = a.delivery_id
+                                             and r.delivery_id >= oldest_id and r.delivery_id < last_id)
+                        then a.publish_us end), 0, 0, 1)
+                ) v (bucket, receipts, responses, publications)
+                where not a.is_test and v.bucket is not null
+                union all
+                -- What is counted already. No other session adds to it meanwhile: see roll_up().
+                select h.tenant_id, h.hour, v.*
+                from (select distinct a.tenant_id, a.hour from attempts a where not a.is_test) a
+                join webhooks_private.latencies_hourly h on h.tenant_id = a.tenant_id and h.hour = a.hour
+                cross join lateral unnest(h.buckets, h.receipts, h.responses, h.publications) v
+            ) l
+            group by l.tenant_id, l.hour, l.bucket
+        ) b
+        group by b.tenant_id, b.hour
         on conflict on constraint latencies_hourly_pkey do update
-        set receipts = h.receipts + excluded.receipts,
-            responses = h.responses + excluded.responses,
-            publications = h.publications + excluded.publications
+        set buckets = excluded.buckets,
+            receipts = excluded.receipts,
+            responses = excluded.responses,
+            publications = excluded.publications
     ),
     finished as (
         delete from webhooks_private.rollup_outstanding o
@@ -145,7 +166,7 @@ set enable_seqscan = off
 set jit = off
 as $$
 declare
-    ids constant record := webhooks_private.event_ids_since(from_time);
+    ids constant record := webhooks_private.event_ids_between(from_time, until_time);
 begin
     insert into webhooks_private.events_hourly as h (tenant_id, hour, event_type, event_category, events)
     select e.tenant_id, e.hour, t.name, e.event_category, count(*)
@@ -155,7 +176,8 @@ begin
                date_trunc('hour', e.created_at at time zone 'UTC') at time zone 'UTC' as hour
         from webhooks.event_logs e
         where e.event_type = t.name and e.created_at >= from_time and e.created_at < until_time
-          and (e.id >= ids.first_id or e.id < ids.first_day) and e.is_test is not true
+          and (e.id >= ids.first_id and e.id < ids.last_id or e.id < ids.first_day or e.id >= ids.future_id)
+          and e.is_test is not true
         offset 0
     ) e
     group by e.tenant_id, e.hour, t.name, e.event_category

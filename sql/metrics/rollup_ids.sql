@@ -9,16 +9,21 @@ return case when at < timestamptz '1970-01-01 00:00Z' then '00000000-0000-0000-0
 comment on function webhooks_private.rollup_id is
     'uuid_v7_floor(), also of a time that no UUIDv7 can have, such as -infinity.';
 
-create function webhooks_private.event_ids_since(since timestamptz, out first_id uuid, out first_day uuid)
+create function webhooks_private.event_ids_between(
+    from_time timestamptz, until_time timestamptz,
+    out first_id uuid, out last_id uuid, out first_day uuid, out future_id uuid
+)
 language sql stable
 set search_path = pg_catalog, pg_temp
 begin atomic
-    -- An id may be made a while before the event is published; one that is not of now is below the first day or beyond
-    -- all days.
-    select webhooks_private.rollup_id(event_ids_since.since - interval '1 day'),
+    -- An id may be made a while before the event is published, or after its transaction began. One that is the
+    -- application's own and not of its time is below the first day or beyond all days.
+    select webhooks_private.rollup_id(event_ids_between.from_time - interval '1 day'),
+           webhooks_private.rollup_id(event_ids_between.until_time + interval '1 day'),
            webhooks_private.rollup_id(coalesce(
-               webhooks_private.first_partition_day('event_logs')::timestamp at time zone 'UTC', '-infinity'));
+               webhooks_private.first_partition_day('event_logs')::timestamp at time zone 'UTC', '-infinity')),
+           webhooks_private.future_ids();
 end;
-comment on function webhooks_private.event_ids_since is
-    'Which ids events that were published since a time have: from first_id on, or, if they are the application''s own, '
-    'below first_day.';
+comment on function webhooks_private.event_ids_between is
+    'Which ids events that were published in a time have: from first_id to last_id, or, if they are the '
+    'application''s own, below first_day or from future_id on.';

@@ -56,21 +56,23 @@ comment on column webhooks_private.attempts_hourly.oldest_delivery_at is
     'Time of the lowest delivery id. To read the attempts themselves, older partitions need not be opened.';
 select pg_catalog.pg_extension_config_dump('webhooks_private.attempts_hourly', '');
 
+-- A row an hour with arrays: a row for each bucket would be three for each attempt of a tenant that has few.
 create table webhooks_private.latencies_hourly (
     tenant_id uuid not null,
     hour timestamptz not null,
-    bucket smallint not null,
-    receipts bigint not null,
-    responses bigint not null,
-    publications bigint not null,
-    primary key (tenant_id, hour, bucket)
+    buckets smallint[] not null,
+    receipts bigint[] not null,
+    responses bigint[] not null,
+    publications bigint[] not null,
+    primary key (tenant_id, hour)
 );
 comment on table webhooks_private.latencies_hourly is
     'Distribution of durations of each tenant in each hour: how many fall into each bucket of latency_bucket(). '
     'Without tests.';
 comment on column webhooks_private.latencies_hourly.tenant_id is 'Tenant of the deliveries.';
 comment on column webhooks_private.latencies_hourly.hour is 'Beginning of the hour in which the attempts began.';
-comment on column webhooks_private.latencies_hourly.bucket is 'Bucket, as latency_bucket() numbers them.';
+comment on column webhooks_private.latencies_hourly.buckets is
+    'Buckets that have any, as latency_bucket() numbers them. The other arrays have the counts of each.';
 comment on column webhooks_private.latencies_hourly.receipts is
     'Deliveries with so much time from publication to receipt.';
 comment on column webhooks_private.latencies_hourly.responses is 'Attempts that delivered with such a response time.';

@@ -14,27 +14,31 @@ begin
     first_hour := date_trunc('hour', now() - make_interval(days => webhooks_private.checked_days(days)), 'UTC');
     return query
     with attempts as (
-        select sum(h.delivered) filter (where a.is_active) as delivered,
-               sum(h.delivered + h.failed + h.expired) filter (where a.is_active) as finished,
+        select sum(h.delivered) filter (where s.is_active and s.is_enabled) as delivered,
+               sum(h.delivered + h.failed) filter (where s.is_active and s.is_enabled) as finished,
                sum(h.response_us) as response_us,
                sum(h.delivered) as responses,
                sum(h.delivered_by_retry) as delivered_by_retry,
                sum(h.delivered_by_retry + h.failed_after_retry) as retried
-        from webhooks_private.attempts_hourly h
-        left join lateral (
-            select s.is_active and s.is_enabled as is_active from webhooks.webhook_subscriptions s
-            where s.id = h.subscription_id
-        ) a on true
-        where h.hour >= first_hour and not h.is_test
+        from (
+            select h.subscription_id, sum(h.delivered) as delivered, sum(h.failed + h.expired) as failed,
+                   sum(h.response_us) as response_us, sum(h.delivered_by_retry) as delivered_by_retry,
+                   sum(h.failed_after_retry) as failed_after_retry
+            from webhooks_private.attempts_hourly h
+            where h.hour >= first_hour and not h.is_test
+            group by h.subscription_id
+        ) h
+        left join webhooks.webhook_subscriptions s on s.id = h.subscription_id
     ),
     publications as (
         select webhooks_private.latency_percentile(0.99, array_agg(l.bucket), array_agg(l.publications)) as p99_ms,
                sum(l.publications)::bigint as publications
         from (
-            select h.bucket, sum(h.publications)::bigint as publications
+            select b.bucket, sum(b.publications)::bigint as publications
             from webhooks_private.latencies_hourly h
-            where h.hour >= first_hour and h.publications > 0
-            group by h.bucket
+            cross join lateral unnest(h.buckets, h.publications) b (bucket, publications)
+            where h.hour >= first_hour
+            group by b.bucket
         ) l
     )
     select o.objective, o.target, o.measured, o.unit,

@@ -12,6 +12,7 @@
 //! | `verifications` | receivers that agree first |
 //! | `limits` | what a tenant may have at the most |
 //! | `audit` | who changed what |
+//! | `metrics` | numbers of hours, and reports that read them; `doctor()` |
 //! | `settings`, `partitions`, `links`, `dump_restore`, `adopt_database` | operations |
 //! | `watch`, `resources` | changes of a watched table are published; events carry what they are about |
 //! | `event_types` | what is known of events: versions, schemas, examples |
@@ -76,6 +77,8 @@ mod look_ups;
 mod manage_subscriptions;
 #[cfg(test)]
 mod matching;
+#[cfg(test)]
+mod metrics;
 #[cfg(test)]
 mod move_subscriptions;
 #[cfg(test)]
