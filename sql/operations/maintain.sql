@@ -6,11 +6,12 @@ set search_path = pg_catalog, pg_temp
 set lock_timeout = '5s'
 as $$
 begin
-    -- Each task by itself: one that can't be done now must not keep the others from being done.
+    -- Each task by itself: one that can't be done now must not keep the others from being done. The one that reads much
+    -- comes first: it holds no locks that others wait for.
     -- Those that lock tables come last, since their locks are held to the end, and publishers wait for them:
     -- apply_links, which normally finds nothing to do, and then create_partitions.
-    foreach task in array array['forget_idempotency_keys', 'forget_secrets', 'remove_orphans', 'repair_routes',
-                                'expire_deliveries', 'roll_up', 'apply_links', 'create_partitions'] loop
+    foreach task in array array['roll_up', 'forget_idempotency_keys', 'forget_secrets', 'remove_orphans', 'repair_routes',
+                                'expire_deliveries', 'apply_links', 'create_partitions'] loop
         begin
             case task
                 when 'forget_idempotency_keys' then
