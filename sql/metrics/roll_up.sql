@@ -158,7 +158,7 @@ comment on function webhooks_private.roll_up_attempts is
     'the last call. Part of roll_up().';
 
 create function webhooks_private.roll_up_events(from_time timestamptz, until_time timestamptz)
-returns void
+returns bigint
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_custom_plan
@@ -167,6 +167,7 @@ set jit = off
 as $$
 declare
     ids constant record := webhooks_private.event_ids_between(from_time, until_time);
+    written bigint;
 begin
     insert into webhooks_private.events_hourly as h (tenant_id, hour, event_type, event_category, events)
     select e.tenant_id, e.hour, t.name, e.event_category, count(*)
@@ -182,10 +183,12 @@ begin
     ) e
     group by e.tenant_id, e.hour, t.name, e.event_category
     on conflict on constraint events_hourly_pkey do update set events = h.events + excluded.events;
+    get diagnostics written = row_count;
+    return written;
 end
 $$;
 comment on function webhooks_private.roll_up_events is
-    'Counts the events whose created_at is in a time. Part of roll_up().';
+    'Counts the events whose created_at is in a time, and returns how many rows that are. Part of roll_up().';
 
 create function webhooks_private.forget_rollups()
 returns void
@@ -227,6 +230,9 @@ declare
         webhooks_private.first_partition_day('delivery_attempts'), webhooks_private.first_partition_day('event_logs')
     )::timestamp at time zone 'UTC';
     next_time timestamptz;
+    step interval := '1 hour';
+    found_attempts bigint;
+    found_events bigint;
     counted bigint := 0;
 begin
     -- A snapshot that is older than the list of sessions would miss what was committed between them. Of a dump that is
@@ -243,13 +249,18 @@ begin
         return 0;
     end if;
     settled := webhooks_private.settled_until(margin);
-    -- An hour at a time, and no longer than half a minute: what there was before the first call takes several.
-    while progress.rolled_until < settled and clock_timestamp() < now() + interval '30 seconds' loop
+    -- An hour at a time, or up to a day where there is nothing. What there was before the first call takes several calls:
+    -- each transaction takes locks of all partitions that it opens.
+    for i in 1 .. 100 loop
+        exit when progress.rolled_until >= settled or clock_timestamp() > now() + interval '30 seconds';
         next_time := least(settled, case when progress.rolled_until = '-infinity' then coalesce(first_day, settled)
-                                         else date_trunc('hour', progress.rolled_until) + interval '1 hour' end);
+                                         else date_trunc('hour', progress.rolled_until) + step end);
         progress.rolled_at := clock_timestamp();
-        counted := counted + webhooks_private.roll_up_attempts(progress.rolled_until, next_time);
-        perform webhooks_private.roll_up_events(progress.rolled_until, next_time);
+        found_attempts := webhooks_private.roll_up_attempts(progress.rolled_until, next_time);
+        found_events := webhooks_private.roll_up_events(progress.rolled_until, next_time);
+        counted := counted + found_attempts;
+        step := case when found_attempts + found_events > 0 then interval '1 hour'
+                     else least(2 * step, interval '1 day') end;
         progress.rolled_until := next_time;
     end loop;
     if progress.forgotten_on is distinct from current_date then
