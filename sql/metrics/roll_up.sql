@@ -249,8 +249,8 @@ begin
         return 0;
     end if;
     settled := webhooks_private.settled_until(margin);
-    -- An hour at a time, or up to a day where there is nothing. What there was before the first call takes several calls:
-    -- each transaction takes locks of all partitions that it opens.
+    -- An hour at a time, or up to a day where there is nothing. What there was before the first call takes several
+    -- calls: each transaction takes locks of all partitions that it opens.
     for i in 1 .. 100 loop
         exit when progress.rolled_until >= settled or clock_timestamp() > now() + interval '30 seconds';
         next_time := least(settled, case when progress.rolled_until = '-infinity' then coalesce(first_day, settled)

@@ -27,7 +27,7 @@ fn failed(subscription: &str, status: &str) -> String {
     Record::of(ready(subscription), status)
         .with("http_status_codes", 500)
         .with("error_messages", "'HTTP status 500'")
-        .with("retry_after_ms", 3_600_000)
+        .with("retry_after_ms", "3600000::bigint")
         .to_string()
 }
 
@@ -111,7 +111,7 @@ async fn percentiles_are_those_of_the_log_within_a_bucket() {
         ))
         .await;
     let put_off = Record::of(ready(&subscription), "delivered")
-        .with("durations_us", 1000)
+        .with("durations_us", "1000::bigint")
         .with(
             "attempted_at_us",
             "((extract(epoch from clock_timestamp()) + 3600) * 1000000)::bigint",
@@ -167,7 +167,7 @@ async fn health_of_endpoints() {
             (&broken, "failed"),
         ] {
             let record = match status {
-                "delivered" => delivered(id, "250000"),
+                "delivered" => delivered(id, "250000::bigint"),
                 _ => failed(id, status),
             };
             session.run(&record).await;
@@ -179,7 +179,7 @@ async fn health_of_endpoints() {
     session
         .run("update webhooks.delivery_queue set next_attempt_at = null where attempt > 0")
         .await;
-    session.run(&delivered(&works, "250000")).await;
+    session.run(&delivered(&works, "250000::bigint")).await;
     session.run(&failed(&fails, "retrying")).await;
     session
         .run(&format!(
@@ -276,7 +276,7 @@ async fn objectives_and_adoption() {
     session
         .run("update webhooks.delivery_queue set next_attempt_at = null")
         .await;
-    session.run(&delivered(&a, "3000000")).await;
+    session.run(&delivered(&a, "3000000::bigint")).await;
     session.run(&failed(&b, "failed")).await;
     session
         .run(&format!(
@@ -346,7 +346,7 @@ async fn numbers_end_with_their_time_and_with_their_tenant() {
         .await;
     world.subscribe(&subscription, json!({})).await;
     world.publish("").await;
-    session.run(&delivered(&subscription, "1000")).await;
+    session.run(&delivered(&subscription, "1000::bigint")).await;
     session
         .run(&format!(
             "select webhooks.publish_event('{OTHER_TENANT}', 'job.created'); {ROLL_UP}"

@@ -83,7 +83,7 @@ fn record_some(status: &str, share: u32) -> String {
     let record = Record::of(some, status);
     let record = match status {
         "retrying" => record
-            .with("retry_after_ms", 60_000)
+            .with("retry_after_ms", "60000::bigint")
             .with("http_status_codes", 500),
         _ => record.with("durations_us", "(random() * 3000000)::bigint"),
     };

@@ -105,8 +105,9 @@ async fn numbers_are_those_of_the_specifications_queries() {
             "select * from webhooks.delivery_queue where {condition} and next_attempt_at is null"
         )
     };
-    let retry =
-        |condition: &str| Record::of(some(condition), "retrying").with("retry_after_ms", 60_000);
+    let retry = |condition: &str| {
+        Record::of(some(condition), "retrying").with("retry_after_ms", "60000::bigint")
+    };
     session
         .run(&retry(&format!("subscription_id = '{a}'")).to_string())
         .await;
