@@ -12,7 +12,8 @@ begin
         'webhooks.event_logs', 'webhooks.webhook_subscriptions', 'webhooks_private.subscription_routes',
         'webhooks.delivery_queue', 'webhooks.delivery_attempts', 'webhooks_private.idempotency_keys',
         'webhooks.redeliveries', 'webhooks.audit_log', 'webhooks.subscription_templates', 'webhooks.tenant_limits',
-        'webhooks.restored_events'
+        'webhooks.restored_events', 'webhooks_private.attempts_hourly', 'webhooks_private.latencies_hourly',
+        'webhooks_private.events_hourly'
     ] loop
         execute format('alter table %s enable row level security', relation);
         -- raise_tenant_denied(): an error that says what to do, instead of PostgreSQL's.
@@ -42,8 +43,7 @@ begin
         'webhooks_private.event_logs_template', 'webhooks_private.delivery_attempts_default',
         'webhooks_private.delivery_attempts_template', 'webhooks_private.redeliveries_default',
         'webhooks_private.redeliveries_template', 'webhooks_private.audit_log_default',
-        'webhooks_private.audit_log_template', 'webhooks_private.attempts_hourly',
-        'webhooks_private.latencies_hourly', 'webhooks_private.events_hourly'
+        'webhooks_private.audit_log_template'
     ] loop
         execute format('alter table %s enable row level security', relation);
     end loop;

@@ -676,8 +676,14 @@ webhooks.tenant_limits own_tenant for all using (tenant_id = (NULLIF(current_set
 webhooks.webhook_subscriptions all_tenants for all to webhooks_all_tenants using true with check true
 webhooks.webhook_subscriptions monitor for select to webhooks_monitor using ( SELECT (NOT pg_has_role(CURRENT_USER, 'webhooks_manager'::name, 'usage'::text)))
 webhooks.webhook_subscriptions own_tenant for all using (tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) with check ((tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) OR webhooks_private.raise_tenant_denied(tenant_id))
+webhooks_private.attempts_hourly all_tenants for all to webhooks_all_tenants using true with check true
+webhooks_private.attempts_hourly own_tenant for all using (tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) with check ((tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) OR webhooks_private.raise_tenant_denied(tenant_id))
+webhooks_private.events_hourly all_tenants for all to webhooks_all_tenants using true with check true
+webhooks_private.events_hourly own_tenant for all using (tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) with check ((tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) OR webhooks_private.raise_tenant_denied(tenant_id))
 webhooks_private.idempotency_keys all_tenants for all to webhooks_all_tenants using true with check true
 webhooks_private.idempotency_keys own_tenant for all using (tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) with check ((tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) OR webhooks_private.raise_tenant_denied(tenant_id))
+webhooks_private.latencies_hourly all_tenants for all to webhooks_all_tenants using true with check true
+webhooks_private.latencies_hourly own_tenant for all using (tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) with check ((tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) OR webhooks_private.raise_tenant_denied(tenant_id))
 webhooks_private.subscription_breakers own_tenant for all using (EXISTS ( SELECT
    FROM webhooks.webhook_subscriptions s
   WHERE (s.id = subscription_breakers.subscription_id)))
