@@ -8,13 +8,14 @@ as $$
 declare
     has_locks boolean := false;
 begin
-    -- Each task by itself: one that can't be done now must not keep the others from being done.
+    -- Each task by itself: one that can't be done now must not keep the others from being done. The one that reads much
+    -- comes first: it holds no locks that others wait for.
     -- Those that lock tables come last, since their locks are held to the end, and publishers wait for them:
     -- apply_links, which normally finds nothing to do, then create_partitions, and drop_partitions, which makes
     -- everybody wait who uses the table.
-    foreach task in array array['forget_idempotency_keys', 'forget_secrets', 'remove_orphans', 'repair_routes',
-                                'expire_deliveries', 'forget_events', 'expire_responses', 'apply_links',
-                                'create_partitions', 'drop_partitions'] loop
+    foreach task in array array['roll_up', 'forget_idempotency_keys', 'forget_secrets', 'remove_orphans',
+                                'repair_routes', 'expire_deliveries', 'forget_events', 'expire_responses',
+                                'apply_links', 'create_partitions', 'drop_partitions'] loop
         begin
             case task
                 when 'forget_idempotency_keys' then
@@ -31,6 +32,8 @@ begin
                     done := webhooks_private.remove_orphans();
                 when 'expire_deliveries' then
                     done := webhooks_private.expire_deliveries();
+                when 'roll_up' then
+                    done := webhooks_private.roll_up();
                 when 'forget_events' then
                     done := webhooks_private.forget_old_rows();
                 when 'expire_responses' then
@@ -69,8 +72,8 @@ end
 $$;
 comment on function webhooks.maintain is
     'Runs the regular maintenance: partitions, what is older than the settings for retention, old idempotency keys '
-    'and secrets, deliveries that have expired or have no subscription, and routes and foreign keys after a restore. '
-    'A sidecar calls it every five minutes, and it may be called at any time. One call drops one partition at the '
+    'and secrets, deliveries that have expired or have no subscription, numbers of each hour for reports, and routes '
+    'and foreign keys after a restore. A sidecar calls it every five minutes, and it may be called at any time. One call drops one partition at the '
     'most. The row prepare_partitions says that partitions next to a large default partition are half made, the row '
     'overdue_partitions how many are still to be dropped; then call the function again at once, in a transaction of '
     'its own.';

@@ -12,7 +12,8 @@ begin
         'webhooks.event_logs', 'webhooks.webhook_subscriptions', 'webhooks_private.subscription_routes',
         'webhooks.delivery_queue', 'webhooks.delivery_attempts', 'webhooks_private.idempotency_keys',
         'webhooks.redeliveries', 'webhooks.audit_log', 'webhooks.subscription_templates', 'webhooks.tenant_limits',
-        'webhooks.restored_events', 'webhooks.tenant_purges'
+        'webhooks.restored_events', 'webhooks.tenant_purges', 'webhooks_private.attempts_hourly',
+        'webhooks_private.latencies_hourly', 'webhooks_private.events_hourly'
     ] loop
         execute format('alter table %s enable row level security', relation);
         -- raise_tenant_denied(): an error that says what to do, instead of PostgreSQL's.

@@ -2,6 +2,7 @@
 
 use webhooks_tests::database::{Database, MANAGER_ROLE, SIDECAR_ROLE};
 
+use crate::support::record::Record;
 use crate::support::session::Session;
 use crate::support::world::TENANT;
 
@@ -179,13 +180,14 @@ async fn attempts_of_the_original_are_taken_over() {
         (another, 0, "retrying"),
         (another, 1, "retrying"),
     ] {
+        let record = Record::of(format!("select * {delivery}"), status)
+            .with("attempt", attempt)
+            .with("http_status_code", 200)
+            .with("attempted_at_us", 0)
+            .with("retry_after_ms", 3_600_000);
         original
             .run(&format!(
-                "select webhooks_private.record_attempts(array[id], array[subscription_id], '{{{attempt}}}', '{{{status}}}', '{{200}}',
-                     '{{null}}', '{{null}}', '{{null}}', '{{0}}', '{{1}}', '{{1}}', '{{null}}', '{{3600000}}', '{{null}}', '{{null}}',
-                     '{{null}}', '{{null}}')
-                 from (select * {delivery}) q;
-                 update webhooks.delivery_queue set next_attempt_at = null where attempt = 1"
+                "{record}; update webhooks.delivery_queue set next_attempt_at = null where attempt = 1"
             ))
             .await;
     }

@@ -12,6 +12,7 @@
 //! | `verifications` | receivers that agree first |
 //! | `limits` | the limits of a tenant |
 //! | `audit` | all changes are in the audit log |
+//! | `metrics` | numbers of hours, and reports that read them; `doctor()` |
 //! | `settings`, `partitions`, `links`, `dump_restore`, `adopt_database` | operations |
 //! | `retention` | old rows go, without anybody waiting; that they are gone is told |
 //! | `data_protection` | all of a tenant, and the contents of an event, are deleted |
@@ -80,6 +81,8 @@ mod look_ups;
 mod manage_subscriptions;
 #[cfg(test)]
 mod matching;
+#[cfg(test)]
+mod metrics;
 #[cfg(test)]
 mod move_subscriptions;
 #[cfg(test)]
