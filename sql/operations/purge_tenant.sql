@@ -184,6 +184,7 @@ begin
             or progress.last_id is not null;
     end loop;
     if progress.finished_at is not null then
+        perform webhooks_private.forget_tenant_rollups(array[purge_tenant.tenant_id]);
         perform webhooks_private.audit(
             'purged', 'tenant', tenant_id::text, tenant_id,
             after => jsonb_build_object('rows', progress.deleted_rows, 'since', progress.started_at));
@@ -197,7 +198,7 @@ begin
 end
 $$;
 comment on function webhooks.purge_tenant is
-    'Deletes all rows of a tenant for good, but those of the audit log: subscriptions, events, deliveries, keys and '
-    'limits. One call deletes some max_rows rows, and returns how far it has come, as tenant_purges shows it; repeat '
+    'Deletes all rows of a tenant for good, but those of the audit log: subscriptions, events, deliveries, numbers, '
+    'keys and limits. One call deletes some max_rows rows, and returns how far it has come, as tenant_purges shows it; repeat '
     'it, each time in a transaction of its own, until finished_at is not null. Have the tenant publish nothing any '
     'more before. It is the owner''s, and that of roles to which the DBA grants it.';

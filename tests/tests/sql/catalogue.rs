@@ -52,6 +52,7 @@ const SECURITY_DEFINER: &[&str] = &[
     "maintain",
     "match_events",
     "notice_deprecation",
+    "observe_queue",
     "overdue_partitions",
     "promote_due",
     "publish_event",
