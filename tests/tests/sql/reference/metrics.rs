@@ -1,8 +1,10 @@
 //! `docs/reference/metrics.md`: the sidecar's metrics, from what it answers. And that dashboards and alerts name no others.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
 
-use webhooks_tests::database::Database;
+use serde_json::Value;
+use webhooks_tests::database::{Database, MONITOR_ROLE};
 use webhooks_tests::http;
 use webhooks_tests::sidecar::{Options, Sidecar};
 
@@ -10,6 +12,8 @@ use webhooks_tests::sidecar::{Options, Sidecar};
 use super::markdown::{head, line};
 use super::{code, file};
 use crate::golden::assert_golden;
+use crate::support::session::Session;
+use crate::support::world::TENANT;
 
 const INTRODUCTION: &str = "\
 # Metrics
@@ -91,4 +95,61 @@ async fn the_metrics_reference_is_the_golden_one() {
         document += &line(&[code(&name), metric.kind, labels.join(", "), metric.help]);
     }
     assert_golden(&file("metrics.md"), &document);
+}
+
+fn ops(name: &str) -> String {
+    let path = format!("{}/../ops/{name}", env!("CARGO_MANIFEST_DIR"));
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// Words that begin as names of our metrics do.
+fn named(text: &str) -> BTreeSet<&str> {
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    words.filter(|word| word.starts_with("webhooks_")).collect()
+}
+
+#[tokio::test]
+async fn alerts_and_dashboards_name_metrics_that_there_are() {
+    let known = metrics().await;
+    let is_known = |word: &str| {
+        ["", "_bucket", "_sum", "_count"].iter().any(|end| {
+            let family = word.strip_suffix(end);
+            family.is_some_and(|family| {
+                known.get(family).is_some_and(|metric| end.is_empty() != (metric.kind == "histogram"))
+            })
+        })
+    };
+    for file in ["prometheus/alerts.yml", "grafana/prometheus.json"] {
+        let text = ops(file);
+        let words = named(&text);
+        assert!(words.len() > 10, "{file}: {words:?}");
+        let unknown: Vec<&&str> = words.iter().filter(|word| !is_known(word)).collect();
+        assert!(unknown.is_empty(), "{file} names {unknown:?}");
+    }
+}
+
+#[tokio::test]
+async fn queries_of_the_sql_dashboard_run_as_a_monitor() {
+    let db = Database::fresh("sql_dashboard").await.unwrap();
+    let monitor = Session::open_as(&db, MONITOR_ROLE).await;
+    let dashboard: Value = serde_json::from_str(&ops("grafana/postgresql.json")).unwrap();
+    let panels = dashboard["panels"].as_array().unwrap();
+    assert!(panels.len() > 5);
+    for panel in panels {
+        let query = panel["targets"][0]["rawSql"].as_str().unwrap();
+        let query = query
+            .replace("$tenant", TENANT)
+            .replace("$__timeFrom()", "now() - interval '6 hours'");
+        monitor.lines(&format!("select * from ({query}) q")).await;
+    }
+}
+
+/// Prometheus' own checks, where it is installed.
+#[test]
+fn promtool_accepts_the_alerts() {
+    let rules = format!("{}/../ops/prometheus/alerts.yml", env!("CARGO_MANIFEST_DIR"));
+    match Command::new("promtool").args(["check", "rules", &rules]).output() {
+        Ok(output) => assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr)),
+        Err(_) => println!("promtool is not installed"),
+    }
 }
