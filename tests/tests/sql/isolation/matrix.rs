@@ -245,7 +245,7 @@ pub const FUNCTIONS: &[(&str, &str, Answer)] = &[
     ("default_check", "", Owner),
     ("delete_subscription", "manager", Unknown("select webhooks.delete_subscription('{subscription}')")),
     ("delete_subscription_template", "manager", Denied("select webhooks.delete_subscription_template('{tenant}', 'no such')")),
-    ("delivery_spans", "manager", Same("select webhooks_private.delivery_spans('{tenant}', '{}', '{}')")),
+    ("delivery_spans", "manager", Own("select count(*) from webhooks.event_logs e, webhooks_private.delivery_spans('{tenant}', array[e.id], array[e.created_at]) s where e.tenant_id operator(pg_catalog.=) '{tenant}'")),
     ("deprecate_event_type", "", Owner),
     ("derive_routes", "", Owner),
     ("disarm_doorbell", "sidecar", Same("select webhooks_private.disarm_doorbell('{1}')")),
