@@ -158,8 +158,9 @@ fn is_permanent(error: &tokio_postgres::Error) -> bool {
         return is_about_tls(error) || is_configuration(error);
     };
     let class = &code.code()[..2];
-    // Rights, names, versions. What clashes with others' locks is not theirs.
-    ["28", "3D", "3F", "42"].contains(&class)
+    // Rights, names, versions. What clashes with others' locks is not theirs, and a type that has got an attribute is
+    // known to the next session.
+    ["28", "3D", "3F", "42"].contains(&class) && *code != SqlState::DATATYPE_MISMATCH
         || is_fatal(error) && REFUSED_STARTS.contains(code)
         || *code == SqlState::READ_ONLY_SQL_TRANSACTION
         || code.code() == NOT_ADOPTED

@@ -282,7 +282,7 @@ pub const FUNCTIONS: &[(&str, &str, Answer)] = &[
     ("delete_subscription_template", "manager", Denied("select webhooks.delete_subscription_template('{tenant}', 'no such')")),
     ("delivery_latency", "manager monitor", Monitored("select 1 from (select count(*) from webhooks.delivery_latency('{tenant}')) l")),
     ("delivery_metrics", "manager monitor", Monitored("select total_deliveries from webhooks.delivery_metrics('{tenant}')")),
-    ("delivery_spans", "manager", Same("select webhooks_private.delivery_spans('{tenant}', '{}', '{}')")),
+    ("delivery_spans", "manager", Own("select count(*) from webhooks.event_logs e, webhooks_private.delivery_spans('{tenant}', array[e.id], array[e.created_at]) s where e.tenant_id operator(pg_catalog.=) '{tenant}'")),
     ("deprecate_event_type", "", Owner),
     ("derive_routes", "", Owner),
     ("disarm_doorbell", "sidecar", Same("select webhooks_private.disarm_doorbell('{1}')")),
