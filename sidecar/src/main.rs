@@ -51,7 +51,7 @@ fn main() -> ExitCode {
     let matches = Cli::command().get_matches();
     let Cli { command } = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let args = match command {
-        Command::Run(args) => args,
+        Command::Run(args) => *args,
         Command::Health(args) => return ask_health::run(&args),
     };
     log::start(args.log_format, &args.log_level);

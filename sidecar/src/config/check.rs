@@ -263,7 +263,7 @@ mod tests {
         let Command::Run(args) = Cli::parse_from(base.iter().chain(more)).command else {
             panic!("another command");
         };
-        args
+        *args
     }
 
     fn environment() -> ProcessEnvironment {

@@ -36,7 +36,7 @@ pub struct Cli {
 #[derive(Subcommand)]
 pub enum Command {
     /// Deliver until SIGTERM or SIGINT. Run as many as you like against one database: they share the work.
-    Run(RunArgs),
+    Run(Box<RunArgs>),
 
     /// Ask a sidecar on this machine whether it is ready to deliver, for systemd and containers. Prints the answer; exit
     /// status 0 if it is, 1 if not or if nothing answers. It needs --metrics-listen, as the sidecar does.
