@@ -8,7 +8,6 @@ use webhooks_tests::database::{Database, MONITOR_ROLE};
 use webhooks_tests::http;
 use webhooks_tests::sidecar::{Options, Sidecar};
 
-
 use super::markdown::{head, line};
 use super::{code, file};
 use crate::golden::assert_golden;
@@ -79,7 +78,9 @@ fn add_labels(metrics: &mut BTreeMap<String, Metric>, text: &str) {
     };
     let labels = rest.split('}').next().unwrap_or_default();
     for label in labels.split(',') {
-        let is_common = ["database=", "le=", "version="].iter().any(|l| label.starts_with(l));
+        let is_common = ["database=", "le=", "version="]
+            .iter()
+            .any(|l| label.starts_with(l));
         if !is_common && !metric.labels.iter().any(|known| known == label) {
             metric.labels.push(label.to_owned());
         }
@@ -115,7 +116,9 @@ async fn alerts_and_dashboards_name_metrics_that_there_are() {
         ["", "_bucket", "_sum", "_count"].iter().any(|end| {
             let family = word.strip_suffix(end);
             family.is_some_and(|family| {
-                known.get(family).is_some_and(|metric| end.is_empty() != (metric.kind == "histogram"))
+                known
+                    .get(family)
+                    .is_some_and(|metric| end.is_empty() != (metric.kind == "histogram"))
             })
         })
     };
@@ -147,9 +150,19 @@ async fn queries_of_the_sql_dashboard_run_as_a_monitor() {
 /// Prometheus' own checks, where it is installed.
 #[test]
 fn promtool_accepts_the_alerts() {
-    let rules = format!("{}/../ops/prometheus/alerts.yml", env!("CARGO_MANIFEST_DIR"));
-    match Command::new("promtool").args(["check", "rules", &rules]).output() {
-        Ok(output) => assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr)),
+    let rules = format!(
+        "{}/../ops/prometheus/alerts.yml",
+        env!("CARGO_MANIFEST_DIR")
+    );
+    match Command::new("promtool")
+        .args(["check", "rules", &rules])
+        .output()
+    {
+        Ok(output) => assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        ),
         Err(_) => println!("promtool is not installed"),
     }
 }
