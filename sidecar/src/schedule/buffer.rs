@@ -11,6 +11,8 @@
 //!                                                                  |
 //!                                                                  |  on_recorded                 remove
 //!                                                                  +--------------> Recorded ----------> (gone)
+//!                                                                  |                  ^
+//!                                                                  |                  | on_recorded_after_all
 //!                                                                  |  on_unrecordable             remove
 //!                                                                  +--------------> Unrecordable ------> (gone)
 //! ```
@@ -31,7 +33,7 @@ enum State<R> {
     /// Its result waits, since another transaction has locked its subscription's rows.
     Locked,
     Recorded,
-    /// Its result can't be recorded: it is kept so that it is not sent over and over.
+    /// Its result can't be recorded so far: it is kept so that it is not sent over and over.
     Unrecordable,
 }
 
@@ -205,6 +207,13 @@ impl<R> DeliveryBuffer<R> {
         self.settle(id, State::Unrecordable)
     }
 
+    /// Its result is recorded, though it could not be before.
+    pub(super) fn on_recorded_after_all(&mut self, id: Uuid) -> Option<Held> {
+        let is_unrecordable = |state: &State<R>| matches!(state, State::Unrecordable);
+        let (held, _) = self.enter(id, is_unrecordable, State::Recorded)?;
+        Some(*held)
+    }
+
     fn settle(&mut self, id: Uuid, state: State<R>) -> Option<Settled> {
         let has_result = |state: &State<R>| matches!(state, State::Recording | State::Locked);
         let (held, before) = self.enter(id, has_result, state)?;
@@ -359,9 +368,10 @@ mod tests {
         Locked,
         Recorded,
         Unrecordable,
+        AfterAll,
     }
-    use Event::{Attempted, Locked, Recorded, Started, Unrecordable};
-    const EVENTS: [Event; 5] = [Started, Attempted, Locked, Recorded, Unrecordable];
+    use Event::{AfterAll, Attempted, Locked, Recorded, Started, Unrecordable};
+    const EVENTS: [Event; 6] = [Started, Attempted, Locked, Recorded, Unrecordable, AfterAll];
 
     /// Returns whether the event is one of the state that the delivery is in.
     fn on(buffer: &mut DeliveryBuffer<Arc<()>>, id: Uuid, event: Event) -> bool {
@@ -376,6 +386,7 @@ mod tests {
             Locked => _ = buffer.on_locked(id),
             Recorded => _ = buffer.on_recorded(id),
             Unrecordable => _ = buffer.on_unrecordable(id),
+            AfterAll => _ = buffer.on_recorded_after_all(id),
         }
         state(buffer) != before
     }
@@ -388,7 +399,8 @@ mod tests {
             (&[Started, Attempted], &[Locked, Recorded, Unrecordable]),
             (&[Started, Attempted, Locked], &[Recorded, Unrecordable]),
             (&[Started, Attempted, Recorded], &[]),
-            (&[Started, Attempted, Unrecordable], &[]),
+            (&[Started, Attempted, Unrecordable], &[AfterAll]),
+            (&[Started, Attempted, Unrecordable, AfterAll], &[]),
         ] {
             for event in EVENTS {
                 let mut buffer = DeliveryBuffer::default();
@@ -416,6 +428,14 @@ mod tests {
             (&[Started, Attempted, Recorded], 0, 0, 1, 0, true),
             (&[Started, Attempted, Locked, Recorded], 0, 0, 1, 0, true),
             (&[Started, Attempted, Unrecordable], 0, 0, 0, 0, true),
+            (
+                &[Started, Attempted, Unrecordable, AfterAll],
+                0,
+                0,
+                1,
+                0,
+                true,
+            ),
         ] {
             let mut buffer = DeliveryBuffer::default();
             buffer.add(ID, held());
@@ -493,7 +513,7 @@ mod tests {
         /// Whatever happens to whichever delivery: the sums are those of the entries.
         #[test]
         fn sums_are_those_of_the_entries(
-            steps in prop::collection::vec((0_u128..8, 0_usize..7, 0_usize..1000), 1..200),
+            steps in prop::collection::vec((0_u128..8, 0_usize..8, 0_usize..1000), 1..200),
         ) {
             let mut buffer = DeliveryBuffer::default();
             for (number, step, size) in steps {
@@ -502,7 +522,7 @@ mod tests {
                     Some(event) => {
                         on(&mut buffer, id, *event);
                     }
-                    None if step == 5 => {
+                    None if step == EVENTS.len() => {
                         buffer.remove(id);
                     }
                     None => {

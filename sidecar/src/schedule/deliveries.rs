@@ -282,9 +282,20 @@ impl<R> Scheduler<R> {
 
     /// The result is recorded.
     pub fn on_recorded(&mut self, id: Uuid) {
-        let Some(Settled { held, was_locked }) = self.buffer.on_recorded(id) else {
-            return;
-        };
+        if let Some(Settled { held, was_locked }) = self.buffer.on_recorded(id) {
+            self.recorded(id, held);
+            self.leave(held.queue, was_locked);
+        }
+    }
+
+    /// The result that could not be recorded is, after all.
+    pub fn on_recorded_after_all(&mut self, id: Uuid) {
+        if let Some(held) = self.buffer.on_recorded_after_all(id) {
+            self.recorded(id, held);
+        }
+    }
+
+    fn recorded(&mut self, id: Uuid, held: Held) {
         if self.planner.is_claiming() {
             self.buffer.keep_recorded(id);
         } else {
@@ -295,7 +306,6 @@ impl<R> Scheduler<R> {
         if lane.is_some_and(|lane| self.lanes.release(lane)) {
             self.planner.want_more();
         }
-        self.leave(held.queue, was_locked);
     }
 
     /// The result is discarded: the delivery stays in the database as it was.
@@ -316,7 +326,7 @@ impl<R> Scheduler<R> {
         }
     }
 
-    /// The result can't be recorded: the delivery is neither sent again nor waited for while this session lasts.
+    /// The result can't be recorded so far: the delivery is neither sent again nor waited for while this session lasts.
     pub fn on_unrecordable(&mut self, id: Uuid) {
         let Some(Settled { held, was_locked }) = self.buffer.on_unrecordable(id) else {
             return;

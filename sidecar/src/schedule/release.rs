@@ -106,16 +106,22 @@ impl<R> Scheduler<R> {
         self.buffer.on_lease_lost();
     }
 
-    /// Forgets what can't be recorded, of a shard that is released or of all: its next owner has to see for itself.
-    pub fn forget_unrecordable(&mut self, shard: Option<i16>) {
-        for id in self.buffer.unrecordable(shard) {
-            let Some(held) = self.buffer.remove(id) else {
+    /// Forgets what can't be recorded, of a shard that is released or of all: its next owner has to see for itself. Returns
+    /// whether there was anything.
+    pub fn forget_unrecordable(&mut self, shard: Option<i16>) -> bool {
+        let unrecordable = self.buffer.unrecordable(shard);
+        for id in &unrecordable {
+            let Some(held) = self.buffer.remove(*id) else {
                 continue;
             };
-            self.rewind(held.queue, id);
+            self.rewind(held.queue, *id);
             if let Some(lane) = held.lane {
                 self.lanes.release((held.queue, lane));
             }
         }
+        if !unrecordable.is_empty() {
+            self.planner.want_more();
+        }
+        !unrecordable.is_empty()
     }
 }

@@ -1,8 +1,10 @@
 //! The recorder: results back to SQL, in batches that grow by themselves: while one statement runs, the next gathers.
 //!
-//! What somebody has locked is left for later (`locked`), so that only results of that subscription wait.
+//! What somebody has locked is left for later (`locked`), so that only results of that subscription wait; what the server
+//! refuses is tried again (`refused`).
 
 mod locked;
+mod refused;
 
 use super::backoff::Backoff;
 use super::complaint::Complaint;
@@ -15,6 +17,7 @@ use crate::postgres::record::RecordSession;
 use crate::postgres::trouble::{SessionError, describe};
 use crate::telemetry::Telemetry;
 use locked::Locked;
+use refused::Refused;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -40,8 +43,11 @@ const UNRECORDED: &str = "the response could not be recorded; see the sidecar's 
 pub struct Flushed {
     pub recorded: Vec<Uuid>,
     /// The server takes neither their result nor its bare outcome. To send them again would change nothing but
-    /// burden the receiver: they wait for the next session, or the next owner of their shard.
+    /// burden the receiver: they are recorded once the server takes them, or made anew by the next session or owner of
+    /// their shard.
     pub unrecordable: Vec<Uuid>,
+    /// What was unrecordable is recorded after all.
+    pub recorded_after_all: Vec<Uuid>,
     /// Failures that were not written before the session that owned their shards was lost: the next owner makes the
     /// same attempts, and these would hide their success.
     pub discarded: Vec<Uuid>,
@@ -77,7 +83,7 @@ impl Link {
         let _ = self.results.send(attempt);
     }
 
-    /// The session that owned the shards is lost.
+    /// The session that owned the shards is lost, or a shard with results that can't be recorded is released.
     pub fn session_lost(&self) {
         self.lost_sessions.fetch_add(1, Ordering::Relaxed);
     }
@@ -122,6 +128,7 @@ async fn run(
         session: None,
         lost_sessions,
         locked: Locked::default(),
+        refused: Refused::default(),
         warnings: Warnings::default(),
         row_warnings: Warnings::default(),
         complaint: Complaint::default(),
@@ -131,6 +138,10 @@ async fn run(
     let mut is_open = true;
     while is_open || !recorder.locked.is_empty() {
         let next_try = recorder.locked.next_try();
+        let next_try = next_try
+            .into_iter()
+            .chain(recorder.refused.next_try())
+            .min();
         tokio::select! {
             received = results.recv_many(&mut batch, MAX_BATCH), if is_open => is_open = received > 0,
             () = tokio::time::sleep_until(next_try.unwrap_or_else(Instant::now)), if next_try.is_some() => {}
@@ -156,6 +167,7 @@ async fn run(
         if next_try.is_some() || !done.locked.is_empty() {
             recorder.try_again(&mut done).await;
         }
+        recorder.try_refused(&mut done).await;
         done.forget_locked_that_ended();
         let ended = done.recorded.len() + done.unrecordable.len() + done.discarded.len();
         let ended = i64::try_from(ended).unwrap_or(i64::MAX);
@@ -171,6 +183,7 @@ struct Recorder {
     session: Option<RecordSession>,
     lost_sessions: Arc<AtomicU64>,
     locked: Locked,
+    refused: Refused,
     /// Of tables that are locked, and of rows.
     warnings: Warnings,
     row_warnings: Warnings,
@@ -235,14 +248,15 @@ impl Recorder {
         self.discard_failures(batch, done);
         #[cfg(feature = "failpoints")]
         crate::failpoint::pass(crate::failpoint::Point::BeforeRecord, batch.len()).await;
-        let unrecordable = self.record(batch, done).await;
+        let refused = self.record(batch, done).await;
         #[cfg(feature = "failpoints")]
         crate::failpoint::pass(crate::failpoint::Point::AfterRecord, batch.len()).await;
         self.locked.written(batch, Instant::now());
         let recorded = batch.drain(..).map(|attempt| attempt.delivery_id);
-        done.recorded
-            .extend(recorded.filter(|id| !unrecordable.contains(id)));
+        done.recorded.extend(recorded);
+        let unrecordable = refused.iter().map(|attempt| attempt.delivery_id);
         done.unrecordable.extend(unrecordable);
+        self.refused.add(refused, Instant::now());
     }
 
     /// Looks after what was locked, and writes what is no longer.
@@ -256,6 +270,31 @@ impl Recorder {
         if !due.is_empty() {
             self.settle(&mut due, done).await;
         }
+    }
+
+    /// Tries again what the server refused. It said so when it did.
+    async fn try_refused(&mut self, done: &mut Flushed) {
+        let lost_sessions = self.lost_sessions.load(Ordering::Relaxed);
+        let mut due = self.refused.take_due(lost_sessions, Instant::now());
+        if due.is_empty() {
+            return;
+        }
+        let mut still_refused = Vec::new();
+        while let Some(attempt) = due.pop() {
+            match self.try_write(std::slice::from_ref(&attempt)).await {
+                // Late or not: it is settled.
+                Ok(_) => done.recorded_after_all.push(attempt.delivery_id),
+                Err(Failure::Refused(_) | Failure::Locked(_)) => still_refused.push(attempt),
+                Err(Failure::Passing(_)) => {
+                    // Of the session, which results that are new will say.
+                    self.session = None;
+                    still_refused.push(attempt);
+                    still_refused.append(&mut due);
+                }
+            }
+        }
+        self.refused.tried(!done.recorded_after_all.is_empty());
+        self.refused.add(still_refused, Instant::now());
     }
 
     /// Leaves those for later that are locked. Returns whether there are any.
@@ -293,22 +332,24 @@ impl Recorder {
         }
     }
 
-    /// Returns the deliveries whose results the server refuses. What is locked leaves the batch.
-    async fn record(&mut self, batch: &mut Vec<Attempt>, done: &mut Flushed) -> Vec<Uuid> {
-        let mut unrecordable = Vec::new();
+    /// Returns the results that the server refuses. They and what is locked leave the batch.
+    async fn record(&mut self, batch: &mut Vec<Attempt>, done: &mut Flushed) -> Vec<Attempt> {
+        let mut refused = Vec::new();
         if self.write_free(batch, done).await.is_err() {
             // One of them is the culprit: one by one.
             let mut written = Vec::with_capacity(batch.len());
             for attempt in std::mem::take(batch) {
                 let mut one = vec![attempt];
-                if self.write_free(&mut one, done).await.is_err() {
-                    unrecordable.extend(self.record_bare(&mut one, done).await);
+                if self.write_free(&mut one, done).await.is_err()
+                    && self.record_bare(&mut one, done).await.is_some()
+                {
+                    refused.append(&mut one);
                 }
                 written.append(&mut one);
             }
             *batch = written;
         }
-        unrecordable
+        refused
     }
 
     /// Neither what a receiver answered nor the state of its subscription's row must keep its result from being
@@ -342,7 +383,7 @@ impl Recorder {
         }
         tracing::error!(
             %delivery_id,
-            "the server refuses this result; the delivery stays queued, and is made again by the next session or owner of its shard: {words}"
+            "the server refuses this result; it is tried again, and the delivery stays queued: {words}"
         );
         Some(delivery_id)
     }

@@ -21,6 +21,7 @@ pub struct Health {
     has_session: AtomicBool,
     owned: AtomicUsize,
     unrecorded_since: AtomicU64,
+    is_stopping: AtomicBool,
 }
 
 impl Health {
@@ -34,6 +35,7 @@ impl Health {
             has_session: AtomicBool::new(false),
             owned: AtomicUsize::new(0),
             unrecorded_since: AtomicU64::new(NONE),
+            is_stopping: AtomicBool::new(false),
         }
     }
 
@@ -69,6 +71,11 @@ impl Health {
         self.owned.store(shards, Relaxed);
     }
 
+    /// It was asked to end: it sends nothing more, and ends within its time by itself.
+    pub fn on_stopping(&self) {
+        self.is_stopping.store(true, Relaxed);
+    }
+
     /// Since when results wait to be recorded; `None`: none does.
     pub fn on_unrecorded(&self, since: Option<Instant>) {
         let since = since.map_or(NONE, |at| self.ms(at));
@@ -78,14 +85,17 @@ impl Health {
     /// Why the process is to be restarted; `None`: it is alive.
     pub fn not_alive(&self, now: Instant) -> Option<String> {
         let idle = self.since(&self.went_round, now);
-        (idle > ALIVE).then(|| format!("nothing has run for {} s", idle.as_secs()))
+        let is_stopping = self.is_stopping.load(Relaxed);
+        (idle > ALIVE && !is_stopping).then(|| format!("nothing has run for {} s", idle.as_secs()))
     }
 
     /// Why it delivers nothing, or not as it should; empty: it is ready.
     pub fn not_ready(&self, now: Instant) -> Vec<String> {
         let mut reasons: Vec<String> = self.not_alive(now).into_iter().collect();
         let silent = self.since(&self.answered, now);
-        if !self.has_session.load(Relaxed) {
+        if self.is_stopping.load(Relaxed) {
+            reasons.push("it is stopping".to_owned());
+        } else if !self.has_session.load(Relaxed) {
             reasons.push("there is no session with the database; the log says why".to_owned());
         } else if silent > self.lease {
             let seconds = silent.as_secs();
@@ -149,5 +159,9 @@ mod tests {
         assert_eq!(health.not_ready(later).len(), 2);
         health.on_round(later);
         assert_eq!(health.not_alive(later), None);
+        health.on_stopping();
+        let drained = later + 2 * ALIVE;
+        assert_eq!(health.not_alive(drained), None);
+        assert_eq!(health.not_ready(drained), ["it is stopping"]);
     }
 }

@@ -9,6 +9,7 @@
 //! - `names`: the behaviour of DNS servers; `certificates`: the certificates of receivers
 //! - `subscriptions`: changes while deliveries are queued
 //! - `replay`: deliveries made again and cancelled by hand; `test_subscription`: tests, and waiting for their results
+//! - `refused_results`: results that the server refuses for a while
 //! - `doorbell`: nothing ever waits for the backstop poll
 //! - `crash`: kills, stalls, failpoints, faults at random, several sidecars, shutdown
 //! - `configuration`: mistakes of an operator, and the log lines about them
@@ -70,6 +71,8 @@ mod outcomes;
 mod point_in_time;
 #[cfg(test)]
 mod rates;
+#[cfg(test)]
+mod refused_results;
 #[cfg(test)]
 mod replay;
 #[cfg(test)]

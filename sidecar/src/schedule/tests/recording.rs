@@ -1,7 +1,7 @@
 //! Results on their way to the database.
 
 use super::super::claim_planner::MAX_CLAIM;
-use super::super::samples::subscription;
+use super::super::samples::{in_lane, subscription};
 use super::*;
 
 #[test]
@@ -105,9 +105,9 @@ fn a_result_that_cannot_be_recorded_is_kept_and_not_waited_for() {
     assert_eq!(world.scheduler.busy(1), 0);
     assert_eq!(world.offer(&one, 0..1), 0, "it would be sent over and over");
     assert_eq!(world.rows(), MAX_CLAIM, "it takes no room");
-    world.scheduler.forget_unrecordable(Some(2));
+    assert!(!world.scheduler.forget_unrecordable(Some(2)));
     assert_eq!(world.offer(&one, 0..1), 0, "not of that shard");
-    world.scheduler.forget_unrecordable(Some(1));
+    assert!(world.scheduler.forget_unrecordable(Some(1)));
     assert_eq!(world.offer(&one, 0..1), 1);
 }
 
@@ -176,6 +176,25 @@ fn an_unrecordable_result_does_not_keep_its_subscription_from_being_delivered_to
     world.scheduler.on_unrecordable(Uuid::from_u128(0));
     assert!(world.claims_more());
     assert_eq!(world.offer(&one, 1..2), 1);
+}
+
+#[test]
+fn a_lane_goes_on_when_its_result_is_recorded_after_all() {
+    let mut world = World::new(64);
+    let one = subscription(1, 20);
+    assert!(world.takes(in_lane(0, 7, &one)));
+    world.send();
+    world.end(0, EndpointSignal::Success);
+    world.scheduler.on_unrecordable(Uuid::from_u128(0));
+    world.claim();
+    assert!(!world.takes(in_lane(1, 7, &one)), "the order is kept");
+    world.scheduler.on_recorded_after_all(Uuid::from_u128(0));
+    assert!(world.claims_more());
+    assert!(world.takes(in_lane(1, 7, &one)));
+    assert_eq!(world.send(), [1]);
+    // It counts no more.
+    world.scheduler.on_recorded_after_all(Uuid::from_u128(0));
+    assert_eq!(world.scheduler.in_flight(), 1);
 }
 
 #[test]

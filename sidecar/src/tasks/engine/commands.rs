@@ -28,8 +28,16 @@ impl Engine {
             return Ok(match item {
                 Item::Settings => Command::Settings,
                 Item::Release => {
-                    for shard in &releasable {
-                        self.scheduler.forget_unrecordable(Some(*shard));
+                    let forgets = |shard: &i16| self.scheduler.forget_unrecordable(Some(*shard));
+                    if releasable
+                        .iter()
+                        .map(forgets)
+                        .fold(false, |any, one| any | one)
+                    {
+                        // Recorded later, they could hide the success of the next owner's same attempt. The recorder
+                        // does not know of shards: it forgets all of them.
+                        self.workers.recorder.session_lost();
+                        self.scheduler.forget_unrecordable(None);
                     }
                     self.release(releasable)
                 }

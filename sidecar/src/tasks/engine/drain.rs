@@ -41,6 +41,7 @@ impl Engine {
     /// Shutdown: send nothing more, let requests finish within bounds, keep the shards until their results are
     /// recorded.
     pub(super) async fn drain(&mut self) {
+        self.telemetry.health.on_stopping();
         // What is under way on the session, arming or taking shards, has to be known to be undone.
         let _ = tokio::time::timeout(BALANCE_INTERVAL, self.session_idle()).await;
         self.scheduler.on_claim_ended();

@@ -18,6 +18,9 @@ impl Engine {
         for id in flushed.unrecordable {
             self.scheduler.on_unrecordable(id);
         }
+        for id in flushed.recorded_after_all {
+            self.scheduler.on_recorded_after_all(id);
+        }
         for id in flushed.discarded {
             self.scheduler.on_discarded(id);
         }
