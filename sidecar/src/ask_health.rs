@@ -27,7 +27,7 @@ pub fn run(args: &HealthArgs) -> ExitCode {
     }
 }
 
-/// What listens on all addresses is reached at that of this machine.
+/// A sidecar that listens on all addresses is reached at that of this machine.
 fn reachable(mut address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() {
         address.set_ip(match address.is_ipv4() {

@@ -3,8 +3,8 @@ create type webhooks_private.queue_state as (
     oldest_transaction_seconds double precision, notification_queue_usage double precision
 );
 comment on type webhooks_private.queue_state is
-    'What a sidecar shows as metrics: outstanding deliveries by state, for how long the one that is due for longest has '
-    'been due, the subscriptions that the system has disabled, the age of the oldest transaction or prepared '
+    'What a sidecar shows as metrics: outstanding deliveries by state, for how long the one that is due for longest '
+    'has been due, the subscriptions that the system has disabled, the age of the oldest transaction or prepared '
     'transaction that can hold vacuum back, and how full the notification queue is (0 to 1).';
 
 create function webhooks_private.observe_queue()

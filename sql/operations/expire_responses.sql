@@ -13,7 +13,6 @@ comment on column webhooks_private.expired_responses.delivery_id is
     'Of the mark: the delivery from which on responses are still there. Otherwise an earlier one that was outstanding.';
 comment on column webhooks_private.expired_responses.is_mark is 'Whether this row is the mark.';
 
-
 create function webhooks_private.expire_next_responses(before timestamptz, max_attempts integer)
 returns bigint
 language plpgsql volatile

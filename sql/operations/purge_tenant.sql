@@ -199,6 +199,6 @@ end
 $$;
 comment on function webhooks.purge_tenant is
     'Deletes all rows of a tenant for good, but those of the audit log: subscriptions, events, deliveries, numbers, '
-    'keys and limits. One call deletes some max_rows rows, and returns how far it has come, as tenant_purges shows it; repeat '
-    'it, each time in a transaction of its own, until finished_at is not null. Have the tenant publish nothing any '
-    'more before. It is the owner''s, and that of roles to which the DBA grants it.';
+    'keys and limits. One call deletes some max_rows rows, and returns how far it has come, as tenant_purges shows '
+    'it; repeat it, each time in a transaction of its own, until finished_at is not null. Have the tenant publish '
+    'nothing any more before. It is the owner''s, and that of roles to which the DBA grants it.';
