@@ -54,18 +54,29 @@ set search_path = pg_catalog, pg_temp
 set lock_timeout = '900ms'
 as $$
 declare
-    wanted constant boolean := exists (select from webhooks_private.event_type_versions v where v.schema is not null);
-    found_one constant boolean := exists (
-        select from pg_trigger t where t.tgrelid = 'webhooks.event_logs'::regclass
-            and t.tgname = 'a20_validate_events');
+    wanted boolean;
+    found_one boolean;
 begin
-    if wanted and not found_one then
+    -- A change is made after a second look: other sessions may change schemas at the same time.
+    for look in 1 .. 2 loop
+        wanted := exists (select from webhooks_private.event_type_versions v where v.schema is not null);
+        found_one := exists (
+            select from pg_trigger t
+            where t.tgrelid = 'webhooks.event_logs'::regclass and t.tgname = 'a20_validate_events');
+        if wanted = found_one then
+            return null;
+        end if;
+        if look = 1 then
+            perform webhooks_private.lock_log_triggers();
+        end if;
+    end loop;
+    if wanted then
         create trigger a20_validate_events
             after insert on webhooks.event_logs
             referencing new table as new_events
             for each statement execute function webhooks_private.validate_events();
         alter table webhooks.event_logs enable always trigger a20_validate_events;
-    elsif found_one and not wanted then
+    else
         drop trigger a20_validate_events on webhooks.event_logs;
     end if;
     return null;

@@ -19,7 +19,7 @@ begin
                e.event_type::text as event_type, e.event_category::text as event_category
         from webhooks.event_logs e
         where e.tenant_id = unrolled_events.tenant_id and e.created_at >= first_time
-          and (e.id >= ids.first_id and e.id < ids.last_id or e.id < ids.first_day or e.id >= ids.future_id)
+          and (e.id >= ids.first_id and e.id < ids.last_id or e.id < ids.first_day or e.id >= ids.end_of_days)
           and e.is_test is not true
     ) e
     group by e.hour, e.event_type, e.event_category;

@@ -177,7 +177,7 @@ begin
                date_trunc('hour', e.created_at at time zone 'UTC') at time zone 'UTC' as hour
         from webhooks.event_logs e
         where e.event_type = t.name and e.created_at >= from_time and e.created_at < until_time
-          and (e.id >= ids.first_id and e.id < ids.last_id or e.id < ids.first_day or e.id >= ids.future_id)
+          and (e.id >= ids.first_id and e.id < ids.last_id or e.id < ids.first_day or e.id >= ids.end_of_days)
           and e.is_test is not true
         offset 0
     ) e

@@ -12,19 +12,20 @@ comment on function webhooks_private.rollup_id is
 
 create function webhooks_private.event_ids_between(
     from_time timestamptz, until_time timestamptz,
-    out first_id uuid, out last_id uuid, out first_day uuid, out future_id uuid
+    out first_id uuid, out last_id uuid, out first_day uuid, out end_of_days uuid
 )
 language sql stable
 set search_path = pg_catalog, pg_temp
 begin atomic
     -- An id may be made a while before the event is published, or after its transaction began. One that is the
-    -- application's own and not of its time is below the first day or beyond all days.
+    -- application's own and not of its time is, but for one in 100,000, below the first day or beyond the last one.
     select webhooks_private.rollup_id(event_ids_between.from_time - interval '1 day'),
            webhooks_private.rollup_id(event_ids_between.until_time + interval '1 day'),
            webhooks_private.rollup_id(coalesce(
                webhooks_private.first_partition_day('event_logs')::timestamp at time zone 'UTC', '-infinity')),
-           webhooks_private.future_ids();
+           webhooks_private.rollup_id(coalesce(
+               (webhooks_private.last_partition_day('event_logs') + 1)::timestamp at time zone 'UTC', '-infinity'));
 end;
 comment on function webhooks_private.event_ids_between is
     'Which ids events that were published in a time have: from first_id to last_id, or, if they are the '
-    'application''s own, below first_day or from future_id on.';
+    'application''s own, below first_day or from end_of_days on.';

@@ -45,6 +45,19 @@ end;
 comment on function webhooks_private.first_partition_day is
     'First day (UTC) that has a partition of its own; null: none has.';
 
+create function webhooks_private.last_partition_day(parent text)
+returns date
+language sql stable parallel safe
+set search_path = pg_catalog, pg_temp
+begin atomic
+    select max(right(c.relname, 8))::date
+    from pg_inherits i
+    join pg_class c on c.oid = i.inhrelid
+    where i.inhparent = ('webhooks.' || last_partition_day.parent)::regclass and c.relname ~ '_[0-9]{8}$';
+end;
+comment on function webhooks_private.last_partition_day is
+    'Last day (UTC), or first day of the last month, that has a partition of its own; null: none has.';
+
 create function webhooks_private.partition_range(parent text, partition text, out lower_id uuid, out upper_id uuid)
 language sql stable parallel safe
 set search_path = pg_catalog, pg_temp

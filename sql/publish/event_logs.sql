@@ -88,6 +88,24 @@ comment on table webhooks_private.event_logs_default is
 
 select pg_catalog.pg_extension_config_dump('webhooks_private.event_logs_default', '');
 
+create function webhooks_private.lock_log_triggers()
+returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    -- A restore waits for as long as its other jobs copy events. Nobody publishes meanwhile.
+    if webhooks_private.is_restoring() then
+        perform set_config('lock_timeout', '0', true);
+    end if;
+    perform webhooks_private.lock_xact(webhooks_private.change_lock(), 0);
+end
+$$;
+comment on function webhooks_private.lock_log_triggers is
+    'Waits until no other transaction makes or drops triggers of event_logs. Who does looks again after that: what '
+    'others did is visible now. Called with a lock_timeout that a restore has no need of. Part of the triggers that '
+    'make and drop triggers of event_logs.';
+
 create function webhooks_private.raise_busy_log()
 returns void
 language plpgsql stable

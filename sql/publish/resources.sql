@@ -68,12 +68,23 @@ set search_path = pg_catalog, pg_temp
 set lock_timeout = '900ms'
 as $$
 declare
-    wanted constant boolean := exists (select from webhooks.resources);
-    found_one constant boolean := exists (
-        select from pg_trigger t where t.tgrelid = 'webhooks.event_logs'::regclass
-            and t.tgname = 'z20_snapshot_resource');
+    wanted boolean;
+    found_one boolean;
 begin
-    if wanted and not found_one then
+    -- A change is made after a second look: other sessions may change resources at the same time.
+    for look in 1 .. 2 loop
+        wanted := exists (select from webhooks.resources);
+        found_one := exists (
+            select from pg_trigger t
+            where t.tgrelid = 'webhooks.event_logs'::regclass and t.tgname = 'z20_snapshot_resource');
+        if wanted = found_one then
+            return null;
+        end if;
+        if look = 1 then
+            perform webhooks_private.lock_log_triggers();
+        end if;
+    end loop;
+    if wanted then
         create trigger z20_snapshot_resource
             before insert on webhooks.event_logs
             for each row
@@ -86,7 +97,7 @@ begin
                        or not row_security_active('webhooks.event_logs'::regclass)))
             execute function webhooks_private.snapshot_resource();
         alter table webhooks.event_logs enable always trigger z20_snapshot_resource;
-    elsif found_one and not wanted then
+    else
         drop trigger z20_snapshot_resource on webhooks.event_logs;
     end if;
     return null;

@@ -53,26 +53,43 @@ set search_path = pg_catalog, pg_temp
 set lock_timeout = '900ms'
 as $$
 declare
-    default_events constant bigint := coalesce(
-        (select o.value from webhooks_private.setting_overrides o where o.name = 'tenant_max_events_per_minute'), 0);
-    default_outstanding constant bigint := coalesce(
-        (select o.value from webhooks_private.setting_overrides o
-         where o.name = 'tenant_max_outstanding_deliveries'), 0);
-    wanted constant boolean := default_events > 0 or default_outstanding > 0 or exists (
-        select from webhooks.tenant_limits l where l.max_events_per_minute > 0 or l.max_outstanding_deliveries > 0);
-    arguments constant text := format('%L, %L', default_events, default_outstanding);
-    found_one constant text := (
-        select pg_get_triggerdef(t.oid) from pg_trigger t
-        where t.tgrelid = 'webhooks.event_logs'::regclass and t.tgname = 'a10_limit_events');
+    default_events bigint;
+    default_outstanding bigint;
+    wanted boolean;
+    arguments text;
+    found_one text;
 begin
-    if wanted and (found_one like '%limit_events(' || arguments || ')') is not true then
+    -- A change is made after a second look: other sessions may change limits at the same time.
+    for look in 1 .. 2 loop
+        default_events := coalesce(
+            (select o.value from webhooks_private.setting_overrides o where o.name = 'tenant_max_events_per_minute'),
+            0);
+        default_outstanding := coalesce(
+            (select o.value from webhooks_private.setting_overrides o
+             where o.name = 'tenant_max_outstanding_deliveries'), 0);
+        wanted := default_events > 0 or default_outstanding > 0 or exists (
+            select from webhooks.tenant_limits l
+            where l.max_events_per_minute > 0 or l.max_outstanding_deliveries > 0);
+        arguments := format('%L, %L', default_events, default_outstanding);
+        found_one := (
+            select pg_get_triggerdef(t.oid) from pg_trigger t
+            where t.tgrelid = 'webhooks.event_logs'::regclass and t.tgname = 'a10_limit_events');
+        -- That a tenant is deleted (forget_tenants()) is no time to lock out the publishers.
+        if wanted and found_one like '%limit_events(' || arguments || ')'
+           or not wanted and (found_one is null or pg_trigger_depth() > 1) then
+            return null;
+        end if;
+        if look = 1 then
+            perform webhooks_private.lock_log_triggers();
+        end if;
+    end loop;
+    if wanted then
         execute format('create or replace trigger a10_limit_events
                         after insert on webhooks.event_logs
                         referencing new table as new_events
                         for each statement execute function webhooks_private.limit_events(%s)', arguments);
         alter table webhooks.event_logs enable always trigger a10_limit_events;
-    -- That a tenant is deleted (forget_tenants()) is no time to lock out the publishers.
-    elsif found_one is not null and not wanted and pg_trigger_depth() = 1 then
+    else
         drop trigger a10_limit_events on webhooks.event_logs;
     end if;
     return null;

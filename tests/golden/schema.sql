@@ -1046,7 +1046,7 @@ webhooks_private.event_deliveries(tenant_id uuid, event_ids uuid[])
     returns TABLE(event_log_id uuid, delivery_id uuid, subscription_id uuid, is_redelivery boolean, repeats uuid) plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
 webhooks_private.event_id_range(tenant_id uuid, since timestamp with time zone, until timestamp with time zone, OUT first_id uuid, OUT last_id uuid)
     returns record plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off}
-webhooks_private.event_ids_between(from_time timestamp with time zone, until_time timestamp with time zone, OUT first_id uuid, OUT last_id uuid, OUT first_day uuid, OUT future_id uuid)
+webhooks_private.event_ids_between(from_time timestamp with time zone, until_time timestamp with time zone, OUT first_id uuid, OUT last_id uuid, OUT first_day uuid, OUT end_of_days uuid)
     returns record sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.event_type_of(event_id uuid)
     returns text plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
@@ -1140,6 +1140,8 @@ webhooks_private.lane_of(ordering_key text)
     returns bigint sql immutable parallel safe
 webhooks_private.large_values(VARIADIC row_values "any")
     returns bigint[] c immutable parallel safe
+webhooks_private.last_partition_day(parent text)
+    returns date sql stable parallel safe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.late_days(parent text)
     returns SETOF date plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off,enable_bitmapscan=off}
 webhooks_private.latency_bucket(us double precision)
@@ -1160,6 +1162,8 @@ webhooks_private.load_subscriptions(ids uuid[])
     returns SETOF webhooks_private.loaded_subscription plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_generic_plan,enable_seqscan=off,enable_bitmapscan=off,enable_hashjoin=off,enable_mergejoin=off,jit=off}
 webhooks_private.lock_holders(class integer)
     returns TABLE(key integer, pid integer, role name, application_name text) sql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.lock_log_triggers()
+    returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.lock_tenant(tenant_id uuid)
     returns void plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 webhooks_private.lock_xact(class integer, key integer)

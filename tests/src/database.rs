@@ -168,6 +168,18 @@ impl Database {
         Ok(())
     }
 
+    /// Creates a role of the whole cluster, unless another test did.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub async fn create_role(&self, name: &str, options: &str) -> Result<()> {
+        let _one_at_a_time = self.cluster.has_roles.lock().await;
+        self.execute(&format!(
+            "do $$ begin if to_regrole('{name}') is null then create role {name} {options}; end if; end $$"
+        ))
+        .await
+    }
+
     /// The cluster it is in.
     #[must_use]
     pub fn cluster(&self) -> &Arc<Cluster> {

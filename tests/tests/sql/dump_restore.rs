@@ -3,8 +3,10 @@
 use std::process::Command;
 
 use serde_json::json;
+use webhooks_tests::PATIENCE;
 use webhooks_tests::cluster::Cluster;
 use webhooks_tests::database::Database;
+use webhooks_tests::wait::{Seen, eventually};
 
 use crate::isolation::matrix::qualified;
 use crate::support::record::Record;
@@ -37,6 +39,7 @@ const RELATIONS: [&str; 18] = [
 /// deliveries in every state, keys, links, and a grant of the DBA's own.
 async fn used(name: &str) -> Database {
     let db = Database::fresh(name).await.unwrap();
+    db.create_role("analyst", "").await.unwrap();
     let session = Session::open(&db).await;
     session
         .run(&format!(
@@ -52,9 +55,6 @@ async fn used(name: &str) -> Database {
              insert into webhooks.tenant_purges (tenant_id, relation, partition) values ('{TENANT}', 'event_logs', 'event_logs_20261101');
              insert into webhooks.subscription_templates (tenant_id, name, settings, placeholders)
                  values ('{TENANT}', 'ours', '{{\"payload_template\": \"{{{{ <<x>> }}}}\"}}', '{{\"x\": \"what\"}}');
-             do $$ begin
-                 if to_regrole('analyst') is null then create role analyst; end if;
-             end $$;
              grant usage on schema webhooks to analyst;
              grant select on webhooks.webhook_delivery_logs, webhooks.event_logs to analyst;
              grant execute on function webhooks.explain_match to analyst"
@@ -288,6 +288,53 @@ async fn a_dump_restores_by_parallel_pg_restore() {
     }
 }
 
+/// The jobs of a parallel restore wait for each other where one makes triggers of the log that another copies into,
+/// however long that takes, and do not undo what the other makes.
+#[tokio::test]
+async fn jobs_of_a_restore_wait_for_each_other() {
+    let db = Database::fresh("dump_jobs").await.unwrap();
+    let [copy, limits, types, watcher] = [
+        Session::open(&db).await,
+        Session::open(&db).await,
+        Session::open(&db).await,
+        Session::open(&db).await,
+    ];
+    for job in [&copy, &limits, &types] {
+        job.run("set check_function_bodies = off").await;
+    }
+    let event = format!(
+        "begin; insert into webhooks.event_logs (id, tenant_id, event_type, event_category, event_name, event_data)
+         values (webhooks.uuid_v7(), '{TENANT}', 'job.created', 'job', 'x', '{{}}')"
+    );
+    copy.run(&event).await;
+    let restored = async |job: &Session, statement: &str| {
+        job.client().batch_execute(statement).await.unwrap();
+    };
+    let finish = async {
+        watcher.wait_until_blocked(&limits).await;
+        watcher.wait_until_blocked(&types).await;
+        // Longer than any other session waits.
+        let waiting = "select count(*) from pg_stat_activity
+            where datname = current_database() and wait_event_type = 'Lock' and query_start < clock_timestamp() - interval '1200 ms'";
+        let waited = async || Ok(Seen::done_if(watcher.text(waiting).await, |n| n == "2"));
+        eventually(PATIENCE, waited).await.unwrap();
+        copy.run("commit").await;
+    };
+    let limit = format!("insert into webhooks.tenant_limits values ('{TENANT}', 100, 1000, null)");
+    tokio::join!(
+        restored(&limits, &limit),
+        restored(
+            &types,
+            "insert into webhooks_private.event_type_versions (name, version, schema) values ('job.created', '1.0', '{}')"
+        ),
+        finish
+    );
+    let triggers = watcher
+        .lines("select tgname from pg_trigger where tgrelid = 'webhooks.event_logs'::regclass and tgname in ('a10_limit_events', 'a20_validate_events') order by 1")
+        .await;
+    assert_eq!(triggers, ["a10_limit_events", "a20_validate_events"]);
+}
+
 /// The dump of a database that was never used has the extension, its empty partitions, and which database it is.
 #[tokio::test]
 async fn an_unused_database_has_no_rows_to_dump() {
@@ -469,12 +516,12 @@ async fn restores_of_any_form_publish_nothing() {
 async fn restores_of_data_alone_publish_nothing() {
     let original = delivered("data_only").await;
     let cluster = original.cluster();
-    let admin = Session::open(&original).await;
-    admin
-        .run("do $$ begin if to_regrole('extension_owner') is null then create role extension_owner login superuser; end if; end $$")
-        .await;
+    original
+        .create_role("extension_owner", "login superuser")
+        .await
+        .unwrap();
     let is_15 = "select current_setting('server_version_num')::integer < 160000";
-    let is_15 = admin.text(is_15).await == "t";
+    let is_15 = Session::open(&original).await.text(is_15).await == "t";
     let root = "--load-via-partition-root";
     for (arguments, counted) in [
         (&["--data-only"][..], "0"),

@@ -155,10 +155,6 @@ async fn secrets_are_read_by_nobody_else() {
     let tenant = db.tenant();
     let columns = json!({"tenant_id": tenant, "webhook_url": "http://x.example/", "auth_type": "api_key", "auth_config": {"api_key": "key"}});
     db.subscribe(columns).await.unwrap();
-    Session::open(&db)
-        .await
-        .run("do $$ begin if to_regrole('stranger') is null then create role stranger login; end if; end $$")
-        .await;
     let statements = [
         "select auth_config from webhooks.webhook_subscriptions",
         "select webhook_headers from webhooks.webhook_subscriptions",

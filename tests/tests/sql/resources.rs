@@ -273,11 +273,8 @@ async fn no_other_tenant_s_resource_is_looked_up() {
     );
 }
 
-const ROLES: &str = "
-    do $$ begin
-        perform pg_advisory_xact_lock(4712);
-        if to_regrole('resource_owner') is null then create role resource_owner login; end if;
-    end $$;
+/// A schema of the role resource_owner.
+const SCHEMA: &str = "
     create schema app authorization resource_owner;
     set role resource_owner;
     create table app.seen (as_role text, by_role text);
@@ -287,9 +284,10 @@ const ROLES: &str = "
 #[tokio::test]
 async fn a_resolver_has_its_owner_s_rights() {
     let (db, session) = session("resource_rights").await;
+    db.create_role("resource_owner", "login").await.unwrap();
     session
         .run(&format!(
-            "{ROLES};
+            "{SCHEMA};
              create table app.things (id uuid primary key, tenant_id uuid, secret text);
              insert into app.things values ('{ONE}', '{TENANT}', 'x');
              create type app.word as enum ('a');

@@ -48,14 +48,33 @@ async fn volume_by_type_and_bucket() {
              select {id}, '{TENANT}', '{name}', split_part('{name}', '.', 1), 'x', '{{}}', {at} from generate_series(1, {n})"
         )
     };
-    // A Thursday and a Monday, in UTC; ids that are of no day count as well.
+    // A Thursday and a Monday, in UTC; ids that are of no day count as well: of the past, between the last day that has
+    // a partition and 2050, and later.
     let (thursday, monday) = (
         "date_trunc('week', now(), 'UTC') - interval '4 days'",
         "date_trunc('week', now(), 'UTC')",
     );
     for (at, name, id, n) in [
         (thursday, "job.created", "webhooks.uuid_v7()", 3),
-        (thursday, "document.uploaded", "gen_random_uuid()", 4),
+        (
+            thursday,
+            "document.uploaded",
+            "'00000000-0000-4000-8000-000000000001'",
+            1,
+        ),
+        (
+            thursday,
+            "document.uploaded",
+            "'02000000-0000-4000-8000-000000000002'",
+            1,
+        ),
+        (
+            thursday,
+            "document.uploaded",
+            "'0f000000-0000-4000-8000-000000000003'",
+            1,
+        ),
+        (thursday, "document.uploaded", "gen_random_uuid()", 1),
         (monday, "job.created", "webhooks.uuid_v7()", 2),
     ] {
         session.run(&insert(at, name, id, n)).await;

@@ -67,14 +67,16 @@ async fn rows_of_partitioned_tables_are_published() {
 /// A database with a watched table of each kind, owned by another than the superuser, and an event of each.
 async fn used(name: &str) -> Database {
     let db = Database::fresh(name).await.unwrap();
+    db.create_role(
+        "watch_mover",
+        "login in role webhooks_publisher, webhooks_all_tenants",
+    )
+    .await
+    .unwrap();
     let session = Session::open(&db).await;
     session
         .run(&format!(
-            r#"do $$ begin
-                   perform pg_advisory_xact_lock(4711);
-                   if to_regrole('watch_mover') is null then create role watch_mover login in role webhooks_publisher, webhooks_all_tenants; end if;
-               end $$;
-               create schema "App" authorization watch_mover;
+            r#"create schema "App" authorization watch_mover;
                set role watch_mover;
                set search_path = "App";
                create type state as enum ('open', 'done');

@@ -1,30 +1,38 @@
 //! With whose rights what runs.
 
-use webhooks_tests::database::PUBLISHER_ROLE;
+use webhooks_tests::database::{Database, PUBLISHER_ROLE};
 
 use super::{DOCUMENTS, OTHER_TENANT, TENANT, WATCH, database};
 use crate::support::session::Session;
 
-/// Roles of the whole cluster: an owner of tables who may publish, one who may not, and one who may only write.
-const ROLES: &str = "
-    do $$ begin
-        perform pg_advisory_xact_lock(4711);
-        if to_regrole('watch_owner') is null then
-            create role watch_owner login in role webhooks_publisher;
-            create role watch_stranger login;
-            create role watch_writer login;
-            create role watch_tenant_owner login in role webhooks_publisher;
-            perform webhooks.grant_all_tenants('watch_owner');
-        end if;
-    end $$;
-    create schema app authorization watch_owner;
-    grant usage, create on schema app to watch_stranger, watch_tenant_owner;
-    grant usage on schema app to watch_writer";
+/// Makes roles of the whole cluster (an owner of tables who may publish, one who may not, and one who may only write)
+/// and a schema of the owner's.
+async fn make_roles(db: &Database) {
+    for (name, options) in [
+        (
+            "watch_owner",
+            "login in role webhooks_publisher, webhooks_all_tenants",
+        ),
+        ("watch_stranger", "login"),
+        ("watch_writer", "login"),
+        ("watch_tenant_owner", "login in role webhooks_publisher"),
+        ("watch_member", "login in role watch_owner"),
+    ] {
+        db.create_role(name, options).await.unwrap();
+    }
+    db.execute(
+        "create schema app authorization watch_owner;
+         grant usage, create on schema app to watch_stranger, watch_tenant_owner;
+         grant usage on schema app to watch_writer",
+    )
+    .await
+    .unwrap();
+}
 
 #[tokio::test]
 async fn a_writer_needs_no_right_but_on_the_table() {
     let (db, session) = database("watch_writer").await;
-    session.run(ROLES).await;
+    make_roles(&db).await;
     let owner = Session::open_as(&db, "watch_owner").await;
     owner
         .run(&format!("set search_path = app; {DOCUMENTS}; {WATCH}"))
@@ -58,7 +66,7 @@ async fn a_writer_needs_no_right_but_on_the_table() {
 #[tokio::test]
 async fn an_owner_without_all_tenants_publishes_for_the_one_that_is_set() {
     let (db, session) = database("watch_tenants").await;
-    session.run(ROLES).await;
+    make_roles(&db).await;
     let owner = Session::open_as(&db, "watch_tenant_owner").await;
     owner
         .run(&format!("set search_path = app; {DOCUMENTS}; {WATCH}"))
@@ -110,7 +118,7 @@ async fn an_owner_without_all_tenants_publishes_for_the_one_that_is_set() {
 #[tokio::test]
 async fn conditions_run_as_the_table_s_owner() {
     let (db, session) = database("watch_as_owner").await;
-    session.run(ROLES).await;
+    make_roles(&db).await;
     let owner = Session::open_as(&db, "watch_owner").await;
     owner
         .run(&format!(
@@ -154,12 +162,11 @@ async fn conditions_run_as_the_table_s_owner() {
 #[tokio::test]
 async fn only_owners_that_may_publish_watch_tables() {
     let (db, session) = database("watch_who").await;
-    session.run(ROLES).await;
+    make_roles(&db).await;
     session.run(DOCUMENTS).await;
     session
         .run("create table app.theirs (tenant_id uuid); alter table app.theirs owner to watch_stranger;
-              create table mine (tenant_id uuid); alter table mine owner to watch_owner;
-              do $$ begin if to_regrole('watch_member') is null then create role watch_member login in role watch_owner; end if; end $$")
+              create table mine (tenant_id uuid); alter table mine owner to watch_owner;")
         .await;
     let owner = Session::open_as(&db, "watch_owner").await;
     let publisher = Session::open_as(&db, PUBLISHER_ROLE).await;
@@ -252,7 +259,7 @@ async fn only_owners_that_may_publish_watch_tables() {
 #[tokio::test]
 async fn a_writer_s_search_path_changes_nothing() {
     let (db, session) = database("watch_search_path").await;
-    session.run(ROLES).await;
+    make_roles(&db).await;
     let owner = Session::open_as(&db, "watch_owner").await;
     owner
         .run(&format!(
