@@ -47,6 +47,9 @@ begin atomic
          'changed; 0: not at all. A day: time to change the receiver''s.'),
         ('partition_days_ahead', 7, 'days', 1, 366,
          'For how many days maintain() keeps partitions ready; a week without a sidecar needs no default partition.'),
+        ('metrics_retention_days', 400, 'days', 1, 3650,
+         'How long the numbers of each hour are kept, which reports read. 400 days: this month and the same one a '
+         'year ago.'),
         ('max_event_data_bytes', 16777216, 'bytes', 65536, 67108864,
          'Largest event_data of an event, and largest resource_data, as text. 16 MiB: sixteen times what a '
          'subscription takes by default (max_payload_size_kb), and what filters and schemas read in seconds at '

@@ -30,6 +30,7 @@ begin
               templates as (delete from webhooks.subscription_templates t using gone where t.tenant_id = gone.id)
          delete from webhooks.delivery_attempts a using gone where a.tenant_id = gone.id',
         tg_argv[0]);
+    execute format('select webhooks_private.forget_tenant_rollups(array(select %I from gone_tenants))', tg_argv[0]);
     return null;
 end
 $$;

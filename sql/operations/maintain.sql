@@ -6,10 +6,11 @@ set search_path = pg_catalog, pg_temp
 set lock_timeout = '5s'
 as $$
 begin
-    -- Each task by itself: one that can't be done now must not keep the others from being done.
+    -- Each task by itself: one that can't be done now must not keep the others from being done. The one that reads much
+    -- comes first: it holds no locks that others wait for.
     -- Those that lock tables come last, since their locks are held to the end, and publishers wait for them:
     -- apply_links, which normally finds nothing to do, and then create_partitions.
-    foreach task in array array['forget_idempotency_keys', 'forget_secrets', 'remove_orphans', 'repair_routes',
+    foreach task in array array['roll_up', 'forget_idempotency_keys', 'forget_secrets', 'remove_orphans', 'repair_routes',
                                 'expire_deliveries', 'apply_links', 'create_partitions'] loop
         begin
             case task
@@ -27,6 +28,8 @@ begin
                     done := webhooks_private.remove_orphans();
                 when 'expire_deliveries' then
                     done := webhooks_private.expire_deliveries();
+                when 'roll_up' then
+                    done := webhooks_private.roll_up();
                 when 'repair_routes' then
                     done := webhooks_private.repair_routes();
                 when 'apply_links' then
@@ -51,7 +54,7 @@ end
 $$;
 comment on function webhooks.maintain is
     'Runs the regular maintenance: partitions, old idempotency keys and secrets, deliveries that have expired or '
-    'have no subscription, and routes and foreign keys after a restore. A sidecar calls it every five minutes, and '
-    'it may be called at any time. The row prepare_partitions says that partitions next to a large default partition '
-    'are half made; then call the function again at once.';
+    'have no subscription, numbers of each hour for reports, and routes and foreign keys after a restore. A sidecar '
+    'calls it every five minutes, and it may be called at any time. The row prepare_partitions says that partitions '
+    'next to a large default partition are half made; then call the function again at once.';
 grant execute on function webhooks.maintain to webhooks_sidecar;

@@ -42,7 +42,8 @@ begin
         'webhooks_private.event_logs_template', 'webhooks_private.delivery_attempts_default',
         'webhooks_private.delivery_attempts_template', 'webhooks_private.redeliveries_default',
         'webhooks_private.redeliveries_template', 'webhooks_private.audit_log_default',
-        'webhooks_private.audit_log_template'
+        'webhooks_private.audit_log_template', 'webhooks_private.attempts_hourly',
+        'webhooks_private.latencies_hourly', 'webhooks_private.events_hourly'
     ] loop
         execute format('alter table %s enable row level security', relation);
     end loop;

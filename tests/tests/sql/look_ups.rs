@@ -132,8 +132,29 @@ async fn look_ups_open_few_partitions() {
             "1",
             format!("count(*) from webhooks.event_logs where id = '{event}'"),
         ),
+        (
+            "1",
+            format!("total_deliveries from webhooks.delivery_metrics('{TENANT}')"),
+        ),
+        (
+            "1",
+            format!("count(*) from webhooks.failed_deliveries('{TENANT}')"),
+        ),
+        (
+            "2",
+            format!("sum(events) from webhooks.event_volume('{TENANT}', since => {hour})"),
+        ),
+        (
+            "0",
+            format!("count(*) from webhooks.delivery_latency('{TENANT}')"),
+        ),
+        (
+            "1",
+            format!("count(*) from webhooks.endpoint_health('{TENANT}')"),
+        ),
         ("2", format!("webhooks.cancel_deliveries('{SUBSCRIPTION}')")),
     ];
+    session.run("select webhooks_private.roll_up('0 s')").await;
     let mut opened = String::new();
     for (value, look_up) in look_ups {
         // More than once: plans are not kept that know no time.

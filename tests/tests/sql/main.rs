@@ -12,6 +12,7 @@
 //! | `verifications` | receivers that agree first |
 //! | `limits` | the limits of a tenant |
 //! | `audit` | all changes are in the audit log |
+//! | `metrics` | numbers of hours, and reports that read them; `doctor()` |
 //! | `settings`, `partitions`, `links`, `dump_restore`, `adopt_database` | operations |
 //! | `watch`, `resources` | changes of a watched table are published; events carry their resource |
 //! | `event_types` | event types: versions, schemas, examples |
@@ -76,6 +77,8 @@ mod look_ups;
 mod manage_subscriptions;
 #[cfg(test)]
 mod matching;
+#[cfg(test)]
+mod metrics;
 #[cfg(test)]
 mod move_subscriptions;
 #[cfg(test)]

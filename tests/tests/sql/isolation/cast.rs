@@ -139,6 +139,7 @@ pub async fn database(name: &str) -> (Database, Session) {
             ))
             .await;
     }
+    admin.run("select webhooks_private.roll_up('0 s')").await;
     (db, admin)
 }
 

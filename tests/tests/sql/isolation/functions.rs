@@ -59,12 +59,19 @@ async fn every_function_as_every_role_with_every_tenant() {
                 continue;
             }
             for set in [Some(OURS), Some(THEIRS), None] {
-                let may = set == Some(OURS) || actor.has_all_tenants;
+                let monitors_all = actor.has_all_tenants
+                    || actor.groups.contains(&"monitor") && !actor.groups.contains(&"manager");
+                let may = match answer {
+                    Answer::Monitored(_) => set == Some(OURS) || monitors_all,
+                    _ => set == Some(OURS) || actor.has_all_tenants,
+                };
                 let call = call_for(match answer {
                     Answer::Owner => panic!("{name} is granted to {roles}"),
                     Answer::Same(call)
                     | Answer::Own(call)
                     | Answer::Denied(call)
+                    | Answer::Monitored(call)
+                    | Answer::AllTenants(call)
                     | Answer::Unknown(call)
                     | Answer::Raised(call, _) => call,
                 });
@@ -73,13 +80,22 @@ async fn every_function_as_every_role_with_every_tenant() {
                 match answer {
                     Answer::Owner | Answer::Same(_) => assert!(!outcome.is_refused(), "{what}"),
                     Answer::Own(_) => assert_eq!(is_nothing(&outcome), !may, "{what}"),
-                    Answer::Denied(_) | Answer::Unknown(_) if may => {
+                    Answer::Denied(_) | Answer::Monitored(_) | Answer::Unknown(_) if may => {
                         assert!(!is_nothing(&outcome), "{what}")
+                    }
+                    Answer::AllTenants(_) if monitors_all => {
+                        assert!(!is_nothing(&outcome), "{what}");
+                    }
+                    Answer::AllTenants(_) => {
+                        let refusal = outcome.refusal();
+                        assert_eq!(refusal.code, "42501", "{what}");
+                        assert!(refusal.message.contains("all tenants"), "{what}");
+                        assert!(refusal.hint.contains("webhooks_monitor"), "{what}");
                     }
                     Answer::Raised(_, code) if code != "42501" => {
                         assert_eq!(outcome.refusal().code, code, "{what}");
                     }
-                    Answer::Denied(_) | Answer::Raised(..) => {
+                    Answer::Denied(_) | Answer::Monitored(_) | Answer::Raised(..) => {
                         let refusal = outcome.refusal();
                         assert_eq!(refusal.code, "42501", "{what}");
                         assert!(refusal.message.contains("can't be accessed"), "{what}");

@@ -121,6 +121,21 @@ pub const GROUPS: &[Group] = &[
         ],
     },
     Group {
+        title: "Numbers",
+        about: "How to: [monitor deliveries](../how-to/monitor.md).",
+        objects: &[
+            "delivery_metrics()",
+            "failed_deliveries()",
+            "event_volume()",
+            "delivery_latency()",
+            "endpoint_health()",
+            "queue_status()",
+            "slo_report()",
+            "adoption_report()",
+            "doctor()",
+        ],
+    },
+    Group {
         title: "Settings and operation",
         about: "How to: [copy a database](../how-to/copy-a-database.md). [Settings](settings.md) has the list of settings.",
         objects: &[
