@@ -54,7 +54,9 @@ set search_path = pg_catalog, pg_temp
 set lock_timeout = '900ms'
 as $$
 declare
-    wanted constant boolean := exists (select from webhooks_private.event_type_versions v where v.schema is not null);
+    -- Only the system publishes events that have shipped schemas.
+    wanted constant boolean := exists (
+        select from webhooks_private.event_type_versions v where v.schema is not null and not v.is_builtin);
     found_one constant boolean := exists (
         select from pg_trigger t where t.tgrelid = 'webhooks.event_logs'::regclass
             and t.tgname = 'a20_validate_events');

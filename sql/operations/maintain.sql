@@ -10,8 +10,8 @@ begin
     -- comes first: it holds no locks that others wait for.
     -- Those that lock tables come last, since their locks are held to the end, and publishers wait for them:
     -- apply_links, which normally finds nothing to do, and then create_partitions.
-    foreach task in array array['roll_up', 'forget_idempotency_keys', 'forget_secrets', 'remove_orphans', 'repair_routes',
-                                'expire_deliveries', 'apply_links', 'create_partitions'] loop
+    foreach task in array array['roll_up', 'forget_idempotency_keys', 'forget_secrets', 'remove_orphans',
+                                'repair_routes', 'expire_deliveries', 'apply_links', 'create_partitions'] loop
         begin
             case task
                 when 'forget_idempotency_keys' then
@@ -37,12 +37,14 @@ begin
                 when 'create_partitions' then
                     done := webhooks.create_partitions();
             end case;
+            perform webhooks_private.note_maintenance(task, null);
             return next;
         -- Any failure, here alone: triggers that the application added raise conditions of their own, which no list
         -- names, and no task may keep the others from being done. A cancelled statement ends all tasks: "others" does
         -- not include it.
         exception when others then
             raise warning 'maintenance task % failed: %', task, sqlerrm using errcode = sqlstate;
+            perform webhooks_private.note_maintenance(task, sqlerrm);
         end;
     end loop;
     done := webhooks_private.prepared_tables();

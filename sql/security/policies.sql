@@ -12,7 +12,7 @@ begin
         'webhooks.event_logs', 'webhooks.webhook_subscriptions', 'webhooks_private.subscription_routes',
         'webhooks.delivery_queue', 'webhooks.delivery_attempts', 'webhooks_private.idempotency_keys',
         'webhooks.redeliveries', 'webhooks.audit_log', 'webhooks.subscription_templates', 'webhooks.tenant_limits',
-        'webhooks.restored_events'
+        'webhooks.restored_events', 'webhooks_private.alert_states', 'webhooks.alert_history'
     ] loop
         execute format('alter table %s enable row level security', relation);
         -- raise_tenant_denied(): an error that says what to do, instead of PostgreSQL's.
@@ -27,7 +27,8 @@ begin
     -- too, it would see their payloads: then it sees what a manager sees.
     foreach relation in array array[
         'webhooks.event_logs', 'webhooks.webhook_subscriptions', 'webhooks.delivery_queue',
-        'webhooks.delivery_attempts', 'webhooks.redeliveries', 'webhooks.tenant_limits', 'webhooks.restored_events'
+        'webhooks.delivery_attempts', 'webhooks.redeliveries', 'webhooks.tenant_limits', 'webhooks.restored_events',
+        'webhooks_private.alert_states', 'webhooks.alert_history'
     ] loop
         execute format('create policy monitor on %s for select to webhooks_monitor
                         using ((select not pg_has_role(current_user, ''webhooks_manager'', ''usage'')))', relation);
