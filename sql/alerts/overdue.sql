@@ -103,8 +103,9 @@ begin
     -- What was queued later can't have been due before.
     candidates := array(
         select q::webhooks.delivery_queue from webhooks_private.first_deliveries(1000) q
-        where q.id < webhooks.uuid_v7_floor(since) and (q.next_attempt_at < since) is not false
-          and q.tenant_id is distinct from without_tenant);
+        where q.id < webhooks.uuid_v7_floor(overdue_delivery.since)
+          and (q.next_attempt_at < overdue_delivery.since) is not false
+          and q.tenant_id is distinct from overdue_delivery.without_tenant);
     if candidates = '{}' then
         return;
     end if;
@@ -117,7 +118,7 @@ begin
     cross join lateral (
         select webhooks_private.due_since(c.id, c.event_log_id, c.attempt, c.next_attempt_at) as due_at
     ) d
-    where c.subscription_id <> all (held_ids) and d.due_at < since
+    where c.subscription_id <> all (held_ids) and d.due_at < overdue_delivery.since
       -- One that wants only so many a second has its backlog by its own will.
       and s.rate_limit_per_second is null and v.allowed_rate_per_minute is null
     order by d.due_at

@@ -12,7 +12,7 @@ use crate::support::session::Session;
 use crate::support::world::TENANT;
 
 const USER: &str = "22222222-2222-4222-8222-222222222222";
-const RELATIONS: [&str; 17] = [
+const RELATIONS: [&str; 19] = [
     "event_types",
     "settings",
     "webhook_subscriptions",
@@ -30,6 +30,8 @@ const RELATIONS: [&str; 17] = [
     "redeliveries",
     "subscription_templates",
     "tenant_limits",
+    "alert_rules",
+    "alert_history",
 ];
 
 /// Everything that the extension has: custom and changed types, settings, secrets, events in partitions and default,
@@ -47,6 +49,10 @@ async fn used(name: &str) -> Database {
                  ('order.paid', 'order', E'it''s\\n\\ttabs and \\\\'), ('order.gone', 'order', null);
              update webhooks.event_types set description = 'ours' where name = 'job.created';
              select webhooks.set_setting('max_retry_delay_seconds', 77), webhooks.set_setting('verification_origin', 'events.example.com');
+             select webhooks.set_setting('operator_tenant_id', '{TENANT}');
+             select webhooks.set_alert_rule('success_rate', threshold => 98.5, for_seconds => 60), webhooks.set_alert_rule('no_sidecar', false);
+             insert into webhooks.alert_history (rule, severity, subject, value, threshold, unit, detail, fired_at, resolved_at)
+                 values ('no_sidecar', 'critical', '', 0, 1, 'sidecars', E'it''s\\n', '2026-01-02', '2026-01-03');
              select webhooks.set_tenant_limits('{TENANT}', 100, 10000, null);
              insert into webhooks.subscription_templates (tenant_id, name, settings, placeholders)
                  values ('{TENANT}', 'ours', '{{\"payload_template\": \"{{{{ <<x>> }}}}\"}}', '{{\"x\": \"what\"}}');

@@ -12,6 +12,7 @@
 //! | `verifications` | receivers that agree first |
 //! | `limits` | the limits of a tenant |
 //! | `audit` | all changes are in the audit log |
+//! | `alerts`, `endpoint_events` | alerts fire and are resolved; tenants are told of their own endpoints |
 //! | `metrics` | numbers of hours, and reports that read them; `doctor()` |
 //! | `settings`, `partitions`, `links`, `dump_restore`, `adopt_database` | operations |
 //! | `watch`, `resources` | changes of a watched table are published; events carry their resource |
@@ -30,6 +31,8 @@
 #[cfg(test)]
 mod adopt_database;
 #[cfg(test)]
+mod alerts;
+#[cfg(test)]
 mod audit;
 #[cfg(test)]
 mod bulk;
@@ -45,6 +48,8 @@ mod doorbell;
 mod dump_restore;
 #[cfg(test)]
 mod encodings;
+#[cfg(test)]
+mod endpoint_events;
 #[cfg(test)]
 mod event_history;
 #[cfg(test)]
