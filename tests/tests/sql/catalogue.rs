@@ -206,11 +206,11 @@ async fn only_functions_that_write_lock_notify_or_draw_lots_are_volatile() {
         "add_routes adopt_database adopt_if_empty apply_limits apply_links arm_doorbell attach_meters \
          attach_partitions audit balance_shards begin_metering bind_database blockers call_resolver \
          cancel_all_outstanding cancel_deliveries check_arguments check_event_size check_outstanding \
-         claim_idempotency_key copy_subscriptions count_match count_notification counted_matches create_meters \
-         create_partition_table create_partitions create_subscription create_subscription_from_template \
-         delete_subscription delete_subscription_template deprecate_event_type disarm_doorbell \
-         drop_unused_functions evaluate_alerts expire_deliveries fire_alert forget_alerts forget_rollups \
-         forget_secrets forget_tenant_rollups generate_api_key generate_secret grant_all_tenants \
+         check_publishes_for_system claim_idempotency_key copy_subscriptions count_match count_notification \
+         counted_matches create_meters create_partition_table create_partitions create_subscription \
+         create_subscription_from_template delete_subscription delete_subscription_template deprecate_event_type \
+         disarm_doorbell drop_unused_functions evaluate_alerts expire_deliveries fire_alert forget_alerts \
+         forget_rollups forget_secrets forget_tenant_rollups generate_api_key generate_secret grant_all_tenants \
          has_too_many_rows import_subscriptions insert_subscription join_sidecars leave_sidecars link_table \
          link_tenants link_users lock_holders lock_tenant lock_xact locked_deliveries maintain make_partitions \
          make_resolver make_watch_triggers measure_alert measure_server measure_sidecars meter_events \
