@@ -31,6 +31,15 @@ pub fn agree(at: Instant, time: SystemTime) {
     *AGREED.write().unwrap_or_else(PoisonError::into_inner) = Some((at, time));
 }
 
+/// By how many seconds this machine's own clock is ahead of the database's.
+pub fn ahead() -> f64 {
+    let (time, own) = (now(), system());
+    match own.duration_since(time) {
+        Ok(ahead) => ahead.as_secs_f64(),
+        Err(behind) => -behind.duration().as_secs_f64(),
+    }
+}
+
 /// This machine's own time, and the moment at which it is that.
 pub fn wall() -> (Instant, SystemTime) {
     /// Between the two looks this process may have to wait for its turn: not often.

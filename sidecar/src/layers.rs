@@ -6,9 +6,10 @@ use std::path::Path;
 /// From the top. What stands in one line uses what stands in the lines below it, or in the same group.
 const LAYERS: &[&[&[&str]]] = &[
     &[&["main"]],
-    &[&["run"]],
+    &[&["run", "ask_health"]],
     &[&["tasks"]],
     &[&["schedule"], &["postgres"], &["http"]],
+    &[&["telemetry"]],
     &[&["model"], &["config"], &["tls"]],
     &[&["clock", "failpoint", "log", "shutdown"]],
 ];

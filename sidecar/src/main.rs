@@ -11,9 +11,11 @@
 //!   [`postgres`]: a file for each SQL function; [`http`]: requests to receivers. None of these three uses another
 //! - [`model`]: what all of them pass around; beside it [`config`]: flags and environment, and [`tls`], to receivers
 //!   and the database
+//! - [`telemetry`]: metrics and health of this process; [`ask_health`]: the command that asks for its health
 //! - [`log`]: what is printed; [`clock`]: the time; [`shutdown`]: signals; `failpoint`: where crash tests stop the
 //!   process (cargo feature `failpoints`)
 
+mod ask_health;
 mod clock;
 mod config;
 #[cfg(feature = "failpoints")]
@@ -28,6 +30,7 @@ mod run;
 mod schedule;
 mod shutdown;
 mod tasks;
+mod telemetry;
 mod tls;
 
 use clap::{CommandFactory, FromArgMatches};
@@ -47,7 +50,10 @@ const MISCONFIGURED: u8 = 78;
 fn main() -> ExitCode {
     let matches = Cli::command().get_matches();
     let Cli { command } = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-    let Command::Run(args) = command;
+    let args = match command {
+        Command::Run(args) => *args,
+        Command::Health(args) => return ask_health::run(&args),
+    };
     log::start(args.log_format, &args.log_level);
     let warnings = match args.check(&ProcessEnvironment::current()) {
         Ok(warnings) => warnings,

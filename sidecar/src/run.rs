@@ -2,13 +2,15 @@
 
 use crate::config::RunArgs;
 use crate::postgres::Database;
+use crate::tasks::chores::Chores;
 use crate::tasks::engine::{Engine, FLUSH_TIMEOUT, Workers};
-use crate::tasks::maintainer::Maintainer;
+use crate::tasks::monitor::{self, MonitorError};
 use crate::tasks::requests::Requests;
 use crate::tasks::sender::{Sender, SenderError};
 use crate::tasks::session_health::GaveUp;
 use crate::tasks::verifier::Verifier;
 use crate::tasks::{recorder, session};
+use crate::telemetry::Telemetry;
 use std::time::Duration;
 use tokio::task::JoinError;
 use tokio_util::task::TaskTracker;
@@ -22,6 +24,8 @@ const END_TIMEOUT: Duration = Duration::from_millis(500);
 pub enum RunError {
     #[error(transparent)]
     Sender(#[from] SenderError),
+    #[error(transparent)]
+    Monitor(#[from] MonitorError),
     #[error(transparent)]
     GaveUp(#[from] GaveUp),
     #[error("the last results could not be recorded in time; those deliveries will be made again")]
@@ -44,15 +48,27 @@ pub async fn run(
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), RunError> {
     let sender = Sender::new(&args, tasks.clone())?;
-    let (link, mut recorder) = recorder::start(database.clone(), &tasks);
+    let telemetry = Telemetry::new(&database.settings().database, args.lease);
+    // Until all else has ended: whoever asks meanwhile is told that it is not ready.
+    let _monitor = match args.metrics_listen {
+        Some(address) => Some(monitor::start(address, telemetry.clone(), &tasks).await?),
+        None => None,
+    };
+    let (link, mut recorder) = recorder::start(database.clone(), telemetry.clone(), &tasks);
     let workers = Workers {
         session: session::start(database.clone(), args.lease, &tasks),
         requests: Requests::new(sender.clone(), tasks.clone()),
         recorder: link,
         verifier: Verifier::new(sender, database.clone(), tasks.clone()),
-        maintainer: Maintainer::new(database, tasks.clone(), args.maintain_interval),
+        chores: Chores::new(
+            &database,
+            args.maintain_interval,
+            args.metrics_listen.is_some(),
+            &telemetry,
+            &tasks,
+        ),
     };
-    let engine = Engine::new(&args, workers);
+    let engine = Engine::new(&args, workers, telemetry);
     let (ended, recorded) = tokio::select! {
         ended = engine.run(shutdown) => {
             (ended, tokio::time::timeout(FLUSH_TIMEOUT, &mut recorder).await)

@@ -35,11 +35,11 @@ comment on column webhooks.audit_log.occurred_at is 'Time of the change, not of 
 comment on column webhooks.audit_log.tenant_id is
     'Tenant of the object; null: the object is of no tenant, such as a setting or an event type.';
 comment on column webhooks.audit_log.action is
-    'For example created, updated, deleted, enabled, disabled, retried, replayed, cancelled, tested, granted, '
-    'revoked, adopted, released.';
+    'For example created, updated, deleted, enabled, disabled, retried, replayed, cancelled, tested, redacted, '
+    'purge_started, purged, granted, revoked, adopted, released, reconciled.';
 comment on column webhooks.audit_log.object_type is
-    'For example subscription, event_type, setting, limits (object_id is the tenant), delivery, all_tenants '
-    '(object_id is the role), database.';
+    'For example subscription, event_type, setting, limits (object_id is the tenant), tenant, event, delivery, '
+    'all_tenants (object_id is the role), database.';
 comment on column webhooks.audit_log.object_id is 'Id or name of the object.';
 comment on column webhooks.audit_log.before is
     'State before the change: of an update the changed columns, of a deletion all. Secrets are "[redacted]", and so '
@@ -80,8 +80,8 @@ begin
     if not (select r.rolsuper from pg_roles r where r.rolname = current_user) then
         raise exception '% of %.% refused: it is append-only', tg_op, tg_table_schema, tg_table_name
             using errcode = 'insufficient_privilege',
-                  hint = 'Only a superuser can change what the audit log says. To shorten it, drop its oldest '
-                         'partitions.';
+                  hint = 'Only a superuser can change what the audit log says. To shorten it, see the setting '
+                         'audit_retention_months.';
     end if;
     return null;
 end

@@ -32,8 +32,19 @@ begin atomic
          'How much of a response body the log keeps. 4 KiB holds an error page''s message.'),
         ('max_response_headers_bytes', 4096, 'bytes', 0, 65536,
          'How much of the response headers the log keeps.'),
-        ('idempotency_retention_hours', 168, 'h', 1, 8760,
-         'How long an idempotency key is remembered. 7 days, beyond the retry horizon of common clients.'),
+        ('idempotency_retention_hours', 168, 'h', 0, 8760,
+         'How long an idempotency key is remembered; 0: for good. 7 days, beyond the retry horizon of common clients.'),
+        ('event_retention_days', 0, 'days', 0, 7300,
+         'For how many days maintain() keeps events; 0: for good, since only you know what may go. An event that an '
+         'outstanding delivery needs is kept longer.'),
+        ('delivery_log_retention_days', 0, 'days', 0, 7300,
+         'For how many days maintain() keeps attempts, and as whole months redeliveries; 0: for good. They may be kept '
+         'for longer than their events, and shorter. The days count from when the delivery was made.'),
+        ('response_retention_days', 0, 'days', 0, 7300,
+         'For how many days maintain() keeps response headers and bodies; 0: as long as their attempts. Receivers may '
+         'answer with personal data that nobody needs for as long as the fact that they did.'),
+        ('audit_retention_months', 0, 'months', 0, 240,
+         'For how many months maintain() keeps the audit log; 0: for good.'),
         ('breaker_failure_threshold', 10, 'failures', 0, 1000000,
          'So many failures of a subscription in a row, without a success between them, open its circuit breaker; 0: '
          'never. 10: no single event''s retries alone.'),

@@ -76,7 +76,8 @@ begin
     from (select e.created_at, case when substr(e.id::text, 15, 1) = '7' then webhooks.uuid_v7_time(e.id) end as id_at
           from unnest(event_ids, times) e (id, created_at)) e
     cross join lateral (
-        values (tstzrange(e.id_at - interval '1 s', e.id_at + interval '1 min')),
+        values (tstzrange(e.id_at - interval '1 s',
+                          e.id_at + case when e.created_at is null then interval '1 h' else interval '1 min' end)),
                (tstzrange(e.created_at - interval '1 s',
                           -- Of a transaction it is known when it began, but not when it published.
                           e.created_at + case when e.id_at >= e.created_at - interval '1 s' then interval '1 min'
@@ -134,6 +135,7 @@ as $$
 declare
     ids uuid[];
     times timestamptz[];
+    gone uuid[];
     redelivered uuid[];
     first_id uuid;
     last_id uuid;
@@ -142,8 +144,14 @@ begin
     select array_agg(e.id), array_agg(coalesce(e.created_at, e.processed_at)) into ids, times
     from webhooks.event_logs e
     where e.id = any (event_deliveries.event_ids) and e.tenant_id = event_deliveries.tenant_id;
+    -- Of events that are gone, only the id tells when they were published.
+    gone := array(
+        select i.id from unnest(event_deliveries.event_ids) i (id)
+        where i.id <> all (coalesce(ids, '{}')) and substr(i.id::text, 15, 1) = '7');
+    ids := ids || gone;
+    times := times || array_fill(null::timestamptz, array[cardinality(gone)]);
     -- Of an empty array as bound every partition would be opened.
-    if ids is null then
+    if coalesce(ids, '{}') = '{}' then
         return;
     end if;
 
@@ -287,6 +295,57 @@ comment on function webhooks_private.history_events is
     'The newest events that event_history() is to tell of. The parameters are those of event_history().';
 grant execute on function webhooks_private.history_events to webhooks_manager;
 
+create function webhooks_private.events_without_row(
+    tenant_id uuid, since timestamptz, until timestamptz, max_events integer
+)
+returns setof uuid
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_custom_plan
+as $$
+#variable_conflict use_column
+declare
+    day record;
+    found_ids uuid[];
+    left_over integer := max_events;
+begin
+    -- Days of which the deliveries are kept, but not the events, newest first.
+    for day in
+        select webhooks.uuid_v7_floor(greatest(d.day at time zone 'UTC', since)) as first_id,
+               webhooks.uuid_v7_floor(least((d.day + interval '1 day') at time zone 'UTC', until)) as end_id,
+               webhooks.uuid_v7_floor((d.day + interval '1 day') at time zone 'UTC') as end_of_day
+        from (
+            select right(c.relname, 8)::date::timestamp as day
+            from pg_class c
+            where c.relnamespace = 'webhooks_private'::regnamespace and c.relispartition
+              and c.relname ~ '^delivery_attempts_[0-9]{8}$'
+              and to_regclass('webhooks_private.event_logs_' || right(c.relname, 8)) is null
+        ) d
+        where d.day at time zone 'UTC' < until and (d.day + interval '1 day') at time zone 'UTC' > since
+        order by d.day desc
+    loop
+        exit when left_over <= 0;
+        found_ids := array(
+            select distinct a.event_log_id
+            from webhooks.delivery_attempts a
+            where a.tenant_id = events_without_row.tenant_id and a.delivery_id >= day.first_id
+              and a.delivery_id < day.end_of_day and a.event_log_id >= day.first_id and a.event_log_id < day.end_id
+            order by a.event_log_id desc
+            limit left_over);
+        left_over := left_over - cardinality(found_ids);
+        return query
+        select i.id from unnest(found_ids) i (id)
+        -- In default.
+        where not exists (select from webhooks.event_logs e where e.id = i.id and e.id >= day.first_id
+                          and e.id < day.end_id);
+    end loop;
+end
+$$;
+comment on function webhooks_private.events_without_row is
+    'Up to so many events of a tenant, newest first, that were published in a period and are gone, while attempts to '
+    'deliver them are not. Part of event_history().';
+grant execute on function webhooks_private.events_without_row to webhooks_manager;
+
 create function webhooks.event_history(
     tenant_id uuid, event_id uuid default null, since timestamptz default null, until timestamptz default null,
     event_types text[] default null, resource_type text default null, resource_id uuid default null,
@@ -305,6 +364,8 @@ as $$
 #variable_conflict use_column
 declare
     found_ids uuid[];
+    gone uuid[] := '{}';
+    first_time constant timestamptz := coalesce(since, case when event_id is null then now() - interval '7 days' end);
     delivery_ids uuid[];
     delivered_events uuid[];
     subscription_ids uuid[];
@@ -314,17 +375,28 @@ begin
     perform webhooks_private.check_count('event_types', cardinality(event_types), 1000);
     found_ids := webhooks_private.history_events(tenant_id, event_id, since, until, event_types, resource_type,
                                                  resource_id, max_events);
-    if found_ids = '{}' then
+    -- What an event was, was gone with it.
+    if event_types is null and resource_type is null and resource_id is null then
+        if event_id is null then
+            gone := array(
+                select w.id
+                from webhooks_private.events_without_row(
+                    tenant_id, first_time, coalesce(until, 'infinity'), max_events - cardinality(found_ids)) w (id));
+        elsif found_ids = '{}' and substr(event_id::text, 15, 1) = '7' then
+            gone := array[event_id];
+        end if;
+    end if;
+    if found_ids || gone = '{}' then
         return;
     end if;
     -- Arrays: constants of the plan, which is of the partitions in question alone.
     select array_agg(d.delivery_id), array_agg(d.event_log_id), array_agg(d.subscription_id),
            array_agg(d.is_redelivery), array_agg(d.repeats)
     into delivery_ids, delivered_events, subscription_ids, redeliveries, repeated
-    from webhooks_private.event_deliveries(tenant_id, found_ids) d;
+    from webhooks_private.event_deliveries(tenant_id, found_ids || gone) d;
     return query
     with events as materialized (
-        select i.n, e.*
+        select i.n, false as is_gone, e.*
         from unnest(found_ids) with ordinality i (id, n)
         cross join lateral (
             select e.id, e.event_type::text as event_type, e.is_test,
@@ -333,6 +405,10 @@ begin
             where e.id = i.id and e.id = any (found_ids)
             limit 1
         ) e
+        union all
+        select cardinality(found_ids) + i.n, true, i.id, null, null, webhooks.uuid_v7_time(i.id)
+        from unnest(gone) with ordinality i (id, n)
+        where i.id = any (delivered_events)
     ),
     deliveries as materialized (
         select e.n, e.event_type, e.is_test, d.*
@@ -341,7 +417,8 @@ begin
         join events e on e.id = d.event_log_id
     ),
     timeline as (
-        select e.n, 1 as step, e.id, e.event_type, e.published_at as at, 'published' as what,
+        select e.n, 1 as step, e.id, e.event_type, e.published_at as at,
+               case when e.is_gone then 'published, no longer kept' else 'published' end as what,
                null::uuid as subscription_id,
                null::uuid as delivery_id, null::uuid as repeats, null::integer as attempt, null::text as status,
                null::integer as http_status_code, null::bigint as duration_us, null::timestamptz as next_attempt_at,
@@ -352,6 +429,7 @@ begin
                null, null, null
         from events e
         where not exists (select from deliveries d where d.event_log_id = e.id) and e.is_test is not true
+          and not e.is_gone
         union all
         select d.n, 3, d.event_log_id, d.event_type, webhooks.uuid_v7_time(d.delivery_id),
                case when d.repeats is not null then 'retried' when d.is_redelivery then 'replayed'
@@ -389,5 +467,7 @@ $$;
 comment on function webhooks.event_history is
     'Returns the timeline of the newest events of a tenant, of one event, of a period or of a resource: published, '
     'matched nothing, queued, tested (an event of test_subscription()), attempted, retried, replayed, expired, '
-    'cancelled, outstanding. Without since and event_id, the period is the last 7 days.';
+    'cancelled, outstanding. Without since and event_id, the period is the last 7 days. Of an event that is no longer '
+    'kept, but whose deliveries are, it shows those, and "published, no longer kept": by its id, if that is a UUIDv7, '
+    'and in periods, unless event_types or a resource are given.';
 grant execute on function webhooks.event_history to webhooks_manager;

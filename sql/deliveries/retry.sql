@@ -22,6 +22,8 @@ begin
             from webhooks.event_logs e
             where e.id = w.event_log_id and e.tenant_id = s.tenant_id and e.id between first_event and last_event
             limit 1
+            -- It stays until the delivery is there to be seen by drop_partition() and forget_old_rows().
+            for key share
         ) e
         -- Its publisher said that nobody wants it any more.
         where e.expires_at > clock_timestamp() is not false
@@ -158,6 +160,7 @@ declare
     failed uuid[];
     events uuid[];
     retried bigint;
+    not_kept bigint := 0;
     -- Deliveries are made before they are attempted, and are not tried for longer than that.
     first_id constant uuid := webhooks.uuid_v7_floor(greatest(
         least(since, now()) - make_interval(secs => webhooks_private.setting('max_delivery_age_seconds'), days => 1),
@@ -206,6 +209,26 @@ begin
         order by a.delivery_id
         limit case when not retry_failed.dry_run then retry_failed.max_deliveries end
     ) f;
+    -- Counted once, by the call that is the last.
+    if dry_run or coalesce(cardinality(failed), 0) < max_deliveries then
+        select count(*) into not_kept
+        from webhooks.delivery_attempts a
+        where a.subscription_id = retry_failed.subscription_id and a.tenant_id = subscription.tenant_id
+          and a.attempted_at >= retry_failed.since and a.attempted_at < retry_failed.until
+          and a.delivery_status in ('failed', 'expired') and a.is_test is not true
+          and a.delivery_id between first_id and last_id
+          and not exists (
+              select from webhooks.event_logs e
+              where e.id = a.event_log_id and e.id between first_event and last_event)
+          and not exists (
+              select from webhooks.redeliveries r
+              where r.event_log_id = a.event_log_id and r.subscription_id = a.subscription_id
+                and r.delivery_id > a.delivery_id and r.delivery_id > first_id);
+        if not_kept > 0 then
+            raise warning 'deliveries whose events are no longer kept can''t be made again: %', not_kept
+                using hint = 'See the setting event_retention_days. What still matters has to be published anew.';
+        end if;
+    end if;
     if dry_run then
         return coalesce(cardinality(failed), 0);
     end if;
@@ -214,7 +237,9 @@ begin
                                                array[coalesce(cardinality(failed), 0)]), events, failed);
     if retried > 0 then
         perform webhooks_private.audit('retried', 'subscription', subscription.id::text, subscription.tenant_id,
-                               after => jsonb_build_object('since', since, 'until', until, 'deliveries', retried));
+                               after => jsonb_build_object('since', since, 'until', until, 'deliveries', retried)
+                                   || case when not_kept > 0 then jsonb_build_object('not_kept', not_kept)
+                                       else '{}' end);
     end if;
     return retried;
 end
@@ -222,5 +247,6 @@ $$;
 comment on function webhooks.retry_failed is
     'Makes the deliveries of a subscription again that failed or expired in a period and were not made again since. '
     'One call takes at most max_deliveries; repeat it until it returns 0. Returns the number of new deliveries; with '
-    'dry_run, the number of all that would be made.';
+    'dry_run, the number of all that would be made. A warning says how many can''t be made again, since their events '
+    'are no longer kept.';
 grant execute on function webhooks.retry_failed to webhooks_manager;

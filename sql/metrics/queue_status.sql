@@ -1,9 +1,9 @@
-create function webhooks.queue_status()
+create function webhooks_private.shard_queues()
 returns table (
     shard smallint, owner text, owner_pid integer, ready bigint, scheduled bigint, held bigint,
     oldest_due_at timestamptz
 )
-language plpgsql stable security definer
+language plpgsql stable
 set search_path = pg_catalog, pg_temp
 set jit = off
 as $$
@@ -11,7 +11,6 @@ as $$
 declare
     held_ids uuid[];
 begin
-    perform webhooks_private.check_monitors_all();
     held_ids := array(select h.subscription_id from webhooks_private.held_subscriptions() h);
     return query
     with deliveries as materialized (
@@ -57,6 +56,22 @@ begin
     left join counts c on c.shard = n.shard
     left join oldest o on o.shard = n.shard
     order by n.shard;
+end
+$$;
+comment on function webhooks_private.shard_queues is
+    'The rows of queue_status(), for functions that have checked the caller.';
+
+create function webhooks.queue_status()
+returns table (
+    shard smallint, owner text, owner_pid integer, ready bigint, scheduled bigint, held bigint,
+    oldest_due_at timestamptz
+)
+language plpgsql stable security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    perform webhooks_private.check_monitors_all();
+    return query select * from webhooks_private.shard_queues();
 end
 $$;
 comment on function webhooks.queue_status is

@@ -5,7 +5,8 @@ returns uuid
 language sql immutable strict parallel safe
 return case when at < timestamptz '1970-01-01 00:00Z' then '00000000-0000-0000-0000-000000000000'::uuid
     when at > timestamptz '9999-01-01 00:00Z' then 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid
-    else webhooks.uuid_v7_floor(at) end;
+    -- Rounded down: an id that a transaction makes right when it begins must not be below this.
+    else webhooks.uuid_v7_floor(date_bin('1 millisecond', at, timestamptz '2001-01-01 00:00Z')) end;
 comment on function webhooks_private.rollup_id is
     'uuid_v7_floor(), also of a time that no UUIDv7 can have, such as -infinity.';
 

@@ -5,7 +5,9 @@
 -- deliveries.
 --
 -- A promoted standby, and any other copy of the server's files, is the same database to PostgreSQL: it has the same
--- system identifier and oid. Of such copies release_database() makes another one.
+-- system identifier and oid. Of such copies release_database() makes another one. One that took the original's place
+-- at an earlier time has outstanding deliveries that the original has made since: reconcile_after_restore() ends those
+-- whose attempts are known, and adopt_database() can cancel those that were due by then.
 
 create table webhooks_private.database_bindings (
     system_identifier bigint not null,
@@ -107,13 +109,15 @@ comment on function webhooks_private.adopt_if_empty is
     'it was restored or released. Part of join_sidecars().';
 grant execute on function webhooks_private.adopt_if_empty to webhooks_sidecar;
 
-create function webhooks_private.cancel_all_outstanding(reason text)
+create function webhooks_private.cancel_all_outstanding(due_before timestamptz, reason text)
 returns bigint
 language sql volatile
 set search_path = pg_catalog, pg_temp
 begin atomic
     with gone as (
-        delete from webhooks.delivery_queue q returning q.*
+        delete from webhooks.delivery_queue q
+        where due_before is null or q.next_attempt_at is null or q.next_attempt_at < due_before
+        returning q.*
     ),
     logged as (
         insert into webhooks.delivery_attempts
@@ -128,10 +132,10 @@ begin atomic
     select count(*) from gone;
 end;
 comment on function webhooks_private.cancel_all_outstanding is
-    'Cancels what is outstanding of all tenants, and returns how many: the log has them as cancelled, with the '
-    'reason. Part of adopt_database().';
+    'Cancels what is outstanding of all tenants and due before a time (null: all), and returns how many: the log has '
+    'them as cancelled, with the reason. Part of adopt_database().';
 
-create function webhooks.adopt_database(outstanding text)
+create function webhooks.adopt_database(outstanding text, due_before timestamptz default null)
 returns bigint
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -148,6 +152,13 @@ begin
                          'Give ''keep'' if this database takes the original''s place: what is outstanding is '
                          'delivered from here.';
     end if;
+    if due_before is not null and (outstanding = 'keep' or due_before > clock_timestamp()) then
+        raise exception 'due_before is %, and outstanding %', due_before, quote_literal(outstanding)
+            using errcode = 'invalid_parameter_value',
+                  hint = 'With ''cancel'' it is the time, not in the future, until which the original made '
+                         'deliveries: what was due before is cancelled, and what is due later is kept. '
+                         'With ''keep'' leave it out.';
+    end if;
     lock table webhooks_private.database_bindings in share row exclusive mode;
     if webhooks.is_adopted() then
         raise exception 'database "%" is adopted already', current_database()
@@ -161,20 +172,24 @@ begin
     into former
     from webhooks_private.database_bindings b;
     if outstanding = 'cancel' then
-        deliveries := webhooks_private.cancel_all_outstanding('cancelled: the database is a copy');
+        deliveries := webhooks_private.cancel_all_outstanding(
+            due_before, case when due_before is null then 'cancelled: the database is a copy'
+                else 'cancelled: due before the database was restored' end);
     else
         select count(*) into deliveries from webhooks.delivery_queue;
     end if;
     perform webhooks_private.bind_database();
     perform webhooks_private.audit('adopted', 'database', current_database(), before => former,
-                           after => jsonb_build_object('outstanding', outstanding, 'deliveries', deliveries));
+                           after => jsonb_strip_nulls(jsonb_build_object(
+                               'outstanding', outstanding, 'due_before', due_before, 'deliveries', deliveries)));
     return deliveries;
 end
 $$;
 comment on function webhooks.adopt_database is
     'Makes a copy of a database (restored, copied with CREATE DATABASE, upgraded) deliver, and cancels or keeps the '
-    'outstanding deliveries: ''cancel'' or ''keep''. Returns their number. New events are delivered to the '
-    'subscriptions in the copy. For copies of the files of a server see release_database().';
+    'outstanding deliveries: ''cancel'' or ''keep''. Returns their number. With due_before, ''cancel'' cancels only '
+    'deliveries that are due before that time, and keeps the others. New events are delivered to the subscriptions in '
+    'the copy. For copies of the files of a server see release_database().';
 
 create function webhooks.release_database()
 returns void
@@ -188,7 +203,7 @@ end
 $$;
 comment on function webhooks.release_database is
     'Stops deliveries from this database until adopt_database() is called. It is for a copy of the files of a server '
-    '(a snapshot, a promoted standby), which PostgreSQL cannot distinguish from the original.';
+    '(a snapshot, a base backup, a promoted standby), which PostgreSQL cannot distinguish from the original.';
 
 -- A restore of subscriptions into a database where sidecars run: from that statement on they are not delivered to. No
 -- restore calls create_subscription() and its like.

@@ -259,6 +259,13 @@ begin
         or partitions = '{}' then
         return 0;
     end if;
+    if parent = 'delivery_attempts' then
+        -- What comes out of default may have responses, in days that expire_responses() has passed.
+        update webhooks_private.expired_responses e
+        set delivery_id = (webhooks_private.partition_range(make_partitions.parent, partitions[1])).lower_id
+        where e.is_mark
+          and e.delivery_id > (webhooks_private.partition_range(make_partitions.parent, partitions[1])).lower_id;
+    end if;
     foreach partition in array partitions loop
         perform webhooks_private.create_partition_table(parent, partition);
         -- What is written meanwhile is less each time.

@@ -5,13 +5,17 @@ set search_path = pg_catalog, pg_temp
 -- What somebody has locked is left for the next time.
 set lock_timeout = '5s'
 as $$
+declare
+    has_locks boolean := false;
 begin
     -- Each task by itself: one that can't be done now must not keep the others from being done. The one that reads much
     -- comes first: it holds no locks that others wait for.
     -- Those that lock tables come last, since their locks are held to the end, and publishers wait for them:
-    -- apply_links, which normally finds nothing to do, and then create_partitions.
+    -- apply_links, which normally finds nothing to do, then create_partitions, and drop_partitions, which makes
+    -- everybody wait who uses the table.
     foreach task in array array['roll_up', 'forget_idempotency_keys', 'forget_secrets', 'remove_orphans',
-                                'repair_routes', 'expire_deliveries', 'apply_links', 'create_partitions'] loop
+                                'repair_routes', 'expire_deliveries', 'forget_events', 'expire_responses',
+                                'apply_links', 'create_partitions', 'drop_partitions'] loop
         begin
             case task
                 when 'forget_idempotency_keys' then
@@ -19,7 +23,7 @@ begin
                     where k.ctid = any (array(
                         select o.ctid from webhooks_private.idempotency_keys o
                         where o.created_at < now() - make_interval(
-                            hours => webhooks_private.setting('idempotency_retention_hours')::integer)
+                            hours => nullif(webhooks_private.setting('idempotency_retention_hours'), 0)::integer)
                         for update skip locked));
                     get diagnostics done = row_count;
                 when 'forget_secrets' then
@@ -30,12 +34,21 @@ begin
                     done := webhooks_private.expire_deliveries();
                 when 'roll_up' then
                     done := webhooks_private.roll_up();
+                when 'forget_events' then
+                    done := webhooks_private.forget_old_rows();
+                when 'expire_responses' then
+                    done := webhooks_private.expire_responses();
                 when 'repair_routes' then
                     done := webhooks_private.repair_routes();
                 when 'apply_links' then
                     done := webhooks_private.apply_links();
+                    has_locks := done > 0;
                 when 'create_partitions' then
                     done := webhooks.create_partitions();
+                    has_locks := has_locks or done > 0;
+                when 'drop_partitions' then
+                    -- One lock after the other, not while others wait for what was locked above.
+                    done := case when has_locks then 0 else webhooks_private.drop_old_partition() end;
             end case;
             perform webhooks_private.note_maintenance(task, null);
             return next;
@@ -52,11 +65,18 @@ begin
         task := 'prepare_partitions';
         return next;
     end if;
+    select count(*) into done from webhooks.overdue_partitions() o where o.held_by is null;
+    if done > 0 then
+        task := 'overdue_partitions';
+        return next;
+    end if;
 end
 $$;
 comment on function webhooks.maintain is
-    'Runs the regular maintenance: partitions, old idempotency keys and secrets, deliveries that have expired or '
-    'have no subscription, numbers of each hour for reports, and routes and foreign keys after a restore. A sidecar '
-    'calls it every five minutes, and it may be called at any time. The row prepare_partitions says that partitions '
-    'next to a large default partition are half made; then call the function again at once.';
+    'Runs the regular maintenance: partitions, what is older than the settings for retention, old idempotency keys '
+    'and secrets, deliveries that have expired or have no subscription, numbers of each hour for reports, and routes '
+    'and foreign keys after a restore. A sidecar calls it every five minutes, and it may be called at any time. One call drops one partition at the '
+    'most. The row prepare_partitions says that partitions next to a large default partition are half made, the row '
+    'overdue_partitions how many are still to be dropped; then call the function again at once, in a transaction of '
+    'its own.';
 grant execute on function webhooks.maintain to webhooks_sidecar;

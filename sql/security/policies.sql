@@ -12,7 +12,9 @@ begin
         'webhooks.event_logs', 'webhooks.webhook_subscriptions', 'webhooks_private.subscription_routes',
         'webhooks.delivery_queue', 'webhooks.delivery_attempts', 'webhooks_private.idempotency_keys',
         'webhooks.redeliveries', 'webhooks.audit_log', 'webhooks.subscription_templates', 'webhooks.tenant_limits',
-        'webhooks.restored_events', 'webhooks_private.alert_states', 'webhooks.alert_history'
+        'webhooks.restored_events', 'webhooks.tenant_purges', 'webhooks_private.attempts_hourly',
+        'webhooks_private.latencies_hourly', 'webhooks_private.events_hourly',
+        'webhooks_private.alert_states', 'webhooks.alert_history'
     ] loop
         execute format('alter table %s enable row level security', relation);
         -- raise_tenant_denied(): an error that says what to do, instead of PostgreSQL's.
@@ -28,7 +30,7 @@ begin
     foreach relation in array array[
         'webhooks.event_logs', 'webhooks.webhook_subscriptions', 'webhooks.delivery_queue',
         'webhooks.delivery_attempts', 'webhooks.redeliveries', 'webhooks.tenant_limits', 'webhooks.restored_events',
-        'webhooks_private.alert_states', 'webhooks.alert_history'
+        'webhooks.tenant_purges', 'webhooks_private.alert_states', 'webhooks.alert_history'
     ] loop
         execute format('create policy monitor on %s for select to webhooks_monitor
                         using ((select not pg_has_role(current_user, ''webhooks_manager'', ''usage'')))', relation);
@@ -43,8 +45,7 @@ begin
         'webhooks_private.event_logs_template', 'webhooks_private.delivery_attempts_default',
         'webhooks_private.delivery_attempts_template', 'webhooks_private.redeliveries_default',
         'webhooks_private.redeliveries_template', 'webhooks_private.audit_log_default',
-        'webhooks_private.audit_log_template', 'webhooks_private.attempts_hourly',
-        'webhooks_private.latencies_hourly', 'webhooks_private.events_hourly'
+        'webhooks_private.audit_log_template'
     ] loop
         execute format('alter table %s enable row level security', relation);
     end loop;

@@ -1,4 +1,40 @@
 -- relations and their columns
+view webhooks_private.attempt_measures {security_invoker=true}
+    delivery_id uuid
+    delivery_attempt integer
+    tenant_id uuid
+    subscription_id uuid
+    event_log_id uuid
+    attempted_at timestamp with time zone
+    hour timestamp with time zone
+    is_test boolean
+    delivered integer
+    failed integer
+    retrying integer
+    expired integer
+    cancelled integer
+    delivered_by_retry integer
+    failed_after_retry integer
+    delivery_ms bigint
+    response_us bigint
+    receipt_us bigint
+    publish_us bigint
+table webhooks_private.attempts_hourly row level security
+    tenant_id uuid not null
+    subscription_id uuid not null
+    hour timestamp with time zone not null
+    is_test boolean not null
+    delivered bigint not null
+    failed bigint not null
+    retrying bigint not null
+    expired bigint not null
+    cancelled bigint not null
+    delivered_by_retry bigint not null
+    failed_after_retry bigint not null
+    response_us bigint not null
+    last_delivered_at timestamp with time zone
+    last_failed_at timestamp with time zone
+    oldest_delivery_at timestamp with time zone not null
 partitioned table webhooks.audit_log (RANGE (id)) row level security
     id uuid not null default webhooks.uuid_v7()
     occurred_at timestamp with time zone not null default clock_timestamp()
@@ -232,11 +268,27 @@ table webhooks.event_types
     version character varying(20) not null default '1.0'::character varying
     is_builtin boolean not null default false
     created_at timestamp with time zone not null default now()
+table webhooks_private.events_hourly row level security
+    tenant_id uuid not null
+    hour timestamp with time zone not null
+    event_type text not null
+    event_category text not null
+    events bigint not null
+table webhooks_private.expired_responses
+    delivery_id uuid not null
+    is_mark boolean not null
 table webhooks_private.idempotency_keys row level security
     tenant_id uuid not null
     idempotency_key text not null
     event_id uuid not null
     created_at timestamp with time zone not null default now()
+table webhooks_private.latencies_hourly row level security
+    tenant_id uuid not null
+    hour timestamp with time zone not null
+    buckets smallint[] not null
+    receipts bigint[] not null
+    responses bigint[] not null
+    publications bigint[] not null
 table webhooks_private.linked_tables
     kind text not null
     table_name text not null
@@ -281,6 +333,14 @@ table webhooks_private.retired_secrets row level security
     subscription_id uuid not null
     retired_at timestamp with time zone not null default clock_timestamp()
     secret text not null
+table webhooks_private.rollup_outstanding
+    delivery_id uuid not null
+    attempt integer not null
+table webhooks_private.rollup_progress
+    is_only boolean not null default true
+    rolled_until timestamp with time zone not null
+    rolled_at timestamp with time zone not null
+    forgotten_on date
 table webhooks_private.setting_overrides
     name text not null
     value bigint
@@ -393,6 +453,15 @@ table webhooks.tenant_limits row level security
     max_subscriptions bigint
     max_events_per_minute bigint
     max_outstanding_deliveries bigint
+table webhooks.tenant_purges row level security
+    tenant_id uuid not null
+    started_at timestamp with time zone not null default now()
+    updated_at timestamp with time zone not null default now()
+    finished_at timestamp with time zone
+    deleted_rows bigint not null default 0
+    relation text not null default 'delivery_queue'::text
+    partition text
+    last_id uuid
 view webhooks.watched_tables {security_invoker=true}
     table_name regclass
     owner regrole
@@ -476,6 +545,7 @@ webhooks_private.effective_settings (extension_version text, max_retry_delay_sec
 webhooks_private.found_delivery (id uuid, is_fresh boolean, shard smallint, attempt integer, lane bigint, subscription_id uuid, event_log_id uuid, expires_at timestamp with time zone, version bigint, tenant_id uuid)
 webhooks_private.loaded_subscription (id uuid, tenant_id uuid, version bigint, webhook_url text, webhook_method text, webhook_headers text, auth_type text, auth_config text, retry_count integer, retry_delay_seconds integer, retry_delays integer[], timeout_seconds integer, max_payload_size_kb integer, no_retry_statuses integer[], max_in_flight integer, rate_limit_per_second double precision, rate_limit_burst integer, breaker_failure_threshold bigint, breaker_cooldown_seconds bigint, payload_format text, payload_template text, payload_content_type text, template_secrets text, shard smallint, is_breaker_open boolean, probe_in_ms bigint, failing_for_ms bigint, throttled_for_ms bigint, retired_secrets text[], retired_secrets_for_ms bigint[], needs_verification boolean, is_verified boolean, allowed_rate_per_minute integer, may_verify boolean, verify_in_ms bigint, problem text)
 webhooks_private.promoted_deliveries (delivery_ids uuid[], subscription_ids uuid[], next_due_in_ms bigint, locked_ids uuid[])
+webhooks_private.queue_state (ready bigint, scheduled bigint, held bigint, oldest_due_seconds double precision, disabled_subscriptions bigint, oldest_transaction_seconds double precision, notification_queue_usage double precision)
 webhooks_private.shard_balance (fair_share integer, acquired smallint[], may_sleep boolean)
 webhooks_private.verification_answer (subscription_id uuid, webhook_url text, origin text, state text, allowed_rate_per_minute integer, error text, retry_after_ms bigint)
 
@@ -486,6 +556,8 @@ webhooks_private.event_logs_default of webhooks.event_logs DEFAULT
 webhooks_private.redeliveries_default of webhooks.redeliveries DEFAULT
 
 -- indexes
+CREATE INDEX attempts_hourly_failed ON webhooks_private.attempts_hourly USING btree (tenant_id, hour) WHERE (failed > 0)
+CREATE INDEX attempts_hourly_tenant ON webhooks_private.attempts_hourly USING btree (tenant_id, hour)
 CREATE INDEX audit_log_default_object_id_object_type_id_idx ON webhooks_private.audit_log_default USING btree (object_id, object_type, id)
 CREATE INDEX audit_log_default_tenant_id_id_idx ON webhooks_private.audit_log_default USING btree (tenant_id, id)
 CREATE INDEX audit_log_template_object ON webhooks_private.audit_log_template USING btree (object_id, object_type, id)
@@ -511,6 +583,7 @@ CREATE INDEX redeliveries_template_event ON webhooks_private.redeliveries_templa
 CREATE INDEX subscription_routes_subscription ON webhooks_private.subscription_routes USING btree (subscription_id)
 CREATE INDEX webhook_subscriptions_events ON webhooks.webhook_subscriptions USING gin (subscribed_events)
 CREATE INDEX webhook_subscriptions_tenant_active ON webhooks.webhook_subscriptions USING btree (tenant_id, is_active, is_enabled)
+CREATE UNIQUE INDEX attempts_hourly_pkey ON webhooks_private.attempts_hourly USING btree (subscription_id, hour, is_test, tenant_id)
 CREATE UNIQUE INDEX audit_log_default_pkey ON webhooks_private.audit_log_default USING btree (id)
 CREATE UNIQUE INDEX audit_log_template_pkey ON webhooks_private.audit_log_template USING btree (id)
 CREATE UNIQUE INDEX delivery_attempts_default_pkey ON webhooks_private.delivery_attempts_default USING btree (delivery_id, delivery_attempt)
@@ -520,19 +593,26 @@ CREATE UNIQUE INDEX event_logs_default_pkey ON webhooks_private.event_logs_defau
 CREATE UNIQUE INDEX event_logs_template_pkey ON webhooks_private.event_logs_template USING btree (id)
 CREATE UNIQUE INDEX event_type_versions_pkey ON webhooks_private.event_type_versions USING btree (name, version)
 CREATE UNIQUE INDEX event_types_pkey ON webhooks.event_types USING btree (name)
+CREATE UNIQUE INDEX events_hourly_pkey ON webhooks_private.events_hourly USING btree (tenant_id, hour, event_type, event_category)
+CREATE UNIQUE INDEX expired_responses_mark ON webhooks_private.expired_responses USING btree (is_mark) WHERE is_mark
+CREATE UNIQUE INDEX expired_responses_pkey ON webhooks_private.expired_responses USING btree (is_mark, delivery_id)
 CREATE UNIQUE INDEX idempotency_keys_pkey ON webhooks_private.idempotency_keys USING btree (tenant_id, idempotency_key)
+CREATE UNIQUE INDEX latencies_hourly_pkey ON webhooks_private.latencies_hourly USING btree (tenant_id, hour)
 CREATE UNIQUE INDEX linked_tables_pkey ON webhooks_private.linked_tables USING btree (kind)
 CREATE UNIQUE INDEX redeliveries_default_pkey ON webhooks_private.redeliveries_default USING btree (delivery_id)
 CREATE UNIQUE INDEX redeliveries_template_pkey ON webhooks_private.redeliveries_template USING btree (delivery_id)
 CREATE UNIQUE INDEX resources_pkey ON webhooks.resources USING btree (resource_type)
 CREATE UNIQUE INDEX restored_events_pkey ON webhooks.restored_events USING btree (tenant_id, hour, reason, inserted_by)
 CREATE UNIQUE INDEX retired_secrets_pkey ON webhooks_private.retired_secrets USING btree (subscription_id, retired_at)
+CREATE UNIQUE INDEX rollup_outstanding_pkey ON webhooks_private.rollup_outstanding USING btree (delivery_id)
+CREATE UNIQUE INDEX rollup_progress_pkey ON webhooks_private.rollup_progress USING btree (is_only)
 CREATE UNIQUE INDEX setting_overrides_pkey ON webhooks_private.setting_overrides USING btree (name)
 CREATE UNIQUE INDEX subscription_breakers_pkey ON webhooks_private.subscription_breakers USING btree (subscription_id)
 CREATE UNIQUE INDEX subscription_routes_pkey ON webhooks_private.subscription_routes USING btree (tenant_id, pattern, subscription_id)
 CREATE UNIQUE INDEX subscription_templates_pkey ON webhooks.subscription_templates USING btree (tenant_id, name)
 CREATE UNIQUE INDEX subscription_verifications_pkey ON webhooks_private.subscription_verifications USING btree (subscription_id)
 CREATE UNIQUE INDEX tenant_limits_pkey ON webhooks.tenant_limits USING btree (tenant_id)
+CREATE UNIQUE INDEX tenant_purges_pkey ON webhooks.tenant_purges USING btree (tenant_id)
 CREATE UNIQUE INDEX webhook_subscriptions_pkey ON webhooks.webhook_subscriptions USING btree (id)
 
 -- constraints
@@ -549,6 +629,7 @@ webhooks.tenant_limits tenant_limits_events_check CHECK (((max_events_per_minute
 webhooks.tenant_limits tenant_limits_outstanding_check CHECK (((max_outstanding_deliveries >= 0) AND (max_outstanding_deliveries <= 1000000000)))
 webhooks.tenant_limits tenant_limits_pkey PRIMARY KEY (tenant_id)
 webhooks.tenant_limits tenant_limits_subscriptions_check CHECK (((max_subscriptions >= 0) AND (max_subscriptions <= 1000000)))
+webhooks.tenant_purges tenant_purges_pkey PRIMARY KEY (tenant_id)
 webhooks.webhook_subscriptions webhook_subscriptions_auth_type_check CHECK (((auth_type)::text = ANY ((ARRAY['none'::character varying, 'api_key'::character varying, 'signature'::character varying, 'oauth'::character varying])::text[])))
 webhooks.webhook_subscriptions webhook_subscriptions_breaker_cooldown_check CHECK (((breaker_cooldown_seconds >= 1) AND (breaker_cooldown_seconds <= 86400)))
 webhooks.webhook_subscriptions webhook_subscriptions_breaker_threshold_check CHECK (((breaker_failure_threshold >= 0) AND (breaker_failure_threshold <= 1000000)))
@@ -566,6 +647,7 @@ webhooks.webhook_subscriptions webhook_subscriptions_retry_count_check CHECK (((
 webhooks.webhook_subscriptions webhook_subscriptions_retry_delay_check CHECK (((retry_delay_seconds >= 0) AND (retry_delay_seconds <= 86400)))
 webhooks.webhook_subscriptions webhook_subscriptions_timeout_check CHECK (((timeout_seconds >= 1) AND (timeout_seconds <= 300)))
 webhooks.webhook_subscriptions webhook_subscriptions_verification_check CHECK (((endpoint_verification)::text = ANY ((ARRAY['none'::character varying, 'options'::character varying])::text[])))
+webhooks_private.attempts_hourly attempts_hourly_pkey PRIMARY KEY (subscription_id, hour, is_test, tenant_id)
 webhooks_private.audit_log_default audit_log_default_pkey PRIMARY KEY (id)
 webhooks_private.audit_log_template audit_log_template_pkey PRIMARY KEY (id)
 webhooks_private.delivery_attempts_default delivery_attempts_default_pkey PRIMARY KEY (delivery_id, delivery_attempt)
@@ -575,12 +657,18 @@ webhooks_private.delivery_attempts_template delivery_attempts_template_pkey PRIM
 webhooks_private.event_logs_default event_logs_default_pkey PRIMARY KEY (id)
 webhooks_private.event_logs_template event_logs_template_pkey PRIMARY KEY (id)
 webhooks_private.event_type_versions event_type_versions_pkey PRIMARY KEY (name, version)
+webhooks_private.events_hourly events_hourly_pkey PRIMARY KEY (tenant_id, hour, event_type, event_category)
+webhooks_private.expired_responses expired_responses_pkey PRIMARY KEY (is_mark, delivery_id)
 webhooks_private.idempotency_keys idempotency_keys_pkey PRIMARY KEY (tenant_id, idempotency_key)
+webhooks_private.latencies_hourly latencies_hourly_pkey PRIMARY KEY (tenant_id, hour)
 webhooks_private.linked_tables linked_tables_kind_check CHECK ((kind = ANY (ARRAY['tenants'::text, 'users'::text])))
 webhooks_private.linked_tables linked_tables_pkey PRIMARY KEY (kind)
 webhooks_private.redeliveries_default redeliveries_default_pkey PRIMARY KEY (delivery_id)
 webhooks_private.redeliveries_template redeliveries_template_pkey PRIMARY KEY (delivery_id)
 webhooks_private.retired_secrets retired_secrets_pkey PRIMARY KEY (subscription_id, retired_at)
+webhooks_private.rollup_outstanding rollup_outstanding_pkey PRIMARY KEY (delivery_id)
+webhooks_private.rollup_progress rollup_progress_is_only_check CHECK (is_only)
+webhooks_private.rollup_progress rollup_progress_pkey PRIMARY KEY (is_only)
 webhooks_private.setting_overrides setting_overrides_pkey PRIMARY KEY (name)
 webhooks_private.setting_overrides setting_overrides_value_check CHECK ((num_nonnulls(value, text_value) = 1))
 webhooks_private.subscription_breakers subscription_breakers_pkey PRIMARY KEY (subscription_id)
@@ -614,11 +702,20 @@ webhooks.subscription_templates own_tenant for all using (tenant_id = (NULLIF(cu
 webhooks.tenant_limits all_tenants for all to webhooks_all_tenants using true with check true
 webhooks.tenant_limits monitor for select to webhooks_monitor using ( SELECT (NOT pg_has_role(CURRENT_USER, 'webhooks_manager'::name, 'usage'::text)))
 webhooks.tenant_limits own_tenant for all using (tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) with check ((tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) OR webhooks_private.raise_tenant_denied(tenant_id))
+webhooks.tenant_purges all_tenants for all to webhooks_all_tenants using true with check true
+webhooks.tenant_purges monitor for select to webhooks_monitor using ( SELECT (NOT pg_has_role(CURRENT_USER, 'webhooks_manager'::name, 'usage'::text)))
+webhooks.tenant_purges own_tenant for all using (tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) with check ((tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) OR webhooks_private.raise_tenant_denied(tenant_id))
 webhooks.webhook_subscriptions all_tenants for all to webhooks_all_tenants using true with check true
 webhooks.webhook_subscriptions monitor for select to webhooks_monitor using ( SELECT (NOT pg_has_role(CURRENT_USER, 'webhooks_manager'::name, 'usage'::text)))
 webhooks.webhook_subscriptions own_tenant for all using (tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) with check ((tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) OR webhooks_private.raise_tenant_denied(tenant_id))
+webhooks_private.attempts_hourly all_tenants for all to webhooks_all_tenants using true with check true
+webhooks_private.attempts_hourly own_tenant for all using (tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) with check ((tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) OR webhooks_private.raise_tenant_denied(tenant_id))
+webhooks_private.events_hourly all_tenants for all to webhooks_all_tenants using true with check true
+webhooks_private.events_hourly own_tenant for all using (tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) with check ((tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) OR webhooks_private.raise_tenant_denied(tenant_id))
 webhooks_private.idempotency_keys all_tenants for all to webhooks_all_tenants using true with check true
 webhooks_private.idempotency_keys own_tenant for all using (tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) with check ((tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) OR webhooks_private.raise_tenant_denied(tenant_id))
+webhooks_private.latencies_hourly all_tenants for all to webhooks_all_tenants using true with check true
+webhooks_private.latencies_hourly own_tenant for all using (tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) with check ((tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) OR webhooks_private.raise_tenant_denied(tenant_id))
 webhooks_private.subscription_breakers own_tenant for all using (EXISTS ( SELECT
    FROM webhooks.webhook_subscriptions s
   WHERE (s.id = subscription_breakers.subscription_id)))
@@ -629,8 +726,10 @@ webhooks_private.subscription_verifications own_tenant for all using (EXISTS ( S
   WHERE (s.id = subscription_verifications.subscription_id)))
 
 -- functions
-webhooks.adopt_database(outstanding text)
+webhooks.adopt_database(outstanding text, due_before timestamp with time zone DEFAULT NULL::timestamp with time zone)
     returns bigint plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+webhooks.adoption_report(since timestamp with time zone DEFAULT (now() - '91 days'::interval))
+    returns TABLE(measure text, item text, week timestamp with time zone, number bigint, share numeric, change numeric) plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp",jit=off}
 webhooks.blockers(delivery_ids uuid[] DEFAULT '{}'::uuid[], subscription_ids uuid[] DEFAULT '{}'::uuid[])
     returns TABLE(pid integer, role name, application_name text, prepared_transaction text, since timestamp with time zone, relation text, mode text, blocked_pids integer[]) plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 webhooks.build_payload(event_id uuid, subscription_id uuid DEFAULT NULL::uuid)
@@ -653,14 +752,26 @@ webhooks.delete_subscription(id uuid)
     returns void plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 webhooks.delete_subscription_template(tenant_id uuid, name text)
     returns boolean plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+webhooks.delivery_latency(tenant_id uuid, since timestamp with time zone DEFAULT (now() - '1 day'::interval), bucket interval DEFAULT '01:00:00'::interval)
+    returns TABLE(bucket_start timestamp with time zone, deliveries bigint, receipt_p50_ms numeric, receipt_p95_ms numeric, receipt_p99_ms numeric, response_p50_ms numeric, response_p95_ms numeric, response_p99_ms numeric) plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+webhooks.delivery_metrics(tenant_id uuid, days integer DEFAULT 7)
+    returns TABLE(total_deliveries bigint, successful_deliveries bigint, failed_deliveries bigint, success_rate numeric, average_response_time_seconds numeric) plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 webhooks.deprecate_event_type(name text, reason text, version text DEFAULT NULL::text)
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks.doctor()
+    returns TABLE(severity text, check_name text, finding text, meaning text, advice text) plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp",jit=off}
+webhooks.endpoint_health(tenant_id uuid)
+    returns TABLE(subscription_id uuid, name text, state text, attempts_1h bigint, success_rate_1h numeric, average_response_seconds_1h numeric, attempts_24h bigint, success_rate_24h numeric, average_response_seconds_24h numeric, attempts_7d bigint, success_rate_7d numeric, average_response_seconds_7d numeric, failures_in_a_row bigint, last_success_at timestamp with time zone, last_failure_at timestamp with time zone, next_retry_at timestamp with time zone, outstanding bigint, oldest_due_at timestamp with time zone) plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,jit=off}
 webhooks.event_history(tenant_id uuid, event_id uuid DEFAULT NULL::uuid, since timestamp with time zone DEFAULT NULL::timestamp with time zone, until timestamp with time zone DEFAULT NULL::timestamp with time zone, event_types text[] DEFAULT NULL::text[], resource_type text DEFAULT NULL::text, resource_id uuid DEFAULT NULL::uuid, max_events integer DEFAULT 20)
     returns TABLE(event_log_id uuid, event_type text, at timestamp with time zone, what text, subscription_id uuid, subscription_name text, delivery_id uuid, repeats uuid, attempt integer, status text, http_status_code integer, duration_us bigint, next_attempt_at timestamp with time zone, error_message text) plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
+webhooks.event_volume(tenant_id uuid, bucket interval DEFAULT '1 day'::interval, since timestamp with time zone DEFAULT (now() - '7 days'::interval))
+    returns TABLE(bucket_start timestamp with time zone, event_type text, event_category text, events bigint) plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 webhooks.explain_match(tenant_id uuid, event_type text, event_data jsonb DEFAULT '{}'::jsonb, resource_type text DEFAULT NULL::text, resource_id uuid DEFAULT NULL::uuid, environment text DEFAULT NULL::text)
     returns TABLE(subscription_id uuid, subscription_name text, matched boolean, reason text) sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks.export_subscriptions(tenant_id uuid)
     returns jsonb sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks.failed_deliveries(tenant_id uuid, max_rows integer DEFAULT 100)
+    returns TABLE(id uuid, subscription_name text, event_type text, attempted_at timestamp with time zone, error_message text, http_status_code integer) plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 webhooks.generate_api_key()
     returns text c volatile parallel safe strict
 webhooks.generate_secret()
@@ -683,10 +794,20 @@ webhooks.list_subscriptions(environment text DEFAULT NULL::text, is_active boole
     returns SETOF webhooks.subscription_settings sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks.maintain()
     returns TABLE(task text, done bigint) plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",lock_timeout=5s}
+webhooks.overdue_partitions()
+    returns TABLE(relation text, partition text, ended_at timestamp with time zone, held_by uuid, held_since timestamp with time zone) plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
 webhooks.preview_payload(subscription_id uuid, event_id uuid DEFAULT NULL::uuid, event_type text DEFAULT NULL::text)
     returns TABLE(method text, url text, headers jsonb, body text) plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
 webhooks.publish_event(tenant_id uuid, event_type text, event_category text DEFAULT NULL::text, event_name text DEFAULT NULL::text, event_data jsonb DEFAULT '{}'::jsonb, resource_type text DEFAULT NULL::text, resource_id uuid DEFAULT NULL::uuid, user_id uuid DEFAULT NULL::uuid, session_id text DEFAULT NULL::text, request_id text DEFAULT NULL::text, source_ip inet DEFAULT NULL::inet, event_version text DEFAULT NULL::text, environment text DEFAULT NULL::text, idempotency_key text DEFAULT NULL::text, ordering_key text DEFAULT NULL::text, deliver_after timestamp with time zone DEFAULT NULL::timestamp with time zone, expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone)
     returns uuid plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+webhooks.purge_tenant(tenant_id uuid, max_rows integer DEFAULT 10000)
+    returns webhooks.tenant_purges plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+webhooks.queue_status()
+    returns TABLE(shard smallint, owner text, owner_pid integer, ready bigint, scheduled bigint, held bigint, oldest_due_at timestamp with time zone) plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+webhooks.reconcile_after_restore(attempts regclass)
+    returns bigint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks.redact_event(event_id uuid, reason text DEFAULT NULL::text)
+    returns bigint plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
 webhooks.register_event_type(name text, category text DEFAULT NULL::text, description text DEFAULT NULL::text, version text DEFAULT NULL::text, schema json DEFAULT NULL::json, example jsonb DEFAULT NULL::jsonb, is_current boolean DEFAULT true)
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks.register_resource(resource_type text, target regclass DEFAULT NULL::regclass, id_column name DEFAULT 'id'::name, columns name[] DEFAULT NULL::name[], except_columns name[] DEFAULT NULL::name[], tenant_column name DEFAULT 'tenant_id'::name, resolver regprocedure DEFAULT NULL::regprocedure)
@@ -721,6 +842,8 @@ webhooks.shipped_templates()
     returns TABLE(name text, description text, settings jsonb, placeholders jsonb) sql immutable parallel safe
 webhooks.sidecar_count()
     returns integer sql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+webhooks.slo_report(days integer DEFAULT 30)
+    returns TABLE(objective text, target text, measured numeric, unit text, is_met boolean, samples bigint) plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp",jit=off}
 webhooks.tenant_usage(tenant_id uuid)
     returns TABLE(name text, used bigint, maximum bigint, is_own boolean) plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 webhooks.test_subscription(subscription_id uuid, event_type text DEFAULT NULL::text)
@@ -775,6 +898,8 @@ webhooks_private.audit(action text, object_type text, object_id text, tenant_id 
     returns void sql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.audit_change()
     returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+webhooks_private.backlog_of(subscription_id uuid, OUT deliveries bigint, OUT next_retry_at timestamp with time zone, OUT oldest_due_at timestamp with time zone)
+    returns record sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.balance_shards(owned smallint[])
     returns webhooks_private.shard_balance plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 webhooks_private.base_type(type regtype)
@@ -785,11 +910,13 @@ webhooks_private.bell_lock()
     returns integer sql immutable parallel safe
 webhooks_private.bind_database()
     returns void sql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.bucket_start(bucket interval, at timestamp with time zone)
+    returns timestamp with time zone sql immutable parallel safe
 webhooks_private.call_resolver(resolver oid, tenant_id uuid, resource_id uuid)
     returns jsonb c volatile parallel unsafe strict
 webhooks_private.caller()
     returns name sql stable parallel restricted
-webhooks_private.cancel_all_outstanding(reason text)
+webhooks_private.cancel_all_outstanding(due_before timestamp with time zone, reason text)
     returns bigint sql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.cancel_outstanding()
     returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
@@ -813,6 +940,10 @@ webhooks_private.check_event_type_version()
     returns trigger plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.check_event_type_version_sizes()
     returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+webhooks_private.check_monitored_tenant(tenant_id uuid)
+    returns boolean sql stable parallel restricted {"search_path=pg_catalog, pg_temp"}
+webhooks_private.check_monitors_all()
+    returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.check_outstanding(tenant_id uuid)
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.check_receiver(before webhooks.webhook_subscriptions, after webhooks.webhook_subscriptions)
@@ -851,6 +982,12 @@ webhooks_private.check_watch_events(target regclass, definition jsonb)
     returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.check_watchable(target regclass)
     returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.checked_bucket(bucket interval)
+    returns interval plpgsql immutable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.checked_days(days integer)
+    returns integer plpgsql immutable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.checked_since(since timestamp with time zone)
+    returns timestamp with time zone plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.claim_deliveries(request webhooks_private.claim_request)
     returns SETOF webhooks_private.claimed_delivery plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_generic_plan,enable_seqscan=off,enable_bitmapscan=off,enable_hashjoin=off,enable_mergejoin=off,jit=off}
 webhooks_private.claim_idempotency_key(tenant_id uuid, idempotency_key text, event_id uuid, event_type text, event_name text, event_data jsonb, resource_type text, resource_id uuid, event_version text, environment text, ordering_key text)
@@ -869,6 +1006,8 @@ webhooks_private.count_notification()
     returns bigint c volatile parallel unsafe strict
 webhooks_private.count_outstanding(tenant_id uuid, up_to bigint DEFAULT NULL::bigint)
     returns bigint plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_generic_plan,enable_seqscan=off,enable_bitmapscan=off,enable_hashjoin=off,enable_mergejoin=off,jit=off}
+webhooks_private.counted_attempts(tenant_id uuid, since timestamp with time zone)
+    returns TABLE(subscription_id uuid, hour timestamp with time zone, is_test boolean, delivered bigint, failed bigint, retrying bigint, expired bigint, cancelled bigint, delivered_by_retry bigint, failed_after_retry bigint, response_us bigint, last_delivered_at timestamp with time zone, last_failed_at timestamp with time zone) plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,jit=off}
 webhooks_private.counted_matches()
     returns bigint c volatile parallel unsafe strict
 webhooks_private.create_meters()
@@ -883,16 +1022,50 @@ webhooks_private.derive_routes()
     returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 webhooks_private.disarm_doorbell(shards smallint[])
     returns void plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+webhooks_private.doctor_clock()
+    returns TABLE(severity text, check_name text, finding text, meaning text, advice text) plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off}
+webhooks_private.doctor_partitions()
+    returns TABLE(severity text, check_name text, finding text, meaning text, advice text) plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.doctor_queue()
+    returns TABLE(severity text, check_name text, finding text, meaning text, advice text) sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.doctor_security()
+    returns TABLE(severity text, check_name text, finding text, meaning text, advice text) sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.doctor_server()
+    returns TABLE(severity text, check_name text, finding text, meaning text, advice text) sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.doctor_sidecars()
+    returns TABLE(severity text, check_name text, finding text, meaning text, advice text) sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.drop_old_partition()
+    returns bigint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.drop_partition(parent text, partition text)
+    returns boolean plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp",lock_timeout=40ms}
 webhooks_private.drop_unused_functions(names text[])
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.due_since(delivery_id uuid, event_log_id uuid, attempt integer, next_attempt_at timestamp with time zone)
+    returns timestamp with time zone plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
 webhooks_private.event_deliveries(tenant_id uuid, event_ids uuid[])
     returns TABLE(event_log_id uuid, delivery_id uuid, subscription_id uuid, is_redelivery boolean, repeats uuid) plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
 webhooks_private.event_id_range(tenant_id uuid, since timestamp with time zone, until timestamp with time zone, OUT first_id uuid, OUT last_id uuid)
     returns record plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off}
+webhooks_private.event_ids_between(from_time timestamp with time zone, until_time timestamp with time zone, OUT first_id uuid, OUT last_id uuid, OUT first_day uuid, OUT future_id uuid)
+    returns record sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.event_type_of(event_id uuid)
+    returns text plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
+webhooks_private.events_without_row(tenant_id uuid, since timestamp with time zone, until timestamp with time zone, max_events integer)
+    returns SETOF uuid plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
 webhooks_private.expire_deliveries(max_deliveries integer DEFAULT 10000)
     returns bigint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off,enable_bitmapscan=off}
+webhooks_private.expire_late_responses(before timestamp with time zone)
+    returns bigint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
+webhooks_private.expire_next_responses(before timestamp with time zone, max_attempts integer)
+    returns bigint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp",enable_seqscan=off}
+webhooks_private.expire_responses(max_attempts integer DEFAULT 10000)
+    returns bigint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.failed_attempts(tenant_id uuid, from_time timestamp with time zone, until_time timestamp with time zone, oldest_id uuid, max_rows integer)
+    returns TABLE(delivery_id uuid, subscription_name text, event_log_id uuid, attempted_at timestamp with time zone, error_message text, http_status_code integer) plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off,jit=off}
 webhooks_private.failure_kind(error_message text)
     returns text sql immutable parallel safe
+webhooks_private.failures_since(subscription_id uuid, since timestamp with time zone, until timestamp with time zone, oldest_id uuid)
+    returns bigint plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off,jit=off}
 webhooks_private.filter_matches(event_filters text, event_data text, resource_type text, resource_id uuid)
     returns boolean c immutable parallel safe
 webhooks_private.filter_mismatch(event_filters text, event_data text, resource_type text, resource_id uuid)
@@ -901,8 +1074,14 @@ webhooks_private.find_deliveries(request webhooks_private.claim_request)
     returns webhooks_private.found_delivery[] plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.first_partition_day(parent text)
     returns date sql stable parallel safe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.forget_old_rows(max_rows integer DEFAULT 10000)
+    returns bigint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp",enable_seqscan=off}
+webhooks_private.forget_rollups()
+    returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.forget_secrets()
     returns bigint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.forget_tenant_rollups(tenant_ids uuid[])
+    returns void sql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.forget_tenants()
     returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 webhooks_private.fresh_deliveries(request webhooks_private.claim_request, since uuid)
@@ -915,8 +1094,12 @@ webhooks_private.has_too_many_rows(parent text, partition text, move_rows bigint
     returns boolean plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp",enable_seqscan=off}
 webhooks_private.has_types(target regclass, wanted regtype[])
     returns boolean sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.held_subscriptions()
+    returns TABLE(subscription_id uuid) sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.history_events(tenant_id uuid, event_id uuid, since timestamp with time zone, until timestamp with time zone, event_types text[], resource_type text, resource_id uuid, max_events integer)
     returns uuid[] plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.holding_delivery(parent text, first_id uuid, end_id uuid)
+    returns uuid plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
 webhooks_private.insert_subscription(tenant_id uuid, settings jsonb)
     returns uuid plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.is_comparable(type regtype)
@@ -949,12 +1132,20 @@ webhooks_private.jsonpath_problem(path text)
     returns text c immutable parallel safe strict
 webhooks_private.keep_secrets(given jsonb, stored jsonb)
     returns jsonb sql immutable parallel safe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.kept_since(parent text)
+    returns timestamp with time zone sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.known_tenants()
+    returns bigint sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.lane_of(ordering_key text)
     returns bigint sql immutable parallel safe
 webhooks_private.large_values(VARIADIC row_values "any")
     returns bigint[] c immutable parallel safe
 webhooks_private.late_days(parent text)
     returns SETOF date plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off,enable_bitmapscan=off}
+webhooks_private.latency_bucket(us double precision)
+    returns smallint sql immutable parallel safe
+webhooks_private.latency_percentile(share double precision, buckets smallint[], counts bigint[])
+    returns double precision sql immutable parallel safe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.leave_sidecars()
     returns void plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 webhooks_private.limit_events()
@@ -999,6 +1190,8 @@ webhooks_private.meters_lock()
     returns integer sql immutable parallel safe
 webhooks_private.missing_partitions(parent text, days_ahead integer)
     returns SETOF text sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.monitors_all_tenants()
+    returns boolean sql stable parallel restricted {"search_path=pg_catalog, pg_temp"}
 webhooks_private.move_from_default(parent text, partition text)
     returns bigint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp",enable_seqscan=off}
 webhooks_private.needs_verification(own text, general text)
@@ -1017,6 +1210,10 @@ webhooks_private.notify_owner(shard smallint)
     returns smallint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.notify_queue_is_full()
     returns boolean sql volatile parallel unsafe
+webhooks_private.observe_queue()
+    returns webhooks_private.queue_state sql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+webhooks_private.old_events(partition text, before timestamp with time zone, max_events integer)
+    returns uuid[] plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",enable_seqscan=off,enable_bitmapscan=off}
 webhooks_private.omit_context(frames integer)
     returns boolean c volatile parallel unsafe strict
 webhooks_private.only_changes(before jsonb, after jsonb)
@@ -1027,6 +1224,8 @@ webhooks_private.ordered_deliveries(shard smallint, subscription_id uuid, held u
     returns TABLE(delivery_id uuid, attempt integer, lane bigint, event_log_id uuid, expires_at timestamp with time zone) sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.outstanding_deliveries(subscription_id uuid)
     returns SETOF webhooks.delivery_queue sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.outstanding_retries(tenant_id uuid, since timestamp with time zone)
+    returns bigint plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off,jit=off}
 webhooks_private.own_event_type()
     returns trigger plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.own_event_type_version()
@@ -1037,6 +1236,8 @@ webhooks_private.own_watch_functions(target regclass, signatures text[])
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.owns_extension(role name)
     returns boolean sql stable parallel safe
+webhooks_private.partition_after(parent text, partition text)
+    returns text sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.partition_now(parent text)
     returns text sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.partition_range(parent text, partition text, OUT lower_id uuid, OUT upper_id uuid)
@@ -1055,6 +1256,12 @@ webhooks_private.promote_due(shards smallint[], max_rows integer DEFAULT 1000)
     returns webhooks_private.promoted_deliveries plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_generic_plan,enable_seqscan=off,enable_bitmapscan=off}
 webhooks_private.published_at(id uuid, created_at timestamp with time zone)
     returns timestamp with time zone sql stable parallel safe
+webhooks_private.purge_batch(progress webhooks.tenant_purges, max_rows integer)
+    returns webhooks.tenant_purges plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.purge_partition(parent text, partition text, tenant_id uuid, max_rows integer, INOUT last_id uuid, OUT deleted bigint, OUT is_done boolean)
+    returns record plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp",enable_seqscan=off,enable_bitmapscan=off}
+webhooks_private.purge_relation(relation text, tenant_id uuid, max_rows integer)
+    returns bigint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.raise_ambiguous_changes(target regclass)
     returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.raise_broken_watch(target regclass, definition text, functions text[])
@@ -1125,6 +1332,18 @@ webhooks_private.retry_delays(retry_schedule text)
     returns integer[] sql immutable parallel safe strict {"search_path=pg_catalog, pg_temp"}
 webhooks_private.ring_doorbell(shard smallint)
     returns smallint sql volatile parallel unsafe
+webhooks_private.roll_up(margin interval DEFAULT '00:01:00'::interval)
+    returns bigint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.roll_up_attempts(from_time timestamp with time zone, until_time timestamp with time zone)
+    returns bigint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off,jit=off}
+webhooks_private.roll_up_events(from_time timestamp with time zone, until_time timestamp with time zone)
+    returns bigint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off,jit=off}
+webhooks_private.rolled_attempts(tenant_id uuid, since timestamp with time zone, until timestamp with time zone)
+    returns SETOF webhooks_private.attempt_measures plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off,jit=off}
+webhooks_private.rollup_id(at timestamp with time zone)
+    returns uuid sql immutable parallel safe strict
+webhooks_private.round_half_even(value numeric)
+    returns numeric sql immutable parallel safe strict
 webhooks_private.rows_in_default(parent text, partition text)
     returns text plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.sample_event_type(subscribed_events jsonb, event_type text DEFAULT NULL::text)
@@ -1147,12 +1366,16 @@ webhooks_private.setting(name text)
     returns bigint sql stable parallel safe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.setting_definitions()
     returns TABLE(name text, default_value bigint, unit text, min_value bigint, max_value bigint, description text) sql immutable parallel safe
+webhooks_private.settled_until(margin interval)
+    returns timestamp with time zone plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.shard_count()
     returns integer sql immutable parallel safe
 webhooks_private.shard_lock()
     returns integer sql immutable parallel safe
 webhooks_private.shard_of(subscription_id uuid)
     returns smallint sql immutable parallel safe strict
+webhooks_private.shard_queues()
+    returns TABLE(shard smallint, owner text, owner_pid integer, ready bigint, scheduled bigint, held bigint, oldest_due_at timestamp with time zone) plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",jit=off}
 webhooks_private.sidecar_lock()
     returns integer sql immutable parallel safe
 webhooks_private.sidecar_settings()
@@ -1185,6 +1408,8 @@ webhooks_private.text_setting(name text)
     returns text sql stable parallel safe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.text_setting_definitions()
     returns TABLE(name text, default_text text, pattern text, takes text, description text) sql immutable parallel safe
+webhooks_private.times_of_failures(tenant_id uuid)
+    returns TABLE(begins timestamp with time zone, ends timestamp with time zone, oldest_id uuid) plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.try_bell(class integer, shard smallint)
     returns boolean c volatile parallel unsafe strict
 webhooks_private.try_lock(class integer, key integer, shared boolean)
@@ -1195,6 +1420,12 @@ webhooks_private.undo_metering()
     returns boolean c volatile parallel unsafe strict
 webhooks_private.unlock(class integer, key integer, shared boolean)
     returns boolean c volatile parallel unsafe strict
+webhooks_private.unrolled_attempts(tenant_id uuid)
+    returns SETOF webhooks_private.attempt_measures plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off,jit=off}
+webhooks_private.unrolled_events(tenant_id uuid, since timestamp with time zone)
+    returns TABLE(hour timestamp with time zone, event_type text, event_category text, events bigint) plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off,jit=off}
+webhooks_private.unrolled_latencies(tenant_id uuid, since timestamp with time zone)
+    returns TABLE(hour timestamp with time zone, bucket smallint, receipts bigint, responses bigint) plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off,jit=off}
 webhooks_private.validate_events()
     returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",enable_seqscan=off}
 webhooks_private.validate_subscription()
@@ -1255,6 +1486,8 @@ webhooks_private.watch_values_script(target regclass, definition jsonb)
     returns text sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.watch_versions(functions text[], keys text[])
     returns text sql immutable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.whole_minutes(at timestamp with time zone)
+    returns timestamp with time zone sql immutable parallel safe strict
 
 -- triggers
 CREATE TRIGGER a10_cancel_outstanding AFTER DELETE ON webhooks.webhook_subscriptions FOR EACH ROW EXECUTE FUNCTION webhooks_private.cancel_outstanding()
@@ -1305,18 +1538,23 @@ user.login (user) 1.0
 user.logout (user) 1.0
 
 -- settings
+audit_retention_months = 0 months, 0 to 240
 breaker_cooldown_seconds = 60 s, 1 to 86400
 breaker_failure_threshold = 10 failures, 0 to 1000000
+delivery_log_retention_days = 0 days, 0 to 7300
 disable_after_failing_hours = 120 h, 0 to 8760
 endpoint_verification = none text,  to 
-idempotency_retention_hours = 168 h, 1 to 8760
+event_retention_days = 0 days, 0 to 7300
+idempotency_retention_hours = 168 h, 0 to 8760
 max_delivery_age_seconds = 604800 s, 60 to 31536000
 max_event_data_bytes = 16777216 bytes, 65536 to 67108864
 max_response_body_bytes = 4096 bytes, 0 to 1048576
 max_response_headers_bytes = 4096 bytes, 0 to 65536
 max_retry_after_seconds = 86400 s, 0 to 604800
 max_retry_delay_seconds = 21600 s, 1 to 604800
+metrics_retention_days = 400 days, 1 to 3650
 partition_days_ahead = 7 days, 1 to 366
+response_retention_days = 0 days, 0 to 7300
 secret_overlap_seconds = 86400 s, 0 to 2592000
 tenant_max_events_per_minute = 0 events, 0 to 1000000000
 tenant_max_outstanding_deliveries = 0 deliveries, 0 to 1000000000

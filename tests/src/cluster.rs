@@ -1,5 +1,6 @@
 //! Throw-away PostgreSQL clusters that can be stopped, killed and started again.
 
+mod backup;
 mod options;
 mod programs;
 mod server;
@@ -17,7 +18,7 @@ use tokio_postgres::{Client, NoTls};
 pub use options::Options;
 
 use crate::environment::Postgres;
-use crate::process::{Process, Signal};
+use crate::process::{Process, Signal, send_signal};
 use crate::watchdog::Watchdog;
 
 const STOP_TIMEOUT: Duration = Duration::from_secs(60);
@@ -56,10 +57,18 @@ impl Cluster {
     /// With the server's log when it does not start.
     pub async fn start(options: Options) -> Result<Arc<Self>> {
         let postgres = Postgres::from_env()?;
+        Self::start_made(|| Self::create(postgres.clone(), &options)).await
+    }
+
+    /// Starts a cluster that is made anew for each try.
+    async fn start_made<F>(make: impl Fn() -> F) -> Result<Arc<Self>>
+    where
+        F: Future<Output = Result<Self>>,
+    {
         let mut last_error = None;
         // Another process may take the port between the choice and the start.
         for _ in 0..ATTEMPTS_TO_FIND_A_PORT {
-            let cluster = Self::create(postgres.clone(), &options).await?;
+            let cluster = make().await?;
             match cluster.launch().await {
                 Ok(()) => return Ok(Arc::new(cluster)),
                 Err(error) if cluster.server_log().contains("could not bind") => {
@@ -90,26 +99,34 @@ impl Cluster {
     }
 
     async fn create(postgres: Postgres, options: &Options) -> Result<Self> {
-        let directory = postgres.new_directory()?;
-        let watchdog = Watchdog::removes_directory(directory.path())?;
-        let port = server::choose_port()?;
-        let cluster = Self {
-            server: Mutex::new(None),
-            directory,
-            _watchdog: watchdog,
-            postgres,
-            port,
-            has_roles: tokio::sync::Mutex::new(false),
-            template: OnceCell::new(),
-        };
+        let cluster = Self::empty(postgres)?;
         let data = cluster.data_directory();
         if options.copies_template {
             template::copy_to(&cluster.postgres, &data).await?;
         } else {
             template::initdb(&cluster.postgres, &data, &options.initdb_arguments).await?;
         }
-        options.write(&data, cluster.directory.path(), port)?;
+        cluster.configure(options)?;
         Ok(cluster)
+    }
+
+    /// Without a data directory.
+    fn empty(postgres: Postgres) -> Result<Self> {
+        let directory = postgres.new_directory()?;
+        let watchdog = Watchdog::removes_directory(directory.path())?;
+        Ok(Self {
+            server: Mutex::new(None),
+            directory,
+            _watchdog: watchdog,
+            postgres,
+            port: server::choose_port()?,
+            has_roles: tokio::sync::Mutex::new(false),
+            template: OnceCell::new(),
+        })
+    }
+
+    fn configure(&self, options: &Options) -> Result<()> {
+        options.write(&self.data_directory(), self.directory.path(), self.port)
     }
 
     /// Starts the server again after [`stop`](Self::stop) or [`kill9`](Self::kill9); returns once it accepts connections.
@@ -167,6 +184,24 @@ impl Cluster {
     pub async fn kill9(&self) -> Result<()> {
         self.take_server()?.kill9()?;
         server::wait_backends_gone(&self.data_directory()).await
+    }
+
+    /// Ends all processes at once, as when the machine fails: none gets to notice the end of another.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub async fn crash(&self) -> Result<()> {
+        // The postmaster first: it makes the others.
+        if let Some(postmaster) = self.server().as_mut() {
+            postmaster.signal(Signal::STOP)?;
+        }
+        for signal in [Signal::STOP, Signal::KILL] {
+            for pid in self.processes()? {
+                // Gone in the meantime is as good.
+                let _ = send_signal(pid, signal);
+            }
+        }
+        self.kill9().await
     }
 
     /// Waits until the server accepts connections; starts it if it has ended by itself.

@@ -19,6 +19,7 @@ struct Entries {
     committed: BTreeSet<Uuid>,
     rolled_back: BTreeSet<Uuid>,
     uncertain: BTreeSet<Uuid>,
+    lost: BTreeSet<Uuid>,
 }
 
 impl Ledger {
@@ -62,6 +63,28 @@ impl Ledger {
         Ok(())
     }
 
+    /// After a failover to a standby that had not got everything, or a restore to an earlier time: events that were
+    /// committed and that the database does not have may have arrived, and need not.
+    ///
+    /// # Errors
+    /// When the query fails.
+    pub async fn forget_lost(&self, client: &Client) -> Result<()> {
+        let committed: Vec<_> = self.committed_events().into_iter().collect();
+        let lost = client
+            .query(
+                "select c.id from unnest($1::uuid[]) c (id) where not exists (select from webhooks.event_logs e where e.id = c.id)",
+                &[&committed],
+            )
+            .await
+            .context("looking up what was lost")?;
+        let mut entries = self.entries();
+        for event in lost.iter().map(|row| row.get(0)) {
+            entries.committed.remove(&event);
+            entries.lost.insert(event);
+        }
+        Ok(())
+    }
+
     /// The events that were committed, as far as is known.
     #[must_use]
     pub fn committed_events(&self) -> BTreeSet<Uuid> {
@@ -78,11 +101,14 @@ impl Ledger {
         let entries = self.entries().clone();
         let missing = |event: &&Uuid| !times.contains_key(event);
         let phantom = |event: &&Uuid| {
-            !entries.committed.contains(event) && !entries.uncertain.contains(event)
+            ![&entries.committed, &entries.uncertain, &entries.lost]
+                .iter()
+                .any(|known| known.contains(*event))
         };
         Comparison {
             committed: entries.committed.len(),
             rolled_back: entries.rolled_back.len(),
+            lost: entries.lost.len(),
             arrived: times.len(),
             duplicates: times.values().map(|n| n - 1).sum(),
             missing: entries.committed.iter().filter(missing).copied().collect(),
@@ -114,6 +140,8 @@ pub struct Comparison {
     pub committed: usize,
     /// Events that were rolled back.
     pub rolled_back: usize,
+    /// Events that were committed by a server that another one has replaced, which does not have them.
+    pub lost: usize,
     /// Distinct events that arrived.
     pub arrived: usize,
     /// Arrivals beyond the first of each event.
@@ -136,8 +164,8 @@ impl fmt::Display for Comparison {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} committed, {} rolled back, {} arrived, {} duplicates",
-            self.committed, self.rolled_back, self.arrived, self.duplicates
+            "{} committed, {} rolled back, {} lost, {} arrived, {} duplicates",
+            self.committed, self.rolled_back, self.lost, self.arrived, self.duplicates
         )?;
         for (what, events) in [("missing", &self.missing), ("phantoms", &self.phantoms)] {
             if !events.is_empty() {

@@ -3,7 +3,7 @@
 //! # Layout
 //! | module | use |
 //! | --- | --- |
-//! | [`cluster`] | a throw-away PostgreSQL: start, stop, kill -9, restart; psql, dump, restore |
+//! | [`cluster`] | a throw-away PostgreSQL: start, stop, kill -9, restart; psql, dump, restore, standby |
 //! | [`database`] | a database of its own per test, with the extension, roles, and helpers to subscribe and publish |
 //! | [`receiver`] | an HTTP server that records what it gets and answers as told, however badly |
 //! | [`receivers`] | HTTP servers with one habit each, as the world has them |
@@ -45,6 +45,7 @@ pub mod cluster;
 pub mod database;
 pub mod dns;
 pub mod environment;
+pub mod http;
 pub mod json;
 pub mod latency;
 pub mod ledger;

@@ -136,6 +136,18 @@ impl Sidecar {
         })
     }
 
+    /// Where it answers for metrics, if it was started with `--metrics-listen`: host and port.
+    ///
+    /// # Errors
+    /// With its log when it does not say so.
+    pub async fn metrics_address(&self) -> Result<String> {
+        let line = self
+            .wait_log(PATIENCE, |line| line.contains("listening for /metrics"))
+            .await?;
+        let address = line.field("address").and_then(|field| field.as_str());
+        Ok(address.context("no address")?.to_owned())
+    }
+
     /// Waits for the log line `ready`.
     ///
     /// # Errors

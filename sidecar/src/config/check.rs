@@ -260,8 +260,10 @@ mod tests {
         let base = ["webhooks-sidecar", "run", "--database-url="];
         let url = more.iter().any(|flag| flag.starts_with("--database-url"));
         let base = &base[..if url { 2 } else { 3 }];
-        let Command::Run(args) = Cli::parse_from(base.iter().chain(more)).command;
-        args
+        let Command::Run(args) = Cli::parse_from(base.iter().chain(more)).command else {
+            panic!("another command");
+        };
+        *args
     }
 
     fn environment() -> ProcessEnvironment {

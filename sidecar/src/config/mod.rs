@@ -16,7 +16,7 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, CommandFactory, Parser, Subcommand};
 use hyper::header::HeaderValue;
 use ipnet::IpNet;
-use parse::{dns_server, log_filter, network, seconds, user_agent};
+use parse::{dns_server, listen_address, log_filter, network, seconds, user_agent};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -36,7 +36,26 @@ pub struct Cli {
 #[derive(Subcommand)]
 pub enum Command {
     /// Deliver until SIGTERM or SIGINT. Run as many as you like against one database: they share the work.
-    Run(RunArgs),
+    Run(Box<RunArgs>),
+
+    /// Ask a sidecar on this machine whether it is ready to deliver, for systemd and containers. Prints the answer; exit
+    /// status 0 if it is, 1 if not or if nothing answers. It needs --metrics-listen, as the sidecar does.
+    Health(HealthArgs),
+}
+
+#[derive(Args, Clone)]
+pub struct HealthArgs {
+    /// Where the sidecar listens: what it was given as --metrics-listen.
+    #[arg(long, env = "WEBHOOKS_METRICS_LISTEN", value_name = "ADDRESS", value_parser = listen_address)]
+    pub metrics_listen: SocketAddr,
+
+    /// Ask only whether it is alive, whatever the database does.
+    #[arg(long)]
+    pub alive: bool,
+
+    /// How long to wait for the answer, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
+    pub timeout: Duration,
 }
 
 #[derive(Args, Clone)]
@@ -122,6 +141,12 @@ pub struct RunArgs {
     /// How often to call webhooks.maintain(), in seconds.
     #[arg(long, env = "WEBHOOKS_MAINTAIN_INTERVAL", value_name = "SECONDS", default_value = "300", value_parser = seconds)]
     pub maintain_interval: Duration,
+
+    /// Where to answer requests for /metrics (Prometheus), /healthz and /readyz: a port, which only this machine
+    /// reaches, or an address and a port. Whoever reaches it can read numbers, and no names or data. Unless given, nothing
+    /// listens.
+    #[arg(long, env = "WEBHOOKS_METRICS_LISTEN", value_name = "ADDRESS", value_parser = listen_address)]
+    pub metrics_listen: Option<SocketAddr>,
 
     /// How log lines look.
     #[arg(long, env = "WEBHOOKS_LOG_FORMAT", value_enum, default_value = "text")]

@@ -3,7 +3,7 @@
 use crate::log;
 use hyper::header::HeaderValue;
 use ipnet::IpNet;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 /// A number of seconds, with a fraction if need be; at most a year.
@@ -35,6 +35,16 @@ pub fn network(text: &str) -> Result<IpNet, String> {
         ));
     }
     Ok(network)
+}
+
+/// Where to listen: a port of this machine alone, or an address and a port. 0: any that is free.
+pub fn listen_address(text: &str) -> Result<SocketAddr, String> {
+    let text = text.trim();
+    let local = |port: u16| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let address = text.parse().map(local);
+    address.or_else(|_| text.parse()).map_err(|_| {
+        "give a port, which only this machine reaches, or an address and a port, such as 9744 or 0.0.0.0:9744".to_owned()
+    })
 }
 
 /// The address of a DNS server, and its port unless it is 53.

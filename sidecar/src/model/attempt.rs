@@ -77,6 +77,9 @@ impl Response {
 pub struct Attempt {
     pub delivery_id: Uuid,
     pub subscription_id: Uuid,
+    pub tenant_id: Uuid,
+    /// The receiver's; `None`: its URL can't be used.
+    pub host: Option<String>,
     pub is_test: bool,
     /// Attempts made before: the fence.
     pub attempt: i32,
@@ -142,6 +145,8 @@ impl Attempt {
         Self {
             delivery_id,
             subscription_id,
+            tenant_id: Uuid::nil(),
+            host: None,
             is_test: false,
             attempt: 0,
             exchange: Exchange {

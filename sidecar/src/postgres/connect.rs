@@ -2,6 +2,7 @@
 
 use super::pooler;
 use super::startup::{self, Facts, Request};
+use super::timeline::{NewestTimeline, Timeline};
 use super::tls;
 use super::trouble::{Cause, ConnectError, Failure};
 use crate::config::connection::conninfo::Error;
@@ -27,6 +28,7 @@ pub struct Database {
     settings: Arc<Settings>,
     tls: MakeRustlsConnect,
     tasks: TaskTracker,
+    newest_timeline: Arc<NewestTimeline>,
 }
 
 /// A session. Its connection lives on a task of its own, until the client is dropped.
@@ -38,6 +40,7 @@ pub struct Session {
     pub server: String,
     /// PostgreSQL's.
     pub server_version: String,
+    pub(super) timeline: Option<Timeline>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,11 +71,17 @@ impl Database {
             settings,
             tls,
             tasks,
+            newest_timeline: Arc::default(),
         })
     }
 
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// Whether a later session is with another server than one on this timeline, which a standby has replaced then.
+    pub(super) fn has_left(&self, timeline: Option<&Timeline>) -> bool {
+        timeline.is_some_and(|timeline| self.newest_timeline.has_left(timeline))
     }
 
     /// Opens a session named `name` in pg_stat_activity, with these run-time settings beside those that all have.
@@ -240,8 +249,12 @@ impl Database {
         if let Some(problem) = facts.problem() {
             return Err(problem);
         }
+        if let Some(timeline) = &facts.timeline {
+            self.newest_timeline.reach(timeline)?;
+        }
         let is_direct = facts.has_mark(request);
         session.server_version = facts.server_version;
+        session.timeline = facts.timeline;
         if !is_direct && self.settings.options.is_some() {
             return Err(Cause::OptionsRefused);
         }
@@ -311,6 +324,7 @@ impl Database {
             notifications,
             server: address.name.clone(),
             server_version: String::new(),
+            timeline: None,
         })
     }
 

@@ -2,11 +2,12 @@
 //! its parameters, and the decoder of its rows, by the names of the columns.
 //!
 //! - [`connect`] goes over the servers as libpq does and opens sessions, [`tls`] encrypts them, [`startup`] sets them
-//!   up, [`pooler`] finds out what stands between, [`trouble`] says what is wrong with them
+//!   up, [`pooler`] finds out what stands between, [`timeline`] recognises a primary from before a failover,
+//!   [`trouble`] says what is wrong with them
 //! - [`owner`]: the session that owns shards, listens and claims; [`notification`]: what it hears
 //! - on that session: [`claim`] (rows: [`claim_row`], events: [`events`]), [`load`] (what is loaded already:
 //!   [`subscription_cache`]), [`promote`], [`balance`], [`doorbell`], [`changed`], [`sidecar_settings`], [`clock_skew`]
-//! - on sessions of their own: [`record`], [`locked`], [`verify`], [`maintain`]
+//! - on sessions of their own: [`record`], [`locked`], [`verify`], [`maintain`], [`observe`]
 //! - on any: [`blockers`]; [`composite`]: values of composite types as parameters; [`unreadable`]: rows that can't be
 //!   read
 
@@ -24,6 +25,7 @@ mod load;
 mod locked;
 pub mod maintain;
 pub mod notification;
+pub mod observe;
 pub mod owner;
 mod pooler;
 pub mod promote;
@@ -31,6 +33,7 @@ pub mod record;
 mod sidecar_settings;
 mod startup;
 pub mod subscription_cache;
+mod timeline;
 mod tls;
 pub mod trouble;
 mod unreadable;

@@ -4,6 +4,7 @@
 
 use super::composite::composite;
 use super::connect::Database;
+use super::timeline::Timeline;
 use super::trouble::SessionError;
 use crate::model::{Attempt, AttemptResult, BreakerChange};
 use std::time::{Duration, UNIX_EPOCH};
@@ -24,6 +25,7 @@ pub struct RecordSession {
     record: Statement,
     /// Host and port.
     pub server: String,
+    timeline: Option<Timeline>,
 }
 
 impl RecordSession {
@@ -48,7 +50,14 @@ impl RecordSession {
             client,
             record,
             server,
+            timeline: session.timeline,
         })
+    }
+
+    /// Whether it is of use: it is open, and no standby has taken its server's place. Recorded at the old primary,
+    /// results would leave the queue of the new one as it is, from which their deliveries would be made for ever.
+    pub fn is_usable(&self, database: &Database) -> bool {
+        !self.client.is_closed() && !database.has_left(self.timeline.as_ref())
     }
 
     /// Records a batch. Returns the deliveries whose attempts came too late to change anything.

@@ -1,5 +1,6 @@
 //! What a session begins with: its settings, and a look at where it got to.
 
+use super::timeline::Timeline;
 use super::trouble::Cause;
 use std::fmt::Write;
 use tokio_postgres::{Client, Error, SimpleQueryMessage, SimpleQueryRow};
@@ -37,7 +38,12 @@ const MARK: &str = "webhooks_sidecar.session";
 
 const FACTS: &str = "select pg_catalog.pg_is_in_recovery() as is_standby, pg_catalog.current_setting('transaction_read_only') as read_only, \
      pg_catalog.current_setting('webhooks_sidecar.session', true) as mark, \
-     pg_catalog.current_setting('server_version') as server_version";
+     pg_catalog.current_setting('server_version') as server_version, \
+     (select c.system_identifier from pg_catalog.pg_control_system() c) as system_identifier, \
+     case when not pg_catalog.pg_is_in_recovery() then pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_insert_lsn()) end as wal_file";
+
+/// How the name of a file of the write-ahead log begins: with its timeline, in hexadecimal digits.
+const TIMELINE_DIGITS: std::ops::Range<usize> = 0..8;
 
 /// A session that is wanted.
 pub(super) struct Request<'a> {
@@ -102,17 +108,23 @@ pub(super) struct Facts {
     is_read_only: bool,
     mark: Option<String>,
     pub(super) server_version: String,
+    /// None of a standby: it has that of its primary.
+    pub(super) timeline: Option<Timeline>,
 }
 
 impl Facts {
     pub(super) async fn of(client: &Client) -> Result<Self, Error> {
         let row = first_row(client, FACTS).await?;
         let text = |column| row.as_ref().and_then(|row| row.get(column));
+        let digits = text("wal_file").and_then(|name| name.get(TIMELINE_DIGITS));
+        let number = digits.and_then(|digits| u32::from_str_radix(digits, 16).ok());
+        let system = text("system_identifier").unwrap_or_default().to_owned();
         Ok(Self {
             is_standby: text("is_standby") == Some("t"),
             is_read_only: text("read_only") == Some("on"),
             mark: text("mark").map(str::to_owned),
             server_version: text("server_version").unwrap_or_default().to_owned(),
+            timeline: number.map(|number| Timeline { system, number }),
         })
     }
 

@@ -42,6 +42,10 @@ pub enum Cause {
         "the pooler before the database does not take PGOPTIONS or options= of the connection string; leave them out, or connect directly to PostgreSQL"
     )]
     OptionsRefused,
+    #[error(
+        "it is on timeline {timeline}, and this sidecar has delivered from timeline {newest} of the same cluster: it is probably a primary from before a failover; stop that server, or restart the sidecar if deliveries are to be made from there"
+    )]
+    OldTimeline { timeline: u32, newest: u32 },
     #[error("{}", describe(.0))]
     Postgres(#[from] tokio_postgres::Error),
 }
@@ -51,7 +55,11 @@ impl Cause {
     pub fn is_permanent(&self) -> bool {
         match self {
             Self::Unresolved(_) | Self::NoAddress | Self::TimedOut(_) => false,
-            Self::Standby | Self::ReadOnly | Self::Pooled | Self::OptionsRefused => true,
+            Self::Standby
+            | Self::ReadOnly
+            | Self::Pooled
+            | Self::OptionsRefused
+            | Self::OldTimeline { .. } => true,
             Self::Postgres(error) => is_permanent(error),
         }
     }
@@ -150,8 +158,9 @@ fn is_permanent(error: &tokio_postgres::Error) -> bool {
         return is_about_tls(error) || is_configuration(error);
     };
     let class = &code.code()[..2];
-    // Rights, names, versions. What clashes with others' locks is not theirs.
-    ["28", "3D", "3F", "42"].contains(&class)
+    // Rights, names, versions. What clashes with others' locks is not theirs, and a type that has got an attribute is
+    // known to the next session.
+    ["28", "3D", "3F", "42"].contains(&class) && *code != SqlState::DATATYPE_MISMATCH
         || is_fatal(error) && REFUSED_STARTS.contains(code)
         || *code == SqlState::READ_ONLY_SQL_TRANSACTION
         || code.code() == NOT_ADOPTED

@@ -300,6 +300,11 @@ impl<R> DeliveryBuffer<R> {
             .all(|entry| !entry.state.is_busy() || matches!(entry.state, State::Locked))
     }
 
+    /// How many deliveries there are.
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
     /// How many deliveries take room: not those that can't be recorded, now or at all. Where no result can, not all is
     /// sent nevertheless.
     pub(super) fn taking_room(&self, capacity: usize) -> usize {

@@ -274,9 +274,10 @@ impl<R> Scheduler<R> {
     }
 
     /// The result of this delivery will disable its subscription: nothing more of it is taken until that is recorded.
-    pub fn on_disabling(&mut self, id: Uuid, subscription: Uuid) {
+    /// Returns whether it is the first to do so.
+    pub fn on_disabling(&mut self, id: Uuid, subscription: Uuid) -> bool {
         self.release_waiting_of(subscription);
-        self.queues.get_or_add(subscription).disable(id);
+        self.queues.get_or_add(subscription).disable(id)
     }
 
     /// The result is recorded.

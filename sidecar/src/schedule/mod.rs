@@ -289,6 +289,21 @@ impl<R> Scheduler<R> {
         self.queues.in_flight()
     }
 
+    /// Deliveries in memory.
+    pub fn held_count(&self) -> usize {
+        self.buffer.len()
+    }
+
+    /// Subscriptions whose breaker is open.
+    pub fn open_breakers(&self) -> usize {
+        self.breakers.open().count()
+    }
+
+    /// Subscriptions whose receiver asked for a pause that is not over.
+    pub fn paused(&self, now: Instant) -> usize {
+        self.throttles.waiting(now).count()
+    }
+
     /// Whether nothing is in flight or being recorded, but for what is locked.
     pub fn is_quiet(&self) -> bool {
         self.buffer.is_quiet()

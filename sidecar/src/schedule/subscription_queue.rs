@@ -193,9 +193,9 @@ impl SubscriptionQueue {
         was_only
     }
 
-    /// The result of this delivery will disable the subscription.
-    pub(super) fn disable(&mut self, delivery: Uuid) {
-        self.disabled_by.get_or_insert(delivery);
+    /// The result of this delivery will disable the subscription. Returns whether it is the first to do so.
+    pub(super) fn disable(&mut self, delivery: Uuid) -> bool {
+        *self.disabled_by.get_or_insert(delivery) == delivery
     }
 
     /// This delivery's result was recorded, or never will be. Returns whether it was the one to disable the

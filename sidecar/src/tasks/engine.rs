@@ -11,12 +11,14 @@ mod results;
 mod sharing;
 mod verifying;
 
-use super::maintainer::Maintainer;
+use super::chores::Chores;
+use super::delivery_log::DeliveryLog;
 use super::recorder;
 use super::requests::{Request, Requests};
 use super::session::{self, Event, Reply, Timing};
 use super::session_health::{GaveUp, SessionHealth};
 use super::verifier::Verifier;
+use crate::clock;
 use crate::config::RunArgs;
 use crate::model::{Attempt, Settings};
 use crate::postgres::notification::Signal;
@@ -26,6 +28,7 @@ use crate::schedule::agenda::{Agenda, BALANCE_INTERVAL};
 use crate::schedule::doorbell::Doorbell;
 use crate::schedule::lease::Lease;
 use crate::schedule::shards::Shards;
+use crate::telemetry::Telemetry;
 use drain::DrainTimeout;
 use std::sync::Arc;
 use std::time::Instant;
@@ -39,7 +42,7 @@ pub struct Workers {
     pub requests: Requests,
     pub recorder: recorder::Link,
     pub verifier: Verifier,
-    pub maintainer: Maintainer,
+    pub chores: Chores,
 }
 
 /// All state.
@@ -56,11 +59,15 @@ pub struct Engine {
     /// `None`: there was no session yet.
     settings: Option<Arc<Settings>>,
     drain_timeout: DrainTimeout,
+    telemetry: Arc<Telemetry>,
+    log: DeliveryLog,
 }
 
 impl Engine {
-    pub fn new(args: &RunArgs, workers: Workers) -> Self {
+    pub fn new(args: &RunArgs, workers: Workers, telemetry: Arc<Telemetry>) -> Self {
         let now = Instant::now();
+        let slots = &telemetry.metrics.request_slots;
+        slots.set(args.concurrency.into());
         Self {
             workers,
             health: SessionHealth::new(args.give_up_after, now),
@@ -71,6 +78,8 @@ impl Engine {
             scheduler: Scheduler::new(args.concurrency as usize, now),
             settings: None,
             drain_timeout: DrainTimeout::new(args.drain_timeout),
+            telemetry,
+            log: DeliveryLog::new(now),
         }
     }
 
@@ -106,10 +115,10 @@ impl Engine {
         self.scheduler.tick(now);
         self.send(now);
         self.ask(now);
-        // One sidecar maintains: the one with the first shard.
-        if self.shards.active().first() == Some(&0) {
-            self.workers.maintainer.maintain_if_due(now);
+        if self.does_chores() {
+            self.workers.chores.do_what_is_due(now);
         }
+        self.observe(now);
         let mut until = now + BALANCE_INTERVAL;
         if !self.workers.session.is_open() {
             until = self.health.give_up_at().map_or(until, |at| at.min(until));
@@ -123,6 +132,36 @@ impl Engine {
         self.scheduler
             .next_timer()
             .map_or(until, |at| at.min(until))
+    }
+
+    /// One sidecar does them: the one with the first shard.
+    fn does_chores(&self) -> bool {
+        self.shards.active().first() == Some(&0)
+    }
+
+    /// Says how it is, once a second.
+    fn observe(&mut self, now: Instant) {
+        let Telemetry { metrics, health } = &*self.telemetry;
+        if !health.on_round(now) {
+            return;
+        }
+        let (held, in_flight) = (self.scheduler.held_count(), self.scheduler.in_flight());
+        self.log.sum_up(held, in_flight, now);
+        let owned = self.shards.owned().len();
+        health.on_owned(owned);
+        for (gauge, n) in [
+            (&metrics.shards_owned, owned),
+            (&metrics.requests_in_flight, in_flight),
+            (&metrics.deliveries_held, held),
+            (&metrics.breakers_open, self.scheduler.open_breakers()),
+            (&metrics.receivers_paused, self.scheduler.paused(now)),
+        ] {
+            gauge.set(i64::try_from(n).unwrap_or(i64::MAX));
+        }
+        metrics.clock_skew.set(clock::ahead());
+        if metrics.queue.asked.get() > 0.0 && !self.does_chores() {
+            metrics.on_observed(None);
+        }
     }
 
     /// Sends what may be sent.
@@ -200,11 +239,15 @@ impl Engine {
     /// The server answered what it was asked then: the session had its shards.
     fn answered(&mut self, asked: Instant) {
         self.lease.on_answer(asked);
+        self.telemetry.health.on_answer(Instant::now());
         self.settle_waiting();
     }
 
     /// A session ended: whatever was not sent yet is no longer ours to send.
     fn lost(&mut self, trouble: &Trouble, now: Instant) {
+        self.telemetry.health.on_session_lost();
+        let lost = &self.telemetry.metrics.sessions_lost;
+        lost.with_label_values(&["owner"]).inc();
         self.scheduler.on_claim_ended();
         self.scheduler.release_waiting(|_| true);
         self.scheduler.forget_unrecordable(None);

@@ -3,15 +3,21 @@
 //! - [`engine`]: the loop that owns all state: events in, commands out; [`session`]: the connection with the shards'
 //!   locks, which executes its commands
 //! - [`requests`]: deliveries under way; [`sender`]: one attempt; [`recorder`]: results back to SQL; [`verifier`]:
-//!   answers of receivers back to SQL; [`maintainer`]: regular upkeep
-//! - [`session_health`]: what is wrong with the session with the database
+//!   answers of receivers back to SQL; [`chores`]: upkeep and observation, each
+//!   a [`chore`]; [`monitor`]: metrics and health for who asks
+//! - [`session_health`]: what is wrong with the session with the database; [`delivery_log`]: what the log says of
+//!   deliveries
 //! - [`backoff`], [`complaint`], [`warnings`], [`late`]: how long to wait, and how often to say what is wrong
 
 mod backoff;
+mod chore;
+pub mod chores;
 mod complaint;
+mod delivery_log;
 pub mod engine;
 mod late;
-pub mod maintainer;
+
+pub mod monitor;
 pub mod recorder;
 pub mod requests;
 pub mod sender;

@@ -13,6 +13,7 @@ use crate::postgres::Database;
 use crate::postgres::blockers;
 use crate::postgres::record::RecordSession;
 use crate::postgres::trouble::{SessionError, describe};
+use crate::telemetry::Telemetry;
 use locked::Locked;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -62,6 +63,7 @@ impl Flushed {
 pub struct Link {
     results: UnboundedSender<Attempt>,
     pub flushed: UnboundedReceiver<Flushed>,
+    telemetry: Arc<Telemetry>,
     /// How many sessions were lost: what was answered before the last one was is not ours to call a failure.
     lost_sessions: Arc<AtomicU64>,
 }
@@ -70,6 +72,7 @@ impl Link {
     /// Has a result recorded.
     pub fn record(&self, mut attempt: Attempt) {
         attempt.session = self.lost_sessions.load(Ordering::Relaxed);
+        self.telemetry.metrics.results_unrecorded.inc();
         // The recorder outlives the engine.
         let _ = self.results.send(attempt);
     }
@@ -81,18 +84,24 @@ impl Link {
 }
 
 /// Starts a recorder, which is among `tasks`. It ends when its link is dropped and nothing waits.
-pub fn start(database: Database, tasks: &TaskTracker) -> (Link, JoinHandle<()>) {
+pub fn start(
+    database: Database,
+    telemetry: Arc<Telemetry>,
+    tasks: &TaskTracker,
+) -> (Link, JoinHandle<()>) {
     let (results, results_receiver) = unbounded_channel();
     let (flushed_sender, flushed) = unbounded_channel();
     let lost_sessions = Arc::new(AtomicU64::new(0));
     let recorder = tasks.spawn(run(
         database,
+        telemetry.clone(),
         results_receiver,
         flushed_sender,
         lost_sessions.clone(),
     ));
     let link = Link {
         results,
+        telemetry,
         flushed,
         lost_sessions,
     };
@@ -102,11 +111,13 @@ pub fn start(database: Database, tasks: &TaskTracker) -> (Link, JoinHandle<()>) 
 /// Records until `results` closes and nothing waits, then ends. Reports each batch to `flushed`.
 async fn run(
     database: Database,
+    telemetry: Arc<Telemetry>,
     mut results: UnboundedReceiver<Attempt>,
     flushed: UnboundedSender<Flushed>,
     lost_sessions: Arc<AtomicU64>,
 ) {
     let mut recorder = Recorder {
+        telemetry: telemetry.clone(),
         database,
         session: None,
         lost_sessions,
@@ -136,18 +147,26 @@ async fn run(
             ..Flushed::default()
         };
         if !batch.is_empty() {
+            telemetry
+                .health
+                .on_unrecorded(Some(std::time::Instant::now()));
             recorder.settle(&mut batch, &mut done).await;
+            telemetry.health.on_unrecorded(None);
         }
         if next_try.is_some() || !done.locked.is_empty() {
             recorder.try_again(&mut done).await;
         }
         done.forget_locked_that_ended();
+        let ended = done.recorded.len() + done.unrecordable.len() + done.discarded.len();
+        let ended = i64::try_from(ended).unwrap_or(i64::MAX);
+        telemetry.metrics.results_unrecorded.sub(ended);
         // The engine may have ended first; the results are safe.
         let _ = flushed.send(done);
     }
 }
 
 struct Recorder {
+    telemetry: Arc<Telemetry>,
     database: Database,
     session: Option<RecordSession>,
     lost_sessions: Arc<AtomicU64>,
@@ -362,14 +381,22 @@ impl Recorder {
         done: &mut Flushed,
     ) -> Result<(), Unwritten> {
         let mut backoff = Backoff::new();
+        let began = Instant::now();
         loop {
             let failure = match self.try_write(batch).await {
                 Ok(late) => {
+                    let took = began.elapsed().as_secs_f64();
+                    self.telemetry.metrics.record_duration.observe(took);
+                    self.telemetry
+                        .metrics
+                        .record_results
+                        .observe(batch.len() as f64);
                     if let Some(lasted) = self.complaint.over(std::time::Instant::now()) {
                         tracing::info!(after_seconds = lasted.as_secs(), "recording again");
                     }
                     for delivery_id in late {
                         count_late(
+                            &self.telemetry.metrics,
                             delivery_id,
                             "this attempt was recorded before (by another sidecar, or an earlier try of ours), or its subscription was deleted meanwhile",
                         );
@@ -380,7 +407,10 @@ impl Recorder {
                 Err(Failure::Locked(words)) => return Err(Unwritten::Locked(words)),
                 Err(Failure::Passing(words)) => words,
             };
-            self.session = None;
+            if self.session.take().is_some() {
+                let lost = &self.telemetry.metrics.sessions_lost;
+                lost.with_label_values(&["record"]).inc();
+            }
             let pause = backoff.pause();
             let lasted = self.complaint.complain(&failure, std::time::Instant::now());
             if let Some(lasted) = lasted {
@@ -401,7 +431,7 @@ impl Recorder {
     /// Writes a batch, on a new session if there is none. Returns the deliveries whose results changed nothing.
     async fn try_write(&mut self, batch: &[Attempt]) -> Result<Vec<Uuid>, Failure> {
         let session = match &mut self.session {
-            Some(open) if !open.client.is_closed() => open,
+            Some(open) if open.is_usable(&self.database) => open,
             stale => {
                 let opened = RecordSession::open(&self.database);
                 stale.insert(in_time(opened).await??)
@@ -419,6 +449,7 @@ impl Recorder {
         };
         for attempt in batch.extract_if(.., is_discarded) {
             count_late(
+                &self.telemetry.metrics,
                 attempt.delivery_id,
                 "its shard was lost before it could be recorded, and the shard's owner makes it again",
             );

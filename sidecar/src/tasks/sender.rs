@@ -269,9 +269,13 @@ fn attempt(
     result: AttemptResult,
     signal: EndpointSignal,
 ) -> Attempt {
+    let subscription = &delivery.subscription;
+    let url = subscription.endpoint.as_ref().ok().map(|e| &e.url);
     Attempt {
         delivery_id: delivery.id,
-        subscription_id: delivery.subscription.id,
+        subscription_id: subscription.id,
+        tenant_id: subscription.tenant_id,
+        host: url.and_then(|url| url.host_str()).map(str::to_owned),
         is_test: delivery.is_test,
         attempt: delivery.attempt,
         exchange,

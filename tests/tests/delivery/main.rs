@@ -13,11 +13,12 @@
 //! - `crash`: kills, stalls, failpoints, faults at random, several sidecars, shutdown
 //! - `configuration`: mistakes of an operator, and the log lines about them
 //! - `connecting`: reaching the database as libpq does, and poolers and proxies between
-//! - `copies`: nothing is sent from a copy of a database before it is adopted; `hostile_settings`: defaults of role and database
+//! - `copies`: nothing is sent from a copy of a database before it is adopted; `point_in_time`: a server that is restored to an
+//!   earlier time; `hostile_settings`: defaults of role and database
 //! - `ordering`: first in, first out; `rates`: so many per second; `health`: circuit breakers and disabling; `throttling`: receivers that
 //!   want less
 //! - `verification`: receivers that have to agree before they get deliveries
-//! - `maintenance`: regular upkeep
+//! - `maintenance`: regular upkeep; `monitoring`: metrics and health
 //! - `fairness`: a receiver that hangs delays nobody else; `large`: nor does a large event
 
 // `cfg(test)` tells clippy that the modules' helpers are tests too, where `unwrap` is fine.
@@ -58,11 +59,15 @@ mod locks;
 #[cfg(test)]
 mod maintenance;
 #[cfg(test)]
+mod monitoring;
+#[cfg(test)]
 mod names;
 #[cfg(test)]
 mod ordering;
 #[cfg(test)]
 mod outcomes;
+#[cfg(test)]
+mod point_in_time;
 #[cfg(test)]
 mod rates;
 #[cfg(test)]

@@ -32,3 +32,23 @@ async fn maintenance_that_takes_longer_than_its_interval_is_not_begun_again() {
     assert!(status.success(), "{status}");
     assert_eq!(sidecar.log().last().unwrap().message(), "stopped");
 }
+
+/// One call drops one partition. The sidecar goes on at once, not at the next interval.
+#[tokio::test]
+async fn old_partitions_go_one_after_the_other() {
+    let db = Database::fresh("retention").await.unwrap();
+    db.execute(
+        "drop table webhooks_private.event_logs_past;
+         do $$ begin
+             perform webhooks_private.make_partitions('event_logs', array(
+                 select 'event_logs_' || to_char(now() at time zone 'utc' - d * interval '1 d', 'YYYYMMDD') from generate_series(1, 5) d), 0);
+         end $$;
+         select webhooks.set_setting('event_retention_days', 2)",
+    )
+    .await
+    .unwrap();
+    let options = Options::default().arg("--maintain-interval=86400");
+    let _sidecar = Sidecar::start_with(&db, options).await.unwrap();
+    let overdue = "select count(*) from webhooks.overdue_partitions()";
+    db.wait_value(overdue, "0").await.unwrap();
+}

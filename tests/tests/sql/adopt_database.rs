@@ -2,6 +2,7 @@
 
 use webhooks_tests::database::{Database, MANAGER_ROLE, SIDECAR_ROLE};
 
+use crate::support::record::Record;
 use crate::support::session::Session;
 use crate::support::world::TENANT;
 
@@ -127,6 +128,110 @@ async fn a_copy_takes_the_originals_place() {
     assert_eq!(session.text(keep).await, "8");
     session.run("select webhooks.maintain()").await;
     assert_eq!(session.text(OUTSTANDING).await, "7");
+    assert_delivers(&copy).await;
+}
+
+/// Of a database that was restored to the past: what the original had until the disaster is cancelled.
+#[tokio::test]
+async fn what_is_due_later_is_kept() {
+    let db = production("due").await;
+    let copy = db.copy().await.unwrap();
+    let session = Session::open(&copy).await;
+    for wrong in [
+        "'keep', due_before => now()",
+        "'cancel', due_before => 'infinity'",
+        "'cancel', due_before => now() + interval '1 hour'",
+    ] {
+        let adopt = format!("select webhooks.adopt_database({wrong})");
+        let refusal = session.refused(&adopt).await;
+        assert_eq!(refusal.code, "22023", "{refusal:?}");
+        assert!(refusal.message.contains("due_before is "), "{refusal:?}");
+    }
+    assert_eq!(session.text(OUTSTANDING).await, "7");
+    let adopt = "select webhooks.adopt_database('cancel', due_before => now())";
+    assert_eq!(session.text(adopt).await, "4");
+    let due = "select distinct next_attempt_at::date from webhooks.delivery_queue";
+    assert_eq!(session.text(OUTSTANDING).await, "3");
+    assert_eq!(session.lines(due).await, ["2100-01-01"]);
+    let cancelled = "select distinct error_message from webhooks.delivery_attempts where delivery_status = 'cancelled'";
+    assert_eq!(
+        session.lines(cancelled).await,
+        ["cancelled: due before the database was restored"]
+    );
+    let audited = "select after - 'due_before', after ? 'due_before' from webhooks.audit_log where action = 'adopted'";
+    assert_eq!(
+        session.text(audited).await,
+        r#"{"deliveries": 4, "outstanding": "cancel"}|t"#
+    );
+    assert_delivers(&copy).await;
+}
+
+/// What the original did after the time that the copy is of.
+#[tokio::test]
+async fn attempts_of_the_original_are_taken_over() {
+    let db = production("original").await;
+    let copy = db.copy().await.unwrap();
+    let original = Session::open(&db).await;
+    // Of two that are ready one is delivered; the other fails twice, and waits for the third attempt.
+    let ready = "from webhooks.delivery_queue where next_attempt_at is null and lane is null and shard < 16 order by id limit 1";
+    let another = "from webhooks.delivery_queue where next_attempt_at is null and lane is not null order by id limit 1";
+    for (delivery, attempt, status) in [
+        (ready, 0, "delivered"),
+        (another, 0, "retrying"),
+        (another, 1, "retrying"),
+    ] {
+        let record = Record::of(format!("select * {delivery}"), status)
+            .with("attempt", attempt)
+            .with("http_status_code", 200)
+            .with("attempted_at_us", 0)
+            .with("retry_after_ms", 3_600_000);
+        original
+            .run(&format!(
+                "{record}; update webhooks.delivery_queue set next_attempt_at = null where attempt = 1"
+            ))
+            .await;
+    }
+    let attempts = "select jsonb_agg(a order by a.delivery_id, a.delivery_attempt) from webhooks.delivery_attempts a";
+    let attempts = original.text(attempts).await;
+
+    let session = Session::open(&copy).await;
+    session
+        .run(&format!(
+            "create temp table lost (like webhooks.delivery_attempts);
+             insert into lost select * from jsonb_populate_recordset(null::lost, '{attempts}')"
+        ))
+        .await;
+    let reconcile = "select webhooks.reconcile_after_restore('lost')";
+    assert_eq!(session.text(reconcile).await, "2");
+    assert_eq!(session.text(OUTSTANDING).await, "6");
+    assert_eq!(
+        session
+            .text("select jsonb_agg(a order by a.delivery_id, a.delivery_attempt) from webhooks.delivery_attempts a")
+            .await,
+        attempts
+    );
+    let waiting = "select attempt, next_attempt_at = (select max(next_retry_at) from lost)
+        from webhooks.delivery_queue where lane is not null and attempt > 0";
+    assert_eq!(session.text(waiting).await, "2|t");
+    // What is known already changes nothing.
+    assert_eq!(session.text(reconcile).await, "0");
+    let refusal = session
+        .refused("select webhooks.reconcile_after_restore(null)")
+        .await;
+    assert_eq!(refusal.code, "22004", "{refusal:?}");
+
+    assert_eq!(
+        session.text("select webhooks.adopt_database('keep')").await,
+        "6"
+    );
+    let refusal = session.refused(reconcile).await;
+    assert_eq!(refusal.code, "55000", "{refusal:?}");
+    assert!(
+        refusal.hint.contains("webhooks.release_database()"),
+        "{refusal:?}"
+    );
+    let audited = "select string_agg(after ->> 'deliveries', ' ' order by id) from webhooks.audit_log where action = 'reconciled'";
+    assert_eq!(session.text(audited).await, "2 0");
     assert_delivers(&copy).await;
 }
 

@@ -12,7 +12,7 @@ use crate::support::session::Session;
 use crate::support::world::TENANT;
 
 const USER: &str = "22222222-2222-4222-8222-222222222222";
-const RELATIONS: [&str; 19] = [
+const RELATIONS: [&str; 20] = [
     "event_types",
     "settings",
     "webhook_subscriptions",
@@ -30,6 +30,7 @@ const RELATIONS: [&str; 19] = [
     "redeliveries",
     "subscription_templates",
     "tenant_limits",
+    "tenant_purges",
     "alert_rules",
     "alert_history",
 ];
@@ -54,6 +55,7 @@ async fn used(name: &str) -> Database {
              insert into webhooks.alert_history (rule, severity, subject, value, threshold, unit, detail, fired_at, resolved_at)
                  values ('no_sidecar', 'critical', '', 0, 1, 'sidecars', E'it''s\\n', '2026-01-02', '2026-01-03');
              select webhooks.set_tenant_limits('{TENANT}', 100, 10000, null);
+             insert into webhooks.tenant_purges (tenant_id, relation, partition) values ('{TENANT}', 'event_logs', 'event_logs_20261101');
              insert into webhooks.subscription_templates (tenant_id, name, settings, placeholders)
                  values ('{TENANT}', 'ours', '{{\"payload_template\": \"{{{{ <<x>> }}}}\"}}', '{{\"x\": \"what\"}}');
              do $$ begin

@@ -15,6 +15,8 @@
 //! | `alerts`, `endpoint_events` | alerts fire and are resolved; tenants are told of their own endpoints |
 //! | `metrics` | numbers of hours, and reports that read them; `doctor()` |
 //! | `settings`, `partitions`, `links`, `dump_restore`, `adopt_database` | operations |
+//! | `retention` | old rows go, without anybody waiting; that they are gone is told |
+//! | `data_protection` | all of a tenant, and the contents of an event, are deleted |
 //! | `watch`, `resources` | changes of a watched table are published; events carry their resource |
 //! | `event_types` | event types: versions, schemas, examples |
 //! | `docs`, `examples` | SQL of the documents and examples as it stands, and its output; links |
@@ -40,6 +42,8 @@ mod bulk;
 mod catalogue;
 #[cfg(test)]
 mod claim;
+#[cfg(test)]
+mod data_protection;
 #[cfg(test)]
 mod docs;
 #[cfg(test)]
@@ -116,6 +120,8 @@ mod replay;
 mod resources;
 #[cfg(test)]
 mod restored_events;
+#[cfg(test)]
+mod retention;
 #[cfg(test)]
 mod retry_schedules;
 #[cfg(test)]

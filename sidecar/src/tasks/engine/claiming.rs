@@ -31,6 +31,9 @@ impl Engine {
             ?scope,
             "claimed"
         );
+        let metrics = &self.telemetry.metrics;
+        metrics.claim_duration.observe(outcome.took.as_secs_f64());
+        metrics.claim_deliveries.observe(outcome.rows as f64);
         if let Some(took) = self.scheduler.on_claimed(scope, &outcome, now) {
             tracing::warn!(
                 took_ms = took.as_millis(),

@@ -52,27 +52,38 @@ impl Engine {
         };
         let Attempted::ToRecord(change) = self.scheduler.on_attempted(&ended, now) else {
             count_late(
+                &self.telemetry.metrics,
                 attempt.delivery_id,
                 "its shard was lost while the request was under way, and the shard's owner makes it again",
             );
             return;
         };
+        self.telemetry.metrics.on_attempted(&attempt);
+        self.log.on_attempted(&attempt, now);
         attempt.breaker = change;
         if let Some(delay) = attempt.retry_after() {
             self.agenda.on_retry(delay, now);
         }
+        let (tenant_id, subscription_id) = (attempt.tenant_id, attempt.subscription_id);
+        let (host, http_status) = (attempt.host.as_deref(), attempt.http_status());
         match attempt.breaker {
             Some(BreakerChange::Open { was_open: true, .. }) => {
-                tracing::debug!(subscription_id = %attempt.subscription_id, "the probe failed, too");
+                tracing::debug!(%tenant_id, %subscription_id, host, http_status, "the probe failed, too");
             }
             Some(BreakerChange::Open { probe_in, .. }) => {
-                tracing::warn!(subscription_id = %attempt.subscription_id, probe_in_seconds = probe_in.as_secs(), "breaker open: deliveries wait");
+                tracing::warn!(
+                    %tenant_id, %subscription_id, host, http_status, error = attempt.error,
+                    probe_in_seconds = probe_in.as_secs(), "breaker open: deliveries wait"
+                );
             }
             Some(BreakerChange::Closed { was_open: true }) => {
-                tracing::info!(subscription_id = %attempt.subscription_id, "breaker closed: the receiver works again");
+                tracing::info!(%tenant_id, %subscription_id, host, "breaker closed: deliveries go on");
             }
             Some(BreakerChange::Throttled { wait }) => {
-                tracing::info!(subscription_id = %attempt.subscription_id, http_status = attempt.http_status(), seconds = wait.as_secs(), "the receiver wants a pause: deliveries wait");
+                tracing::info!(
+                    %tenant_id, %subscription_id, host, http_status, seconds = wait.as_secs(),
+                    "the receiver wants a pause: deliveries wait"
+                );
             }
             _ => {}
         }
@@ -91,10 +102,13 @@ impl Engine {
                 attempt.error.as_deref().unwrap_or("failed"),
             ));
         }
-        if let Some(reason) = &attempt.disable_reason {
-            tracing::warn!(subscription_id = %attempt.subscription_id, reason, "subscription disabled");
-            self.scheduler
-                .on_disabling(attempt.delivery_id, attempt.subscription_id);
+        if let Some(reason) = &attempt.disable_reason
+            && self
+                .scheduler
+                .on_disabling(attempt.delivery_id, subscription_id)
+        {
+            tracing::warn!(%tenant_id, %subscription_id, host, http_status, reason, "subscription disabled");
+            self.telemetry.metrics.subscriptions_disabled.inc();
         }
         self.workers.recorder.record(attempt);
     }

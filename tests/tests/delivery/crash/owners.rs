@@ -18,7 +18,7 @@ use crate::scene::subscribe;
 const SOON: Duration = Duration::from_secs(15);
 
 /// Bells that sleeping sidecars have locked.
-const LOCKED_BELLS: &str = "
+pub const LOCKED_BELLS: &str = "
     select count(*) from pg_locks
     where locktype = 'userlock' and classid = 1464156748 and mode = 'ExclusiveLock'
       and database = (select oid from pg_database where datname = current_database())";

@@ -5,6 +5,7 @@ use anyhow::Result;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde_json::json;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tokio_postgres::Client;
@@ -29,7 +30,9 @@ pub struct Work {
     pub receiver: Receiver,
     pub db: Arc<Database>,
     pub total: u64,
-    ledger: Arc<Ledger>,
+    pub ledger: Arc<Ledger>,
+    /// Where its publishers connect.
+    primary: watch::Sender<Arc<Database>>,
     publishers: JoinSet<()>,
 }
 
@@ -37,7 +40,12 @@ impl Work {
     /// On a cluster of its own. Starts to publish so many events, one in ten of which it rolls back.
     pub async fn start(name: &str, total: u64) -> Self {
         let cluster = Cluster::start(Options::default()).await.unwrap();
-        let db = Arc::new(Database::create(&cluster, name).await.unwrap());
+        let db = Database::create(&cluster, name).await.unwrap();
+        Self::start_in(Arc::new(db), total).await
+    }
+
+    /// As [`start`](Self::start), in a database that is there already.
+    pub async fn start_in(db: Arc<Database>, total: u64) -> Self {
         let receiver = Receiver::start_with(Recording::Arrivals).unwrap();
         let mut tenants = Vec::new();
         for n in 0..SUBSCRIPTIONS {
@@ -50,12 +58,13 @@ impl Work {
             );
         }
         let ledger = Arc::new(Ledger::default());
+        let primary = watch::Sender::new(Arc::clone(&db));
         let mut publishers = JoinSet::new();
         let mut rng = seeded();
         for _ in 0..PUBLISHERS {
             let each = total / PUBLISHERS as u64;
             publishers.spawn(publish_all(
-                Arc::clone(&db),
+                primary.subscribe(),
                 tenants.clone(),
                 Arc::clone(&ledger),
                 each,
@@ -67,8 +76,15 @@ impl Work {
             db,
             total,
             ledger,
+            primary,
             publishers,
         }
+    }
+
+    /// Its publishers go on in a database that has taken the place of theirs.
+    pub fn go_on_in(&mut self, db: Arc<Database>) {
+        self.primary.send_replace(Arc::clone(&db));
+        self.db = db;
     }
 
     /// Requests being answered right now.
@@ -90,11 +106,16 @@ impl Work {
         self.receiver.wait_for_within(requests, END).await.unwrap();
     }
 
-    /// Waits for the end of publishing and for an empty queue, and checks the promise.
-    pub async fn finish(mut self) -> Comparison {
+    /// Waits for the end of publishing.
+    pub async fn finish_publishing(&mut self) {
         while let Some(published) = self.publishers.join_next().await {
             published.unwrap();
         }
+    }
+
+    /// Waits for the end of publishing and for an empty queue, and checks the promise.
+    pub async fn finish(mut self) -> Comparison {
+        self.finish_publishing().await;
         let client = self.db.connect().await.unwrap();
         self.ledger.settle(&client).await.unwrap();
         self.db.wait_drained(END).await.unwrap();
@@ -112,7 +133,7 @@ impl Work {
 }
 
 async fn publish_all(
-    db: Arc<Database>,
+    primary: watch::Receiver<Arc<Database>>,
     tenants: Vec<Uuid>,
     ledger: Arc<Ledger>,
     n: u64,
@@ -121,10 +142,12 @@ async fn publish_all(
     let mut session = None;
     for i in 0..n {
         let tenant = tenants[rng.random_range(0..tenants.len())];
-        while publish_one(&db, &mut session, tenant, &ledger, i % 10 == 9)
-            .await
-            .is_err()
-        {
+        loop {
+            let db = Arc::clone(&primary.borrow());
+            let published = publish_one(&db, &mut session, tenant, &ledger, i % 10 == 9).await;
+            if published.is_ok() {
+                break;
+            }
             session = None;
             // The server is away; how long is the test's business.
             sleep(Duration::from_millis(20)).await;

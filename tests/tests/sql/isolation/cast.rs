@@ -129,6 +129,7 @@ pub async fn database(name: &str) -> (Database, Session) {
                  insert into webhooks.subscription_templates (tenant_id, name, description, settings)
                  select '{id}', '{mark} ' || n, '{mark}', '{{\"name\": \"{mark}\"}}' from generate_series(1, {subscriptions}) n;
                  insert into webhooks.tenant_limits values ('{id}', 1000, null, null);
+                 insert into webhooks.tenant_purges (tenant_id) values ('{id}');
                  insert into webhooks.restored_events (tenant_id, hour, reason, inserted_by, events)
                  select '{id}', now() - n * interval '1 hour', 'restore', '{mark}', n from generate_series(1, {events}) n;
                  insert into webhooks_private.subscription_breakers (subscription_id, state, since, probe_at, failing_since, last_error)

@@ -103,7 +103,7 @@ async fn every_function_as_every_role_with_every_tenant() {
                     }
                     Answer::Unknown(_) => {
                         let nobodys = "00000000-0000-7000-8000-00000000dead";
-                        let named = [OURS.subscription, OURS.delivery];
+                        let named = [OURS.subscription, OURS.delivery, OURS.event];
                         let named = named.into_iter().find(|id| call.contains(id)).unwrap();
                         let unknown = attempt(&session, set, &call.replace(named, nobodys)).await;
                         let (refusal, unknown) = (outcome.refusal(), unknown.refusal());

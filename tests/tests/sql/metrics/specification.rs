@@ -115,7 +115,7 @@ async fn numbers_are_those_of_the_specifications_queries() {
         .run(
             &Record::of(some(&format!("subscription_id = '{b}'")), "failed")
                 .with("http_status_codes", 500)
-                .with("error_messages", "'HTTP status 500'")
+                .with("error_messages", "'HTTP status 500'::text")
                 .to_string(),
         )
         .await;

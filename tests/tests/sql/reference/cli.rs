@@ -12,9 +12,10 @@ use crate::golden::assert_golden;
 const INTRODUCTION: &str = "\
 # Command line of the sidecar
 
-<!-- Made from `webhooks-sidecar run --help`: `cargo xtask docs` renews it. -->
+<!-- Made from `webhooks-sidecar run --help` and `health --help`: `cargo xtask docs` renews it. -->
 
-`webhooks-sidecar run` delivers until SIGTERM or SIGINT. `webhooks-sidecar --version` prints the version.
+`webhooks-sidecar run` delivers until SIGTERM or SIGINT. `webhooks-sidecar health` asks a sidecar on the same machine
+whether it is ready, and exits with 0 if it is, else with 1. `webhooks-sidecar --version` prints the version.
 
 Each option can also be given by its environment variable. An option on the command line wins over the variable.
 [Connection to the database](database-connection.md) describes connection strings, libpq's variables and the
@@ -34,22 +35,34 @@ struct Setting {
 
 #[test]
 fn the_cli_reference_is_the_golden_one() {
+    let mut document = INTRODUCTION.to_owned();
+    document += "## run\n\n";
+    document += &options("run");
+    document += "\n## health\n\n";
+    document += &options("health");
+    assert_golden(&file("cli.md"), &document);
+}
+
+/// The options of a command.
+fn options(command: &str) -> String {
     let help = Command::new(sidecar_program().unwrap())
-        .args(["run", "--help"])
+        .args([command, "--help"])
         .env_clear()
         .output()
         .unwrap();
-    let mut document = INTRODUCTION.to_owned();
-    document += &head(&["option", "environment variable", "default", "meaning"]);
+    let mut table = head(&["option", "environment variable", "default", "meaning"]);
+    let code_if_any = |text: &str| match text {
+        "" => String::new(),
+        text => code(text),
+    };
     for setting in settings(&String::from_utf8(help.stdout).unwrap()) {
-        let default = match setting.default.as_str() {
-            "" => String::new(),
-            default => code(default),
-        };
-        let option = code(&setting.option);
-        document += &line(&[option, code(&setting.variable), default, setting.meaning]);
+        let (variable, default) = (
+            code_if_any(&setting.variable),
+            code_if_any(&setting.default),
+        );
+        table += &line(&[code(&setting.option), variable, default, setting.meaning]);
     }
-    assert_golden(&file("cli.md"), &document);
+    table
 }
 
 /// The options with a variable: all but `--help`.

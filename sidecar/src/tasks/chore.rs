@@ -1,33 +1,20 @@
-//! The maintainer: regular upkeep, one call at a time.
+//! Chores: what one sidecar of a database does regularly, beside deliveries. Each has one call under way at most.
 
-use crate::postgres::{Database, maintain::maintain};
 use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
-use tokio_util::task::{AbortOnDropHandle, TaskTracker};
+use tokio_util::task::AbortOnDropHandle;
 
-/// When to maintain, and what is under way: dropped, that is not waited for, since it can be done at any other time.
-pub struct Maintainer {
+/// When to do it, and what is under way: dropped, that is not waited for, since it can be done at any other time.
+pub struct Chore {
     call: Box<dyn Fn() -> JoinHandle<()> + Send + Sync>,
     interval: Duration,
     next: Instant,
     under_way: Option<AbortOnDropHandle<()>>,
 }
 
-impl Maintainer {
-    /// Maintains at once, and then in this interval, in a task among `tasks`.
-    pub fn new(database: Database, tasks: TaskTracker, interval: Duration) -> Self {
-        let call = move || {
-            let database = database.clone();
-            tasks.spawn(async move {
-                if let Err(error) = maintain(&database).await {
-                    tracing::warn!("maintenance failed: {error}");
-                }
-            })
-        };
-        Self::calling(call, interval, Instant::now())
-    }
-
-    fn calling(
+impl Chore {
+    /// `call` begins it, at once and then in this interval.
+    pub fn new(
         call: impl Fn() -> JoinHandle<()> + Send + Sync + 'static,
         interval: Duration,
         now: Instant,
@@ -40,9 +27,9 @@ impl Maintainer {
         }
     }
 
-    /// Maintains if it is time to. A call that takes longer than the interval is not overtaken: the next one begins
+    /// Does it if it is time to. A call that takes longer than the interval is not overtaken: the next one begins
     /// when it has ended, as soon as this is asked again.
-    pub fn maintain_if_due(&mut self, now: Instant) {
+    pub fn do_if_due(&mut self, now: Instant) {
         let is_busy = self
             .under_way
             .as_ref()
@@ -60,12 +47,13 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use tokio::sync::Semaphore;
+    use tokio_util::task::TaskTracker;
 
     const INTERVAL: Duration = Duration::from_secs(1);
 
-    /// A maintainer whose calls last until they are let go, and how many there were.
+    /// A chore whose calls last until they are let go, and how many there were.
     struct World {
-        maintainer: Maintainer,
+        chore: Chore,
         calls: Arc<AtomicUsize>,
         let_go: Arc<Semaphore>,
         tasks: TaskTracker,
@@ -84,7 +72,7 @@ mod tests {
             tracked.spawn(async move { until.acquire().await.unwrap().forget() })
         };
         World {
-            maintainer: Maintainer::calling(call, INTERVAL, now),
+            chore: Chore::new(call, INTERVAL, now),
             calls,
             let_go,
             tasks,
@@ -95,7 +83,7 @@ mod tests {
     impl World {
         /// How many calls there were, once it was asked at this time.
         fn calls_at(&mut self, after: Duration) -> usize {
-            self.maintainer.maintain_if_due(self.now + after);
+            self.chore.do_if_due(self.now + after);
             self.calls.load(Ordering::Relaxed)
         }
 
@@ -120,7 +108,7 @@ mod tests {
     async fn a_call_under_way_ends_with_the_engine() {
         let mut world = world();
         assert_eq!(world.calls_at(Duration::ZERO), 1);
-        world.maintainer = Maintainer::calling(|| unreachable!(), INTERVAL, world.now);
+        world.chore = Chore::new(|| unreachable!(), INTERVAL, world.now);
         world.ended().await;
     }
 }

@@ -1,0 +1,68 @@
+//! The chores of a sidecar that owns the first shard: it alone does them, whichever it is.
+
+use super::chore::Chore;
+use crate::postgres::Database;
+use crate::postgres::maintain::maintain;
+use crate::postgres::observe::observe;
+use crate::telemetry::Telemetry;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio_util::task::TaskTracker;
+
+/// How often the queue is looked at, if that takes no time.
+const OBSERVE_INTERVAL: Duration = Duration::from_secs(15);
+/// A look that takes long is followed by so many times as long without one.
+const OBSERVE_PAUSE: u32 = 20;
+
+/// All chores.
+pub struct Chores {
+    maintain: Chore,
+    /// `None`: nobody asks for metrics.
+    observe: Option<Chore>,
+}
+
+impl Chores {
+    /// Chores in tasks among `tasks`. The queue is observed if metrics can be asked for.
+    pub fn new(
+        database: &Database,
+        maintain_interval: Duration,
+        has_monitor: bool,
+        telemetry: &Arc<Telemetry>,
+        tasks: &TaskTracker,
+    ) -> Self {
+        let now = Instant::now();
+        let (d, t, k) = (database.clone(), telemetry.clone(), tasks.clone());
+        let maintaining = move || k.spawn(maintaining(d.clone(), t.clone()));
+        let (d, t, k) = (database.clone(), telemetry.clone(), tasks.clone());
+        let observing = move || k.spawn(observing(d.clone(), t.clone()));
+        Self {
+            maintain: Chore::new(maintaining, maintain_interval, now),
+            observe: has_monitor.then(|| Chore::new(observing, OBSERVE_INTERVAL, now)),
+        }
+    }
+
+    /// Does what is due.
+    pub fn do_what_is_due(&mut self, now: Instant) {
+        self.maintain.do_if_due(now);
+        if let Some(observe) = &mut self.observe {
+            observe.do_if_due(now);
+        }
+    }
+}
+
+async fn maintaining(database: Database, telemetry: Arc<Telemetry>) {
+    let maintained = maintain(&database).await;
+    telemetry.metrics.on_maintained(maintained.is_ok());
+    if let Err(error) = maintained {
+        tracing::warn!("maintenance failed: {error}");
+    }
+}
+
+async fn observing(database: Database, telemetry: Arc<Telemetry>) {
+    let began = Instant::now();
+    match observe(&database).await {
+        Ok(queue) => telemetry.metrics.on_observed(Some(&queue)),
+        Err(error) => tracing::debug!("the queue can't be observed: {error}"),
+    }
+    tokio::time::sleep(began.elapsed() * OBSERVE_PAUSE).await;
+}

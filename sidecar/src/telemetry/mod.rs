@@ -1,0 +1,26 @@
+//! What this process knows of itself, for who asks from outside: [`metrics`] and [`health`]. Whoever does something counts it
+//! here; nothing here is waited for, and nothing is decided by it.
+
+pub mod health;
+pub mod metrics;
+
+use health::Health;
+use metrics::Metrics;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Metrics and health of the deliveries of a database.
+pub struct Telemetry {
+    pub metrics: Metrics,
+    pub health: Health,
+}
+
+impl Telemetry {
+    /// Of a database, which can have it once; without an answer for as long as the lease it is not ready.
+    pub fn new(database: &str, lease: Duration) -> Arc<Self> {
+        Arc::new(Self {
+            metrics: Metrics::register(database),
+            health: Health::new(lease, Instant::now()),
+        })
+    }
+}
