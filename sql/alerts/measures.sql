@@ -112,6 +112,12 @@ begin
         from webhooks_private.partitioned_tables() t
         cross join lateral webhooks_private.missing_partitions(t.parent, 1) m (partition)
         group by t.parent;
+    elsif rule = 'retention_failing' then
+        return query
+        select o.relation, null::uuid, null::uuid, count(*)::numeric, 'the oldest is ' || min(o.partition)
+        from webhooks.overdue_partitions() o
+        where o.held_by is null
+        group by o.relation;
     else
         return query
         select m.task, null::uuid, null::uuid, round(extract(epoch from clock_timestamp() - m.failing_since)),
@@ -129,7 +135,7 @@ begin
 end
 $$;
 comment on function webhooks_private.measure_maintenance is
-    'What the rules maintenance_failing and partition_missing look at.';
+    'What the rules maintenance_failing, partition_missing and retention_failing look at.';
 
 create function webhooks_private.measure_server(rule text)
 returns setof webhooks_private.alert_measure
@@ -179,7 +185,7 @@ begin
             return query select * from webhooks_private.measure_subscriptions(rule);
         when rule in ('no_sidecar', 'shard_without_owner', 'clock_skew') then
             return query select * from webhooks_private.measure_sidecars(rule);
-        when rule in ('maintenance_failing', 'partition_missing') then
+        when rule in ('maintenance_failing', 'partition_missing', 'retention_failing') then
             return query select * from webhooks_private.measure_maintenance(rule);
         when rule in ('vacuum_held_back', 'slot_held_back', 'notification_queue') then
             return query select * from webhooks_private.measure_server(rule);

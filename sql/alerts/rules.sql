@@ -46,6 +46,12 @@ begin atomic
          'be moved.',
          'Call select webhooks.maintain(); or, if the default partition has many rows, select '
          'webhooks.create_partitions(move_rows => 1000000); at a quiet time.'),
+        ('retention_failing', 'warning', 'above', 0, 'partitions', 43200, 0,
+         'Partitions that are older than the settings for retention have not been dropped for half a day, though no '
+         'delivery needs them.',
+         'See overdue_partitions(). maintain() drops one when it gets a lock within 40 ms: a transaction that has read '
+         'the table and is always open keeps it from that. Find it in pg_stat_activity, or call webhooks.maintain() at '
+         'a quiet time.'),
         ('vacuum_held_back', 'warning', 'above', 3600, 's', 0, 60,
          'A transaction has been open for long. Vacuum cannot remove what was deleted since, and claims become slow.',
          'Find it: select pid, usename, application_name, xact_start from pg_stat_activity where xact_start is not '

@@ -7,10 +7,11 @@
 //! - [`owner`]: the session that owns shards, listens and claims; [`notification`]: what it hears
 //! - on that session: [`claim`] (rows: [`claim_row`], events: [`events`]), [`load`] (what is loaded already:
 //!   [`subscription_cache`]), [`promote`], [`balance`], [`doorbell`], [`changed`], [`sidecar_settings`], [`clock_skew`]
-//! - on sessions of their own: [`record`], [`locked`], [`verify`], [`maintain`], [`observe`]
+//! - on sessions of their own: [`record`], [`locked`], [`verify`], [`maintain`], [`observe`], [`alerts`]
 //! - on any: [`blockers`]; [`composite`]: values of composite types as parameters; [`unreadable`]: rows that can't be
 //!   read
 
+pub mod alerts;
 pub mod balance;
 pub mod blockers;
 mod changed;
