@@ -35,5 +35,6 @@ mod tls;
 pub mod trouble;
 mod unreadable;
 pub mod verify;
+mod version;
 
 pub use connect::Database;

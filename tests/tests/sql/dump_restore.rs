@@ -12,7 +12,7 @@ use crate::support::session::Session;
 use crate::support::world::TENANT;
 
 const USER: &str = "22222222-2222-4222-8222-222222222222";
-const RELATIONS: [&str; 17] = [
+pub const RELATIONS: [&str; 17] = [
     "event_types",
     "settings",
     "webhook_subscriptions",
@@ -36,7 +36,13 @@ const RELATIONS: [&str; 17] = [
 /// deliveries in every state, keys, links, and a grant of the DBA's own.
 async fn used(name: &str) -> Database {
     let db = Database::fresh(name).await.unwrap();
-    let session = Session::open(&db).await;
+    fill(&db).await;
+    db
+}
+
+/// Puts all that into a database.
+pub async fn fill(db: &Database) {
+    let session = Session::open(db).await;
     session
         .run(&format!(
             "create table public.tenants (id uuid primary key);
@@ -136,7 +142,6 @@ async fn used(name: &str) -> Database {
              select webhooks.link_tenants('public.tenants'); select webhooks.link_users('public.users')"
         ))
         .await;
-    db
 }
 
 /// All rows, and what else a restored database must share with the original.

@@ -13,6 +13,7 @@
 //! | `limits` | the limits of a tenant |
 //! | `audit` | all changes are in the audit log |
 //! | `settings`, `partitions`, `links`, `dump_restore`, `adopt_database` | operations |
+//! | `upgrade` | an upgraded database is as a new one, with all rows |
 //! | `watch`, `resources` | changes of a watched table are published; events carry their resource |
 //! | `event_types` | event types: versions, schemas, examples |
 //! | `docs`, `examples` | SQL of the documents and examples as it stands, and its output; links |
@@ -126,6 +127,8 @@ mod templates;
 mod test_subscription;
 #[cfg(test)]
 mod two_phase;
+#[cfg(test)]
+mod upgrade;
 #[cfg(test)]
 mod value_sizes;
 #[cfg(test)]
