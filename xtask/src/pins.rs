@@ -108,22 +108,23 @@ fn strings(table: &Table, section: &str, key: &str) -> Result<Vec<String>> {
 fn servers(table: &Table) -> Result<BTreeMap<u16, ServerWheel>> {
     let wheels = table.get("wheels").and_then(Value::as_table);
     let wheels = wheels.context("there is no section [wheels]")?;
-    let server = |(major, pins): (&String, &Value)| {
-        let major = major.parse();
-        let major = major.with_context(|| format!("[wheels] has {major:?}, no major version"))?;
-        let pin = |key: &str| {
-            let text = pins.get(key).and_then(Value::as_str);
-            text.map(str::to_owned)
-                .with_context(|| format!("[wheels] {major} has no `{key}`"))
-        };
-        let wheel = ServerWheel {
-            requirement: pin("wheel")?,
-            python: pin("python")?,
-            pg_config: pin("pg-config")?,
-        };
-        Ok((major, wheel))
+    wheels.iter().map(|(key, pins)| server(key, pins)).collect()
+}
+
+fn server(key: &str, pins: &Value) -> Result<(u16, ServerWheel)> {
+    let major = key.parse::<u16>();
+    let major = major.with_context(|| format!("[wheels] has {key:?}, no major version"))?;
+    let pin = |name: &str| {
+        let text = pins.get(name).and_then(Value::as_str);
+        text.map(str::to_owned)
+            .with_context(|| format!("[wheels] {key} has no `{name}`"))
     };
-    wheels.iter().map(server).collect()
+    let wheel = ServerWheel {
+        requirement: pin("wheel")?,
+        python: pin("python")?,
+        pg_config: pin("pg-config")?,
+    };
+    Ok((major, wheel))
 }
 
 fn major(value: &Value) -> Result<u16> {

@@ -53,8 +53,8 @@ fn length(text: &str) -> Option<usize> {
 
 /// The keyword or name that a text begins with.
 fn word(text: &str) -> &str {
-    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    let end = text.find(|c| !is_part(c)).unwrap_or(text.len());
+    let is_other = |c: char| !c.is_ascii_alphanumeric() && c != '_';
+    let end = text.find(is_other).unwrap_or(text.len());
     &text[..end]
 }
 

@@ -119,9 +119,11 @@ fn majors(
         }
         return Ok(vec![(config.major, Extent::All)]);
     }
-    let all = |majors: &[u16]| majors.iter().map(|major| (*major, Extent::All)).collect();
+    let all = |majors: &[u16]| -> Vec<(u16, Extent)> {
+        majors.iter().map(|major| (*major, Extent::All)).collect()
+    };
     if options.majors.is_empty() {
-        let mut majors: Vec<_> = all(&project.pins.tested);
+        let mut majors = all(&project.pins.tested);
         // `--only` names what to run.
         if options.only.is_none() {
             let sampled = project.pins.sampled.iter();
