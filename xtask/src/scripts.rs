@@ -5,7 +5,7 @@
 //! assembled from its draft in `sql/upgrade`, in which two comments stand for something else:
 //!
 //! - `-- install changes`: what the install script has and the frozen one has not, see [`changes`];
-//! - `-- include FILE`: the whole file of `sql/`.
+//! - `-- include FILE`: the whole file of `sql/`; `-- include FILE $TAG$`: its DO block that is quoted so.
 
 use std::collections::HashSet;
 use std::fs;
@@ -114,8 +114,8 @@ fn assemble(root: &Path, name: &str, draft: &str) -> Result<String> {
                     text.push_str(&format!("-- sql/{file}\n\n{changes}"));
                 }
             }
-        } else if let Some(file) = line.strip_prefix(INCLUDE) {
-            text.push_str(&read(&root.join("sql").join(file))?);
+        } else if let Some(part) = line.strip_prefix(INCLUDE) {
+            text.push_str(&included(&root.join("sql"), part)?);
         } else {
             if line.starts_with("-- install") {
                 bail!("sql/upgrade/{name}: `{line}` is not `{CHANGES}`");
@@ -125,6 +125,19 @@ fn assemble(root: &Path, name: &str, draft: &str) -> Result<String> {
         }
     }
     Ok(text)
+}
+
+/// A file, or a DO block in it.
+fn included(directory: &Path, part: &str) -> Result<String> {
+    let Some((file, tag)) = part.split_once(' ') else {
+        return read(&directory.join(part));
+    };
+    let text = read(&directory.join(file))?;
+    let start = format!("do {tag}");
+    let mut statements = split(&text).into_iter().map(without_comments);
+    let block = statements.find(|s| s.starts_with(&start));
+    let block = block.with_context(|| format!("sql/{file} has no block `{start}`"))?;
+    Ok(format!("{block}\n"))
 }
 
 /// What of a file the upgrade script takes over as it stands: statements that the frozen script has not, in these
