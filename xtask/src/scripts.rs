@@ -90,7 +90,7 @@ fn install_script(root: &Path) -> Result<String> {
 }
 
 /// The files of the install script in the order in which they run, relative to `sql/`.
-pub fn install_order(directory: &Path) -> Result<Vec<String>> {
+fn install_order(directory: &Path) -> Result<Vec<String>> {
     let text = read(&directory.join("install.order"))?;
     let lines = text.lines().map(str::trim);
     let names = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
@@ -214,7 +214,7 @@ fn created(statement: &str) -> Option<Created> {
 }
 
 /// The `.sql` files of a directory in the order of their names.
-pub fn sql_in(directory: &Path) -> Result<Vec<PathBuf>> {
+fn sql_in(directory: &Path) -> Result<Vec<PathBuf>> {
     let mut paths = Vec::new();
     let entries =
         fs::read_dir(directory).with_context(|| format!("cannot read {}", directory.display()))?;
@@ -229,7 +229,7 @@ pub fn sql_in(directory: &Path) -> Result<Vec<PathBuf>> {
 }
 
 /// The last part of a path.
-pub fn file_name(path: &Path) -> String {
+fn file_name(path: &Path) -> String {
     path.file_name()
         .unwrap_or_default()
         .to_string_lossy()
