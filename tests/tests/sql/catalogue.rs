@@ -255,7 +255,7 @@ async fn what_the_sidecar_calls_can_be_extended() {
 }
 
 /// Everything that CREATE EXTENSION makes, in words that are the same in every supported version of PostgreSQL.
-async fn schema(session: &Session) -> String {
+pub async fn schema(session: &Session) -> String {
     session
         .run("set search_path = pg_catalog; set timezone = 'UTC'")
         .await;

@@ -12,7 +12,7 @@ use crate::support::session::Session;
 use crate::support::world::TENANT;
 
 const USER: &str = "22222222-2222-4222-8222-222222222222";
-const RELATIONS: [&str; 20] = [
+pub const RELATIONS: [&str; 20] = [
     "event_types",
     "settings",
     "webhook_subscriptions",
@@ -39,7 +39,13 @@ const RELATIONS: [&str; 20] = [
 /// deliveries in every state, keys, links, and a grant of the DBA's own.
 async fn used(name: &str) -> Database {
     let db = Database::fresh(name).await.unwrap();
-    let session = Session::open(&db).await;
+    fill(&db).await;
+    db
+}
+
+/// Puts all that into a database.
+pub async fn fill(db: &Database) {
+    let session = Session::open(db).await;
     session
         .run(&format!(
             "create table public.tenants (id uuid primary key);
@@ -144,7 +150,6 @@ async fn used(name: &str) -> Database {
              select webhooks.link_tenants('public.tenants'); select webhooks.link_users('public.users')"
         ))
         .await;
-    db
 }
 
 /// All rows, and what else a restored database must share with the original.
@@ -292,6 +297,47 @@ async fn a_dump_restores_by_parallel_pg_restore() {
         run(cluster, pg_restore).await;
         assert_moved(&original, &restored).await;
     }
+}
+
+/// Everything belongs to the role that restores it, which has to be a superuser for no longer than that.
+#[tokio::test]
+async fn a_dump_restores_under_another_owner() {
+    let original = used("dump_owner").await;
+    let cluster = original.cluster();
+    let archive = cluster.directory().join("dump_owner.archive");
+    let mut pg_dump = cluster.client_program("pg_dump", original.name());
+    pg_dump.args(["-Fc", "-f"]).arg(&archive);
+    run(cluster, pg_dump).await;
+    let restored = empty(&original).await;
+    let session = Session::open(&restored).await;
+    session.run("create role other_owner superuser").await;
+    let mut pg_restore = cluster.client_program("pg_restore", restored.name());
+    pg_restore
+        .args(["--no-owner", "--role=other_owner", "--exit-on-error"])
+        .arg(&archive);
+    run(cluster, pg_restore).await;
+    session.run("alter role other_owner nosuperuser").await;
+    let others = "
+        select 'extension' from pg_extension where extname = 'webhooks' and extowner <> 'other_owner'::regrole
+        union all
+        select n.nspname from pg_namespace n where n.nspname ~ '^webhooks' and n.nspowner <> 'other_owner'::regrole
+        union all
+        select c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace
+        where n.nspname ~ '^webhooks' and c.relowner <> 'other_owner'::regrole
+        union all
+        select p.proname from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+        where n.nspname ~ '^webhooks' and p.proowner <> 'other_owner'::regrole";
+    assert_eq!(session.lines(others).await, [""; 0]);
+    session.run("set role other_owner").await;
+    let adopted = session
+        .text("select webhooks.adopt_database('keep') > 0")
+        .await;
+    assert_eq!(adopted, "t");
+    session
+        .run("select webhooks.create_partitions(3); select * from webhooks.maintain()")
+        .await;
+    let publish = format!("select webhooks.publish_event('{TENANT}', 'job.created') is not null");
+    assert_eq!(session.text(&publish).await, "t");
 }
 
 /// The dump of a database that was never used has the extension, its empty partitions, and which database it is.

@@ -15,6 +15,7 @@
 //! | `alerts`, `endpoint_events` | alerts fire and are resolved; tenants are told of their own endpoints |
 //! | `metrics` | numbers of hours, and reports that read them; `doctor()` |
 //! | `settings`, `partitions`, `links`, `dump_restore`, `adopt_database` | operations |
+//! | `upgrade` | an upgraded database is as a new one, with all rows |
 //! | `retention` | old rows go, without anybody waiting; that they are gone is told |
 //! | `data_protection` | all of a tenant, and the contents of an event, are deleted |
 //! | `watch`, `resources` | changes of a watched table are published; events carry their resource |
@@ -140,6 +141,8 @@ mod templates;
 mod test_subscription;
 #[cfg(test)]
 mod two_phase;
+#[cfg(test)]
+mod upgrade;
 #[cfg(test)]
 mod value_sizes;
 #[cfg(test)]
