@@ -12,7 +12,8 @@ use webhooks_tests::wait::{Seen, eventually};
 
 use crate::ALONE;
 
-/// Others' latency beside one that misbehaves, over the latency of the control. It is as long, so a doubling fails.
+/// The median of others' latency beside one that misbehaves, over that of the control. It is 1.2 to 1.6 times as long, so a
+/// doubling fails.
 const ONE: f64 = 2.0;
 /// The same beside 400. A claim looks at all of them, which takes some milliseconds of the processor where a delivery takes
 /// two: on a busy machine it is up to 8 times as long. Without the share of a tenant others would wait for time-outs.
@@ -88,16 +89,21 @@ impl Crowd {
     /// Publishes for both, and compares: the crowd may not make the others' latency this many times as long.
     async fn assert_fair(&self, times: f64) {
         let (beside, control) = tokio::join!(self.good.run(SECONDS), self.control.run(SECONDS));
-        let compared = [0.5, 0.9].map(|part| {
+        // One in ten meets the pause of 10 ms between claims while the crowd has all the room that there is: on a quiet
+        // machine that is more than twice its latency.
+        let compared = [(0.5, times), (0.9, 2.0 * times)].map(|(part, most)| {
             let [with, without] = [&beside, &control].map(|latencies| latencies.typical(part));
             eprintln!(
                 "quantile {part}: {with:.1} ms with the crowd, {without:.1} ms without: {:.2}",
                 with / without
             );
-            with / without
+            (part, with / without, most)
         });
-        for ratio in compared {
-            assert!(ratio < times, "others' latency is {ratio:.2} times as long");
+        for (part, ratio, most) in compared {
+            assert!(
+                ratio < most,
+                "quantile {part} of others' latency is {ratio:.2} times as long"
+            );
         }
     }
 
