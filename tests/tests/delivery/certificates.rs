@@ -37,9 +37,11 @@ async fn failed(scene: &Scene, event: Uuid, part: &str) {
 /// Nothing but what this program says itself, once for each delivery, in its record.
 fn assert_quiet(scene: &Scene) {
     let log = scene.sidecar.log();
-    let noise = log
-        .iter()
-        .find(|line| line.contains("ERROR") || line.contains("TLS"));
+    // That a receiver fails is said once, and is no warning.
+    let noise = log.iter().find(|line| {
+        line.contains("ERROR")
+            || line.contains("TLS") && !line.message().starts_with("the receiver fails")
+    });
     assert!(noise.is_none(), "{noise:?}");
 }
 

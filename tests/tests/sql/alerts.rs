@@ -346,7 +346,11 @@ async fn the_operators_tenant_gets_events_but_not_about_itself() {
         );
     }
     let fired = format!("system.alert.fired|{OPERATOR}|breaker_open|{customers}");
-    assert_eq!(session.lines(EVENTS).await, [fired.clone()], "once");
+    assert_eq!(
+        session.lines(EVENTS).await,
+        std::slice::from_ref(&fired),
+        "once"
+    );
     session
         .run("delete from webhooks_private.subscription_breakers")
         .await;
