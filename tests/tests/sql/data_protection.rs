@@ -23,10 +23,10 @@ async fn record(session: &Session, subscription: &str, status: &str) {
     let deliveries =
         format!("select * from webhooks.delivery_queue where subscription_id = '{subscription}'");
     let record = Record::of(deliveries, status)
-        .with("http_status_codes", 200)
+        .with("http_status_code", 200)
         .with("response_headers", "'{\"x\": [\"secret\"]}'::text")
-        .with("response_bodies", "'secret'::text")
-        .with("payload_hashes", "'\\x00'::bytea");
+        .with("response_body", "'secret'::text")
+        .with("payload_hash", "'\\x00'::bytea");
     session.run(&record.to_string()).await;
 }
 

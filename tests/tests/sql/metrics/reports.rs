@@ -18,15 +18,15 @@ fn ready(subscription: &str) -> String {
 /// Attempts that delivered after so many microseconds.
 fn delivered(subscription: &str, us: &str) -> String {
     Record::of(ready(subscription), "delivered")
-        .with("http_status_codes", 200)
-        .with("durations_us", us)
+        .with("http_status_code", 200)
+        .with("duration_us", us)
         .to_string()
 }
 
 fn failed(subscription: &str, status: &str) -> String {
     Record::of(ready(subscription), status)
-        .with("http_status_codes", 500)
-        .with("error_messages", "'HTTP status 500'::text")
+        .with("http_status_code", 500)
+        .with("error_message", "'HTTP status 500'::text")
         .with("retry_after_ms", "3600000::bigint")
         .to_string()
 }
@@ -111,7 +111,7 @@ async fn percentiles_are_those_of_the_log_within_a_bucket() {
         ))
         .await;
     let put_off = Record::of(ready(&subscription), "delivered")
-        .with("durations_us", "1000::bigint")
+        .with("duration_us", "1000::bigint")
         .with(
             "attempted_at_us",
             "((extract(epoch from clock_timestamp()) + 3600) * 1000000)::bigint",

@@ -84,8 +84,8 @@ fn record_some(status: &str, share: u32) -> String {
     let record = match status {
         "retrying" => record
             .with("retry_after_ms", "60000::bigint")
-            .with("http_status_codes", 500),
-        _ => record.with("durations_us", "(random() * 3000000)::bigint"),
+            .with("http_status_code", 500),
+        _ => record.with("duration_us", "(random() * 3000000)::bigint"),
     };
     record.to_string()
 }

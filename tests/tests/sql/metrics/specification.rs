@@ -114,8 +114,8 @@ async fn numbers_are_those_of_the_specifications_queries() {
     session
         .run(
             &Record::of(some(&format!("subscription_id = '{b}'")), "failed")
-                .with("http_status_codes", 500)
-                .with("error_messages", "'HTTP status 500'::text")
+                .with("http_status_code", 500)
+                .with("error_message", "'HTTP status 500'::text")
                 .to_string(),
         )
         .await;
