@@ -49,3 +49,11 @@ return 1464156753;
 comment on function webhooks_private.meters_lock is
     'Class of locks: key 0, exclusively, until the end of the transaction. The one session that makes the memory '
     'with the meters has it. Nobody waits for it.';
+
+create function webhooks_private.alerts_lock()
+returns integer
+language sql immutable parallel safe
+return 1464156754;
+comment on function webhooks_private.alerts_lock is
+    'Class of locks: key 0 or 1, exclusively, until the end of the transaction. The one session that evaluates the '
+    'rules of alerts has key 0, the one that notes how tasks of maintain() went key 1. Nobody waits for them.';

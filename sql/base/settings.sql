@@ -61,6 +61,8 @@ begin atomic
         ('metrics_retention_days', 400, 'days', 1, 3650,
          'How long the numbers of each hour are kept, which reports read. 400 days: this month and the same one a '
          'year ago.'),
+        ('alert_history_days', 90, 'days', 1, 3650,
+         'How long alerts that are resolved are kept, at most the last 10,000. 90 days: to compare with last month.'),
         ('max_event_data_bytes', 16777216, 'bytes', 65536, 67108864,
          'Largest event_data of an event, and largest resource_data, as text. 16 MiB: sixteen times what a '
          'subscription takes by default (max_payload_size_kb), and what filters and schemas read in seconds at '
@@ -88,7 +90,11 @@ begin atomic
          '^(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$',
          'a DNS name, for example events.example.com',
          'Who asks: the name of this system in WebHook-Request-Origin. Receivers agree to it; another one is asked '
-         'for anew.');
+         'for anew.'),
+        ('operator_tenant_id', null, '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$',
+         'the id of a tenant: a UUID in lower case',
+         'Tenant whose subscriptions get alerts as events: system.alert.fired and system.alert.resolved. Not set: no '
+         'events are made of alerts.');
 end;
 comment on function webhooks_private.text_setting_definitions is
     'Every setting that is a text: default, what it takes and why.';

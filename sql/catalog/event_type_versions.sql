@@ -66,6 +66,73 @@ insert into webhooks_private.event_type_versions (name, version, is_builtin, exa
     ('system.error', '1.0', true,
      '{"error": "a connection was refused", "component": "mailer", "severity": "error"}');
 
+-- What the system publishes itself. Receivers can rely on these schemas. Shipped schemas are no reason to check
+-- events: see sync_validation_trigger().
+insert into webhooks_private.event_type_versions (name, version, is_builtin, schema, example)
+select t.name, '1.0', true,
+       json_build_object(
+           '$schema', 'https://json-schema.org/draft/2020-12/schema', 'type', 'object',
+           'required', (select json_agg(p.key order by p.ordinality) from json_each(t.properties)
+                        with ordinality p),
+           'properties', t.properties),
+       t.example::jsonb
+from (values
+    ('system.alert.fired', '{"alert_id": {"type": "string", "format": "uuid"}, "rule": {"type": "string"},
+        "severity": {"enum": ["critical", "warning", "info"]}, "subject": {"type": "string"},
+        "tenant_id": {"type": ["string", "null"], "format": "uuid"},
+        "subscription_id": {"type": ["string", "null"], "format": "uuid"}, "value": {"type": ["number", "null"]},
+        "threshold": {"type": "number"}, "unit": {"type": "string"}, "detail": {"type": ["string", "null"]},
+        "description": {"type": "string"}, "action": {"type": "string"},
+        "fired_at": {"type": "string", "format": "date-time"}}'::json,
+     '{"alert_id": "018f3c6e-5b7a-7c2d-9e4f-1a2b3c4d5e6f", "rule": "delivery_overdue", "severity": "critical",
+       "subject": "", "tenant_id": null, "subscription_id": null, "value": 412, "threshold": 300, "unit": "s",
+       "detail": "the oldest is in shard 3", "description": "Deliveries are due and are not made.",
+       "action": "See blockers() and queue_status().", "fired_at": "2026-01-02T03:04:05.678Z"}'),
+    ('system.alert.resolved', '{"alert_id": {"type": "string", "format": "uuid"}, "rule": {"type": "string"},
+        "severity": {"enum": ["critical", "warning", "info"]}, "subject": {"type": "string"},
+        "tenant_id": {"type": ["string", "null"], "format": "uuid"},
+        "subscription_id": {"type": ["string", "null"], "format": "uuid"},
+        "fired_at": {"type": "string", "format": "date-time"},
+        "resolved_at": {"type": "string", "format": "date-time"}}',
+     '{"alert_id": "018f3c6e-5b7a-7c2d-9e4f-1a2b3c4d5e6f", "rule": "delivery_overdue", "severity": "critical",
+       "subject": "", "tenant_id": null, "subscription_id": null, "fired_at": "2026-01-02T03:04:05.678Z",
+       "resolved_at": "2026-01-02T03:24:05.678Z"}'),
+    ('webhook.endpoint.failing', '{"subscription_id": {"type": "string", "format": "uuid"}, "name": {"type": "string"},
+        "host": {"type": "string"}, "environment": {"type": "string"}, "error": {"type": ["string", "null"]},
+        "http_status_code": {"type": ["integer", "null"]},
+        "failing_since": {"type": "string", "format": "date-time"},
+        "next_attempt_at": {"type": "string", "format": "date-time"}}',
+     '{"subscription_id": "018f3c6e-5b7a-7c2d-9e4f-1a2b3c4d5e6f", "name": "Invoices to accounting",
+       "host": "hooks.example.com", "environment": "production", "error": "HTTP status 503", "http_status_code": 503,
+       "failing_since": "2026-01-02T03:04:05.678Z", "next_attempt_at": "2026-01-02T03:06:05.678Z"}'),
+    ('webhook.endpoint.recovered', '{"subscription_id": {"type": "string", "format": "uuid"},
+        "name": {"type": "string"}, "host": {"type": "string"}, "environment": {"type": "string"},
+        "failing_since": {"type": ["string", "null"], "format": "date-time"},
+        "recovered_at": {"type": "string", "format": "date-time"}}',
+     '{"subscription_id": "018f3c6e-5b7a-7c2d-9e4f-1a2b3c4d5e6f", "name": "Invoices to accounting",
+       "host": "hooks.example.com", "environment": "production", "failing_since": "2026-01-02T03:04:05.678Z",
+       "recovered_at": "2026-01-02T03:24:05.678Z"}'),
+    ('webhook.endpoint.disabled', '{"subscription_id": {"type": "string", "format": "uuid"},
+        "name": {"type": "string"}, "host": {"type": "string"}, "environment": {"type": "string"},
+        "reason": {"type": "string"}, "error": {"type": ["string", "null"]},
+        "http_status_code": {"type": ["integer", "null"]},
+        "disabled_at": {"type": "string", "format": "date-time"}}',
+     '{"subscription_id": "018f3c6e-5b7a-7c2d-9e4f-1a2b3c4d5e6f", "name": "Invoices to accounting",
+       "host": "hooks.example.com", "environment": "production", "reason": "HTTP status 410",
+       "error": "HTTP status 410", "http_status_code": 410, "disabled_at": "2026-01-02T03:04:05.678Z"}'),
+    ('webhook.delivery.failed', '{"subscription_id": {"type": "string", "format": "uuid"}, "name": {"type": "string"},
+        "host": {"type": "string"}, "environment": {"type": "string"},
+        "delivery_id": {"type": "string", "format": "uuid"}, "event_id": {"type": "string", "format": "uuid"},
+        "event_type": {"type": ["string", "null"]}, "attempts": {"type": "integer"},
+        "error": {"type": ["string", "null"]}, "http_status_code": {"type": ["integer", "null"]},
+        "failed_at": {"type": "string", "format": "date-time"}}',
+     '{"subscription_id": "018f3c6e-5b7a-7c2d-9e4f-1a2b3c4d5e6f", "name": "Invoices to accounting",
+       "host": "hooks.example.com", "environment": "production",
+       "delivery_id": "018f3c6e-5b7a-7c2d-9e4f-1a2b3c4d5e60", "event_id": "018f3c6e-5b7a-7c2d-9e4f-1a2b3c4d5e61",
+       "event_type": "document.processed", "attempts": 4, "error": "HTTP status 503", "http_status_code": 503,
+       "failed_at": "2026-01-02T03:04:05.678Z"}')
+) t (name, properties, example);
+
 create function webhooks_private.own_event_type_version()
 returns trigger
 language plpgsql

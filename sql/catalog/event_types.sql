@@ -35,7 +35,14 @@ insert into webhooks.event_types (name, category, description, is_builtin) value
     ('user.login', 'user', 'A user logged in', true),
     ('user.logout', 'user', 'A user logged out', true),
     ('system.health_check', 'system', 'A health check ran', true),
-    ('system.error', 'system', 'A system error occurred', true);
+    ('system.error', 'system', 'A system error occurred', true),
+    ('system.alert.fired', 'system', 'An alert fired', true),
+    ('system.alert.resolved', 'system', 'An alert was resolved', true),
+    ('webhook.endpoint.failing', 'webhook', 'An endpoint failed again and again; its deliveries wait', true),
+    ('webhook.endpoint.recovered', 'webhook', 'An endpoint that was failing works again', true),
+    ('webhook.endpoint.disabled', 'webhook', 'The system disabled a subscription, because its endpoint is gone or '
+                                             'failed for too long', true),
+    ('webhook.delivery.failed', 'webhook', 'A delivery failed for good', true);
 
 -- A row that differs from the shipped one is the DBA's: dumped, and on restore it replaces the shipped one.
 create function webhooks_private.own_event_type()

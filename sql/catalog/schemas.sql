@@ -59,7 +59,9 @@ declare
 begin
     -- A change is made after a second look: other sessions may change schemas at the same time.
     for look in 1 .. 2 loop
-        wanted := exists (select from webhooks_private.event_type_versions v where v.schema is not null);
+        -- Only the system publishes events that have shipped schemas.
+        wanted := exists (
+            select from webhooks_private.event_type_versions v where v.schema is not null and not v.is_builtin);
         found_one := exists (
             select from pg_trigger t
             where t.tgrelid = 'webhooks.event_logs'::regclass and t.tgname = 'a20_validate_events');

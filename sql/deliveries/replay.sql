@@ -45,6 +45,8 @@ begin
               and r.pattern in (e.event_type, split_part(e.event_type, '.', 1) || '.*', '*')
               and (replayable.subscription_id is null or r.subscription_id = replayable.subscription_id)
               and (e.environment is null or r.environment = e.environment)
+              and (not webhooks_private.is_endpoint_event(e.event_type)
+                   or r.pattern <> '*' and r.subscription_id is distinct from e.resource_id)
               and (r.filters is null or webhooks_private.filter_matches(r.filters, e.event_data::text,
                       e.resource_type, e.resource_id))
               and (r.filter_jsonpath is null or webhooks_private.jsonpath_matches(e.event_data, r.filter_jsonpath))

@@ -81,7 +81,7 @@ begin
 
     return query
     with hosts as (
-        select lower(substring(s.webhook_url from '^[A-Za-z]+://(?:[^/?#@]*@)?(\[[^]]*\]|[^/?#:]*)')) as host,
+        select webhooks_private.url_host(s.webhook_url) as host,
                coalesce(sum(a.delivered), 0) as delivered, coalesce(sum(a.failed), 0) as failed
         from webhooks.webhook_subscriptions s
         left join lateral (

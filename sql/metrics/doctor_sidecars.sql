@@ -1,5 +1,5 @@
-create function webhooks_private.doctor_clock()
-returns table (severity text, check_name text, finding text, meaning text, advice text)
+create function webhooks_private.clock_skew()
+returns double precision
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_custom_plan
@@ -10,24 +10,33 @@ declare
     last_id constant uuid := webhooks_private.rollup_id(now() + interval '1 day');
 begin
     -- An attempt is made after its delivery was queued, by the server's clock, and before now.
-    return query
+    return (
+        select greatest(max(extract(epoch from webhooks.uuid_v7_time(r.delivery_id) - r.attempted_at)),
+                        max(extract(epoch from r.attempted_at - clock_timestamp())))
+        from (
+            select a.delivery_id, a.attempted_at from webhooks.delivery_attempts a
+            where a.delivery_id >= first_id and a.delivery_id < last_id
+            order by a.delivery_id desc limit 1000
+        ) r);
+end
+$$;
+comment on function webhooks_private.clock_skew is
+    'By how many seconds the last attempts of the last hour began before they could, by the clock of the server; null: '
+    'there were none. Part of doctor() and evaluate_alerts().';
+
+create function webhooks_private.doctor_clock()
+returns table (severity text, check_name text, finding text, meaning text, advice text)
+language sql stable
+set search_path = pg_catalog, pg_temp
+begin atomic
     select 'warning', 'clock',
            format('attempts of the last hour began %s before they could, by the clock of the server',
                   make_interval(secs => round(c.skew::numeric, 3)::double precision)),
            'The clocks of a sidecar and the server differ: latencies and the times of retries are wrong by that.',
            'Synchronize both clocks (NTP).'
-    from (
-        select greatest(max(extract(epoch from webhooks.uuid_v7_time(r.delivery_id) - r.attempted_at)),
-                        max(extract(epoch from r.attempted_at - clock_timestamp()))) as skew
-        from (
-            select a.delivery_id, a.attempted_at from webhooks.delivery_attempts a
-            where a.delivery_id >= first_id and a.delivery_id < last_id
-            order by a.delivery_id desc limit 1000
-        ) r
-    ) c
+    from (select webhooks_private.clock_skew() as skew) c
     where c.skew > 1;
-end
-$$;
+end;
 comment on function webhooks_private.doctor_clock is 'What doctor() finds of the clocks of sidecars and server.';
 
 create function webhooks_private.doctor_sidecars()

@@ -30,6 +30,8 @@ create table webhooks_private.attempts_hourly (
     primary key (subscription_id, hour, is_test, tenant_id)
 );
 create index attempts_hourly_tenant on webhooks_private.attempts_hourly (tenant_id, hour);
+-- Of all tenants: the last hours.
+create index attempts_hourly_hour on webhooks_private.attempts_hourly (hour);
 create index attempts_hourly_failed on webhooks_private.attempts_hourly (tenant_id, hour) where failed > 0;
 comment on table webhooks_private.attempts_hourly is
     'Attempts of each subscription in each hour, by what became of them. See rollups.sql.';

@@ -50,12 +50,14 @@ begin
                     -- One lock after the other, not while others wait for what was locked above.
                     done := case when has_locks then 0 else webhooks_private.drop_old_partition() end;
             end case;
+            perform webhooks_private.note_maintenance(task, null);
             return next;
         -- Any failure, here alone: triggers that the application added raise conditions of their own, which no list
         -- names, and no task may keep the others from being done. A cancelled statement ends all tasks: "others" does
         -- not include it.
         exception when others then
             raise warning 'maintenance task % failed: %', task, sqlerrm using errcode = sqlstate;
+            perform webhooks_private.note_maintenance(task, sqlerrm);
         end;
     end loop;
     done := webhooks_private.prepared_tables();

@@ -185,6 +185,8 @@ begin
     end loop;
     if progress.finished_at is not null then
         perform webhooks_private.forget_tenant_rollups(array[purge_tenant.tenant_id]);
+        delete from webhooks_private.alert_states s where s.tenant_id = purge_tenant.tenant_id;
+        delete from webhooks.alert_history h where h.tenant_id = purge_tenant.tenant_id;
         perform webhooks_private.audit(
             'purged', 'tenant', tenant_id::text, tenant_id,
             after => jsonb_build_object('rows', progress.deleted_rows, 'since', progress.started_at));
@@ -199,6 +201,6 @@ end
 $$;
 comment on function webhooks.purge_tenant is
     'Deletes all rows of a tenant for good, but those of the audit log: subscriptions, events, deliveries, numbers, '
-    'keys and limits. One call deletes some max_rows rows, and returns how far it has come, as tenant_purges shows '
-    'it; repeat it, each time in a transaction of its own, until finished_at is not null. Have the tenant publish '
+    'alerts, keys and limits. One call deletes some max_rows rows, and returns how far it has come, as tenant_purges '
+    'shows it; repeat it, each time in a transaction of its own, until finished_at is not null. Have the tenant publish '
     'nothing any more before. It is the owner''s, and that of roles to which the DBA grants it.';

@@ -17,6 +17,13 @@ begin atomic
                 when not (s.subscribed_events ?| array[explain_match.event_type,
                                                        split_part(explain_match.event_type, '.', 1) || '.*', '*'])
                     then format('subscribed_events %s does not cover %s', s.subscribed_events, explain_match.event_type)
+                when webhooks_private.is_endpoint_event(explain_match.event_type)
+                    and not (s.subscribed_events ?| array[explain_match.event_type, 'webhook.*'])
+                    then format('subscribed_events %s covers %s by * alone, which does not match it',
+                                s.subscribed_events, explain_match.event_type)
+                when webhooks_private.is_endpoint_event(explain_match.event_type)
+                    and explain_match.resource_id = s.id
+                    then 'the event is about this subscription'
                 when explain_match.environment is not null and s.environment <> explain_match.environment
                     then format('environment is %s, the event''s is %s', s.environment, explain_match.environment)
                 when webhooks_private.jsonpath_problem((s.event_filters ->> 'jsonpath')::jsonpath::text) is not null

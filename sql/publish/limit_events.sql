@@ -166,8 +166,10 @@ begin
         select l.max_events_per_minute, l.max_outstanding_deliveries
         from webhooks.tenant_limits l where l.tenant_id = n.tenant_id offset 0
     ) l on true
-    where webhooks_private.meter_events(n.tenant_id, 1, coalesce(l.max_events_per_minute, default_events),
-                                coalesce(l.max_outstanding_deliveries, default_outstanding)) is not null;
+    -- What the system publishes does not count; match_events() refuses it to others.
+    where case when not webhooks_private.is_system_event(n.event_type) then
+        webhooks_private.meter_events(n.tenant_id, 1, coalesce(l.max_events_per_minute, default_events),
+                                coalesce(l.max_outstanding_deliveries, default_outstanding)) is not null end;
     if not found then
         return null;
     end if;
@@ -182,7 +184,11 @@ begin
         from (
             select n.tenant_id, n.events, coalesce(l.max_events_per_minute, default_events) as per_minute,
                    coalesce(l.max_outstanding_deliveries, default_outstanding) as max_outstanding
-            from (select n.tenant_id, count(*) as events from new_events n group by n.tenant_id) n
+            from (
+                select n.tenant_id, count(*) as events from new_events n
+                where not webhooks_private.is_system_event(n.event_type)
+                group by n.tenant_id
+            ) n
             left join webhooks.tenant_limits l on l.tenant_id = n.tenant_id
             offset 0
         ) e

@@ -84,6 +84,8 @@ begin
                     then webhooks_private.raise_invalid_event(
                         n.event_type, t.category, n.event_category, n.environment, n.created_at, n.processed_at,
                         n.deliver_after, n.expires_at, n.idempotency_key, n.ordering_key)
+                    when webhooks_private.is_system_event(n.event_type) and n.is_test is not true
+                    then webhooks_private.check_publishes_for_system(n.event_type)
                     -- Before any of it is made text. What is so small is never refused: it costs no look at the
                     -- setting.
                     when not webhooks_private.json_fits(n.event_data, n.resource_data, 65536)
@@ -95,7 +97,7 @@ begin
         offset 0
     ) e
     cross join lateral (
-        select r.subscription_id, r.environment, r.fifo, r.filters, r.filter_jsonpath
+        select r.subscription_id, r.pattern, r.environment, r.fifo, r.filters, r.filter_jsonpath
         from webhooks_private.subscription_routes r
         where r.tenant_id = e.tenant_id
           and r.pattern in (e.event_type, split_part(e.event_type, '.', 1) || '.*', '*')
@@ -103,6 +105,8 @@ begin
     ) r
     where (e.environment is null or r.environment = e.environment)
       and e.is_test is not true
+      and (not webhooks_private.is_endpoint_event(e.event_type)
+           or r.pattern <> '*' and r.subscription_id is distinct from e.resource_id)
       and (r.filters is null or webhooks_private.filter_matches(r.filters, e.event_data::text, e.resource_type,
                                                                 e.resource_id))
       and (r.filter_jsonpath is null or webhooks_private.jsonpath_matches(e.event_data, r.filter_jsonpath));

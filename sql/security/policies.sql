@@ -1,7 +1,8 @@
 -- Row-level security. It binds everyone but superusers, roles with BYPASSRLS and the owner: functions that run as the
 -- owner check the tenant themselves (base/tenants.sql), and a dump by the owner must have every row, so it is not
 -- forced on the owner. That no group role owns anything or bypasses it is what makes it forced for their members.
-
+--
+-- Upgrade scripts run this block again for relations that are new: it leaves policies alone that are there.
 do $isolation$
 declare
     relation text;
@@ -13,8 +14,11 @@ begin
         'webhooks.delivery_queue', 'webhooks.delivery_attempts', 'webhooks_private.idempotency_keys',
         'webhooks.redeliveries', 'webhooks.audit_log', 'webhooks.subscription_templates', 'webhooks.tenant_limits',
         'webhooks.restored_events', 'webhooks.tenant_purges', 'webhooks_private.attempts_hourly',
-        'webhooks_private.latencies_hourly', 'webhooks_private.events_hourly'
+        'webhooks_private.latencies_hourly', 'webhooks_private.events_hourly',
+        'webhooks_private.alert_states', 'webhooks.alert_history'
     ] loop
+        continue when exists (select from pg_policy p
+                              where p.polrelid = relation::regclass and p.polname = 'own_tenant');
         execute format('alter table %s enable row level security', relation);
         -- raise_tenant_denied(): an error that says what to do, instead of PostgreSQL's.
         execute format('create policy own_tenant on %s using (%s)
@@ -29,14 +33,19 @@ begin
     foreach relation in array array[
         'webhooks.event_logs', 'webhooks.webhook_subscriptions', 'webhooks.delivery_queue',
         'webhooks.delivery_attempts', 'webhooks.redeliveries', 'webhooks.tenant_limits', 'webhooks.restored_events',
-        'webhooks.tenant_purges'
+        'webhooks.tenant_purges', 'webhooks_private.alert_states', 'webhooks.alert_history'
     ] loop
+        continue when exists (select from pg_policy p
+                              where p.polrelid = relation::regclass and p.polname = 'monitor');
         execute format('create policy monitor on %s for select to webhooks_monitor
                         using ((select not pg_has_role(current_user, ''webhooks_manager'', ''usage'')))', relation);
     end loop;
 
     -- All of it, also what is no tenant's.
-    create policy auditor on webhooks.audit_log for select to webhooks_auditor using (true);
+    if not exists (select from pg_policy p
+                   where p.polrelid = 'webhooks.audit_log'::regclass and p.polname = 'auditor') then
+        create policy auditor on webhooks.audit_log for select to webhooks_auditor using (true);
+    end if;
 
     -- Nobody reads these, or none but through their parents: no policy, no row.
     foreach relation in array array[

@@ -96,6 +96,8 @@ declare
     numbered_anew boolean := false;
     written bigint[];
     has_breakers boolean;
+    has_news boolean;
+    disabled_ids uuid[];
     late uuid[];
 begin
     -- Who deletes a subscription locks it and then its deliveries; so does who disables one.
@@ -156,13 +158,20 @@ begin
                     disabled_reason = (select min(a.disable_reason) from applied a where a.queued_for = s.id)
                 where s.id = any (array(select a.queued_for from applied a where a.disable_reason is not null))
                   and s.is_enabled
+                returning s.id
             )
-            select array_agg(a.ordinality), (select bool_or(r.breaker is not null) from batch r)
-            into written, has_breakers
+            select array_agg(a.ordinality), bool_or(a.breaker is not null),
+                   bool_or(a.status = 'failed' or a.disable_reason is not null or a.breaker in ('open', 'closed')),
+                   (select array_agg(d.id) from disabled d)
+            into written, has_breakers, has_news, disabled_ids
             from applied a;
             if cardinality(results) > coalesce(cardinality(written), 0) then
                 select array_agg(r.delivery_id) into late
                 from unnest(results) with ordinality r where r.ordinality <> all (coalesce(written, '{}'));
+            end if;
+            -- Seldom. Before breakers change.
+            if has_news then
+                perform webhooks_private.publish_endpoint_events(results, written, disabled_ids);
             end if;
             -- Rare: a receiver began to fail, failed too often, or works again.
             if has_breakers then

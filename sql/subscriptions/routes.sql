@@ -34,11 +34,17 @@ begin
     select subscription.tenant_id, p.pattern, subscription.id, subscription.environment, subscription.ordering = 'fifo',
            nullif(coalesce(subscription.event_filters, '{}') - 'jsonpath', '{}')::text,
            (subscription.event_filters ->> 'jsonpath')::jsonpath
-    from (select distinct jsonb_array_elements_text(subscription.subscribed_events) as pattern) p
+    from (
+        select jsonb_array_elements_text(subscription.subscribed_events) as pattern
+        union
+        -- Not matched by *; and webhook.* beside it would match what * matches, too.
+        select unnest(webhooks_private.endpoint_event_types()) where subscription.subscribed_events ?& '{*,webhook.*}'
+    ) p
     -- What a restore brought and would be refused now must not keep publishers waiting: it matches nothing.
     where webhooks_private.jsonpath_problem((subscription.event_filters ->> 'jsonpath')::jsonpath::text) is null
       -- A pattern that a wider one of the same subscription covers would deliver twice.
       and (p.pattern = '*'
+           or webhooks_private.is_endpoint_event(p.pattern) and subscription.subscribed_events ? '*'
            or not (subscription.subscribed_events ? '*'
                    or (p.pattern not like '%.*' and subscription.subscribed_events ? (split_part(p.pattern, '.', 1)
                            || '.*'))));

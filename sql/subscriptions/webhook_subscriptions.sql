@@ -55,6 +55,8 @@ create table webhooks.webhook_subscriptions (
         check (300 <= all (no_retry_statuses) and 599 >= all (no_retry_statuses))
 );
 create index webhook_subscriptions_tenant_active on webhooks.webhook_subscriptions (tenant_id, is_active, is_enabled);
+-- Those that the system disabled are few: evaluate_alerts() looks for them.
+create index webhook_subscriptions_disabled on webhooks.webhook_subscriptions (id) where disabled_reason is not null;
 create index webhook_subscriptions_events on webhooks.webhook_subscriptions using gin (subscribed_events);
 
 comment on table webhooks.webhook_subscriptions is 'Subscriptions: which events are delivered, where to and how.';

@@ -1,4 +1,66 @@
 -- relations and their columns
+table webhooks_private.alert_evaluation
+    is_only boolean not null default true
+    first_evaluated_at timestamp with time zone not null
+    evaluated_at timestamp with time zone not null
+table webhooks.alert_history row level security
+    id uuid not null default webhooks.uuid_v7()
+    rule text not null
+    severity text not null
+    subject text not null
+    tenant_id uuid
+    subscription_id uuid
+    value numeric not null
+    threshold numeric not null
+    unit text not null
+    detail text
+    fired_at timestamp with time zone not null
+    resolved_at timestamp with time zone
+table webhooks_private.alert_rule_overrides
+    name text not null
+    is_enabled boolean
+    threshold numeric
+    for_seconds integer
+    resolve_seconds integer
+    severity text
+view webhooks.alert_rules {security_invoker=true}
+    name text
+    is_enabled boolean
+    severity text
+    fires_when text
+    threshold numeric
+    unit text
+    for_seconds integer
+    resolve_seconds integer
+    description text
+    action text
+    is_changed boolean
+table webhooks_private.alert_states row level security
+    rule text not null
+    subject text not null
+    tenant_id uuid
+    subscription_id uuid
+    value numeric not null
+    detail text
+    pending_since timestamp with time zone not null
+    alert_id uuid
+    fired_at timestamp with time zone
+    clear_since timestamp with time zone
+    is_published boolean not null default false
+view webhooks.alerts {security_invoker=true}
+    severity text
+    rule text
+    subject text
+    tenant_id uuid
+    subscription_id uuid
+    subscription_name character varying(255)
+    since timestamp with time zone
+    value numeric
+    threshold numeric
+    unit text
+    detail text
+    description text
+    action text
 view webhooks_private.attempt_measures {security_invoker=true}
     delivery_id uuid
     delivery_attempt integer
@@ -293,6 +355,11 @@ table webhooks_private.linked_tables
     kind text not null
     table_name text not null
     id_column text not null
+table webhooks_private.maintenance_tasks
+    task text not null
+    succeeded_at timestamp with time zone
+    failing_since timestamp with time zone
+    last_error text
 S webhooks_private.meters_handle
     last_value bigint not null
     log_cnt bigint not null
@@ -538,6 +605,7 @@ table webhooks.webhook_subscriptions row level security
     version bigint not null default 1
 
 -- composite types
+webhooks_private.alert_measure (subject text, tenant_id uuid, subscription_id uuid, value numeric, detail text)
 webhooks_private.attempt_result (delivery_id uuid, subscription_id uuid, attempt integer, status text, http_status_code integer, response_headers text, response_body text, error_message text, attempted_at_us bigint, duration_us bigint, resent_count integer, payload_size integer, payload_hash bytea, retry_after_ms bigint, disable_reason text, breaker text, failing_for_ms bigint, probe_in_ms bigint)
 webhooks_private.claim_request (shards smallint[], cursors uuid[], held uuid[], held_ordered uuid[], full_subscriptions uuid[], known_subscriptions uuid[], only_subscriptions uuid[], after_ids uuid[], per_subscription integer, max_fresh integer, max_rows integer, max_bytes bigint, is_careful boolean)
 webhooks_private.claimed_delivery (delivery_id uuid, is_fresh boolean, shard smallint, subscription_id uuid, subscription_version bigint, attempt integer, lane bigint, expires_in_ms bigint, over_budget boolean, event_id uuid, tenant_id uuid, event_type text, event_category text, event_name text, event_version text, created_at_us bigint, event_data text, resource_type text, resource_id uuid, user_id uuid, session_id text, request_id text, source_ip text, resource_data text, scan_us bigint, problem text)
@@ -556,7 +624,9 @@ webhooks_private.event_logs_default of webhooks.event_logs DEFAULT
 webhooks_private.redeliveries_default of webhooks.redeliveries DEFAULT
 
 -- indexes
+CREATE INDEX alert_history_firing ON webhooks.alert_history USING btree (rule, subject) WHERE (resolved_at IS NULL)
 CREATE INDEX attempts_hourly_failed ON webhooks_private.attempts_hourly USING btree (tenant_id, hour) WHERE (failed > 0)
+CREATE INDEX attempts_hourly_hour ON webhooks_private.attempts_hourly USING btree (hour)
 CREATE INDEX attempts_hourly_tenant ON webhooks_private.attempts_hourly USING btree (tenant_id, hour)
 CREATE INDEX audit_log_default_object_id_object_type_id_idx ON webhooks_private.audit_log_default USING btree (object_id, object_type, id)
 CREATE INDEX audit_log_default_tenant_id_id_idx ON webhooks_private.audit_log_default USING btree (tenant_id, id)
@@ -581,8 +651,13 @@ CREATE INDEX idempotency_keys_created ON webhooks_private.idempotency_keys USING
 CREATE INDEX redeliveries_default_event_log_id_idx ON webhooks_private.redeliveries_default USING btree (event_log_id)
 CREATE INDEX redeliveries_template_event ON webhooks_private.redeliveries_template USING btree (event_log_id)
 CREATE INDEX subscription_routes_subscription ON webhooks_private.subscription_routes USING btree (subscription_id)
+CREATE INDEX webhook_subscriptions_disabled ON webhooks.webhook_subscriptions USING btree (id) WHERE (disabled_reason IS NOT NULL)
 CREATE INDEX webhook_subscriptions_events ON webhooks.webhook_subscriptions USING gin (subscribed_events)
 CREATE INDEX webhook_subscriptions_tenant_active ON webhooks.webhook_subscriptions USING btree (tenant_id, is_active, is_enabled)
+CREATE UNIQUE INDEX alert_evaluation_pkey ON webhooks_private.alert_evaluation USING btree (is_only)
+CREATE UNIQUE INDEX alert_history_pkey ON webhooks.alert_history USING btree (id)
+CREATE UNIQUE INDEX alert_rule_overrides_pkey ON webhooks_private.alert_rule_overrides USING btree (name)
+CREATE UNIQUE INDEX alert_states_pkey ON webhooks_private.alert_states USING btree (rule, subject)
 CREATE UNIQUE INDEX attempts_hourly_pkey ON webhooks_private.attempts_hourly USING btree (subscription_id, hour, is_test, tenant_id)
 CREATE UNIQUE INDEX audit_log_default_pkey ON webhooks_private.audit_log_default USING btree (id)
 CREATE UNIQUE INDEX audit_log_template_pkey ON webhooks_private.audit_log_template USING btree (id)
@@ -599,6 +674,7 @@ CREATE UNIQUE INDEX expired_responses_pkey ON webhooks_private.expired_responses
 CREATE UNIQUE INDEX idempotency_keys_pkey ON webhooks_private.idempotency_keys USING btree (tenant_id, idempotency_key)
 CREATE UNIQUE INDEX latencies_hourly_pkey ON webhooks_private.latencies_hourly USING btree (tenant_id, hour)
 CREATE UNIQUE INDEX linked_tables_pkey ON webhooks_private.linked_tables USING btree (kind)
+CREATE UNIQUE INDEX maintenance_tasks_pkey ON webhooks_private.maintenance_tasks USING btree (task)
 CREATE UNIQUE INDEX redeliveries_default_pkey ON webhooks_private.redeliveries_default USING btree (delivery_id)
 CREATE UNIQUE INDEX redeliveries_template_pkey ON webhooks_private.redeliveries_template USING btree (delivery_id)
 CREATE UNIQUE INDEX resources_pkey ON webhooks.resources USING btree (resource_type)
@@ -616,6 +692,7 @@ CREATE UNIQUE INDEX tenant_purges_pkey ON webhooks.tenant_purges USING btree (te
 CREATE UNIQUE INDEX webhook_subscriptions_pkey ON webhooks.webhook_subscriptions USING btree (id)
 
 -- constraints
+webhooks.alert_history alert_history_pkey PRIMARY KEY (id)
 webhooks.delivery_attempts delivery_attempts_status_check CHECK (((delivery_status)::text = ANY (ARRAY['delivered'::text, 'failed'::text, 'retrying'::text, 'expired'::text, 'cancelled'::text])))
 webhooks.delivery_queue delivery_queue_pkey PRIMARY KEY (id)
 webhooks.event_types event_types_category_check CHECK (((category)::text ~ '^[a-z0-9_]+$'::text))
@@ -647,6 +724,10 @@ webhooks.webhook_subscriptions webhook_subscriptions_retry_count_check CHECK (((
 webhooks.webhook_subscriptions webhook_subscriptions_retry_delay_check CHECK (((retry_delay_seconds >= 0) AND (retry_delay_seconds <= 86400)))
 webhooks.webhook_subscriptions webhook_subscriptions_timeout_check CHECK (((timeout_seconds >= 1) AND (timeout_seconds <= 300)))
 webhooks.webhook_subscriptions webhook_subscriptions_verification_check CHECK (((endpoint_verification)::text = ANY ((ARRAY['none'::character varying, 'options'::character varying])::text[])))
+webhooks_private.alert_evaluation alert_evaluation_is_only_check CHECK (is_only)
+webhooks_private.alert_evaluation alert_evaluation_pkey PRIMARY KEY (is_only)
+webhooks_private.alert_rule_overrides alert_rule_overrides_pkey PRIMARY KEY (name)
+webhooks_private.alert_states alert_states_pkey PRIMARY KEY (rule, subject)
 webhooks_private.attempts_hourly attempts_hourly_pkey PRIMARY KEY (subscription_id, hour, is_test, tenant_id)
 webhooks_private.audit_log_default audit_log_default_pkey PRIMARY KEY (id)
 webhooks_private.audit_log_template audit_log_template_pkey PRIMARY KEY (id)
@@ -663,6 +744,7 @@ webhooks_private.idempotency_keys idempotency_keys_pkey PRIMARY KEY (tenant_id, 
 webhooks_private.latencies_hourly latencies_hourly_pkey PRIMARY KEY (tenant_id, hour)
 webhooks_private.linked_tables linked_tables_kind_check CHECK ((kind = ANY (ARRAY['tenants'::text, 'users'::text])))
 webhooks_private.linked_tables linked_tables_pkey PRIMARY KEY (kind)
+webhooks_private.maintenance_tasks maintenance_tasks_pkey PRIMARY KEY (task)
 webhooks_private.redeliveries_default redeliveries_default_pkey PRIMARY KEY (delivery_id)
 webhooks_private.redeliveries_template redeliveries_template_pkey PRIMARY KEY (delivery_id)
 webhooks_private.retired_secrets retired_secrets_pkey PRIMARY KEY (subscription_id, retired_at)
@@ -679,6 +761,9 @@ webhooks_private.subscription_verifications subscription_verifications_rate_chec
 webhooks_private.subscription_verifications subscription_verifications_state_check CHECK (((state)::text = ANY ((ARRAY['pending'::character varying, 'verified'::character varying, 'refused'::character varying])::text[])))
 
 -- policies
+webhooks.alert_history all_tenants for all to webhooks_all_tenants using true with check true
+webhooks.alert_history monitor for select to webhooks_monitor using ( SELECT (NOT pg_has_role(CURRENT_USER, 'webhooks_manager'::name, 'usage'::text)))
+webhooks.alert_history own_tenant for all using (tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) with check ((tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) OR webhooks_private.raise_tenant_denied(tenant_id))
 webhooks.audit_log all_tenants for all to webhooks_all_tenants using true with check true
 webhooks.audit_log auditor for select to webhooks_auditor using true
 webhooks.audit_log own_tenant for all using (tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) with check ((tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) OR webhooks_private.raise_tenant_denied(tenant_id))
@@ -708,6 +793,9 @@ webhooks.tenant_purges own_tenant for all using (tenant_id = (NULLIF(current_set
 webhooks.webhook_subscriptions all_tenants for all to webhooks_all_tenants using true with check true
 webhooks.webhook_subscriptions monitor for select to webhooks_monitor using ( SELECT (NOT pg_has_role(CURRENT_USER, 'webhooks_manager'::name, 'usage'::text)))
 webhooks.webhook_subscriptions own_tenant for all using (tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) with check ((tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) OR webhooks_private.raise_tenant_denied(tenant_id))
+webhooks_private.alert_states all_tenants for all to webhooks_all_tenants using true with check true
+webhooks_private.alert_states monitor for select to webhooks_monitor using ( SELECT (NOT pg_has_role(CURRENT_USER, 'webhooks_manager'::name, 'usage'::text)))
+webhooks_private.alert_states own_tenant for all using (tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) with check ((tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) OR webhooks_private.raise_tenant_denied(tenant_id))
 webhooks_private.attempts_hourly all_tenants for all to webhooks_all_tenants using true with check true
 webhooks_private.attempts_hourly own_tenant for all using (tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) with check ((tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) OR webhooks_private.raise_tenant_denied(tenant_id))
 webhooks_private.events_hourly all_tenants for all to webhooks_all_tenants using true with check true
@@ -818,6 +906,8 @@ webhooks.renew_secret(subscription_id uuid)
     returns text plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks.replay_events(tenant_id uuid, since timestamp with time zone, until timestamp with time zone, event_types text[] DEFAULT NULL::text[], subscription_id uuid DEFAULT NULL::uuid, dry_run boolean DEFAULT false, max_events integer DEFAULT 10000, after uuid DEFAULT NULL::uuid)
     returns TABLE(events bigint, deliveries bigint, outstanding bigint, resume_after uuid) plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
+webhooks.reset_alert_rule(name text)
+    returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks.reset_breaker(subscription_id uuid)
     returns boolean plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 webhooks.reset_setting(name text)
@@ -828,6 +918,8 @@ webhooks.retry_failed(subscription_id uuid, since timestamp with time zone DEFAU
     returns bigint plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
 webhooks.revoke_all_tenants(role name)
     returns void plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+webhooks.set_alert_rule(name text, is_enabled boolean DEFAULT NULL::boolean, threshold numeric DEFAULT NULL::numeric, for_seconds integer DEFAULT NULL::integer, resolve_seconds integer DEFAULT NULL::integer, severity text DEFAULT NULL::text)
+    returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks.set_setting(name text, value bigint)
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks.set_setting(name text, value text)
@@ -880,6 +972,8 @@ webhooks_private.add_text_size(so_far bigint, event_data jsonb, resource_data js
     returns bigint c immutable parallel safe
 webhooks_private.adopt_if_empty()
     returns void plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+webhooks_private.alerts_lock()
+    returns integer sql immutable parallel safe
 webhooks_private.application_user()
     returns uuid plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.apply_limits(tenant_id uuid, events bigint, per_minute bigint, max_outstanding bigint, verdict text)
@@ -926,6 +1020,8 @@ webhooks_private.changed_subscriptions(ids uuid[], versions bigint[])
     returns SETOF uuid plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_generic_plan,enable_seqscan=off,enable_hashjoin=off,enable_mergejoin=off}
 webhooks_private.check_adopted()
     returns void plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+webhooks_private.check_alert_rule(name text)
+    returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.check_arguments(tenant_id uuid, event_type text, event_name text, event_data jsonb, resource_type text, session_id text, request_id text, event_version text, environment text, idempotency_key text, ordering_key text, deliver_after timestamp with time zone, expires_at timestamp with time zone)
     returns boolean plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.check_count(name text, entries bigint, most integer)
@@ -945,6 +1041,8 @@ webhooks_private.check_monitored_tenant(tenant_id uuid)
 webhooks_private.check_monitors_all()
     returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.check_outstanding(tenant_id uuid)
+    returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.check_publishes_for_system(event_type text)
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.check_receiver(before webhooks.webhook_subscriptions, after webhooks.webhook_subscriptions)
     returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
@@ -992,6 +1090,8 @@ webhooks_private.claim_deliveries(request webhooks_private.claim_request)
     returns SETOF webhooks_private.claimed_delivery plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_generic_plan,enable_seqscan=off,enable_bitmapscan=off,enable_hashjoin=off,enable_mergejoin=off,jit=off}
 webhooks_private.claim_idempotency_key(tenant_id uuid, idempotency_key text, event_id uuid, event_type text, event_name text, event_data jsonb, resource_type text, resource_id uuid, event_version text, environment text, ordering_key text)
     returns uuid plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp",enable_seqscan=off}
+webhooks_private.clock_skew()
+    returns double precision plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off}
 webhooks_private.columns_since(target regclass, definition jsonb, events_function text)
     returns jsonb sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.complete_watch(target regclass, given jsonb)
@@ -1023,7 +1123,7 @@ webhooks_private.derive_routes()
 webhooks_private.disarm_doorbell(shards smallint[])
     returns void plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 webhooks_private.doctor_clock()
-    returns TABLE(severity text, check_name text, finding text, meaning text, advice text) plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off}
+    returns TABLE(severity text, check_name text, finding text, meaning text, advice text) sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.doctor_partitions()
     returns TABLE(severity text, check_name text, finding text, meaning text, advice text) plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.doctor_queue()
@@ -1042,6 +1142,12 @@ webhooks_private.drop_unused_functions(names text[])
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.due_since(delivery_id uuid, event_log_id uuid, attempt integer, next_attempt_at timestamp with time zone)
     returns timestamp with time zone plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
+webhooks_private.endpoint_event_types()
+    returns text[] sql immutable parallel safe
+webhooks_private.endpoint_events(results webhooks_private.attempt_result[], written bigint[], disabled_ids uuid[])
+    returns TABLE(subscription_id uuid, event_type text, event_data jsonb) plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
+webhooks_private.evaluate_alerts()
+    returns bigint plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",lock_timeout=5s,jit=off}
 webhooks_private.event_deliveries(tenant_id uuid, event_ids uuid[])
     returns TABLE(event_log_id uuid, delivery_id uuid, subscription_id uuid, is_redelivery boolean, repeats uuid) plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
 webhooks_private.event_id_range(tenant_id uuid, since timestamp with time zone, until timestamp with time zone, OUT first_id uuid, OUT last_id uuid)
@@ -1072,8 +1178,14 @@ webhooks_private.filter_mismatch(event_filters text, event_data text, resource_t
     returns text c immutable parallel safe
 webhooks_private.find_deliveries(request webhooks_private.claim_request)
     returns webhooks_private.found_delivery[] plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.fire_alert(rule webhooks.alert_rules)
+    returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.first_deliveries(max_per_shard integer)
+    returns SETOF webhooks.delivery_queue sql stable parallel unsafe {"search_path=pg_catalog, pg_temp",enable_seqscan=off,enable_bitmapscan=off,enable_hashjoin=off,enable_mergejoin=off,jit=off}
 webhooks_private.first_partition_day(parent text)
     returns date sql stable parallel safe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.forget_alerts()
+    returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.forget_old_rows(max_rows integer DEFAULT 10000)
     returns bigint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp",enable_seqscan=off}
 webhooks_private.forget_rollups()
@@ -1106,6 +1218,8 @@ webhooks_private.is_comparable(type regtype)
     returns boolean sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.is_current_transaction(id xid)
     returns boolean c stable parallel unsafe strict
+webhooks_private.is_endpoint_event(event_type text)
+    returns boolean sql immutable parallel safe
 webhooks_private.is_json(value text)
     returns boolean plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.is_publishing()
@@ -1114,6 +1228,10 @@ webhooks_private.is_restoring()
     returns boolean sql stable parallel restricted
 webhooks_private.is_same_event(event_id uuid, event_type text, event_name text, event_data jsonb, resource_type text, resource_id uuid, event_version text, environment text, ordering_key text)
     returns boolean plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
+webhooks_private.is_system_event(event_type text)
+    returns boolean sql immutable parallel safe
+webhooks_private.is_told_of(subscription_ids uuid[])
+    returns boolean sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.is_too_large(table_name text, column_names text[], bytes bigint[])
     returns boolean plpgsql stable parallel unsafe strict security definer {"search_path=pg_catalog, pg_temp"}
 webhooks_private.is_watch(found pg_trigger)
@@ -1184,6 +1302,18 @@ webhooks_private.match_events()
     returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",enable_seqscan=off}
 webhooks_private.may_access_tenant(tenant_id uuid)
     returns boolean sql stable parallel restricted
+webhooks_private.measure_alert(rule text, threshold numeric)
+    returns SETOF webhooks_private.alert_measure plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.measure_deliveries(rule text, threshold numeric)
+    returns SETOF webhooks_private.alert_measure plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",enable_seqscan=off,jit=off}
+webhooks_private.measure_maintenance(rule text)
+    returns SETOF webhooks_private.alert_measure plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.measure_server(rule text)
+    returns SETOF webhooks_private.alert_measure plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.measure_sidecars(rule text)
+    returns SETOF webhooks_private.alert_measure plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.measure_subscriptions(rule text)
+    returns SETOF webhooks_private.alert_measure plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.meter_events(tenant_id uuid, events bigint, per_minute bigint, max_outstanding bigint)
     returns text c volatile parallel unsafe strict
 webhooks_private.meter_outstanding(tenant_id uuid, outstanding bigint, max_outstanding bigint, took_us bigint)
@@ -1204,6 +1334,10 @@ webhooks_private.next_attempt_number(delivery_id uuid, attempt integer)
     returns integer plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
 webhooks_private.note_bell(shard smallint)
     returns void c volatile parallel unsafe strict
+webhooks_private.note_maintenance(task text, error text)
+    returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.note_measures(rule text, measures webhooks_private.alert_measure[])
+    returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.notice_deprecation()
     returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 webhooks_private.notify(channel text, payload text, of_many text DEFAULT NULL::text)
@@ -1224,12 +1358,16 @@ webhooks_private.only_changes(before jsonb, after jsonb)
     returns jsonb sql immutable parallel safe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.open_meters()
     returns boolean plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.operator_tenant()
+    returns uuid sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.ordered_deliveries(shard smallint, subscription_id uuid, held uuid[], from_lane bigint, max_rows integer)
     returns TABLE(delivery_id uuid, attempt integer, lane bigint, event_log_id uuid, expires_at timestamp with time zone) sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.outstanding_deliveries(subscription_id uuid)
     returns SETOF webhooks.delivery_queue sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.outstanding_retries(tenant_id uuid, since timestamp with time zone)
     returns bigint plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off,jit=off}
+webhooks_private.overdue_delivery(since timestamp with time zone, without_tenant uuid)
+    returns TABLE(delivery_id uuid, subscription_id uuid, shard smallint, due_at timestamp with time zone) plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",jit=off}
 webhooks_private.own_event_type()
     returns trigger plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.own_event_type_version()
@@ -1258,6 +1396,10 @@ webhooks_private.preview_request(event_id uuid, subscription_id uuid DEFAULT NUL
     returns TABLE(headers jsonb, body text) plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
 webhooks_private.promote_due(shards smallint[], max_rows integer DEFAULT 1000)
     returns webhooks_private.promoted_deliveries plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_generic_plan,enable_seqscan=off,enable_bitmapscan=off}
+webhooks_private.publish_alert(alert webhooks.alert_history, event_type text)
+    returns boolean plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.publish_endpoint_events(results webhooks_private.attempt_result[], written bigint[], disabled_ids uuid[])
+    returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.published_at(id uuid, created_at timestamp with time zone)
     returns timestamp with time zone sql stable parallel safe
 webhooks_private.purge_batch(progress webhooks.tenant_purges, max_rows integer)
@@ -1328,6 +1470,8 @@ webhooks_private.repair_routes()
     returns bigint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.replayable(tenant_id uuid, since timestamp with time zone, until timestamp with time zone, event_types text[], subscription_id uuid, after uuid, max_events integer)
     returns TABLE(n bigint, event_log_id uuid, matched_id uuid, is_outstanding boolean) plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
+webhooks_private.resolve_alerts()
+    returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.restores()
     returns boolean plpgsql stable parallel restricted {"search_path=pg_catalog, pg_temp"}
 webhooks_private.retire_secret(before webhooks.webhook_subscriptions, after webhooks.webhook_subscriptions)
@@ -1380,6 +1524,8 @@ webhooks_private.shard_of(subscription_id uuid)
     returns smallint sql immutable parallel safe strict
 webhooks_private.shard_queues()
     returns TABLE(shard smallint, owner text, owner_pid integer, ready bigint, scheduled bigint, held bigint, oldest_due_at timestamp with time zone) plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",jit=off}
+webhooks_private.shipped_alert_rules()
+    returns TABLE(name text, severity text, fires_when text, threshold numeric, unit text, for_seconds integer, resolve_seconds integer, description text, action text) sql immutable parallel safe
 webhooks_private.sidecar_lock()
     returns integer sql immutable parallel safe
 webhooks_private.sidecar_settings()
@@ -1430,6 +1576,8 @@ webhooks_private.unrolled_events(tenant_id uuid, since timestamp with time zone)
     returns TABLE(hour timestamp with time zone, event_type text, event_category text, events bigint) plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off,jit=off}
 webhooks_private.unrolled_latencies(tenant_id uuid, since timestamp with time zone)
     returns TABLE(hour timestamp with time zone, bucket smallint, receipts bigint, responses bigint) plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off,jit=off}
+webhooks_private.url_host(webhook_url text)
+    returns text sql immutable parallel safe
 webhooks_private.validate_events()
     returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",enable_seqscan=off}
 webhooks_private.validate_subscription()
@@ -1505,6 +1653,7 @@ CREATE TRIGGER audit_change AFTER INSERT OR DELETE OR UPDATE ON webhooks.resourc
 CREATE TRIGGER audit_change AFTER INSERT OR DELETE OR UPDATE ON webhooks.subscription_templates FOR EACH ROW EXECUTE FUNCTION webhooks_private.audit_change('subscription_template', 'name')
 CREATE TRIGGER audit_change AFTER INSERT OR DELETE OR UPDATE ON webhooks.tenant_limits FOR EACH ROW EXECUTE FUNCTION webhooks_private.audit_change('limits', 'tenant_id')
 CREATE TRIGGER audit_change AFTER INSERT OR DELETE OR UPDATE ON webhooks.webhook_subscriptions FOR EACH ROW EXECUTE FUNCTION webhooks_private.audit_change('subscription', 'id')
+CREATE TRIGGER audit_change AFTER INSERT OR DELETE OR UPDATE ON webhooks_private.alert_rule_overrides FOR EACH ROW EXECUTE FUNCTION webhooks_private.audit_change('alert_rule', 'name')
 CREATE TRIGGER audit_change AFTER INSERT OR DELETE OR UPDATE ON webhooks_private.event_type_versions FOR EACH ROW EXECUTE FUNCTION webhooks_private.audit_change('event_type', 'name')
 CREATE TRIGGER audit_change AFTER INSERT OR DELETE OR UPDATE ON webhooks_private.setting_overrides FOR EACH ROW EXECUTE FUNCTION webhooks_private.audit_change('setting', 'name')
 CREATE TRIGGER limit_subscriptions AFTER INSERT ON webhooks.webhook_subscriptions REFERENCING NEW TABLE AS new_subscriptions FOR EACH STATEMENT EXECUTE FUNCTION webhooks_private.limit_subscriptions()
@@ -1535,13 +1684,20 @@ job.completed (job) 1.0
 job.created (job) 1.0
 job.failed (job) 1.0
 job.started (job) 1.0
+system.alert.fired (system) 1.0
+system.alert.resolved (system) 1.0
 system.error (system) 1.0
 system.health_check (system) 1.0
 user.created (user) 1.0
 user.login (user) 1.0
 user.logout (user) 1.0
+webhook.delivery.failed (webhook) 1.0
+webhook.endpoint.disabled (webhook) 1.0
+webhook.endpoint.failing (webhook) 1.0
+webhook.endpoint.recovered (webhook) 1.0
 
 -- settings
+alert_history_days = 90 days, 1 to 3650
 audit_retention_months = 0 months, 0 to 240
 breaker_cooldown_seconds = 60 s, 1 to 86400
 breaker_failure_threshold = 10 failures, 0 to 1000000
@@ -1557,6 +1713,7 @@ max_response_headers_bytes = 4096 bytes, 0 to 65536
 max_retry_after_seconds = 86400 s, 0 to 604800
 max_retry_delay_seconds = 21600 s, 1 to 604800
 metrics_retention_days = 400 days, 1 to 3650
+operator_tenant_id = null text,  to 
 partition_days_ahead = 7 days, 1 to 366
 response_retention_days = 0 days, 0 to 7300
 secret_overlap_seconds = 86400 s, 0 to 2592000

@@ -281,6 +281,18 @@ impl Cluster {
             .with_context(|| format!("creating database {name}"))
     }
 
+    /// The versions of the extension before this one that can be created here (`sql/releases`), oldest first.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub async fn released_versions(&self) -> Result<Vec<String>> {
+        let client = self.connect("postgres", "postgres").await?;
+        let query = "select v.version from pg_available_extension_versions v join pg_available_extensions e on e.name = v.name
+                     where v.name = 'webhooks' and v.version <> e.default_version order by string_to_array(v.version, '.')::integer[]";
+        let rows = client.query(query, &[]).await?;
+        Ok(rows.iter().map(|row| row.get(0)).collect())
+    }
+
     /// Connection URL, over TCP.
     #[must_use]
     pub fn url(&self, role: &str, database: &str) -> String {

@@ -105,6 +105,17 @@ impl Database {
         Ok(database)
     }
 
+    /// A new database with a released version of the extension, such as `0.2.0`. The login roles must be there.
+    ///
+    /// # Errors
+    /// When database or extension cannot be made.
+    pub async fn create_version(cluster: &Arc<Cluster>, name: &str, version: &str) -> Result<Self> {
+        let database = Self::create_empty(cluster, name).await?;
+        let create = format!("create extension webhooks version '{version}'");
+        database.execute(&create).await?;
+        Ok(database)
+    }
+
     /// A new database without the extension: to restore a dump into, or to install by hand.
     ///
     /// # Errors

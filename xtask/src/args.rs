@@ -24,6 +24,8 @@ pub enum Command {
     Test(TestOptions),
     /// See `docs`.
     Docs(DocsOptions),
+    /// See `sql`.
+    Sql,
     /// See `install`.
     Install(InstallOptions),
     /// See `package`.
@@ -170,6 +172,7 @@ impl Given {
                 run_as: self.run_as,
                 check: self.check,
             }),
+            "sql" => Command::Sql,
             "install" => Command::Install(InstallOptions {
                 pg_config: self.pg_config,
                 sudo: self.sudo,
@@ -228,6 +231,8 @@ mod tests {
         assert!(matches!(parsed("docs --check"), Ok(Command::Docs(o)) if o.check));
         assert!(parsed("demo --sudo").is_err());
         assert!(parsed("package -- x").is_err());
+        assert_eq!(parsed("sql").unwrap(), Command::Sql);
+        assert!(parsed("sql --check").is_err());
         assert!(parsed("tset").is_err());
         assert!(parsed("test --pg fifteen").is_err());
         assert_eq!(parsed("").unwrap(), Command::Help);

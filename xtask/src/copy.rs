@@ -58,7 +58,8 @@ pub fn tree(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-fn file(from: &Path, to: &Path) -> Result<()> {
+/// Copies a file.
+pub fn file(from: &Path, to: &Path) -> Result<()> {
     fs::copy(from, to)
         .with_context(|| format!("cannot copy {} to {}", from.display(), to.display()))?;
     Ok(())

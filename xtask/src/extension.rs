@@ -12,6 +12,7 @@ use crate::libclang::Libclang;
 use crate::pg_config::PgConfig;
 use crate::process;
 use crate::project::Project;
+use crate::scripts::{self, Script, read};
 
 /// The library as cargo names it; PostgreSQL loads it as `$libdir/webhooks`.
 const BUILT_LIBRARY: &str = "libwebhooks.so";
@@ -170,6 +171,14 @@ impl<'a> Extension<'a> {
         }
         Ok(())
     }
+
+    /// Writes its files and the install scripts of former versions, from which tests upgrade.
+    pub fn install_for_tests(&self, layout: &Layout) -> Result<()> {
+        for script in scripts::former(&self.project.root)? {
+            File::from(script).write(&Place::Share.directory(layout))?;
+        }
+        self.install(layout)
+    }
 }
 
 impl Place {
@@ -199,24 +208,29 @@ impl File {
     }
 }
 
-/// The control file, the install script and the released upgrade scripts.
-fn sql_files(root: &Path, version: &str) -> Result<Vec<File>> {
-    let share = |name: String, text: String| File {
+/// The control file, the install script and the upgrade scripts.
+pub fn sql_files(root: &Path, version: &str) -> Result<Vec<File>> {
+    let mut files = vec![File {
         place: Place::Share,
-        name,
-        contents: text.into_bytes(),
-    };
-    let mut files = vec![
-        share("webhooks.control".to_owned(), control(root, version)?),
-        share(format!("webhooks--{version}.sql"), script(root)?),
-    ];
-    let upgrades = root.join("sql/upgrade");
-    if upgrades.is_dir() {
-        for path in sql_in(&upgrades)? {
-            files.push(share(file_name(&path), read(&path)?));
+        name: "webhooks.control".to_owned(),
+        contents: control(root, version)?.into_bytes(),
+    }];
+    files.extend(
+        scripts::delivered(root, version)?
+            .into_iter()
+            .map(File::from),
+    );
+    Ok(files)
+}
+
+impl From<Script> for File {
+    fn from(script: Script) -> Self {
+        Self {
+            place: Place::Share,
+            name: script.name,
+            contents: script.text.into_bytes(),
         }
     }
-    Ok(files)
 }
 
 fn control(root: &Path, version: &str) -> Result<String> {
@@ -226,52 +240,6 @@ fn control(root: &Path, version: &str) -> Result<String> {
         bail!("{} has an unknown placeholder: {line}", path.display());
     }
     Ok(text)
-}
-
-/// The files that `sql/install.order` lists, one after the other.
-fn script(root: &Path) -> Result<String> {
-    let mut text =
-        "\\echo Use \"CREATE EXTENSION webhooks\" to load this file. \\quit\n".to_owned();
-    let directory = root.join("sql");
-    for name in install_order(&directory)? {
-        text.push_str(&format!("\n-- sql/{name}\n\n"));
-        text.push_str(&read(&directory.join(name))?);
-    }
-    Ok(text)
-}
-
-/// The files of the install script in the order in which they run, relative to `sql/`.
-fn install_order(directory: &Path) -> Result<Vec<String>> {
-    let text = read(&directory.join("install.order"))?;
-    let lines = text.lines().map(str::trim);
-    let names = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
-    Ok(names.map(str::to_owned).collect())
-}
-
-/// The `.sql` files of a directory in the order of their names.
-fn sql_in(directory: &Path) -> Result<Vec<PathBuf>> {
-    let mut paths = Vec::new();
-    let entries =
-        fs::read_dir(directory).with_context(|| format!("cannot read {}", directory.display()))?;
-    for entry in entries {
-        let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "sql") {
-            paths.push(path);
-        }
-    }
-    paths.sort();
-    Ok(paths)
-}
-
-fn file_name(path: &Path) -> String {
-    path.file_name()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned()
-}
-
-fn read(path: &Path) -> Result<String> {
-    fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
 }
 
 #[cfg(test)]
@@ -311,45 +279,6 @@ mod tests {
             text.contains("module_pathname = '$libdir/webhooks'"),
             "{text}"
         );
-    }
-
-    #[test]
-    fn the_script_holds_every_file_in_order() {
-        let files = sql_files(&root(), "1.2.3").unwrap();
-        let script = files
-            .iter()
-            .find(|file| file.name == "webhooks--1.2.3.sql")
-            .unwrap();
-        let text = std::str::from_utf8(&script.contents).unwrap();
-        assert!(text.starts_with("\\echo Use \"CREATE EXTENSION webhooks\""));
-        let headers: Vec<_> = text
-            .lines()
-            .filter_map(|line| line.strip_prefix("-- sql/"))
-            .collect();
-        assert_eq!(headers, install_order(&root().join("sql")).unwrap());
-    }
-
-    /// Examples are not part of the extension, and upgrade scripts are scripts of their own.
-    #[test]
-    fn every_sql_file_is_in_the_install_order_once() {
-        let directory = root().join("sql");
-        let mut listed = install_order(&directory).unwrap();
-        let mut found = Vec::new();
-        for area in fs::read_dir(&directory).unwrap() {
-            let area = area.unwrap().path();
-            if !area.is_dir() || ["examples", "upgrade"].contains(&file_name(&area).as_str()) {
-                continue;
-            }
-            let files = sql_in(&area).unwrap();
-            found.extend(
-                files
-                    .iter()
-                    .map(|file| format!("{}/{}", file_name(&area), file_name(file))),
-            );
-        }
-        listed.sort();
-        found.sort();
-        assert_eq!(listed, found);
     }
 
     #[test]

@@ -1,9 +1,10 @@
-//! The commands of this repository: `cargo xtask demo | test | docs | crash | bench | install | package`.
+//! The commands of this repository: `cargo xtask demo | test | docs | sql | crash | bench | install | package`.
 //!
 //! # Layout
 //! - `args`: the command line and `--help`
-//! - `program`, `test`, `docs`, `install`, `package`: the commands; demo, crash and bench are programs of the tests crate
-//! - `extension`: builds the extension and knows which files it consists of
+//! - `program`, `test`, `docs`, `sql`, `install`, `package`: the commands; demo, crash and bench are programs of the tests
+//!   crate
+//! - `extension`: builds the extension and knows which files it consists of; `scripts`, `statements`: its SQL scripts
 //! - `pg_config`, `layout`: an installation of PostgreSQL; `server`: the private copy that runs; `wheel`, `debian`, `copy`:
 //!   where it comes from
 //! - `libclang`: what pgrx's bindings generator loads; `spelling`: the spelling checker
@@ -27,8 +28,11 @@ mod process;
 mod program;
 mod project;
 mod scratch;
+mod scripts;
 mod server;
 mod spelling;
+mod sql;
+mod statements;
 mod steps;
 mod test;
 mod wheel;
@@ -94,6 +98,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Bench(options) => program::run(&project, &BENCH, &options),
         Command::Test(options) => test::run(&project, &options),
         Command::Docs(options) => docs::run(&project, &options),
+        Command::Sql => sql::run(&project),
         Command::Install(options) => install::run(&project, &options),
         Command::Package(options) => package::run(&project, &options),
     }

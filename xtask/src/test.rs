@@ -41,20 +41,28 @@ pub fn run_with(
     let chosen = PgConfig::wanted(project, options.pg_config.as_deref())?;
     let majors = majors(project, options, chosen.as_ref())?;
     let everything = options.only.is_none();
-    let (once, per_server) = if everything { (4, 3) } else { (1, 2) };
+    let runs_all = majors.iter().filter(|(_, extent)| *extent == Extent::All);
+    let (once, clippies) = if everything {
+        (4, runs_all.count())
+    } else {
+        (1, 0)
+    };
     let mut tests = Tests {
         project,
-        steps: Steps::new(once + per_server * majors.len()),
+        steps: Steps::new(once + 2 * majors.len() + clippies),
         totals: Totals::default(),
         failed_steps: Vec::new(),
     };
 
     let found = tests.steps.step("get PostgreSQL and libclang", || {
-        let servers = majors.iter().map(|major| match &chosen {
-            Some(config) => Server::copied(project, config.clone()),
-            None => Server::of_major(project, *major),
+        let servers = majors.iter().map(|(major, extent)| {
+            let server = match &chosen {
+                Some(config) => Server::copied(project, config.clone()),
+                None => Server::of_major(project, *major),
+            };
+            Ok((server?, *extent))
         });
-        let servers: Result<Vec<Server>> = servers.collect();
+        let servers: Result<Vec<(Server, Extent)>> = servers.collect();
         Ok((servers?, Libclang::find(project)?))
     });
     let (servers, libclang) = found?;
@@ -64,10 +72,10 @@ pub fn run_with(
         tests.check("spelling", || spelling::check(project))?;
         tests.run_unit_tests()?;
     }
-    for server in servers {
+    for (server, extent) in servers {
         let server = server.for_account(account.as_ref(), &scratch)?;
         let sidecar = project.built(QUICK, "webhooks-sidecar");
-        tests.with_server(&server, &libclang, options, |command| {
+        tests.with_server(&server, extent, &libclang, options, |command| {
             describe(
                 command,
                 project,
@@ -88,7 +96,19 @@ pub fn run_with(
     Ok(tests.report())
 }
 
-fn majors(project: &Project, options: &TestOptions, chosen: Option<&PgConfig>) -> Result<Vec<u16>> {
+/// How many of the integration tests run with a major.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Extent {
+    All,
+    /// Those that depend most on the server, as pgrx.toml has it.
+    Sample,
+}
+
+fn majors(
+    project: &Project,
+    options: &TestOptions,
+    chosen: Option<&PgConfig>,
+) -> Result<Vec<(u16, Extent)>> {
     if let Some(config) = chosen {
         if options.majors.iter().any(|major| *major != config.major) {
             bail!(
@@ -97,15 +117,24 @@ fn majors(project: &Project, options: &TestOptions, chosen: Option<&PgConfig>) -
                 config.major
             );
         }
-        return Ok(vec![config.major]);
+        return Ok(vec![(config.major, Extent::All)]);
     }
+    let all = |majors: &[u16]| -> Vec<(u16, Extent)> {
+        majors.iter().map(|major| (*major, Extent::All)).collect()
+    };
     if options.majors.is_empty() {
-        return Ok(project.pins.tested.clone());
+        let mut majors = all(&project.pins.tested);
+        // `--only` names what to run.
+        if options.only.is_none() {
+            let sampled = project.pins.sampled.iter();
+            majors.extend(sampled.map(|major| (*major, Extent::Sample)));
+        }
+        return Ok(majors);
     }
     for major in &options.majors {
         project.pins.check_supported(*major)?;
     }
-    Ok(options.majors.clone())
+    Ok(all(&options.majors))
 }
 
 struct Tests<'a> {
@@ -135,6 +164,7 @@ impl Tests<'_> {
     fn with_server(
         &mut self,
         server: &Server,
+        extent: Extent,
         libclang: &Libclang,
         options: &TestOptions,
         describe: impl FnOnce(&mut Command),
@@ -144,9 +174,9 @@ impl Tests<'_> {
         let name = format!("build for PostgreSQL {version}");
         let built = self.check(&name, || {
             extension.build(Build::Tests)?;
-            extension.install(&server.layout)
+            extension.install_for_tests(&server.layout)
         })?;
-        if options.only.is_none() {
+        if options.only.is_none() && extent == Extent::All {
             self.check(&format!("clippy for PostgreSQL {version}"), || {
                 extension.clippy()
             })?;
@@ -157,6 +187,9 @@ impl Tests<'_> {
         }
         let mut tests = self.cargo_test(&["--test", "*"]);
         tests.arg("--").args(&options.only).args(&options.rest);
+        if extent == Extent::Sample {
+            tests.args(&self.project.pins.sample);
+        }
         if std::env::var_os(THREADS).is_none() {
             tests.env(THREADS, threads().to_string());
         }

@@ -14,6 +14,11 @@ use crate::project::Project;
 ///
 /// Returns: the directory with its contents.
 pub fn fetch(project: &Project, requirement: &str) -> Result<PathBuf> {
+    fetch_for(project, requirement, None)
+}
+
+/// As [`fetch`], a wheel for this version of Python, whichever is installed.
+pub fn fetch_for(project: &Project, requirement: &str, python: Option<&str>) -> Result<PathBuf> {
     let name = requirement.replace("==", "-");
     unpack_once(&project.toolchain().join(name), |directory| {
         eprintln!("fetching {requirement} with pip");
@@ -26,8 +31,13 @@ pub fn fetch(project: &Project, requirement: &str) -> Result<PathBuf> {
         let mut download = Command::new("python3");
         download.args(["-m", "pip", "download", "--no-deps", "--only-binary=:all:"]);
         download.args(["--disable-pip-version-check", "--no-input", "--dest"]);
+        download.arg(&wheels);
+        if let Some(python) = python {
+            let platform = format!("manylinux_2_28_{}", std::env::consts::ARCH);
+            download.args(["--python-version", python, "--platform", &platform]);
+        }
         process::must(
-            download.arg(&wheels).arg(requirement),
+            download.arg(requirement),
             "Is the network reachable, and is there a wheel for this machine?",
         )?;
         for entry in fs::read_dir(&wheels)? {

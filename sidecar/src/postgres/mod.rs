@@ -6,11 +6,13 @@
 //!   [`trouble`] says what is wrong with them
 //! - [`owner`]: the session that owns shards, listens and claims; [`notification`]: what it hears
 //! - on that session: [`claim`] (rows: [`claim_row`], events: [`events`]), [`load`] (what is loaded already:
-//!   [`subscription_cache`]), [`promote`], [`balance`], [`doorbell`], [`changed`], [`sidecar_settings`], [`clock_skew`]
-//! - on sessions of their own: [`record`], [`locked`], [`verify`], [`maintain`], [`observe`]
+//!   [`subscription_cache`]), [`promote`], [`balance`], [`doorbell`], [`changed`], [`sidecar_settings`], [`clock_skew`];
+//!   [`version`]: whether this sidecar works with the extension there
+//! - on sessions of their own: [`record`], [`locked`], [`verify`], [`maintain`], [`observe`], [`alerts`]
 //! - on any: [`blockers`]; [`composite`]: values of composite types as parameters; [`unreadable`]: rows that can't be
 //!   read
 
+pub mod alerts;
 pub mod balance;
 pub mod blockers;
 mod changed;
@@ -38,5 +40,6 @@ mod tls;
 pub mod trouble;
 mod unreadable;
 pub mod verify;
+pub mod version;
 
 pub use connect::Database;

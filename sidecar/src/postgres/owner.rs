@@ -5,6 +5,7 @@ use super::claim_row::CLAIM;
 use super::clock_skew::{self, Sample};
 use super::connect::{Database, Session};
 use super::trouble::Trouble;
+use super::version;
 use crate::model::Settings;
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -54,18 +55,21 @@ impl Owner {
         let (server, version) = (session.server.clone(), session.server_version.clone());
         let of = |error: Error| Trouble::of(&error, &server);
         let begun = tokio::time::timeout(lease, async {
+            // Before anything is prepared: of a version too far away, it may not exist. And before joining: one that can't
+            // work must not be given a share of the shards.
+            let extension = version::installed(&session.client).await.map_err(of)?;
+            if let Some(extension) = &extension {
+                version::check(extension)
+                    .map_err(|words| Trouble::permanent(format!("{server}: {words}")))?;
+            }
             let opened = Self::prepare(session).await.map_err(of)?;
-            // Before joining: one that can't work must not be given a share of the shards.
-            let extension = &opened.settings.extension_version;
-            same_version(extension)
-                .map_err(|words| Trouble::permanent(format!("{server}: {words}")))?;
             let client = &opened.owner.client;
             let joined = client.batch_execute("select webhooks_private.join_sidecars()");
             joined.await.map_err(of)?;
             tracing::info!(
                 server,
                 postgresql = version,
-                extension,
+                extension = opened.settings.extension_version,
                 database = database.settings().database,
                 role = database.settings().user,
                 "connected"
@@ -139,37 +143,5 @@ impl Owner {
     /// Those of the statement.
     pub async fn clock(&self) -> Result<Sample, Error> {
         clock_skew::measure(&self.client, &self.statements.clock).await
-    }
-}
-
-/// The extension and the sidecar of one minor version work together.
-pub fn same_version(extension: &str) -> Result<(), String> {
-    let minor = |version: &str| {
-        version
-            .split('.')
-            .take(2)
-            .map(str::to_owned)
-            .collect::<Vec<_>>()
-    };
-    let own = env!("CARGO_PKG_VERSION");
-    if minor(extension) == minor(own) {
-        return Ok(());
-    }
-    Err(format!(
-        "the extension is version {extension}, this sidecar {own}: run ALTER EXTENSION webhooks UPDATE, or the sidecar of that version"
-    ))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::same_version;
-
-    #[test]
-    fn patch_versions_may_differ() {
-        let own = env!("CARGO_PKG_VERSION");
-        let mut parts: Vec<&str> = own.split('.').collect();
-        parts[2] = "999";
-        assert!(same_version(&parts.join(".")).is_ok());
-        assert!(same_version("99.0.0").is_err());
     }
 }

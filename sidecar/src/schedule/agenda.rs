@@ -30,8 +30,9 @@ use std::time::{Duration, Instant};
 pub const BALANCE_INTERVAL: Duration = Duration::from_secs(2);
 /// How often to look for changes of settings and subscriptions that nobody notified this sidecar of.
 const CHANGES_INTERVAL: Duration = Duration::from_secs(10);
-/// Longest time between looks at scheduled deliveries: how late one with deliver_after can be noticed.
-const PROMOTE_INTERVAL: Duration = Duration::from_secs(2);
+/// Longest time between looks at scheduled deliveries. Who publishes one with deliver_after rings, and a retry is known:
+/// this is how late one can be noticed whose time was changed by hand.
+const PROMOTE_INTERVAL: Duration = Duration::from_secs(5);
 /// Shortest time between such looks when publishers ring.
 const PROMOTE_PAUSE: Duration = Duration::from_millis(250);
 /// Shortest time between them at all: retries that fall due one after another are made ready together.

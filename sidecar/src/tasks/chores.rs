@@ -2,6 +2,7 @@
 
 use super::chore::Chore;
 use crate::postgres::Database;
+use crate::postgres::alerts::evaluate_alerts;
 use crate::postgres::maintain::maintain;
 use crate::postgres::observe::observe;
 use crate::telemetry::Telemetry;
@@ -11,12 +12,15 @@ use tokio_util::task::TaskTracker;
 
 /// How often the queue is looked at, if that takes no time.
 const OBSERVE_INTERVAL: Duration = Duration::from_secs(15);
+/// How often the rules of alerts are evaluated, if that takes no time.
+const ALERT_INTERVAL: Duration = Duration::from_secs(30);
 /// A look that takes long is followed by so many times as long without one.
-const OBSERVE_PAUSE: u32 = 20;
+const PAUSE: u32 = 20;
 
 /// All chores.
 pub struct Chores {
     maintain: Chore,
+    alert: Chore,
     /// `None`: nobody asks for metrics.
     observe: Option<Chore>,
 }
@@ -33,10 +37,13 @@ impl Chores {
         let now = Instant::now();
         let (d, t, k) = (database.clone(), telemetry.clone(), tasks.clone());
         let maintaining = move || k.spawn(maintaining(d.clone(), t.clone()));
+        let (d, k) = (database.clone(), tasks.clone());
+        let alerting = move || k.spawn(alerting(d.clone()));
         let (d, t, k) = (database.clone(), telemetry.clone(), tasks.clone());
         let observing = move || k.spawn(observing(d.clone(), t.clone()));
         Self {
             maintain: Chore::new(maintaining, maintain_interval, now),
+            alert: Chore::new(alerting, ALERT_INTERVAL, now),
             observe: has_monitor.then(|| Chore::new(observing, OBSERVE_INTERVAL, now)),
         }
     }
@@ -44,6 +51,7 @@ impl Chores {
     /// Does what is due.
     pub fn do_what_is_due(&mut self, now: Instant) {
         self.maintain.do_if_due(now);
+        self.alert.do_if_due(now);
         if let Some(observe) = &mut self.observe {
             observe.do_if_due(now);
         }
@@ -58,11 +66,19 @@ async fn maintaining(database: Database, telemetry: Arc<Telemetry>) {
     }
 }
 
+async fn alerting(database: Database) {
+    let began = Instant::now();
+    if let Err(error) = evaluate_alerts(&database).await {
+        tracing::warn!("the rules of alerts can't be evaluated: {error}");
+    }
+    tokio::time::sleep(began.elapsed() * PAUSE).await;
+}
+
 async fn observing(database: Database, telemetry: Arc<Telemetry>) {
     let began = Instant::now();
     match observe(&database).await {
         Ok(queue) => telemetry.metrics.on_observed(Some(&queue)),
         Err(error) => tracing::debug!("the queue can't be observed: {error}"),
     }
-    tokio::time::sleep(began.elapsed() * OBSERVE_PAUSE).await;
+    tokio::time::sleep(began.elapsed() * PAUSE).await;
 }

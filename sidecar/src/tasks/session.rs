@@ -11,9 +11,9 @@ use super::backoff::Backoff;
 use crate::model::Settings;
 use crate::postgres::clock_skew::Sample;
 use crate::postgres::notification::Signal;
-use crate::postgres::owner::{Opened, Owner, same_version};
+use crate::postgres::owner::{Opened, Owner};
 use crate::postgres::trouble::Trouble;
-use crate::postgres::{Database, blockers};
+use crate::postgres::{Database, blockers, version};
 use blocked::Blocked;
 use command::Executor;
 pub use command::{Command, Reply};
@@ -223,7 +223,7 @@ impl<'a> Session<'a> {
         let event = match executed {
             Ok(reply) => {
                 if let Reply::Settings(settings) = &reply {
-                    same_version(&settings.extension_version)
+                    version::check(&settings.extension_version)
                         .map_err(|words| Trouble::permanent(format!("{}: {words}", self.server)))?;
                 }
                 self.blocked.on_reply(&reply, now);

@@ -92,4 +92,6 @@ mod throttling;
 #[cfg(test)]
 mod tls_receiver;
 #[cfg(test)]
+mod upgrade;
+#[cfg(test)]
 mod verification;

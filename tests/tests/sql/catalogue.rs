@@ -36,6 +36,7 @@ const SECURITY_DEFINER: &[&str] = &[
     "disarm_doorbell",
     "doctor",
     "endpoint_health",
+    "evaluate_alerts",
     "event_volume",
     "failed_deliveries",
     "forget_tenants",
@@ -102,6 +103,10 @@ const NOT_DUMPED: &[&str] = &[
     "subscription_routes",
     // Of memory that another server has not.
     "meters_handle",
+    // Of what this database, and no other, was found to be like.
+    "alert_evaluation",
+    "alert_states",
+    "maintenance_tasks",
     // The history of this database's rows.
     "restored_events",
     // How far something has come that is quickly found out anew.
@@ -193,7 +198,7 @@ async fn every_table_with_rows_is_dumped() {
     }
     // Of a partitioned parent pg_dump has nothing to dump.
     let all = "select count(*) from unnest((select extconfig from pg_extension where extname = 'webhooks'))";
-    assert_eq!(session.text(all).await, "24");
+    assert_eq!(session.text(all).await, "26");
 }
 
 #[tokio::test]
@@ -207,25 +212,28 @@ async fn only_functions_that_write_lock_notify_or_draw_lots_are_volatile() {
         "add_routes adopt_database adopt_if_empty apply_limits apply_links arm_doorbell attach_meters \
          attach_partitions audit balance_shards begin_metering bind_database blockers call_resolver \
          cancel_all_outstanding cancel_deliveries check_arguments check_event_size check_outstanding \
-         claim_idempotency_key copy_subscriptions count_match count_notification counted_matches create_meters \
-         create_partition_table create_partitions create_subscription create_subscription_from_template \
-         delete_subscription delete_subscription_template deprecate_event_type disarm_doorbell drop_old_partition \
-         drop_partition drop_unused_functions expire_deliveries expire_late_responses expire_next_responses \
-         expire_responses forget_old_rows forget_rollups forget_secrets forget_tenant_rollups generate_api_key \
-         generate_secret grant_all_tenants has_too_many_rows import_subscriptions insert_subscription \
-         join_sidecars leave_sidecars link_table link_tenants link_users lock_holders lock_tenant lock_xact \
-         locked_deliveries maintain make_partitions make_resolver make_watch_triggers meter_events \
-         meter_outstanding metered_events move_from_default note_bell notify notify_change notify_owner \
-         notify_queue_is_full omit_context open_meters own_watch_functions prepare_default promote_due \
-         publish_event purge_batch purge_partition purge_relation purge_tenant raise_invalid_event \
-         raise_not_published raise_too_many_outstanding raise_unknown_event_type reconcile_after_restore \
-         record_attempts record_breakers record_verifications redact_event redeliver register_event_type \
-         register_resource release_database release_shards remove_orphans renew_secret renew_verification \
-         repair_routes replay_events reset_breaker reset_setting retire_secret retry_delivery retry_failed \
-         revoke_all_tenants ring_doorbell roll_up roll_up_attempts roll_up_events set_setting set_setting \
-         set_subscriptions_enabled set_tenant set_tenant_limits settled_until sidecar_count tell_of_change \
-         tenant_usage test_subscription try_bell try_lock try_lock_xact undo_metering unlink_tenants unlink_users \
-         unlock unregister_resource unwatch_table update_subscription uuid_v7 verify_subscription \
+         check_publishes_for_system claim_idempotency_key copy_subscriptions count_match count_notification \
+         counted_matches create_meters create_partition_table create_partitions create_subscription \
+         create_subscription_from_template delete_subscription delete_subscription_template deprecate_event_type \
+         disarm_doorbell drop_old_partition drop_partition drop_unused_functions evaluate_alerts \
+         expire_deliveries expire_late_responses expire_next_responses expire_responses fire_alert forget_alerts \
+         forget_old_rows forget_rollups forget_secrets forget_tenant_rollups generate_api_key generate_secret \
+         grant_all_tenants has_too_many_rows import_subscriptions insert_subscription join_sidecars \
+         leave_sidecars link_table link_tenants link_users lock_holders lock_tenant lock_xact locked_deliveries \
+         maintain make_partitions make_resolver make_watch_triggers measure_alert measure_server measure_sidecars \
+         meter_events meter_outstanding metered_events move_from_default note_bell note_maintenance note_measures \
+         notify notify_change notify_owner notify_queue_is_full omit_context open_meters own_watch_functions \
+         prepare_default promote_due publish_alert publish_endpoint_events publish_event purge_batch \
+         purge_partition purge_relation purge_tenant raise_invalid_event raise_not_published \
+         raise_too_many_outstanding raise_unknown_event_type reconcile_after_restore record_attempts \
+         record_breakers record_verifications redact_event redeliver register_event_type register_resource \
+         release_database release_shards remove_orphans renew_secret renew_verification repair_routes \
+         replay_events reset_alert_rule reset_breaker reset_setting resolve_alerts retire_secret retry_delivery \
+         retry_failed revoke_all_tenants ring_doorbell roll_up roll_up_attempts roll_up_events set_alert_rule \
+         set_setting set_setting set_subscriptions_enabled set_tenant set_tenant_limits settled_until \
+         sidecar_count tell_of_change tenant_usage test_subscription try_bell try_lock try_lock_xact \
+         undo_metering unlink_tenants unlink_users unlock unregister_resource unwatch_table update_subscription \
+         uuid_v7 verify_subscription \
          wait_for_delivery watch_table"
     );
     // Named notation: parameters have names, and not p_ ones.
@@ -247,7 +255,7 @@ async fn what_the_sidecar_calls_can_be_extended() {
 }
 
 /// Everything that CREATE EXTENSION makes, in words that are the same in every supported version of PostgreSQL.
-async fn schema(session: &Session) -> String {
+pub async fn schema(session: &Session) -> String {
     session
         .run("set search_path = pg_catalog; set timezone = 'UTC'")
         .await;

@@ -14,7 +14,7 @@ use crate::support::session::Session;
 use crate::support::world::TENANT;
 
 const USER: &str = "22222222-2222-4222-8222-222222222222";
-const RELATIONS: [&str; 18] = [
+pub const RELATIONS: [&str; 20] = [
     "event_types",
     "settings",
     "webhook_subscriptions",
@@ -33,14 +33,22 @@ const RELATIONS: [&str; 18] = [
     "subscription_templates",
     "tenant_limits",
     "tenant_purges",
+    "alert_rules",
+    "alert_history",
 ];
 
 /// Everything that the extension has: custom and changed types, settings, secrets, events in partitions and default,
 /// deliveries in every state, keys, links, and a grant of the DBA's own.
 async fn used(name: &str) -> Database {
     let db = Database::fresh(name).await.unwrap();
+    fill(&db).await;
+    db
+}
+
+/// Puts all that into a database.
+pub async fn fill(db: &Database) {
     db.create_role("analyst", "").await.unwrap();
-    let session = Session::open(&db).await;
+    let session = Session::open(db).await;
     session
         .run(&format!(
             "create table public.tenants (id uuid primary key);
@@ -51,6 +59,10 @@ async fn used(name: &str) -> Database {
                  ('order.paid', 'order', E'it''s\\n\\ttabs and \\\\'), ('order.gone', 'order', null);
              update webhooks.event_types set description = 'ours' where name = 'job.created';
              select webhooks.set_setting('max_retry_delay_seconds', 77), webhooks.set_setting('verification_origin', 'events.example.com');
+             select webhooks.set_setting('operator_tenant_id', '{TENANT}');
+             select webhooks.set_alert_rule('success_rate', threshold => 98.5, for_seconds => 60), webhooks.set_alert_rule('no_sidecar', false);
+             insert into webhooks.alert_history (rule, severity, subject, value, threshold, unit, detail, fired_at, resolved_at)
+                 values ('no_sidecar', 'critical', '', 0, 1, 'sidecars', E'it''s\\n', '2026-01-02', '2026-01-03');
              select webhooks.set_tenant_limits('{TENANT}', 100, 10000, null);
              insert into webhooks.tenant_purges (tenant_id, relation, partition) values ('{TENANT}', 'event_logs', 'event_logs_20261101');
              insert into webhooks.subscription_templates (tenant_id, name, settings, placeholders)
@@ -138,7 +150,6 @@ async fn used(name: &str) -> Database {
              select webhooks.link_tenants('public.tenants'); select webhooks.link_users('public.users')"
         ))
         .await;
-    db
 }
 
 /// All rows, and what else a restored database must share with the original.
@@ -333,6 +344,47 @@ async fn jobs_of_a_restore_wait_for_each_other() {
         .lines("select tgname from pg_trigger where tgrelid = 'webhooks.event_logs'::regclass and tgname in ('a10_limit_events', 'a20_validate_events') order by 1")
         .await;
     assert_eq!(triggers, ["a10_limit_events", "a20_validate_events"]);
+}
+
+/// Everything belongs to the role that restores it, which has to be a superuser for no longer than that.
+#[tokio::test]
+async fn a_dump_restores_under_another_owner() {
+    let original = used("dump_owner").await;
+    let cluster = original.cluster();
+    let archive = cluster.directory().join("dump_owner.archive");
+    let mut pg_dump = cluster.client_program("pg_dump", original.name());
+    pg_dump.args(["-Fc", "-f"]).arg(&archive);
+    run(cluster, pg_dump).await;
+    let restored = empty(&original).await;
+    let session = Session::open(&restored).await;
+    session.run("create role other_owner superuser").await;
+    let mut pg_restore = cluster.client_program("pg_restore", restored.name());
+    pg_restore
+        .args(["--no-owner", "--role=other_owner", "--exit-on-error"])
+        .arg(&archive);
+    run(cluster, pg_restore).await;
+    session.run("alter role other_owner nosuperuser").await;
+    let others = "
+        select 'extension' from pg_extension where extname = 'webhooks' and extowner <> 'other_owner'::regrole
+        union all
+        select n.nspname from pg_namespace n where n.nspname ~ '^webhooks' and n.nspowner <> 'other_owner'::regrole
+        union all
+        select c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace
+        where n.nspname ~ '^webhooks' and c.relowner <> 'other_owner'::regrole
+        union all
+        select p.proname from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+        where n.nspname ~ '^webhooks' and p.proowner <> 'other_owner'::regrole";
+    assert_eq!(session.lines(others).await, [""; 0]);
+    session.run("set role other_owner").await;
+    let adopted = session
+        .text("select webhooks.adopt_database('keep') > 0")
+        .await;
+    assert_eq!(adopted, "t");
+    session
+        .run("select webhooks.create_partitions(3); select * from webhooks.maintain()")
+        .await;
+    let publish = format!("select webhooks.publish_event('{TENANT}', 'job.created') is not null");
+    assert_eq!(session.text(&publish).await, "t");
 }
 
 /// The dump of a database that was never used has the extension, its empty partitions, and which database it is.

@@ -345,7 +345,7 @@ async fn wrong_arguments_are_named_in_errors() {
         session
             .text("select count(*) from webhooks.event_types")
             .await,
-        "15"
+        "21"
     );
     // By hand no less.
     let by_hand = "insert into webhooks_private.event_type_versions (name, version, schema) values ('job.created', '1.0', '[]')";

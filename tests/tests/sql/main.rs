@@ -12,8 +12,10 @@
 //! | `verifications` | receivers that agree first |
 //! | `limits` | the limits of a tenant |
 //! | `audit` | all changes are in the audit log |
+//! | `alerts`, `endpoint_events` | alerts fire and are resolved; tenants are told of their own endpoints |
 //! | `metrics` | numbers of hours, and reports that read them; `doctor()` |
 //! | `settings`, `partitions`, `links`, `dump_restore`, `adopt_database` | operations |
+//! | `upgrade` | an upgraded database is as a new one, with all rows |
 //! | `retention` | old rows go, without anybody waiting; that they are gone is told |
 //! | `data_protection` | all of a tenant, and the contents of an event, are deleted |
 //! | `watch`, `resources` | changes of a watched table are published; events carry their resource |
@@ -32,6 +34,8 @@
 #[cfg(test)]
 mod adopt_database;
 #[cfg(test)]
+mod alerts;
+#[cfg(test)]
 mod audit;
 #[cfg(test)]
 mod bulk;
@@ -49,6 +53,8 @@ mod doorbell;
 mod dump_restore;
 #[cfg(test)]
 mod encodings;
+#[cfg(test)]
+mod endpoint_events;
 #[cfg(test)]
 mod event_history;
 #[cfg(test)]
@@ -135,6 +141,8 @@ mod templates;
 mod test_subscription;
 #[cfg(test)]
 mod two_phase;
+#[cfg(test)]
+mod upgrade;
 #[cfg(test)]
 mod value_sizes;
 #[cfg(test)]

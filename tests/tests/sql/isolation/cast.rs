@@ -134,6 +134,10 @@ pub async fn database(name: &str) -> (Database, Session) {
                  select '{id}', now() - n * interval '1 hour', 'restore', '{mark}', n from generate_series(1, {events}) n;
                  insert into webhooks_private.subscription_breakers (subscription_id, state, since, probe_at, failing_since, last_error)
                  select id, 'open', now(), now(), now(), '{mark}' from webhooks.webhook_subscriptions where tenant_id = '{id}';
+                 insert into webhooks_private.alert_states (rule, subject, tenant_id, subscription_id, value, detail, pending_since, fired_at)
+                 select 'breaker_open', id, tenant_id, id, 7200, '{mark}', now(), now() from webhooks.webhook_subscriptions where tenant_id = '{id}';
+                 insert into webhooks.alert_history (rule, severity, subject, tenant_id, subscription_id, value, threshold, unit, detail, fired_at)
+                 select 'breaker_open', 'warning', id, tenant_id, id, 7200, 3600, 's', '{mark}', now() from webhooks.webhook_subscriptions where tenant_id = '{id}';
                  insert into webhooks_private.subscription_verifications (subscription_id, webhook_url, origin, state, since, tries, last_error)
                  select id, webhook_url, 'events.example.com', 'verified', now(), 1, '{mark}' from webhooks.webhook_subscriptions where tenant_id = '{id}';
                  insert into webhooks_private.retired_secrets (subscription_id, secret) select id, '{mark}' from webhooks.webhook_subscriptions where tenant_id = '{id}'"

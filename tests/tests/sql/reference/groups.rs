@@ -139,6 +139,17 @@ pub const GROUPS: &[Group] = &[
         ],
     },
     Group {
+        title: "Alerts",
+        about: "How to: [set up alerts](../how-to/set-up-alerts.md).",
+        objects: &[
+            "alerts",
+            "alert_rules",
+            "set_alert_rule()",
+            "reset_alert_rule()",
+            "alert_history",
+        ],
+    },
+    Group {
         title: "Settings and operation",
         about: "How to: [retention](../how-to/set-up-retention.md), [copy a database](../how-to/copy-a-database.md). [Settings](settings.md) has the list of settings.",
         objects: &[
