@@ -24,5 +24,5 @@ pub use policy::{BreakerChange, BreakerPolicy, RateLimit};
 pub use queue_state::QueueState;
 pub use receiver::{FailureSeries, Receiver};
 pub use settings::Settings;
-pub use subscription::{Subscription, TemplateRoom, Verification};
+pub use subscription::{BodyPolicy, Subscription, TemplateRoom, Verification};
 pub use verification::{Answer, Permission};
