@@ -1638,7 +1638,7 @@ webhooks_private.watch_values_script(target regclass, definition jsonb)
     returns text sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.watch_versions(functions text[], keys text[])
     returns text sql immutable parallel unsafe {"search_path=pg_catalog, pg_temp"}
-webhooks_private.whole_minutes(at timestamp with time zone)
+webhooks_private.floor_to_ten_minutes(at timestamp with time zone)
     returns timestamp with time zone sql immutable parallel safe strict
 
 -- triggers

@@ -246,6 +246,7 @@ pub const FUNCTIONS: &[(&str, &str, Answer)] = &[
     ("check_arguments", "", Owner),
     ("check_count", "manager", Same("select webhooks_private.check_count('ids', 1, 2)")),
     ("check_event_filters", "", Owner),
+    ("check_event_patterns", "", Owner),
     ("check_event_size", "", Owner),
     ("check_event_type_sizes", "", Owner),
     ("check_event_type_version", "", Owner),
@@ -255,6 +256,7 @@ pub const FUNCTIONS: &[(&str, &str, Answer)] = &[
     ("check_outstanding", "", Owner),
     ("check_publishes_for_system", "", Owner),
     ("check_receiver", "", Owner),
+    ("check_replay", "", Owner),
     ("check_secret", "", Owner),
     ("check_size", "", Owner),
     ("check_subscribed_events", "", Owner),
@@ -340,6 +342,7 @@ pub const FUNCTIONS: &[(&str, &str, Answer)] = &[
     ("fire_alert", "", Owner),
     ("first_deliveries", "", Owner),
     ("first_partition_day", "", Owner),
+    ("floor_to_ten_minutes", "", Owner),
     ("forget_alerts", "", Owner),
     ("forget_old_rows", "", Owner),
     ("forget_rollups", "", Owner),
@@ -359,6 +362,7 @@ pub const FUNCTIONS: &[(&str, &str, Answer)] = &[
     ("held_subscriptions", "", Owner),
     ("history_events", "manager", Own("select pg_catalog.cardinality(webhooks_private.history_events('{tenant}', '{event}', null, null, null, null, null, 10))")),
     ("holding_delivery", "", Owner),
+    ("import_subscription", "manager", Denied("select webhooks_private.import_subscription('{tenant}', '{\"name\": \"x\", \"webhook_url\": \"https://x.example/\"}')")),
     ("import_subscriptions", "manager", Denied("select count(*) from webhooks.import_subscriptions('{tenant}', '[{\"name\": \"x\", \"webhook_url\": \"https://x.example/\"}]')")),
     ("insert_subscription", "manager", Denied("select webhooks_private.insert_subscription('{tenant}', '{\"name\": \"x\", \"webhook_url\": \"https://x.example/\"}')")),
     ("is_adopted", "manager monitor", Same("select webhooks.is_adopted()")),
@@ -606,6 +610,8 @@ pub const FUNCTIONS: &[(&str, &str, Answer)] = &[
     ("watch_large_values", "publisher", Same("select webhooks_private.watch_large_values('webhooks.event_logs', '{id}', '{r}')")),
     ("watch_object", "publisher", Same("select webhooks_private.watch_object('r', '{id}')")),
     ("watch_operands", "publisher", Same("select count(*) from webhooks_private.watch_operands('webhooks.event_logs')")),
+    ("watch_published_types", "publisher", Same("select webhooks_private.watch_published_types('webhooks.event_logs', webhooks_private.complete_watch('webhooks.event_logs', '{\"on_insert\": \"job.created\", \"tenant_column\": \"tenant_id\"}'), 'false', 'true', 'false')")),
+    ("watch_resource", "publisher", Same("select webhooks_private.watch_resource('webhooks.event_logs', webhooks_private.complete_watch('webhooks.event_logs', '{\"on_insert\": \"job.created\", \"tenant_column\": \"tenant_id\"}'))")),
     ("watch_row_body", "publisher", Same("select webhooks_private.watch_row_body('{a,b,c,d,e}', false)")),
     ("watch_row_changes", "publisher", Same("select webhooks_private.watch_row_changes('webhooks.event_logs', webhooks_private.complete_watch('webhooks.event_logs', '{\"on_insert\": \"job.created\", \"tenant_column\": \"tenant_id\"}'))")),
     ("watch_row_script", "publisher", Same("select webhooks_private.watch_row_script('webhooks.event_logs', webhooks_private.complete_watch('webhooks.event_logs', '{\"on_insert\": \"job.created\", \"tenant_column\": \"tenant_id\"}'))")),
@@ -619,7 +625,6 @@ pub const FUNCTIONS: &[(&str, &str, Answer)] = &[
     ("watch_values", "publisher", Same("select webhooks_private.watch_values('webhooks.event_logs', '{}')")),
     ("watch_values_script", "publisher", Same("select webhooks_private.watch_values_script('webhooks.event_logs', webhooks_private.complete_watch('webhooks.event_logs', '{\"on_insert\": \"job.created\", \"tenant_column\": \"tenant_id\"}'))")),
     ("watch_versions", "publisher", Same("select webhooks_private.watch_versions('{a,b,c,d}', '{key_1}')")),
-    ("whole_minutes", "", Owner),
 ];
 
 /// Roles of the matrix; `webhooks_` and one of them is a group role.
