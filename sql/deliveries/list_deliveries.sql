@@ -39,6 +39,7 @@ begin
                   hint = 'For more, call it again with an earlier until, or read webhooks.webhook_delivery_logs, a day '
                          'of ids at a time.';
     end if;
+    perform webhooks_private.check_count('statuses', cardinality(statuses), 1000);
     select s.status into unknown_status
     from unnest(statuses) s (status)
     where s.status is null
