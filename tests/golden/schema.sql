@@ -1,4 +1,14 @@
 -- relations and their columns
+table webhooks_private.access_tokens row level security
+    id uuid not null default webhooks.uuid_v7()
+    tenant_id uuid
+    token_hash bytea not null
+    scopes text[] not null
+    label text not null
+    user_id uuid
+    created_at timestamp with time zone not null default now()
+    expires_at timestamp with time zone not null
+    last_used_at timestamp with time zone
 table webhooks_private.alert_evaluation
     is_only boolean not null default true
     first_evaluated_at timestamp with time zone not null
@@ -624,6 +634,7 @@ webhooks_private.event_logs_default of webhooks.event_logs DEFAULT
 webhooks_private.redeliveries_default of webhooks.redeliveries DEFAULT
 
 -- indexes
+CREATE INDEX access_tokens_tenant ON webhooks_private.access_tokens USING btree (tenant_id)
 CREATE INDEX alert_history_firing ON webhooks.alert_history USING btree (rule, subject) WHERE (resolved_at IS NULL)
 CREATE INDEX attempts_hourly_failed ON webhooks_private.attempts_hourly USING btree (tenant_id, hour) WHERE (failed > 0)
 CREATE INDEX attempts_hourly_hour ON webhooks_private.attempts_hourly USING btree (hour)
@@ -654,6 +665,8 @@ CREATE INDEX subscription_routes_subscription ON webhooks_private.subscription_r
 CREATE INDEX webhook_subscriptions_disabled ON webhooks.webhook_subscriptions USING btree (id) WHERE (disabled_reason IS NOT NULL)
 CREATE INDEX webhook_subscriptions_events ON webhooks.webhook_subscriptions USING gin (subscribed_events)
 CREATE INDEX webhook_subscriptions_tenant_active ON webhooks.webhook_subscriptions USING btree (tenant_id, is_active, is_enabled)
+CREATE UNIQUE INDEX access_tokens_hash_key ON webhooks_private.access_tokens USING btree (token_hash)
+CREATE UNIQUE INDEX access_tokens_pkey ON webhooks_private.access_tokens USING btree (id)
 CREATE UNIQUE INDEX alert_evaluation_pkey ON webhooks_private.alert_evaluation USING btree (is_only)
 CREATE UNIQUE INDEX alert_history_pkey ON webhooks.alert_history USING btree (id)
 CREATE UNIQUE INDEX alert_rule_overrides_pkey ON webhooks_private.alert_rule_overrides USING btree (name)
@@ -724,6 +737,8 @@ webhooks.webhook_subscriptions webhook_subscriptions_retry_count_check CHECK (((
 webhooks.webhook_subscriptions webhook_subscriptions_retry_delay_check CHECK (((retry_delay_seconds >= 0) AND (retry_delay_seconds <= 86400)))
 webhooks.webhook_subscriptions webhook_subscriptions_timeout_check CHECK (((timeout_seconds >= 1) AND (timeout_seconds <= 300)))
 webhooks.webhook_subscriptions webhook_subscriptions_verification_check CHECK (((endpoint_verification)::text = ANY ((ARRAY['none'::character varying, 'options'::character varying])::text[])))
+webhooks_private.access_tokens access_tokens_hash_key UNIQUE (token_hash)
+webhooks_private.access_tokens access_tokens_pkey PRIMARY KEY (id)
 webhooks_private.alert_evaluation alert_evaluation_is_only_check CHECK (is_only)
 webhooks_private.alert_evaluation alert_evaluation_pkey PRIMARY KEY (is_only)
 webhooks_private.alert_rule_overrides alert_rule_overrides_pkey PRIMARY KEY (name)
@@ -793,6 +808,8 @@ webhooks.tenant_purges own_tenant for all using (tenant_id = (NULLIF(current_set
 webhooks.webhook_subscriptions all_tenants for all to webhooks_all_tenants using true with check true
 webhooks.webhook_subscriptions monitor for select to webhooks_monitor using ( SELECT (NOT pg_has_role(CURRENT_USER, 'webhooks_manager'::name, 'usage'::text)))
 webhooks.webhook_subscriptions own_tenant for all using (tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) with check ((tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) OR webhooks_private.raise_tenant_denied(tenant_id))
+webhooks_private.access_tokens all_tenants for all to webhooks_all_tenants using true with check true
+webhooks_private.access_tokens own_tenant for all using (tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) with check ((tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) OR webhooks_private.raise_tenant_denied(tenant_id))
 webhooks_private.alert_states all_tenants for all to webhooks_all_tenants using true with check true
 webhooks_private.alert_states monitor for select to webhooks_monitor using ( SELECT (NOT pg_has_role(CURRENT_USER, 'webhooks_manager'::name, 'usage'::text)))
 webhooks_private.alert_states own_tenant for all using (tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) with check ((tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) OR webhooks_private.raise_tenant_denied(tenant_id))
@@ -828,6 +845,8 @@ webhooks.cancel_deliveries(subscription_id uuid)
     returns bigint plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 webhooks.copy_subscriptions(tenant_id uuid, from_environment text, to_environment text, dry_run boolean DEFAULT false)
     returns TABLE(name text, action text) plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+webhooks.create_access_token(tenant_id uuid, scopes text[], expires_in interval, label text, user_id uuid DEFAULT NULL::uuid)
+    returns text plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 webhooks.create_partitions(days_ahead integer DEFAULT NULL::integer, move_rows bigint DEFAULT 100000)
     returns integer plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",lock_timeout=90ms}
 webhooks.create_subscription(tenant_id uuid, name text, webhook_url text, subscribed_events jsonb, environment text DEFAULT NULL::text, description text DEFAULT NULL::text, webhook_method text DEFAULT NULL::text, webhook_headers jsonb DEFAULT NULL::jsonb, auth_type text DEFAULT NULL::text, auth_config jsonb DEFAULT NULL::jsonb, event_filters jsonb DEFAULT NULL::jsonb, retry_count integer DEFAULT NULL::integer, retry_delay_seconds integer DEFAULT NULL::integer, timeout_seconds integer DEFAULT NULL::integer, max_payload_size_kb integer DEFAULT NULL::integer, no_retry_statuses integer[] DEFAULT NULL::integer[], max_in_flight integer DEFAULT NULL::integer, rate_limit_per_second double precision DEFAULT NULL::double precision, rate_limit_burst integer DEFAULT NULL::integer, ordering text DEFAULT NULL::text, breaker_failure_threshold integer DEFAULT NULL::integer, breaker_cooldown_seconds integer DEFAULT NULL::integer, payload_format text DEFAULT NULL::text, payload_template text DEFAULT NULL::text, payload_content_type text DEFAULT NULL::text, template_secrets jsonb DEFAULT NULL::jsonb, endpoint_verification text DEFAULT NULL::text, is_active boolean DEFAULT NULL::boolean, is_enabled boolean DEFAULT NULL::boolean, created_by uuid DEFAULT NULL::uuid, retry_schedule text DEFAULT NULL::text)
@@ -878,6 +897,8 @@ webhooks.link_tenants(tenants regclass, id_column name DEFAULT 'id'::name)
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks.link_users(users regclass, id_column name DEFAULT 'id'::name)
     returns void sql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks.list_access_tokens(tenant_id uuid)
+    returns TABLE(id uuid, label text, scopes text[], user_id uuid, created_at timestamp with time zone, expires_at timestamp with time zone, last_used_at timestamp with time zone) plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 webhooks.list_deliveries(tenant_id uuid, since timestamp with time zone DEFAULT (now() - '1 day'::interval), until timestamp with time zone DEFAULT 'infinity'::timestamp with time zone, statuses text[] DEFAULT NULL::text[], subscription_id uuid DEFAULT NULL::uuid, max_rows integer DEFAULT 100)
     returns SETOF webhooks.webhook_delivery_logs plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
 webhooks.list_subscriptions(environment text DEFAULT NULL::text, is_active boolean DEFAULT NULL::boolean)
@@ -918,6 +939,8 @@ webhooks.retry_delivery(delivery_id uuid)
     returns uuid plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
 webhooks.retry_failed(subscription_id uuid, since timestamp with time zone DEFAULT '-infinity'::timestamp with time zone, until timestamp with time zone DEFAULT 'infinity'::timestamp with time zone, max_deliveries integer DEFAULT 10000, dry_run boolean DEFAULT false)
     returns bigint plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
+webhooks.revoke_access_token(tenant_id uuid, id uuid)
+    returns boolean plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 webhooks.revoke_all_tenants(role name)
     returns void plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 webhooks.set_alert_rule(name text, is_enabled boolean DEFAULT NULL::boolean, threshold numeric DEFAULT NULL::numeric, for_seconds integer DEFAULT NULL::integer, resolve_seconds integer DEFAULT NULL::integer, severity text DEFAULT NULL::text)
@@ -938,6 +961,8 @@ webhooks.sidecar_count()
     returns integer sql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 webhooks.slo_report(days integer DEFAULT 30)
     returns TABLE(objective text, target text, measured numeric, unit text, is_met boolean, samples bigint) plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp",jit=off}
+webhooks.subscription_deliveries(subscription_id uuid, statuses text[] DEFAULT NULL::text[], since timestamp with time zone DEFAULT (now() - '7 days'::interval), max_deliveries integer DEFAULT 50, after_id uuid DEFAULT NULL::uuid)
+    returns SETOF webhooks.webhook_delivery_logs plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
 webhooks.tenant_usage(tenant_id uuid)
     returns TABLE(name text, used bigint, maximum bigint, is_own boolean) plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 webhooks.test_subscription(subscription_id uuid, event_type text DEFAULT NULL::text)
@@ -968,6 +993,8 @@ webhooks.wait_for_delivery(delivery_id uuid, timeout interval DEFAULT '00:00:30'
     returns TABLE(is_final boolean, status text, attempts integer, http_status_code integer, response_headers jsonb, response_body text, error_message text, duration_us bigint, next_retry_at timestamp with time zone) plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
 webhooks.watch_table(target regclass, on_insert text DEFAULT NULL::text, on_update text DEFAULT NULL::text, on_delete text DEFAULT NULL::text, on_change jsonb DEFAULT NULL::jsonb, tenant_column name DEFAULT 'tenant_id'::name, tenant_id uuid DEFAULT NULL::uuid, id_column name DEFAULT NULL::name, resource_type text DEFAULT NULL::text, watch_columns name[] DEFAULT NULL::name[], condition text DEFAULT NULL::text, columns name[] DEFAULT NULL::name[], except_columns name[] DEFAULT NULL::name[], per_row boolean DEFAULT NULL::boolean)
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp",lc_monetary=C,quote_all_identifiers=off}
+webhooks_private.access_scopes()
+    returns TABLE(scope text, role name, meaning text) sql immutable parallel safe
 webhooks_private.add_routes(subscription webhooks.webhook_subscriptions)
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.add_text_size(so_far bigint, event_data jsonb, resource_data jsonb, max_bytes bigint)
@@ -1020,6 +1047,8 @@ webhooks_private.change_lock()
     returns integer sql immutable parallel safe
 webhooks_private.changed_subscriptions(ids uuid[], versions bigint[])
     returns SETOF uuid plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_generic_plan,enable_seqscan=off,enable_hashjoin=off,enable_mergejoin=off}
+webhooks_private.check_access_scopes(scopes text[])
+    returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.check_adopted()
     returns void plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 webhooks_private.check_alert_rule(name text)
@@ -1340,6 +1369,10 @@ webhooks_private.move_from_default(parent text, partition text)
     returns bigint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp",enable_seqscan=off}
 webhooks_private.needs_verification(own text, general text)
     returns boolean sql immutable parallel safe
+webhooks_private.newest_finished(subscription_id uuid, tenant_id uuid, statuses text[], since timestamp with time zone, end_id uuid, max_deliveries integer)
+    returns uuid[] plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
+webhooks_private.newest_outstanding(subscription_id uuid, tenant_id uuid, statuses text[], first_id uuid, end_id uuid, max_deliveries integer)
+    returns uuid[] plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
 webhooks_private.next_attempt_number(delivery_id uuid, attempt integer)
     returns integer plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
 webhooks_private.note_bell(shard smallint)
@@ -1348,6 +1381,8 @@ webhooks_private.note_maintenance(task text, error text)
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.note_measures(rule text, measures webhooks_private.alert_measure[])
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.note_token_uses(token_ids uuid[])
+    returns void sql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 webhooks_private.notice_deprecation()
     returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 webhooks_private.notify(channel text, payload text, of_many text DEFAULT NULL::text)
@@ -1366,6 +1401,8 @@ webhooks_private.omit_context(frames integer)
     returns boolean c volatile parallel unsafe strict
 webhooks_private.only_changes(before jsonb, after jsonb)
     returns jsonb sql immutable parallel safe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.open_access(token_hash bytea, wanted_scope text, wanted_tenant uuid DEFAULT NULL::uuid)
+    returns TABLE(token_id uuid, tenant_id uuid, user_id uuid, role name) plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 webhooks_private.open_meters()
     returns boolean plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.operator_tenant()
@@ -1652,8 +1689,6 @@ webhooks_private.watch_values_script(target regclass, definition jsonb)
     returns text sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.watch_versions(functions text[], keys text[])
     returns text sql immutable parallel unsafe {"search_path=pg_catalog, pg_temp"}
-webhooks_private.write_results(results webhooks_private.attempt_result[], numbered_anew boolean, OUT written bigint[], OUT has_breakers boolean, OUT has_news boolean, OUT disabled_ids uuid[])
-    returns record plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 
 -- triggers
 CREATE TRIGGER a10_cancel_outstanding AFTER DELETE ON webhooks.webhook_subscriptions FOR EACH ROW EXECUTE FUNCTION webhooks_private.cancel_outstanding()

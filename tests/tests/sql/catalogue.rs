@@ -27,6 +27,7 @@ const SECURITY_DEFINER: &[&str] = &[
     "check_subscription_template_sizes",
     "claim_deliveries",
     "copy_subscriptions",
+    "create_access_token",
     "create_partitions",
     "delete_subscription",
     "delete_subscription_template",
@@ -47,13 +48,16 @@ const SECURITY_DEFINER: &[&str] = &[
     "leave_sidecars",
     "limit_events",
     "limit_subscriptions",
+    "list_access_tokens",
     "load_subscriptions",
     "lock_tenant",
     "locked_deliveries",
     "maintain",
     "match_events",
+    "note_token_uses",
     "notice_deprecation",
     "observe_queue",
+    "open_access",
     "overdue_partitions",
     "promote_due",
     "publish_event",
@@ -73,6 +77,7 @@ const SECURITY_DEFINER: &[&str] = &[
     "reset_breaker",
     "retry_delivery",
     "retry_failed",
+    "revoke_access_token",
     "revoke_all_tenants",
     "set_tenant_limits",
     "sidecar_count",
@@ -80,6 +85,7 @@ const SECURITY_DEFINER: &[&str] = &[
     "slo_report",
     "snapshot_resource",
     "subscription_changes",
+    "subscription_deliveries",
     "subscription_messages",
     "sync_limit_trigger",
     "sync_resource_trigger",
@@ -198,7 +204,7 @@ async fn every_table_with_rows_is_dumped() {
     }
     // Of a partitioned parent pg_dump has nothing to dump.
     let all = "select count(*) from unnest((select extconfig from pg_extension where extname = 'webhooks'))";
-    assert_eq!(session.text(all).await, "26");
+    assert_eq!(session.text(all).await, "27");
 }
 
 #[tokio::test]
@@ -213,7 +219,7 @@ async fn only_functions_that_write_lock_notify_or_draw_lots_are_volatile() {
          attach_partitions audit balance_shards begin_metering bind_database blockers call_resolver \
          cancel_all_outstanding cancel_deliveries check_arguments check_event_size check_outstanding \
          check_publishes_for_system claim_idempotency_key copy_subscriptions count_match count_notification \
-         counted_matches create_meters create_partition_table create_partitions create_subscription \
+         counted_matches create_access_token create_meters create_partition_table create_partitions create_subscription \
          create_subscription_from_template delete_subscription delete_subscription_template deprecate_event_type \
          disarm_doorbell drop_old_partition drop_partition drop_unused_functions evaluate_alerts \
          expire_deliveries expire_late_responses expire_next_responses expire_responses fire_alert forget_alerts \
@@ -221,7 +227,7 @@ async fn only_functions_that_write_lock_notify_or_draw_lots_are_volatile() {
          grant_all_tenants has_too_many_rows import_subscriptions insert_subscription join_sidecars \
          leave_sidecars link_table link_tenants link_users lock_holders lock_log_triggers lock_tenant lock_xact locked_deliveries \
          maintain make_partitions make_resolver make_watch_triggers measure_alert measure_server measure_sidecars \
-         meter_events meter_outstanding metered_events move_from_default note_bell note_maintenance note_measures \
+         meter_events meter_outstanding metered_events move_from_default note_bell note_maintenance note_measures note_token_uses \
          notify notify_change notify_owner notify_queue_is_full omit_context open_meters own_watch_functions \
          prepare_default promote_due publish_alert publish_endpoint_events publish_event purge_batch \
          purge_partition purge_relation purge_tenant raise_invalid_event raise_not_published \
@@ -229,7 +235,7 @@ async fn only_functions_that_write_lock_notify_or_draw_lots_are_volatile() {
          record_breakers record_verifications redact_event redeliver register_event_type register_resource \
          release_database release_shards remove_orphans renew_secret renew_verification repair_routes \
          replay_events reset_alert_rule reset_breaker reset_setting resolve_alerts retire_secret retry_delivery \
-         retry_failed revoke_all_tenants ring_doorbell roll_up roll_up_attempts roll_up_events set_alert_rule \
+         retry_failed revoke_access_token revoke_all_tenants ring_doorbell roll_up roll_up_attempts roll_up_events set_alert_rule \
          set_setting set_setting set_subscriptions_enabled set_tenant set_tenant_limits settled_until \
          sidecar_count tell_of_change tenant_usage test_subscription try_bell try_lock try_lock_xact \
          undo_metering unlink_tenants unlink_users unlock unregister_resource unwatch_table update_subscription \

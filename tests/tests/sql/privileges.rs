@@ -70,7 +70,12 @@ async fn nothing_is_granted_but_what_is_written_here() {
     assert!(["18|t", "20|t"].contains(&&*partitions), "{partitions}");
 
     // Nothing is granted by USAGE of the private schema but names: what may be done with them is above.
-    for (schema, roles) in [("webhooks", ROLES), ("webhooks_private", NAMES_PRIVATE)] {
+    // The console looks up a token, and is somebody else for the rest of the request.
+    let public: Vec<_> = ROLES.iter().copied().filter(|r| *r != "console").collect();
+    for (schema, roles) in [
+        ("webhooks", &public[..]),
+        ("webhooks_private", NAMES_PRIVATE),
+    ] {
         let granted = format!(
             "select {GRANTEE} || '=' || a.privilege_type from pg_namespace n, aclexplode(n.nspacl) a
              where n.nspname = '{schema}' and a.grantee <> n.nspowner order by 1"
@@ -83,14 +88,22 @@ async fn nothing_is_granted_but_what_is_written_here() {
     assert_eq!(
         session.lines(roles).await,
         [
-            "all_tenants",
-            "auditor",
-            "manager",
-            "monitor",
-            "publisher",
-            "sidecar"
+            ("all_tenants", "t"),
+            ("auditor", "t"),
+            ("console", "f"),
+            ("manager", "t"),
+            ("monitor", "t"),
+            ("publisher", "t"),
+            ("sidecar", "t"),
         ]
-        .map(|role| format!("webhooks_{role}|f|f|t|f|f|f|f"))
+        .map(|(role, inherits)| format!("webhooks_{role}|f|f|{inherits}|f|f|f|f"))
+    );
+    let memberships =
+        "select m.member::regrole || ' in ' || m.roleid::regrole from pg_auth_members m
+                       where m.member::regrole::text ~ '^webhooks_' order by 1";
+    assert_eq!(
+        session.lines(memberships).await,
+        ["webhooks_console in webhooks_manager"]
     );
 }
 

@@ -15,6 +15,7 @@ pub const PUBLIC: &[&str] = &[
     "bypasses_isolation",
     "cancel_deliveries",
     "copy_subscriptions",
+    "create_access_token",
     "create_partitions",
     "create_subscription",
     "create_subscription_from_template",
@@ -46,6 +47,7 @@ pub const PUBLIC: &[&str] = &[
     "is_adopted",
     "link_tenants",
     "link_users",
+    "list_access_tokens",
     "list_deliveries",
     "list_subscriptions",
     "maintain",
@@ -69,6 +71,7 @@ pub const PUBLIC: &[&str] = &[
     "restored_events",
     "retry_delivery",
     "retry_failed",
+    "revoke_access_token",
     "revoke_all_tenants",
     "set_alert_rule",
     "set_setting",
@@ -79,6 +82,7 @@ pub const PUBLIC: &[&str] = &[
     "shipped_templates",
     "sidecar_count",
     "slo_report",
+    "subscription_deliveries",
     "subscription_health",
     "subscription_settings",
     "subscription_templates",
@@ -115,7 +119,7 @@ pub fn qualified(name: &str) -> String {
 }
 
 /// Roles that may name what is in `webhooks_private`; what they may do with it is granted object by object.
-pub const NAMES_PRIVATE: &[&str] = &["manager", "publisher", "sidecar"];
+pub const NAMES_PRIVATE: &[&str] = &["console", "manager", "publisher", "sidecar"];
 
 /// Relations: name; the column that tells whose a row is (none: nobody's); rights, role by role.
 ///
@@ -123,6 +127,7 @@ pub const NAMES_PRIVATE: &[&str] = &["manager", "publisher", "sidecar"];
 /// tenants, or, where rows are nobody's, nothing.
 #[rustfmt::skip]
 pub const RELATIONS: &[(&str, &str, &str)] = &[
+    ("access_tokens", "tenant_id", ""),
     ("alert_evaluation", "", "monitor: select"),
     ("alert_history", "tenant_id", "monitor: select all"),
     ("alert_rule_overrides", "", "monitor: select"),
@@ -210,6 +215,7 @@ pub enum Answer {
 /// Functions: name, roles that may call it, and what becomes of such a call.
 #[rustfmt::skip]
 pub const FUNCTIONS: &[(&str, &str, Answer)] = &[
+    ("access_scopes", "", Owner),
     ("add_routes", "", Owner),
     ("add_text_size", "", Owner),
     ("adopt_database", "", Owner),
@@ -242,6 +248,7 @@ pub const FUNCTIONS: &[(&str, &str, Answer)] = &[
     ("cancel_outstanding", "", Owner),
     ("change_lock", "", Owner),
     ("changed_subscriptions", "sidecar", Same("select webhooks_private.changed_subscriptions('{}', '{}')")),
+    ("check_access_scopes", "", Owner),
     ("check_adopted", "sidecar", Same("select webhooks_private.check_adopted()")),
     ("check_alert_rule", "", Owner),
     ("check_arguments", "", Owner),
@@ -290,6 +297,7 @@ pub const FUNCTIONS: &[(&str, &str, Answer)] = &[
     ("count_outstanding", "", Owner),
     ("counted_attempts", "", Owner),
     ("counted_matches", "", Owner),
+    ("create_access_token", "manager", Denied("select webhooks.create_access_token('{tenant}', '{webhook_subscriptions:read}', '1 day', 'x')")),
     ("create_meters", "", Owner),
     ("create_partition_table", "", Owner),
     ("create_partitions", "", Owner),
@@ -400,6 +408,7 @@ pub const FUNCTIONS: &[(&str, &str, Answer)] = &[
     ("link_table", "", Owner),
     ("link_tenants", "", Owner),
     ("link_users", "", Owner),
+    ("list_access_tokens", "manager", Denied("select 1 from (select count(*) from webhooks.list_access_tokens('{tenant}')) l")),
     ("list_deliveries", "manager", Own("select count(*) from webhooks.list_deliveries('{tenant}')")),
     ("list_subscriptions", "manager", Own("select count(*) from webhooks.list_subscriptions() where tenant_id operator(pg_catalog.=) '{tenant}'")),
     ("load_subscriptions", "sidecar", Same("select webhooks_private.load_subscriptions('{}')")),
@@ -430,10 +439,13 @@ pub const FUNCTIONS: &[(&str, &str, Answer)] = &[
     ("monitors_all_tenants", "", Owner),
     ("move_from_default", "", Owner),
     ("needs_verification", "", Owner),
+    ("newest_finished", "", Owner),
+    ("newest_outstanding", "", Owner),
     ("next_attempt_number", "", Owner),
     ("note_bell", "", Owner),
     ("note_maintenance", "", Owner),
     ("note_measures", "", Owner),
+    ("note_token_uses", "console", Same("select webhooks_private.note_token_uses('{}')")),
     ("notice_deprecation", "", Owner),
     ("notify", "", Owner),
     ("notify_change", "", Owner),
@@ -443,6 +455,7 @@ pub const FUNCTIONS: &[(&str, &str, Answer)] = &[
     ("old_events", "", Owner),
     ("omit_context", "", Owner),
     ("only_changes", "", Owner),
+    ("open_access", "console", Raised("select webhooks_private.open_access('\\x00', 'webhook_subscriptions:read')", "28000")),
     ("open_meters", "", Owner),
     ("operator_tenant", "", Owner),
     ("ordered_deliveries", "", Owner),
@@ -521,6 +534,7 @@ pub const FUNCTIONS: &[(&str, &str, Answer)] = &[
     ("retry_delays", "", Owner),
     ("retry_delivery", "manager", Unknown("select webhooks.retry_delivery('{delivery}')")),
     ("retry_failed", "manager", Unknown("select webhooks.retry_failed('{subscription}')")),
+    ("revoke_access_token", "manager", Denied("select webhooks.revoke_access_token('{tenant}', '{event}')")),
     ("revoke_all_tenants", "", Owner),
     ("ring_doorbell", "", Owner),
     ("roll_up", "", Owner),
@@ -559,6 +573,7 @@ pub const FUNCTIONS: &[(&str, &str, Answer)] = &[
     ("snapshot_resource", "", Owner),
     ("special_address", "", Owner),
     ("subscription_changes", "manager", Unknown("select webhooks_private.subscription_changes('{subscription}', '{}')")),
+    ("subscription_deliveries", "manager", Unknown("select 1 from (select count(*) from webhooks.subscription_deliveries('{subscription}')) d")),
     ("subscription_messages", "manager monitor", Same("select webhooks_private.subscription_messages('{subscription}')")),
     ("subscription_row", "manager", Same("select webhooks_private.subscription_row('{}')")),
     ("sum_text_size", "", Owner),
@@ -630,7 +645,14 @@ pub const FUNCTIONS: &[(&str, &str, Answer)] = &[
 ];
 
 /// Roles of the matrix; `webhooks_` and one of them is a group role.
-pub const ROLES: &[&str] = &["auditor", "manager", "monitor", "publisher", "sidecar"];
+pub const ROLES: &[&str] = &[
+    "auditor",
+    "console",
+    "manager",
+    "monitor",
+    "publisher",
+    "sidecar",
+];
 
 /// A privilege that a role has on a relation.
 #[derive(Debug, Clone, PartialEq, Eq)]

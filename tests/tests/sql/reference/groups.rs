@@ -90,6 +90,7 @@ pub const GROUPS: &[Group] = &[
             "delivery_attempts",
             "delivery_states",
             "list_deliveries()",
+            "subscription_deliveries()",
             "event_history()",
             "unmatched_events()",
             "retry_delivery()",
@@ -123,6 +124,15 @@ pub const GROUPS: &[Group] = &[
             "unlink_tenants()",
             "link_users()",
             "unlink_users()",
+        ],
+    },
+    Group {
+        title: "Access tokens",
+        about: "For the HTTP API of `webhooks-console`. The console's own login role is a member of `webhooks_console`.",
+        objects: &[
+            "create_access_token()",
+            "list_access_tokens()",
+            "revoke_access_token()",
         ],
     },
     Group {
