@@ -109,6 +109,16 @@ pub fn sidecar_program() -> Result<PathBuf> {
     Ok(path)
 }
 
+/// Path of the console's binary, which is built beside the sidecar's.
+///
+/// # Errors
+/// When it is not there.
+pub fn console_program() -> Result<PathBuf> {
+    let path = sidecar_program()?.with_file_name("webhooks-console");
+    ensure!(path.is_file(), "there is no {}", path.display());
+    Ok(path)
+}
+
 /// Keeps the caller's `PGHOST` and the like from redirecting a program to another database.
 pub(crate) fn forget_pg_settings(command: &mut Command) {
     for (name, _) in env::vars_os() {

@@ -1,4 +1,4 @@
-//! The sidecar's log: JSON or text, one event a line.
+//! The log of a program: JSON or text, one event a line.
 
 use std::io::{BufRead, BufReader, Read};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -54,7 +54,7 @@ impl LogLine {
 }
 
 #[derive(Debug)]
-pub(super) struct Log {
+pub(crate) struct Log {
     lines: Mutex<Vec<LogLine>>,
     /// Streams that have not ended.
     open: AtomicUsize,
@@ -62,7 +62,7 @@ pub(super) struct Log {
 }
 
 impl Log {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             lines: Mutex::default(),
             open: AtomicUsize::new(0),
@@ -70,11 +70,11 @@ impl Log {
         }
     }
 
-    pub(super) fn lines(&self) -> Vec<LogLine> {
+    pub(crate) fn lines(&self) -> Vec<LogLine> {
         self.locked().clone()
     }
 
-    pub(super) async fn wait(
+    pub(crate) async fn wait(
         &self,
         timeout: Duration,
         mut condition: impl FnMut(&LogLine) -> bool,
@@ -92,7 +92,7 @@ impl Log {
     }
 
     /// Waits until all streams have ended: the last lines of a process may be read after its exit.
-    pub(super) async fn wait_end(&self, timeout: Duration) -> Result<()> {
+    pub(crate) async fn wait_end(&self, timeout: Duration) -> Result<()> {
         let ended = || (self.open.load(SeqCst) == 0).then_some(());
         self.progress
             .wait(timeout, ended, |n| n + 1, || "the end of the log".into())
@@ -110,7 +110,7 @@ impl Log {
 }
 
 /// Reads a stream into the log until it ends, on a thread.
-pub(super) fn capture(log: &Arc<Log>, stream: impl Read + Send + 'static) -> Result<()> {
+pub(crate) fn capture(log: &Arc<Log>, stream: impl Read + Send + 'static) -> Result<()> {
     log.open.fetch_add(1, SeqCst);
     let log = Arc::clone(log);
     std::thread::Builder::new()

@@ -1,0 +1,66 @@
+//! Routes, a file for each kind of resource.
+//!
+//! | route | scope |
+//! | --- | --- |
+//! | `GET /healthz`, `GET /readyz` | none |
+//! | `POST /api/webhook-subscriptions/` | `webhook_subscriptions:create` |
+//! | `GET /api/webhook-subscriptions/`, `…/{id}`, `…/{id}/deliveries`, `…/{id}/deliveries/{delivery_id}` | `webhook_subscriptions:read` |
+//! | `PATCH /api/webhook-subscriptions/{id}` | `webhook_subscriptions:update` |
+//! | `DELETE /api/webhook-subscriptions/{id}` | `webhook_subscriptions:delete` |
+//! | `POST /api/webhook-subscriptions/{id}/test` | `webhook_subscriptions:test` |
+//! | `POST /api/webhook-subscriptions/{id}/deliveries/{delivery_id}/retry` | `webhook_subscriptions:retry` |
+
+mod deliveries;
+mod health;
+mod subscriptions;
+mod test;
+
+use crate::database::Database;
+use crate::http::input::MAX_BODY_BYTES;
+use crate::http::problem::Problem;
+use crate::http::trace;
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::StatusCode;
+use axum::routing::{get, post};
+
+/// All routes.
+pub fn router(database: Database) -> Router {
+    let collection = get(subscriptions::list).post(subscriptions::create);
+    let subscription = get(subscriptions::get)
+        .patch(subscriptions::update)
+        .delete(subscriptions::delete);
+    Router::new()
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .route("/api/webhook-subscriptions", collection.clone())
+        .route("/api/webhook-subscriptions/", collection)
+        .route("/api/webhook-subscriptions/{id}", subscription)
+        .route("/api/webhook-subscriptions/{id}/test", post(test::test))
+        .route(
+            "/api/webhook-subscriptions/{id}/deliveries",
+            get(deliveries::list),
+        )
+        .route(
+            "/api/webhook-subscriptions/{id}/deliveries/{delivery_id}",
+            get(deliveries::get),
+        )
+        .route(
+            "/api/webhook-subscriptions/{id}/deliveries/{delivery_id}/retry",
+            post(deliveries::retry),
+        )
+        .fallback(no_path)
+        .method_not_allowed_fallback(no_method)
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(axum::middleware::from_fn(trace::trace))
+        .with_state(database)
+}
+
+async fn no_path() -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path")
+}
+
+async fn no_method() -> Problem {
+    let detail = "this method is not for this path";
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail)
+}

@@ -1,0 +1,48 @@
+//! Who asks: the access token in the header Authorization, and the tenant that an operator names.
+
+use super::problem::Problem;
+use super::trace::RequestId;
+use crate::database::Credentials;
+use axum::extract::FromRequestParts;
+use axum::http::header::AUTHORIZATION;
+use axum::http::request::Parts;
+use axum::http::{HeaderName, StatusCode};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+/// Which tenant a request with a token for all tenants is about.
+static TENANT: HeaderName = HeaderName::from_static("webhooks-tenant");
+
+impl<S: Sync> FromRequestParts<S> for Credentials {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let token = parts
+            .headers
+            .get(AUTHORIZATION)
+            .and_then(|value| value.to_str().ok())
+            .and_then(|value| value.split_once(' '))
+            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+            .map(|(_, token)| token.trim())
+            .ok_or_else(|| {
+                Problem::new(StatusCode::UNAUTHORIZED, "there is no access token")
+                    .hint("Send the header Authorization: Bearer and a token of webhooks.create_access_token().")
+            })?;
+        Ok(Self {
+            token_hash: Sha256::digest(token.as_bytes()).into(),
+            tenant: tenant(parts)?,
+            request_id: RequestId::of(&parts.extensions),
+        })
+    }
+}
+
+fn tenant(parts: &Parts) -> Result<Option<Uuid>, Problem> {
+    let Some(value) = parts.headers.get(&TENANT) else {
+        return Ok(None);
+    };
+    let tenant = value.to_str().ok().and_then(|text| text.parse().ok());
+    tenant.map(Some).ok_or_else(|| {
+        Problem::bad_request("the header Webhooks-Tenant is no UUID")
+            .hint("Give the id of the tenant, or leave the header out.")
+    })
+}

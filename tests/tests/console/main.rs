@@ -1,0 +1,21 @@
+//! The HTTP API: a real cluster, the real console, and requests to it.
+//!
+//! # Layout
+//! - `scene`: a database, a console and tokens
+//! - `subscriptions`: created, read, listed, changed and deleted; `deliveries`: listed, read, tested and made again
+//! - `access`: who may do what, and that a tenant reaches nothing of another one; `problems`: what is wrong with a request
+//! - `process`: health, signals, and a database that is away
+
+// `cfg(test)` tells clippy that the modules' helpers are tests too, where `unwrap` is fine.
+#[cfg(test)]
+mod access;
+#[cfg(test)]
+mod deliveries;
+#[cfg(test)]
+mod problems;
+#[cfg(test)]
+mod process;
+#[cfg(test)]
+mod scene;
+#[cfg(test)]
+mod subscriptions;
