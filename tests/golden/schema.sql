@@ -1652,8 +1652,6 @@ webhooks_private.watch_values_script(target regclass, definition jsonb)
     returns text sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.watch_versions(functions text[], keys text[])
     returns text sql immutable parallel unsafe {"search_path=pg_catalog, pg_temp"}
-webhooks_private.write_results(results webhooks_private.attempt_result[], numbered_anew boolean, OUT written bigint[], OUT has_breakers boolean, OUT has_news boolean, OUT disabled_ids uuid[])
-    returns record plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 
 -- triggers
 CREATE TRIGGER a10_cancel_outstanding AFTER DELETE ON webhooks.webhook_subscriptions FOR EACH ROW EXECUTE FUNCTION webhooks_private.cancel_outstanding()
