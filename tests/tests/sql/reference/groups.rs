@@ -139,7 +139,7 @@ pub const GROUPS: &[Group] = &[
         ],
     },
     Group {
-        title: "Alerts",
+        title: "Rules of alerts",
         about: "How to: [set up alerts](../how-to/set-up-alerts.md).",
         objects: &[
             "alerts",
