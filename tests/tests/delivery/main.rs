@@ -14,6 +14,7 @@
 //! - `crash`: kills, stalls, failpoints, faults at random, several sidecars, shutdown
 //! - `configuration`: mistakes of an operator, and the log lines about them
 //! - `connecting`: reaching the database as libpq does, and poolers and proxies between
+//! - `fleet`: several databases with one sidecar
 //! - `copies`: nothing is sent from a copy of a database before it is adopted; `point_in_time`: a server that is restored to an
 //!   earlier time; `hostile_settings`: defaults of role and database
 //! - `ordering`: first in, first out; `rates`: so many per second; `health`: circuit breakers and disabling; `throttling`: receivers that
@@ -45,6 +46,8 @@ mod crash;
 mod doorbell;
 #[cfg(test)]
 mod fairness;
+#[cfg(test)]
+mod fleet;
 #[cfg(test)]
 mod flow;
 #[cfg(test)]
