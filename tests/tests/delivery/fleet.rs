@@ -362,7 +362,7 @@ async fn giving_up_waits_until_no_database_has_a_session() {
     let db = Database::create(&cluster, "given_up").await.unwrap();
     let nowhere = format!("postgres://{SIDECAR_ROLE}@127.0.0.1:1/nowhere");
     let file = File::of(&[nowhere, url(&db)]);
-    let options = file.options().arg("--give-up-after=1").arg("--lease=5");
+    let options = file.options().arg("--give-up-after=5").arg("--lease=5");
     let mut sidecar = start(&db, options, &[&name(&db)]).await;
     let is_told = |line: &LogLine| line.contains("giving up") && line.contains("begin again");
     sidecar.wait_log(PATIENCE, is_told).await.unwrap();

@@ -12,7 +12,7 @@
 //! - `refused_results`: results that the server refuses for a while
 //! - `doorbell`: nothing ever waits for the backstop poll
 //! - `crash`: kills, stalls, failpoints, faults at random, several sidecars, shutdown
-//! - `configuration`: mistakes of an operator, and the log lines about them
+//! - `configuration`: mistakes of an operator, and the log lines about them; `doctor`: the command that looks for them
 //! - `connecting`: reaching the database as libpq does, and poolers and proxies between
 //! - `fleet`: several databases with one sidecar
 //! - `copies`: nothing is sent from a copy of a database before it is adopted; `point_in_time`: a server that is restored to an
@@ -42,6 +42,8 @@ mod contents;
 mod copies;
 #[cfg(test)]
 mod crash;
+#[cfg(test)]
+mod doctor;
 #[cfg(test)]
 mod doorbell;
 #[cfg(test)]
