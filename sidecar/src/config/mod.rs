@@ -169,8 +169,8 @@ pub struct RunArgs {
     pub maintain_interval: Duration,
 
     /// Where to answer requests for /metrics (Prometheus), /healthz and /readyz: a port, which only this machine
-    /// reaches, or an address and a port. Whoever reaches it can read numbers, and no names or data. Unless given, nothing
-    /// listens.
+    /// reaches, or an address and a port. Whoever reaches it can read numbers and the names of databases, and nothing
+    /// else. Unless given, nothing listens.
     #[arg(long, env = "WEBHOOKS_METRICS_LISTEN", value_name = "ADDRESS", value_parser = listen_address)]
     pub metrics_listen: Option<SocketAddr>,
 
