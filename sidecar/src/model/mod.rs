@@ -4,6 +4,7 @@ pub mod attempt;
 pub mod claim;
 pub mod delivery;
 pub mod endpoint;
+pub mod finding;
 pub mod headers;
 pub mod message;
 pub mod policy;

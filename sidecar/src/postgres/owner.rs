@@ -52,6 +52,7 @@ impl Owner {
     /// Those of the connection, missing privileges or extension, an extension of another version.
     pub async fn open(database: &Database, lease: Duration) -> Result<Opened, Trouble> {
         let session = Self::connect(database, lease).await?;
+        database.claim_identity(&session)?;
         let (server, version) = (session.server.clone(), session.server_version.clone());
         let of = |error: Error| Trouble::of(&error, &server);
         let begun = tokio::time::timeout(lease, async {

@@ -5,10 +5,10 @@ use crate::postgres::Database;
 use crate::postgres::alerts::evaluate_alerts;
 use crate::postgres::maintain::maintain;
 use crate::postgres::observe::observe;
+use crate::task_group::TaskGroup;
 use crate::telemetry::Telemetry;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio_util::task::TaskTracker;
 
 /// How often the queue is looked at, if that takes no time.
 const OBSERVE_INTERVAL: Duration = Duration::from_secs(15);
@@ -32,7 +32,7 @@ impl Chores {
         maintain_interval: Duration,
         has_monitor: bool,
         telemetry: &Arc<Telemetry>,
-        tasks: &TaskTracker,
+        tasks: &TaskGroup,
     ) -> Self {
         let now = Instant::now();
         let (d, t, k) = (database.clone(), telemetry.clone(), tasks.clone());

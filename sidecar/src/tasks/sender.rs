@@ -1,7 +1,7 @@
 //! The sender: one attempt of a delivery, from its message to its result.
 
 use super::warnings::Warnings;
-use crate::clock;
+use crate::clock::Clock;
 use crate::config::RunArgs;
 use crate::http::client::Client;
 use crate::http::options_handshake;
@@ -37,9 +37,10 @@ pub enum SenderError {
     Tls(#[from] SetupError),
 }
 
-/// The pooled client and what guards it.
+/// The pooled client and what guards it, and the time of the database whose deliveries it makes.
 #[derive(Clone)]
 pub struct Sender {
+    clock: Clock,
     client: Client,
     user_agent: HeaderValue,
     templating: Templating,
@@ -47,7 +48,7 @@ pub struct Sender {
 }
 
 impl Sender {
-    /// What looks after its connections is among `tasks`.
+    /// With a clock of its own. What looks after its connections is among `tasks`.
     ///
     /// # Errors
     /// Unreadable certificates.
@@ -55,11 +56,20 @@ impl Sender {
         let resolver = PolicyResolver::new(args)?;
         let tls = tls::config(args.receiver_ca_file.as_deref())?;
         Ok(Self {
+            clock: Clock::default(),
             client: Client::new(resolver, tls, args.connections(), tasks),
             user_agent: args.user_agent.clone(),
             templating: Templating::new(),
             warnings: Arc::default(),
         })
+    }
+
+    /// One with the same connections, which goes by this clock.
+    pub fn with_clock(&self, clock: Clock) -> Self {
+        Self {
+            clock,
+            ..self.clone()
+        }
     }
 
     /// Makes one attempt. One that panics counts: made again at once, it would panic over and over.
@@ -71,7 +81,7 @@ impl Sender {
         delivery: &Delivery,
         settings: &Settings,
     ) -> Result<Attempt, NotSent> {
-        let (attempted_at, started) = (clock::now(), Instant::now());
+        let (attempted_at, started) = (self.clock.now(), Instant::now());
         let made = AssertUnwindSafe(self.make(delivery, settings)).catch_unwind();
         made.await.unwrap_or_else(|_| {
             tracing::error!(
@@ -94,7 +104,7 @@ impl Sender {
             }
             _ => None,
         };
-        let (attempted_at, started) = (clock::now(), Instant::now());
+        let (attempted_at, started) = (self.clock.now(), Instant::now());
         let unsent = |result, error: String| Ok(unsent(delivery, attempted_at, result, error));
         let message = match &delivery.message {
             Ok(message) => message,
@@ -155,7 +165,8 @@ impl Sender {
             return Ok(Sent::nothing(outcome, None));
         }
         let what = (delivery, endpoint, message);
-        match send(&self.client, &self.user_agent, what, settings, attempted_at).await {
+        let time = (&self.clock, attempted_at);
+        match send(&self.client, &self.user_agent, what, settings, time).await {
             Ok(sent) => Ok(sent),
             Err(error) => {
                 self.warn(&error);
@@ -180,7 +191,8 @@ impl Sender {
         subscription: Arc<Subscription>,
         settings: &Settings,
     ) -> Option<Answer> {
-        options_handshake::ask(&self.client, &self.user_agent, subscription, settings).await
+        let (client, now) = (&self.client, || self.clock.now());
+        options_handshake::ask(client, &self.user_agent, subscription, settings, now).await
     }
 }
 
