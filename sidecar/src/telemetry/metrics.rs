@@ -174,7 +174,7 @@ impl Maker<'_> {
             ),
             oldest_transaction: self.gauge(
                 "webhooks_database_oldest_transaction_seconds",
-                "Age of the transaction, prepared transaction or replication slot that holds vacuum back the longest.",
+                "Age of the transaction or prepared transaction that holds vacuum back the longest.",
             ),
             notification_queue: self.gauge(
                 "webhooks_database_notification_queue_ratio",
