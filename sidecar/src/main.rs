@@ -11,7 +11,7 @@
 //!   [`postgres`]: a file for each SQL function; [`http`]: requests to receivers. None of these three uses another
 //! - [`model`]: what all of them pass around; beside it [`config`]: flags and environment, and [`tls`], to receivers
 //!   and the database
-//! - [`telemetry`]: metrics and health of this process; [`ask_health`]: the command that asks for its health
+//! - [`telemetry`]: metrics, health and spans of this process; [`ask_health`]: the command that asks for its health
 //! - [`log`]: what is printed; [`clock`]: the time; [`shutdown`]: signals; `failpoint`: where crash tests stop the
 //!   process (cargo feature `failpoints`)
 

@@ -1,6 +1,7 @@
 //! Wiring: what is started, and in which order it ends.
 
-use crate::config::RunArgs;
+use crate::config::connection::conninfo;
+use crate::config::{ConfigError, RunArgs};
 use crate::postgres::Database;
 use crate::tasks::chores::Chores;
 use crate::tasks::engine::{Engine, FLUSH_TIMEOUT, Workers};
@@ -8,6 +9,7 @@ use crate::tasks::monitor::{self, MonitorError};
 use crate::tasks::requests::Requests;
 use crate::tasks::sender::{Sender, SenderError};
 use crate::tasks::session_health::GaveUp;
+use crate::tasks::span_export::{SpanExport, SpanExportError};
 use crate::tasks::verifier::Verifier;
 use crate::tasks::{recorder, session};
 use crate::telemetry::Telemetry;
@@ -25,6 +27,10 @@ pub enum RunError {
     #[error(transparent)]
     Sender(#[from] SenderError),
     #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Spans(#[from] SpanExportError),
+    #[error(transparent)]
     Monitor(#[from] MonitorError),
     #[error(transparent)]
     GaveUp(#[from] GaveUp),
@@ -35,7 +41,7 @@ pub enum RunError {
 }
 
 /// Runs until `shutdown`. Nothing that is spawned outlasts it: the engine ends first, and with it what it has started;
-/// then the recorder, when it has recorded the last result; then the sessions and whatever else is among `tasks`. A
+/// then the recorder, when it has recorded the last result; then the export of spans; then the sessions and whatever else is among `tasks`. A
 /// recorder that fails ends the engine, whose results it could no longer record.
 ///
 /// # Errors
@@ -47,7 +53,12 @@ pub async fn run(
     tasks: TaskTracker,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), RunError> {
-    let sender = Sender::new(&args, tasks.clone())?;
+    let export = match args.collector(conninfo::variable)? {
+        Some(collector) => Some(SpanExport::start(&collector, &tasks)?),
+        None => None,
+    };
+    let spans = export.as_ref().map(SpanExport::spans).unwrap_or_default();
+    let sender = Sender::new(&args, spans, tasks.clone())?;
     let telemetry = Telemetry::new(&database.settings().database, args.lease);
     // Until all else has ended: whoever asks meanwhile is told that it is not ready.
     let _monitor = match args.metrics_listen {
@@ -77,6 +88,9 @@ pub async fn run(
         recorded = &mut recorder => (Ok(()), Ok(recorded)),
     };
     recorder.abort();
+    if let Some(export) = export {
+        export.finish().await;
+    }
     tasks.close();
     if tokio::time::timeout(END_TIMEOUT, tasks.wait())
         .await

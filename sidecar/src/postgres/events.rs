@@ -83,10 +83,10 @@ impl Events {
         let claimed = &mut self.events[index];
         let rendered = &mut claimed.rendered[subscription.format as usize];
         if rendered.message.is_none() {
-            rendered.message = claimed
-                .row
-                .as_ref()
-                .map(|row| Arc::new(Message::render(&claim_row::event(row), subscription.format)));
+            rendered.message = claimed.row.as_ref().map(|row| {
+                let (event, traceparent) = (claim_row::event(row), claim_row::traceparent(row));
+                Arc::new(Message::render(&event, subscription.format, traceparent))
+            });
         }
         let message = rendered.message.clone();
         let part = message

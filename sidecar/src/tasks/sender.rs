@@ -12,6 +12,7 @@ use crate::model::{
     Answer, Attempt, AttemptResult, Delivery, EndpointSignal, Exchange, Message, NotSent, Payload,
     Settings, Subscription,
 };
+use crate::telemetry::spans::Spans;
 use crate::tls::{self, SetupError};
 use futures_util::FutureExt;
 use hickory_resolver::net::NetError;
@@ -43,21 +44,23 @@ pub struct Sender {
     client: Client,
     user_agent: HeaderValue,
     templating: Templating,
+    spans: Spans,
     warnings: Arc<Mutex<Warnings>>,
 }
 
 impl Sender {
-    /// What looks after its connections is among `tasks`.
+    /// Its requests are `spans`. What looks after its connections is among `tasks`.
     ///
     /// # Errors
     /// Unreadable certificates.
-    pub fn new(args: &RunArgs, tasks: TaskTracker) -> Result<Self, SenderError> {
+    pub fn new(args: &RunArgs, spans: Spans, tasks: TaskTracker) -> Result<Self, SenderError> {
         let resolver = PolicyResolver::new(args)?;
         let tls = tls::config(args.receiver_ca_file.as_deref())?;
         Ok(Self {
             client: Client::new(resolver, tls, args.connections(), tasks),
             user_agent: args.user_agent.clone(),
             templating: Templating::new(),
+            spans,
             warnings: Arc::default(),
         })
     }
@@ -154,8 +157,20 @@ impl Sender {
             return Ok(Sent::nothing(outcome, None));
         }
         let what = (delivery, endpoint, message);
-        match send(&self.client, &self.user_agent, what, settings, attempted_at).await {
-            Ok(sent) => Ok(sent),
+        let span = self.spans.begin(delivery, endpoint, message);
+        let sending = send(
+            &self.client,
+            &self.user_agent,
+            what,
+            span.traceparent(),
+            settings,
+            attempted_at,
+        );
+        match sending.await {
+            Ok(sent) => {
+                span.end(&sent.outcome, sent.resent_count);
+                Ok(sent)
+            }
             Err(error) => {
                 self.warn(&error);
                 tokio::time::sleep(EXHAUSTED_PAUSE).await;
