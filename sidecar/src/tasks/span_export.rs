@@ -137,11 +137,13 @@ impl HttpClient for Client {
             request,
             self.tasks.clone(),
         );
-        let exchange = tokio::time::timeout(self.timeout, exchange);
+        let timeout = self.timeout;
+        // The timer, too, is made on the runtime.
+        let exchange = async move { tokio::time::timeout(timeout, exchange).await };
         let task = self.tasks.spawn_on(exchange, &self.runtime);
         let response = match AbortOnDropHandle::new(task).await? {
             Ok(response) => response,
-            Err(_) => Err(format!("no answer within {:?}", self.timeout).into()),
+            Err(_) => Err(format!("no answer within {timeout:?}").into()),
         };
         self.log(&response);
         response
