@@ -18,6 +18,6 @@ returns uuid
 language sql immutable strict parallel safe
 return (lpad(to_hex((extract(epoch from at) * 1000)::bigint), 12, '0') || '00000000000000000000')::uuid;
 comment on function webhooks.uuid_v7_floor is
-    'Returns the lowest UUIDv7 of a millisecond. The condition id >= uuid_v7_floor(now() - interval ''1 hour'') '
-    'finds newer rows, and opens only the partitions of that time.';
+    'Returns the lowest UUIDv7 of a millisecond. A query with id >= uuid_v7_floor(''2026-11-30 10:00Z'') opens only '
+    'the partitions of that time. With an expression of now() it reads only those, but opens all while it is planned.';
 grant execute on function webhooks.uuid_v7_floor to webhooks_manager, webhooks_monitor, webhooks_auditor;

@@ -67,48 +67,15 @@ comment on function webhooks_private.replayable is
     'Events of a tenant, numbered in the order of publication, with each subscription that would get them now and '
     'whether they are outstanding to it; a row without subscription if none would. Part of replay_events().';
 
-create function webhooks.replay_events(
-    tenant_id uuid, since timestamptz, until timestamptz, event_types text[] default null,
-    subscription_id uuid default null,
-    dry_run boolean default false, max_events integer default 10000, after uuid default null
-)
-returns table (events bigint, deliveries bigint, outstanding bigint, resume_after uuid)
-language plpgsql volatile security definer
+create function webhooks_private.check_event_patterns(event_types text[])
+returns void
+language plpgsql stable
 set search_path = pg_catalog, pg_temp
-set plan_cache_mode = force_custom_plan
 as $$
-#variable_conflict use_column
 declare
-    subscription webhooks.webhook_subscriptions;
     unknown_type text;
-    subscription_ids uuid[];
-    event_log_ids uuid[];
 begin
-    perform webhooks_private.check_tenant(tenant_id);
-    if since is null or until is null then
-        raise exception 'since or until is null'
-            using errcode = 'null_value_not_allowed',
-                  hint = 'Give the time in which the events were published, for example now() - interval ''1 hour'' '
-                         'and now().';
-    end if;
-    if max_events is null or max_events < 1 then
-        raise exception 'max_events is %', coalesce(max_events::text, 'null')
-            using errcode = 'invalid_parameter_value', hint = 'Give 1 or more: 10000 take about a second.';
-    end if;
     perform webhooks_private.check_count('event_types', cardinality(event_types), 1000);
-    if subscription_id is not null then
-        subscription := webhooks_private.own_subscription(subscription_id);
-        if subscription.tenant_id <> replay_events.tenant_id then
-            raise exception 'subscription % is another tenant''s than %', subscription_id, tenant_id
-                using errcode = 'invalid_parameter_value',
-                      hint = 'Give the subscription''s tenant: only its events match.';
-        end if;
-        if (subscription.is_active and subscription.is_enabled) is not true then
-            raise exception 'subscription % is not active and enabled, so it matches nothing', subscription_id
-                using errcode = 'object_not_in_prerequisite_state',
-                      hint = 'Enable it first: select webhooks.set_subscriptions_enabled(array[id], true);';
-        end if;
-    end if;
     select t.pattern into unknown_type
     from unnest(event_types) t (pattern)
     where t.pattern is distinct from '*'
@@ -122,12 +89,75 @@ begin
             using errcode = 'invalid_parameter_value',
                   hint = 'Use names from webhooks.event_types, category wildcards such as document.*, or *.';
     end if;
+end
+$$;
+comment on function webhooks_private.check_event_patterns is
+    'Raises an error unless event_types are names of event types, category wildcards or *. Part of replay_events().';
+
+create function webhooks_private.check_replay(
+    tenant_id uuid, since timestamptz, until timestamptz, event_types text[], subscription_id uuid,
+    max_events integer, after uuid
+)
+returns void
+-- Planned and run with the settings of replay_events(), which calls it.
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    subscription webhooks.webhook_subscriptions;
+begin
+    if since is null or until is null then
+        raise exception 'since or until is null'
+            using errcode = 'null_value_not_allowed',
+                  hint = 'Give the time in which the events were published, for example now() - interval ''1 hour'' '
+                         'and now().';
+    end if;
+    if max_events is null or max_events < 1 then
+        raise exception 'max_events is %', coalesce(max_events::text, 'null')
+            using errcode = 'invalid_parameter_value', hint = 'Give 1 or more: 10000 take about a second.';
+    end if;
+    perform webhooks_private.check_event_patterns(event_types);
+    if subscription_id is not null then
+        subscription := webhooks_private.own_subscription(subscription_id);
+        if subscription.tenant_id <> check_replay.tenant_id then
+            raise exception 'subscription % is another tenant''s than %', subscription_id, tenant_id
+                using errcode = 'invalid_parameter_value',
+                      hint = 'Give the subscription''s tenant: only its events match.';
+        end if;
+        if (subscription.is_active and subscription.is_enabled) is not true then
+            raise exception 'subscription % is not active and enabled, so it matches nothing', subscription_id
+                using errcode = 'object_not_in_prerequisite_state',
+                      hint = 'Enable it first: select webhooks.set_subscriptions_enabled(array[id], true);';
+        end if;
+    end if;
     if after is not null and not exists (select from webhooks.event_logs e where e.id = after
-                                         and e.tenant_id = replay_events.tenant_id) then
+                                         and e.tenant_id = check_replay.tenant_id) then
         raise exception 'there is no event % to go on after', after
             using errcode = 'undefined_object', hint = 'Give the resume_after that the last call returned.';
     end if;
+end
+$$;
+comment on function webhooks_private.check_replay is
+    'Raises an error if replay_events() can''t do what its parameters say, which these are. The tenant is checked '
+    'before.';
 
+create function webhooks.replay_events(
+    tenant_id uuid, since timestamptz, until timestamptz, event_types text[] default null,
+    subscription_id uuid default null,
+    dry_run boolean default false, max_events integer default 10000, after uuid default null
+)
+returns table (events bigint, deliveries bigint, outstanding bigint, resume_after uuid)
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_custom_plan
+as $$
+#variable_conflict use_column
+declare
+    subscription_ids uuid[];
+    event_log_ids uuid[];
+begin
+    perform webhooks_private.check_tenant(tenant_id);
+    perform webhooks_private.check_replay(tenant_id, since, until, event_types, subscription_id, max_events, after);
     if not dry_run then
         perform webhooks_private.lock_tenant(tenant_id);
         perform webhooks_private.check_outstanding(tenant_id);

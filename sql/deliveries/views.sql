@@ -1,25 +1,53 @@
+-- The partitions of delivery_attempts are chosen by conditions on id. PostgreSQL takes them over from one side of a
+-- join to the other only if they are "id = ...". So pending and retrying deliveries are apart, and the id of a retrying
+-- one is that of its attempt. The attempt is always there: record_attempts() writes both, and no partition is dropped
+-- that an outstanding delivery needs. No column of a retrying delivery is a constant: of conditions that are false for
+-- it, those on id would be forgotten, too, and every partition opened.
+
 create view webhooks.webhook_delivery_logs with (security_invoker = true) as
 select
     q.id,
     q.subscription_id,
     q.event_log_id,
-    greatest(q.attempt, 1) as delivery_attempt,
-    case when q.attempt = 0 then 'pending' else 'retrying' end::varchar(50) as delivery_status,
+    1 as delivery_attempt,
+    'pending'::varchar(50) as delivery_status,
+    null::integer as http_status_code,
+    null::jsonb as response_headers,
+    null::text as response_body,
+    null::text as error_message,
+    null::timestamptz as attempted_at,
+    null::timestamptz as delivered_at,
+    q.next_attempt_at as next_retry_at,
+    null::integer as payload_size_bytes,
+    null::varchar(64) as payload_hash,
+    q.tenant_id,
+    null::bigint as duration_us,
+    q.shard >= webhooks_private.shard_count() as is_test,
+    0 as resent_count
+from webhooks.delivery_queue q
+where q.attempt = 0
+union all
+select
+    a.delivery_id,
+    a.subscription_id,
+    a.event_log_id,
+    a.delivery_attempt,
+    case when q.attempt > 0 then 'retrying' end::varchar(50),
     a.http_status_code,
     a.response_headers,
     a.response_body,
     a.error_message,
     a.attempted_at,
-    null::timestamptz as delivered_at,
-    q.next_attempt_at as next_retry_at,
+    a.delivered_at,
+    q.next_attempt_at,
     a.payload_size_bytes,
-    encode(a.payload_sha256, 'hex')::varchar(64) as payload_hash,
-    q.tenant_id,
+    encode(a.payload_sha256, 'hex')::varchar(64),
+    a.tenant_id,
     a.duration_us,
-    q.shard >= webhooks_private.shard_count() as is_test,
-    coalesce(a.resent_count, 0) as resent_count
-from webhooks.delivery_queue q
-left join webhooks.delivery_attempts a on a.delivery_id = q.id and a.delivery_attempt = q.attempt
+    q.shard >= webhooks_private.shard_count(),
+    coalesce(a.resent_count, 0)
+from webhooks.delivery_attempts a
+join webhooks.delivery_queue q on q.id = a.delivery_id and q.attempt = a.delivery_attempt
 union all
 select
     a.delivery_id,
@@ -80,19 +108,38 @@ select
     q.subscription_id,
     q.event_log_id,
     q.tenant_id,
-    greatest(q.attempt, 1) as delivery_attempt,
-    case when q.attempt = 0 then 'pending' else 'retrying' end::varchar(50) as delivery_status,
-    a.http_status_code,
-    a.failure as error_message,
-    a.attempted_at,
+    1 as delivery_attempt,
+    'pending'::varchar(50) as delivery_status,
+    null::integer as http_status_code,
+    null::text as error_message,
+    null::timestamptz as attempted_at,
     null::timestamptz as delivered_at,
     q.next_attempt_at as next_retry_at,
+    null::integer as payload_size_bytes,
+    null::bigint as duration_us,
+    q.shard >= webhooks_private.shard_count() as is_test,
+    0 as resent_count
+from webhooks.delivery_queue q
+where q.attempt = 0
+union all
+select
+    a.delivery_id,
+    a.subscription_id,
+    a.event_log_id,
+    a.tenant_id,
+    a.delivery_attempt,
+    case when q.attempt > 0 then 'retrying' end::varchar(50),
+    a.http_status_code,
+    a.failure,
+    a.attempted_at,
+    a.delivered_at,
+    q.next_attempt_at,
     a.payload_size_bytes,
     a.duration_us,
-    q.shard >= webhooks_private.shard_count() as is_test,
-    coalesce(a.resent_count, 0) as resent_count
-from webhooks.delivery_queue q
-left join webhooks.delivery_attempts a on a.delivery_id = q.id and a.delivery_attempt = q.attempt
+    q.shard >= webhooks_private.shard_count(),
+    coalesce(a.resent_count, 0)
+from webhooks.delivery_attempts a
+join webhooks.delivery_queue q on q.id = a.delivery_id and q.attempt = a.delivery_attempt
 union all
 select
     a.delivery_id,
@@ -102,7 +149,7 @@ select
     a.delivery_attempt,
     a.delivery_status,
     a.http_status_code,
-    a.failure as error_message,
+    a.failure,
     a.attempted_at,
     a.delivered_at,
     a.next_retry_at,

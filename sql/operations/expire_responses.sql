@@ -114,7 +114,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
     -- Not while a dump is being restored: what is outstanding may not be there yet.
-    before constant timestamptz := case when webhooks.is_adopted() then webhooks_private.whole_minutes(
+    before constant timestamptz := case when webhooks.is_adopted() then webhooks_private.floor_to_ten_minutes(
         now() - nullif(webhooks_private.setting('response_retention_days'), 0) * interval '1 day') end;
     cleared bigint;
 begin

@@ -54,7 +54,7 @@ set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 as $$
 declare
-    since timestamptz := webhooks_private.whole_minutes(webhooks_private.kept_since('event_logs'));
+    since timestamptz := webhooks_private.floor_to_ten_minutes(webhooks_private.kept_since('event_logs'));
     partition text;
     ids uuid[];
     deleted bigint;
@@ -77,7 +77,7 @@ begin
         get diagnostics deleted = row_count;
         all_deleted := all_deleted + deleted;
     end loop;
-    since := webhooks_private.whole_minutes(webhooks_private.kept_since('delivery_attempts'));
+    since := webhooks_private.floor_to_ten_minutes(webhooks_private.kept_since('delivery_attempts'));
     foreach partition in array case when since is not null
         then array['delivery_attempts_default', 'redeliveries_default'] else '{}' end
     loop

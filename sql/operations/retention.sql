@@ -21,12 +21,12 @@ comment on function webhooks_private.kept_since is
     'What is older than this in a partitioned table is to go, as the settings say; null: nothing is. Nothing is either '
     'in a copy of a database that is not adopted.';
 
-create function webhooks_private.whole_minutes(at timestamptz)
+create function webhooks_private.floor_to_ten_minutes(at timestamptz)
 returns timestamptz
 language sql immutable strict parallel safe
 return date_bin('10 minutes', at, '2000-01-01 00:00Z');
-comment on function webhooks_private.whole_minutes is
-    'The last full ten minutes before a time: what becomes too old meanwhile is no reason to call maintain() again.';
+comment on function webhooks_private.floor_to_ten_minutes is
+    'A time rounded down to ten minutes, so that what becomes too old meanwhile is no reason to call maintain() again.';
 
 create function webhooks_private.holding_delivery(parent text, first_id uuid, end_id uuid)
 returns uuid

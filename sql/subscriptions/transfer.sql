@@ -65,6 +65,42 @@ comment on function webhooks_private.subscription_changes is
     'What an update with these settings would change, as the audit log would show it; two empty objects if nothing.';
 grant execute on function webhooks_private.subscription_changes to webhooks_manager;
 
+create function webhooks_private.import_subscription(
+    tenant_id uuid, settings jsonb, out action text, out subscription_id uuid, out before jsonb, out after jsonb
+)
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    present constant uuid[] := array(
+        select s.id from webhooks.webhook_subscriptions s
+        where s.tenant_id = import_subscription.tenant_id
+          and s.name = import_subscription.settings ->> 'name'
+          and s.environment = coalesce(import_subscription.settings ->> 'environment', 'production'));
+begin
+    case cardinality(present)
+        when 0 then
+            action := 'created';
+            subscription_id := webhooks_private.insert_subscription(tenant_id, settings);
+            after := webhooks_private.redact_subscription(settings);
+        when 1 then
+            subscription_id := present[1];
+            select c.before, c.after into before, after
+            from webhooks_private.subscription_changes(subscription_id, settings) c;
+            action := case when before = '{}' and after = '{}' then 'unchanged' else 'updated' end;
+            if action = 'updated' then
+                perform webhooks.update_subscription(subscription_id, settings);
+            end if;
+        else
+            raise exception 'there are % subscriptions of this name and environment', cardinality(present)
+                using errcode = 'invalid_parameter_value', hint = 'Rename all but one of them.';
+    end case;
+end
+$$;
+comment on function webhooks_private.import_subscription is
+    'Creates the subscription of this name and environment, or updates it. Part of import_subscriptions().';
+grant execute on function webhooks_private.import_subscription to webhooks_manager;
+
 create function webhooks.import_subscriptions(tenant_id uuid, subscriptions jsonb, dry_run boolean default false)
 returns table (name text, environment text, action text, subscription_id uuid, before jsonb, after jsonb, error text,
                hint text)
@@ -74,7 +110,6 @@ as $$
 #variable_conflict use_variable
 declare
     item jsonb;
-    present uuid[];
     seen jsonb[] := '{}';
     invalid text[] := '{}';
 begin
@@ -101,27 +136,8 @@ begin
                               hint = 'They tell which subscription is meant: give another name.';
                 end if;
                 seen := seen || jsonb_build_array(name, environment);
-                present := array(
-                    select s.id from webhooks.webhook_subscriptions s
-                    where s.tenant_id = import_subscriptions.tenant_id
-                      and s.name = import_subscriptions.name and s.environment = import_subscriptions.environment);
-                case cardinality(present)
-                    when 0 then
-                        action := 'created';
-                        subscription_id := webhooks_private.insert_subscription(tenant_id, item);
-                        after := webhooks_private.redact_subscription(item);
-                    when 1 then
-                        subscription_id := present[1];
-                        select c.before, c.after into before, after
-                            from webhooks_private.subscription_changes(subscription_id, item) c;
-                        action := case when before = '{}' and after = '{}' then 'unchanged' else 'updated' end;
-                        if action = 'updated' then
-                            perform webhooks.update_subscription(subscription_id, item);
-                        end if;
-                    else
-                        raise exception 'there are % subscriptions of this name and environment', cardinality(present)
-                            using errcode = 'invalid_parameter_value', hint = 'Rename all but one of them.';
-                end case;
+                select i.action, i.subscription_id, i.before, i.after into action, subscription_id, before, after
+                from webhooks_private.import_subscription(tenant_id, item) i;
             exception when data_exception or integrity_constraint_violation or configuration_limit_exceeded then
                 action := 'invalid';
                 subscription_id := null;

@@ -105,6 +105,30 @@ from (values
 ) t (name, properties, example)
 on conflict do nothing;
 alter table webhooks_private.event_type_versions enable trigger user;
+alter table webhooks_private.event_type_versions enable always trigger sync_validation_trigger;
+
+-- Comments of columns that have changed, where new partitions take them from.
+do $comments$
+declare
+    changed record;
+begin
+    for changed in
+        select t.copy, a.attname as name, col_description(('webhooks.' || t.parent)::regclass, a.attnum) as comment
+        from (
+            select p.parent, format('webhooks_private.%I', p.parent || v.suffix)::regclass as copy
+            from webhooks_private.partitioned_tables() p
+            cross join (values ('_default'), ('_template')) v (suffix)
+        ) t
+        join pg_attribute a on a.attrelid = ('webhooks.' || t.parent)::regclass and a.attnum > 0
+            and not a.attisdropped
+        join pg_attribute c on c.attrelid = t.copy and c.attname = a.attname
+        where col_description(t.copy, c.attnum)
+            is distinct from col_description(('webhooks.' || t.parent)::regclass, a.attnum)
+    loop
+        execute format('comment on column %s.%I is %L', changed.copy, changed.name, changed.comment);
+    end loop;
+end
+$comments$;
 
 -- Row-level security of new relations.
 -- include security/policies.sql $isolation$

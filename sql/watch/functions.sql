@@ -160,27 +160,20 @@ comment on function webhooks_private.watch_value_types is
     'The expression for the event type that a column''s new value publishes. Part of watch_table().';
 grant execute on function webhooks_private.watch_value_types to webhooks_publisher;
 
-create function webhooks_private.watch_events_script(target regclass, definition jsonb)
-returns text
+create function webhooks_private.watch_resource(target regclass, definition jsonb)
+returns jsonb
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-    changes constant jsonb := webhooks_private.watch_row_changes(target, definition);
     ids constant text[] := array(select jsonb_array_elements_text(definition -> 'id_columns'));
     of_row constant text := 'case when %s then %s else %s end';
-    rows_sent constant text[] := array(
-        select r.name from (values ('old', definition ?| array['on_update', 'on_change', 'on_delete']),
-                                   ('new', definition ?| array['on_update', 'on_change', 'on_insert'])) r (name,
-                                           is_sent)
-        where r.is_sent);
     is_gone text := 'operation = ''delete''';
     is_new text := 'operation = ''insert''';
     tenant text;
     id_member text := '';
     resource_id text := 'null::uuid';
     ordering_key text := 'null::text';
-    event_types text;
 begin
     if coalesce(definition ->> 'on_update', definition ->> 'on_change') is not null then
         -- An UPDATE that changes the id or the tenant is the end of one resource and the beginning of another.
@@ -204,19 +197,57 @@ begin
         id_member := format('''id'', %s, ', ordering_key);
         ordering_key := format('(%s)::text', ordering_key);
     end if;
-    event_types := format('(case when %s then %L when %s then %L when %s then %L end)',
-        is_gone, definition ->> 'on_delete', is_new, definition ->> 'on_insert',
-        case when definition ->> 'on_update' is null then 'false' else changes ->> 'is_changed' end,
-        definition ->> 'on_update');
-    event_types := concat_ws(', ', event_types, (
-        select string_agg(
+    return jsonb_build_object('is_gone', is_gone, 'is_new', is_new, 'tenant', tenant, 'id_member', id_member,
+                              'resource_id', resource_id, 'ordering_key', ordering_key);
+end
+$$;
+comment on function webhooks_private.watch_resource is
+    'The expressions for whether the resource of the old row is gone and that of the new row is new, its tenant, its '
+    'id as a member of the event''s data and by itself, and its ordering key. Part of watch_table().';
+grant execute on function webhooks_private.watch_resource to webhooks_publisher;
+
+create function webhooks_private.watch_published_types(
+    target regclass, definition jsonb, is_gone text, is_new text, is_changed text
+)
+returns text
+language sql stable
+set search_path = pg_catalog, pg_temp
+begin atomic
+    select concat_ws(', ',
+        format('(case when %s then %L when %s then %L when %s then %L end)',
+               is_gone, definition ->> 'on_delete', is_new, definition ->> 'on_insert',
+               case when definition ->> 'on_update' is null then 'false' else is_changed end,
+               definition ->> 'on_update'),
+        (select string_agg(
             format('(case when not (%s or %s) and %s then %s end)', is_gone, is_new,
                    webhooks_private.watch_differences(target, array[c.key], '%s', ''),
                    case when jsonb_typeof(c.value) = 'string' then quote_literal(c.value #>> '{}')
                         else webhooks_private.watch_value_types(target, c.key, definition -> 'values' -> c.key) end),
             ', ' order by c.key)
-        from jsonb_each(definition -> 'on_change') c));
+         from jsonb_each(definition -> 'on_change') c));
+end;
+comment on function webhooks_private.watch_published_types is
+    'The expressions for the event types that a pair of old and new row publishes, each null if it publishes none. '
+    'is_gone, is_new and is_changed are expressions, too. Part of watch_table().';
+grant execute on function webhooks_private.watch_published_types to webhooks_publisher;
 
+create function webhooks_private.watch_events_script(target regclass, definition jsonb)
+returns text
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    changes constant jsonb := webhooks_private.watch_row_changes(target, definition);
+    resource constant jsonb := webhooks_private.watch_resource(target, definition);
+    is_gone constant text := resource ->> 'is_gone';
+    is_new constant text := resource ->> 'is_new';
+    id_member constant text := resource ->> 'id_member';
+    rows_sent constant text[] := array(
+        select r.name from (values ('old', definition ?| array['on_update', 'on_change', 'on_delete']),
+                                   ('new', definition ?| array['on_update', 'on_change', 'on_insert'])) r (name,
+                                           is_sent)
+        where r.is_sent);
+begin
     return concat_ws(E'\n',
         format('create function %1$s(operation text, old %2$s, new %2$s%3$s)',
                (webhooks_private.watch_functions(target))[2], target,
@@ -226,7 +257,7 @@ begin
         'language sql stable',
         'begin atomic',
         'select',
-        tenant || ' as tenant_id,',
+        (resource ->> 'tenant') || ' as tenant_id,',
         't.event_type,',
         format('case t.event_type %s end as event_category,',
                (select string_agg(format('when %L then %L', c.key, c.value), ' ' order by c.key)
@@ -242,9 +273,10 @@ begin
                'as event_data,',
                id_member, changes ->> 'changed', changes ->> 'before', changes ->> 'new'),
         format('%L::text as resource_type,', definition ->> 'resource_type'),
-        resource_id || ' as resource_id,',
-        ordering_key || ' as ordering_key',
-        format('from (values %s) t (event_type)', event_types),
+        (resource ->> 'resource_id') || ' as resource_id,',
+        (resource ->> 'ordering_key') || ' as ordering_key',
+        format('from (values %s) t (event_type)',
+               webhooks_private.watch_published_types(target, definition, is_gone, is_new, changes ->> 'is_changed')),
         'where t.event_type is not null',
         'and (' || (definition ->> 'condition'),
         ');',

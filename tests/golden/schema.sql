@@ -893,6 +893,8 @@ webhooks.link_tenants(tenants regclass, id_column name DEFAULT 'id'::name)
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks.link_users(users regclass, id_column name DEFAULT 'id'::name)
     returns void sql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks.list_deliveries(tenant_id uuid, since timestamp with time zone DEFAULT (now() - '1 day'::interval), until timestamp with time zone DEFAULT 'infinity'::timestamp with time zone, statuses text[] DEFAULT NULL::text[], subscription_id uuid DEFAULT NULL::uuid, max_rows integer DEFAULT 100)
+    returns SETOF webhooks.webhook_delivery_logs plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
 webhooks.list_subscriptions(environment text DEFAULT NULL::text, is_active boolean DEFAULT NULL::boolean)
     returns SETOF webhooks.subscription_settings sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks.maintain()
@@ -1043,6 +1045,8 @@ webhooks_private.check_count(name text, entries bigint, most integer)
     returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.check_event_filters(event_filters jsonb)
     returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.check_event_patterns(event_types text[])
+    returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.check_event_size(event_data jsonb, resource_data jsonb)
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.check_event_type_sizes()
@@ -1060,6 +1064,8 @@ webhooks_private.check_outstanding(tenant_id uuid)
 webhooks_private.check_publishes_for_system(event_type text)
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.check_receiver(before webhooks.webhook_subscriptions, after webhooks.webhook_subscriptions)
+    returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.check_replay(tenant_id uuid, since timestamp with time zone, until timestamp with time zone, event_types text[], subscription_id uuid, max_events integer, after uuid)
     returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.check_secret(secret text)
     returns integer c immutable parallel safe strict
@@ -1199,6 +1205,8 @@ webhooks_private.first_deliveries(max_per_shard integer)
     returns SETOF webhooks.delivery_queue sql stable parallel unsafe {"search_path=pg_catalog, pg_temp",enable_seqscan=off,enable_bitmapscan=off,enable_hashjoin=off,enable_mergejoin=off,jit=off}
 webhooks_private.first_partition_day(parent text)
     returns date sql stable parallel safe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.floor_to_ten_minutes(at timestamp with time zone)
+    returns timestamp with time zone sql immutable parallel safe strict
 webhooks_private.forget_alerts()
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.forget_old_rows(max_rows integer DEFAULT 10000)
@@ -1227,6 +1235,8 @@ webhooks_private.history_events(tenant_id uuid, event_id uuid, since timestamp w
     returns uuid[] plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.holding_delivery(parent text, first_id uuid, end_id uuid)
     returns uuid plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
+webhooks_private.import_subscription(tenant_id uuid, settings jsonb, OUT action text, OUT subscription_id uuid, OUT before jsonb, OUT after jsonb)
+    returns record plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.insert_subscription(tenant_id uuid, settings jsonb)
     returns uuid plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.is_comparable(type regtype)
@@ -1629,6 +1639,10 @@ webhooks_private.watch_object(row_name text, columns text[])
     returns text sql immutable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.watch_operands(target regclass)
     returns TABLE(name text, operand text) sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.watch_published_types(target regclass, definition jsonb, is_gone text, is_new text, is_changed text)
+    returns text sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.watch_resource(target regclass, definition jsonb)
+    returns jsonb plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.watch_row_body(functions text[], is_wide boolean)
     returns text plpgsql immutable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.watch_row_changes(target regclass, definition jsonb)
@@ -1653,8 +1667,8 @@ webhooks_private.watch_values_script(target regclass, definition jsonb)
     returns text sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.watch_versions(functions text[], keys text[])
     returns text sql immutable parallel unsafe {"search_path=pg_catalog, pg_temp"}
-webhooks_private.whole_minutes(at timestamp with time zone)
-    returns timestamp with time zone sql immutable parallel safe strict
+webhooks_private.write_results(results webhooks_private.attempt_result[], numbered_anew boolean, OUT written bigint[], OUT has_breakers boolean, OUT has_news boolean, OUT disabled_ids uuid[])
+    returns record plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 
 -- triggers
 CREATE TRIGGER a10_cancel_outstanding AFTER DELETE ON webhooks.webhook_subscriptions FOR EACH ROW EXECUTE FUNCTION webhooks_private.cancel_outstanding()

@@ -1,6 +1,7 @@
 //! Builds the extension and puts its files together: the library, the control file and the SQL scripts.
 
 use std::fs::{self, Permissions};
+use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -172,10 +173,14 @@ impl<'a> Extension<'a> {
         Ok(())
     }
 
-    /// Writes its files and the install scripts of former versions, from which tests upgrade.
+    /// Writes its files and the install scripts of former versions, from which tests upgrade. Scripts of other versions
+    /// that are there are removed: of branches that were built here before.
     pub fn install_for_tests(&self, layout: &Layout) -> Result<()> {
+        let directory = Place::Share.directory(layout);
+        remove_scripts(&directory)
+            .with_context(|| format!("cannot remove scripts from {}", directory.display()))?;
         for script in scripts::former(&self.project.root)? {
-            File::from(script).write(&Place::Share.directory(layout))?;
+            File::from(script).write(&directory)?;
         }
         self.install(layout)
     }
@@ -206,6 +211,18 @@ impl File {
             .and_then(|()| fs::rename(&fresh, &target))
             .with_context(|| format!("cannot write {}", target.display()))
     }
+}
+
+fn remove_scripts(directory: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with("webhooks--") && name.ends_with(".sql") {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// The control file, the install script and the upgrade scripts.

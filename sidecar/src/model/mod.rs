@@ -25,6 +25,6 @@ pub use policy::{BreakerChange, BreakerPolicy, RateLimit};
 pub use queue_state::QueueState;
 pub use receiver::{FailureSeries, Receiver};
 pub use settings::Settings;
-pub use subscription::{Subscription, TemplateRoom, Verification};
+pub use subscription::{BodyPolicy, Subscription, TemplateRoom, Verification};
 pub use traceparent::Traceparent;
 pub use verification::{Answer, Permission};

@@ -22,18 +22,25 @@ pub struct Subscription {
     pub shard: i16,
     /// What is wrong with a stored setting that this version of the sidecar can't use, if anything is.
     pub endpoint: Result<Endpoint, String>,
-    /// How its requests say what happened.
-    pub format: PayloadFormat,
-    /// Makes its own body of the envelope.
-    pub template: Option<Template>,
-    pub template_room: TemplateRoom,
+    pub body: BodyPolicy,
     pub retry: RetryPolicy,
     pub timeout: Duration,
-    pub max_payload_bytes: usize,
     pub max_in_flight: usize,
     pub rate_limit: Option<RateLimit>,
     pub breaker: BreakerPolicy,
     pub verification: Verification,
+}
+
+/// How the bodies of its requests are made.
+#[derive(Default)]
+pub struct BodyPolicy {
+    /// How they say what happened.
+    pub format: PayloadFormat,
+    /// Makes a body of its own of the envelope.
+    pub template: Option<Template>,
+    pub template_room: TemplateRoom,
+    /// The largest one, in bytes.
+    pub max_bytes: usize,
 }
 
 /// Whether its receiver has to agree to deliveries.
@@ -74,9 +81,10 @@ impl Subscription {
             version,
             shard: NO_SHARD,
             endpoint: Err(reason),
-            format: PayloadFormat::default(),
-            template: None,
-            template_room: TemplateRoom::default(),
+            body: BodyPolicy {
+                max_bytes: 1 << 20,
+                ..BodyPolicy::default()
+            },
             retry: RetryPolicy {
                 schedule: RetrySchedule::Doubling {
                     retries: 3,
@@ -87,7 +95,6 @@ impl Subscription {
                 no_retry_statuses: Vec::new(),
             },
             timeout: Duration::from_secs(30),
-            max_payload_bytes: 1 << 20,
             max_in_flight: 20,
             rate_limit: None,
             verification: Verification::NotNeeded,

@@ -71,7 +71,7 @@ impl Events {
     pub fn want(&mut self, index: usize, subscription: &Subscription) {
         let claimed = &mut self.events[index];
         claimed.left += 1;
-        claimed.rendered[subscription.format as usize].sharers += 1;
+        claimed.rendered[subscription.body.format as usize].sharers += 1;
     }
 
     /// The message of an event for a subscription that wants it, and its part of the memory that it takes.
@@ -81,11 +81,12 @@ impl Events {
         subscription: &Subscription,
     ) -> (Result<Arc<Message>, String>, usize) {
         let claimed = &mut self.events[index];
-        let rendered = &mut claimed.rendered[subscription.format as usize];
+        let rendered = &mut claimed.rendered[subscription.body.format as usize];
         if rendered.message.is_none() {
             rendered.message = claimed.row.as_ref().map(|row| {
                 let (event, traceparent) = (claim_row::event(row), claim_row::traceparent(row));
-                Arc::new(Message::render(&event, subscription.format, traceparent))
+                let format = subscription.body.format;
+                Arc::new(Message::render(&event, format, traceparent))
             });
         }
         let message = rendered.message.clone();

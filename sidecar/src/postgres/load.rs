@@ -4,8 +4,8 @@ use super::owner::Owner;
 use super::unreadable::{data_error, is_readable};
 use crate::model::verification::REQUEST_ORIGIN;
 use crate::model::{
-    BreakerPolicy, Endpoint, FailureSeries, Headers, RateLimit, Receiver, Settings, Subscription,
-    TemplateRoom, Verification,
+    BodyPolicy, BreakerPolicy, Endpoint, FailureSeries, Headers, RateLimit, Receiver, Settings,
+    Subscription, TemplateRoom, Verification,
 };
 use hyper::header::HeaderValue;
 use std::time::{Duration, Instant};
@@ -139,9 +139,13 @@ fn subscription(row: &Row, settings: &Settings) -> Subscription {
         version: row.get("version"),
         shard: row.get("shard"),
         endpoint,
-        format: format.unwrap_or_default(),
-        template: template.unwrap_or_default(),
-        template_room: TemplateRoom::default(),
+        body: BodyPolicy {
+            format: format.unwrap_or_default(),
+            template: template.unwrap_or_default(),
+            template_room: TemplateRoom::default(),
+            max_bytes: usize::try_from(positive("max_payload_size_kb") * 1024)
+                .unwrap_or(usize::MAX),
+        },
         retry: RetryPolicy {
             schedule: retry_schedule(row, settings),
             retry_after_cap: settings.max_retry_after,
@@ -152,8 +156,6 @@ fn subscription(row: &Row, settings: &Settings) -> Subscription {
                 .collect(),
         },
         timeout: Duration::from_secs(positive("timeout_seconds")),
-        max_payload_bytes: usize::try_from(positive("max_payload_size_kb") * 1024)
-            .unwrap_or(usize::MAX),
         max_in_flight: usize::try_from(positive("max_in_flight"))
             .unwrap_or(1)
             .max(1),

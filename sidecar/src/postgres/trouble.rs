@@ -273,7 +273,7 @@ fn advice_to_begin(code: &SqlState, message: &str) -> &'static str {
             "; let it take connections (ALTER DATABASE … ALLOW_CONNECTIONS true), or name another database"
         }
         SqlState::TOO_MANY_CONNECTIONS => {
-            "; the sidecar needs up to five sessions: raise max_connections, or the limit of its role or database"
+            "; the sidecar needs up to six sessions: raise max_connections, or the limit of its role or database"
         }
         _ => "",
     }

@@ -1,10 +1,11 @@
 //! Subscriptions and deliveries for tests.
 
-use crate::model::{BreakerPolicy, Delivery, Message, RateLimit, Subscription, Verification};
+use crate::model::{
+    BodyPolicy, BreakerPolicy, Delivery, Message, RateLimit, Subscription, Verification,
+};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use uuid::Uuid;
-use webhooks_core::payload::PayloadFormat;
 use webhooks_core::retry::{RetryPolicy, RetrySchedule};
 
 /// A subscription with this id, in the shard of its last four bits.
@@ -39,9 +40,7 @@ fn make(number: u128, max_in_flight: usize) -> Subscription {
         version: 1,
         shard: (number & 15) as i16,
         endpoint: Err("not sent in these tests".to_owned()),
-        format: PayloadFormat::Envelope,
-        template: None,
-        template_room: Default::default(),
+        body: BodyPolicy::default(),
         retry: RetryPolicy {
             schedule: RetrySchedule::Doubling {
                 retries: 3,
@@ -52,7 +51,6 @@ fn make(number: u128, max_in_flight: usize) -> Subscription {
             retry_after_cap: Duration::from_secs(60),
         },
         timeout: Duration::from_secs(30),
-        max_payload_bytes: 1024,
         max_in_flight,
         rate_limit: None,
         breaker: BreakerPolicy {

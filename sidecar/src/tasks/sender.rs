@@ -89,9 +89,10 @@ impl Sender {
     async fn make(&self, delivery: &Delivery, settings: &Settings) -> Result<Attempt, NotSent> {
         let subscription = &delivery.subscription;
         // Here and not when it was claimed: a template takes its time, and only its own delivery's.
-        let templated = match (&delivery.message, &subscription.template) {
+        let templated = match (&delivery.message, &subscription.body.template) {
             (Ok(message), Some(template)) if Instant::now() < delivery.deadline => {
-                let (most, room) = (subscription.max_payload_bytes, &subscription.template_room);
+                let body = &subscription.body;
+                let (most, room) = (body.max_bytes, &body.template_room);
                 Some(self.templating.render(message, template, most, room).await)
             }
             _ => None,
@@ -149,10 +150,10 @@ impl Sender {
                 return Ok(Sent::nothing(Outcome::InvalidRequest, reason));
             }
         };
-        if message.body.len() > subscription.max_payload_bytes {
+        if message.body.len() > subscription.body.max_bytes {
             let outcome = Outcome::PayloadTooLarge {
                 size_bytes: message.body.len() as u64,
-                limit_bytes: subscription.max_payload_bytes as u64,
+                limit_bytes: subscription.body.max_bytes as u64,
             };
             return Ok(Sent::nothing(outcome, None));
         }

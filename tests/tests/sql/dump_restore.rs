@@ -42,10 +42,19 @@ pub const RELATIONS: [&str; 20] = [
 async fn used(name: &str) -> Database {
     let db = Database::fresh(name).await.unwrap();
     fill(&db).await;
+    db.execute(&format!(
+        "select webhooks.set_setting('operator_tenant_id', '{TENANT}');
+         select webhooks.set_alert_rule('success_rate', threshold => 98.5, for_seconds => 60), webhooks.set_alert_rule('no_sidecar', false);
+         insert into webhooks.alert_history (rule, severity, subject, value, threshold, unit, detail, fired_at, resolved_at)
+             values ('no_sidecar', 'critical', '', 0, 1, 'sidecars', E'it''s\\n', '2026-01-02', '2026-01-03');
+         insert into webhooks.tenant_purges (tenant_id, relation, partition) values ('{TENANT}', 'event_logs', 'event_logs_20261101')"
+    ))
+    .await
+    .unwrap();
     db
 }
 
-/// Puts all that into a database.
+/// Puts all that into a database, but what the oldest released version does not have.
 pub async fn fill(db: &Database) {
     db.create_role("analyst", "").await.unwrap();
     let session = Session::open(db).await;
@@ -59,12 +68,7 @@ pub async fn fill(db: &Database) {
                  ('order.paid', 'order', E'it''s\\n\\ttabs and \\\\'), ('order.gone', 'order', null);
              update webhooks.event_types set description = 'ours' where name = 'job.created';
              select webhooks.set_setting('max_retry_delay_seconds', 77), webhooks.set_setting('verification_origin', 'events.example.com');
-             select webhooks.set_setting('operator_tenant_id', '{TENANT}');
-             select webhooks.set_alert_rule('success_rate', threshold => 98.5, for_seconds => 60), webhooks.set_alert_rule('no_sidecar', false);
-             insert into webhooks.alert_history (rule, severity, subject, value, threshold, unit, detail, fired_at, resolved_at)
-                 values ('no_sidecar', 'critical', '', 0, 1, 'sidecars', E'it''s\\n', '2026-01-02', '2026-01-03');
              select webhooks.set_tenant_limits('{TENANT}', 100, 10000, null);
-             insert into webhooks.tenant_purges (tenant_id, relation, partition) values ('{TENANT}', 'event_logs', 'event_logs_20261101');
              insert into webhooks.subscription_templates (tenant_id, name, settings, placeholders)
                  values ('{TENANT}', 'ours', '{{\"payload_template\": \"{{{{ <<x>> }}}}\"}}', '{{\"x\": \"what\"}}');
              grant usage on schema webhooks to analyst;

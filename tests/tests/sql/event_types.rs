@@ -202,7 +202,7 @@ async fn versions_are_registered_and_deprecated() {
         session
             .text("select count(*), count(distinct name) from webhooks.event_type_catalogue")
             .await,
-        "17|16"
+        "23|22"
     );
 }
 

@@ -62,6 +62,11 @@ async fn look_ups_open_few_partitions() {
         .await;
 
     let hour = "now() - interval '1 hour'";
+    // A constant, as "now() - ..." is not.
+    let recent = session.text(&format!("select {hour}")).await;
+    let recent = format!(
+        "count(*) from webhooks.webhook_delivery_logs where id > webhooks.uuid_v7_floor('{recent}')"
+    );
     let look_ups = [
         (
             "2",
@@ -127,6 +132,30 @@ async fn look_ups_open_few_partitions() {
         (
             "1",
             format!("count(*) from webhooks.webhook_delivery_logs where id = '{delivery}'"),
+        ),
+        ("3", recent.clone()),
+        (
+            "3",
+            recent.replace("webhook_delivery_logs", "delivery_states"),
+        ),
+        ("1", format!("{recent} and delivery_status = 'failed'")),
+        ("0", format!("{recent} and delivered_at is not null")),
+        ("3", format!("{recent} and tenant_id = '{TENANT}'")),
+        (
+            "3",
+            format!("count(*) from webhooks.list_deliveries('{TENANT}')"),
+        ),
+        (
+            "1",
+            format!(
+                "count(*) from webhooks.list_deliveries('{TENANT}', {hour}, statuses => '{{failed}}')"
+            ),
+        ),
+        (
+            "0",
+            format!(
+                "count(*) from webhooks.list_deliveries('{TENANT}', now() - interval '7 days', subscription_id => '{TENANT}')"
+            ),
         ),
         (
             "1",

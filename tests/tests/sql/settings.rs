@@ -76,7 +76,7 @@ async fn every_setting_keeps_to_its_range() {
     assert_eq!(refusal.code, "42704");
     assert_eq!(refusal.message, "there is no setting \"colour\"");
     let listed = refusal.hint.rsplit(": ").next().unwrap();
-    assert_eq!(session.lines(listed).await.len(), settings.len() + 2);
+    assert_eq!(session.lines(listed).await.len(), settings.len() + 3);
 }
 
 #[tokio::test]

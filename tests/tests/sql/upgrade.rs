@@ -92,6 +92,10 @@ async fn an_upgrade_keeps_every_row_and_partition() {
         let places = session.lines(PLACES).await;
         let mut before = Vec::new();
         for relation in RELATIONS.into_iter().filter(|name| !DERIVED.contains(name)) {
+            let exists = format!("select to_regclass('{}') is not null", qualified(relation));
+            if session.text(&exists).await == "f" {
+                continue;
+            }
             let (columns, rows) = rows(&session, relation, None).await;
             assert!(!rows.is_empty(), "{relation} is empty");
             before.push((relation, columns, rows));

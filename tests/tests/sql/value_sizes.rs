@@ -236,6 +236,12 @@ async fn arguments_are_bounded() {
                 "select webhooks.event_history('{TENANT}', event_types => array_fill('*'::text, array[1001]))"
             ),
         ),
+        (
+            "statuses",
+            format!(
+                "select webhooks.list_deliveries('{TENANT}', statuses => array_fill('failed'::text, array[1001]))"
+            ),
+        ),
     ] {
         assert_too_large(&session.refused(&statement).await, name, &statement);
     }
@@ -244,6 +250,7 @@ async fn arguments_are_bounded() {
         format!("select webhooks.set_setting({HUGE}, 1)"),
         format!("select webhooks.set_setting('endpoint_verification', {HUGE})"),
         format!("select webhooks.create_subscription_from_template('{TENANT}', {HUGE})"),
+        format!("select webhooks.list_deliveries('{TENANT}', statuses => array[{HUGE}])"),
     ] {
         let refusal = session.refused(&statement).await;
         assert!(refusal.everything.len() < 2000, "{statement}");

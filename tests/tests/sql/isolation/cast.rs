@@ -144,7 +144,9 @@ pub async fn database(name: &str) -> (Database, Session) {
             ))
             .await;
     }
-    admin.run("select webhooks_private.roll_up('0 s')").await;
+    admin
+        .run("select webhooks_private.roll_up('0 s'); insert into webhooks_private.alert_evaluation (first_evaluated_at, evaluated_at) values (now(), now())")
+        .await;
     (db, admin)
 }
 

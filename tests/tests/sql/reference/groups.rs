@@ -82,12 +82,14 @@ pub const GROUPS: &[Group] = &[
     Group {
         title: "Deliveries",
         about: "Results of deliveries, and functions that change them. How to: \
+                [find a delivery](../how-to/find-a-delivery.md), \
                 [recover from an outage](../how-to/recover-from-an-outage.md), \
                 [trace an event](../how-to/trace-an-event.md).",
         objects: &[
             "webhook_delivery_logs",
             "delivery_attempts",
             "delivery_states",
+            "list_deliveries()",
             "event_history()",
             "unmatched_events()",
             "retry_delivery()",
@@ -139,7 +141,7 @@ pub const GROUPS: &[Group] = &[
         ],
     },
     Group {
-        title: "Alerts",
+        title: "Rules of alerts",
         about: "How to: [set up alerts](../how-to/set-up-alerts.md).",
         objects: &[
             "alerts",
