@@ -8,6 +8,7 @@ use crate::model::finding::{Finding, Severity};
 use crate::postgres::{Database, Identities, doctor};
 use crate::task_group::TaskGroup;
 use crate::tasks::sender::Sender;
+use crate::telemetry::spans::Spans;
 use futures_util::future::join_all;
 use report::Entry;
 use std::io;
@@ -85,7 +86,7 @@ fn options(args: &RunArgs) -> Vec<Finding> {
             findings.push(finding.meaning("A sidecar would not start."));
         }
     }
-    if let Err(error) = Sender::new(args, TaskTracker::new()) {
+    if let Err(error) = Sender::new(args, Spans::default(), TaskTracker::new()) {
         let words = format!("requests to receivers can't be made: {error}");
         findings.push(Finding::new(Severity::Error, "receivers", words));
     }

@@ -11,7 +11,7 @@
 //!   [`postgres`]: a file for each SQL function; [`http`]: requests to receivers. None of these three uses another
 //! - [`model`]: what all of them pass around; beside it [`config`]: flags and environment, and [`tls`], to receivers
 //!   and the database
-//! - [`telemetry`]: metrics and health of this process; [`ask_health`]: the command that asks for its health;
+//! - [`telemetry`]: metrics, health and spans of this process; [`ask_health`]: the command that asks for its health;
 //!   [`doctor`]: the one that looks for what is wrong
 //! - [`log`]: what is printed; [`clock`]: the time; [`signals`]: what the system asks for; [`task_group`]: the tasks of a
 //!   database; `failpoint`: where crash tests stop the process (cargo feature `failpoints`)

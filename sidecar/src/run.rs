@@ -4,12 +4,13 @@
 mod database;
 mod fleet;
 
-use crate::config::connection::conninfo::Error;
-use crate::config::{NamedDatabase, ProcessEnvironment, RunArgs};
+use crate::config::connection::conninfo::{self, Error};
+use crate::config::{ConfigError, NamedDatabase, ProcessEnvironment, RunArgs};
 use crate::signals;
 use crate::tasks::monitor::{self, Answers, MonitorError};
 use crate::tasks::sender::{Sender, SenderError};
 use crate::tasks::session_health::GaveUp;
+use crate::tasks::span_export::{SpanExport, SpanExportError};
 use fleet::Fleet;
 use std::sync::Arc;
 use tokio::task::JoinError;
@@ -22,6 +23,10 @@ pub enum RunError {
     Connection(#[from] Error),
     #[error(transparent)]
     Sender(#[from] SenderError),
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Spans(#[from] SpanExportError),
     #[error(transparent)]
     Monitor(#[from] MonitorError),
     #[error(transparent)]
@@ -37,7 +42,7 @@ pub enum RunError {
 }
 
 /// Delivers from these databases until `shutdown`, and from others whenever SIGHUP asks to read their file again. The
-/// databases end first, and then what they share.
+/// databases end first, and then what they share: at last the spans are exported.
 ///
 /// # Errors
 /// Unusable configuration, or a database that is the only one and could not be delivered from any more.
@@ -53,7 +58,12 @@ pub async fn run(
         None => None,
     };
     let tasks = TaskTracker::new();
-    let sender = Sender::new(&args, tasks.clone())?;
+    let export = match args.collector(conninfo::variable)? {
+        Some(collector) => Some(SpanExport::start(&collector, &tasks)?),
+        None => None,
+    };
+    let spans = export.as_ref().map(SpanExport::spans).unwrap_or_default();
+    let sender = Sender::new(&args, spans, tasks.clone())?;
     let answers = Arc::new(Answers::new(args.has_fleet()));
     // Until all else has ended: whoever asks meanwhile is told that it is not ready.
     let monitor = match args.metrics_listen {
@@ -73,6 +83,9 @@ pub async fn run(
         }
     };
     drop((monitor, fleet));
+    if let Some(export) = export {
+        export.finish().await;
+    }
     tasks.close();
     if tokio::time::timeout(database::END_TIMEOUT, tasks.wait())
         .await

@@ -22,7 +22,7 @@ const DAY: Duration = Duration::from_secs(86_400);
 /// What can't work together. The message names the setting and what to do.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub struct ConfigError(String);
+pub struct ConfigError(pub(super) String);
 
 fn ensure(holds: bool, message: impl FnOnce() -> String) -> Result<(), ConfigError> {
     match holds {
@@ -66,10 +66,12 @@ impl RunArgs {
         self.check_times()?;
         self.check_open_files(environment.open_files)?;
         self.check_databases()?;
+        self.collector(environment.variable)?;
         let mut warnings = self.warnings();
         warnings.extend(network_warnings(&self.allow_networks));
         warnings.extend(denial_warnings(&self.allow_networks, &self.deny_networks));
         warnings.extend(self.connection_warnings(environment));
+        warnings.extend(self.collector_warnings(environment.variable));
         Ok(warnings)
     }
 

@@ -8,9 +8,10 @@ pub mod connection;
 mod database_file;
 mod databases;
 mod open_files;
+pub mod otlp;
 mod parse;
 
-pub use check::ProcessEnvironment;
+pub use check::{ConfigError, ProcessEnvironment};
 pub use databases::NamedDatabase;
 
 use crate::log::LogFormat;
@@ -18,10 +19,11 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, CommandFactory, Parser, Subcommand};
 use hyper::header::HeaderValue;
 use ipnet::IpNet;
-use parse::{dns_server, listen_address, log_filter, network, seconds, user_agent};
+use parse::{collector_url, dns_server, listen_address, log_filter, network, seconds, user_agent};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
+use url::Url;
 
 /// Delivers the webhooks that the PostgreSQL extension `webhooks` queued.
 #[derive(Parser)]
@@ -173,6 +175,13 @@ pub struct RunArgs {
     /// else. Unless given, nothing listens.
     #[arg(long, env = "WEBHOOKS_METRICS_LISTEN", value_name = "ADDRESS", value_parser = listen_address)]
     pub metrics_listen: Option<SocketAddr>,
+
+    /// OpenTelemetry collector that spans of attempts are exported to, by OTLP over HTTP (http/protobuf): its URL up to
+    /// /v1/traces, such as http://localhost:4318. Wins over OTEL_EXPORTER_OTLP_TRACES_ENDPOINT and
+    /// OTEL_EXPORTER_OTLP_ENDPOINT; the specification's other variables count as well. Unless one of them is given,
+    /// nothing is exported.
+    #[arg(long, env = "WEBHOOKS_OTLP_ENDPOINT", value_name = "URL", hide_env_values = true, value_parser = collector_url)]
+    pub otlp_endpoint: Option<Url>,
 
     /// How log lines look.
     #[arg(long, env = "WEBHOOKS_LOG_FORMAT", value_enum, default_value = "text")]

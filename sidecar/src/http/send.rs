@@ -6,7 +6,7 @@ use super::head::Head;
 use super::reply::Reply;
 use super::request;
 use crate::clock::Clock;
-use crate::model::{Delivery, Endpoint, Message, Response, Settings};
+use crate::model::{Delivery, Endpoint, Message, Response, Settings, Traceparent};
 use hyper::header::HeaderValue;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use webhooks_core::capture::{body_text, headers_json};
@@ -65,7 +65,7 @@ impl Sent {
     }
 }
 
-/// Sends a message to an endpoint, as it was attempted at a time of this clock.
+/// Sends a message to an endpoint, as a part of a trace, as it was attempted at a time of this clock.
 ///
 /// # Errors
 /// No connection can be opened here: no fault of the receiver.
@@ -73,6 +73,7 @@ pub async fn send(
     client: &Client,
     user_agent: &HeaderValue,
     (delivery, endpoint, message): (&Delivery, &Endpoint, &Message),
+    traceparent: Option<Traceparent>,
     settings: &Settings,
     (clock, attempted_at): (&Clock, SystemTime),
 ) -> Result<Sent, SendError> {
@@ -83,7 +84,14 @@ pub async fn send(
     let call = Call {
         subscription_id: subscription.id,
         url: &endpoint.url,
-        outgoing: request::build(user_agent, endpoint, delivery, message, timestamp),
+        outgoing: request::build(
+            user_agent,
+            endpoint,
+            delivery,
+            message,
+            traceparent,
+            timestamp,
+        ),
         timeout: subscription.timeout,
     };
     let mut reply = Reply::new(settings.max_response_body_bytes);

@@ -13,6 +13,7 @@ pub mod receiver;
 pub mod settings;
 pub mod shard;
 pub mod subscription;
+pub mod traceparent;
 pub mod verification;
 
 pub use attempt::{Attempt, AttemptResult, EndpointSignal, Exchange, NotSent, Payload, Response};
@@ -26,4 +27,5 @@ pub use queue_state::QueueState;
 pub use receiver::{FailureSeries, Receiver};
 pub use settings::Settings;
 pub use subscription::{BodyPolicy, Subscription, TemplateRoom, Verification};
+pub use traceparent::Traceparent;
 pub use verification::{Answer, Permission};

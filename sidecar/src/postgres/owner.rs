@@ -1,7 +1,7 @@
 //! The owning session: holds the shards' locks, listens, and claims. Always in autocommit, so that
 //! notifications arrive at once; claiming on the session that owns means that nothing is claimed without owning.
 
-use super::claim_row::CLAIM;
+use super::claim_row;
 use super::clock_skew::{self, Sample};
 use super::connect::{Database, Session};
 use super::trouble::Trouble;
@@ -109,7 +109,7 @@ impl Owner {
     async fn prepare(session: Session) -> Result<Opened, Error> {
         let client = session.client;
         let statements = Statements {
-            claim: client.prepare(CLAIM).await?,
+            claim: claim_row::prepare(&client).await?,
             load: client.prepare(Self::LOAD).await?,
             balance: client.prepare(Self::BALANCE).await?,
             release: client.prepare(Self::RELEASE).await?,

@@ -12,6 +12,7 @@ use crate::model::{
     Answer, Attempt, AttemptResult, Delivery, EndpointSignal, Exchange, Message, NotSent, Payload,
     Settings, Subscription,
 };
+use crate::telemetry::spans::Spans;
 use crate::tls::{self, SetupError};
 use futures_util::FutureExt;
 use hickory_resolver::net::NetError;
@@ -44,15 +45,16 @@ pub struct Sender {
     client: Client,
     user_agent: HeaderValue,
     templating: Templating,
+    spans: Spans,
     warnings: Arc<Mutex<Warnings>>,
 }
 
 impl Sender {
-    /// With a clock of its own. What looks after its connections is among `tasks`.
+    /// With a clock of its own. Its requests are `spans`. What looks after its connections is among `tasks`.
     ///
     /// # Errors
     /// Unreadable certificates.
-    pub fn new(args: &RunArgs, tasks: TaskTracker) -> Result<Self, SenderError> {
+    pub fn new(args: &RunArgs, spans: Spans, tasks: TaskTracker) -> Result<Self, SenderError> {
         let resolver = PolicyResolver::new(args)?;
         let tls = tls::config(args.receiver_ca_file.as_deref())?;
         Ok(Self {
@@ -60,6 +62,7 @@ impl Sender {
             client: Client::new(resolver, tls, args.connections(), tasks),
             user_agent: args.user_agent.clone(),
             templating: Templating::new(),
+            spans,
             warnings: Arc::default(),
         })
     }
@@ -165,9 +168,20 @@ impl Sender {
             return Ok(Sent::nothing(outcome, None));
         }
         let what = (delivery, endpoint, message);
-        let time = (&self.clock, attempted_at);
-        match send(&self.client, &self.user_agent, what, settings, time).await {
-            Ok(sent) => Ok(sent),
+        let span = self.spans.begin(delivery, endpoint, message);
+        let sending = send(
+            &self.client,
+            &self.user_agent,
+            what,
+            span.traceparent(),
+            settings,
+            (&self.clock, attempted_at),
+        );
+        match sending.await {
+            Ok(sent) => {
+                span.end(&sent.outcome, sent.resent_count);
+                Ok(sent)
+            }
             Err(error) => {
                 self.warn(&error);
                 tokio::time::sleep(EXHAUSTED_PAUSE).await;

@@ -1,8 +1,10 @@
-//! What this process knows of itself, for who asks from outside: [`metrics`] and [`health`] of each database. Whoever does
-//! something counts it here; nothing here is waited for, and nothing is decided by it.
+//! What this process tells of itself: [`metrics`] and [`health`] of each database, for who asks from outside, and
+//! [`spans`], which are exported. Whoever does something counts it here; nothing here is waited for, and nothing is
+//! decided by it.
 
 pub mod health;
 pub mod metrics;
+pub mod spans;
 
 use crate::clock::Clock;
 use health::Health;

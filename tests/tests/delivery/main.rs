@@ -20,7 +20,7 @@
 //! - `ordering`: first in, first out; `rates`: so many per second; `health`: circuit breakers and disabling; `throttling`: receivers that
 //!   want less
 //! - `verification`: receivers that have to agree before they get deliveries
-//! - `maintenance`: regular upkeep; `monitoring`: metrics and health
+//! - `maintenance`: regular upkeep; `monitoring`: metrics and health; `traces`: trace contexts, and spans for a collector
 //! - `fairness`: a receiver that hangs delays nobody else; `large`: nor does a large event
 
 // `cfg(test)` tells clippy that the modules' helpers are tests too, where `unwrap` is fine.
@@ -96,6 +96,8 @@ mod test_subscription;
 mod throttling;
 #[cfg(test)]
 mod tls_receiver;
+#[cfg(test)]
+mod traces;
 #[cfg(test)]
 mod upgrade;
 #[cfg(test)]
