@@ -92,8 +92,7 @@ impl DatabaseSlots {
         share.waits = !is_available;
         if !is_available {
             if state.spare() > 0 {
-                // Those that go first may not know it yet.
-                state.wake(self.id);
+                state.wake_first(self.id);
             }
             return None;
         }
@@ -143,14 +142,18 @@ impl State {
 
     /// How many more a database may take.
     fn available(&self, id: u64) -> usize {
-        let (reserved, in_use) = (self.reserved(), self.in_use(id));
-        let own = reserved.saturating_sub(in_use);
-        let goes_first =
-            |(other, share): (&u64, &Share)| *other != id && share.waits && share.in_use < in_use;
-        if own == 0 && self.databases.iter().any(goes_first) {
+        let own = self.reserved().saturating_sub(self.in_use(id));
+        if own == 0 && self.first(id).next().is_some() {
             return 0;
         }
         own + self.spare()
+    }
+
+    /// Those that go before a database: they wait, and have less.
+    fn first(&self, id: u64) -> impl Iterator<Item = &Share> {
+        let in_use = self.in_use(id);
+        let shares = self.databases.values();
+        shares.filter(move |share| share.waits && share.in_use < in_use)
     }
 
     /// How many are free of those that are not reserved.
@@ -168,6 +171,12 @@ impl State {
         for (_, share) in others.filter(|(_, share)| share.waits) {
             share.woken.notify_one();
         }
+    }
+
+    /// Lets those try again that go before a database: they may not know yet that there is something for them. Not all
+    /// others: two that have to wait would wake each other until the third one comes.
+    fn wake_first(&self, id: u64) {
+        self.first(id).for_each(|share| share.woken.notify_one());
     }
 
     fn end(&mut self, id: u64) {
