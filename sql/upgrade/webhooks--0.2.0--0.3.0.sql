@@ -115,9 +115,9 @@ begin
     for changed in
         select t.copy, a.attname as name, col_description(('webhooks.' || t.parent)::regclass, a.attnum) as comment
         from (
-            select p.parent, format('webhooks_private.%I', p.parent || v.suffix)::regclass as copy
+            select p.parent, to_regclass(format('webhooks_private.%I', p.parent || v.suffix)) as copy
             from webhooks_private.partitioned_tables() p
-            cross join (values ('_default'), ('_template')) v (suffix)
+            cross join (values ('_default'), ('_template'), ('_past'), ('_future')) v (suffix)
         ) t
         join pg_attribute a on a.attrelid = ('webhooks.' || t.parent)::regclass and a.attnum > 0
             and not a.attisdropped

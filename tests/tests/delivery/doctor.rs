@@ -82,10 +82,13 @@ async fn a_database_in_order_has_no_findings_and_what_is_not_seen_is_said() {
 #[tokio::test]
 async fn a_member_of_both_groups_sees_what_the_server_finds_too() {
     let db = Database::fresh("doctored").await.unwrap();
-    db.create_role("both", "login in role webhooks_sidecar, webhooks_monitor")
-        .await
-        .unwrap();
-    let url = [db.url("both")];
+    db.create_role(
+        "sidecar_and_monitor",
+        "login in role webhooks_sidecar, webhooks_monitor",
+    )
+    .await
+    .unwrap();
+    let url = [db.url("sidecar_and_monitor")];
     let missing = "no sidecar runs for this database";
     let found = doctor(&url, &[]).await;
     found.has("error", "sidecar", missing);
