@@ -1293,6 +1293,8 @@ webhooks_private.latency_percentile(share double precision, buckets smallint[], 
     returns double precision sql immutable parallel safe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.leave_sidecars()
     returns void plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+webhooks_private.limit_endpoint_subscriptions(subscription webhooks.webhook_subscriptions)
+    returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.limit_events()
     returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",enable_seqscan=off}
 webhooks_private.limit_subscriptions()
@@ -1325,6 +1327,8 @@ webhooks_private.make_watch_triggers(target regclass, function_name text, defini
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.match_events()
     returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",enable_seqscan=off}
+webhooks_private.max_endpoint_subscriptions()
+    returns integer sql immutable parallel safe
 webhooks_private.may_access_tenant(tenant_id uuid)
     returns boolean sql stable parallel restricted
 webhooks_private.measure_alert(rule text, threshold numeric)
