@@ -19,7 +19,7 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 /// The least that the setting partition_days_ahead can be.
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// What can't work together. The message names the setting and what to do.
+/// Settings that contradict each other. The message names the setting and says what to do.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct ConfigError(pub(super) String);

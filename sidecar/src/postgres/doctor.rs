@@ -84,7 +84,7 @@ async fn connection(database: &Database, session: &Session) -> Result<Finding, E
          where a.usename operator(pg_catalog.=) current_user";
     let sessions: i64 = session.client.query_one(query, &[]).await?.get(0);
     let words = format!(
-        "connected to {}, PostgreSQL {}, as role {:?}, which has {sessions} sessions",
+        "connected to {}, PostgreSQL {}, as role {:?} (its sessions: {sessions})",
         session.server,
         session.server_version,
         database.settings().user
