@@ -14,7 +14,7 @@ pub const MAX_COUNT: usize = 50;
 pub const MAX_BYTES: usize = 8 * 1024;
 
 /// Names that the sidecar or the HTTP client sets, or that belong to the connection (RFC 9110, 7.6.1).
-const RESERVED: [&str; 14] = [
+const RESERVED: [&str; 15] = [
     "connection",
     "content-encoding",
     "content-length",
@@ -24,6 +24,7 @@ const RESERVED: [&str; 14] = [
     "http2-settings",
     "keep-alive",
     "te",
+    "traceparent",
     "trailer",
     "trailers",
     "transfer-encoding",
@@ -210,6 +211,10 @@ mod tests {
                 "header x-webhook-signature is",
             ),
             (json!({"CE-Type": "x"}), "header ce-type is reserved"),
+            (
+                json!({"Traceparent": "x"}),
+                "header traceparent is reserved",
+            ),
             (
                 json!({"Proxy-Authorization": "x"}),
                 "header proxy-authorization is",

@@ -6,12 +6,12 @@ use std::path::Path;
 /// From the top. What stands in one line uses what stands in the lines below it, or in the same group.
 const LAYERS: &[&[&[&str]]] = &[
     &[&["main"]],
-    &[&["run", "ask_health"]],
+    &[&["run", "ask_health", "doctor"]],
     &[&["tasks"]],
     &[&["schedule"], &["postgres"], &["http"]],
     &[&["telemetry"]],
     &[&["model"], &["config"], &["tls"]],
-    &[&["clock", "failpoint", "log", "shutdown"]],
+    &[&["clock", "failpoint", "log", "signals", "task_group"]],
 ];
 
 /// A module by its path, without `crate`; the root is `main`.

@@ -20,7 +20,10 @@ pub fn start(format: LogFormat, filter: &str) {
         .with_target(false);
     match format {
         LogFormat::Text => builder.with_ansi(false).init(),
-        LogFormat::Json => builder.json().flatten_event(true).init(),
+        LogFormat::Json => {
+            let builder = builder.json().flatten_event(true);
+            builder.with_span_list(false).init();
+        }
     }
 }
 

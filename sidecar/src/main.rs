@@ -11,13 +11,15 @@
 //!   [`postgres`]: a file for each SQL function; [`http`]: requests to receivers. None of these three uses another
 //! - [`model`]: what all of them pass around; beside it [`config`]: flags and environment, and [`tls`], to receivers
 //!   and the database
-//! - [`telemetry`]: metrics and health of this process; [`ask_health`]: the command that asks for its health
-//! - [`log`]: what is printed; [`clock`]: the time; [`shutdown`]: signals; `failpoint`: where crash tests stop the
-//!   process (cargo feature `failpoints`)
+//! - [`telemetry`]: metrics, health and spans of this process; [`ask_health`]: the command that asks for its health;
+//!   [`doctor`]: the one that looks for what is wrong
+//! - [`log`]: what is printed; [`clock`]: the time; [`signals`]: what the system asks for; [`task_group`]: the tasks of a
+//!   database; `failpoint`: where crash tests stop the process (cargo feature `failpoints`)
 
 mod ask_health;
 mod clock;
 mod config;
+mod doctor;
 #[cfg(feature = "failpoints")]
 mod failpoint;
 mod http;
@@ -28,17 +30,16 @@ mod model;
 mod postgres;
 mod run;
 mod schedule;
-mod shutdown;
+mod signals;
+mod task_group;
 mod tasks;
 mod telemetry;
 mod tls;
 
 use clap::{CommandFactory, FromArgMatches};
-use config::{Cli, Command, ProcessEnvironment, RunArgs};
-use postgres::Database;
+use config::{Cli, Command, NamedDatabase, ProcessEnvironment, RunArgs};
 use run::RunError;
 use std::process::ExitCode;
-use tokio_util::task::TaskTracker;
 
 /// As clap exits when it refuses the command line.
 const BAD_ARGUMENTS: u8 = 2;
@@ -53,6 +54,11 @@ fn main() -> ExitCode {
     let args = match command {
         Command::Run(args) => *args,
         Command::Health(args) => return ask_health::run(&args),
+        Command::Doctor(args) => {
+            log::start(args.run.log_format, &args.run.log_level);
+            tls::install_provider();
+            return doctor::run(&args);
+        }
     };
     log::start(args.log_format, &args.log_level);
     let warnings = match args.check(&ProcessEnvironment::current()) {
@@ -63,14 +69,9 @@ fn main() -> ExitCode {
         }
     };
     tls::install_provider();
-    let tasks = TaskTracker::new();
-    let database = args
-        .connection_settings()
-        .and_then(|settings| Database::new(settings, tasks.clone()));
-    if let Ok(database) = &database {
-        config::banner::say(database.settings(), &config::given(&matches));
-        let more = &database.settings().warnings;
-        more.iter().for_each(|warning| tracing::warn!("{warning}"));
+    let databases = args.databases();
+    if let Ok(databases) = &databases {
+        config::banner::say(databases, &config::given(&matches));
     }
     warnings
         .iter()
@@ -80,9 +81,9 @@ fn main() -> ExitCode {
         tracing::error!("{error}");
         return ExitCode::from(BAD_ARGUMENTS);
     }
-    let ended = database
+    let ended = databases
         .map_err(anyhow::Error::from)
-        .and_then(|database| run(args, database, tasks));
+        .and_then(|databases| run(args, databases));
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -102,13 +103,13 @@ fn exit_code(error: &anyhow::Error) -> ExitCode {
     }
 }
 
-fn run(args: RunArgs, database: Database, tasks: TaskTracker) -> anyhow::Result<()> {
+fn run(args: RunArgs, databases: Vec<NamedDatabase>) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
     // On a worker: the main thread would be woken across threads for every event.
     runtime.block_on(async {
-        let running = tokio::spawn(run::run(args, database, tasks, shutdown::requested()));
+        let running = tokio::spawn(run::run(args, databases, signals::shutdown()));
         Ok(running.await??)
     })
 }

@@ -1,94 +1,117 @@
-//! Wiring: what is started, and in which order it ends.
+//! Wiring: what is started, and in which order it ends. Each [`database`] is delivered from by itself; the [`fleet`]
+//! has all of them, and what they share.
 
-use crate::config::RunArgs;
-use crate::postgres::Database;
-use crate::tasks::chores::Chores;
-use crate::tasks::engine::{Engine, FLUSH_TIMEOUT, Workers};
-use crate::tasks::monitor::{self, MonitorError};
-use crate::tasks::requests::Requests;
+mod database;
+mod fleet;
+
+use crate::config::connection::conninfo::{self, Error};
+use crate::config::{ConfigError, NamedDatabase, ProcessEnvironment, RunArgs};
+use crate::signals;
+use crate::tasks::monitor::{self, Answers, MonitorError};
 use crate::tasks::sender::{Sender, SenderError};
 use crate::tasks::session_health::GaveUp;
-use crate::tasks::verifier::Verifier;
-use crate::tasks::{recorder, session};
-use crate::telemetry::Telemetry;
-use std::time::Duration;
+use crate::tasks::span_export::{SpanExport, SpanExportError};
+use fleet::Fleet;
+use std::sync::Arc;
 use tokio::task::JoinError;
 use tokio_util::task::TaskTracker;
-
-/// How long everything else may take to end after the last result is recorded: sessions say goodbye to the server, and
-/// wait for nothing. One that takes longer still has an answer to come, which nobody wants any more.
-const END_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Why the sidecar ends without being asked to, or not as it should.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     #[error(transparent)]
+    Connection(#[from] Error),
+    #[error(transparent)]
     Sender(#[from] SenderError),
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Spans(#[from] SpanExportError),
     #[error(transparent)]
     Monitor(#[from] MonitorError),
     #[error(transparent)]
     GaveUp(#[from] GaveUp),
+    #[error("SIGHUP can't be waited for: {0}")]
+    Signal(std::io::Error),
     #[error("the last results could not be recorded in time; those deliveries will be made again")]
     ResultsLost,
     #[error("the recorder failed: {0}")]
     Recorder(JoinError),
+    #[error("the engine panicked")]
+    Panicked,
 }
 
-/// Runs until `shutdown`. Nothing that is spawned outlasts it: the engine ends first, and with it what it has started;
-/// then the recorder, when it has recorded the last result; then the sessions and whatever else is among `tasks`. A
-/// recorder that fails ends the engine, whose results it could no longer record.
+/// Delivers from these databases until `shutdown`, and from others whenever SIGHUP asks to read their file again. The
+/// databases end first, and then what they share: at last the spans are exported.
 ///
 /// # Errors
-/// Unusable configuration, or a recorder that failed; the database being away is no error but waited out, unless
-/// --give-up-after says otherwise.
+/// Unusable configuration, or a database that is the only one and could not be delivered from any more.
 pub async fn run(
     args: RunArgs,
-    database: Database,
-    tasks: TaskTracker,
+    databases: Vec<NamedDatabase>,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), RunError> {
-    let sender = Sender::new(&args, tasks.clone())?;
-    let telemetry = Telemetry::new(&database.settings().database, args.lease);
-    // Until all else has ended: whoever asks meanwhile is told that it is not ready.
-    let _monitor = match args.metrics_listen {
-        Some(address) => Some(monitor::start(address, telemetry.clone(), &tasks).await?),
+    let args = Arc::new(args);
+    // Before anything may be asked for.
+    let mut hangups = match args.database_url_file {
+        Some(_) => Some(signals::reload().map_err(RunError::Signal)?),
         None => None,
     };
-    let (link, mut recorder) = recorder::start(database.clone(), telemetry.clone(), &tasks);
-    let workers = Workers {
-        session: session::start(database.clone(), args.lease, &tasks),
-        requests: Requests::new(sender.clone(), tasks.clone()),
-        recorder: link,
-        verifier: Verifier::new(sender, database.clone(), tasks.clone()),
-        chores: Chores::new(
-            &database,
-            args.maintain_interval,
-            args.metrics_listen.is_some(),
-            &telemetry,
-            &tasks,
-        ),
+    let tasks = TaskTracker::new();
+    let export = match args.collector(conninfo::variable)? {
+        Some(collector) => Some(SpanExport::start(&collector, &tasks)?),
+        None => None,
     };
-    let engine = Engine::new(&args, workers, telemetry);
-    let (ended, recorded) = tokio::select! {
-        ended = engine.run(shutdown) => {
-            (ended, tokio::time::timeout(FLUSH_TIMEOUT, &mut recorder).await)
+    let spans = export.as_ref().map(SpanExport::spans).unwrap_or_default();
+    let sender = Sender::new(&args, spans, tasks.clone())?;
+    let answers = Arc::new(Answers::new(args.has_fleet()));
+    // Until all else has ended: whoever asks meanwhile is told that it is not ready.
+    let monitor = match args.metrics_listen {
+        Some(address) => Some(monitor::start(address, answers.clone(), &tasks).await?),
+        None => None,
+    };
+    let mut fleet = Fleet::new(args.clone(), sender, answers);
+    fleet.set(databases)?;
+    let mut shutdown = std::pin::pin!(shutdown);
+    let ended = loop {
+        tokio::select! {
+            () = shutdown.as_mut() => break fleet.stop().await,
+            ended = fleet.next_end() => if ended.is_err() || !args.has_fleet() {
+                break ended.and(fleet.stop().await);
+            },
+            () = hangup(hangups.as_mut()) => read_again(&args, &mut fleet),
         }
-        // It waits for the engine: one that ends first has panicked.
-        recorded = &mut recorder => (Ok(()), Ok(recorded)),
     };
-    recorder.abort();
+    drop((monitor, fleet));
+    if let Some(export) = export {
+        export.finish().await;
+    }
     tasks.close();
-    if tokio::time::timeout(END_TIMEOUT, tasks.wait())
+    if tokio::time::timeout(database::END_TIMEOUT, tasks.wait())
         .await
         .is_err()
     {
         tracing::debug!(tasks = tasks.len(), "cut off at the end");
     }
-    ended?;
-    match recorded {
-        Ok(recorded) => recorded.map_err(RunError::Recorder)?,
-        Err(_) => return Err(RunError::ResultsLost),
+    ended
+}
+
+/// Resolves at SIGHUP. Cancel-safe.
+async fn hangup(signals: Option<&mut tokio::signal::unix::Signal>) {
+    match signals {
+        Some(signals) => drop(signals.recv().await),
+        None => std::future::pending().await,
     }
-    tracing::info!("stopped");
-    Ok(())
+}
+
+/// Reads the file of databases again. One that can't be used changes nothing.
+fn read_again(args: &RunArgs, fleet: &mut Fleet) {
+    let warnings = args.connection_warnings(&ProcessEnvironment::current());
+    warnings
+        .iter()
+        .for_each(|warning| tracing::warn!("{warning}"));
+    let changed = args.databases().and_then(|databases| fleet.set(databases));
+    if let Err(error) = changed {
+        tracing::error!("the databases are as they were before SIGHUP: {error}");
+    }
 }

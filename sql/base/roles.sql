@@ -17,8 +17,13 @@ begin
                                  'tenant. See grant_all_tenants().')
     loop
         if not exists (select from pg_catalog.pg_roles where rolname = role_name) then
-            execute pg_catalog.format('create role %I nologin', role_name);
-            execute pg_catalog.format('comment on role %I is %L', role_name, meaning);
+            begin
+                execute pg_catalog.format('create role %I nologin', role_name);
+                execute pg_catalog.format('comment on role %I is %L', role_name, meaning);
+            -- Another database got the extension just now, and made it.
+            exception when duplicate_object or unique_violation then
+                null;
+            end;
         end if;
     end loop;
 end

@@ -10,6 +10,14 @@ comment on function webhooks_private.endpoint_event_types is
     'subscription that an event is about does not get it.';
 grant execute on function webhooks_private.endpoint_event_types to webhooks_manager;
 
+create function webhooks_private.max_endpoint_subscriptions()
+returns integer
+language sql immutable parallel safe
+return 10;
+comment on function webhooks_private.max_endpoint_subscriptions is
+    'How many subscriptions of a tenant in an environment may ask for events about its endpoints. These are published '
+    'while results of all tenants are recorded, so each must be a few deliveries.';
+
 -- Inlined, both, since each event that is published is asked.
 create function webhooks_private.is_endpoint_event(event_type text)
 returns boolean

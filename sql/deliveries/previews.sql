@@ -136,7 +136,7 @@ begin
         perform webhooks_private.raise_unknown_subscription(subscription_id);
     end if;
     if preview_payload.event_id is not null then
-        select e.event_type::text, e.is_test, r.headers, r.body into request
+        select e.event_type::text, e.is_test, e.traceparent is not null as is_traced, r.headers, r.body into request
         from webhooks.event_logs e
         cross join lateral webhooks_private.preview_request(e.id, preview_payload.subscription_id) r
         where e.id = preview_payload.event_id;
@@ -147,7 +147,8 @@ begin
         end if;
     else
         sample_type := webhooks_private.sample_event_type(subscription.subscribed_events, preview_payload.event_type);
-        select sample_type as event_type, false as is_test, r.headers, r.body into request
+        select sample_type as event_type, false as is_test, false as is_traced, r.headers, r.body
+            into request
         from webhooks_private.sample_request(
             sample_type, subscription.tenant_id, subscription.payload_format, subscription.payload_template,
             subscription.payload_content_type, subscription.max_payload_size_kb) r;
@@ -162,6 +163,7 @@ begin
         request.headers || coalesce((select jsonb_object_agg(k, '***')
                                      from jsonb_object_keys(subscription.own_headers) k), '{}') || identity
             || case when request.is_test then '{"x-webhook-test": "true"}'::jsonb else '{}' end
+            || case when request.is_traced then '{"traceparent": "..."}'::jsonb else '{}' end
             || case subscription.auth_type
                 when 'signature' then '{"webhook-signature": "***", "x-webhook-signature": "***"}'
                 when 'api_key' then jsonb_build_object(lower(coalesce(subscription.auth_config ->> 'header',

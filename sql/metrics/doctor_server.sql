@@ -5,7 +5,7 @@ set search_path = pg_catalog, pg_temp
 begin atomic
     select 'info', 'version', format('extension webhooks %s, PostgreSQL %s', e.extversion,
                                      current_setting('server_version')),
-           'A sidecar works with the extension of its own minor version.',
+           'A sidecar works with the extension of its own minor version, of the one before and of the one after.',
            'Compare with: webhooks-sidecar --version'
     from pg_extension e where e.extname = 'webhooks'
     union all

@@ -19,7 +19,8 @@ begin atomic
             from (
                 select a.xact_start as began_at
                 from pg_stat_activity a
-                where a.backend_xmin is not null and (a.datname = current_database() or a.datname is null)
+                where num_nonnulls(a.backend_xmin, a.backend_xid) > 0
+                  and (a.datname = current_database() or a.datname is null)
                 union all
                 select p.prepared from pg_prepared_xacts p where p.database = current_database()
             ) t),

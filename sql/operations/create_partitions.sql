@@ -157,9 +157,19 @@ returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+    session_tablespace constant text := current_setting('default_tablespace');
+    -- That of the parent comes first, as for CREATE TABLE PARTITION OF. Indexes are made there, too.
+    tablespace constant name := (
+        select t.spcname
+        from pg_class c
+        join pg_tablespace t on t.oid = c.reltablespace
+        where c.oid = ('webhooks.' || parent)::regclass);
 begin
+    perform set_config('default_tablespace', coalesce(tablespace, session_tablespace), true);
     execute format('create table webhooks_private.%I (like webhooks_private.%I including all)', partition,
                    parent || '_template');
+    perform set_config('default_tablespace', session_tablespace, true);
     -- Read through the parent it is the parent's policies that count; read by itself, with a grant by mistake: nothing.
     execute format('alter table webhooks_private.%I enable row level security', partition);
     if partition in ('event_logs_past', 'event_logs_future') then

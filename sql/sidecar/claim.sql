@@ -13,7 +13,8 @@ declare
 begin
     select e.* into event from webhooks.event_logs e where e.id = read_problem.event_id limit 1;
     perform octet_length(concat(event.event_type, event.event_category, event.event_name, event.event_version,
-                                event.resource_type, event.session_id, event.request_id, event.source_ip));
+                                event.resource_type, event.session_id, event.request_id, event.source_ip,
+                                event.traceparent));
     -- What is larger is none of this function's business: sum_text_size() tells it.
     if webhooks_private.json_text_size(event.event_data, most) is not null then
         perform octet_length(event.event_data::text);
@@ -39,7 +40,7 @@ create type webhooks_private.claimed_delivery as (
     attempt integer, lane bigint, expires_in_ms bigint, over_budget boolean, event_id uuid, tenant_id uuid,
     event_type text, event_category text, event_name text, event_version text, created_at_us bigint,
     event_data text, resource_type text, resource_id uuid, user_id uuid, session_id text, request_id text,
-    source_ip text, resource_data text, scan_us bigint, problem text
+    source_ip text, resource_data text, scan_us bigint, problem text, traceparent text
 );
 comment on type webhooks_private.claimed_delivery is
     'A delivery and its event, as claim_deliveries() returns them. Without delivery_id: the subscription has more '
@@ -88,7 +89,7 @@ begin
         select c.id, c.is_fresh, c.shard, c.subscription_id, c.version, c.attempt, c.lane, c.expires_at,
                c.event_log_id, e.tenant_id, e.event_type, e.event_category, e.event_name, e.event_version,
                e.event_data, e.resource_type, e.resource_id, e.resource_data, e.user_id, e.session_id, e.request_id,
-               e.source_ip, e.deliver_after,
+               e.source_ip, e.deliver_after, e.traceparent,
                coalesce(e.created_at, e.processed_at, 'epoch') as created_at,
                x.damage,
                webhooks_private.sum_text_size(e.event_data, e.resource_data,
@@ -124,7 +125,7 @@ begin
            p.resource_type::text, p.resource_id,
            p.user_id, p.session_id::text, p.request_id::text, abbrev(p.source_ip),
            case when p.over_budget or p.problem is not null then null else p.resource_data::text end, took_us,
-           p.problem
+           p.problem, p.traceparent::text
     from judged p;
 end
 $$;

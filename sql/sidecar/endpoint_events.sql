@@ -124,10 +124,16 @@ begin
         from webhooks_private.endpoint_events(results, written, disabled_ids) e
         join webhooks.webhook_subscriptions s on s.id = e.subscription_id
         join webhooks.event_types t on t.name = e.event_type
-        -- Nobody wants an event of which nobody of the tenant is told.
-        where exists (
-            select from webhooks_private.subscription_routes r
-            where r.tenant_id = s.tenant_id and r.pattern in (t.name, 'webhook.*') and r.subscription_id <> s.id);
+        -- Nobody wants an event of which nobody of the tenant is told. More than there may be can have come with a
+        -- restore: to tell them all would keep the results of all tenants waiting.
+        where (
+            select count(*)
+            from (
+                select from webhooks_private.subscription_routes r
+                where r.tenant_id = s.tenant_id and r.pattern in (t.name, 'webhook.*')
+                  and r.environment = s.environment and r.subscription_id <> s.id
+                limit webhooks_private.max_endpoint_subscriptions() + 1
+            ) told) between 1 and webhooks_private.max_endpoint_subscriptions();
     exception
         -- To be tried again with the whole batch.
         when lock_not_available or deadlock_detected or serialization_failure then

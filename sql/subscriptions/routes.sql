@@ -84,6 +84,38 @@ comment on function webhooks_private.repair_routes is
     'Derives the routes of subscriptions that were written while triggers did not fire: by a restore with '
     '--disable-triggers, or with session_replication_role = replica. Returns how many there were. Part of maintain().';
 
+create function webhooks_private.limit_endpoint_subscriptions(subscription webhooks.webhook_subscriptions)
+returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    patterns constant text[] := webhooks_private.endpoint_event_types() || 'webhook.*'::text;
+    maximum constant bigint := webhooks_private.max_endpoint_subscriptions();
+    found_ones bigint;
+begin
+    if not subscription.subscribed_events ?| patterns or webhooks_private.is_restoring() then
+        return;
+    end if;
+    -- One transaction at a time, as in limit_subscriptions().
+    perform webhooks_private.lock_xact(webhooks_private.tenant_lock(), hashtext(subscription.tenant_id::text));
+    select count(distinct r.subscription_id) into found_ones
+    from webhooks_private.subscription_routes r
+    where r.tenant_id = subscription.tenant_id and r.pattern = any (patterns)
+      and r.environment = subscription.environment;
+    if found_ones > maximum then
+        raise exception 'tenant % has % subscriptions to events about its endpoints in the environment %',
+            subscription.tenant_id, maximum, subscription.environment
+            using errcode = 'configuration_limit_exceeded',
+                  hint = 'There can''t be more: have one receiver tell the others, or take webhook.* out of '
+                         'subscribed_events.';
+    end if;
+end
+$$;
+comment on function webhooks_private.limit_endpoint_subscriptions is
+    'Refuses a subscription to events about endpoints if its tenant has max_endpoint_subscriptions() of them. Part of '
+    'derive_routes().';
+
 create function webhooks_private.derive_routes()
 returns trigger
 language plpgsql security definer
@@ -118,6 +150,7 @@ begin
     perform webhooks_private.retire_secret(old, new);
     if tg_op <> 'DELETE' and new.is_active and new.is_enabled then
         perform webhooks_private.add_routes(new);
+        perform webhooks_private.limit_endpoint_subscriptions(new);
     end if;
     return null;
 end

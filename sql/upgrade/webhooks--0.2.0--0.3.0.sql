@@ -7,6 +7,21 @@
 drop function webhooks.adopt_database(text);
 drop function webhooks_private.cancel_all_outstanding(text);
 
+-- The default apart from the column, so that it is none of the events that are there.
+alter table webhooks.event_logs add column traceparent varchar(55);
+alter table webhooks.event_logs alter column traceparent set default
+    case when current_setting('webhooks.traceparent', true)
+              like '00-________________________________-________________-__'
+    then substring(current_setting('webhooks.traceparent', true)
+                   from '^00-0*[1-9a-f][0-9a-f]*-0*[1-9a-f][0-9a-f]*-[0-9a-f]+$') end;
+alter table webhooks_private.event_logs_template add column traceparent varchar(55);
+alter table webhooks_private.event_logs_template alter column traceparent set default
+    case when current_setting('webhooks.traceparent', true)
+              like '00-________________________________-________________-__'
+    then substring(current_setting('webhooks.traceparent', true)
+                   from '^00-0*[1-9a-f][0-9a-f]*-0*[1-9a-f][0-9a-f]*-[0-9a-f]+$') end;
+alter type webhooks_private.claimed_delivery add attribute traceparent text;
+
 -- install changes
 
 -- Types of events that the system publishes itself. The triggers would take them for the DBA's.
@@ -100,9 +115,9 @@ begin
     for changed in
         select t.copy, a.attname as name, col_description(('webhooks.' || t.parent)::regclass, a.attnum) as comment
         from (
-            select p.parent, format('webhooks_private.%I', p.parent || v.suffix)::regclass as copy
+            select p.parent, to_regclass(format('webhooks_private.%I', p.parent || v.suffix)) as copy
             from webhooks_private.partitioned_tables() p
-            cross join (values ('_default'), ('_template')) v (suffix)
+            cross join (values ('_default'), ('_template'), ('_past'), ('_future')) v (suffix)
         ) t
         join pg_attribute a on a.attrelid = ('webhooks.' || t.parent)::regclass and a.attnum > 0
             and not a.attisdropped

@@ -266,6 +266,11 @@ partitioned table webhooks.event_logs (RANGE (id)) row level security
     expires_at timestamp with time zone
     resource_data jsonb
     is_test boolean
+    traceparent character varying(55) default 
+CASE
+    WHEN (current_setting('webhooks.traceparent'::text, true) ~~ '00-________________________________-________________-__'::text) THEN "substring"(current_setting('webhooks.traceparent'::text, true), '^00-0*[1-9a-f][0-9a-f]*-0*[1-9a-f][0-9a-f]*-[0-9a-f]+$'::text)
+    ELSE NULL::text
+END
 table webhooks_private.event_logs_default row level security
     id uuid not null default webhooks.uuid_v7()
     tenant_id uuid not null
@@ -289,6 +294,11 @@ table webhooks_private.event_logs_default row level security
     expires_at timestamp with time zone
     resource_data jsonb
     is_test boolean
+    traceparent character varying(55) default 
+CASE
+    WHEN (current_setting('webhooks.traceparent'::text, true) ~~ '00-________________________________-________________-__'::text) THEN "substring"(current_setting('webhooks.traceparent'::text, true), '^00-0*[1-9a-f][0-9a-f]*-0*[1-9a-f][0-9a-f]*-[0-9a-f]+$'::text)
+    ELSE NULL::text
+END
 table webhooks_private.event_logs_template row level security
     id uuid not null default webhooks.uuid_v7()
     tenant_id uuid not null
@@ -312,6 +322,11 @@ table webhooks_private.event_logs_template row level security
     expires_at timestamp with time zone
     resource_data jsonb
     is_test boolean
+    traceparent character varying(55) default 
+CASE
+    WHEN (current_setting('webhooks.traceparent'::text, true) ~~ '00-________________________________-________________-__'::text) THEN "substring"(current_setting('webhooks.traceparent'::text, true), '^00-0*[1-9a-f][0-9a-f]*-0*[1-9a-f][0-9a-f]*-[0-9a-f]+$'::text)
+    ELSE NULL::text
+END
 view webhooks.event_type_catalogue {security_invoker=true}
     name character varying(100)
     version text
@@ -618,7 +633,7 @@ table webhooks.webhook_subscriptions row level security
 webhooks_private.alert_measure (subject text, tenant_id uuid, subscription_id uuid, value numeric, detail text)
 webhooks_private.attempt_result (delivery_id uuid, subscription_id uuid, attempt integer, status text, http_status_code integer, response_headers text, response_body text, error_message text, attempted_at_us bigint, duration_us bigint, resent_count integer, payload_size integer, payload_hash bytea, retry_after_ms bigint, disable_reason text, breaker text, failing_for_ms bigint, probe_in_ms bigint)
 webhooks_private.claim_request (shards smallint[], cursors uuid[], held uuid[], held_ordered uuid[], full_subscriptions uuid[], known_subscriptions uuid[], only_subscriptions uuid[], after_ids uuid[], per_subscription integer, max_fresh integer, max_rows integer, max_bytes bigint, is_careful boolean)
-webhooks_private.claimed_delivery (delivery_id uuid, is_fresh boolean, shard smallint, subscription_id uuid, subscription_version bigint, attempt integer, lane bigint, expires_in_ms bigint, over_budget boolean, event_id uuid, tenant_id uuid, event_type text, event_category text, event_name text, event_version text, created_at_us bigint, event_data text, resource_type text, resource_id uuid, user_id uuid, session_id text, request_id text, source_ip text, resource_data text, scan_us bigint, problem text)
+webhooks_private.claimed_delivery (delivery_id uuid, is_fresh boolean, shard smallint, subscription_id uuid, subscription_version bigint, attempt integer, lane bigint, expires_in_ms bigint, over_budget boolean, event_id uuid, tenant_id uuid, event_type text, event_category text, event_name text, event_version text, created_at_us bigint, event_data text, resource_type text, resource_id uuid, user_id uuid, session_id text, request_id text, source_ip text, resource_data text, scan_us bigint, problem text, traceparent text)
 webhooks_private.effective_settings (extension_version text, max_retry_delay_seconds bigint, max_retry_after_seconds bigint, max_response_body_bytes bigint, max_response_headers_bytes bigint, disable_after_failing_hours bigint, endpoint_verification text, verification_origin text, digest bigint)
 webhooks_private.found_delivery (id uuid, is_fresh boolean, shard smallint, attempt integer, lane bigint, subscription_id uuid, event_log_id uuid, expires_at timestamp with time zone, version bigint, tenant_id uuid)
 webhooks_private.loaded_subscription (id uuid, tenant_id uuid, version bigint, webhook_url text, webhook_method text, webhook_headers text, auth_type text, auth_config text, retry_count integer, retry_delay_seconds integer, retry_delays integer[], timeout_seconds integer, max_payload_size_kb integer, no_retry_statuses integer[], max_in_flight integer, rate_limit_per_second double precision, rate_limit_burst integer, breaker_failure_threshold bigint, breaker_cooldown_seconds bigint, payload_format text, payload_template text, payload_content_type text, template_secrets text, shard smallint, is_breaker_open boolean, probe_in_ms bigint, failing_for_ms bigint, throttled_for_ms bigint, retired_secrets text[], retired_secrets_for_ms bigint[], needs_verification boolean, is_verified boolean, allowed_rate_per_minute integer, may_verify boolean, verify_in_ms bigint, problem text)
@@ -1307,6 +1322,8 @@ webhooks_private.latency_percentile(share double precision, buckets smallint[], 
     returns double precision sql immutable parallel safe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.leave_sidecars()
     returns void plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+webhooks_private.limit_endpoint_subscriptions(subscription webhooks.webhook_subscriptions)
+    returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.limit_events()
     returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",enable_seqscan=off}
 webhooks_private.limit_subscriptions()
@@ -1339,6 +1356,8 @@ webhooks_private.make_watch_triggers(target regclass, function_name text, defini
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.match_events()
     returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",enable_seqscan=off}
+webhooks_private.max_endpoint_subscriptions()
+    returns integer sql immutable parallel safe
 webhooks_private.may_access_tenant(tenant_id uuid)
     returns boolean sql stable parallel restricted
 webhooks_private.measure_alert(rule text, threshold numeric)

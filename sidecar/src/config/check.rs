@@ -3,12 +3,15 @@
 use super::RunArgs;
 use super::connection::conninfo::{self, Source};
 use super::connection::settings::{Overrides, Settings, SslMode};
+use super::databases::Urls;
 use super::open_files;
 use ipnet::IpNet;
 use std::time::Duration;
 
 /// Open files beside those of connections to receivers: sessions with the database, a few look-ups of names, the log.
 const OTHER_FILES: u64 = 64;
+/// Of each further database: its sessions.
+const FILES_PER_DATABASE: u64 = 16;
 /// With fewer requests at once, a few receivers that hang leave none to the others.
 const FEW: u32 = 16;
 /// What subscriptions have unless they say otherwise.
@@ -16,10 +19,10 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 /// The least that the setting partition_days_ahead can be.
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// What can't work together. The message names the setting and what to do.
+/// Settings that contradict each other. The message names the setting and says what to do.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub struct ConfigError(String);
+pub struct ConfigError(pub(super) String);
 
 fn ensure(holds: bool, message: impl FnOnce() -> String) -> Result<(), ConfigError> {
     match holds {
@@ -41,7 +44,9 @@ pub struct ProcessEnvironment {
 impl ProcessEnvironment {
     /// That of this process; its limit of open files is raised as far as the system lets it.
     pub fn current() -> Self {
-        let is_url = |argument: String| argument.starts_with("--database-url");
+        let is_url = |argument: String| {
+            argument == "--database-url" || argument.starts_with("--database-url=")
+        };
         Self {
             open_files: open_files::raise_limit(),
             url_is_argument: std::env::args_os().any(|a| is_url(a.to_string_lossy().into_owned())),
@@ -60,10 +65,13 @@ impl RunArgs {
     pub fn check(&self, environment: &ProcessEnvironment) -> Result<Vec<String>, ConfigError> {
         self.check_times()?;
         self.check_open_files(environment.open_files)?;
+        self.check_databases()?;
+        self.collector(environment.variable)?;
         let mut warnings = self.warnings();
         warnings.extend(network_warnings(&self.allow_networks));
         warnings.extend(denial_warnings(&self.allow_networks, &self.deny_networks));
         warnings.extend(self.connection_warnings(environment));
+        warnings.extend(self.collector_warnings(environment.variable));
         Ok(warnings)
     }
 
@@ -97,6 +105,39 @@ impl RunArgs {
             )
         })?;
         Ok(())
+    }
+
+    fn check_databases(&self) -> Result<(), ConfigError> {
+        ensure(
+            self.database_url_file.is_none() || !self.has_database_url(),
+            || {
+                "--database-url-file is given, and --database-url (or the variable DATABASE_URL) besides: leave one of them out"
+                    .to_owned()
+            },
+        )
+    }
+
+    /// Refuses more databases than this process has room for.
+    ///
+    /// # Errors
+    /// Names the setting and what to do.
+    pub(super) fn check_count(&self, databases: usize) -> Result<(), ConfigError> {
+        let count = databases as u64;
+        ensure(u64::from(self.concurrency) >= count, || {
+            format!(
+                "--concurrency is {}, and there are {count} databases, each of which needs one request at least: give at least {}",
+                self.concurrency,
+                count * u64::from(FEW)
+            )
+        })?;
+        let needed = self.needed_files() + FILES_PER_DATABASE * count.saturating_sub(1);
+        let limit = open_files::raise_limit();
+        ensure(limit >= needed, || {
+            format!(
+                "{count} databases and --concurrency {} need {needed} open files, and this process may have {limit}: raise its hard limit (ulimit -Hn {needed}, with systemd LimitNOFILE={needed})",
+                self.concurrency
+            )
+        })
     }
 
     /// Open files without which it does not start: idle connections and look-ups of names are as many as fit.
@@ -156,16 +197,31 @@ impl RunArgs {
         warnings
     }
 
-    /// About passwords and TLS. A connection string that can't be read is refused later, where it is used.
-    fn connection_warnings(&self, environment: &ProcessEnvironment) -> Vec<String> {
+    /// About passwords and TLS. Connection strings that can't be read are refused later, where they are used.
+    pub fn connection_warnings(&self, environment: &ProcessEnvironment) -> Vec<String> {
+        let Ok(Urls { urls, warning }) = self.urls() else {
+            return Vec::new();
+        };
+        let mut warnings: Vec<String> = warning.into_iter().collect();
+        for url in urls {
+            let of_url = self.url_warnings(&url.text, environment).into_iter();
+            warnings.extend(of_url.map(|warning| url.say(warning)));
+        }
+        warnings
+    }
+
+    fn url_warnings(&self, url: &str, environment: &ProcessEnvironment) -> Vec<String> {
         let mut warnings = Vec::new();
-        let Ok(written) = conninfo::parse(&self.database_url) else {
+        let Ok(written) = conninfo::parse(url) else {
             return warnings;
         };
-        let Ok(parameters) = conninfo::complete(&self.database_url, environment.variable) else {
+        let Ok(parameters) = conninfo::complete(url, environment.variable) else {
             return warnings;
         };
-        if environment.url_is_argument && written.value("password").is_some() {
+        if environment.url_is_argument
+            && self.database_url_file.is_none()
+            && written.value("password").is_some()
+        {
             warnings.push(
                 "--database-url has a password, which everybody on this machine can see: give it in the variable DATABASE_URL, or in --password-file".to_owned(),
             );
@@ -258,7 +314,7 @@ mod tests {
     fn parsed(more: &[&str]) -> RunArgs {
         // A variable of whoever runs the tests must not stand in for the flag.
         let base = ["webhooks-sidecar", "run", "--database-url="];
-        let url = more.iter().any(|flag| flag.starts_with("--database-url"));
+        let url = more.iter().any(|flag| flag.starts_with("--database-url="));
         let base = &base[..if url { 2 } else { 3 }];
         let Command::Run(args) = Cli::parse_from(base.iter().chain(more)).command else {
             panic!("another command");
@@ -312,12 +368,17 @@ mod tests {
             ),
             ("--maintain-interval=86401", "give at most 86400"),
             (
+                "--database-url=host=a --database-url-file=/etc/databases",
+                "leave one of them out",
+            ),
+            (
                 "--concurrency=961",
                 "--concurrency 961 needs 1025 open files, and this process may have 1024",
             ),
             ("--concurrency=961", "or give --concurrency 960"),
         ] {
-            let error = parsed(&[flag])
+            let flags: Vec<&str> = flag.split(' ').collect();
+            let error = parsed(&flags)
                 .check(&environment())
                 .unwrap_err()
                 .to_string();
@@ -373,6 +434,41 @@ mod tests {
         ] {
             warns(&[flag], &environment(), part);
         }
+    }
+
+    #[test]
+    fn databases_have_names_of_their_own() {
+        let names = |flags: &[&str]| {
+            let databases = parsed(flags).databases();
+            databases.map(|all| all.into_iter().map(|d| d.name).collect::<Vec<_>>())
+        };
+        let one = ["--database-url=postgresql://u:hush@a/app"];
+        assert_eq!(names(&one).unwrap(), ["app"]);
+        let two = [one[0], "--database-url=host=b port=5433 dbname=app"];
+        assert_eq!(names(&two).unwrap(), ["a:5432/app", "b:5433/app"]);
+        let twice = [one[0], "--database-url=host=a dbname=app user=other"];
+        let error = names(&twice).unwrap_err().to_string();
+        assert!(error.contains("a:5432/app is given twice"), "{error}");
+        let few = [two[0], two[1], "--concurrency=1"];
+        let error = names(&few).unwrap_err().to_string();
+        assert!(error.contains("there are 2 databases"), "{error}");
+    }
+
+    #[test]
+    fn a_mistake_in_a_file_is_told_with_its_line_and_without_its_password() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let flag = format!("--database-url-file={}", file.path().display());
+        let error = |text: &str| {
+            std::fs::write(file.path(), text).unwrap();
+            let error = parsed(&[&flag]).databases().err().unwrap().to_string();
+            assert!(!error.contains("hush"), "{error}");
+            error
+        };
+        let malformed = error("host=a\n\npostgresql://u:hush@b:port/d\n");
+        assert!(malformed.starts_with("line 3 of /"), "{malformed}");
+        let twice = error("host=a dbname=d\n# x\npostgresql://u:hush@a/d\n");
+        assert!(twice.contains("by line 1 of /"), "{twice}");
+        assert!(twice.contains("and line 3 of /"), "{twice}");
     }
 
     #[test]

@@ -5,21 +5,25 @@
 pub mod banner;
 mod check;
 pub mod connection;
-mod database;
+mod database_file;
+mod databases;
 mod open_files;
+pub mod otlp;
 mod parse;
 
-pub use check::ProcessEnvironment;
+pub use check::{ConfigError, ProcessEnvironment};
+pub use databases::NamedDatabase;
 
 use crate::log::LogFormat;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, CommandFactory, Parser, Subcommand};
 use hyper::header::HeaderValue;
 use ipnet::IpNet;
-use parse::{dns_server, listen_address, log_filter, network, seconds, user_agent};
+use parse::{collector_url, dns_server, listen_address, log_filter, network, seconds, user_agent};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
+use url::Url;
 
 /// Delivers the webhooks that the PostgreSQL extension `webhooks` queued.
 #[derive(Parser)]
@@ -41,6 +45,21 @@ pub enum Command {
     /// Ask a sidecar on this machine whether it is ready to deliver, for systemd and containers. Prints the answer; exit
     /// status 0 if it is, 1 if not or if nothing answers. It needs --metrics-listen, as the sidecar does.
     Health(HealthArgs),
+
+    /// Look for what keeps deliveries from being made, or may do so soon: options, connection, versions, privileges,
+    /// clocks, and what webhooks.doctor() finds. Takes the options of `run`, and changes nothing. Exit status 0 if all
+    /// is well, 1 with warnings, 2 with errors.
+    Doctor(Box<DoctorArgs>),
+}
+
+#[derive(Args, Clone)]
+pub struct DoctorArgs {
+    #[command(flatten)]
+    pub run: RunArgs,
+
+    /// Print findings as a JSON array.
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Args, Clone)]
@@ -62,11 +81,18 @@ pub struct HealthArgs {
 pub struct RunArgs {
     /// Connection string as libpq takes it, postgresql://… or key=value. What it leaves out comes from its service,
     /// from libpq's variables (PGHOST, PGPORT, PGUSER, PGPASSWORD, PGDATABASE, PGSERVICE, PGSSLMODE, PGSSLROOTCERT and
-    /// so on) and from ~/.pgpass. The user needs to be a member of webhooks_sidecar, nothing else.
+    /// so on) and from ~/.pgpass. The user needs to be a member of webhooks_sidecar, nothing else. Repeatable: one
+    /// sidecar delivers from several databases.
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, default_value = "")]
-    pub database_url: String,
+    pub database_url: Vec<String>,
 
-    /// File with the database password (its last newline is dropped): keeps it out of the environment.
+    /// File of databases to deliver from, instead of --database-url: a connection string a line, as --database-url
+    /// takes it; lines that begin with # are comments. On SIGHUP it is read again: databases that are new in it are
+    /// delivered from, those that are no longer in it are left as by SIGTERM. Nobody else should be able to read it.
+    #[arg(long, env = "WEBHOOKS_DATABASE_URL_FILE", value_name = "FILE")]
+    pub database_url_file: Option<PathBuf>,
+
+    /// File with the password for all databases (its last newline is dropped): keeps it out of the environment.
     #[arg(long, env = "WEBHOOKS_PASSWORD_FILE", value_name = "FILE")]
     pub password_file: Option<PathBuf>,
 
@@ -76,11 +102,13 @@ pub struct RunArgs {
     pub database_ca_file: Option<PathBuf>,
 
     /// End after so long without a session with the database, in seconds, for a supervisor to act: with exit code 78 if
-    /// something has to be put right, 69 if the database is only away. Unless given, it tries for ever.
+    /// something has to be put right, 69 if the database is only away. Unless given, it tries for ever. Of several
+    /// databases none has a session then.
     #[arg(long, env = "WEBHOOKS_GIVE_UP_AFTER", value_name = "SECONDS", value_parser = seconds)]
     pub give_up_after: Option<Duration>,
 
-    /// Requests under way at once, over all subscriptions. Each subscription has its own max_in_flight besides.
+    /// Requests under way at once, over all subscriptions. Each subscription has its own max_in_flight besides. Of
+    /// several databases each has its even part of one half; the other half is for those that need more.
     /// 256 keeps 20 subscriptions at their default limit of 20 busy and costs a few MiB; receivers that misbehave can
     /// make each cost 100 KiB. Each needs an open file (ulimit -n).
     #[arg(long, env = "WEBHOOKS_CONCURRENCY", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=65536))]
@@ -143,10 +171,17 @@ pub struct RunArgs {
     pub maintain_interval: Duration,
 
     /// Where to answer requests for /metrics (Prometheus), /healthz and /readyz: a port, which only this machine
-    /// reaches, or an address and a port. Whoever reaches it can read numbers, and no names or data. Unless given, nothing
-    /// listens.
+    /// reaches, or an address and a port. Whoever reaches it can read numbers and the names of databases, and nothing
+    /// else. Unless given, nothing listens.
     #[arg(long, env = "WEBHOOKS_METRICS_LISTEN", value_name = "ADDRESS", value_parser = listen_address)]
     pub metrics_listen: Option<SocketAddr>,
+
+    /// OpenTelemetry collector that spans of attempts are exported to, by OTLP over HTTP (http/protobuf): its URL up to
+    /// /v1/traces, such as http://localhost:4318. Wins over OTEL_EXPORTER_OTLP_TRACES_ENDPOINT and
+    /// OTEL_EXPORTER_OTLP_ENDPOINT; the specification's other variables count as well. Unless one of them is given,
+    /// nothing is exported.
+    #[arg(long, env = "WEBHOOKS_OTLP_ENDPOINT", value_name = "URL", hide_env_values = true, value_parser = collector_url)]
+    pub otlp_endpoint: Option<Url>,
 
     /// How log lines look.
     #[arg(long, env = "WEBHOOKS_LOG_FORMAT", value_enum, default_value = "text")]

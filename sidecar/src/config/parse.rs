@@ -5,6 +5,7 @@ use hyper::header::HeaderValue;
 use ipnet::IpNet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
+use url::Url;
 
 /// A number of seconds, with a fraction if need be; at most a year.
 pub fn seconds(text: &str) -> Result<Duration, String> {
@@ -58,6 +59,21 @@ pub fn dns_server(text: &str) -> Result<SocketAddr, String> {
                 .to_owned(),
         ),
     }
+}
+
+/// The URL of an OpenTelemetry collector.
+pub fn collector_url(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text.trim())
+        .ok()
+        .filter(|url| matches!(url.scheme(), "http" | "https"))
+        .ok_or("give a URL, such as http://localhost:4318")?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(
+            "give the URL without user and password: OTEL_EXPORTER_OTLP_HEADERS has what the collector is to be told"
+                .to_owned(),
+        );
+    }
+    Ok(url)
 }
 
 /// What a header can carry.
@@ -141,6 +157,19 @@ mod tests {
             let error = network(bad).unwrap_err();
             assert!(error.contains(fix), "{bad}: {error}");
         }
+    }
+
+    #[test]
+    fn collectors_have_urls_without_passwords() {
+        for good in ["http://localhost:4318", " https://otel.example/base "] {
+            assert!(collector_url(good).is_ok(), "{good}");
+        }
+        for bad in ["", "localhost:4318", "grpc://h:4317", "4318", "http://"] {
+            let error = collector_url(bad).unwrap_err();
+            assert!(error.starts_with("give a URL,"), "{bad}: {error}");
+        }
+        let error = collector_url("http://user:hush@h:4318").unwrap_err();
+        assert!(error.contains("OTEL_EXPORTER_OTLP_HEADERS") && !error.contains("hush"));
     }
 
     #[test]

@@ -14,7 +14,7 @@
 mod body;
 pub mod client;
 mod connect;
-mod connection;
+pub mod connection;
 mod error;
 mod exchange;
 mod head;

@@ -14,24 +14,26 @@ use crate::model::{Answer, Endpoint, Headers, Permission, Settings, Subscription
 use bytes::Bytes;
 use hyper::header::HeaderValue;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use webhooks_core::capture::error_text;
 
 const REQUEST_RATE: &str = "WebHook-Request-Rate";
 
-/// Asks a subscription's receiver. `None`: it need not be asked, or there is nobody to ask for.
+/// Asks a subscription's receiver. `now` is asked for the time of its answer. `None`: it need not be asked, or there is
+/// nobody to ask for.
 pub async fn ask(
     client: &Client,
     user_agent: &HeaderValue,
     subscription: Arc<Subscription>,
     settings: &Settings,
+    now: impl Fn() -> SystemTime,
 ) -> Option<Answer> {
     let Verification::Needed { url, .. } = &subscription.verification else {
         return None;
     };
     let url = url.clone();
     let origin = settings.verification_origin.clone()?;
-    let answer = exchange(client, user_agent, &subscription, &origin).await;
+    let answer = exchange(client, user_agent, &subscription, &origin, now).await;
     let (permission, retry_after) = match answer {
         Ok((permission, retry_after)) => (Ok(permission), retry_after),
         Err(reason) => (Err(error_text(&reason)), None),
@@ -50,6 +52,7 @@ async fn exchange(
     user_agent: &HeaderValue,
     subscription: &Subscription,
     origin: &str,
+    now: impl Fn() -> SystemTime,
 ) -> Result<(Permission, Option<Duration>), String> {
     let endpoint = subscription.endpoint.as_ref().map_err(Clone::clone)?;
     let call = Call {
@@ -73,7 +76,7 @@ async fn exchange(
     // What the body says, and whether it comes, is nothing to go by.
     let head = reply.head().ok_or_else(|| failure.unwrap_or_default())?;
     let permission = permission::read(head.status, &head.to_map(), origin);
-    Ok((permission, retry_after(head)))
+    Ok((permission, retry_after(head, now())))
 }
 
 fn request(

@@ -1,7 +1,7 @@
 //! The request: the subscription's constant parts, the event's identity, and the signature of this attempt.
 
 use super::wire::Outgoing;
-use crate::model::{Delivery, Endpoint, Headers, Message};
+use crate::model::{Delivery, Endpoint, Headers, Message, Traceparent};
 use hyper::header::HeaderValue;
 use webhooks_core::auth::Auth;
 
@@ -18,13 +18,16 @@ const ATTEMPT: &str = "X-Webhook-Attempt";
 const EVENT_TYPE: &str = "X-Webhook-Event-Type";
 /// `true`, of tests alone.
 const TEST: &str = "X-Webhook-Test";
+/// W3C Trace Context: of events that have one.
+const TRACEPARENT: &str = "traceparent";
 
-/// Builds the request for one attempt at `timestamp` (seconds since 1970).
+/// Builds the request for one attempt at `timestamp` (seconds since 1970), as a part of a trace.
 pub fn build(
     user_agent: &HeaderValue,
     endpoint: &Endpoint,
     delivery: &Delivery,
     message: &Message,
+    traceparent: Option<Traceparent>,
     timestamp: i64,
 ) -> Outgoing {
     let mut headers = endpoint.headers.clone();
@@ -64,6 +67,9 @@ pub fn build(
     set(&mut headers, EVENT_TYPE, &message.event_type);
     if delivery.is_test {
         headers.set(TEST, HeaderValue::from_static("true"));
+    }
+    if let Some(traceparent) = traceparent {
+        set(&mut headers, TRACEPARENT, &traceparent.to_string());
     }
     if !headers.has("Accept") {
         headers.set("Accept", HeaderValue::from_static("*/*"));

@@ -5,8 +5,8 @@ use super::error::SendError;
 use super::head::Head;
 use super::reply::Reply;
 use super::request;
-use crate::clock;
-use crate::model::{Delivery, Endpoint, Message, Response, Settings};
+use crate::clock::Clock;
+use crate::model::{Delivery, Endpoint, Message, Response, Settings, Traceparent};
 use hyper::header::HeaderValue;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use webhooks_core::capture::{body_text, headers_json};
@@ -37,10 +37,15 @@ impl Sent {
     }
 
     /// The status decides as soon as it is there, with the headers: what is not is only missed in the log.
-    fn new(reply: &Reply, failure: Option<(Outcome, String)>, settings: &Settings) -> Self {
+    fn new(
+        reply: &Reply,
+        failure: Option<(Outcome, String)>,
+        settings: &Settings,
+        now: SystemTime,
+    ) -> Self {
         let answered = reply.head().map(|head| Outcome::Response {
             status: head.status,
-            retry_after: retry_after(head),
+            retry_after: retry_after(head, now),
         });
         let (outcome, detail) = match (answered, failure) {
             (Some(answer), Some((_, detail))) => {
@@ -60,7 +65,7 @@ impl Sent {
     }
 }
 
-/// Sends a message to an endpoint, as it was attempted at a time.
+/// Sends a message to an endpoint, as a part of a trace, as it was attempted at a time of this clock.
 ///
 /// # Errors
 /// No connection can be opened here: no fault of the receiver.
@@ -68,8 +73,9 @@ pub async fn send(
     client: &Client,
     user_agent: &HeaderValue,
     (delivery, endpoint, message): (&Delivery, &Endpoint, &Message),
+    traceparent: Option<Traceparent>,
     settings: &Settings,
-    attempted_at: SystemTime,
+    (clock, attempted_at): (&Clock, SystemTime),
 ) -> Result<Sent, SendError> {
     let subscription = &delivery.subscription;
     let timestamp = attempted_at
@@ -78,7 +84,14 @@ pub async fn send(
     let call = Call {
         subscription_id: subscription.id,
         url: &endpoint.url,
-        outgoing: request::build(user_agent, endpoint, delivery, message, timestamp),
+        outgoing: request::build(
+            user_agent,
+            endpoint,
+            delivery,
+            message,
+            traceparent,
+            timestamp,
+        ),
         timeout: subscription.timeout,
     };
     let mut reply = Reply::new(settings.max_response_body_bytes);
@@ -96,7 +109,7 @@ pub async fn send(
             Some((Outcome::Timeout, detail))
         }
     };
-    Ok(Sent::new(&reply, failure, settings))
+    Ok(Sent::new(&reply, failure, settings, clock.now()))
 }
 
 /// As much of an answer as the log keeps.
@@ -126,7 +139,7 @@ fn outcome(error: &SendError) -> Outcome {
     }
 }
 
-/// How long the receiver asks to wait.
-pub fn retry_after(head: &Head) -> Option<Duration> {
-    wait_asked_for(head.value("retry-after")?, head.value("date"), clock::now())
+/// How long the receiver asks to wait from now on.
+pub fn retry_after(head: &Head, now: SystemTime) -> Option<Duration> {
+    wait_asked_for(head.value("retry-after")?, head.value("date"), now)
 }

@@ -90,6 +90,7 @@ mod tests {
 
     fn message(data: &str) -> Message {
         Message {
+            traceparent: None,
             event_id: Uuid::nil(),
             event_type: "a.b".to_owned(),
             headers: Vec::new(),

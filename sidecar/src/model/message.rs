@@ -1,5 +1,6 @@
 //! An event as it is sent, in one format.
 
+use super::traceparent::Traceparent;
 use bytes::Bytes;
 use hyper::header::HeaderValue;
 use uuid::Uuid;
@@ -14,11 +15,17 @@ pub struct Message {
     pub headers: Vec<(&'static str, HeaderValue)>,
     pub body: Bytes,
     pub sha256: [u8; 32],
+    /// The trace that the publisher was part of.
+    pub traceparent: Option<Traceparent>,
 }
 
 impl Message {
     /// An event in a format.
-    pub fn render(event: &Event<'_>, format: PayloadFormat) -> Self {
+    pub fn render(
+        event: &Event<'_>,
+        format: PayloadFormat,
+        traceparent: Option<Traceparent>,
+    ) -> Self {
         let body = Bytes::from(format.render(event));
         let sha256 = payload_sha256(&body);
         let header = |(name, value): (&'static str, String)| {
@@ -36,6 +43,7 @@ impl Message {
                 .collect(),
             body,
             sha256,
+            traceparent,
         }
     }
 
@@ -55,6 +63,7 @@ impl Message {
             headers: Vec::new(),
             sha256: payload_sha256(&body),
             body,
+            traceparent: self.traceparent,
         })
     }
 

@@ -1,24 +1,21 @@
 //! A row of `claim_deliveries()`, decoded.
 
+use crate::model::Traceparent;
 use crate::model::shard::is_of_tests;
 use std::time::{Duration, Instant};
-use tokio_postgres::Row;
 use tokio_postgres::types::FromSql;
+use tokio_postgres::{Client, Error, Row, Statement};
 use uuid::Uuid;
 use webhooks_core::payload::Event;
 
 /// A year is longer than any session lasts.
 const MAX_EXPIRY_MS: u64 = 365 * 86_400_000;
 
-/// Makes the statement that reads these columns, and numbers them: a claim has many rows, and to look each column up by
-/// its name in each row takes longer than to read it.
+/// Names these columns, and numbers them: a claim has many rows, and to look each column up by its name in each row takes
+/// longer than to read it.
 macro_rules! columns {
     ($first:ident $($other:ident)+) => {
-        /// Calls `claim_deliveries()`.
-        pub const CLAIM: &str = concat!(
-            "select ", stringify!($first), $(", ", stringify!($other),)+
-            " from webhooks_private.claim_deliveries($1)"
-        );
+        const COLUMNS: &[&str] = &[stringify!($first), $(stringify!($other),)+];
 
         #[allow(non_camel_case_types)]
         enum Column {
@@ -31,7 +28,26 @@ macro_rules! columns {
 columns! {
     delivery_id is_fresh shard subscription_id subscription_version attempt lane expires_in_ms over_budget
     event_id tenant_id event_type event_category event_name event_version created_at_us event_data
-    resource_type resource_id user_id session_id request_id source_ip resource_data scan_us problem
+    resource_type resource_id user_id session_id request_id source_ip resource_data scan_us problem traceparent
+}
+
+/// Prepares the call of `claim_deliveries()`. Events of 0.2 have no `traceparent`.
+///
+/// # Errors
+/// Those of the statements.
+pub async fn prepare(client: &Client) -> Result<Statement, Error> {
+    let query = "select exists (select from pg_catalog.pg_attribute where attrelid = 'webhooks_private.claimed_delivery'::pg_catalog.regclass and attname = 'traceparent')";
+    let has_traceparent: bool = client.query_one(query, &[]).await?.get(0);
+    let columns: Vec<&str> = COLUMNS
+        .iter()
+        .map(|column| match *column {
+            "traceparent" if !has_traceparent => "null::pg_catalog.text",
+            column => column,
+        })
+        .collect();
+    let columns = columns.join(", ");
+    let claim = format!("select {columns} from webhooks_private.claim_deliveries($1)");
+    client.prepare(&claim).await
 }
 
 fn get<'a, T: FromSql<'a>>(row: &'a Row, column: Column) -> T {
@@ -120,6 +136,11 @@ pub fn event(row: &Row) -> Event<'_> {
         source_ip: get(row, Column::source_ip),
         is_test: is_of_tests(get(row, Column::shard)),
     }
+}
+
+/// The trace that its publisher was part of.
+pub fn traceparent(row: &Row) -> Option<Traceparent> {
+    Traceparent::parse(get::<Option<&str>>(row, Column::traceparent)?)
 }
 
 fn deadline(expires_in_ms: i64) -> Instant {

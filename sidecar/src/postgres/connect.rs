@@ -1,12 +1,15 @@
 //! Going over the servers until one gives a session that will do.
 
+use super::identity::Identities;
 use super::pooler;
 use super::startup::{self, Facts, Request};
 use super::timeline::{NewestTimeline, Timeline};
 use super::tls;
-use super::trouble::{Cause, ConnectError, Failure};
+use super::trouble::{Cause, ConnectError, Failure, Trouble};
+use crate::config::NamedDatabase;
 use crate::config::connection::conninfo::Error;
 use crate::config::connection::settings::{Place, Settings, SslMode, Target};
+use crate::task_group::TaskGroup;
 use rand::seq::SliceRandom;
 use std::future::poll_fn;
 use std::net::{IpAddr, SocketAddr};
@@ -17,7 +20,6 @@ use tokio_postgres::config::{SslMode as WireMode, SslNegotiation};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{AsyncMessage, Client, Config, Connection, NoTls, Notification};
 use tokio_postgres_rustls::MakeRustlsConnect;
-use tokio_util::task::TaskTracker;
 
 /// For sockets always: PostgreSQL has no TLS there.
 const PLAIN: &[Encryption] = &[Encryption::None];
@@ -25,10 +27,12 @@ const PLAIN: &[Encryption] = &[Encryption::None];
 /// The database: opens sessions.
 #[derive(Clone)]
 pub struct Database {
+    name: Arc<str>,
     settings: Arc<Settings>,
     tls: MakeRustlsConnect,
-    tasks: TaskTracker,
+    tasks: TaskGroup,
     newest_timeline: Arc<NewestTimeline>,
+    identities: Identities,
 }
 
 /// A session. Its connection lives on a task of its own, until the client is dropped.
@@ -60,19 +64,46 @@ struct Address<'a> {
 }
 
 impl Database {
-    /// The connections of its sessions are among `tasks`.
+    /// The connections of its sessions are among `tasks`. `identities` are those of all databases of this process.
     ///
     /// # Errors
     /// Certificates and keys that can't be read or used.
-    pub fn new(settings: Settings, tasks: TaskTracker) -> Result<Self, Error> {
-        let tls = tls::connector(&settings.tls)?;
-        let settings = Arc::new(settings);
+    pub fn new(
+        database: NamedDatabase,
+        identities: Identities,
+        tasks: TaskGroup,
+    ) -> Result<Self, Error> {
+        let tls = tls::connector(&database.settings.tls)?;
         Ok(Self {
-            settings,
+            name: database.name.into(),
+            settings: Arc::new(database.settings),
             tls,
             tasks,
             newest_timeline: Arc::default(),
+            identities,
         })
+    }
+
+    /// What this session is with is no other database of this process by another name.
+    ///
+    /// # Errors
+    /// What to leave out.
+    pub(super) fn claim_identity(&self, session: &Session) -> Result<(), Trouble> {
+        let Some(timeline) = &session.timeline else {
+            return Ok(());
+        };
+        let claimed = (self.identities).claim(timeline, &self.settings.database, &self.name);
+        claimed.map_err(|other| {
+            Trouble::permanent(format!(
+                "{}: this is the same database as {other}, by another name: leave one of them out",
+                session.server
+            ))
+        })
+    }
+
+    /// The sidecar is leaving it: another connection string may lead to it from now on.
+    pub fn release_identity(&self) {
+        self.identities.release(&self.name);
     }
 
     pub fn settings(&self) -> &Settings {
@@ -260,7 +291,8 @@ impl Database {
         }
         if request.has_state || !is_direct {
             // Before anything is set: on a session that is shared, that would be for others, too.
-            let other = self.connect_to(address, encryption, "webhooks-sidecar check", None);
+            let name = format!("{} check", request.name);
+            let other = self.connect_to(address, encryption, &name, None);
             if let Ok(other) = self.bounded(other).await {
                 look_for_pooler(&mut session, &other, is_direct).await?;
             }

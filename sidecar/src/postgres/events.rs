@@ -84,10 +84,9 @@ impl Events {
         let rendered = &mut claimed.rendered[subscription.body.format as usize];
         if rendered.message.is_none() {
             rendered.message = claimed.row.as_ref().map(|row| {
-                Arc::new(Message::render(
-                    &claim_row::event(row),
-                    subscription.body.format,
-                ))
+                let (event, traceparent) = (claim_row::event(row), claim_row::traceparent(row));
+                let format = subscription.body.format;
+                Arc::new(Message::render(&event, format, traceparent))
             });
         }
         let message = rendered.message.clone();

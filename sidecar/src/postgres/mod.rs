@@ -2,13 +2,14 @@
 //! its parameters, and the decoder of its rows, by the names of the columns.
 //!
 //! - [`connect`] goes over the servers as libpq does and opens sessions, [`tls`] encrypts them, [`startup`] sets them
-//!   up, [`pooler`] finds out what stands between, [`timeline`] recognises a primary from before a failover,
+//!   up, [`pooler`] finds out what stands between, [`identity`] that it is no other one again, [`timeline`] recognises a primary from before a failover,
 //!   [`trouble`] says what is wrong with them
 //! - [`owner`]: the session that owns shards, listens and claims; [`notification`]: what it hears
 //! - on that session: [`claim`] (rows: [`claim_row`], events: [`events`]), [`load`] (what is loaded already:
 //!   [`subscription_cache`]), [`promote`], [`balance`], [`doorbell`], [`changed`], [`sidecar_settings`], [`clock_skew`];
 //!   [`version`]: whether this sidecar works with the extension there
 //! - on sessions of their own: [`record`], [`locked`], [`verify`], [`maintain`], [`observe`], [`alerts`]
+//! - for `webhooks-sidecar doctor`: [`doctor`]
 //! - on any: [`blockers`]; [`composite`]: values of composite types as parameters; [`unreadable`]: rows that can't be
 //!   read
 
@@ -21,8 +22,10 @@ mod claim_row;
 pub mod clock_skew;
 mod composite;
 mod connect;
+pub mod doctor;
 mod doorbell;
 mod events;
+mod identity;
 mod load;
 mod locked;
 pub mod maintain;
@@ -43,3 +46,4 @@ pub mod verify;
 pub mod version;
 
 pub use connect::Database;
+pub use identity::Identities;

@@ -1,7 +1,7 @@
 //! The owning session: holds the shards' locks, listens, and claims. Always in autocommit, so that
 //! notifications arrive at once; claiming on the session that owns means that nothing is claimed without owning.
 
-use super::claim_row::CLAIM;
+use super::claim_row;
 use super::clock_skew::{self, Sample};
 use super::connect::{Database, Session};
 use super::trouble::Trouble;
@@ -52,6 +52,7 @@ impl Owner {
     /// Those of the connection, missing privileges or extension, an extension of another version.
     pub async fn open(database: &Database, lease: Duration) -> Result<Opened, Trouble> {
         let session = Self::connect(database, lease).await?;
+        database.claim_identity(&session)?;
         let (server, version) = (session.server.clone(), session.server_version.clone());
         let of = |error: Error| Trouble::of(&error, &server);
         let begun = tokio::time::timeout(lease, async {
@@ -108,7 +109,7 @@ impl Owner {
     async fn prepare(session: Session) -> Result<Opened, Error> {
         let client = session.client;
         let statements = Statements {
-            claim: client.prepare(CLAIM).await?,
+            claim: claim_row::prepare(&client).await?,
             load: client.prepare(Self::LOAD).await?,
             balance: client.prepare(Self::BALANCE).await?,
             release: client.prepare(Self::RELEASE).await?,

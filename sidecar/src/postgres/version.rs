@@ -55,6 +55,11 @@ pub fn check(extension: &str) -> Result<(), String> {
     check_versions(extension, OWN)
 }
 
+/// Whether the extension is of this sidecar's minor version.
+pub fn is_own_minor(extension: &str) -> bool {
+    Minor::of(extension) == Minor::of(OWN)
+}
+
 fn check_versions(extension: &str, own: &str) -> Result<(), String> {
     let (Some(theirs), Some(ours)) = (Minor::of(extension), Minor::of(own)) else {
         return Err(format!(

@@ -30,8 +30,10 @@ const AHEAD_PART: usize = 8;
 
 /// The subscriptions' queues, and the order in which they are served.
 pub(super) struct FairQueue {
-    /// Requests that may be under way at once.
+    /// Requests that may be under way at once, if nobody else takes some.
     slots: usize,
+    /// How many of them may be used now.
+    usable: usize,
     in_flight: usize,
     /// Attempts that ended within about the last second or two.
     pace: usize,
@@ -51,6 +53,7 @@ impl FairQueue {
     pub(super) fn new(slots: usize) -> Self {
         Self {
             slots,
+            usable: slots,
             in_flight: 0,
             pace: 0,
             queues: HashMap::new(),
@@ -64,6 +67,20 @@ impl FairQueue {
 
     pub(super) fn slots(&self) -> usize {
         self.slots
+    }
+
+    /// From now on so many slots may be used. Requests beyond them are not cut off, and as many deliveries may be held as
+    /// before.
+    pub(super) fn set_usable(&mut self, slots: usize) {
+        if slots != self.usable {
+            self.usable = slots;
+            self.readmit();
+        }
+    }
+
+    /// Whether anything waits for a slot.
+    pub(super) fn wants_slots(&self) -> bool {
+        !self.rotation.is_empty() || !self.fresh.is_empty() || !self.tenants.is_empty()
     }
 
     pub(super) fn in_flight(&self) -> usize {
@@ -148,12 +165,12 @@ impl FairQueue {
         mut permit: impl FnMut(Uuid, &Delivery) -> bool,
     ) -> Option<Delivery> {
         for _ in 0..self.rotation.len() + self.fresh.len() {
-            let free = self.slots.saturating_sub(self.in_flight);
+            let free = self.usable.saturating_sub(self.in_flight);
             if free == 0 {
                 return None;
             }
             let (id, is_fresh) = self.next_in_turn()?;
-            if !is_fresh && free <= self.slots / FRESH_PART {
+            if !is_fresh && free <= self.usable / FRESH_PART {
                 self.rotation.push_front(id);
                 if self.fresh.is_empty() {
                     return None;
@@ -167,13 +184,14 @@ impl FairQueue {
                 queue.leave_rotation();
                 continue;
             }
-            if !self.tenants.admits(queue.tenant(), self.slots, free) {
+            if !self.tenants.admits(queue.tenant(), self.usable, free) {
                 self.tenants.set_aside(queue.tenant(), id);
                 continue;
             }
             // A first request is always made while a slot is free. Further ones leave a quarter of the slots to
             // subscriptions that have none, take at most half of what is free, and keep to the bytes.
-            let is_contended = free <= self.slots / 4 || queue.in_flight() > free / 2 || !has_bytes;
+            let is_contended =
+                free <= self.usable / 4 || queue.in_flight() > free / 2 || !has_bytes;
             if queue.in_flight() > 0 && is_contended {
                 self.rotation.push_back(id);
                 continue;
@@ -221,8 +239,8 @@ impl FairQueue {
 
     /// Queues that were set aside enter the rotation again, if their tenants may send again.
     fn readmit(&mut self) {
-        let free = self.slots.saturating_sub(self.in_flight);
-        let admitted = self.tenants.take_admitted(self.slots, free);
+        let free = self.usable.saturating_sub(self.in_flight);
+        let admitted = self.tenants.take_admitted(self.usable, free);
         self.rotation.extend(admitted);
     }
 

@@ -116,6 +116,16 @@ impl<R> Scheduler<R> {
         }
     }
 
+    /// Of the slots so many may be used from now on.
+    pub fn set_usable_slots(&mut self, slots: usize) {
+        self.queues.set_usable(slots);
+    }
+
+    /// Whether a delivery waits for a slot.
+    pub fn wants_slots(&self) -> bool {
+        self.queues.wants_slots()
+    }
+
     /// These shards are owned from now on. Who owned them before knew more of their receivers, and left it in the
     /// database; what it left ready is not known.
     pub fn on_acquired(&mut self, shards: &[i16], now: Instant) {

@@ -72,6 +72,7 @@ pub(super) fn delivery(id: u128, subscription: &Arc<Subscription>) -> Delivery {
         deadline: Instant::now() + Duration::from_secs(3600),
         subscription: subscription.clone(),
         message: Ok(Arc::new(Message {
+            traceparent: None,
             event_id: Uuid::from_u128(id),
             event_type: "document.uploaded".to_owned(),
             headers: vec![],

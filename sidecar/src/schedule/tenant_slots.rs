@@ -49,6 +49,11 @@ impl TenantSlots {
         self.set_aside.entry(tenant).or_default().push_back(queue);
     }
 
+    /// Whether no queue waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.set_aside.is_empty()
+    }
+
     /// Queues that are no longer there wait for nothing.
     pub(super) fn retain(&mut self, is_there: impl Fn(Uuid) -> bool) {
         self.set_aside.retain(|_, queues| {

@@ -1,14 +1,16 @@
 //! The chores of a sidecar that owns the first shard: it alone does them, whichever it is.
 
 use super::chore::Chore;
+use super::complaint::Complaint;
 use crate::postgres::Database;
 use crate::postgres::alerts::evaluate_alerts;
 use crate::postgres::maintain::maintain;
 use crate::postgres::observe::observe;
+use crate::postgres::trouble::SessionError;
+use crate::task_group::TaskGroup;
 use crate::telemetry::Telemetry;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use tokio_util::task::TaskTracker;
 
 /// How often the queue is looked at, if that takes no time.
 const OBSERVE_INTERVAL: Duration = Duration::from_secs(15);
@@ -32,13 +34,17 @@ impl Chores {
         maintain_interval: Duration,
         has_monitor: bool,
         telemetry: &Arc<Telemetry>,
-        tasks: &TaskTracker,
+        tasks: &TaskGroup,
     ) -> Self {
         let now = Instant::now();
         let (d, t, k) = (database.clone(), telemetry.clone(), tasks.clone());
         let maintaining = move || k.spawn(maintaining(d.clone(), t.clone()));
-        let (d, k) = (database.clone(), tasks.clone());
-        let alerting = move || k.spawn(alerting(d.clone()));
+        let (d, c, k) = (
+            database.clone(),
+            Arc::<Mutex<Complaint>>::default(),
+            tasks.clone(),
+        );
+        let alerting = move || k.spawn(alerting(d.clone(), c.clone()));
         let (d, t, k) = (database.clone(), telemetry.clone(), tasks.clone());
         let observing = move || k.spawn(observing(d.clone(), t.clone()));
         Self {
@@ -66,12 +72,37 @@ async fn maintaining(database: Database, telemetry: Arc<Telemetry>) {
     }
 }
 
-async fn alerting(database: Database) {
+async fn alerting(database: Database, complaint: Arc<Mutex<Complaint>>) {
     let began = Instant::now();
-    if let Err(error) = evaluate_alerts(&database).await {
-        tracing::warn!("the rules of alerts can't be evaluated: {error}");
-    }
+    let evaluated = evaluate_alerts(&database).await;
+    say(
+        &evaluated,
+        &mut complaint.lock().unwrap_or_else(PoisonError::into_inner),
+    );
     tokio::time::sleep(began.elapsed() * PAUSE).await;
+}
+
+/// Says that alerts can't be evaluated, ever more seldom, and when they can be again.
+fn say(evaluated: &Result<(), SessionError>, complaint: &mut Complaint) {
+    let now = Instant::now();
+    match evaluated {
+        Ok(()) => {
+            if let Some(lasted) = complaint.over(now) {
+                let after_seconds = lasted.as_secs();
+                tracing::info!(after_seconds, "the rules of alerts are evaluated again");
+            }
+        }
+        Err(error) => {
+            let error = error.to_string();
+            if let Some(lasted) = complaint.complain(&error, now) {
+                let for_seconds = lasted.as_secs();
+                tracing::warn!(
+                    for_seconds,
+                    "the rules of alerts can't be evaluated: {error}"
+                );
+            }
+        }
+    }
 }
 
 async fn observing(database: Database, telemetry: Arc<Telemetry>) {

@@ -17,8 +17,9 @@ use super::recorder;
 use super::requests::{Request, Requests};
 use super::session::{self, Event, Reply, Timing};
 use super::session_health::{GaveUp, SessionHealth};
+use super::slots::DatabaseSlots;
 use super::verifier::Verifier;
-use crate::clock;
+use crate::clock::Clock;
 use crate::config::RunArgs;
 use crate::model::{Attempt, Settings};
 use crate::postgres::notification::Signal;
@@ -39,6 +40,7 @@ pub use drain::FLUSH_TIMEOUT;
 /// What the engine makes work.
 pub struct Workers {
     pub session: session::Link,
+    pub slots: DatabaseSlots,
     pub requests: Requests,
     pub recorder: recorder::Link,
     pub verifier: Verifier,
@@ -64,13 +66,12 @@ pub struct Engine {
 }
 
 impl Engine {
-    pub fn new(args: &RunArgs, workers: Workers, telemetry: Arc<Telemetry>) -> Self {
+    /// `clock` is set by the database's.
+    pub fn new(args: &RunArgs, workers: Workers, clock: Clock, telemetry: Arc<Telemetry>) -> Self {
         let now = Instant::now();
-        let slots = &telemetry.metrics.request_slots;
-        slots.set(args.concurrency.into());
         Self {
             workers,
-            health: SessionHealth::new(args.give_up_after, now),
+            health: SessionHealth::new(args.give_up_after, clock, now),
             agenda: Agenda::new(now),
             shards: Shards::default(),
             doorbell: Doorbell::new(args.poll_interval, now),
@@ -152,13 +153,14 @@ impl Engine {
         for (gauge, n) in [
             (&metrics.shards_owned, owned),
             (&metrics.requests_in_flight, in_flight),
+            (&metrics.request_slots, self.workers.slots.usable()),
             (&metrics.deliveries_held, held),
             (&metrics.breakers_open, self.scheduler.open_breakers()),
             (&metrics.receivers_paused, self.scheduler.paused(now)),
         ] {
             gauge.set(i64::try_from(n).unwrap_or(i64::MAX));
         }
-        metrics.clock_skew.set(clock::ahead());
+        metrics.clock_skew.set(self.health.clock_ahead());
         if metrics.queue.asked.get() > 0.0 && !self.does_chores() {
             metrics.on_observed(None);
         }
@@ -167,13 +169,25 @@ impl Engine {
     /// Sends what may be sent.
     fn send(&mut self, now: Instant) {
         let Some(settings) = self.may_send(now) else {
+            self.workers.slots.want_no_more();
             return;
         };
-        while let Some(delivery) = self.scheduler.start_next(now) {
+        let Workers {
+            slots, requests, ..
+        } = &self.workers;
+        self.scheduler.set_usable_slots(slots.usable());
+        while self.scheduler.wants_slots() {
+            let Some(slot) = slots.take() else {
+                return;
+            };
+            let Some(delivery) = self.scheduler.start_next(now) else {
+                break;
+            };
             let id = delivery.id;
-            let request = self.workers.requests.start(delivery, settings.clone());
+            let request = requests.start(delivery, settings.clone(), slot);
             self.scheduler.on_started(id, request);
         }
+        slots.want_no_more();
     }
 
     /// The settings to send with, as long as the shards are certainly still ours and nobody changed these settings:
@@ -199,6 +213,7 @@ impl Engine {
                 Some(flushed) => self.flushed(flushed),
                 None => std::future::pending().await,
             },
+            () = self.workers.slots.freed() => {}
             news = self.workers.verifier.news.recv() => {
                 if let Some(news) = news {
                     self.heard_of_receiver(news);

@@ -15,6 +15,7 @@ use crate::postgres::Database;
 use crate::postgres::blockers;
 use crate::postgres::record::RecordSession;
 use crate::postgres::trouble::{SessionError, describe};
+use crate::task_group::TaskGroup;
 use crate::telemetry::Telemetry;
 use locked::Locked;
 use refused::Refused;
@@ -26,7 +27,6 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_postgres::error::SqlState;
-use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 /// Most results in one statement.
@@ -93,7 +93,7 @@ impl Link {
 pub fn start(
     database: Database,
     telemetry: Arc<Telemetry>,
-    tasks: &TaskTracker,
+    tasks: &TaskGroup,
 ) -> (Link, JoinHandle<()>) {
     let (results, results_receiver) = unbounded_channel();
     let (flushed_sender, flushed) = unbounded_channel();

@@ -1,10 +1,12 @@
 //! Requests of deliveries: each is a task, which is cut off when nothing waits for it any more.
 
 use super::sender::Sender;
+use super::slots::Slot;
 use crate::model::{Attempt, Delivery, NotSent, Settings};
+use crate::task_group::TaskGroup;
 use std::sync::Arc;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio_util::task::{AbortOnDropHandle, TaskTracker};
+use tokio_util::task::AbortOnDropHandle;
 
 /// A request under way in its task.
 pub type Request = AbortOnDropHandle<()>;
@@ -12,14 +14,14 @@ pub type Request = AbortOnDropHandle<()>;
 /// Starts requests, and hears how they ended.
 pub struct Requests {
     sender: Sender,
-    tasks: TaskTracker,
+    tasks: TaskGroup,
     ended_sender: UnboundedSender<Result<Attempt, NotSent>>,
     pub ended: UnboundedReceiver<Result<Attempt, NotSent>>,
 }
 
 impl Requests {
     /// They will be among `tasks`.
-    pub fn new(sender: Sender, tasks: TaskTracker) -> Self {
+    pub fn new(sender: Sender, tasks: TaskGroup) -> Self {
         let (ended_sender, ended) = unbounded_channel();
         Self {
             sender,
@@ -29,11 +31,12 @@ impl Requests {
         }
     }
 
-    /// Makes an attempt of a delivery.
-    pub fn start(&self, delivery: Delivery, settings: Arc<Settings>) -> Request {
+    /// Makes an attempt of a delivery, which has a slot until it ends.
+    pub fn start(&self, delivery: Delivery, settings: Arc<Settings>, slot: Slot) -> Request {
         let (sender, ended) = (self.sender.clone(), self.ended_sender.clone());
         let task = self.tasks.spawn(async move {
             let attempt = sender.attempt(&delivery, &settings).await;
+            drop(slot);
             // The engine may have ended; then the delivery is made again.
             let _ = ended.send(attempt);
         });

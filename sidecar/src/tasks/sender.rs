@@ -1,7 +1,7 @@
 //! The sender: one attempt of a delivery, from its message to its result.
 
 use super::warnings::Warnings;
-use crate::clock;
+use crate::clock::Clock;
 use crate::config::RunArgs;
 use crate::http::client::Client;
 use crate::http::options_handshake;
@@ -12,6 +12,7 @@ use crate::model::{
     Answer, Attempt, AttemptResult, Delivery, EndpointSignal, Exchange, Message, NotSent, Payload,
     Settings, Subscription,
 };
+use crate::telemetry::spans::Spans;
 use crate::tls::{self, SetupError};
 use futures_util::FutureExt;
 use hickory_resolver::net::NetError;
@@ -37,29 +38,41 @@ pub enum SenderError {
     Tls(#[from] SetupError),
 }
 
-/// The pooled client and what guards it.
+/// The pooled client and what guards it, and the time of the database whose deliveries it makes.
 #[derive(Clone)]
 pub struct Sender {
+    clock: Clock,
     client: Client,
     user_agent: HeaderValue,
     templating: Templating,
+    spans: Spans,
     warnings: Arc<Mutex<Warnings>>,
 }
 
 impl Sender {
-    /// What looks after its connections is among `tasks`.
+    /// With a clock of its own. Its requests are `spans`. What looks after its connections is among `tasks`.
     ///
     /// # Errors
     /// Unreadable certificates.
-    pub fn new(args: &RunArgs, tasks: TaskTracker) -> Result<Self, SenderError> {
+    pub fn new(args: &RunArgs, spans: Spans, tasks: TaskTracker) -> Result<Self, SenderError> {
         let resolver = PolicyResolver::new(args)?;
         let tls = tls::config(args.receiver_ca_file.as_deref())?;
         Ok(Self {
+            clock: Clock::default(),
             client: Client::new(resolver, tls, args.connections(), tasks),
             user_agent: args.user_agent.clone(),
             templating: Templating::new(),
+            spans,
             warnings: Arc::default(),
         })
+    }
+
+    /// One with the same connections, which goes by this clock.
+    pub fn with_clock(&self, clock: Clock) -> Self {
+        Self {
+            clock,
+            ..self.clone()
+        }
     }
 
     /// Makes one attempt. One that panics counts: made again at once, it would panic over and over.
@@ -71,7 +84,7 @@ impl Sender {
         delivery: &Delivery,
         settings: &Settings,
     ) -> Result<Attempt, NotSent> {
-        let (attempted_at, started) = (clock::now(), Instant::now());
+        let (attempted_at, started) = (self.clock.now(), Instant::now());
         let made = AssertUnwindSafe(self.make(delivery, settings)).catch_unwind();
         made.await.unwrap_or_else(|_| {
             tracing::error!(
@@ -94,7 +107,7 @@ impl Sender {
             }
             _ => None,
         };
-        let (attempted_at, started) = (clock::now(), Instant::now());
+        let (attempted_at, started) = (self.clock.now(), Instant::now());
         let unsent = |result, error: String| Ok(unsent(delivery, attempted_at, result, error));
         let message = match &delivery.message {
             Ok(message) => message,
@@ -155,8 +168,20 @@ impl Sender {
             return Ok(Sent::nothing(outcome, None));
         }
         let what = (delivery, endpoint, message);
-        match send(&self.client, &self.user_agent, what, settings, attempted_at).await {
-            Ok(sent) => Ok(sent),
+        let span = self.spans.begin(delivery, endpoint, message);
+        let sending = send(
+            &self.client,
+            &self.user_agent,
+            what,
+            span.traceparent(),
+            settings,
+            (&self.clock, attempted_at),
+        );
+        match sending.await {
+            Ok(sent) => {
+                span.end(&sent.outcome, sent.resent_count);
+                Ok(sent)
+            }
             Err(error) => {
                 self.warn(&error);
                 tokio::time::sleep(EXHAUSTED_PAUSE).await;
@@ -180,7 +205,8 @@ impl Sender {
         subscription: Arc<Subscription>,
         settings: &Settings,
     ) -> Option<Answer> {
-        options_handshake::ask(&self.client, &self.user_agent, subscription, settings).await
+        let (client, now) = (&self.client, || self.clock.now());
+        options_handshake::ask(client, &self.user_agent, subscription, settings, now).await
     }
 }
 

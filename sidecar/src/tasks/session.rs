@@ -14,6 +14,7 @@ use crate::postgres::notification::Signal;
 use crate::postgres::owner::{Opened, Owner};
 use crate::postgres::trouble::Trouble;
 use crate::postgres::{Database, blockers, version};
+use crate::task_group::TaskGroup;
 use blocked::Blocked;
 use command::Executor;
 pub use command::{Command, Reply};
@@ -22,7 +23,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio_postgres::Notification;
-use tokio_util::task::{AbortOnDropHandle, TaskTracker};
+use tokio_util::task::AbortOnDropHandle;
 
 /// A session that lasted so long was a good one: the next is tried for at once. What fails at once, on a read-only
 /// server for example, does so within milliseconds.
@@ -128,7 +129,7 @@ impl Link {
 }
 
 /// Starts the session, which is among `tasks`. It ends when its link is dropped.
-pub fn start(database: Database, lease: Duration, tasks: &TaskTracker) -> Link {
+pub fn start(database: Database, lease: Duration, tasks: &TaskGroup) -> Link {
     let (messages_sender, messages) = unbounded_channel();
     let task = tasks.spawn(run(database, lease, messages_sender));
     Link {

@@ -2,7 +2,7 @@
 //! right.
 
 use super::complaint::Complaint;
-use crate::clock;
+use crate::clock::Clock;
 use crate::postgres::clock_skew::{Sample, Skew, Verdict};
 use crate::postgres::trouble::Trouble;
 use std::time::{Duration, Instant};
@@ -18,6 +18,7 @@ pub struct GaveUp {
 /// What is wrong with the session, and what was said of it.
 pub struct SessionHealth {
     give_up_after: Option<Duration>,
+    clock: Clock,
     complaint: Complaint,
     /// Since when there was no session that was of use.
     unusable_since: Option<Instant>,
@@ -28,10 +29,11 @@ pub struct SessionHealth {
 }
 
 impl SessionHealth {
-    /// There is no session yet.
-    pub fn new(give_up_after: Option<Duration>, now: Instant) -> Self {
+    /// There is no session yet. `clock` is set by the server's.
+    pub fn new(give_up_after: Option<Duration>, clock: Clock, now: Instant) -> Self {
         Self {
             give_up_after,
+            clock,
             complaint: Complaint::default(),
             unusable_since: Some(now),
             trouble: None,
@@ -81,6 +83,11 @@ impl SessionHealth {
         }
     }
 
+    /// By how many seconds this machine's clock is ahead of the server's.
+    pub fn clock_ahead(&self) -> f64 {
+        self.clock.ahead()
+    }
+
     /// When to give up, if there is no session of use until then.
     pub fn give_up_at(&self) -> Option<Instant> {
         Some(self.unusable_since? + self.give_up_after?)
@@ -101,7 +108,7 @@ impl SessionHealth {
         let Some(reading) = self.skew.take(sample) else {
             return;
         };
-        clock::agree(reading.at, reading.time);
+        self.clock.agree(reading.at, reading.time);
         match reading.verdict {
             Verdict::Nothing => {}
             Verdict::AgreesAgain => {

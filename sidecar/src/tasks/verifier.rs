@@ -4,13 +4,14 @@ use super::requests::Request;
 use super::sender::Sender;
 use crate::model::{Answer, Settings, Subscription};
 use crate::postgres::{Database, verify};
+use crate::task_group::TaskGroup;
 use futures_util::FutureExt;
 use std::collections::HashSet;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio_util::task::{AbortOnDropHandle, TaskTracker};
+use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
 /// Before a receiver is asked again when asking came to nothing: at once, it would be tried over and over.
@@ -37,7 +38,7 @@ pub enum News {
 pub struct Verifier {
     sender: Sender,
     database: Database,
-    tasks: TaskTracker,
+    tasks: TaskGroup,
     news_sender: UnboundedSender<News>,
     pub news: UnboundedReceiver<News>,
     /// Subscriptions that are to be loaded, since their receivers may have to be asked.
@@ -49,7 +50,7 @@ pub struct Verifier {
 
 impl Verifier {
     /// What it starts will be among `tasks`.
-    pub fn new(sender: Sender, database: Database, tasks: TaskTracker) -> Self {
+    pub fn new(sender: Sender, database: Database, tasks: TaskGroup) -> Self {
         let (news_sender, news) = unbounded_channel();
         Self {
             sender,

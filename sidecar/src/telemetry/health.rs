@@ -60,6 +60,11 @@ impl Health {
         self.has_session.store(true, Relaxed);
     }
 
+    /// Whether there is an owning session.
+    pub fn has_session(&self) -> bool {
+        self.has_session.load(Relaxed)
+    }
+
     /// There is no owning session.
     pub fn on_session_lost(&self) {
         self.has_session.store(false, Relaxed);

@@ -3,14 +3,16 @@
 //!
 //! They are kept whether or not somebody scrapes them: to count costs less than to ask. All have a label `database`.
 
-use crate::clock;
+use crate::clock::Clock;
 use crate::model::{Attempt, AttemptResult, QueueState};
+use prometheus::core::Collector;
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{
     Encoder, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
     IntGaugeVec, Opts, Registry, TextEncoder,
 };
-use std::sync::LazyLock;
+use std::cell::RefCell;
+use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::{Duration, UNIX_EPOCH};
 
 /// Bounds of requests and of what waits for them: from a receiver next door to the longest timeout_seconds.
@@ -46,6 +48,8 @@ pub fn encode() -> prometheus::Result<Vec<u8>> {
 
 /// The metrics of a database. The help text of each, where it is made, says what it counts.
 pub struct Metrics {
+    clock: Clock,
+    registered: Mutex<Vec<Box<dyn Collector>>>,
     pub attempts: IntCounterVec,
     pub attempt_duration: HistogramVec,
     pub first_attempt_delay: Histogram,
@@ -83,18 +87,17 @@ pub struct QueueMetrics {
 struct Maker<'a> {
     registry: &'a Registry,
     database: &'a str,
+    made: RefCell<Vec<Box<dyn Collector>>>,
 }
 
 // Names, labels and bounds are constants, so that nothing here fails by chance: a test makes them all.
 #[allow(clippy::expect_used)]
 impl Maker<'_> {
-    fn add<M: prometheus::core::Collector + Clone + 'static>(
-        &self,
-        metric: prometheus::Result<M>,
-    ) -> M {
+    fn add<M: Collector + Clone + 'static>(&self, metric: prometheus::Result<M>) -> M {
         let metric = metric.expect("a metric's name and labels are constants");
         let registered = self.registry.register(Box::new(metric.clone()));
         registered.expect("each metric's name is its own, and each database's");
+        self.made.borrow_mut().push(Box::new(metric.clone()));
         metric
     }
 
@@ -171,7 +174,7 @@ impl Maker<'_> {
             ),
             oldest_transaction: self.gauge(
                 "webhooks_database_oldest_transaction_seconds",
-                "Age of the transaction, prepared transaction or replication slot that holds vacuum back the longest.",
+                "Age of the transaction or prepared transaction that holds vacuum back the longest.",
             ),
             notification_queue: self.gauge(
                 "webhooks_database_notification_queue_ratio",
@@ -186,13 +189,17 @@ impl Maker<'_> {
 }
 
 impl Metrics {
-    /// Makes them, and has them encoded from now on. Each database can have them once.
-    pub fn register(database: &str) -> Self {
+    /// Makes them, and has them encoded from now on until [`unregister`](Self::unregister). Each database can have them
+    /// once. `clock` is the database's.
+    pub fn register(database: &str, clock: Clock) -> Self {
         let maker = Maker {
             registry: &REGISTRY,
             database,
+            made: RefCell::default(),
         };
-        let this = Self {
+        let mut this = Self {
+            clock,
+            registered: Mutex::default(),
             attempts: maker.counters(
                 "webhooks_attempts_total",
                 "Attempts that ended, by what became of their deliveries.",
@@ -221,7 +228,7 @@ impl Metrics {
             ),
             request_slots: maker.integer(
                 "webhooks_request_slots",
-                "Requests that may be under way at once (--concurrency).",
+                "Requests that may be under way at once: --concurrency, or what other databases leave of it.",
             ),
             deliveries_held: maker.integer(
                 "webhooks_deliveries_held",
@@ -300,7 +307,20 @@ impl Metrics {
             &[env!("CARGO_PKG_VERSION")],
         );
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        this.registered = Mutex::new(maker.made.into_inner());
         this
+    }
+
+    /// They are encoded no more: their database is no longer delivered from.
+    pub fn unregister(&self) {
+        let mut registered = self
+            .registered
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        for metric in registered.drain(..) {
+            // Each is there: it was registered, and is taken out once.
+            let _ = REGISTRY.unregister(metric);
+        }
     }
 
     /// An attempt ended.
@@ -320,7 +340,7 @@ impl Metrics {
         {
             let (seconds, nanoseconds) = queued.to_unix();
             let queued = UNIX_EPOCH + Duration::new(seconds, nanoseconds);
-            let delay = clock::now().duration_since(queued).unwrap_or_default();
+            let delay = self.clock.now().duration_since(queued).unwrap_or_default();
             self.first_attempt_delay.observe(delay.as_secs_f64());
         }
     }
@@ -344,7 +364,7 @@ impl Metrics {
         queue.oldest_transaction.set(seconds(oldest_transaction));
         let usage = state.map(|s| s.notification_queue).unwrap_or_default();
         queue.notification_queue.set(usage);
-        queue.asked.set(state.map_or(0.0, |_| unix_seconds()));
+        queue.asked.set(state.map_or(0.0, |_| self.unix_seconds()));
     }
 
     /// A call of maintain() ended.
@@ -355,14 +375,14 @@ impl Metrics {
         };
         self.maintenance_runs.with_label_values(&[outcome]).inc();
         if has_succeeded {
-            self.maintenance_success.set(unix_seconds());
+            self.maintenance_success.set(self.unix_seconds());
         }
     }
-}
 
-fn unix_seconds() -> f64 {
-    let now = clock::now().duration_since(UNIX_EPOCH);
-    now.unwrap_or_default().as_secs_f64()
+    fn unix_seconds(&self) -> f64 {
+        let now = self.clock.now().duration_since(UNIX_EPOCH);
+        now.unwrap_or_default().as_secs_f64()
+    }
 }
 
 #[cfg(test)]
@@ -372,7 +392,7 @@ mod tests {
     #[test]
     fn all_metrics_are_made_and_have_a_help_text() {
         for database in ["one", "two"] {
-            Metrics::register(database);
+            Metrics::register(database, Clock::default());
         }
         let text = String::from_utf8(encode().unwrap()).unwrap();
         for line in text.lines().filter(|line| line.starts_with("webhooks_")) {
@@ -391,5 +411,19 @@ mod tests {
             assert!(text.contains(&zero), "{zero}");
         }
         assert!(text.contains("process_cpu_seconds_total "));
+    }
+
+    #[test]
+    fn a_database_that_is_gone_has_no_metrics_and_may_come_back() {
+        let is_there = || {
+            let text = String::from_utf8(encode().unwrap()).unwrap();
+            text.contains("database=\"gone\"")
+        };
+        for _ in 0..2 {
+            let metrics = Metrics::register("gone", Clock::default());
+            assert!(is_there());
+            metrics.unregister();
+            assert!(!is_there());
+        }
     }
 }

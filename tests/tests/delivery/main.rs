@@ -12,14 +12,15 @@
 //! - `refused_results`: results that the server refuses for a while
 //! - `doorbell`: nothing ever waits for the backstop poll
 //! - `crash`: kills, stalls, failpoints, faults at random, several sidecars, shutdown
-//! - `configuration`: mistakes of an operator, and the log lines about them
+//! - `configuration`: mistakes of an operator, and the log lines about them; `doctor`: the command that looks for them
 //! - `connecting`: reaching the database as libpq does, and poolers and proxies between
+//! - `fleet`: several databases with one sidecar
 //! - `copies`: nothing is sent from a copy of a database before it is adopted; `point_in_time`: a server that is restored to an
 //!   earlier time; `hostile_settings`: defaults of role and database
 //! - `ordering`: first in, first out; `rates`: so many per second; `health`: circuit breakers and disabling; `throttling`: receivers that
 //!   want less
 //! - `verification`: receivers that have to agree before they get deliveries
-//! - `maintenance`: regular upkeep; `monitoring`: metrics and health
+//! - `maintenance`: regular upkeep; `monitoring`: metrics and health; `traces`: trace contexts, and spans for a collector
 //! - `fairness`: a receiver that hangs delays nobody else; `large`: nor does a large event
 
 // `cfg(test)` tells clippy that the modules' helpers are tests too, where `unwrap` is fine.
@@ -42,9 +43,13 @@ mod copies;
 #[cfg(test)]
 mod crash;
 #[cfg(test)]
+mod doctor;
+#[cfg(test)]
 mod doorbell;
 #[cfg(test)]
 mod fairness;
+#[cfg(test)]
+mod fleet;
 #[cfg(test)]
 mod flow;
 #[cfg(test)]
@@ -91,6 +96,8 @@ mod test_subscription;
 mod throttling;
 #[cfg(test)]
 mod tls_receiver;
+#[cfg(test)]
+mod traces;
 #[cfg(test)]
 mod upgrade;
 #[cfg(test)]

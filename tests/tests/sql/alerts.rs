@@ -1,8 +1,10 @@
 //! Rules of alerts: what fires, for how long, what is told of it, and what an operator may change.
 
 use serde_json::json;
+use webhooks_tests::PATIENCE;
 use webhooks_tests::cluster::{Cluster, Options};
 use webhooks_tests::database::Database;
+use webhooks_tests::wait::{Seen, eventually};
 
 use crate::support::record::Record;
 use crate::support::session::Session;
@@ -206,7 +208,12 @@ async fn rules_find_what_is_wrong_and_nothing_else() {
     session
         .run("select webhooks.set_alert_rule('vacuum_held_back', threshold => 0)")
         .await;
-    session.run("select pg_sleep(0.6)").await;
+    let is_old = format!(
+        "select count(*) from pg_stat_activity where pid = {} and xact_start < clock_timestamp() - interval '600 ms'",
+        other.pid()
+    );
+    let aged = async || Ok(Seen::done_if(session.text(&is_old).await, |n| n == "1"));
+    eventually(PATIENCE, aged).await.unwrap();
     assert_eq!(firing(&session).await, ["vacuum_held_back|"]);
     other.run("rollback").await;
     assert_eq!(firing(&session).await, [""; 0]);

@@ -224,8 +224,8 @@ async fn only_functions_that_write_lock_notify_or_draw_lots_are_volatile() {
          disarm_doorbell drop_old_partition drop_partition drop_unused_functions evaluate_alerts \
          expire_deliveries expire_late_responses expire_next_responses expire_responses fire_alert forget_alerts \
          forget_old_rows forget_rollups forget_secrets forget_tenant_rollups generate_api_key generate_secret \
-         grant_all_tenants has_too_many_rows import_subscriptions insert_subscription join_sidecars \
-         leave_sidecars link_table link_tenants link_users lock_holders lock_log_triggers lock_tenant lock_xact locked_deliveries \
+         grant_all_tenants has_too_many_rows import_subscription import_subscriptions insert_subscription join_sidecars \
+         leave_sidecars limit_endpoint_subscriptions link_table link_tenants link_users lock_holders lock_log_triggers lock_tenant lock_xact locked_deliveries \
          maintain make_partitions make_resolver make_watch_triggers measure_alert measure_server measure_sidecars \
          meter_events meter_outstanding metered_events move_from_default note_bell note_maintenance note_measures note_token_uses \
          notify notify_change notify_owner notify_queue_is_full omit_context open_meters own_watch_functions \

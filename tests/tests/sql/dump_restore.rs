@@ -133,8 +133,10 @@ pub async fn fill(db: &Database) {
         .with("probe_in_ms", 60_000);
     session
         .run(&format!(
-            "select webhooks.publish_event('{TENANT}', 'job.created', idempotency_key => 'k', ordering_key => 'o',
+            "select set_config('webhooks.traceparent', '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01', false);
+             select webhooks.publish_event('{TENANT}', 'job.created', idempotency_key => 'k', ordering_key => 'o',
                  deliver_after => '2100-01-01', expires_at => '2100-01-02');
+             reset webhooks.traceparent;
              select webhooks.publish_event('{TENANT}', 'order.gone');
              delete from webhooks.event_types where name = 'order.gone';
              update webhooks.webhook_subscriptions set version = version where name = 'signed';

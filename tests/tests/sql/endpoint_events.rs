@@ -274,6 +274,57 @@ async fn only_those_are_told_that_ask_for_it() {
     );
 }
 
+/// They are published while results of all tenants are recorded, so one tenant must not make them many deliveries.
+#[tokio::test]
+async fn no_more_than_a_few_subscriptions_are_told() {
+    let World { db, session } = world("few_are_told", &[]).await;
+    let all = |name: &str, environment: &str| json!({"tenant_id": TENANT, "name": name, "webhook_url": "https://x.example/", "subscribed_events": ["webhook.*"], "environment": environment});
+    for n in 0..10 {
+        subscribe(&db, all(&format!("told {n}"), "production")).await;
+    }
+    let another = format!(
+        "insert into webhooks.webhook_subscriptions (tenant_id, name, webhook_url, subscribed_events, environment)
+         values ('{TENANT}', 'one more', 'https://x.example/', '[\"webhook.delivery.failed\"]', 'production')"
+    );
+    let refusal = session.refused(&another).await;
+    assert_eq!(refusal.code, "53400");
+    assert_eq!(
+        refusal.message,
+        format!(
+            "tenant {TENANT} has 10 subscriptions to events about its endpoints in the environment production"
+        )
+    );
+    // Another environment has its own, and what those that are there become otherwise is no matter.
+    subscribe(&db, all("elsewhere", "staging")).await;
+    session
+        .run("update webhooks.webhook_subscriptions set description = 'x'")
+        .await;
+    session.run(&result("a", "failed").to_string()).await;
+    assert_eq!(
+        session
+            .lines("select count(*) from webhooks.delivery_queue")
+            .await,
+        ["10"]
+    );
+    // A restore brings as many as there were: of more nobody is told, and the result is recorded.
+    forget(&session).await;
+    session
+        .run(&format!(
+            "set check_function_bodies = off; {another}; reset check_function_bodies"
+        ))
+        .await;
+    session
+        .run(&format!(
+            "select webhooks.publish_event('{TENANT}', 'job.created')"
+        ))
+        .await;
+    session.run(&result("a", "failed").to_string()).await;
+    assert_eq!(session.lines(TOLD).await, [""; 0]);
+    let recorded =
+        "select count(*) from webhooks.delivery_attempts where delivery_status = 'failed'";
+    assert_eq!(session.text(recorded).await, "2");
+}
+
 #[tokio::test]
 async fn limits_do_not_count_them_and_failures_do_not_keep_a_result_from_being_recorded() {
     let World { db: _db, session } = world("endpoint_limits", &[("b", &["webhook.*"])]).await;

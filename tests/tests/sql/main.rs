@@ -19,6 +19,7 @@
 //! | `upgrade` | an upgraded database is as a new one, with all rows |
 //! | `retention` | old rows go, without anybody waiting; that they are gone is told |
 //! | `data_protection` | all of a tenant, and the contents of an event, are deleted |
+//! | `traces` | the trace context of publishers is in their events |
 //! | `watch`, `resources` | changes of a watched table are published; events carry their resource |
 //! | `event_types` | event types: versions, schemas, examples |
 //! | `docs`, `examples` | SQL of the documents and examples as it stands, and its output; links |
@@ -146,6 +147,8 @@ mod support;
 mod templates;
 #[cfg(test)]
 mod test_subscription;
+#[cfg(test)]
+mod traces;
 #[cfg(test)]
 mod two_phase;
 #[cfg(test)]

@@ -164,6 +164,33 @@ const PLACES: &str = "
 
 /// Random ids may fall into a day to come. They go with it, and everybody sees them all the time.
 #[tokio::test]
+async fn days_and_their_indexes_are_made_in_the_parents_tablespace() {
+    let (_db, session) = database("tablespace").await;
+    session.run("set allow_in_place_tablespaces = on").await;
+    session
+        .run("create tablespace of_event_logs location ''")
+        .await;
+    session
+        .run("alter table webhooks.event_logs set tablespace of_event_logs; select webhooks.create_partitions(40)")
+        .await;
+    let lie = "select distinct left(c.relname, 10), c.relkind, coalesce(t.spcname, 'that of the database')
+        from pg_class c left join pg_tablespace t on t.oid = c.reltablespace
+        where c.relname ~ ('^(event_logs|delivery_attempts)_' || to_char((now() + '39 d') at time zone 'UTC', 'YYYYMMDD'))
+        order by 1, 2";
+    assert_eq!(
+        session.lines(lie).await,
+        [
+            "delivery_a|i|that of the database",
+            "delivery_a|r|that of the database",
+            "event_logs|i|of_event_logs",
+            "event_logs|r|of_event_logs"
+        ]
+    );
+    let default = "select current_setting('default_tablespace') = ''";
+    assert_eq!(session.text(default).await, "t");
+}
+
+#[tokio::test]
 async fn rows_in_default_are_moved_to_their_day() {
     let (_db, session) = database("moved").await;
     session.run(&event(8)).await;

@@ -406,8 +406,12 @@ async fn the_log_is_read_by_index() {
     let view = "select count(*) from webhooks.webhook_delivery_logs where";
     let one = "'00000000-0000-7000-8000-000000000001'";
     let recent = "id > webhooks.uuid_v7_floor(now() - interval '1 hour')";
+    let event = format!(
+        "select min(event_log_id::text) from webhooks.delivery_attempts where subscription_id = {one}"
+    );
+    let event = session.text(&event).await;
     let of_an_event = format!(
-        "{view} event_log_id = (select event_log_id from webhooks.delivery_attempts where subscription_id = {one} limit 1)
+        "{view} event_log_id = '{event}'
          and subscription_id = any (array(select id from webhooks.webhook_subscriptions where tenant_id = '{TENANT}')) and {recent}"
     );
     let by_time = format!(

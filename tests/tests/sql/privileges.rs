@@ -2,6 +2,7 @@
 //! entry fails.
 
 use serde_json::json;
+use webhooks_tests::cluster::{Cluster, Options};
 use webhooks_tests::database::{Database, PUBLISHER_ROLE, SIDECAR_ROLE};
 
 use crate::isolation::matrix::{FUNCTIONS, NAMES_PRIVATE, RELATIONS, ROLES, rights};
@@ -11,6 +12,29 @@ use crate::support::session::Session;
 
 /// As `webhooks_sidecar`, or `PUBLIC`.
 const GRANTEE: &str = "case a.grantee when 0 then 'PUBLIC' else a.grantee::regrole::text end";
+
+/// The first databases of a cluster that get the extension at the same time both make its roles.
+#[tokio::test]
+async fn two_databases_that_get_the_extension_at_the_same_time_share_its_roles() {
+    let cluster = Cluster::start(Options::default()).await.unwrap();
+    let [one, other] = [
+        Database::create_empty(&cluster, "first").await.unwrap(),
+        Database::create_empty(&cluster, "first").await.unwrap(),
+    ];
+    let [one, other, watcher] = [
+        Session::open(&one).await,
+        Session::open(&other).await,
+        Session::open(&one).await,
+    ];
+    one.run("begin; create extension webhooks").await;
+    let wait_and_commit = async {
+        watcher.wait_until_blocked(&other).await;
+        one.run("commit").await;
+    };
+    tokio::join!(other.run("create extension webhooks"), wait_and_commit);
+    let roles = "select count(*) from pg_roles where rolname like 'webhooks\\_%'";
+    assert_eq!(other.text(roles).await, "6");
+}
 
 #[tokio::test]
 async fn nothing_is_granted_but_what_is_written_here() {

@@ -51,7 +51,7 @@ async fn every_parameter_arrives() {
         "event_name": "Processed", "event_version": "2.1", "event_data": {"a": 1}, "resource_type": "document",
         "resource_id": resource, "user_id": user, "session_id": "session", "request_id": "request",
         "source_ip": "192.0.2.1", "environment": "staging", "idempotency_key": "key", "ordering_key": "order",
-        "deliver_after": "2100-01-01T00:00:00+00:00", "expires_at": "2100-01-02T00:00:00+00:00", "is_test": null, "resource_data": null,
+        "deliver_after": "2100-01-01T00:00:00+00:00", "expires_at": "2100-01-02T00:00:00+00:00", "is_test": null, "resource_data": null, "traceparent": null,
     });
     assert_eq!(event, expected);
     // Its version is that of a UUIDv7.

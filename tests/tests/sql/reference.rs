@@ -196,6 +196,8 @@ impl Reference {
                 cells.push(match column["default"].as_str() {
                     None => String::new(),
                     Some("required") => "required".to_owned(),
+                    // Over several lines: the column's meaning says it in words.
+                    Some(default) if default.contains('\n') => "computed".to_owned(),
                     Some(default) => code(&plain_default(default)),
                 });
             }

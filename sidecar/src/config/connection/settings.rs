@@ -16,7 +16,7 @@ const KEEPALIVE: Duration = Duration::from_secs(5);
 const KEEPALIVES: u32 = 3;
 
 /// A server that may be the one.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Target {
     pub place: Place,
     pub port: u16,
@@ -62,7 +62,7 @@ pub struct ClientCertificate {
     pub key: PathBuf,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tls {
     pub mode: SslMode,
     /// Without asking the server first (PostgreSQL 17).
@@ -84,7 +84,7 @@ pub struct Liveness {
 }
 
 /// How to reach the database.
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 pub struct Settings {
     pub targets: Vec<Target>,
     /// In any order.
@@ -169,6 +169,19 @@ impl Settings {
             liveness: liveness(parameters)?,
             warnings,
         })
+    }
+
+    /// The servers, for messages: host and port, or the path of the socket.
+    pub fn servers(&self) -> String {
+        let targets = self.targets.iter().map(|target| {
+            let port = target.port;
+            match &target.place {
+                Place::Unix(directory) => format!("{}/.s.PGSQL.{port}", directory.display()),
+                Place::Tcp { name, .. } if name.contains(':') => format!("[{name}]:{port}"),
+                Place::Tcp { name, .. } => format!("{name}:{port}"),
+            }
+        });
+        targets.collect::<Vec<_>>().join(",")
     }
 
     /// Whether any server is reached by TCP.

@@ -42,6 +42,7 @@ impl Engine {
     /// recorded.
     pub(super) async fn drain(&mut self) {
         self.telemetry.health.on_stopping();
+        self.workers.slots.want_no_more();
         // What is under way on the session, arming or taking shards, has to be known to be undone.
         let _ = tokio::time::timeout(BALANCE_INTERVAL, self.session_idle()).await;
         self.scheduler.on_claim_ended();

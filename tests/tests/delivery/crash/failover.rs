@@ -207,16 +207,13 @@ async fn what_a_server_keeps_is_there_after_a_promotion() {
         .wait_value_within(SOON, SHARES, "16")
         .await
         .unwrap();
-    survivor
-        .execute("commit prepared 'prepared'")
-        .await
-        .unwrap();
-    receiver.wait_for(2).await.unwrap();
-    let again = survivor.value(&with_key).await.unwrap().unwrap();
-    assert_eq!(again, event, "the key is known");
-    // Asleep, it is woken by a notification of the new server.
+    // Asleep, it is woken by a notification of the new server, and finds what was prepared, too.
     survivor
         .wait_value_within(SOON, LOCKED_BELLS, "16")
+        .await
+        .unwrap();
+    survivor
+        .execute("commit prepared 'prepared'")
         .await
         .unwrap();
     let published = survivor.publish(tenant, "job.created", json!({})).await;
@@ -224,10 +221,13 @@ async fn what_a_server_keeps_is_there_after_a_promotion() {
         .wait_delivery(published.unwrap(), "delivered")
         .await
         .unwrap();
-    assert_eq!(receiver.count(), 3);
+    receiver.wait_for(3).await.unwrap();
+    let again = survivor.value(&with_key).await.unwrap().unwrap();
+    assert_eq!(again, event, "the key is known");
+    // What is due tomorrow waits.
     let outstanding = "select string_agg(event_log_id::text, ' ') from webhooks.delivery_queue";
-    let outstanding = survivor.value(outstanding).await.unwrap();
-    assert_eq!(outstanding, Some(scheduled), "what is due tomorrow waits");
+    survivor.wait_value(outstanding, &scheduled).await.unwrap();
+    assert_eq!(receiver.count(), 3);
     let too_many = format!(
         "insert into webhooks.event_logs (tenant_id, event_type, event_category, event_name, event_data)
          select '{tenant}', 'job.created', 'job', 'x', '{{}}' from generate_series(1, 1001)"

@@ -15,7 +15,9 @@ const INTRODUCTION: &str = "\
 <!-- Made from `webhooks-sidecar run --help` and `health --help`: `cargo xtask docs` renews it. -->
 
 `webhooks-sidecar run` delivers until SIGTERM or SIGINT. `webhooks-sidecar health` asks a sidecar on the same machine
-whether it is ready, and exits with 0 if it is, else with 1. `webhooks-sidecar --version` prints the version.
+whether it is ready, and exits with 0 if it is, else with 1. `webhooks-sidecar doctor` takes the options of `run`, and
+`--json`; [Monitor deliveries](../how-to/monitor.md#ask-the-doctor-from-where-the-sidecar-runs) describes what it prints and
+its exit status. `webhooks-sidecar --version` prints the version.
 
 Each option can also be given by its environment variable. An option on the command line wins over the variable.
 [Connection to the database](database-connection.md) describes connection strings, libpq's variables and the

@@ -209,6 +209,11 @@ pub const SESSION_SETTINGS: &[(&str, &str, &str)] = &[
         "Whose rows the session works with; the same as `set_tenant()`.",
     ),
     (
+        "webhooks.traceparent",
+        "",
+        "The trace that the application works in (W3C Trace Context): of all events, and a header of their deliveries ([Trace requests](../how-to/trace-requests.md)). A value that is not valid is ignored.",
+    ),
+    (
         "webhooks.user_id",
         "",
         "The application's user: `created_by` of subscriptions, in the audit log, and in the events of watched tables.",

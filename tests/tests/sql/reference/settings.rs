@@ -43,12 +43,16 @@ const ALL: &str = "
     left join webhooks_private.text_setting_definitions() t on t.name = s.name
     order by s.name";
 
-/// Names of the settings that functions of the extension read.
+/// Names of the settings that functions of the extension and defaults of its columns read.
 const READ: &str = "
     select distinct m[1] as name
-    from (select p.oid from pg_proc p join pg_namespace n on n.oid = p.pronamespace
-          where n.nspname ~ '^webhooks' and p.prokind <> 'a' offset 0) p,
-         regexp_matches(pg_get_functiondef(p.oid), 'current_setting\\(''+(webhooks\\.[a-z_]+)', 'g') m
+    from (select pg_get_functiondef(p.oid) as text
+          from (select p.oid from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+                where n.nspname ~ '^webhooks' and p.prokind <> 'a' offset 0) p
+          union all
+          select pg_get_expr(d.adbin, d.adrelid) from pg_attrdef d
+          where d.adrelid = 'webhooks.event_logs'::regclass) p,
+         regexp_matches(p.text, 'current_setting\\(''+(webhooks\\.[a-z_]+)', 'g') m
     order by 1";
 
 #[tokio::test]

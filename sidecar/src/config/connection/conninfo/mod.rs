@@ -26,6 +26,18 @@ pub enum Error {
     },
     #[error("{0}")]
     File(String),
+    #[error("{place}: {error}")]
+    At { place: String, error: Box<Error> },
+}
+
+impl Error {
+    /// Says also where the connection string stands.
+    pub fn at(self, place: &str) -> Self {
+        Self::At {
+            place: place.to_owned(),
+            error: Box::new(self),
+        }
+    }
 }
 
 /// Where a value comes from.

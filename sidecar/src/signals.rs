@@ -1,10 +1,11 @@
-//! Signals. Shutdown itself is a future that the engine is given.
+//! Signals. What they ask for is a future that whoever has to act is given.
 
-use tokio::signal::unix::{SignalKind, signal};
+use std::io;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Resolves at the first SIGTERM or SIGINT from the call on, not only from the first time that it is polled. Must be
 /// called on a runtime.
-pub fn requested() -> impl Future<Output = ()> {
+pub fn shutdown() -> impl Future<Output = ()> {
     let signals = (
         signal(SignalKind::terminate()),
         signal(SignalKind::interrupt()),
@@ -19,4 +20,12 @@ pub fn requested() -> impl Future<Output = ()> {
             _ = interrupt.recv() => {}
         }
     }
+}
+
+/// Each SIGHUP from the call on asks to read a file again, and no longer ends the process. Must be called on a runtime.
+///
+/// # Errors
+/// Those of the system.
+pub fn reload() -> io::Result<Signal> {
+    signal(SignalKind::hangup())
 }
