@@ -8,7 +8,9 @@ begin atomic
         ('webhook_subscriptions:update', 'webhooks_manager', 'Change subscriptions.'),
         ('webhook_subscriptions:delete', 'webhooks_manager', 'Delete subscriptions.'),
         ('webhook_subscriptions:test', 'webhooks_manager', 'Send tests.'),
-        ('webhook_subscriptions:retry', 'webhooks_manager', 'Make deliveries again.');
+        ('webhook_subscriptions:retry', 'webhooks_manager', 'Make deliveries again.'),
+        ('events:publish', 'webhooks_publisher', 'Publish events.'),
+        ('events:read', 'webhooks_manager', 'Read events, their deliveries, and event types.');
 end;
 comment on function webhooks_private.access_scopes is
     'What an access token can permit, and the role that a request takes for it.';

@@ -9,8 +9,9 @@ begin
             'Does what the console does: looks up an access token, and takes the role that the token gives a request. '
             'Nothing by itself.';
     end if;
-    if not pg_catalog.pg_has_role('webhooks_console', 'webhooks_manager', 'member') then
-        grant webhooks_manager to webhooks_console;
+    if not pg_catalog.pg_has_role('webhooks_console', 'webhooks_manager', 'member')
+        or not pg_catalog.pg_has_role('webhooks_console', 'webhooks_publisher', 'member') then
+        grant webhooks_manager, webhooks_publisher to webhooks_console;
     end if;
 end
 $role$;

@@ -4,14 +4,20 @@
 //! | --- | --- |
 //! | `GET /healthz`, `GET /readyz` | none |
 //! | `POST /api/webhook-subscriptions/` | `webhook_subscriptions:create` |
-//! | `GET /api/webhook-subscriptions/`, `…/{id}`, `…/{id}/deliveries`, `…/{id}/deliveries/{delivery_id}` | `webhook_subscriptions:read` |
-//! | `PATCH /api/webhook-subscriptions/{id}` | `webhook_subscriptions:update` |
+//! | `GET /api/webhook-subscriptions/`, `…/{id}`, `…/{id}/deliveries`, `…/{id}/deliveries/{delivery_id}`, `…/{id}/health` | `webhook_subscriptions:read` |
+//! | `PATCH /api/webhook-subscriptions/{id}`, `POST …/{id}/secret` | `webhook_subscriptions:update` |
 //! | `DELETE /api/webhook-subscriptions/{id}` | `webhook_subscriptions:delete` |
 //! | `POST /api/webhook-subscriptions/{id}/test` | `webhook_subscriptions:test` |
 //! | `POST /api/webhook-subscriptions/{id}/deliveries/{delivery_id}/retry` | `webhook_subscriptions:retry` |
+//! | `POST …/{id}/retry-failed`, `POST /api/replay` | `webhook_subscriptions:retry` |
+//! | `POST /api/events/` | `events:publish` |
+//! | `GET /api/events/{id}`, `GET /api/event-types/` | `events:read` |
 
 mod deliveries;
+mod events;
 mod health;
+mod receiver;
+mod recovery;
 mod subscriptions;
 mod test;
 
@@ -49,6 +55,24 @@ pub fn router(database: Database) -> Router {
             "/api/webhook-subscriptions/{id}/deliveries/{delivery_id}/retry",
             post(deliveries::retry),
         )
+        .route(
+            "/api/webhook-subscriptions/{id}/health",
+            get(receiver::health),
+        )
+        .route(
+            "/api/webhook-subscriptions/{id}/secret",
+            post(receiver::renew_secret),
+        )
+        .route(
+            "/api/webhook-subscriptions/{id}/retry-failed",
+            post(recovery::retry_failed),
+        )
+        .route("/api/replay", post(recovery::replay))
+        .route("/api/events", post(events::publish))
+        .route("/api/events/", post(events::publish))
+        .route("/api/events/{id}", get(events::get))
+        .route("/api/event-types", get(events::types))
+        .route("/api/event-types/", get(events::types))
         .fallback(no_path)
         .method_not_allowed_fallback(no_method)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))

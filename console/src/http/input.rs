@@ -61,6 +61,15 @@ impl JsonText {
         })
     }
 
+    /// As parameters of a function: none if there is no body.
+    ///
+    /// # Errors
+    /// It does not have what they are.
+    pub fn parsed<T: DeserializeOwned>(self) -> Result<T, Problem> {
+        serde_json::from_str(&self.or_empty())
+            .map_err(|error| Problem::bad_request(format!("the body does not fit: {error}")))
+    }
+
     pub fn or_empty(self) -> String {
         self.0.unwrap_or_else(|| "{}".to_owned())
     }

@@ -3,6 +3,7 @@
 //! # Layout
 //! - `scene`: a database, a console and tokens
 //! - `subscriptions`: created, read, listed, changed and deleted; `deliveries`: listed, read, tested and made again
+//! - `events`: published and read; `recovery`: many deliveries made again, and what is known of a receiver
 //! - `access`: who may do what, and that a tenant reaches nothing of another one; `problems`: what is wrong with a request
 //! - `process`: health, signals, and a database that is away
 
@@ -12,9 +13,13 @@ mod access;
 #[cfg(test)]
 mod deliveries;
 #[cfg(test)]
+mod events;
+#[cfg(test)]
 mod problems;
 #[cfg(test)]
 mod process;
+#[cfg(test)]
+mod recovery;
 #[cfg(test)]
 mod scene;
 #[cfg(test)]

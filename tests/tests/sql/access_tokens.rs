@@ -164,13 +164,19 @@ async fn what_a_token_can_not_be_is_refused() {
         assert_eq!(refusal.message, message, "{call}");
         assert!(!refusal.hint.is_empty(), "{call}");
     }
+    // A manager is no publisher.
+    let refusal = manager.refused(&ours("events:publish")).await;
+    assert_eq!(
+        (refusal.code.as_str(), refusal.hint.as_str()),
+        ("42501", "Only members of webhooks_publisher can.")
+    );
     let long = call(scopes, "'1 day'", "repeat('x', 201)");
     assert_eq!(manager.refused(&long).await.code, "22023");
     let count = format!("select count(*) from webhooks.list_access_tokens('{TENANT}')");
     assert_eq!(manager.text(&count).await, "0");
 }
 
-/// The console itself reads and writes nothing, and what it can take is no more than a manager's role.
+/// The console itself reads and writes nothing, and takes no more than the roles of a manager and a publisher.
 #[tokio::test]
 async fn the_consoles_role_does_nothing_by_itself() {
     let (db, admin) = database("console_role").await;
@@ -189,7 +195,6 @@ async fn the_consoles_role_does_nothing_by_itself() {
         "select webhooks.set_tenant(null)",
         "select from webhooks_private.access_tokens",
         "select from webhooks_private.access_scopes()",
-        "set role webhooks_publisher",
         "set role webhooks_all_tenants",
         "set role webhooks_auditor",
     ] {

@@ -127,7 +127,10 @@ async fn nothing_is_granted_but_what_is_written_here() {
                        where m.member::regrole::text ~ '^webhooks_' order by 1";
     assert_eq!(
         session.lines(memberships).await,
-        ["webhooks_console in webhooks_manager"]
+        [
+            "webhooks_console in webhooks_manager",
+            "webhooks_console in webhooks_publisher"
+        ]
     );
 }
 

@@ -1,0 +1,179 @@
+//! Events: published, one or many, and what became of one.
+
+use crate::database::{Credentials, Database, Mode, Request};
+use crate::http::input::{Ids, JsonText};
+use crate::http::output;
+use crate::http::problem::Problem;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderName, Response, StatusCode};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use std::net::IpAddr;
+use uuid::Uuid;
+
+/// Events of one request, at most: they are published in one transaction.
+const MAX_EVENTS: usize = 1000;
+
+/// The key of a single event, where clients of other APIs look for it.
+static IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// The parameters of `publish_event()`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewEvent<'b> {
+    event_type: String,
+    event_category: Option<String>,
+    event_name: Option<String>,
+    /// As it was written, to the digit.
+    #[serde(borrow)]
+    event_data: Option<&'b RawValue>,
+    resource_type: Option<String>,
+    resource_id: Option<Uuid>,
+    user_id: Option<Uuid>,
+    session_id: Option<String>,
+    request_id: Option<String>,
+    source_ip: Option<IpAddr>,
+    event_version: Option<String>,
+    environment: Option<String>,
+    idempotency_key: Option<String>,
+    ordering_key: Option<String>,
+    deliver_after: Option<String>,
+    expires_at: Option<String>,
+}
+
+/// Publishes an event, or all or none of an array of them.
+pub async fn publish(
+    State(database): State<Database>,
+    who: Credentials,
+    headers: HeaderMap,
+    body: JsonText,
+) -> Result<Response<Body>, Problem> {
+    let body = body.required()?;
+    let is_array = body.trim_start().starts_with('[');
+    let mut events = match is_array {
+        true => serde_json::from_str::<Vec<NewEvent<'_>>>(&body),
+        false => serde_json::from_str(&body).map(|event| vec![event]),
+    }
+    .map_err(|error| {
+        Problem::bad_request(format!("the body is no event: {error}"))
+            .hint("Send an object with the parameters of publish_event(), or an array of them.")
+    })?;
+    if events.len() > MAX_EVENTS {
+        let detail = format!("there are {} events", events.len());
+        return Err(
+            Problem::bad_request(detail).hint(format!("Send at most {MAX_EVENTS} at once."))
+        );
+    }
+    if let Some(key) = headers.get(&IDEMPOTENCY_KEY) {
+        let key = key.to_str().ok().map(str::to_owned);
+        match (events.as_mut_slice(), key) {
+            ([event], Some(key)) if !is_array => event.idempotency_key = Some(key),
+            _ => {
+                return Err(
+                    Problem::bad_request("Idempotency-Key is for one event, and ASCII")
+                        .hint("Give each event of an array its idempotency_key."),
+                );
+            }
+        }
+    }
+    let mut connection = database.connection().await?;
+    let request = connection
+        .begin(&who, "events:publish", Mode::Write)
+        .await?;
+    let mut ids = Vec::with_capacity(events.len());
+    for event in &events {
+        ids.push(format!(
+            "{{\"id\":\"{}\"}}",
+            publish_one(&request, event).await?
+        ));
+    }
+    request.commit().await?;
+    let body = match is_array {
+        true => format!("[{}]", ids.join(",")),
+        false => ids.concat(),
+    };
+    Ok(output::json(StatusCode::CREATED, body))
+}
+
+async fn publish_one(request: &Request<'_>, event: &NewEvent<'_>) -> Result<Uuid, Problem> {
+    let data = event.event_data.map_or("{}", RawValue::get);
+    let source_ip = event.source_ip.map(|address| address.to_string());
+    let row = request
+        .row(
+            "select webhooks.publish_event(
+                 tenant_id => $1, event_type => $2, event_category => $3, event_name => $4,
+                 event_data => $5::text::jsonb, resource_type => $6, resource_id => $7, user_id => $8,
+                 session_id => $9, request_id => $10, source_ip => $11::text::inet, event_version => $12,
+                 environment => $13, idempotency_key => $14, ordering_key => $15,
+                 deliver_after => $16::text::timestamptz, expires_at => $17::text::timestamptz) as id",
+            &[
+                &request.access.tenant_id,
+                &event.event_type,
+                &event.event_category,
+                &event.event_name,
+                &data,
+                &event.resource_type,
+                &event.resource_id,
+                &event.user_id,
+                &event.session_id,
+                &event.request_id,
+                &source_ip,
+                &event.event_version,
+                &event.environment,
+                &event.idempotency_key,
+                &event.ordering_key,
+                &event.deliver_after,
+                &event.expires_at,
+            ],
+        )
+        .await?;
+    Ok(row.try_get("id")?)
+}
+
+/// With its timeline: matched, queued, attempted, retried.
+pub async fn get(
+    State(database): State<Database>,
+    who: Credentials,
+    Ids(id): Ids<Uuid>,
+) -> Result<Response<Body>, Problem> {
+    let mut connection = database.connection().await?;
+    let request = connection.begin(&who, "events:read", Mode::Read).await?;
+    let rows = request
+        .rows(
+            "select (to_jsonb(e) || jsonb_build_object('timeline', (
+                 select coalesce(jsonb_agg(to_jsonb(h) - 'event_log_id' - 'event_type' order by h.ordinality), '[]')
+                 from webhooks.event_history($1, $2) with ordinality h)))::text as item
+             from webhooks.event_logs e where e.id = $2 and e.tenant_id = $1",
+            &[&request.access.tenant_id, &id],
+        )
+        .await?;
+    request.commit().await?;
+    let Some(row) = rows.first() else {
+        return Err(
+            Problem::new(StatusCode::NOT_FOUND, format!("there is no event {id}"))
+                .hint("It may be no longer kept."),
+        );
+    };
+    let item: String = row.try_get("item")?;
+    Ok(output::json(StatusCode::OK, item))
+}
+
+/// All versions of all event types, with schemas and examples.
+pub async fn types(
+    State(database): State<Database>,
+    who: Credentials,
+) -> Result<Response<Body>, Problem> {
+    let mut connection = database.connection().await?;
+    let request = connection.begin(&who, "events:read", Mode::Read).await?;
+    let row = request
+        .row(
+            "select coalesce(json_agg(to_json(t) order by t.name, t.version), '[]')::text as item
+             from webhooks.event_type_catalogue t",
+            &[],
+        )
+        .await?;
+    request.commit().await?;
+    let item: String = row.try_get("item")?;
+    Ok(output::json(StatusCode::OK, item))
+}

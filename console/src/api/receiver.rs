@@ -1,0 +1,59 @@
+//! The receiver of a subscription: how it does, and the secret that it verifies signatures with.
+
+use super::subscriptions::READ;
+use crate::database::{Credentials, Database, Mode};
+use crate::http::input::Ids;
+use crate::http::output;
+use crate::http::problem::Problem;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::header::CACHE_CONTROL;
+use axum::http::{HeaderValue, Response, StatusCode};
+use uuid::Uuid;
+
+/// Its circuit breaker, pauses, verification and last error.
+pub async fn health(
+    State(database): State<Database>,
+    who: Credentials,
+    Ids(id): Ids<Uuid>,
+) -> Result<Response<Body>, Problem> {
+    let mut connection = database.connection().await?;
+    let request = connection.begin(&who, READ, Mode::Read).await?;
+    // An error if there is none.
+    request
+        .row("select id from webhooks.get_subscription($1)", &[&id])
+        .await?;
+    let row = request
+        .row(
+            "select to_json(h)::text as item from webhooks.subscription_health h where h.subscription_id = $1",
+            &[&id],
+        )
+        .await?;
+    request.commit().await?;
+    let item: String = row.try_get("item")?;
+    Ok(output::json(StatusCode::OK, item))
+}
+
+/// Gives it a new signing secret, which this answer alone has.
+pub async fn renew_secret(
+    State(database): State<Database>,
+    who: Credentials,
+    Ids(id): Ids<Uuid>,
+) -> Result<Response<Body>, Problem> {
+    let mut connection = database.connection().await?;
+    let request = connection
+        .begin(&who, "webhook_subscriptions:update", Mode::Write)
+        .await?;
+    let row = request
+        .row(
+            "select json_build_object('secret', webhooks.renew_secret($1))::text as item",
+            &[&id],
+        )
+        .await?;
+    request.commit().await?;
+    let item: String = row.try_get("item")?;
+    let mut response = output::json(StatusCode::OK, item);
+    let no_store = HeaderValue::from_static("no-store");
+    response.headers_mut().insert(CACHE_CONTROL, no_store);
+    Ok(response)
+}
