@@ -1,7 +1,8 @@
-//! A request is one transaction: the database looks up its token, and the role and the tenant that the token gives are
-//! set in it, and nowhere else.
+//! A request is one transaction: the database looks up its token or session, and the role and the tenant that it gives
+//! are set in the transaction, and nowhere else.
 
 use super::pool::Connection;
+use deadpool_postgres::Transaction;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Error, Row};
 use uuid::Uuid;
@@ -9,18 +10,35 @@ use uuid::Uuid;
 /// Who asks, as the request says.
 #[derive(Clone)]
 pub struct Credentials {
-    /// SHA-256 of the access token. The token itself goes no further than the header.
-    pub token_hash: [u8; 32],
+    pub proof: Proof,
     /// The tenant that the request names.
     pub tenant: Option<Uuid>,
     /// For the audit log and the log.
     pub request_id: String,
 }
 
+/// What a request was sent with. Secrets themselves go no further than the header: this is their SHA-256.
+#[derive(Clone, Copy)]
+pub enum Proof {
+    /// An access token, in the header Authorization.
+    Token([u8; 32]),
+    /// A session, in the cookie.
+    Session([u8; 32]),
+}
+
 /// Who asks, as the database says.
 pub struct Access {
-    pub token_id: Uuid,
     pub tenant_id: Uuid,
+    /// What the token or session permits.
+    pub scopes: Vec<String>,
+    /// Whether it is for all tenants.
+    pub is_operator: bool,
+}
+
+/// An operator that asks for what is no tenant's.
+pub struct Operator {
+    /// What the token or session permits.
+    pub scopes: Vec<String>,
 }
 
 /// Whether a transaction may write.
@@ -30,15 +48,25 @@ pub enum Mode {
     Write,
 }
 
-/// The transaction of a request. Unless it is committed it is rolled back.
-pub struct Request<'c> {
-    transaction: deadpool_postgres::Transaction<'c>,
-    pub access: Access,
+/// Why there is no transaction for a request.
+#[derive(Debug, thiserror::Error)]
+pub enum Refused {
+    #[error(transparent)]
+    Database(#[from] Error),
+    /// It would write, and the console only reads.
+    #[error("the console is read-only")]
+    ReadOnly,
 }
 
-/// Looks up the token: an error, which is the answer, if it does not permit this.
-const OPEN: &str = "select token_id, tenant_id, user_id::text, role::text
-    from webhooks_private.open_access($1, $2, $3)";
+/// The transaction of a request. Unless it is committed it is rolled back.
+pub struct Request<'c, A = Access> {
+    transaction: Transaction<'c>,
+    pub access: A,
+}
+
+/// Looks up the token or session: an error, which is the answer, if it does not permit this.
+const OPEN: &str = "select token_id, tenant_id, user_id::text, role::text, scopes, is_operator
+    from webhooks_private.open_access($1, $2, $3, $4)";
 
 /// Nothing of it outlasts the transaction. The names in statements below are then those of PostgreSQL and the extension,
 /// whatever the search_path of the role or the database is.
@@ -50,16 +78,57 @@ const BECOME: &str = "select
     set_config('role', $5, true)";
 
 impl Connection<'_> {
-    /// Begins the transaction of a request that needs a scope.
+    /// Begins the transaction of a request that needs a scope, for a tenant.
     ///
     /// # Errors
-    /// The database's: SQLSTATE 28000 if the token is not valid, 42501 if it lacks the scope.
+    /// The database's: SQLSTATE 28000 if the token or session is not valid, 42501 if it lacks the scope.
     pub async fn begin(
         &mut self,
         who: &Credentials,
         scope: &str,
         mode: Mode,
-    ) -> Result<Request<'_>, Error> {
+    ) -> Result<Request<'_>, Refused> {
+        let (transaction, row) = self.open(who, scope, mode).await?;
+        let access = Access {
+            tenant_id: row.try_get("tenant_id")?,
+            scopes: row.try_get("scopes")?,
+            is_operator: row.try_get("is_operator")?,
+        };
+        Ok(Request {
+            transaction,
+            access,
+        })
+    }
+
+    /// Begins the transaction of a request that needs a scope of operators, and is about no tenant.
+    ///
+    /// # Errors
+    /// As [`begin`](Self::begin).
+    pub async fn begin_operator(
+        &mut self,
+        who: &Credentials,
+        scope: &str,
+        mode: Mode,
+    ) -> Result<Request<'_, Operator>, Refused> {
+        let (transaction, row) = self.open(who, scope, mode).await?;
+        let access = Operator {
+            scopes: row.try_get("scopes")?,
+        };
+        Ok(Request {
+            transaction,
+            access,
+        })
+    }
+
+    async fn open(
+        &mut self,
+        who: &Credentials,
+        scope: &str,
+        mode: Mode,
+    ) -> Result<(Transaction<'_>, Row), Refused> {
+        if mode == Mode::Write && self.database.is_read_only {
+            return Err(Refused::ReadOnly);
+        }
         let transaction = self
             .client
             .build_transaction()
@@ -67,26 +136,23 @@ impl Connection<'_> {
             .start()
             .await?;
         let open = transaction.prepare_cached(OPEN).await?;
-        let token_hash: &[u8] = &who.token_hash;
-        let row = transaction
-            .query_one(&open, &[&token_hash, &scope, &who.tenant])
-            .await?;
-        let access = Access {
-            token_id: row.try_get("token_id")?,
-            tenant_id: row.try_get("tenant_id")?,
+        let (hash, kind) = match &who.proof {
+            Proof::Token(hash) => (hash.as_slice(), "token"),
+            Proof::Session(hash) => (hash.as_slice(), "session"),
         };
+        let row = transaction
+            .query_one(&open, &[&hash, &scope, &who.tenant, &kind])
+            .await?;
+        let tenant: Option<Uuid> = row.try_get("tenant_id")?;
+        let tenant = tenant.map(|id| id.to_string()).unwrap_or_default();
         let user: Option<String> = row.try_get("user_id")?;
         let role: String = row.try_get("role")?;
-        let (timeout, tenant) = (
-            &*self.database.statement_timeout,
-            access.tenant_id.to_string(),
-        );
         let become_role = transaction.prepare_cached(BECOME).await?;
         transaction
             .query_one(
                 &become_role,
                 &[
-                    &timeout,
+                    &&*self.database.statement_timeout,
                     &tenant,
                     &user.unwrap_or_default(),
                     &who.request_id,
@@ -94,15 +160,12 @@ impl Connection<'_> {
                 ],
             )
             .await?;
-        self.database.uses.add(access.token_id);
-        Ok(Request {
-            transaction,
-            access,
-        })
+        self.database.uses.add(row.try_get("token_id")?);
+        Ok((transaction, row))
     }
 }
 
-impl Request<'_> {
+impl<A> Request<'_, A> {
     /// The rows of a statement, which is prepared once a connection.
     ///
     /// # Errors
