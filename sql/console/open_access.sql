@@ -1,6 +1,6 @@
 -- What the console asks for each request, before it takes another role.
 create function webhooks_private.open_access(token_hash bytea, wanted_scope text, wanted_tenant uuid default null)
-returns table (token_id uuid, tenant_id uuid, user_id uuid, role name)
+returns table (token_id uuid, tenant_id uuid, user_id uuid, role name, scopes text[], is_operator boolean)
 language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
 as $$
@@ -35,7 +35,8 @@ begin
             using errcode = 'insufficient_privilege',
                   hint = format('It has %s.', array_to_string(token.scopes, ', '));
     end if;
-    return query select token.id, coalesce(token.tenant_id, wanted_tenant), token.user_id, scope_role;
+    return query select token.id, coalesce(token.tenant_id, wanted_tenant), token.user_id, scope_role, token.scopes,
+                        token.tenant_id is null;
 end
 $$;
 comment on function webhooks_private.open_access is

@@ -25,6 +25,7 @@ use crate::database::Database;
 use crate::http::input::MAX_BODY_BYTES;
 use crate::http::problem::Problem;
 use crate::http::trace;
+use crate::pages;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
@@ -73,6 +74,7 @@ pub fn router(database: Database) -> Router {
         .route("/api/events/{id}", get(events::get))
         .route("/api/event-types", get(events::types))
         .route("/api/event-types/", get(events::types))
+        .merge(pages::router())
         .fallback(no_path)
         .method_not_allowed_fallback(no_method)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))

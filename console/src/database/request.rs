@@ -2,6 +2,7 @@
 //! set in it, and nowhere else.
 
 use super::pool::Connection;
+use serde::de::DeserializeOwned;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Error, Row};
 use uuid::Uuid;
@@ -21,6 +22,19 @@ pub struct Credentials {
 pub struct Access {
     pub token_id: Uuid,
     pub tenant_id: Uuid,
+    /// What the token permits.
+    pub scopes: Vec<String>,
+    /// The token is for all tenants.
+    pub is_operator: bool,
+}
+
+/// Rows that could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    #[error(transparent)]
+    Database(#[from] Error),
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
 }
 
 /// Whether a transaction may write.
@@ -37,7 +51,7 @@ pub struct Request<'c> {
 }
 
 /// Looks up the token: an error, which is the answer, if it does not permit this.
-const OPEN: &str = "select token_id, tenant_id, user_id::text, role::text
+const OPEN: &str = "select token_id, tenant_id, user_id::text, role::text, scopes, is_operator
     from webhooks_private.open_access($1, $2, $3)";
 
 /// Nothing of it outlasts the transaction. The names in statements below are then those of PostgreSQL and the extension,
@@ -74,6 +88,8 @@ impl Connection<'_> {
         let access = Access {
             token_id: row.try_get("token_id")?,
             tenant_id: row.try_get("tenant_id")?,
+            scopes: row.try_get("scopes")?,
+            is_operator: row.try_get("is_operator")?,
         };
         let user: Option<String> = row.try_get("user_id")?;
         let role: String = row.try_get("role")?;
@@ -114,6 +130,20 @@ impl Request<'_> {
     ) -> Result<Vec<Row>, Error> {
         let statement = self.transaction.prepare_cached(statement).await?;
         self.transaction.query(&statement, parameters).await
+    }
+
+    /// The rows of a statement whose column `item` is JSON.
+    ///
+    /// # Errors
+    /// The database's; JSON that is not as `T` has it, which is a fault of this program.
+    pub async fn items<T: DeserializeOwned>(
+        &self,
+        statement: &str,
+        parameters: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<T>, ReadError> {
+        let rows = self.rows(statement, parameters).await?;
+        let item = |row: &Row| Ok(serde_json::from_str(row.try_get("item")?)?);
+        rows.iter().map(item).collect()
     }
 
     /// The only row.

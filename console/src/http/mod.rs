@@ -14,4 +14,5 @@ pub mod input;
 pub mod output;
 pub mod problem;
 pub mod server;
+pub mod session;
 pub mod trace;

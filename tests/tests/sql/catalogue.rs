@@ -33,6 +33,7 @@ const SECURITY_DEFINER: &[&str] = &[
     "delete_subscription_template",
     "delivery_latency",
     "delivery_metrics",
+    "delivery_volume",
     "derive_routes",
     "disarm_doorbell",
     "doctor",

@@ -143,6 +143,7 @@ pub const GROUPS: &[Group] = &[
             "failed_deliveries()",
             "event_volume()",
             "delivery_latency()",
+            "delivery_volume()",
             "endpoint_health()",
             "queue_status()",
             "slo_report()",
