@@ -18,6 +18,7 @@ mod config;
 mod database;
 mod http;
 mod log;
+mod pages;
 mod run;
 mod shutdown;
 

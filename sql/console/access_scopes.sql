@@ -11,11 +11,13 @@ begin atomic
         ('webhook_subscriptions:retry', 'webhooks_manager', 'Make deliveries again.'),
         ('events:publish', 'webhooks_publisher', 'Publish events.'),
         ('events:read', 'webhooks_manager', 'Read events, their deliveries, and event types.'),
+        ('metrics:read', 'webhooks_manager', 'Read numbers of deliveries, events and endpoints, limits and usage.'),
+        ('audit:read', 'webhooks_manager', 'Read the audit log of the tenant.'),
         ('operator:read', 'webhooks_monitor', 'Read states of all tenants, without contents.');
 end;
 comment on function webhooks_private.access_scopes is
-    'What an access token can permit, and the role that a request takes for it. Scopes of operators (operator:...) name '
-    'no tenant: only a token for all tenants can have them.';
+    'What an access token can permit, and the role that a request takes for it. Scopes of operators (operator:...) '
+    'name no tenant: only a token for all tenants can have them.';
 
 create function webhooks_private.check_access_scopes(scopes text[], tenant_id uuid)
 returns void

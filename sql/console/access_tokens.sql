@@ -1,5 +1,5 @@
--- Access tokens of the HTTP API and the console, portal links, and sessions of browsers. Each is known by a secret of 32
--- random bytes, so its hash needs no salt and no slow function: nobody can guess what to hash. What is revoked is
+-- Access tokens of the HTTP API and the console, portal links, and sessions of browsers. Each is known by a secret of
+-- 32 random bytes, so its hash needs no salt and no slow function: nobody can guess what to hash. What is revoked is
 -- deleted; the audit log remembers it.
 create table webhooks_private.access_tokens (
     id uuid primary key default webhooks.uuid_v7(),
@@ -143,7 +143,8 @@ begin
         return false;
     end if;
     perform webhooks_private.audit('revoked', case revoked.kind when 'link' then 'portal_link'
-                                              when 'session' then 'session' else 'access_token' end, id::text, tenant_id,
+                                              when 'session' then 'session' else 'access_token' end,
+                                   id::text, tenant_id,
                                    before => jsonb_build_object('label', revoked.label, 'scopes', revoked.scopes));
     return true;
 end

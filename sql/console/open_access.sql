@@ -13,7 +13,8 @@ begin
     -- Of another tenant nothing is said, also not whether it exists.
     if tenant_id <> wanted_tenant then
         raise exception 'the % is not for tenant %', credential, wanted_tenant
-            using errcode = 'insufficient_privilege', hint = format('Leave the tenant out: the %s is for one.', credential);
+            using errcode = 'insufficient_privilege',
+                  hint = format('Leave the tenant out: the %s is for one.', credential);
     end if;
     if tenant_id is null and wanted_tenant is null and not is_operators then
         raise exception 'no tenant is named'
@@ -35,8 +36,8 @@ begin
 end
 $$;
 comment on function webhooks_private.permitted_role is
-    'Returns the role that a request takes for a scope, or raises an error: what it was sent with (an access token, for '
-    'example) lacks the scope, or is another tenant''s.';
+    'Returns the role that a request takes for a scope, or raises an error: what it was sent with (an access token, '
+    'for example) lacks the scope, or is another tenant''s.';
 
 create function webhooks_private.open_access(
     token_hash bytea, wanted_scope text, wanted_tenant uuid default null, kind text default 'token'

@@ -38,8 +38,8 @@ begin
 end
 $$;
 comment on function webhooks_private.open_session is
-    'Opens a session with what an access token permits, for 12 hours at the most, or raises an error. The console makes '
-    'the secret of the session, and gives its hash.';
+    'Opens a session with what an access token permits, for 12 hours at the most, or raises an error. The console '
+    'makes the secret of the session, and gives its hash.';
 grant execute on function webhooks_private.open_session to webhooks_console;
 
 create function webhooks_private.close_session(session_hash bytea)
@@ -105,4 +105,5 @@ begin
 end
 $$;
 comment on function webhooks_private.forget_access_tokens is
-    'Deletes sessions and portal links that have expired, and access tokens that did so 30 days ago. Part of maintain().';
+    'Deletes sessions and portal links that have expired, and access tokens that did so 30 days ago. Part of '
+    'maintain().';

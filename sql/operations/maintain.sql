@@ -76,8 +76,8 @@ end
 $$;
 comment on function webhooks.maintain is
     'Runs the regular maintenance: partitions, what is older than the settings for retention, old idempotency keys, '
-    'secrets and sessions, deliveries that have expired or have no subscription, numbers of each hour for reports, and routes '
-    'and foreign keys after a restore. A sidecar calls it every five minutes, and it may be called at any time. One '
+    'secrets and sessions, deliveries that have expired or have no subscription, numbers of each hour for reports, '
+    'and routes and foreign keys after a restore. A sidecar calls it every five minutes, and it may be called at any time. One '
     'call drops one partition at the most. The row prepare_partitions says that partitions next to a large default '
     'partition are half made, the row overdue_partitions how many are still to be dropped; then call the function '
     'again at once, in a transaction of its own.';

@@ -3,6 +3,7 @@
 
 use super::pool::Connection;
 use deadpool_postgres::Transaction;
+use serde::de::DeserializeOwned;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Error, Row};
 use uuid::Uuid;
@@ -28,17 +29,21 @@ pub enum Proof {
 
 /// Who asks, as the database says.
 pub struct Access {
-    pub tenant_id: Uuid,
+    /// `None`: the request is about no tenant, which scopes of operators are for.
+    pub tenant_id: Option<Uuid>,
     /// What the token or session permits.
     pub scopes: Vec<String>,
     /// Whether it is for all tenants.
     pub is_operator: bool,
 }
 
-/// An operator that asks for what is no tenant's.
-pub struct Operator {
-    /// What the token or session permits.
-    pub scopes: Vec<String>,
+/// Rows that could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    #[error(transparent)]
+    Database(#[from] Error),
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
 }
 
 /// Whether a transaction may write.
@@ -59,9 +64,9 @@ pub enum Refused {
 }
 
 /// The transaction of a request. Unless it is committed it is rolled back.
-pub struct Request<'c, A = Access> {
+pub struct Request<'c> {
     transaction: Transaction<'c>,
-    pub access: A,
+    pub access: Access,
 }
 
 /// Looks up the token or session: an error, which is the answer, if it does not permit this.
@@ -78,54 +83,17 @@ const BECOME: &str = "select
     set_config('role', $5, true)";
 
 impl Connection<'_> {
-    /// Begins the transaction of a request that needs a scope, for a tenant.
+    /// Begins the transaction of a request that needs a scope.
     ///
     /// # Errors
-    /// The database's: SQLSTATE 28000 if the token or session is not valid, 42501 if it lacks the scope.
+    /// The database's: SQLSTATE 28000 if the token or session is not valid, 42501 if it lacks the scope. That the request
+    /// would write, if the console only reads.
     pub async fn begin(
         &mut self,
         who: &Credentials,
         scope: &str,
         mode: Mode,
     ) -> Result<Request<'_>, Refused> {
-        let (transaction, row) = self.open(who, scope, mode).await?;
-        let access = Access {
-            tenant_id: row.try_get("tenant_id")?,
-            scopes: row.try_get("scopes")?,
-            is_operator: row.try_get("is_operator")?,
-        };
-        Ok(Request {
-            transaction,
-            access,
-        })
-    }
-
-    /// Begins the transaction of a request that needs a scope of operators, and is about no tenant.
-    ///
-    /// # Errors
-    /// As [`begin`](Self::begin).
-    pub async fn begin_operator(
-        &mut self,
-        who: &Credentials,
-        scope: &str,
-        mode: Mode,
-    ) -> Result<Request<'_, Operator>, Refused> {
-        let (transaction, row) = self.open(who, scope, mode).await?;
-        let access = Operator {
-            scopes: row.try_get("scopes")?,
-        };
-        Ok(Request {
-            transaction,
-            access,
-        })
-    }
-
-    async fn open(
-        &mut self,
-        who: &Credentials,
-        scope: &str,
-        mode: Mode,
-    ) -> Result<(Transaction<'_>, Row), Refused> {
         if mode == Mode::Write && self.database.is_read_only {
             return Err(Refused::ReadOnly);
         }
@@ -135,16 +103,13 @@ impl Connection<'_> {
             .read_only(mode == Mode::Read)
             .start()
             .await?;
-        let open = transaction.prepare_cached(OPEN).await?;
-        let (hash, kind) = match &who.proof {
-            Proof::Token(hash) => (hash.as_slice(), "token"),
-            Proof::Session(hash) => (hash.as_slice(), "session"),
+        let row = look_up(&transaction, who, scope).await?;
+        let access = Access {
+            tenant_id: row.try_get("tenant_id")?,
+            scopes: row.try_get("scopes")?,
+            is_operator: row.try_get("is_operator")?,
         };
-        let row = transaction
-            .query_one(&open, &[&hash, &scope, &who.tenant, &kind])
-            .await?;
-        let tenant: Option<Uuid> = row.try_get("tenant_id")?;
-        let tenant = tenant.map(|id| id.to_string()).unwrap_or_default();
+        let tenant = access.tenant_id.map(|id| id.to_string());
         let user: Option<String> = row.try_get("user_id")?;
         let role: String = row.try_get("role")?;
         let become_role = transaction.prepare_cached(BECOME).await?;
@@ -153,7 +118,7 @@ impl Connection<'_> {
                 &become_role,
                 &[
                     &&*self.database.statement_timeout,
-                    &tenant,
+                    &tenant.unwrap_or_default(),
                     &user.unwrap_or_default(),
                     &who.request_id,
                     &role,
@@ -161,11 +126,30 @@ impl Connection<'_> {
             )
             .await?;
         self.database.uses.add(row.try_get("token_id")?);
-        Ok((transaction, row))
+        Ok(Request {
+            transaction,
+            access,
+        })
     }
 }
 
-impl<A> Request<'_, A> {
+/// For whom the request acts, and as which role.
+async fn look_up(
+    transaction: &Transaction<'_>,
+    who: &Credentials,
+    scope: &str,
+) -> Result<Row, Error> {
+    let (hash, kind) = match &who.proof {
+        Proof::Token(hash) => (hash.as_slice(), "token"),
+        Proof::Session(hash) => (hash.as_slice(), "session"),
+    };
+    let open = transaction.prepare_cached(OPEN).await?;
+    transaction
+        .query_one(&open, &[&hash, &scope, &who.tenant, &kind])
+        .await
+}
+
+impl Request<'_> {
     /// The rows of a statement, which is prepared once a connection.
     ///
     /// # Errors
@@ -177,6 +161,20 @@ impl<A> Request<'_, A> {
     ) -> Result<Vec<Row>, Error> {
         let statement = self.transaction.prepare_cached(statement).await?;
         self.transaction.query(&statement, parameters).await
+    }
+
+    /// The rows of a statement whose column `item` is JSON.
+    ///
+    /// # Errors
+    /// The database's; JSON that is not as `T` has it, which is a fault of this program.
+    pub async fn items<T: DeserializeOwned>(
+        &self,
+        statement: &str,
+        parameters: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<T>, ReadError> {
+        let rows = self.rows(statement, parameters).await?;
+        let item = |row: &Row| Ok(serde_json::from_str(row.try_get("item")?)?);
+        rows.iter().map(item).collect()
     }
 
     /// The only row.

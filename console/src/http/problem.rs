@@ -1,7 +1,7 @@
 //! Answers to requests that fail: problem details (RFC 9457), in the database's words where it refused.
 
 use super::fields;
-use crate::database::{Refused, Unavailable, describe};
+use crate::database::{ReadError, Refused, Unavailable, describe};
 use axum::body::Body;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, Response, StatusCode};
@@ -62,6 +62,23 @@ impl Problem {
         self
     }
 
+    pub fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    pub fn title(&self) -> &'static str {
+        self.0.title
+    }
+
+    pub fn detail(&self) -> &str {
+        &self.0.detail
+    }
+
+    /// What to do, if it is known.
+    pub fn advice(&self) -> Option<&str> {
+        self.0.hint.as_deref()
+    }
+
     fn refused(status: StatusCode, error: &DbError) -> Self {
         let field = match status {
             StatusCode::BAD_REQUEST | StatusCode::CONFLICT => fields::named_in(error.message()),
@@ -103,8 +120,22 @@ impl From<Refused> for Problem {
     fn from(error: Refused) -> Self {
         match error {
             Refused::Database(error) => error.into(),
-            Refused::ReadOnly => Self::new(StatusCode::FORBIDDEN, error.to_string())
-                .hint("It was started with --read-only. Change data by SQL, or by another console."),
+            Refused::ReadOnly => Self::new(StatusCode::FORBIDDEN, error.to_string()).hint(
+                "It was started with --read-only: change data by SQL, or by another console.",
+            ),
+        }
+    }
+}
+
+impl From<ReadError> for Problem {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Database(error) => error.into(),
+            ReadError::Json(error) => {
+                tracing::error!("a row can't be read: {error}");
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "the request failed")
+                    .hint("The log of the console says why, with the id of this request.")
+            }
         }
     }
 }
@@ -148,8 +179,7 @@ impl IntoResponse for Problem {
         // It has texts and numbers alone, which JSON can hold.
         let body = serde_json::to_vec(&self.0).unwrap_or_default();
         let mut response = Response::new(Body::from(body));
-        let status = StatusCode::from_u16(self.0.status);
-        *response.status_mut() = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        *response.status_mut() = self.status();
         let status = response.status();
         let headers = response.headers_mut();
         let kind = HeaderValue::from_static("application/problem+json");

@@ -1,0 +1,32 @@
+//! A page that can't be shown, and why.
+
+use super::layout;
+use crate::database::Unavailable;
+use crate::http::problem::Problem;
+use axum::body::Body;
+use axum::http::Response;
+use axum::response::IntoResponse;
+use maud::html;
+
+/// A problem, told to a person.
+#[derive(Debug)]
+pub struct Failure(Problem);
+
+impl<E: Into<Problem>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self(error.into())
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response<Body> {
+        let problem = self.0;
+        let content = html! {
+            h1 { (problem.title()) }
+            p { (problem.detail()) }
+            @if let Some(hint) = problem.advice() { p.muted { (hint) } }
+            p { a href="/" { "To the overview" } }
+        };
+        (problem.status(), layout::bare(problem.title(), &content)).into_response()
+    }
+}
