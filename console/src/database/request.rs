@@ -4,6 +4,7 @@
 use super::pool::Connection;
 use deadpool_postgres::Transaction;
 use serde::de::DeserializeOwned;
+use std::sync::Arc;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Error, Row};
 use uuid::Uuid;
@@ -19,12 +20,23 @@ pub struct Credentials {
 }
 
 /// What a request was sent with. Secrets themselves go no further than the header: this is their SHA-256.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub enum Proof {
     /// An access token, in the header Authorization.
     Token([u8; 32]),
     /// A session, in the cookie.
     Session([u8; 32]),
+    /// A JWT that is valid, in the header Authorization.
+    Jwt(Arc<Claims>),
+}
+
+/// What a JWT says.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Claims {
+    /// `None`: all tenants.
+    pub tenant: Option<Uuid>,
+    pub scopes: Vec<String>,
+    pub user: Option<Uuid>,
 }
 
 /// Who asks, as the database says.
@@ -72,6 +84,10 @@ pub struct Request<'c> {
 /// Looks up the token or session: an error, which is the answer, if it does not permit this.
 const OPEN: &str = "select token_id, tenant_id, user_id::text, role::text, scopes, is_operator
     from webhooks_private.open_access($1, $2, $3, $4)";
+
+/// The same for a JWT, which is valid: what it permits is the database's to say.
+const OPEN_JWT: &str = "select token_id, tenant_id, user_id::text, role::text, scopes, is_operator
+    from webhooks_private.open_jwt($1, $2, $3, $4, $5)";
 
 /// Nothing of it outlasts the transaction. The names in statements below are then those of PostgreSQL and the extension,
 /// whatever the search_path of the role or the database is.
@@ -125,7 +141,9 @@ impl Connection<'_> {
                 ],
             )
             .await?;
-        self.database.uses.add(row.try_get("token_id")?);
+        if let Some(token_id) = row.try_get("token_id")? {
+            self.database.uses.add(token_id);
+        }
         Ok(Request {
             transaction,
             access,
@@ -142,6 +160,17 @@ async fn look_up(
     let (hash, kind) = match &who.proof {
         Proof::Token(hash) => (hash.as_slice(), "token"),
         Proof::Session(hash) => (hash.as_slice(), "session"),
+        Proof::Jwt(claims) => {
+            let Claims {
+                tenant,
+                scopes,
+                user,
+            } = &**claims;
+            let open = transaction.prepare_cached(OPEN_JWT).await?;
+            return transaction
+                .query_one(&open, &[tenant, scopes, user, &scope, &who.tenant])
+                .await;
+        }
     };
     let open = transaction.prepare_cached(OPEN).await?;
     transaction
