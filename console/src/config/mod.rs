@@ -7,7 +7,7 @@ mod pages;
 
 pub use connection::connection;
 pub use jwt::JwtArgs;
-pub use pages::{FrameAncestors, PagesArgs};
+pub use pages::PagesArgs;
 
 use crate::log::LogFormat;
 use clap::{Args, Parser, Subcommand};

@@ -47,6 +47,15 @@ pub struct Access {
     pub scopes: Vec<String>,
     /// Whether it is for all tenants.
     pub is_operator: bool,
+    /// Nothing can be changed here, whatever the scopes are.
+    pub is_read_only: bool,
+}
+
+impl Access {
+    /// Whether a scope is among those that the token or session has.
+    pub fn may(&self, scope: &str) -> bool {
+        self.scopes.iter().any(|has| has == scope)
+    }
 }
 
 /// Rows that could not be read.
@@ -124,6 +133,7 @@ impl Connection<'_> {
             tenant_id: row.try_get("tenant_id")?,
             scopes: row.try_get("scopes")?,
             is_operator: row.try_get("is_operator")?,
+            is_read_only: self.database.is_read_only,
         };
         let tenant = access.tenant_id.map(|id| id.to_string());
         let user: Option<String> = row.try_get("user_id")?;

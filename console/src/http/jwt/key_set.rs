@@ -1,7 +1,7 @@
 //! Keys, each with the one algorithm that it is for: no token says what a key is.
 
 use anyhow::{Context, bail};
-use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, PublicKeyUse};
+use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey};
 use serde::Deserialize;
 use serde_json::Value;
@@ -109,8 +109,8 @@ fn usable(jwk: Value, secrecy: Secrecy) -> Option<Key> {
     };
     let common = &jwk.common;
     let is_for_signatures = matches!(common.public_key_use, None | Some(PublicKeyUse::Signature));
-    let named = common.key_algorithm.map(|named| named.to_algorithm());
-    let is_for_algorithm = named.is_none_or(|named| named.is_ok_and(|named| named == algorithm));
+    let named = common.key_algorithm;
+    let is_for_algorithm = named.is_none_or(|named| named == KeyAlgorithm::from(algorithm));
     if !is_for_signatures || !is_for_algorithm {
         return None;
     }
