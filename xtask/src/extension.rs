@@ -271,13 +271,7 @@ fn control(root: &Path, version: &str) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn root() -> PathBuf {
-        Path::new(env!("CARGO_MANIFEST_DIR"))
-            .parent()
-            .unwrap()
-            .to_path_buf()
-    }
+    use crate::project::repository;
 
     #[test]
     fn only_tests_get_failpoints() {
@@ -285,8 +279,8 @@ mod tests {
             assert!(!what.arguments().concat().contains("failpoints"));
         }
         assert!(Build::WithFailpoints.arguments().contains(&FAILPOINTS));
-        let without = root().join("Cargo.toml");
-        let with = root().join("sidecar/src/failpoint.rs");
+        let without = repository().join("Cargo.toml");
+        let with = repository().join("sidecar/src/failpoint.rs");
         for (what, right, wrong) in [
             (Build::Delivered, &without, &with),
             (Build::Workspace, &without, &with),
@@ -299,7 +293,7 @@ mod tests {
 
     #[test]
     fn the_control_file_names_the_version_and_the_library() {
-        let text = control(&root(), "1.2.3").unwrap();
+        let text = control(&repository(), "1.2.3").unwrap();
         assert!(text.contains("default_version = '1.2.3'"), "{text}");
         assert!(
             text.contains("module_pathname = '$libdir/webhooks'"),
