@@ -30,6 +30,7 @@ pub struct Database {
     pool: Pool,
     /// For each statement of a request, in milliseconds.
     pub(super) statement_timeout: Arc<str>,
+    pub(super) is_read_only: bool,
     pub(super) uses: TokenUses,
 }
 
@@ -55,6 +56,7 @@ impl Database {
         Ok(Self {
             pool,
             statement_timeout: args.statement_timeout.as_millis().to_string().into(),
+            is_read_only: args.read_only,
             uses: TokenUses::default(),
         })
     }

@@ -1,6 +1,6 @@
 //! The frame of all pages.
 
-use super::assets;
+use super::{assets, brand};
 use crate::database::Access;
 use maud::{DOCTYPE, Markup, html};
 use uuid::Uuid;
@@ -86,7 +86,9 @@ impl Section {
     fn scope(self) -> &'static str {
         match self {
             Self::Overview => "metrics:read",
-            Self::Subscriptions | Self::Deliveries | Self::Templates => "webhook_subscriptions:read",
+            Self::Subscriptions | Self::Deliveries | Self::Templates => {
+                "webhook_subscriptions:read"
+            }
             Self::Recover => "webhook_subscriptions:retry",
             Self::Events | Self::EventTypes => "events:read",
             Self::Audit => "audit:read",
@@ -112,7 +114,7 @@ pub fn path(tenant: Uuid, rest: &str) -> String {
 
 /// A whole page.
 pub fn page(frame: &Frame<'_>, content: &Markup) -> Markup {
-    let may = |section: &Section| frame.access.scopes.iter().any(|s| s == section.scope());
+    let may = |section: &Section| frame.access.may(section.scope());
     let tab = |section: Section, path: String| {
         let current = (section == frame.section).then_some("page");
         html! { a href=(path) aria-current=[current] { (section.word()) } }
@@ -124,7 +126,7 @@ pub fn page(frame: &Frame<'_>, content: &Markup) -> Markup {
             body {
                 a.skip href="#content" { "Skip to the content" }
                 header.top {
-                    a.brand href="/" { (brand()) }
+                    a.brand href="/" { (brand::mark()) }
                     @if let Some(tenant) = frame.tenant {
                         @if frame.access.is_operator {
                             span { "tenant " span.id title=(tenant) { (&tenant.to_string()[..8]) } " "
@@ -135,6 +137,7 @@ pub fn page(frame: &Frame<'_>, content: &Markup) -> Markup {
                             input #search type="search" name="q" placeholder="id, type, resource, key" autocomplete="off";
                         }
                     }
+                    @if frame.access.is_read_only { span.muted { "read-only" } }
                     button type="button" data-theme-switch aria-label="Switch between light and dark" { "◐" }
                     form method="post" action="/logout" {
                         input type="hidden" name="csrf" value=(frame.csrf);
@@ -178,16 +181,11 @@ fn head(title: &str) -> Markup {
             meta name="viewport" content="width=device-width, initial-scale=1";
             // Styles and scripts are files alone: see the Content-Security-Policy.
             meta name="htmx-config" content=r#"{"includeIndicatorStyles":false,"allowEval":false,"selfRequestsOnly":true}"#;
-            title { (title) " · webhooks" }
+            title { (title) " · " (brand::name()) }
             link rel="stylesheet" href=(assets::url("style.css"));
             link rel="stylesheet" href="/brand.css";
             script src=(assets::url("console.js")) {}
             script src=(assets::url("htmx.min.js")) defer {}
         }
     }
-}
-
-/// What stands for the product. The options of the program say what, for all pages.
-fn brand() -> Markup {
-    html! { "webhooks" }
 }
