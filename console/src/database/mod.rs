@@ -1,6 +1,7 @@
-//! The database: a small pool of connections ([`pool`]), the transaction of a request ([`request`]), and which tokens
-//! were used ([`token_uses`]).
+//! The database: a small pool of connections ([`pool`], which [`opener`] opens), the transaction of a request
+//! ([`request`]), and which tokens were used ([`token_uses`]).
 
+mod opener;
 mod pool;
 mod request;
 mod token_uses;

@@ -86,7 +86,9 @@ impl Section {
     fn scope(self) -> &'static str {
         match self {
             Self::Overview => "metrics:read",
-            Self::Subscriptions | Self::Deliveries | Self::Templates => "webhook_subscriptions:read",
+            Self::Subscriptions | Self::Deliveries | Self::Templates => {
+                "webhook_subscriptions:read"
+            }
             Self::Recover => "webhook_subscriptions:retry",
             Self::Events | Self::EventTypes => "events:read",
             Self::Audit => "audit:read",

@@ -1,6 +1,6 @@
 //! `evaluate_alerts()`: the rules of alerts, on a session of its own so that deliveries never wait for it.
 
-use super::connect::Database;
+use super::database::Database;
 use super::trouble::SessionError;
 use tokio_postgres::error::SqlState;
 

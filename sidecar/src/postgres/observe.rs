@@ -1,6 +1,6 @@
 //! `observe_queue()`: how long the queue is, on a session of its own so that deliveries never wait for it.
 
-use super::connect::Database;
+use super::database::Database;
 use super::trouble::SessionError;
 use crate::model::QueueState;
 use std::time::Duration;

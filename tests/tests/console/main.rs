@@ -5,11 +5,13 @@
 //! - `subscriptions`: created, read, listed, changed and deleted; `deliveries`: listed, read, tested and made again
 //! - `events`: published and read; `recovery`: many deliveries made again, and what is known of a receiver
 //! - `access`: who may do what, and that a tenant reaches nothing of another one; `problems`: what is wrong with a request
-//! - `process`: health, signals, and a database that is away
+//! - `process`: health and signals; `connecting`: how the database is reached, and one that is away
 
 // `cfg(test)` tells clippy that the modules' helpers are tests too, where `unwrap` is fine.
 #[cfg(test)]
 mod access;
+#[cfg(test)]
+mod connecting;
 #[cfg(test)]
 mod deliveries;
 #[cfg(test)]
@@ -24,3 +26,7 @@ mod recovery;
 mod scene;
 #[cfg(test)]
 mod subscriptions;
+#[cfg(test)]
+#[path = "../delivery/connecting/tls_server.rs"]
+#[expect(dead_code)] // The sidecar's tests use all of it.
+mod tls_server;
