@@ -1,3 +1,4 @@
+use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 
@@ -7,6 +8,7 @@ use webhooks_tests::cluster::{Cluster, Options, Stop};
 use webhooks_tests::console::Console;
 use webhooks_tests::database::{CONSOLE_ROLE, Database};
 use webhooks_tests::environment::Postgres;
+use webhooks_tests::pooler::{Mode, Pooler, StartupOptions};
 use webhooks_tests::wait::{Seen, eventually};
 
 use crate::scene::{SUBSCRIPTIONS, Scene};
@@ -35,10 +37,10 @@ async fn is_refused(url: &str, parts: &[&str]) {
     assert!(console.log().iter().all(|line| !line.contains("hush")));
 }
 
-async fn is_ready(console: &Console, status: u16) {
+async fn is_ready_again(console: &Console) {
     let check = async || {
-        let seen = console.get("/readyz").await?.0;
-        Ok(Seen::done_if(seen, |seen| *seen == status))
+        let status = console.get("/readyz").await?.0;
+        Ok(Seen::done_if(status, |status| *status == 200))
     };
     eventually(PATIENCE, check).await.unwrap();
 }
@@ -157,11 +159,16 @@ async fn the_first_server_that_accepts_writes_is_used() {
     );
     let console = answers(&url, &[]).await;
     second.stop(Stop::Immediate).await.unwrap();
-    is_ready(&console, 503).await;
-    let both = console.wait_log(|line| places.iter().all(|place| line.contains(place)));
-    both.await.unwrap();
+    let says_of_both = async || {
+        let status = console.get("/readyz").await?.0;
+        let said = console.log().iter().any(|line| {
+            line.contains("can't connect") && places.iter().all(|place| line.contains(place))
+        });
+        Ok(Seen::done_if((status, said), |seen| *seen == (503, true)))
+    };
+    eventually(PATIENCE, says_of_both).await.unwrap();
     first.launch().await.unwrap();
-    is_ready(&console, 200).await;
+    is_ready_again(&console).await;
     assert!(console.log().iter().all(|line| !line.contains("hush")));
     // Whatever is asked of it, it is there to be written to.
     let standby = url.replace("read-write", "prefer-standby");
@@ -186,7 +193,7 @@ async fn requests_are_answered_again_when_the_database_is_back() {
     let port = cluster.port().to_string();
     assert!(!answer.body.contains(&port), "{answer:?}");
     cluster.launch().await.unwrap();
-    is_ready(&scene.console, 200).await;
+    is_ready_again(&scene.console).await;
     assert_eq!(client.get(SUBSCRIPTIONS).await.status, 200);
 }
 
@@ -234,6 +241,22 @@ async fn each_sslmode_trusts_whom_libpq_trusts() {
         ),
     ] {
         is_refused(&url(host, more), &[host, part]).await;
+    }
+}
+
+#[tokio::test]
+async fn a_pooler_has_to_keep_sessions() {
+    let db = Database::fresh("console_pooler").await.unwrap();
+    let server = SocketAddr::from(([127, 0, 0, 1], db.cluster().port()));
+    for options in [StartupOptions::Ignored, StartupOptions::Refused] {
+        let url = |pooler: &Pooler| {
+            let (address, name) = (pooler.address(), db.name());
+            format!("postgresql://console@{address}/{name}")
+        };
+        let pooler = Pooler::start(server, Mode::Session, options).unwrap();
+        answers(&url(&pooler), &[]).await;
+        let pooler = Pooler::start(server, Mode::Transaction, options).unwrap();
+        is_refused(&url(&pooler), &["pooler in transaction mode", "127.0.0.1:"]).await;
     }
 }
 
