@@ -17,6 +17,8 @@ mod api;
 mod config;
 mod database;
 mod http;
+#[cfg(test)]
+mod layers;
 mod log;
 mod pages;
 mod run;

@@ -1,7 +1,7 @@
 //! Wiring: what is started, and in which order it ends.
 
 use crate::api;
-use crate::config::{self, RunArgs};
+use crate::config::RunArgs;
 use crate::database::{Database, TokenUses};
 use crate::http::jwt::Verifier;
 use crate::http::server;
@@ -19,8 +19,19 @@ use tokio_util::sync::CancellationToken;
 /// answered with status 503 until it is back.
 pub async fn run(args: RunArgs) -> anyhow::Result<()> {
     let shutdown = shutdown::requested();
-    let (connection, tls) = config::connection(&args)?;
-    let database = Database::new(connection, tls, &args)?;
+    let settings = args.connection()?;
+    for warning in args.connection_warnings().iter().chain(&settings.warnings) {
+        tracing::warn!("{warning}");
+    }
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        servers = settings.servers(),
+        database = settings.database,
+        role = settings.user,
+        sslmode = settings.tls.mode.name(),
+        "starting"
+    );
+    let database = Database::new(settings, &args)?;
     let site = Site::new(&args.pages)?;
     Brand::new(&args.pages)?.set();
     let verifier = Verifier::new(&args.jwt)?;

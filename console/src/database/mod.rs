@@ -1,6 +1,7 @@
-//! The database: a small pool of connections ([`pool`]), the transaction of a request ([`request`]), sessions of browsers
+//! The database: a small pool of connections ([`pool`], which [`opener`] opens), the transaction of a request ([`request`]), sessions of browsers
 //! ([`sessions`]), and which tokens were used ([`token_uses`]).
 
+mod opener;
 mod pool;
 mod request;
 mod sessions;

@@ -7,13 +7,15 @@
 //! - `access`: who may do what, and that a tenant reaches nothing of another one; `problems`: what is wrong with a request
 //! - `browser`: what keeps a cookie; `login`, `portal` and `sessions`: who may see pages
 //! - `issuer`: an identity provider; `jwt`: its tokens
-//! - `process`: health, signals, and a database that is away
+//! - `process`: health and signals; `connecting`: how the database is reached, and one that is away
 
 // `cfg(test)` tells clippy that the modules' helpers are tests too, where `unwrap` is fine.
 #[cfg(test)]
 mod access;
 #[cfg(test)]
 mod browser;
+#[cfg(test)]
+mod connecting;
 #[cfg(test)]
 mod deliveries;
 #[cfg(test)]
@@ -38,3 +40,7 @@ mod scene;
 mod sessions;
 #[cfg(test)]
 mod subscriptions;
+#[cfg(test)]
+#[path = "../delivery/connecting/tls_server.rs"]
+#[expect(dead_code)] // The sidecar's tests use all of it.
+mod tls_server;

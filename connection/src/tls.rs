@@ -1,8 +1,7 @@
 //! TLS to the database: whom each sslmode trusts, as in libpq.
 
-use crate::config::connection::conninfo::Error;
-use crate::config::connection::settings::{ClientCertificate, Roots, SslMode, Tls};
-use crate::tls::{self, DatabaseTrust};
+use crate::conninfo::Error;
+use crate::settings::{ClientCertificate, Roots, SslMode, Tls};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -11,6 +10,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 use tokio_postgres_rustls::MakeRustlsConnect;
+use webhooks_tls::DatabaseTrust;
 
 /// What the server is told that this is about (PostgreSQL 17 wants it of a direct handshake).
 const ALPN: &[u8] = b"postgresql";
@@ -24,7 +24,7 @@ pub(super) fn connector(settings: &Tls) -> Result<MakeRustlsConnect, Error> {
         (Some(Roots::File(file)), _) => DatabaseTrust::Authority(file),
         (None, _) => DatabaseTrust::Anyone,
     };
-    let mut config = tls::database_config(trust)
+    let mut config = webhooks_tls::database_config(trust)
         .map_err(|error| Error::File(format!("TLS with the database: {error}")))?;
     config.alpn_protocols = vec![ALPN.to_vec()];
     if let Some(files) = &settings.client {
@@ -66,7 +66,7 @@ fn certified_key(
     let text = std::fs::read(&files.key).map_err(|error| unreadable(&error))?;
     if text.windows(9).any(|part| part == b"ENCRYPTED") {
         return Err(Error::File(format!(
-            "the private key {shown} is encrypted: store it without a password, in a file that only the sidecar's user can read (openssl pkey -in … -out …)"
+            "the private key {shown} is encrypted: store it without a password, in a file that only this program's user can read (openssl pkey -in … -out …)"
         )));
     }
     let key = PrivateKeyDer::from_pem_slice(&text).map_err(|error| unreadable(&error))?;

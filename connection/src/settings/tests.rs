@@ -1,5 +1,5 @@
 use super::*;
-use crate::config::connection::conninfo;
+use crate::conninfo;
 use std::os::unix::fs::PermissionsExt;
 
 fn settings(text: &str) -> Result<Settings, Error> {

@@ -107,7 +107,7 @@ pub(super) const ALL: &[Keyword] = &[
     refused(
         "sslpassword",
         None,
-        "keys that are encrypted can't be read; store the key without a password, in a file that only the sidecar's user can read, and leave sslpassword out",
+        "keys that are encrypted can't be read; store the key without a password, in a file that only this program's user can read, and leave sslpassword out",
     ),
     refused("sslcrl", Some("PGSSLCRL"), NO_CRL),
     refused("sslcrldir", Some("PGSSLCRLDIR"), NO_CRL),
@@ -169,7 +169,7 @@ pub(super) const ALL: &[Keyword] = &[
         "replication",
         None,
         &["false", "off", "no", "0"],
-        "the sidecar needs sessions of the usual kind; leave it out",
+        "this program needs sessions of the usual kind; leave it out",
     ),
     only(
         "min_protocol_version",

@@ -253,7 +253,7 @@ proptest! {
         let text = format!("{before}pa55w0rd{after}");
         let get = |name: &str| (name == "PGPORT").then(|| port.clone());
         let settings = complete(&text, get).and_then(|parameters| {
-            crate::config::connection::settings::Settings::new(&parameters, &Default::default())
+            crate::settings::Settings::new(&parameters, &Default::default())
         });
         if let Err(error) = settings {
             let shown = error.to_string();

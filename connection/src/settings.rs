@@ -2,8 +2,8 @@
 
 mod targets;
 
-use super::conninfo::{Error, Parameters};
-use super::passfile::Passfile;
+use crate::conninfo::{Error, Parameters};
+use crate::passfile::Passfile;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -18,8 +18,11 @@ const KEEPALIVES: u32 = 3;
 /// A server that may be the one.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Target {
+    /// Where it is.
     pub place: Place,
+    /// Its TCP port, or the number in its socket's name.
     pub port: u16,
+    /// What it gets if it asks for a password.
     pub password: Option<Vec<u8>>,
 }
 
@@ -28,7 +31,9 @@ pub struct Target {
 pub enum Place {
     /// By TCP: what it is called, and its address if that is known.
     Tcp {
+        /// A host name, or an address as it was given.
         name: String,
+        /// What to connect to without a look-up.
         address: Option<IpAddr>,
     },
     /// The directory of its socket.
@@ -38,11 +43,17 @@ pub enum Place {
 /// As in libpq.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SslMode {
+    /// No TLS.
     Disable,
+    /// TLS where nothing else is let in.
     Allow,
+    /// TLS where it is offered.
     Prefer,
+    /// TLS; with authorities as `VerifyCa`.
     Require,
+    /// A certificate by an authority that is trusted.
     VerifyCa,
+    /// One that is for the host, besides.
     VerifyFull,
 }
 
@@ -58,45 +69,62 @@ pub enum Roots {
 /// Files with a certificate of this side, and its key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientCertificate {
+    /// PEM, with what its chain needs.
     pub certificate: PathBuf,
+    /// PEM, not encrypted.
     pub key: PathBuf,
 }
 
+/// How sessions are encrypted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tls {
+    /// Whether, and how far servers are verified.
     pub mode: SslMode,
     /// Without asking the server first (PostgreSQL 17).
     pub is_direct: bool,
     /// Who vouches for servers; `None`: nobody is asked.
     pub roots: Option<Roots>,
+    /// What a server gets that asks who is there.
     pub client: Option<ClientCertificate>,
 }
 
 /// When TCP finds out that the server is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Liveness {
+    /// Whether an idle connection is probed.
     pub keepalives: bool,
+    /// After so long without traffic.
     pub idle: Duration,
+    /// So often until there is an answer.
     pub interval: Duration,
+    /// After so many without an answer the server is gone.
     pub count: u32,
-    /// `None`: the system's.
+    /// How long what was sent may be unacknowledged; `None`: the system's.
     pub user_timeout: Option<Duration>,
 }
 
 /// How to reach the database.
 #[derive(Clone, PartialEq)]
 pub struct Settings {
+    /// The servers, in the order in which they are tried.
     pub targets: Vec<Target>,
     /// In any order.
     pub shuffles: bool,
+    /// The role.
     pub user: String,
+    /// The database's name.
     pub database: String,
+    /// Command-line options for the server.
     pub options: Option<String>,
+    /// What the names of the sessions have added.
     pub application_name: Option<String>,
+    /// How sessions are encrypted.
     pub tls: Tls,
+    /// Whether SCRAM is bound to the TLS session.
     pub channel_binding: ChannelBinding,
     /// Longest attempt at one address; `None`: it may take as long as it takes.
     pub connect_timeout: Option<Duration>,
+    /// When a server that vanished is given up.
     pub liveness: Liveness,
     /// What works, but hardly as meant.
     pub warnings: Vec<String>,
@@ -105,7 +133,9 @@ pub struct Settings {
 /// What the command line has beside the connection string.
 #[derive(Clone, Default)]
 pub struct Overrides {
+    /// Of --password-file.
     pub password: Option<String>,
+    /// --database-ca-file.
     pub ca_file: Option<PathBuf>,
 }
 
@@ -192,6 +222,7 @@ impl Settings {
 }
 
 impl SslMode {
+    /// As it is written.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Disable => "disable",
@@ -272,7 +303,7 @@ fn refuse_standbys(parameters: &Parameters) -> Result<(), Error> {
         None | Some("any" | "read-write" | "primary") => Ok(()),
         Some(value @ ("read-only" | "standby" | "prefer-standby")) => Err(Error::Refused {
             parameter: format!("{value} for {}", parameters.name("target_session_attrs")),
-            advice: "the sidecar writes what became of deliveries, which a standby does not take; use read-write or primary",
+            advice: "this program writes to the database, which a standby does not let it; use read-write or primary",
         }),
         Some(_) => Err(parameters.invalid(
             "target_session_attrs",

@@ -1,15 +1,16 @@
 //! Which timeline a server is on. Each promotion begins a new one with a higher number, so that a primary from before a
 //! failover, which may come back and accept writes, is recognised by its lower one.
 
-use super::trouble::Cause;
+use crate::trouble::Cause;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// A timeline of a database cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Timeline {
+pub struct Timeline {
     /// The cluster's system identifier.
-    pub(super) system: String,
-    pub(super) number: u32,
+    pub system: String,
+    /// Its number in the cluster.
+    pub number: u32,
 }
 
 /// The timeline of the last session that was opened, which no later session goes back behind.

@@ -1,7 +1,7 @@
-//! Poolers. One that gives each transaction another server session takes away all that the sidecar lives by: its locks,
-//! LISTEN, settings and prepared statements. One that keeps a session for its client is as good as none.
+//! Poolers. One that gives each transaction another server session takes away what these programs live by: settings,
+//! prepared statements, locks and LISTEN. One that keeps a session for its client is as good as none.
 
-use super::startup::first_row;
+use crate::startup::first_row;
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_postgres::{Client, Error, Notification};

@@ -1,7 +1,7 @@
 //! What a session begins with: its settings, and a look at where it got to.
 
-use super::timeline::Timeline;
-use super::trouble::Cause;
+use crate::timeline::Timeline;
+use crate::trouble::Cause;
 use std::fmt::Write;
 use tokio_postgres::{Client, Error, SimpleQueryMessage, SimpleQueryRow};
 
@@ -34,10 +34,10 @@ const NO_TRANSACTION_TIMEOUT: &str = "select pg_catalog.set_config(s.name, '0', 
      where s.name operator(pg_catalog.=) 'transaction_timeout'";
 
 /// Which only the server itself gets to see: a pooler does not pass it on.
-const MARK: &str = "webhooks_sidecar.session";
+const MARK: &str = "webhooks_connection.session";
 
 const FACTS: &str = "select pg_catalog.pg_is_in_recovery() as is_standby, pg_catalog.current_setting('transaction_read_only') as read_only, \
-     pg_catalog.current_setting('webhooks_sidecar.session', true) as mark, \
+     pg_catalog.current_setting('webhooks_connection.session', true) as mark, \
      pg_catalog.current_setting('server_version') as server_version, \
      (select c.system_identifier from pg_catalog.pg_control_system() c) as system_identifier, \
      case when not pg_catalog.pg_is_in_recovery() then pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_insert_lsn()) end as wal_file";
@@ -178,6 +178,8 @@ mod tests {
             )
         );
         assert!(options.contains(" -c default_transaction_isolation=read\\ committed -c "));
-        assert!(options.ends_with(" -c statement_timeout=10\\ min -c webhooks_sidecar.session=m"));
+        assert!(
+            options.ends_with(" -c statement_timeout=10\\ min -c webhooks_connection.session=m")
+        );
     }
 }

@@ -1,21 +1,21 @@
 //! Going over the servers until one gives a session that will do.
 
-use super::identity::Identities;
-use super::pooler;
-use super::startup::{self, Facts, Request};
-use super::timeline::{NewestTimeline, Timeline};
-use super::tls;
-use super::trouble::{Cause, ConnectError, Failure, Trouble};
-use crate::config::NamedDatabase;
-use crate::config::connection::conninfo::Error;
-use crate::config::connection::settings::{Place, Settings, SslMode, Target};
-use crate::task_group::TaskGroup;
+use crate::conninfo::Error;
+use crate::pooler;
+use crate::program::Program;
+use crate::settings::{Place, Settings, SslMode, Target};
+use crate::startup::{self, Facts, Request};
+use crate::timeline::{NewestTimeline, Timeline};
+use crate::tls;
+use crate::trouble::{Cause, ConnectError, Failure};
 use rand::seq::SliceRandom;
 use std::future::poll_fn;
 use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
 use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::JoinHandle;
 use tokio_postgres::config::{SslMode as WireMode, SslNegotiation};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{AsyncMessage, Client, Config, Connection, NoTls, Notification};
@@ -24,27 +24,35 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 /// For sockets always: PostgreSQL has no TLS there.
 const PLAIN: &[Encryption] = &[Encryption::None];
 
-/// The database: opens sessions.
+/// What a connection does until its session ends.
+pub type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+type Spawn = dyn Fn(Task) -> JoinHandle<()> + Send + Sync;
+
+/// Opens sessions with the database.
 #[derive(Clone)]
-pub struct Database {
-    name: Arc<str>,
+pub struct Connector {
     settings: Arc<Settings>,
+    program: Program,
     tls: MakeRustlsConnect,
-    tasks: TaskGroup,
+    spawn: Arc<Spawn>,
     newest_timeline: Arc<NewestTimeline>,
-    identities: Identities,
 }
 
 /// A session. Its connection lives on a task of its own, until the client is dropped.
 pub struct Session {
+    /// What statements are sent by.
     pub client: Client,
+    /// The task of the connection.
+    pub connection: JoinHandle<()>,
     /// Closed when the session has ended.
     pub notifications: UnboundedReceiver<Notification>,
     /// Host and port.
     pub server: String,
     /// PostgreSQL's.
     pub server_version: String,
-    pub(super) timeline: Option<Timeline>,
+    /// On which the server is, as far as it tells.
+    pub timeline: Option<Timeline>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,55 +71,32 @@ struct Address<'a> {
     name: String,
 }
 
-impl Database {
-    /// The connections of its sessions are among `tasks`. `identities` are those of all databases of this process.
+impl Connector {
+    /// Each connection lives on a task that `spawn` starts.
     ///
     /// # Errors
     /// Certificates and keys that can't be read or used.
     pub fn new(
-        database: NamedDatabase,
-        identities: Identities,
-        tasks: TaskGroup,
+        settings: Settings,
+        program: Program,
+        spawn: impl Fn(Task) -> JoinHandle<()> + Send + Sync + 'static,
     ) -> Result<Self, Error> {
-        let tls = tls::connector(&database.settings.tls)?;
         Ok(Self {
-            name: database.name.into(),
-            settings: Arc::new(database.settings),
-            tls,
-            tasks,
+            tls: tls::connector(&settings.tls)?,
+            settings: Arc::new(settings),
+            program,
+            spawn: Arc::new(spawn),
             newest_timeline: Arc::default(),
-            identities,
         })
     }
 
-    /// What this session is with is no other database of this process by another name.
-    ///
-    /// # Errors
-    /// What to leave out.
-    pub(super) fn claim_identity(&self, session: &Session) -> Result<(), Trouble> {
-        let Some(timeline) = &session.timeline else {
-            return Ok(());
-        };
-        let claimed = (self.identities).claim(timeline, &self.settings.database, &self.name);
-        claimed.map_err(|other| {
-            Trouble::permanent(format!(
-                "{}: this is the same database as {other}, by another name: leave one of them out",
-                session.server
-            ))
-        })
-    }
-
-    /// The sidecar is leaving it: another connection string may lead to it from now on.
-    pub fn release_identity(&self) {
-        self.identities.release(&self.name);
-    }
-
+    /// How the database is reached.
     pub fn settings(&self) -> &Settings {
         &self.settings
     }
 
     /// Whether a later session is with another server than one on this timeline, which a standby has replaced then.
-    pub(super) fn has_left(&self, timeline: Option<&Timeline>) -> bool {
+    pub fn has_left(&self, timeline: Option<&Timeline>) -> bool {
         timeline.is_some_and(|timeline| self.newest_timeline.has_left(timeline))
     }
 
@@ -152,6 +137,10 @@ impl Database {
             mark: uuid::Uuid::new_v4().simple().to_string(),
         };
         let mut failures = Vec::new();
+        let error = |failures| ConnectError {
+            failures,
+            program: self.program,
+        };
         let mut targets: Vec<&Target> = self.settings.targets.iter().collect();
         if self.settings.shuffles {
             targets.shuffle(&mut rand::rng());
@@ -174,13 +163,13 @@ impl Database {
                             cause,
                         }));
                         if is_refusal {
-                            return Err(ConnectError { failures });
+                            return Err(error(failures));
                         }
                     }
                 }
             }
         }
-        Err(ConnectError { failures })
+        Err(error(failures))
     }
 
     async fn addresses<'a>(&self, target: &'a Target) -> Result<Vec<Address<'a>>, Failure> {
@@ -342,17 +331,16 @@ impl Database {
             config.options(options);
         }
         let (sender, notifications) = unbounded_channel();
-        let client = if encryption == Encryption::None {
+        let (client, connection) = if encryption == Encryption::None {
             let (client, connection) = config.connect(NoTls).await?;
-            self.tasks.spawn(serve(connection, sender));
-            client
+            (client, (self.spawn)(Box::pin(serve(connection, sender))))
         } else {
             let (client, connection) = config.connect(self.tls.clone()).await?;
-            self.tasks.spawn(serve(connection, sender));
-            client
+            (client, (self.spawn)(Box::pin(serve(connection, sender))))
         };
         Ok(Session {
             client,
+            connection,
             notifications,
             server: address.name.clone(),
             server_version: String::new(),

@@ -15,19 +15,36 @@ const FORMS: &str = "it has to be postgresql://user:password@host/database, wher
 /// What is wrong with the parameters of a connection. No message has anything that may be part of a password.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// A connection string that can't be read.
     #[error("can't read {DATABASE_URL}: {0}")]
     Malformed(String),
+    /// A value that can't be.
     #[error("{parameter}: {reason}")]
-    Value { parameter: String, reason: String },
+    Value {
+        /// What it is called where it comes from.
+        parameter: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A parameter that can't be honoured.
     #[error("{parameter} is not supported: {advice}")]
     Refused {
+        /// What it is called where it comes from.
         parameter: String,
+        /// What to do instead.
         advice: &'static str,
     },
+    /// A file that can't be used, and whatever else is not as it has to be.
     #[error("{0}")]
     File(String),
+    /// One of these in one of several connection strings.
     #[error("{place}: {error}")]
-    At { place: String, error: Box<Error> },
+    At {
+        /// Where the connection string stands.
+        place: String,
+        /// What is wrong with it.
+        error: Box<Error>,
+    },
 }
 
 impl Error {
@@ -43,15 +60,20 @@ impl Error {
 /// Where a value comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
+    /// The connection string.
     ConnectionString,
+    /// An environment variable.
     Variable(&'static str),
+    /// A service file.
     ServiceFile(PathBuf),
 }
 
 /// A value, and where it comes from.
 #[derive(Clone)]
 pub struct Given {
+    /// The value.
     pub value: String,
+    /// Where it comes from.
     pub source: Source,
 }
 

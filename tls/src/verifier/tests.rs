@@ -25,7 +25,7 @@ fn verify(names: Names, trusted: &str, host: &str, shown: &[&str], now: u64) -> 
     Verifier::new(roots, names)
         .verify_server_cert(&shown[0], &shown[1..], &host, &[], now)
         .map(drop)
-        .map_err(|error| crate::tls::describe(&error))
+        .map_err(|error| crate::describe(&error))
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! Hosts, their addresses and ports: lists with commas that belong together.
 
-use super::super::conninfo::{Error, Parameters};
-use super::super::passfile::{Key, Passfile};
 use super::{Place, Target};
+use crate::conninfo::{Error, Parameters};
+use crate::passfile::{Key, Passfile};
 use std::path::Path;
 
 const PORT: u16 = 5432;

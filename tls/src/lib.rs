@@ -1,6 +1,10 @@
-//! TLS to both sides: whom is trusted ([`roots`]), how certificates are verified ([`verifier`], [`chain`],
-//! [`problem`]), and what is said of
-//! failures ([`words`]).
+//! TLS to both sides, receivers and the database.
+//!
+//! # Layout
+//! - `roots`: who is trusted
+//! - `verifier`, with `chain`, `certificate` and `problem`: how certificates are verified
+//! - `provider`, `key_exchange`: the cryptography
+//! - `words`, `setup`: what is said of failures
 
 mod certificate;
 mod chain;
@@ -75,4 +79,12 @@ fn build(verifier: Arc<dyn ServerCertVerifier>) -> Result<ClientConfig, SetupErr
 pub fn install_provider() {
     // An error here means one is installed already.
     let _ = provider::provider().install_default();
+}
+
+#[cfg(test)]
+mod layers {
+    #[test]
+    fn files_use_each_other_in_no_circle() {
+        webhooks_layers::Source::of(env!("CARGO_MANIFEST_DIR")).check_circles();
+    }
 }
