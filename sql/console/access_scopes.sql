@@ -10,7 +10,9 @@ begin atomic
         ('webhook_subscriptions:test', 'webhooks_manager', 'Send tests.'),
         ('webhook_subscriptions:retry', 'webhooks_manager', 'Make deliveries again.'),
         ('events:publish', 'webhooks_publisher', 'Publish events.'),
-        ('events:read', 'webhooks_manager', 'Read events, their deliveries, and event types.');
+        ('events:read', 'webhooks_manager', 'Read events, their deliveries, and event types.'),
+        ('metrics:read', 'webhooks_manager', 'Read numbers of deliveries, events and endpoints, limits and usage.'),
+        ('audit:read', 'webhooks_manager', 'Read the audit log of the tenant.');
 end;
 comment on function webhooks_private.access_scopes is
     'What an access token can permit, and the role that a request takes for it.';
