@@ -3,11 +3,17 @@
 use crate::api;
 use crate::config::{self, RunArgs};
 use crate::database::{Database, TokenUses};
+use crate::http::rate_limit::RateLimits;
 use crate::http::server;
 use crate::shutdown;
+use crate::telemetry::{self, Metrics};
 use anyhow::Context;
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
+use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 /// Runs until a signal: then no connection is accepted any more, requests under way finish, and the last uses of tokens
 /// are noted.
@@ -19,24 +25,48 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
     let shutdown = shutdown::requested();
     let (connection, tls) = config::connection(&args)?;
     let database = Database::new(connection, tls, &args)?;
-    let listener = TcpListener::bind(args.listen)
-        .await
-        .with_context(|| format!("--listen={}", args.listen))?;
+    let metrics = Arc::new(Metrics::new()?);
+    let listener = listen("--listen", args.listen).await?;
+    let ended = CancellationToken::new();
+    let until_ended = ended.clone().cancelled_owned();
+    let beside = TaskTracker::new();
+    if let Some(address) = args.metrics_listen {
+        let listener = listen("--metrics-listen", address).await?;
+        let address = listener.local_addr()?;
+        let router = telemetry::router(metrics.clone(), database.clone());
+        beside.spawn(server::serve(
+            listener,
+            router,
+            until_ended,
+            args.drain_timeout,
+            false,
+        ));
+        tracing::info!(%address, "metrics can be scraped");
+    }
     if let Err(problem) = database.check().await {
         tracing::warn!("{problem}");
     }
-    let ended = CancellationToken::new();
-    let uses = tokio::spawn(TokenUses::note(database.clone(), ended.clone()));
+    beside.spawn(TokenUses::note(database.clone(), ended.clone()));
+    beside.close();
+    let limits = NonZeroU32::new(args.rate_limit).map(RateLimits::new);
     tracing::info!(address = %listener.local_addr()?, "listening");
     server::serve(
         listener,
-        api::router(database),
+        api::router(database, metrics, limits),
         shutdown,
         args.drain_timeout,
+        args.behind_proxy,
     )
     .await;
     ended.cancel();
-    uses.await?;
+    beside.wait().await;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// # Errors
+/// Names the flag.
+async fn listen(flag: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
+    let listener = TcpListener::bind(address).await;
+    listener.with_context(|| format!("{flag}={address}"))
 }

@@ -6,5 +6,5 @@ mod request;
 mod token_uses;
 
 pub use pool::{Database, Unavailable, describe};
-pub use request::{Credentials, Mode, Request};
+pub use request::{Acceptance, Credentials, Mode, Request};
 pub use token_uses::TokenUses;

@@ -2,6 +2,9 @@
 //! set in it, and nowhere else.
 
 use super::pool::Connection;
+use axum::http::Extensions;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Error, Row};
 use uuid::Uuid;
@@ -15,6 +18,23 @@ pub struct Credentials {
     pub tenant: Option<Uuid>,
     /// For the audit log and the log.
     pub request_id: String,
+    /// Who wants to know whether the token is valid learns it here.
+    pub acceptance: Acceptance,
+}
+
+/// Whether the database has accepted the token of a request.
+#[derive(Clone, Default)]
+pub struct Acceptance(Arc<AtomicBool>);
+
+impl Acceptance {
+    /// That of this request.
+    pub fn of(extensions: &Extensions) -> Self {
+        extensions.get().cloned().unwrap_or_default()
+    }
+
+    pub fn is_accepted(&self) -> bool {
+        self.0.load(Relaxed)
+    }
 }
 
 /// Who asks, as the database says.
@@ -95,6 +115,7 @@ impl Connection<'_> {
             )
             .await?;
         self.database.uses.add(access.token_id);
+        who.acceptance.0.store(true, Relaxed);
         Ok(Request {
             transaction,
             access,

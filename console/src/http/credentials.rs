@@ -2,11 +2,11 @@
 
 use super::problem::Problem;
 use super::trace::RequestId;
-use crate::database::Credentials;
+use crate::database::{Acceptance, Credentials};
 use axum::extract::FromRequestParts;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
-use axum::http::{HeaderName, StatusCode};
+use axum::http::{HeaderMap, HeaderName, StatusCode};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
@@ -17,23 +17,25 @@ impl<S: Sync> FromRequestParts<S> for Credentials {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let token = parts
-            .headers
-            .get(AUTHORIZATION)
-            .and_then(|value| value.to_str().ok())
-            .and_then(|value| value.split_once(' '))
-            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-            .map(|(_, token)| token.trim())
-            .ok_or_else(|| {
-                Problem::new(StatusCode::UNAUTHORIZED, "there is no access token")
-                    .hint("Send the header Authorization: Bearer and a token of webhooks.create_access_token().")
-            })?;
+        let token_hash = token_hash(&parts.headers).ok_or_else(|| {
+            Problem::new(StatusCode::UNAUTHORIZED, "there is no access token")
+                .hint("Send the header Authorization: Bearer and a token of webhooks.create_access_token().")
+        })?;
         Ok(Self {
-            token_hash: Sha256::digest(token.as_bytes()).into(),
+            token_hash,
             tenant: tenant(parts)?,
             request_id: RequestId::of(&parts.extensions),
+            acceptance: Acceptance::of(&parts.extensions),
         })
     }
+}
+
+/// The hash of the token that a request brings, if it brings one.
+pub fn token_hash(headers: &HeaderMap) -> Option<[u8; 32]> {
+    let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    let is_bearer = scheme.eq_ignore_ascii_case("bearer");
+    is_bearer.then(|| Sha256::digest(token.trim().as_bytes()).into())
 }
 
 fn tenant(parts: &Parts) -> Result<Option<Uuid>, Problem> {
