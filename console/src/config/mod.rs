@@ -61,6 +61,16 @@ pub struct RunArgs {
     )]
     pub listen: SocketAddr,
 
+    /// Where to answer /metrics, in the text format of Prometheus: a port, which only this machine reaches, or an address
+    /// and a port. Unless given, nothing listens.
+    #[arg(
+        long,
+        env = "WEBHOOKS_CONSOLE_METRICS_LISTEN",
+        value_name = "ADDRESS",
+        value_parser = listen_address
+    )]
+    pub metrics_listen: Option<SocketAddr>,
+
     /// Connections with the database, at most. A request has one for its transaction; more wait for up to 5 seconds.
     #[arg(
         long,
@@ -80,6 +90,17 @@ pub struct RunArgs {
         value_parser = seconds
     )]
     pub statement_timeout: Duration,
+
+    /// Requests of the API that an access token may send within a minute; and as many for each address without a token
+    /// that is known to be valid. 0: no limit.
+    #[arg(
+        long,
+        env = "WEBHOOKS_CONSOLE_RATE_LIMIT",
+        value_name = "REQUESTS",
+        default_value_t = 1200,
+        value_parser = clap::value_parser!(u32).range(0..=1_000_000)
+    )]
+    pub rate_limit: u32,
 
     /// All requests come through a proxy, which adds the client's address to X-Forwarded-For: the last one there counts
     /// as the client's. Without a proxy that does so, clients could say that they are others.

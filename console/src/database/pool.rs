@@ -60,6 +60,14 @@ impl Database {
         })
     }
 
+    /// How many connections there are, and how many of them are in use.
+    pub fn connections(&self) -> (i64, i64) {
+        let status = self.pool.status();
+        let in_use = status.size.saturating_sub(status.available);
+        let number = |count| i64::try_from(count).unwrap_or(i64::MAX);
+        (number(status.size), number(in_use))
+    }
+
     /// # Errors
     /// The database is away, or all connections are in use.
     pub async fn connection(&self) -> Result<Connection<'_>, Unavailable> {

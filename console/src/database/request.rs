@@ -2,9 +2,11 @@
 //! are set in the transaction, and nowhere else.
 
 use super::pool::Connection;
+use axum::http::Extensions;
 use deadpool_postgres::Transaction;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Error, Row};
 use uuid::Uuid;
@@ -17,6 +19,23 @@ pub struct Credentials {
     pub tenant: Option<Uuid>,
     /// For the audit log and the log.
     pub request_id: String,
+    /// Who wants to know whether the token is valid learns it here.
+    pub acceptance: Acceptance,
+}
+
+/// Whether the database has accepted the token of a request.
+#[derive(Clone, Default)]
+pub struct Acceptance(Arc<AtomicBool>);
+
+impl Acceptance {
+    /// That of this request.
+    pub fn of(extensions: &Extensions) -> Self {
+        extensions.get().cloned().unwrap_or_default()
+    }
+
+    pub fn is_accepted(&self) -> bool {
+        self.0.load(Relaxed)
+    }
 }
 
 /// What a request was sent with. Secrets themselves go no further than the header: this is their SHA-256.
@@ -154,6 +173,7 @@ impl Connection<'_> {
         if let Some(token_id) = row.try_get("token_id")? {
             self.database.uses.add(token_id);
         }
+        who.acceptance.0.store(true, Relaxed);
         Ok(Request {
             transaction,
             access,

@@ -3,11 +3,13 @@
 //! # Layout
 //! - `scene`: a database, a console and tokens
 //! - `subscriptions`: created, read, listed, changed and deleted; `deliveries`: listed, read, tested and made again
-//! - `events`: published and read; `recovery`: many deliveries made again, and what is known of a receiver
+//! - `events`: published, listed and read; `recovery`: many deliveries made again, and what is known of a receiver
+//! - `templates`: made and used; `transfer`: export and import; `numbers`: metrics and usage; `audit`: the audit log
 //! - `access`: who may do what, and that a tenant reaches nothing of another one; `problems`: what is wrong with a request
 //! - `browser`: what keeps a cookie; `login`, `portal` and `sessions`: who may see pages
 //! - `issuer`: an identity provider; `jwt`: its tokens
 //! - `process`: health and signals; `connecting`: how the database is reached, and one that is away
+//! - `rate_limits`: how many requests there may be; `metrics`: what is counted; `process`: health, signals, and a database that is away
 
 // `cfg(test)` tells clippy that the modules' helpers are tests too, where `unwrap` is fine.
 #[cfg(test)]
@@ -16,6 +18,7 @@ mod access;
 mod browser;
 #[cfg(test)]
 mod connecting;
+mod audit;
 #[cfg(test)]
 mod deliveries;
 #[cfg(test)]
@@ -28,10 +31,15 @@ mod jwt;
 mod login;
 #[cfg(test)]
 mod portal;
+mod metrics;
+#[cfg(test)]
+mod numbers;
 #[cfg(test)]
 mod problems;
 #[cfg(test)]
 mod process;
+#[cfg(test)]
+mod rate_limits;
 #[cfg(test)]
 mod recovery;
 #[cfg(test)]
@@ -44,3 +52,7 @@ mod subscriptions;
 #[path = "../delivery/connecting/tls_server.rs"]
 #[expect(dead_code)] // The sidecar's tests use all of it.
 mod tls_server;
+#[cfg(test)]
+mod templates;
+#[cfg(test)]
+mod transfer;
