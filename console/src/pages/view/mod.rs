@@ -19,5 +19,5 @@ pub use note::{done, refused};
 pub use number::{count, milliseconds, percent};
 pub use pager::next_page;
 pub use plot::{Line, Stacked, lines, sparkline, stacked};
-pub use state::{breaker, delivery_state, subscription_state};
+pub use state::{breaker, delivery_state, severity, subscription_state};
 pub use time::{Moment, absolute, relative};
