@@ -6,6 +6,7 @@
 //! - `events`: published and read; `recovery`: many deliveries made again, and what is known of a receiver
 //! - `access`: who may do what, and that a tenant reaches nothing of another one; `problems`: what is wrong with a request
 //! - `browser`: what keeps a cookie; `login`, `portal` and `sessions`: who may see pages
+//! - `issuer`: an identity provider; `jwt`: its tokens
 //! - `process`: health, signals, and a database that is away
 
 // `cfg(test)` tells clippy that the modules' helpers are tests too, where `unwrap` is fine.
@@ -17,6 +18,10 @@ mod browser;
 mod deliveries;
 #[cfg(test)]
 mod events;
+#[cfg(test)]
+mod issuer;
+#[cfg(test)]
+mod jwt;
 #[cfg(test)]
 mod login;
 #[cfg(test)]
