@@ -44,15 +44,36 @@ pub fn router(site: Site) -> Router<Database> {
         .route("/t/{tenant_id}", get(overview::show))
         .route("/t/{tenant_id}/events", get(events::list::show))
         .route("/t/{tenant_id}/events/{id}", get(events::detail::show))
-        .route("/t/{tenant_id}/events/{id}/replay", post(events::replay::submit))
+        .route(
+            "/t/{tenant_id}/events/{id}/replay",
+            post(events::replay::submit),
+        )
         .route("/t/{tenant_id}/deliveries", get(deliveries::list::show))
-        .route("/t/{tenant_id}/deliveries/{id}", get(deliveries::detail::show))
-        .route("/t/{tenant_id}/deliveries/{id}/retry", post(deliveries::actions::retry))
-        .route("/t/{tenant_id}/deliveries/{id}/cancel", post(deliveries::actions::cancel))
-        .route("/t/{tenant_id}/recover", get(recover::form::show).post(recover::run::submit))
-        .route("/t/{tenant_id}/recover/progress", get(recover::progress::show))
+        .route(
+            "/t/{tenant_id}/deliveries/{id}",
+            get(deliveries::detail::show),
+        )
+        .route(
+            "/t/{tenant_id}/deliveries/{id}/retry",
+            post(deliveries::actions::retry),
+        )
+        .route(
+            "/t/{tenant_id}/deliveries/{id}/cancel",
+            post(deliveries::actions::cancel),
+        )
+        .route(
+            "/t/{tenant_id}/recover",
+            get(recover::form::show).post(recover::run::submit),
+        )
+        .route(
+            "/t/{tenant_id}/recover/progress",
+            get(recover::progress::show),
+        )
         .route("/t/{tenant_id}/event-types", get(event_types::list::show))
-        .route("/t/{tenant_id}/event-types/{name}", get(event_types::detail::show))
+        .route(
+            "/t/{tenant_id}/event-types/{name}",
+            get(event_types::detail::show),
+        )
         .route("/t/{tenant_id}/audit", get(audit::show))
         .route("/t/{tenant_id}/search", get(search::show))
         .route("/operator/tenants", get(operator::tenants::show))

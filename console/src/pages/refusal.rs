@@ -20,7 +20,12 @@ pub fn missing(what: &str, id: impl Display) -> Failure {
 pub fn refusable<T, E: Into<Problem>>(found: Result<T, E>) -> Result<Result<T, Problem>, Failure> {
     match found.map_err(Into::into) {
         Ok(found) => Ok(Ok(found)),
-        Err(problem) if matches!(problem.status(), StatusCode::BAD_REQUEST | StatusCode::CONFLICT) => {
+        Err(problem)
+            if matches!(
+                problem.status(),
+                StatusCode::BAD_REQUEST | StatusCode::CONFLICT
+            ) =>
+        {
             Ok(Err(problem))
         }
         Err(problem) => Err(problem.into()),

@@ -6,6 +6,7 @@
 //! - `events`: published and read; `recovery`: many deliveries made again, and what is known of a receiver
 //! - `access`: who may do what, and that a tenant reaches nothing of another one; `problems`: what is wrong with a request
 //! - `browser`: what keeps a cookie; `login`, `portal` and `sessions`: who may see pages
+//! - `pages_events`, `pages_operator`: what pages show and do; `pages_speed`: how long they take
 //! - `issuer`: an identity provider; `jwt`: its tokens
 //! - `process`: health, signals, and a database that is away
 
@@ -24,6 +25,12 @@ mod issuer;
 mod jwt;
 #[cfg(test)]
 mod login;
+#[cfg(test)]
+mod pages_events;
+#[cfg(test)]
+mod pages_operator;
+#[cfg(test)]
+mod pages_speed;
 #[cfg(test)]
 mod portal;
 #[cfg(test)]

@@ -51,7 +51,10 @@ pub async fn retry(
     let made: Uuid = again.try_get("id")?;
     request.commit().await?;
     let word = if made == id { "hurried" } else { "retried" };
-    Ok(Redirect::to(&path(tenant, &format!("/deliveries/{made}?done={word}"))))
+    Ok(Redirect::to(&path(
+        tenant,
+        &format!("/deliveries/{made}?done={word}"),
+    )))
 }
 
 pub async fn cancel(
@@ -70,7 +73,10 @@ pub async fn cancel(
         false => "finished",
     };
     request.commit().await?;
-    Ok(Redirect::to(&path(tenant, &format!("/deliveries/{id}?done={word}"))))
+    Ok(Redirect::to(&path(
+        tenant,
+        &format!("/deliveries/{id}?done={word}"),
+    )))
 }
 
 /// What an action did.
@@ -81,7 +87,9 @@ pub fn result(access: &Access, tenant: Uuid, delivery: &Delivery, word: Option<&
         Some("hurried") => "Its next attempt is made now.",
         Some("retried") => "The event is sent again: this is the new delivery.",
         Some("cancelled") if delivery.delivery_status == "cancelled" => "It is cancelled.",
-        Some("finished") => "It could not be cancelled: it is finished, or its result is being recorded.",
+        Some("finished") => {
+            "It could not be cancelled: it is finished, or its result is being recorded."
+        }
         _ => return html! {},
     };
     done(words, audit.as_deref())

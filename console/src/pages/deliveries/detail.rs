@@ -143,7 +143,10 @@ pub async fn show(
 
 fn facts(tenant: Uuid, delivery: &Delivery, sees_events: bool) -> Markup {
     let event = path(tenant, &format!("/events/{}", delivery.event_log_id));
-    let subscription = path(tenant, &format!("/subscriptions/{}", delivery.subscription_id));
+    let subscription = path(
+        tenant,
+        &format!("/subscriptions/{}", delivery.subscription_id),
+    );
     html! {
         dl.facts {
             dt { "status" }

@@ -140,12 +140,15 @@ pub async fn show(
 }
 
 fn form(tenant: Uuid, filter: &Filter, statuses: &[Choice], subscriptions: &[Choice]) -> Markup {
-    filters(&path(tenant, "/deliveries"), &html! {
-        (choice_filter("status", "status", statuses, filter.status.as_deref(), "all"))
-        (choice_filter("subscription", "subscription", subscriptions, filter.subscription.as_deref(), "all subscriptions"))
-        (time_filter("from", "made from", filter.from.as_deref()))
-        (time_filter("to", "to", filter.to.as_deref()))
-    })
+    filters(
+        &path(tenant, "/deliveries"),
+        &html! {
+            (choice_filter("status", "status", statuses, filter.status.as_deref(), "all"))
+            (choice_filter("subscription", "subscription", subscriptions, filter.subscription.as_deref(), "all subscriptions"))
+            (time_filter("from", "made from", filter.from.as_deref()))
+            (time_filter("to", "to", filter.to.as_deref()))
+        },
+    )
 }
 
 fn table(tenant: Uuid, filter: &Filter, deliveries: &[Delivery]) -> Markup {

@@ -52,7 +52,11 @@ pub struct Event {
     resource_data: Option<String>,
 }
 
-async fn read(request: &Request<'_>, tenant: Uuid, event: Uuid) -> Result<Option<Event>, ReadError> {
+async fn read(
+    request: &Request<'_>,
+    tenant: Uuid,
+    event: Uuid,
+) -> Result<Option<Event>, ReadError> {
     let found = request
         .items(
             "select json_build_object(
@@ -169,7 +173,11 @@ pub async fn show(
 }
 
 /// Where the timeline is renewed from, while it still changes.
-fn renewal(own_path: &str, chosen: &Chosen, deliveries: &[history::Delivery<'_>]) -> Option<String> {
+fn renewal(
+    own_path: &str,
+    chosen: &Chosen,
+    deliveries: &[history::Delivery<'_>],
+) -> Option<String> {
     let changes = deliveries.iter().any(history::Delivery::is_outstanding);
     changes.then(|| with(own_path, chosen))
 }

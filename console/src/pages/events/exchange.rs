@@ -66,7 +66,12 @@ pub async fn received(
 }
 
 /// Which delivery's request and response are shown.
-pub fn switch(tenant: Uuid, event: Uuid, deliveries: &[Delivery<'_>], shown: Option<Uuid>) -> Markup {
+pub fn switch(
+    tenant: Uuid,
+    event: Uuid,
+    deliveries: &[Delivery<'_>],
+    shown: Option<Uuid>,
+) -> Markup {
     html! {
         @if deliveries.len() > 1 {
             form.filters method="get" action=(path(tenant, &format!("/events/{event}"))) {

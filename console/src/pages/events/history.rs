@@ -181,7 +181,14 @@ mod tests {
         .unwrap();
         let found: Vec<_> = deliveries(&steps)
             .iter()
-            .map(|d| (d.subscription_name, d.status, d.attempts, d.is_outstanding()))
+            .map(|d| {
+                (
+                    d.subscription_name,
+                    d.status,
+                    d.attempts,
+                    d.is_outstanding(),
+                )
+            })
             .collect();
         let expected = [
             (Some("one"), "delivered", 1, false),

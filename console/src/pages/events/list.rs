@@ -10,8 +10,8 @@ use crate::pages::layout::{Frame, Section, page, path};
 use crate::pages::refusal::{refusable, status};
 use crate::pages::scopes::READ_EVENTS;
 use crate::pages::view::{
-    Moment, absolute, as_sql, choice_filter, filters, id, next_page, refused, sql_text, text_filter,
-    time_filter,
+    Moment, absolute, as_sql, choice_filter, filters, id, next_page, refused, sql_text,
+    text_filter, time_filter,
 };
 use crate::pages::{choices, view};
 use axum::extract::State;
@@ -163,7 +163,10 @@ fn table(tenant: Uuid, filter: &Filter, events: &[Event]) -> Markup {
 }
 
 fn next(tenant: Uuid, filter: &Filter, last: &Event) -> String {
-    let after = (last.exact_created_at.as_deref().unwrap_or_default(), last.id);
+    let after = (
+        last.exact_created_at.as_deref().unwrap_or_default(),
+        last.id,
+    );
     let rest = Filter {
         event_type: filter.event_type.clone(),
         resource_type: filter.resource_type.clone(),
@@ -208,7 +211,11 @@ fn statement(tenant: Uuid, filter: &Filter) -> String {
         }
     }
     if let Some(event_type) = &filter.event_type {
-        let _ = write!(text, ", event_types => array[{}]", sql_text(event_type).trim_start());
+        let _ = write!(
+            text,
+            ", event_types => array[{}]",
+            sql_text(event_type).trim_start()
+        );
     }
     text + ");"
 }

@@ -37,7 +37,10 @@ pub async fn explain(
 }
 
 /// How many subscriptions a tenant has.
-pub async fn subscriptions(request: &Request<'_>, tenant: Uuid) -> Result<i64, tokio_postgres::Error> {
+pub async fn subscriptions(
+    request: &Request<'_>,
+    tenant: Uuid,
+) -> Result<i64, tokio_postgres::Error> {
     let count = "select count(*) as n from webhooks.webhook_subscriptions s where s.tenant_id = $1";
     request.row(count, &[&tenant]).await?.try_get("n")
 }

@@ -62,7 +62,9 @@ pub async fn offer(
         n => format!(" To {n} it is outstanding: they do not get it twice."),
     };
     if counts.deliveries == 0 {
-        return Ok(html! { span.muted { "Nothing to replay: no subscription would get it now." (others) } });
+        return Ok(
+            html! { span.muted { "Nothing to replay: no subscription would get it now." (others) } },
+        );
     }
     let plural = if counts.deliveries == 1 { "" } else { "s" };
     let what = format!(
@@ -83,8 +85,15 @@ pub async fn submit(
     let request = connection.begin(&session.who, RETRY, Mode::Write).await?;
     let counts = replay(&request, tenant, id, false).await?;
     request.commit().await?;
-    let word = if counts.deliveries == 0 { "nothing" } else { "replayed" };
-    Ok(Redirect::to(&path(tenant, &format!("/events/{id}?done={word}"))))
+    let word = if counts.deliveries == 0 {
+        "nothing"
+    } else {
+        "replayed"
+    };
+    Ok(Redirect::to(&path(
+        tenant,
+        &format!("/events/{id}?done={word}"),
+    )))
 }
 
 /// What the action did.
@@ -92,7 +101,10 @@ pub fn result(access: &Access, tenant: Uuid, id: Uuid, word: Option<&str>) -> Ma
     let audit = may(access, READ_AUDIT)
         .then(|| path(tenant, &format!("/audit?object_type=event&object_id={id}")));
     match word {
-        Some("replayed") => done("It is sent again: see the deliveries below.", audit.as_deref()),
+        Some("replayed") => done(
+            "It is sent again: see the deliveries below.",
+            audit.as_deref(),
+        ),
         Some("nothing") => done("Nothing was sent: no subscription would get it now.", None),
         _ => html! {},
     }

@@ -52,10 +52,7 @@ struct Rule {
     is_changed: bool,
 }
 
-pub async fn show(
-    State(database): State<Database>,
-    session: Session,
-) -> Result<Markup, Failure> {
+pub async fn show(State(database): State<Database>, session: Session) -> Result<Markup, Failure> {
     let mut connection = database.connection().await?;
     let request = connection.begin(&session.who, OPERATE, Mode::Read).await?;
     let alerts: Vec<Alert> = request

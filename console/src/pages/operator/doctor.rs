@@ -20,10 +20,7 @@ struct Finding {
     advice: Option<String>,
 }
 
-pub async fn show(
-    State(database): State<Database>,
-    session: Session,
-) -> Result<Markup, Failure> {
+pub async fn show(State(database): State<Database>, session: Session) -> Result<Markup, Failure> {
     let mut connection = database.connection().await?;
     let request = connection.begin(&session.who, OPERATE, Mode::Read).await?;
     let findings: Vec<Finding> = request

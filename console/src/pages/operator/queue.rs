@@ -10,10 +10,7 @@ use crate::pages::view::{as_sql, count, relative};
 use axum::extract::State;
 use maud::{Markup, html};
 
-pub async fn show(
-    State(database): State<Database>,
-    session: Session,
-) -> Result<Markup, Failure> {
+pub async fn show(State(database): State<Database>, session: Session) -> Result<Markup, Failure> {
     let mut connection = database.connection().await?;
     let request = connection.begin(&session.who, OPERATE, Mode::Read).await?;
     let shards = shards(&request).await?;

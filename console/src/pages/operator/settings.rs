@@ -23,10 +23,7 @@ struct Setting {
     default_text: Option<String>,
 }
 
-pub async fn show(
-    State(database): State<Database>,
-    session: Session,
-) -> Result<Markup, Failure> {
+pub async fn show(State(database): State<Database>, session: Session) -> Result<Markup, Failure> {
     let mut connection = database.connection().await?;
     let request = connection.begin(&session.who, OPERATE, Mode::Read).await?;
     let settings: Vec<Setting> = request

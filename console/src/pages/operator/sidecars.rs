@@ -22,10 +22,7 @@ struct Owner {
     oldest_due_at: Option<Moment>,
 }
 
-pub async fn show(
-    State(database): State<Database>,
-    session: Session,
-) -> Result<Markup, Failure> {
+pub async fn show(State(database): State<Database>, session: Session) -> Result<Markup, Failure> {
     let mut connection = database.connection().await?;
     let request = connection.begin(&session.who, OPERATE, Mode::Read).await?;
     let shards = shards(&request).await?;
@@ -118,7 +115,10 @@ mod tests {
             shard(2, Some(7), Some("2026-11-30T12:00:01Z")),
         ]);
         let seven = &owners[&Some(7)];
-        assert_eq!((seven.shards.as_slice(), seven.ready, seven.held), (&[0, 2][..], 2, 4));
+        assert_eq!(
+            (seven.shards.as_slice(), seven.ready, seven.held),
+            (&[0, 2][..], 2, 4)
+        );
         let due = seven.oldest_due_at.unwrap().to_string();
         assert_eq!(due, "2026-11-30 12:00:01 UTC");
         assert_eq!(owners[&None].shards, [1]);

@@ -36,11 +36,13 @@ pub async fn show(
         false => Vec::new(),
     };
     let what = chosen.what();
-    let chosen = if what.is_some() { chosen.settled() } else { chosen };
+    let chosen = if what.is_some() {
+        chosen.settled()
+    } else {
+        chosen
+    };
     let found: Result<Option<Preview>, Problem> = match what {
-        Some(what) => {
-            refusable(preview::read(&request, tenant, what, &chosen).await)?.map(Some)
-        }
+        Some(what) => refusable(preview::read(&request, tenant, what, &chosen).await)?.map(Some),
         None => Ok(None),
     };
     let content = html! {
@@ -68,21 +70,24 @@ pub async fn show(
 
 fn form(tenant: Uuid, chosen: &Recovery, subscriptions: &[Choice], types: &[Choice]) -> Markup {
     let current = chosen.what().unwrap_or(What::Failed);
-    filters(&path(tenant, "/recover"), &html! {
-        div {
-            label for="what" { "make again" }
-            select #what name="what" {
-                @for what in What::ALL {
-                    option value=(what.word()) selected[what == current] { (what.label()) }
+    filters(
+        &path(tenant, "/recover"),
+        &html! {
+            div {
+                label for="what" { "make again" }
+                select #what name="what" {
+                    @for what in What::ALL {
+                        option value=(what.word()) selected[what == current] { (what.label()) }
+                    }
                 }
             }
-        }
-        (choice_filter("subscription", "subscription", subscriptions, chosen.subscription.as_deref(), "all subscriptions"))
-        // Failed deliveries are chosen by their subscription alone.
-        (choice_filter("type", "type of events", types, chosen.event_type.as_deref(), "all types"))
-        (time_filter("from", "from", chosen.from.as_deref()))
-        (time_filter("to", "to", chosen.to.as_deref()))
-    })
+            (choice_filter("subscription", "subscription", subscriptions, chosen.subscription.as_deref(), "all subscriptions"))
+            // Failed deliveries are chosen by their subscription alone.
+            (choice_filter("type", "type of events", types, chosen.event_type.as_deref(), "all types"))
+            (time_filter("from", "from", chosen.from.as_deref()))
+            (time_filter("to", "to", chosen.to.as_deref()))
+        },
+    )
 }
 
 /// What would happen, and the button that does it.

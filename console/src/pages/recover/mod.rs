@@ -92,7 +92,11 @@ impl Recovery {
 
     /// With a period that does not move.
     fn settled(mut self) -> Self {
-        let hours = if self.what() == Some(What::Failed) { 24 } else { 1 };
+        let hours = if self.what() == Some(What::Failed) {
+            24
+        } else {
+            1
+        };
         let now = Timestamp::now();
         let before = now - jiff::SignedDuration::from_hours(hours);
         self.to.get_or_insert_with(|| moment(now));

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 /// So many subscriptions are counted one by one: those with the most failures.
-const MAX_SUBSCRIPTIONS: i64 = 100;
+const MAX_SUBSCRIPTIONS: i64 = 20;
 /// So many events that matched nothing are made again at a time.
 pub const MAX_UNMATCHED: i64 = 500;
 
@@ -52,18 +52,29 @@ pub enum Preview {
     Unmatched(i64, Vec<Event>),
 }
 
-/// Where attempts of a period are: their deliveries were made before, at most as long ago as deliveries are tried.
-/// Parameters are the tenant, the period, and a subscription or null.
+/// Between which ids deliveries are that ended in a period: they were made before, at most as long ago as deliveries are
+/// tried.
+const IDS: &str = "select
+    webhooks.uuid_v7_floor(greatest($1::text::timestamptz - make_interval(days => 1, secs => (
+        select s.value from webhooks.settings s where s.name = 'max_delivery_age_seconds')),
+        '1970-01-01 00:00Z')) as first_id,
+    webhooks.uuid_v7_floor(least(greatest($2::text::timestamptz, '1970-01-01 00:00Z'), now())
+                           + interval '1 day') as end_id";
+
+/// Those that failed or expired. Parameters are the tenant, the period, a subscription or null, and the ids.
 const FAILED: &str = "from webhooks.delivery_attempts a
     where a.tenant_id = $1 and a.delivery_status in ('failed', 'expired') and a.is_test is not true
       and a.attempted_at >= $2::text::timestamptz and a.attempted_at < $3::text::timestamptz
       and ($4::text is null or a.subscription_id = $4::text::uuid)
-      and a.delivery_id >= webhooks.uuid_v7_floor(greatest(
-              $2::text::timestamptz - make_interval(days => 1, secs => (
-                  select s.value from webhooks.settings s where s.name = 'max_delivery_age_seconds')),
-              '1970-01-01 00:00Z'))
-      and a.delivery_id < webhooks.uuid_v7_floor(greatest($3::text::timestamptz, '1970-01-01 00:00Z')
-                                                 + interval '1 day')";
+      and a.delivery_id >= $5::uuid and a.delivery_id < $6::uuid";
+
+async fn ids(
+    request: &Request<'_>,
+    chosen: &Recovery,
+) -> Result<(Uuid, Uuid), tokio_postgres::Error> {
+    let row = request.row(IDS, &[&chosen.from, &chosen.to]).await?;
+    Ok((row.try_get("first_id")?, row.try_get("end_id")?))
+}
 
 pub async fn read(
     request: &Request<'_>,
@@ -84,15 +95,24 @@ pub async fn failing(
     tenant: Uuid,
     chosen: &Recovery,
 ) -> Result<Vec<Uuid>, tokio_postgres::Error> {
+    let (first_id, end_id) = ids(request, chosen).await?;
     let statement = format!(
-        "select distinct a.subscription_id {FAILED} and ($5::text is null or a.subscription_id > $5::text::uuid)
+        "select distinct a.subscription_id {FAILED} and ($7::text is null or a.subscription_id > $7::text::uuid)
              and exists (select from webhooks.webhook_subscriptions s where s.id = a.subscription_id)
          order by a.subscription_id"
     );
     let rows = request
         .rows(
             &statement,
-            &[&tenant, &chosen.from, &chosen.to, &chosen.subscription, &chosen.after],
+            &[
+                &tenant,
+                &chosen.from,
+                &chosen.to,
+                &chosen.subscription,
+                &first_id,
+                &end_id,
+                &chosen.after,
+            ],
         )
         .await?;
     rows.iter().map(|row| row.try_get(0)).collect()
@@ -103,6 +123,7 @@ async fn failed(
     tenant: Uuid,
     chosen: &Recovery,
 ) -> Result<Preview, ReadError> {
+    let (first_id, end_id) = ids(request, chosen).await?;
     let statement = format!(
         "select json_build_object('name', f.name, 'failed', f.failed, 'deliveries',
                     webhooks.retry_failed(f.id, $2::text::timestamptz, $3::text::timestamptz,
@@ -111,13 +132,15 @@ async fn failed(
              select s.id, s.name, g.failed
              from (select a.subscription_id, count(*) as failed {FAILED} group by a.subscription_id) g
              join webhooks.webhook_subscriptions s on s.id = g.subscription_id
-             order by g.failed desc, s.id limit $5) f"
+             order by g.failed desc, s.id limit $7) f"
     );
-    let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 5] = [
+    let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 7] = [
         &tenant,
         &chosen.from,
         &chosen.to,
         &chosen.subscription,
+        &first_id,
+        &end_id,
         &MAX_SUBSCRIPTIONS,
     ];
     let subscriptions = request.items(&statement, &parameters).await?;
@@ -126,7 +149,7 @@ async fn failed(
              select a.delivery_id as id, a.delivery_status as status, a.attempted_at, a.error_message {FAILED}
              order by a.attempted_at desc limit 10) d"
     );
-    let sample = request.items(&sample, &parameters[..4]).await?;
+    let sample = request.items(&sample, &parameters[..6]).await?;
     Ok(Preview::Failed(subscriptions, sample))
 }
 
@@ -207,7 +230,15 @@ impl Preview {
             Self::Failed(subscriptions, _) => {
                 let n = subscriptions.iter().filter(|s| s.deliveries > 0).count();
                 let plural = if n == 1 { "" } else { "s" };
-                format!("{} deliveries are made again, to {n} subscription{plural}.", count(self.deliveries()))
+                let others = if subscriptions.len() as i64 == MAX_SUBSCRIPTIONS {
+                    ", and those of the subscriptions with fewer failures"
+                } else {
+                    ""
+                };
+                format!(
+                    "{} deliveries are made again, to {n} subscription{plural}{others}.",
+                    count(self.deliveries())
+                )
             }
             Self::Events(counts, _) => format!(
                 "{} new deliveries are made of {} events. Receivers get events again that they may have got before.",

@@ -68,7 +68,10 @@ pub async fn show(
     let own_path = with(&path(tenant, "/recover/progress"), &recovery);
     let is_queued = recovery.ended.is_some();
     // While it is queued, the form below renews it.
-    let goes_on = is_queued && outcomes.iter().any(|o| matches!(o.status.as_str(), "pending" | "retrying"));
+    let goes_on = is_queued
+        && outcomes
+            .iter()
+            .any(|o| matches!(o.status.as_str(), "pending" | "retrying"));
     let content = html! {
         h1 { "Recover" }
         section #progress hx-get=[goes_on.then_some(own_path.as_str())] hx-select="#progress"

@@ -59,7 +59,9 @@ pub async fn submit(
         Problem::bad_request("what to make again was not chosen").hint("Begin again.")
     })?;
     if recovery.from.is_none() || recovery.to.is_none() {
-        return Err(Problem::bad_request("the period was not chosen").hint("Begin again.").into());
+        return Err(Problem::bad_request("the period was not chosen")
+            .hint("Begin again.")
+            .into());
     }
     // Before the first delivery is made, by the clock of this machine.
     let early = Timestamp::now() - jiff::SignedDuration::from_secs(2);
@@ -79,7 +81,10 @@ pub async fn submit(
         let late = Timestamp::now() + jiff::SignedDuration::from_secs(2);
         recovery.ended = Some(moment(late));
     }
-    Ok(Redirect::to(&with(&path(tenant, "/recover/progress"), &recovery)))
+    Ok(Redirect::to(&with(
+        &path(tenant, "/recover/progress"),
+        &recovery,
+    )))
 }
 
 /// Of one subscription after the other. What is made again is not found again, so that a subscription is done when there
