@@ -7,7 +7,7 @@
 //! | `doorbell`, `shards`, `claim`, `ordering`, `record`, `health` | the sidecar's side of the protocol, several sessions at once |
 //! | `receivers`, `retry_schedules` | settings about a receiver, and the times of retries |
 //! | `manage_subscriptions`, `move_subscriptions` | subscriptions as functions, one and many |
-//! | `replay`, `event_history`, `list_deliveries`, `subscription_deliveries`, `expiry` | deliveries made again, listed, cancelled, expired; the history of an event |
+//! | `replay`, `event_history`, `list_deliveries`, `subscription_deliveries`, `list_events`, `expiry` | deliveries made again, listed, cancelled, expired; the history of an event |
 //! | `one_delivery` | one event replayed, one delivery cancelled; deliveries and tenants listed in pages |
 //! | `test_subscription`, `wait_for_delivery` | tests of subscriptions, and their results |
 //! | `verifications` | receivers that agree first |
@@ -86,6 +86,8 @@ mod limits;
 mod links;
 #[cfg(test)]
 mod list_deliveries;
+#[cfg(test)]
+mod list_events;
 #[cfg(test)]
 mod locks;
 #[cfg(test)]

@@ -91,6 +91,7 @@ pub const GROUPS: &[Group] = &[
             "delivery_states",
             "list_deliveries()",
             "subscription_deliveries()",
+            "list_events()",
             "event_history()",
             "unmatched_events()",
             "retry_delivery()",
@@ -187,7 +188,7 @@ pub const GROUPS: &[Group] = &[
     Group {
         title: "Audit log",
         about: "How to: [read the audit log](../how-to/read-the-audit-log.md).",
-        objects: &["audit_log"],
+        objects: &["audit_log", "list_audit_log()"],
     },
 ];
 
