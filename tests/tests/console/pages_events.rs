@@ -164,7 +164,7 @@ async fn an_event_and_its_delivery_show_what_became_of_them_and_nothing_hostile(
     page(
         &mut browser,
         &event_path,
-        &["sent again to 1 subscription that"],
+        &["sent again to 1 subscription that matches"],
     )
     .await;
     let replayed = act(&mut browser, tenant, &replay, &[]).await;
@@ -350,7 +350,7 @@ async fn a_recovery_shows_what_it_would_be_and_how_it_goes() {
         ];
         let from_today = scene
             .db
-            .value("select current_date")
+            .value("select current_date - 1")
             .await
             .unwrap()
             .unwrap();
@@ -375,11 +375,11 @@ async fn a_recovery_shows_what_it_would_be_and_how_it_goes() {
     page(
         &mut browser,
         &asked,
-        &["Of 1 events", &unmatched.to_string()],
+        &["Of 1 event,", &unmatched.to_string()],
     )
     .await;
     let done = run(&mut browser, "unmatched").await;
-    assert!(done.contains("1 deliveries are made again."), "{done}");
+    assert!(done.contains("1 delivery is made again."), "{done}");
     scene.db.wait_value(delivered, "4").await.unwrap();
 
     let asked = format!("{recover}?what=events&to=2100-01-01");
@@ -392,7 +392,7 @@ async fn a_recovery_shows_what_it_would_be_and_how_it_goes() {
     let csrf = browser.csrf(tenant).await;
     let today = scene
         .db
-        .value("select current_date")
+        .value("select current_date - 1")
         .await
         .unwrap()
         .unwrap();
@@ -412,7 +412,7 @@ async fn a_recovery_shows_what_it_would_be_and_how_it_goes() {
         &["4 deliveries are made again.", "delivered"],
     )
     .await;
-    assert!(!shown.contains("every 3s\" hx-get"), "{shown}");
+    assert!(!shown.contains("hx-get="), "{shown}");
 
     // A disabled one can't get events: the database says what to do.
     let disable = format!(
@@ -457,7 +457,7 @@ async fn many_deliveries_are_made_again_batch_by_batch() {
     let csrf = browser.csrf(tenant).await;
     let today = scene
         .db
-        .value("select current_date")
+        .value("select current_date - 1")
         .await
         .unwrap()
         .unwrap();

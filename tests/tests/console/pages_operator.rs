@@ -118,7 +118,7 @@ async fn operators_see_states_of_all_tenants() {
         scene.db.subscribe(columns).await.unwrap();
         scene
             .db
-            .publish(t, "job.created", json!({"secret": "payload"}))
+            .publish(t, "job.created", json!({"x": "confidential"}))
             .await
             .unwrap();
     }
@@ -129,24 +129,12 @@ async fn operators_see_states_of_all_tenants() {
         .execute("select webhooks.set_setting('event_retention_days', 90)")
         .await
         .unwrap();
-    scene
-        .db
-        .execute("select webhooks.evaluate_alerts()")
-        .await
-        .unwrap_or_default();
     let mut operator = Browser::new(&scene);
     let token = scene.client(None, "metrics:read,operator:read").await.token;
     operator.log_in(&token).await;
+    let (first, second) = (tenant.to_string(), other.to_string());
     let pages: [(&str, &[&str]); 6] = [
-        (
-            "tenants",
-            &[
-                &tenant.to_string(),
-                &other.to_string(),
-                "1 of 7",
-                "no limit",
-            ],
-        ),
+        ("tenants", &[&first, &second, "1 of 7", "no limit"]),
         ("queue", &["shards without owner", "none"]),
         ("sidecars", &["No sidecar runs for this database"]),
         ("alerts", &["What fires", "no_sidecar", "delivery_overdue"]),
@@ -168,7 +156,7 @@ async fn operators_see_states_of_all_tenants() {
         for text in texts {
             assert!(page.body.contains(text), "{name}: {text}: {page:?}");
         }
-        assert!(!page.body.contains("payload\""), "{page:?}");
+        assert!(!page.body.contains("confidential"), "{page:?}");
     }
     let sidecar = Sidecar::start(&scene.db).await.unwrap();
     let owned = "select count(*) from webhooks.queue_status() where owner_pid is null";

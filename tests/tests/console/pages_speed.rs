@@ -34,13 +34,17 @@ const FILL: &str = "
     from (select n, n % 100 = 0 as f, b.at - n * interval '400 ms' as t from base b, generate_series(1, 200000) n) v,
          generate_series(1, 5) s;
     analyze webhooks.event_logs, webhooks.delivery_attempts, webhooks.webhook_subscriptions;
-    select webhooks_private.roll_up();
-    select webhooks.publish_event('TENANT', 'job.created', idempotency_key => 'k1') from generate_series(1, 20)";
+    select webhooks.publish_event('TENANT', 'job.created') from generate_series(1, 20);
+    select webhooks.publish_event('TENANT', 'job.created', idempotency_key => 'k1')";
 
 #[tokio::test]
 async fn pages_of_a_million_attempts_take_less_than_half_a_second() {
     let db = Database::fresh("page_speed").await.unwrap();
     db.execute(&FILL.replace("TENANT", TENANT)).await.unwrap();
+    // In a transaction of its own: it counts what was committed.
+    db.execute("select webhooks_private.roll_up()")
+        .await
+        .unwrap();
     let attempts = "select count(*) from webhooks.delivery_attempts";
     assert_eq!(db.value(attempts).await.unwrap().unwrap(), "1000000");
     let console = Console::start(&db).await.unwrap();

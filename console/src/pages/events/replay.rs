@@ -8,7 +8,7 @@ use crate::http::session::Session;
 use crate::pages::failure::Failure;
 use crate::pages::layout::path;
 use crate::pages::scopes::{READ_AUDIT, RETRY, may};
-use crate::pages::view::{action, done};
+use crate::pages::view::{action, done, quantity};
 use axum::extract::State;
 use axum::response::Redirect;
 use maud::{Markup, html};
@@ -66,10 +66,13 @@ pub async fn offer(
             html! { span.muted { "Nothing to replay: no subscription would get it now." (others) } },
         );
     }
-    let plural = if counts.deliveries == 1 { "" } else { "s" };
     let what = format!(
-        "The event is sent again to {} subscription{plural} that match it now.{others}",
-        counts.deliveries
+        "The event is sent again to {} it now.{others}",
+        quantity(
+            counts.deliveries,
+            "subscription that matches",
+            "subscriptions that match"
+        )
     );
     let to = path(tenant, &format!("/events/{id}/replay"));
     Ok(action("Replay", &to, csrf, &what, None))

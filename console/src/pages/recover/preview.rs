@@ -3,7 +3,7 @@
 use super::{Recovery, What};
 use crate::database::{ReadError, Request};
 use crate::pages::layout::path;
-use crate::pages::view::{Moment, absolute, count, delivery_state, short};
+use crate::pages::view::{Moment, absolute, count, delivery_state, quantity, short};
 use maud::{Markup, html};
 use serde::Deserialize;
 use uuid::Uuid;
@@ -228,26 +228,26 @@ impl Preview {
     pub fn sentence(&self) -> String {
         match self {
             Self::Failed(subscriptions, _) => {
-                let n = subscriptions.iter().filter(|s| s.deliveries > 0).count();
-                let plural = if n == 1 { "" } else { "s" };
+                let n = subscriptions.iter().filter(|s| s.deliveries > 0).count() as i64;
                 let others = if subscriptions.len() as i64 == MAX_SUBSCRIPTIONS {
                     ", and those of the subscriptions with fewer failures"
                 } else {
                     ""
                 };
                 format!(
-                    "{} deliveries are made again, to {n} subscription{plural}{others}.",
-                    count(self.deliveries())
+                    "{} made again, to {}{others}.",
+                    quantity(self.deliveries(), "delivery is", "deliveries are"),
+                    quantity(n, "subscription", "subscriptions")
                 )
             }
             Self::Events(counts, _) => format!(
-                "{} new deliveries are made of {} events. Receivers get events again that they may have got before.",
-                count(counts.deliveries),
-                count(counts.events)
+                "{} made of {}. Receivers get events again that they may have got before.",
+                quantity(counts.deliveries, "new delivery is", "new deliveries are"),
+                quantity(counts.events, "event", "events")
             ),
             Self::Unmatched(events, _) => format!(
-                "Of {} events, those are sent that a subscription matches now; the others stay as they are.",
-                count(*events)
+                "Of {}, those are sent that a subscription matches now; the others stay as they are.",
+                quantity(*events, "event", "events")
             ),
         }
     }

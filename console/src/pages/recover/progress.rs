@@ -8,7 +8,7 @@ use crate::pages::address::with;
 use crate::pages::failure::Failure;
 use crate::pages::layout::{Frame, Section, page, path};
 use crate::pages::scopes::{READ_AUDIT, RETRY, may};
-use crate::pages::view::{as_sql, count, delivery_state, sql_text};
+use crate::pages::view::{as_sql, count, delivery_state, quantity, sql_text};
 use axum::extract::State;
 use maud::{Markup, html};
 use serde::Deserialize;
@@ -103,7 +103,7 @@ fn queued(recovery: &Recovery) -> Markup {
     html! {
         div.note.delivered role="status" {
             @if made == 0 { p { "Nothing was made again: there was nothing left, or nothing matches now." } }
-            @else { p { (count(made)) " deliveries are made again." } }
+            @else { p { (quantity(made, "delivery is", "deliveries are")) " made again." } }
         }
     }
 }

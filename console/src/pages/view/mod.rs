@@ -16,7 +16,7 @@ pub use content::{body, headers};
 pub use copy::{as_sql, id, short, sql_text};
 pub use filter::{Choice, choice_filter, filters, text_filter, time_filter};
 pub use note::{done, refused};
-pub use number::{count, milliseconds, percent};
+pub use number::{count, milliseconds, percent, quantity};
 pub use pager::next_page;
 pub use plot::{Line, Stacked, lines, sparkline, stacked};
 pub use state::{breaker, delivery_state, severity, subscription_state};
