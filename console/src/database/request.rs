@@ -118,10 +118,11 @@ const OPEN_JWT: &str = "select token_id, tenant_id, user_id::text, role::text, s
     from webhooks_private.open_jwt($1, $2, $3, $4, $5)";
 
 /// Nothing of it outlasts the transaction. The names in statements below are then those of PostgreSQL and the extension,
-/// whatever the search_path of the role or the database is.
+/// whatever the search_path of the role or the database is. Ids are constants of each plan, so that it opens the
+/// partitions that have them, and no others.
 const BECOME: &str = "select
     set_config('search_path', 'pg_catalog, pg_temp', true), set_config('TimeZone', 'UTC', true),
-    set_config('DateStyle', 'ISO', true),
+    set_config('DateStyle', 'ISO', true), set_config('plan_cache_mode', 'force_custom_plan', true),
     set_config('statement_timeout', $1, true), set_config('webhooks.tenant_id', $2, true),
     set_config('webhooks.user_id', $3, true), set_config('webhooks.request_id', $4, true),
     set_config('role', $5, true)";

@@ -7,6 +7,7 @@
 //! - `templates`: made and used; `transfer`: export and import; `numbers`: metrics and usage; `audit`: the audit log
 //! - `access`: who may do what, and that a tenant reaches nothing of another one; `problems`: what is wrong with a request
 //! - `browser`: what keeps a cookie; `login`, `portal` and `sessions`: who may see pages
+//! - `pages_events`, `pages_operator`: what pages show and do; `pages_speed`: how long they take
 //! - `issuer`: an identity provider; `jwt`: its tokens
 //! - `process`: health and signals; `connecting`: how the database is reached, and one that is away
 //! - `rate_limits`: how many requests there may be; `metrics`: what is counted; `process`: health, signals, and a database that is away
@@ -29,6 +30,12 @@ mod issuer;
 mod jwt;
 #[cfg(test)]
 mod login;
+#[cfg(test)]
+mod pages_events;
+#[cfg(test)]
+mod pages_operator;
+#[cfg(test)]
+mod pages_speed;
 #[cfg(test)]
 mod portal;
 mod metrics;

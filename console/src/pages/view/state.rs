@@ -38,3 +38,12 @@ pub fn breaker(word: &str) -> Markup {
         other => state("failed", "✕", other),
     }
 }
+
+/// Of a finding or an alert.
+pub fn severity(word: &str) -> Markup {
+    match word {
+        "error" | "critical" => state("failed", "✕", word),
+        "warning" => state("retrying", "!", word),
+        other => state("", "i", other),
+    }
+}
