@@ -7,6 +7,8 @@ mod assets;
 mod failure;
 mod layout;
 mod overview;
+mod subscriptions;
+mod templates;
 mod view;
 
 use crate::database::Database;
@@ -18,4 +20,6 @@ pub fn router() -> Router<Database> {
     Router::new()
         .route("/assets/{digest}/{name}", get(assets::get))
         .route("/t/{tenant_id}", get(overview::show))
+        .merge(subscriptions::router())
+        .merge(templates::router())
 }
