@@ -4,6 +4,7 @@ use crate::api;
 use crate::config::{self, RunArgs};
 use crate::database::{Database, TokenUses};
 use crate::http::server;
+use crate::pages::{Brand, Site};
 use crate::shutdown;
 use anyhow::Context;
 use tokio::net::TcpListener;
@@ -13,12 +14,14 @@ use tokio_util::sync::CancellationToken;
 /// are noted.
 ///
 /// # Errors
-/// Unusable configuration, an address that can't be listened at. The database being away is no error: requests are
+/// Unusable configuration, a logo that can't be used, an address that can't be listened at. The database being away is no error: requests are
 /// answered with status 503 until it is back.
 pub async fn run(args: RunArgs) -> anyhow::Result<()> {
     let shutdown = shutdown::requested();
     let (connection, tls) = config::connection(&args)?;
     let database = Database::new(connection, tls, &args)?;
+    let site = Site::new(&args.pages)?;
+    Brand::new(&args.pages)?.set();
     let listener = TcpListener::bind(args.listen)
         .await
         .with_context(|| format!("--listen={}", args.listen))?;
@@ -30,9 +33,10 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
     tracing::info!(address = %listener.local_addr()?, "listening");
     server::serve(
         listener,
-        api::router(database),
+        api::router(database, site),
         shutdown,
         args.drain_timeout,
+        args.behind_proxy,
     )
     .await;
     ended.cancel();

@@ -10,12 +10,16 @@ begin atomic
         ('webhook_subscriptions:test', 'webhooks_manager', 'Send tests.'),
         ('webhook_subscriptions:retry', 'webhooks_manager', 'Make deliveries again.'),
         ('events:publish', 'webhooks_publisher', 'Publish events.'),
-        ('events:read', 'webhooks_manager', 'Read events, their deliveries, and event types.');
+        ('events:read', 'webhooks_manager', 'Read events, their deliveries, and event types.'),
+        ('metrics:read', 'webhooks_manager', 'Read numbers of deliveries, events and endpoints, limits and usage.'),
+        ('audit:read', 'webhooks_manager', 'Read the audit log of the tenant.'),
+        ('operator:read', 'webhooks_monitor', 'Read states of all tenants, without contents.');
 end;
 comment on function webhooks_private.access_scopes is
-    'What an access token can permit, and the role that a request takes for it.';
+    'What an access token can permit, and the role that a request takes for it. Scopes of operators (operator:...) '
+    'name no tenant: only a token for all tenants can have them.';
 
-create function webhooks_private.check_access_scopes(scopes text[])
+create function webhooks_private.check_access_scopes(scopes text[], tenant_id uuid)
 returns void
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -36,6 +40,11 @@ begin
         raise exception 'there is no scope %', wrong
             using errcode = 'invalid_parameter_value', hint = format('Scopes are %s.', known);
     end if;
+    select s.scope into wrong from unnest(scopes) s (scope) where s.scope like 'operator:%' limit 1;
+    if found and tenant_id is not null then
+        raise exception 'the scope "%" is for all tenants, and the token for one', wrong
+            using errcode = 'invalid_parameter_value', hint = 'Leave the scope out, or give null as tenant.';
+    end if;
     -- Nobody gives what they do not have.
     select s.role, s.scope into needed, wrong
     from webhooks_private.access_scopes() s
@@ -48,5 +57,5 @@ begin
 end
 $$;
 comment on function webhooks_private.check_access_scopes is
-    'Raises an error for the first scope that there is not, or that the caller of a function that runs as its owner '
-    'can''t give.';
+    'Raises an error for the first scope that there is not, that a token of the tenant cannot have, or that the caller '
+    'of a function that runs as its owner can''t give.';

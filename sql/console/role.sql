@@ -10,8 +10,9 @@ begin
             'Nothing by itself.';
     end if;
     if not pg_catalog.pg_has_role('webhooks_console', 'webhooks_manager', 'member')
-        or not pg_catalog.pg_has_role('webhooks_console', 'webhooks_publisher', 'member') then
-        grant webhooks_manager, webhooks_publisher to webhooks_console;
+        or not pg_catalog.pg_has_role('webhooks_console', 'webhooks_publisher', 'member')
+        or not pg_catalog.pg_has_role('webhooks_console', 'webhooks_monitor', 'member') then
+        grant webhooks_manager, webhooks_publisher, webhooks_monitor to webhooks_console;
     end if;
 end
 $role$;

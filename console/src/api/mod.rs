@@ -25,14 +25,14 @@ use crate::database::Database;
 use crate::http::input::MAX_BODY_BYTES;
 use crate::http::problem::Problem;
 use crate::http::trace;
-use crate::pages;
+use crate::pages::{self, Site};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 
 /// All routes.
-pub fn router(database: Database) -> Router {
+pub fn router(database: Database, site: Site) -> Router {
     let collection = get(subscriptions::list).post(subscriptions::create);
     let subscription = get(subscriptions::get)
         .patch(subscriptions::update)
@@ -74,7 +74,7 @@ pub fn router(database: Database) -> Router {
         .route("/api/events/{id}", get(events::get))
         .route("/api/event-types", get(events::types))
         .route("/api/event-types/", get(events::types))
-        .merge(pages::router())
+        .merge(pages::router(site))
         .fallback(no_path)
         .method_not_allowed_fallback(no_method)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))

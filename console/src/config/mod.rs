@@ -1,8 +1,10 @@
-//! Flags and environment; how the database is reached is read in [`connection`].
+//! Flags and environment; how the database is reached is read in [`connection`], and how pages look in [`pages`].
 
 mod connection;
+mod pages;
 
 pub use connection::connection;
+pub use pages::{FrameAncestors, PagesArgs};
 
 use crate::log::LogFormat;
 use clap::{Args, Parser, Subcommand};
@@ -76,6 +78,11 @@ pub struct RunArgs {
     )]
     pub statement_timeout: Duration,
 
+    /// All requests come through a proxy, which adds the client's address to X-Forwarded-For: the last one there counts
+    /// as the client's. Without a proxy that does so, clients could say that they are others.
+    #[arg(long, env = "WEBHOOKS_CONSOLE_BEHIND_PROXY")]
+    pub behind_proxy: bool,
+
     /// On SIGTERM, how long requests under way may take to finish, in seconds.
     #[arg(
         long,
@@ -85,6 +92,13 @@ pub struct RunArgs {
         value_parser = seconds
     )]
     pub drain_timeout: Duration,
+
+    /// Change nothing: each transaction of a request is READ ONLY. Who may log in still does.
+    #[arg(long, env = "WEBHOOKS_CONSOLE_READ_ONLY")]
+    pub read_only: bool,
+
+    #[command(flatten)]
+    pub pages: PagesArgs,
 
     /// How log lines look.
     #[arg(long, env = "WEBHOOKS_LOG_FORMAT", value_enum, default_value = "text")]

@@ -1,10 +1,12 @@
-//! The database: a small pool of connections ([`pool`]), the transaction of a request ([`request`]), and which tokens
-//! were used ([`token_uses`]).
+//! The database: a small pool of connections ([`pool`]), the transaction of a request ([`request`]), sessions of browsers
+//! ([`sessions`]), and which tokens were used ([`token_uses`]).
 
 mod pool;
 mod request;
+mod sessions;
 mod token_uses;
 
 pub use pool::{Database, Unavailable, describe};
-pub use request::{Access, Credentials, Mode, ReadError, Request};
+pub use request::{Access, Credentials, Mode, Proof, ReadError, Refused, Request};
+pub use sessions::Key;
 pub use token_uses::TokenUses;

@@ -30,6 +30,7 @@ pub struct Database {
     pool: Pool,
     /// For each statement of a request, in milliseconds.
     pub(super) statement_timeout: Arc<str>,
+    pub(super) is_read_only: bool,
     pub(super) uses: TokenUses,
 }
 
@@ -55,8 +56,14 @@ impl Database {
         Ok(Self {
             pool,
             statement_timeout: args.statement_timeout.as_millis().to_string().into(),
+            is_read_only: args.read_only,
             uses: TokenUses::default(),
         })
+    }
+
+    /// Whether requests that write are refused.
+    pub fn is_read_only(&self) -> bool {
+        self.is_read_only
     }
 
     /// # Errors

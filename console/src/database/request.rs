@@ -1,7 +1,8 @@
-//! A request is one transaction: the database looks up its token, and the role and the tenant that the token gives are
-//! set in it, and nowhere else.
+//! A request is one transaction: the database looks up its token or session, and the role and the tenant that it gives
+//! are set in the transaction, and nowhere else.
 
 use super::pool::Connection;
+use deadpool_postgres::Transaction;
 use serde::de::DeserializeOwned;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Error, Row};
@@ -10,21 +11,29 @@ use uuid::Uuid;
 /// Who asks, as the request says.
 #[derive(Clone)]
 pub struct Credentials {
-    /// SHA-256 of the access token. The token itself goes no further than the header.
-    pub token_hash: [u8; 32],
+    pub proof: Proof,
     /// The tenant that the request names.
     pub tenant: Option<Uuid>,
     /// For the audit log and the log.
     pub request_id: String,
 }
 
+/// What a request was sent with. Secrets themselves go no further than the header: this is their SHA-256.
+#[derive(Clone, Copy)]
+pub enum Proof {
+    /// An access token, in the header Authorization.
+    Token([u8; 32]),
+    /// A session, in the cookie.
+    Session([u8; 32]),
+}
+
 /// Who asks, as the database says.
 pub struct Access {
-    pub token_id: Uuid,
-    pub tenant_id: Uuid,
-    /// What the token permits.
+    /// `None`: the request is about no tenant, which scopes of operators are for.
+    pub tenant_id: Option<Uuid>,
+    /// What the token or session permits.
     pub scopes: Vec<String>,
-    /// The token is for all tenants.
+    /// Whether it is for all tenants.
     pub is_operator: bool,
 }
 
@@ -44,15 +53,25 @@ pub enum Mode {
     Write,
 }
 
+/// Why there is no transaction for a request.
+#[derive(Debug, thiserror::Error)]
+pub enum Refused {
+    #[error(transparent)]
+    Database(#[from] Error),
+    /// It would write, and the console only reads.
+    #[error("the console is read-only")]
+    ReadOnly,
+}
+
 /// The transaction of a request. Unless it is committed it is rolled back.
 pub struct Request<'c> {
-    transaction: deadpool_postgres::Transaction<'c>,
+    transaction: Transaction<'c>,
     pub access: Access,
 }
 
-/// Looks up the token: an error, which is the answer, if it does not permit this.
+/// Looks up the token or session: an error, which is the answer, if it does not permit this.
 const OPEN: &str = "select token_id, tenant_id, user_id::text, role::text, scopes, is_operator
-    from webhooks_private.open_access($1, $2, $3)";
+    from webhooks_private.open_access($1, $2, $3, $4)";
 
 /// Nothing of it outlasts the transaction. The names in statements below are then those of PostgreSQL and the extension,
 /// whatever the search_path of the role or the database is.
@@ -67,55 +86,67 @@ impl Connection<'_> {
     /// Begins the transaction of a request that needs a scope.
     ///
     /// # Errors
-    /// The database's: SQLSTATE 28000 if the token is not valid, 42501 if it lacks the scope.
+    /// The database's: SQLSTATE 28000 if the token or session is not valid, 42501 if it lacks the scope. That the request
+    /// would write, if the console only reads.
     pub async fn begin(
         &mut self,
         who: &Credentials,
         scope: &str,
         mode: Mode,
-    ) -> Result<Request<'_>, Error> {
+    ) -> Result<Request<'_>, Refused> {
+        if mode == Mode::Write && self.database.is_read_only {
+            return Err(Refused::ReadOnly);
+        }
         let transaction = self
             .client
             .build_transaction()
             .read_only(mode == Mode::Read)
             .start()
             .await?;
-        let open = transaction.prepare_cached(OPEN).await?;
-        let token_hash: &[u8] = &who.token_hash;
-        let row = transaction
-            .query_one(&open, &[&token_hash, &scope, &who.tenant])
-            .await?;
+        let row = look_up(&transaction, who, scope).await?;
         let access = Access {
-            token_id: row.try_get("token_id")?,
             tenant_id: row.try_get("tenant_id")?,
             scopes: row.try_get("scopes")?,
             is_operator: row.try_get("is_operator")?,
         };
+        let tenant = access.tenant_id.map(|id| id.to_string());
         let user: Option<String> = row.try_get("user_id")?;
         let role: String = row.try_get("role")?;
-        let (timeout, tenant) = (
-            &*self.database.statement_timeout,
-            access.tenant_id.to_string(),
-        );
         let become_role = transaction.prepare_cached(BECOME).await?;
         transaction
             .query_one(
                 &become_role,
                 &[
-                    &timeout,
-                    &tenant,
+                    &&*self.database.statement_timeout,
+                    &tenant.unwrap_or_default(),
                     &user.unwrap_or_default(),
                     &who.request_id,
                     &role,
                 ],
             )
             .await?;
-        self.database.uses.add(access.token_id);
+        self.database.uses.add(row.try_get("token_id")?);
         Ok(Request {
             transaction,
             access,
         })
     }
+}
+
+/// For whom the request acts, and as which role.
+async fn look_up(
+    transaction: &Transaction<'_>,
+    who: &Credentials,
+    scope: &str,
+) -> Result<Row, Error> {
+    let (hash, kind) = match &who.proof {
+        Proof::Token(hash) => (hash.as_slice(), "token"),
+        Proof::Session(hash) => (hash.as_slice(), "session"),
+    };
+    let open = transaction.prepare_cached(OPEN).await?;
+    transaction
+        .query_one(&open, &[&hash, &scope, &who.tenant, &kind])
+        .await
 }
 
 impl Request<'_> {

@@ -2,7 +2,7 @@
 
 use super::problem::Problem;
 use super::trace::RequestId;
-use crate::database::Credentials;
+use crate::database::{Credentials, Proof};
 use axum::extract::FromRequestParts;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
@@ -29,7 +29,7 @@ impl<S: Sync> FromRequestParts<S> for Credentials {
                     .hint("Send the header Authorization: Bearer and a token of webhooks.create_access_token().")
             })?;
         Ok(Self {
-            token_hash: Sha256::digest(token.as_bytes()).into(),
+            proof: Proof::Token(Sha256::digest(token.as_bytes()).into()),
             tenant: tenant(parts)?,
             request_id: RequestId::of(&parts.extensions),
         })

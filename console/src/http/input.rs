@@ -80,16 +80,7 @@ impl<S: Send + Sync> FromRequest<S> for JsonText {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         let is_json = is_json(request.headers());
-        let body = tokio::time::timeout(BODY_TIMEOUT, Bytes::from_request(request, state)).await;
-        let Ok(body) = body else {
-            let seconds = BODY_TIMEOUT.as_secs();
-            let detail = format!("the body did not arrive within {seconds} s");
-            return Err(Problem::new(StatusCode::REQUEST_TIMEOUT, detail));
-        };
-        let body = body.map_err(|rejection| {
-            let hint = format!("A body has at most {MAX_BODY_BYTES} bytes.");
-            Problem::new(rejection.status(), rejection.body_text()).hint(hint)
-        })?;
+        let body = body(request, state).await?;
         if body.is_empty() {
             return Ok(Self(None));
         }
@@ -102,6 +93,20 @@ impl<S: Send + Sync> FromRequest<S> for JsonText {
             .map_err(|_| Problem::bad_request("the body is not UTF-8"))?;
         Ok(Self(Some(text)))
     }
+}
+
+/// A body, which is bounded in size and in time.
+pub(super) async fn body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
+    let body = tokio::time::timeout(BODY_TIMEOUT, Bytes::from_request(request, state)).await;
+    let Ok(body) = body else {
+        let seconds = BODY_TIMEOUT.as_secs();
+        let detail = format!("the body did not arrive within {seconds} s");
+        return Err(Problem::new(StatusCode::REQUEST_TIMEOUT, detail));
+    };
+    body.map_err(|rejection| {
+        let hint = format!("A body has at most {MAX_BODY_BYTES} bytes.");
+        Problem::new(rejection.status(), rejection.body_text()).hint(hint)
+    })
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

@@ -1,7 +1,7 @@
 //! Answers to requests that fail: problem details (RFC 9457), in the database's words where it refused.
 
 use super::fields;
-use crate::database::{ReadError, Unavailable, describe};
+use crate::database::{ReadError, Refused, Unavailable, describe};
 use axum::body::Body;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, Response, StatusCode};
@@ -118,6 +118,17 @@ impl From<tokio_postgres::Error> for Problem {
         );
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "the request failed")
             .hint("The log of the console says why, with the id of this request.")
+    }
+}
+
+impl From<Refused> for Problem {
+    fn from(error: Refused) -> Self {
+        match error {
+            Refused::Database(error) => error.into(),
+            Refused::ReadOnly => Self::new(StatusCode::FORBIDDEN, error.to_string()).hint(
+                "It was started with --read-only: change data by SQL, or by another console.",
+            ),
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The frame of all pages.
 
-use super::assets;
+use super::{assets, brand};
 use crate::database::Access;
 use maud::{DOCTYPE, Markup, html};
 use uuid::Uuid;
@@ -86,7 +86,9 @@ impl Section {
     fn scope(self) -> &'static str {
         match self {
             Self::Overview => "metrics:read",
-            Self::Subscriptions | Self::Deliveries | Self::Templates => "webhook_subscriptions:read",
+            Self::Subscriptions | Self::Deliveries | Self::Templates => {
+                "webhook_subscriptions:read"
+            }
             Self::Recover => "webhook_subscriptions:retry",
             Self::Events | Self::EventTypes => "events:read",
             Self::Audit => "audit:read",
@@ -124,7 +126,7 @@ pub fn page(frame: &Frame<'_>, content: &Markup) -> Markup {
             body {
                 a.skip href="#content" { "Skip to the content" }
                 header.top {
-                    a.brand href="/" { (brand()) }
+                    a.brand href="/" { (brand::mark()) }
                     @if let Some(tenant) = frame.tenant {
                         @if frame.access.is_operator {
                             span { "tenant " span.id title=(tenant) { (&tenant.to_string()[..8]) } " "
@@ -178,16 +180,11 @@ fn head(title: &str) -> Markup {
             meta name="viewport" content="width=device-width, initial-scale=1";
             // Styles and scripts are files alone: see the Content-Security-Policy.
             meta name="htmx-config" content=r#"{"includeIndicatorStyles":false,"allowEval":false,"selfRequestsOnly":true}"#;
-            title { (title) " · webhooks" }
+            title { (title) " · " (brand::name()) }
             link rel="stylesheet" href=(assets::url("style.css"));
             link rel="stylesheet" href="/brand.css";
             script src=(assets::url("console.js")) {}
             script src=(assets::url("htmx.min.js")) defer {}
         }
     }
-}
-
-/// What stands for the product. The options of the program say what, for all pages.
-fn brand() -> Markup {
-    html! { "webhooks" }
 }

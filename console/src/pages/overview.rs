@@ -3,7 +3,8 @@
 use super::failure::Failure;
 use super::layout::{Frame, Section, page, path};
 use super::view::{
-    Line, Moment, Stacked, absolute, as_sql, count, id, lines, milliseconds, percent, relative, stacked,
+    Line, Moment, Stacked, absolute, as_sql, count, id, lines, milliseconds, percent, relative,
+    stacked,
 };
 use crate::database::{Database, Mode, Request};
 use crate::http::input::Ids;

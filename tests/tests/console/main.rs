@@ -1,19 +1,26 @@
-//! The HTTP API: a real cluster, the real console, and requests to it.
+//! The HTTP API and the pages: a real cluster, the real console, and requests to it.
 //!
 //! # Layout
 //! - `scene`: a database, a console and tokens
 //! - `subscriptions`: created, read, listed, changed and deleted; `deliveries`: listed, read, tested and made again
 //! - `events`: published and read; `recovery`: many deliveries made again, and what is known of a receiver
 //! - `access`: who may do what, and that a tenant reaches nothing of another one; `problems`: what is wrong with a request
+//! - `browser`: what keeps a cookie; `login`, `portal` and `sessions`: who may see pages
 //! - `process`: health, signals, and a database that is away
 
 // `cfg(test)` tells clippy that the modules' helpers are tests too, where `unwrap` is fine.
 #[cfg(test)]
 mod access;
 #[cfg(test)]
+mod browser;
+#[cfg(test)]
 mod deliveries;
 #[cfg(test)]
 mod events;
+#[cfg(test)]
+mod login;
+#[cfg(test)]
+mod portal;
 #[cfg(test)]
 mod problems;
 #[cfg(test)]
@@ -22,5 +29,7 @@ mod process;
 mod recovery;
 #[cfg(test)]
 mod scene;
+#[cfg(test)]
+mod sessions;
 #[cfg(test)]
 mod subscriptions;

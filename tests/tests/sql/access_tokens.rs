@@ -1,4 +1,5 @@
-//! Access tokens of the HTTP API: who makes them, what they permit, and that the console may do nothing without one.
+//! Access tokens, portal links and sessions: who makes them, what they permit, and that the console may do nothing without
+//! one.
 
 use webhooks_tests::database::{CONSOLE_ROLE, Database, MANAGER_ROLE};
 
@@ -17,6 +18,36 @@ async fn manager(db: &Database) -> Session {
 
 fn create(tenant: &str, scopes: &str) -> String {
     format!("select webhooks.create_access_token({tenant}, '{{{scopes}}}', '1 day', 'for a test')")
+}
+
+/// The path of a portal link for a tenant, by a session that may make it.
+async fn link(by: &Session, tenant: &str) -> String {
+    let create = format!("select webhooks.create_portal_link('{tenant}', '{{{READ}}}')");
+    by.text(&create).await
+}
+
+/// The hash of the secret of a link.
+fn hash(link: &str) -> String {
+    let secret = link.strip_prefix("/portal#").unwrap_or(link);
+    format!("pg_catalog.sha256('{secret}')")
+}
+
+fn redeem(link: &str, session: &str) -> String {
+    let (link, session) = (hash(link), hash(session));
+    format!("select tenant_id from webhooks_private.redeem_link({link}, {session})")
+}
+
+fn log_in(token: &str, session: &str) -> String {
+    let (token, session) = (hash(token), hash(session));
+    format!("select tenant_id from webhooks_private.open_session({token}, {session})")
+}
+
+/// The console's look-up of a session.
+fn open_session(session: &str, scope: &str, tenant: &str) -> String {
+    let hash = hash(session);
+    format!(
+        "select tenant_id, role from webhooks_private.open_access({hash}, '{scope}', {tenant}, 'session')"
+    )
 }
 
 fn ours(scopes: &str) -> String {
@@ -284,4 +315,315 @@ async fn tokens_are_in_the_audit_log_and_go_with_their_tenant() {
         .await;
     let left = "select count(*) from webhooks_private.access_tokens";
     assert_eq!(admin.text(left).await, "0");
+}
+
+#[tokio::test]
+async fn a_portal_link_opens_one_session() {
+    let (db, admin) = database("portal_once").await;
+    let manager = manager(&db).await;
+    let path = link(&manager, TENANT).await;
+    assert!(path.starts_with("/portal#whlink_"), "{path}");
+    let stored = "select to_jsonb(t) from webhooks_private.access_tokens t";
+    assert!(!admin.text(stored).await.contains(&path[15..]));
+
+    let console = Session::open_as(&db, CONSOLE_ROLE).await;
+    // A link is no token and no session.
+    let secret = path.strip_prefix("/portal#").unwrap();
+    for refused in [
+        open(secret, READ, "null"),
+        open_session(secret, READ, "null"),
+        log_in(secret, "x"),
+    ] {
+        assert_eq!(console.refused(&refused).await.code, "28000", "{refused}");
+    }
+    // Of two at once the second one waits, and then finds that it is used up.
+    let other = Session::open_as(&db, CONSOLE_ROLE).await;
+    console.run("begin").await;
+    assert_eq!(console.text(&redeem(&path, "one")).await, TENANT);
+    let (second, ()) = tokio::join!(
+        async { other.refused(&redeem(&path, "two")).await },
+        async {
+            admin.wait_until_blocked(&other).await;
+            console.run("commit").await;
+        }
+    );
+    assert_eq!(second.code, "28000");
+
+    let granted = format!("{TENANT}|webhooks_manager");
+    assert_eq!(
+        console.text(&open_session("one", READ, "null")).await,
+        granted
+    );
+    // A session is no token.
+    let refusal = console.refused(&open("one", READ, "null")).await;
+    assert_eq!(refusal.code, "28000");
+    let refusal = console
+        .refused(&open_session("one", READ, &format!("'{OTHER_TENANT}'")))
+        .await;
+    assert_eq!(refusal.code, "42501");
+    let lasts = "select kind, label, expires_at - last_used_at, opened_with from webhooks_private.access_tokens";
+    assert_eq!(admin.text(lasts).await, "session|portal|08:00:00|null");
+}
+
+#[tokio::test]
+async fn what_a_portal_link_can_not_be_is_refused() {
+    let (db, admin) = database("portal_refusals").await;
+    let manager = manager(&db).await;
+    let call = |tenant: &str, rest: &str| {
+        format!("select webhooks.create_portal_link({tenant}, '{{{READ}}}'{rest})")
+    };
+    let ours = format!("'{TENANT}'");
+    for (call, code, message) in [
+        (
+            call("null", ""),
+            "22004",
+            "a portal link is for one tenant, and none is named",
+        ),
+        (
+            call(&ours, ", expires_in => '8 days'"),
+            "22023",
+            "expires_in is 8 days",
+        ),
+        (
+            call(&ours, ", expires_in => null"),
+            "22023",
+            "expires_in is null",
+        ),
+        (
+            call(&ours, ", session_length => '4 minutes'"),
+            "22023",
+            "session_length is 00:04:00",
+        ),
+        (
+            call(&ours, ", session_length => '8 days'"),
+            "22023",
+            "session_length is 8 days",
+        ),
+        (call(&ours, ", label => ''"), "22023", "label is \"\""),
+        (
+            format!("select webhooks.create_portal_link({ours}, '{{operator:read}}')"),
+            "22023",
+            "the scope \"operator:read\" is for all tenants, and the token for one",
+        ),
+    ] {
+        let refusal = manager.refused(&call).await;
+        assert_eq!(
+            (refusal.code.as_str(), refusal.message.as_str()),
+            (code, message),
+            "{call}"
+        );
+        assert!(!refusal.hint.is_empty(), "{call}");
+    }
+    let theirs = call(&format!("'{OTHER_TENANT}'"), "");
+    assert_eq!(manager.refused(&theirs).await.code, "42501");
+    // One that has expired opens nothing.
+    let path = link(&manager, TENANT).await;
+    admin
+        .run("update webhooks_private.access_tokens set expires_at = now()")
+        .await;
+    let console = Session::open_as(&db, CONSOLE_ROLE).await;
+    let refusal = console.refused(&redeem(&path, "x")).await;
+    assert_eq!(refusal.code, "28000");
+}
+
+#[tokio::test]
+async fn a_session_has_what_its_token_has_and_ends_with_it() {
+    let (db, admin) = database("session_ends").await;
+    let manager = manager(&db).await;
+    let console = Session::open_as(&db, CONSOLE_ROLE).await;
+    let token = manager.text(&ours(READ)).await;
+    assert_eq!(console.text(&log_in(&token, "one")).await, TENANT);
+    assert_eq!(console.text(&log_in(&token, "two")).await, TENANT);
+    assert_eq!(console.refused(&log_in("one", "x")).await.code, "28000");
+    let granted = format!("{TENANT}|webhooks_manager");
+    assert_eq!(
+        console.text(&open_session("one", READ, "null")).await,
+        granted
+    );
+    let other = open_session("one", "webhook_subscriptions:delete", "null");
+    let refusal = console.refused(&other).await;
+    assert_eq!(
+        (refusal.code.as_str(), refusal.message.as_str()),
+        (
+            "42501",
+            "the session lacks the scope \"webhook_subscriptions:delete\""
+        )
+    );
+    // 12 hours, of the day that the token is valid for.
+    let lasts = "select distinct expires_at - last_used_at from webhooks_private.access_tokens where kind = 'session'";
+    assert_eq!(admin.text(lasts).await, "12:00:00");
+    let close = format!("select webhooks_private.close_session({})", hash("one"));
+    assert_eq!(console.text(&close).await, "t");
+    assert_eq!(console.text(&close).await, "f");
+    let gone = open_session("one", READ, "null");
+    assert_eq!(console.refused(&gone).await.code, "28000");
+    console.text(&open_session("two", READ, "null")).await;
+    // A token can't be closed as if it were a session.
+    let close = format!("select webhooks_private.close_session({})", hash(&token));
+    assert_eq!(console.text(&close).await, "f");
+
+    let revoke = format!(
+        "select webhooks.revoke_access_token('{TENANT}', id) from webhooks.list_access_tokens('{TENANT}') where kind = 'token'"
+    );
+    assert_eq!(manager.text(&revoke).await, "t");
+    let refusal = console.refused(&open_session("two", READ, "null")).await;
+    assert_eq!(
+        (refusal.code.as_str(), refusal.message.as_str()),
+        ("28000", "the session has ended")
+    );
+    let left = format!("select count(*) from webhooks.list_access_tokens('{TENANT}')");
+    assert_eq!(manager.text(&left).await, "0");
+}
+
+#[tokio::test]
+async fn a_token_has_at_most_a_hundred_sessions() {
+    let (db, admin) = database("session_number").await;
+    let manager = manager(&db).await;
+    let console = Session::open_as(&db, CONSOLE_ROLE).await;
+    let token = manager.text(&ours(READ)).await;
+    let all = format!(
+        "do $$ begin for i in 1..105 loop
+             perform webhooks_private.open_session(pg_catalog.sha256('{token}'), pg_catalog.sha256(i::text::bytea));
+         end loop; end $$"
+    );
+    console.run(&all).await;
+    let count = "select count(*) from webhooks_private.access_tokens where kind = 'session'";
+    assert_eq!(admin.text(count).await, "100");
+    let oldest = open_session("5", READ, "null");
+    assert_eq!(console.refused(&oldest).await.code, "28000");
+    console.text(&open_session("6", READ, "null")).await;
+}
+
+#[tokio::test]
+async fn operators_see_states_without_naming_a_tenant() {
+    let (db, admin) = database("operator_scopes").await;
+    admin.run("grant webhooks_monitor to manager_backend").await;
+    let operator = Session::open_as(&db, "manager_backend").await;
+    let scopes = format!("{READ},operator:read");
+    let token = operator.text(&create("null", &scopes)).await;
+    let console = Session::open_as(&db, CONSOLE_ROLE).await;
+    let opened = open(&token, "operator:read", "null");
+    assert_eq!(console.text(&opened).await, "null|webhooks_monitor");
+    let request = "begin read only; set local role webhooks_monitor;
+        select from webhooks.doctor(); select from webhooks.queue_status(); select from webhooks.alerts;
+        select from webhooks.settings; rollback";
+    console.run(request).await;
+    let named = open(&token, READ, &format!("'{TENANT}'"));
+    assert_eq!(
+        console.text(&named).await,
+        format!("{TENANT}|webhooks_manager")
+    );
+    let session = log_in(&token, "s");
+    assert_eq!(console.text(&session).await, "null");
+    let opened = open_session("s", "operator:read", "null");
+    assert_eq!(console.text(&opened).await, "null|webhooks_monitor");
+
+    // A manager who is no monitor can't give it, and nobody for one tenant.
+    admin
+        .run("revoke webhooks_monitor from manager_backend")
+        .await;
+    let refusal = operator.refused(&create("null", &scopes)).await;
+    assert_eq!(
+        (refusal.code.as_str(), refusal.hint.as_str()),
+        ("42501", "Only members of webhooks_monitor can.")
+    );
+    let refusal = admin
+        .refused(&create(&format!("'{TENANT}'"), "operator:read"))
+        .await;
+    assert_eq!(refusal.code, "22023");
+}
+
+#[tokio::test]
+async fn the_claims_of_a_jwt_are_as_those_of_a_token() {
+    let (db, _admin) = database("jwt_claims").await;
+    let console = Session::open_as(&db, CONSOLE_ROLE).await;
+    let open = |tenant: &str, scopes: &str, scope: &str, wanted: &str| {
+        format!(
+            "select tenant_id, role, is_operator from webhooks_private.open_jwt({tenant}, '{{{scopes}}}', null, '{scope}', {wanted})"
+        )
+    };
+    let (ours, theirs) = (format!("'{TENANT}'"), format!("'{OTHER_TENANT}'"));
+    // Scopes of others may be in it.
+    let granted = format!("{TENANT}|webhooks_manager|f");
+    let call = open(&ours, &format!("openid,{READ}"), READ, "null");
+    assert_eq!(console.text(&call).await, granted);
+    let granted = format!("{OTHER_TENANT}|webhooks_manager|t");
+    assert_eq!(
+        console.text(&open("null", READ, READ, &theirs)).await,
+        granted
+    );
+    for (call, message) in [
+        (
+            open(&ours, READ, READ, &theirs),
+            format!("the JWT is not for tenant {OTHER_TENANT}"),
+        ),
+        (
+            open(&ours, "openid", "openid", "null"),
+            "the JWT lacks the scope \"openid\"".to_owned(),
+        ),
+        (
+            open(&ours, "operator:read", "operator:read", "null"),
+            "the JWT lacks the scope \"operator:read\"".to_owned(),
+        ),
+    ] {
+        let refusal = console.refused(&call).await;
+        assert_eq!((refusal.code.as_str(), refusal.message), ("42501", message));
+    }
+}
+
+#[tokio::test]
+async fn what_has_expired_is_removed() {
+    let (db, admin) = database("access_expiry").await;
+    let manager = manager(&db).await;
+    let console = Session::open_as(&db, CONSOLE_ROLE).await;
+    let token = manager.text(&ours(READ)).await;
+    console.text(&log_in(&token, "s")).await;
+    link(&manager, TENANT).await;
+    let forget = "select done from webhooks.maintain() where task = 'forget_access_tokens'";
+    assert_eq!(admin.text(forget).await, "0");
+    admin
+        .run("update webhooks_private.access_tokens set expires_at = now() - interval '1 s'")
+        .await;
+    assert_eq!(admin.text(forget).await, "2");
+    let left = "select kind from webhooks_private.access_tokens";
+    assert_eq!(admin.text(left).await, "token");
+    admin
+        .run("update webhooks_private.access_tokens set expires_at = now() - interval '31 days'")
+        .await;
+    assert_eq!(admin.text(forget).await, "1");
+}
+
+#[tokio::test]
+async fn sessions_are_in_the_audit_log() {
+    let (db, admin) = database("session_audit").await;
+    let manager = manager(&db).await;
+    let console = Session::open_as(&db, CONSOLE_ROLE).await;
+    let user = "33333333-3333-4333-8333-333333333333";
+    let create = format!(
+        "select webhooks.create_portal_link('{TENANT}', '{{{READ}}}', user_id => '{user}')"
+    );
+    let path = manager.text(&create).await;
+    console.text(&redeem(&path, "portal")).await;
+    let close = format!("select webhooks_private.close_session({})", hash("portal"));
+    console.text(&close).await;
+    let path = link(&manager, TENANT).await;
+    console.text(&redeem(&path, "other")).await;
+    let revoke = format!(
+        "select webhooks.revoke_access_token('{TENANT}', id) from webhooks.list_access_tokens('{TENANT}')"
+    );
+    manager.text(&revoke).await;
+    let entries = "select concat_ws(' ', action, object_type, acting_role, user_id) from webhooks.audit_log order by id";
+    assert_eq!(
+        admin.lines(entries).await,
+        [
+            "created portal_link manager".to_owned(),
+            format!("opened session console {user}"),
+            format!("closed session console {user}"),
+            "created portal_link manager".to_owned(),
+            "opened session console".to_owned(),
+            "revoked session manager".to_owned(),
+        ]
+    );
+    let all = "select string_agg(to_jsonb(l)::text, ' ') from webhooks.audit_log l";
+    assert!(!admin.text(all).await.contains("whlink_"));
 }

@@ -129,6 +129,7 @@ async fn nothing_is_granted_but_what_is_written_here() {
         session.lines(memberships).await,
         [
             "webhooks_console in webhooks_manager",
+            "webhooks_console in webhooks_monitor",
             "webhooks_console in webhooks_publisher"
         ]
     );
@@ -164,8 +165,8 @@ async fn the_sidecars_role_does_its_whole_job() {
     let tasks = "select string_agg(task, ' ') from webhooks.maintain()";
     assert_eq!(
         sidecar.text(tasks).await,
-        "roll_up forget_idempotency_keys forget_secrets remove_orphans repair_routes expire_deliveries forget_events \
-         expire_responses apply_links create_partitions drop_partitions"
+        "roll_up forget_idempotency_keys forget_secrets forget_access_tokens remove_orphans repair_routes \
+         expire_deliveries forget_events expire_responses apply_links create_partitions drop_partitions"
     );
     let load = "select auth_config from webhooks_private.load_subscriptions('{00000000-0000-7000-8000-000000000001}')";
     assert_eq!(sidecar.text(load).await, "{\"api_key\": \"key\"}");

@@ -2,7 +2,7 @@
 
 use super::list::use_path;
 use super::named;
-use crate::database::{Database, Mode, Request};
+use crate::database::{Database, Mode, ReadError};
 use crate::http::input::{Ids, Parameters};
 use crate::http::problem::Problem;
 use crate::http::session::Session;
@@ -36,6 +36,10 @@ pub async fn show(
         return Err(unknown(&name).into());
     };
     let may = |scope: &str| access.scopes.iter().any(|s| s == scope);
+    let example = match may(CREATE) {
+        true => example(&database, &session, tenant, template).await,
+        false => html! {},
+    };
     let fields = html! { input type="hidden" name="name" value=(name); };
     let content = html! {
         div.title {
@@ -64,7 +68,7 @@ pub async fn show(
         @if template.is_own && may(DELETE) {
             (action("Delete", &path(tenant, "/templates/delete"), &session.csrf, "Deletes the template. Subscriptions that were made from it remain.", Some(fields)))
         }
-        @if may(CREATE) { (example(&database, &session, tenant, template).await?) }
+        (example)
         (as_sql(&format!("select webhooks.create_subscription_from_template('{tenant}', {},\n    '{{\"name\": \"…\", \"webhook_url\": \"https://…\", \"subscribed_events\": [\"*\"]}}');", sql_text(&name))))
     };
     let frame = Frame {
@@ -90,26 +94,26 @@ async fn example(
     session: &Session,
     tenant: Uuid,
     template: &Template,
-) -> Result<Markup, Problem> {
-    let mut connection = database.connection().await?;
-    let request = connection.begin(&session.who, CREATE, Mode::Write).await?;
-    let example = preview(&request, tenant, template).await;
-    Ok(html! {
+) -> Markup {
+    html! {
         h2 { "An example of a request" }
-        @match example {
+        @match preview(database, session, tenant, template).await {
             Ok((headers, body)) => {
                 pre { @for (name, value) in &headers { (name) ": " (value.as_str().unwrap_or_default()) "\n" } "\n" (body) }
             },
             Err(problem) => p.muted { "There is none: " (problem.detail()) "." },
         }
-    })
+    }
 }
 
 async fn preview(
-    request: &Request<'_>,
+    database: &Database,
+    session: &Session,
     tenant: Uuid,
     template: &Template,
 ) -> Result<(Map<String, Value>, String), Problem> {
+    let mut connection = database.connection().await?;
+    let request = connection.begin(&session.who, CREATE, Mode::Write).await?;
     let mut overrides = Map::new();
     for (name, value) in [
         ("webhook_url", json!("https://receiver.example/")),
@@ -137,6 +141,6 @@ async fn preview(
         )
         .await?;
     let headers: String = row.try_get("headers")?;
-    let headers = serde_json::from_str(&headers).map_err(crate::database::ReadError::from)?;
+    let headers = serde_json::from_str(&headers).map_err(ReadError::from)?;
     Ok((headers, row.try_get("body")?))
 }

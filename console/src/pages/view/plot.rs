@@ -31,30 +31,40 @@ pub fn stacked(title: &str, periods: &[Stacked], seconds: i64) -> Markup {
         .map(|p| p.delivered + p.retrying + p.failed)
         .max()
         .unwrap_or_default();
-    let svg = draw(periods.iter().map(|p| p.from), seconds, top as f64, |chart| {
-        for period in periods {
-            let (from, to) = (
-                period.from.as_second(),
-                period.from.as_second() + seconds * 9 / 10,
-            );
-            let mut base = 0;
-            for (n, color) in [
-                (period.delivered, DELIVERED),
-                (period.retrying, RETRYING),
-                (period.failed, FAILED),
-            ] {
-                if n > 0 {
-                    let corners = [(from, base as f64), (to, (base + n) as f64)];
-                    chart.draw_series([Rectangle::new(corners, color.filled())])?;
-                    base += n;
+    let svg = draw(
+        periods.iter().map(|p| p.from),
+        seconds,
+        top as f64,
+        |chart| {
+            for period in periods {
+                let (from, to) = (
+                    period.from.as_second(),
+                    period.from.as_second() + seconds * 9 / 10,
+                );
+                let mut base = 0;
+                for (n, color) in [
+                    (period.delivered, DELIVERED),
+                    (period.retrying, RETRYING),
+                    (period.failed, FAILED),
+                ] {
+                    if n > 0 {
+                        let corners = [(from, base as f64), (to, (base + n) as f64)];
+                        chart.draw_series([Rectangle::new(corners, color.filled())])?;
+                        base += n;
+                    }
                 }
             }
-        }
-        Ok(())
-    });
-    figure(title, svg, &["delivered", "retrying", "failed"], periods, |p| {
-        [p.delivered, p.retrying, p.failed].map(super::count)
-    }, |p| p.from)
+            Ok(())
+        },
+    );
+    figure(
+        title,
+        svg,
+        &["delivered", "retrying", "failed"],
+        periods,
+        |p| [p.delivered, p.retrying, p.failed].map(super::count),
+        |p| p.from,
+    )
 }
 
 /// Three lines, from the lowest to the highest, in milliseconds.
@@ -77,7 +87,14 @@ pub fn lines(title: &str, names: [&str; 3], points: &[Line], seconds: i64) -> Ma
         }
         Ok(())
     });
-    figure(title, svg, &names, points, |p| p.values.map(super::milliseconds), |p| p.from)
+    figure(
+        title,
+        svg,
+        &names,
+        points,
+        |p| p.values.map(super::milliseconds),
+        |p| p.from,
+    )
 }
 
 /// The shape of some counts, without axes; the word says what it shows.

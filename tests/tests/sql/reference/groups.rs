@@ -128,9 +128,10 @@ pub const GROUPS: &[Group] = &[
     },
     Group {
         title: "Access tokens",
-        about: "For the HTTP API of `webhooks-console`. The console's own login role is a member of `webhooks_console`.",
+        about: "For the HTTP API and the pages of `webhooks-console`. The console's own login role is a member of `webhooks_console`.",
         objects: &[
             "create_access_token()",
+            "create_portal_link()",
             "list_access_tokens()",
             "revoke_access_token()",
         ],
