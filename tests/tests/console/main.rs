@@ -6,6 +6,8 @@
 //! - `events`: published and read; `recovery`: many deliveries made again, and what is known of a receiver
 //! - `access`: who may do what, and that a tenant reaches nothing of another one; `problems`: what is wrong with a request
 //! - `browser`: what keeps a cookie; `login`, `portal` and `sessions`: who may see pages
+//! - `visit`: a browser with pages of a tenant open; `pages_subscriptions`, `pages_lists` and `pages_templates`: what they
+//!   show and do
 //! - `process`: health, signals, and a database that is away
 
 // `cfg(test)` tells clippy that the modules' helpers are tests too, where `unwrap` is fine.
@@ -20,6 +22,12 @@ mod events;
 #[cfg(test)]
 mod login;
 #[cfg(test)]
+mod pages_lists;
+#[cfg(test)]
+mod pages_subscriptions;
+#[cfg(test)]
+mod pages_templates;
+#[cfg(test)]
 mod portal;
 #[cfg(test)]
 mod problems;
@@ -33,3 +41,5 @@ mod scene;
 mod sessions;
 #[cfg(test)]
 mod subscriptions;
+#[cfg(test)]
+mod visit;

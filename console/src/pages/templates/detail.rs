@@ -28,18 +28,15 @@ pub async fn show(
     Ids(tenant): Ids<Uuid>,
     Parameters(Query { name }): Parameters<Query>,
 ) -> Result<Markup, Failure> {
+    let template = read(&database, &session, &name).await?;
+    // With a connection of its own, which is back by now.
+    let example = example(&database, &session, tenant, &template).await;
     let mut connection = database.connection().await?;
-    let request = connection.begin(&session.who, READ, Mode::Read).await?;
-    let templates = templates(&request).await?;
+    let request = connection
+        .begin(&session.who, READ, Mode::Read)
+        .await?;
     let access = &request.access;
-    let Some(template) = templates.iter().find(|template| template.name == name) else {
-        return Err(unknown(&name).into());
-    };
     let may = |scope: &str| access.scopes.iter().any(|s| s == scope);
-    let example = match may(CREATE) {
-        true => example(&database, &session, tenant, template).await,
-        false => html! {},
-    };
     let fields = html! { input type="hidden" name="name" value=(name); };
     let content = html! {
         div.title {
@@ -88,6 +85,15 @@ pub fn unknown(name: &str) -> Problem {
     Problem::new(StatusCode::NOT_FOUND, detail)
 }
 
+async fn read(database: &Database, session: &Session, name: &str) -> Result<Template, Problem> {
+    let mut connection = database.connection().await?;
+    let request = connection.begin(&session.who, READ, Mode::Read).await?;
+    let templates = templates(&request).await?;
+    request.commit().await?;
+    let named = templates.into_iter().find(|template| template.name == name);
+    named.ok_or_else(|| unknown(name))
+}
+
 /// The request for an example of an event, of a subscription that is made for it and not committed.
 async fn example(
     database: &Database,
@@ -95,14 +101,17 @@ async fn example(
     tenant: Uuid,
     template: &Template,
 ) -> Markup {
+    let shown = match preview(database, session, tenant, template).await {
+        Ok((headers, body)) => html! {
+            pre { @for (name, value) in &headers { (name) ": " (value.as_str().unwrap_or_default()) "\n" } "\n" (body) }
+        },
+        // Who may not create subscriptions sees none.
+        Err(problem) if problem.status() == StatusCode::FORBIDDEN => return html! {},
+        Err(problem) => html! { p.muted { "There is none: " (problem.detail()) "." } },
+    };
     html! {
         h2 { "An example of a request" }
-        @match preview(database, session, tenant, template).await {
-            Ok((headers, body)) => {
-                pre { @for (name, value) in &headers { (name) ": " (value.as_str().unwrap_or_default()) "\n" } "\n" (body) }
-            },
-            Err(problem) => p.muted { "There is none: " (problem.detail()) "." },
-        }
+        (shown)
     }
 }
 
