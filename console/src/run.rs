@@ -3,6 +3,7 @@
 use crate::api;
 use crate::config::{self, RunArgs};
 use crate::database::{Database, TokenUses};
+use crate::http::jwt::Verifier;
 use crate::http::server;
 use crate::pages::{Brand, Site};
 use crate::shutdown;
@@ -22,6 +23,7 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
     let database = Database::new(connection, tls, &args)?;
     let site = Site::new(&args.pages)?;
     Brand::new(&args.pages)?.set();
+    let verifier = Verifier::new(&args.jwt)?;
     let listener = TcpListener::bind(args.listen)
         .await
         .with_context(|| format!("--listen={}", args.listen))?;
@@ -33,7 +35,7 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
     tracing::info!(address = %listener.local_addr()?, "listening");
     server::serve(
         listener,
-        api::router(database, site),
+        api::router(database, site, verifier),
         shutdown,
         args.drain_timeout,
         args.behind_proxy,

@@ -23,16 +23,30 @@ mod test;
 
 use crate::database::Database;
 use crate::http::input::MAX_BODY_BYTES;
+use crate::http::jwt::Verifier;
 use crate::http::problem::Problem;
 use crate::http::trace;
 use crate::pages::{self, Site};
-use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::routing::{get, post};
+use axum::{Extension, Router};
+use std::sync::Arc;
 
 /// All routes.
-pub fn router(database: Database, site: Site) -> Router {
+pub fn router(database: Database, site: Site, verifier: Option<Verifier>) -> Router {
+    let routes = routes(site);
+    let routes = match verifier {
+        Some(verifier) => routes.layer(Extension(Arc::new(verifier))),
+        None => routes,
+    };
+    routes
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(axum::middleware::from_fn(trace::trace))
+        .with_state(database)
+}
+
+fn routes(site: Site) -> Router<Database> {
     let collection = get(subscriptions::list).post(subscriptions::create);
     let subscription = get(subscriptions::get)
         .patch(subscriptions::update)
@@ -77,9 +91,6 @@ pub fn router(database: Database, site: Site) -> Router {
         .merge(pages::router(site))
         .fallback(no_path)
         .method_not_allowed_fallback(no_method)
-        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
-        .layer(axum::middleware::from_fn(trace::trace))
-        .with_state(database)
 }
 
 async fn no_path() -> Problem {

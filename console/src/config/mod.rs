@@ -1,10 +1,13 @@
-//! Flags and environment; how the database is reached is read in [`connection`], and how pages look in [`pages`].
+//! Flags and environment; how the database is reached is read in [`connection`], and how pages
+//! look in [`pages`]; [`jwt`] has who else than the database says who may.
 
 mod connection;
+mod jwt;
 mod pages;
 
 pub use connection::connection;
-pub use pages::{FrameAncestors, PagesArgs};
+pub use jwt::JwtArgs;
+pub use pages::PagesArgs;
 
 use crate::log::LogFormat;
 use clap::{Args, Parser, Subcommand};
@@ -99,6 +102,9 @@ pub struct RunArgs {
 
     #[command(flatten)]
     pub pages: PagesArgs,
+
+    #[command(flatten)]
+    pub jwt: JwtArgs,
 
     /// How log lines look.
     #[arg(long, env = "WEBHOOKS_LOG_FORMAT", value_enum, default_value = "text")]

@@ -7,6 +7,6 @@ mod sessions;
 mod token_uses;
 
 pub use pool::{Database, Unavailable, describe};
-pub use request::{Access, Credentials, Mode, Proof, ReadError, Refused, Request};
+pub use request::{Access, Claims, Credentials, Mode, Proof, ReadError, Refused, Request};
 pub use sessions::Key;
 pub use token_uses::TokenUses;

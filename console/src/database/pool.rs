@@ -61,11 +61,6 @@ impl Database {
         })
     }
 
-    /// Whether requests that write are refused.
-    pub fn is_read_only(&self) -> bool {
-        self.is_read_only
-    }
-
     /// # Errors
     /// The database is away, or all connections are in use.
     pub async fn connection(&self) -> Result<Connection<'_>, Unavailable> {

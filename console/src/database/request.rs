@@ -4,6 +4,7 @@
 use super::pool::Connection;
 use deadpool_postgres::Transaction;
 use serde::de::DeserializeOwned;
+use std::sync::Arc;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Error, Row};
 use uuid::Uuid;
@@ -19,12 +20,23 @@ pub struct Credentials {
 }
 
 /// What a request was sent with. Secrets themselves go no further than the header: this is their SHA-256.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub enum Proof {
     /// An access token, in the header Authorization.
     Token([u8; 32]),
     /// A session, in the cookie.
     Session([u8; 32]),
+    /// A JWT that is valid, in the header Authorization.
+    Jwt(Arc<Claims>),
+}
+
+/// What a JWT says.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Claims {
+    /// `None`: all tenants.
+    pub tenant: Option<Uuid>,
+    pub scopes: Vec<String>,
+    pub user: Option<Uuid>,
 }
 
 /// Who asks, as the database says.
@@ -35,6 +47,15 @@ pub struct Access {
     pub scopes: Vec<String>,
     /// Whether it is for all tenants.
     pub is_operator: bool,
+    /// Nothing can be changed here, whatever the scopes are.
+    pub is_read_only: bool,
+}
+
+impl Access {
+    /// Whether a scope is among those that the token or session has.
+    pub fn may(&self, scope: &str) -> bool {
+        self.scopes.iter().any(|has| has == scope)
+    }
 }
 
 /// Rows that could not be read.
@@ -73,6 +94,10 @@ pub struct Request<'c> {
 const OPEN: &str = "select token_id, tenant_id, user_id::text, role::text, scopes, is_operator
     from webhooks_private.open_access($1, $2, $3, $4)";
 
+/// The same for a JWT, which is valid: what it permits is the database's to say.
+const OPEN_JWT: &str = "select token_id, tenant_id, user_id::text, role::text, scopes, is_operator
+    from webhooks_private.open_jwt($1, $2, $3, $4, $5)";
+
 /// Nothing of it outlasts the transaction. The names in statements below are then those of PostgreSQL and the extension,
 /// whatever the search_path of the role or the database is.
 const BECOME: &str = "select
@@ -108,6 +133,7 @@ impl Connection<'_> {
             tenant_id: row.try_get("tenant_id")?,
             scopes: row.try_get("scopes")?,
             is_operator: row.try_get("is_operator")?,
+            is_read_only: self.database.is_read_only,
         };
         let tenant = access.tenant_id.map(|id| id.to_string());
         let user: Option<String> = row.try_get("user_id")?;
@@ -125,7 +151,9 @@ impl Connection<'_> {
                 ],
             )
             .await?;
-        self.database.uses.add(row.try_get("token_id")?);
+        if let Some(token_id) = row.try_get("token_id")? {
+            self.database.uses.add(token_id);
+        }
         Ok(Request {
             transaction,
             access,
@@ -142,6 +170,17 @@ async fn look_up(
     let (hash, kind) = match &who.proof {
         Proof::Token(hash) => (hash.as_slice(), "token"),
         Proof::Session(hash) => (hash.as_slice(), "session"),
+        Proof::Jwt(claims) => {
+            let Claims {
+                tenant,
+                scopes,
+                user,
+            } = &**claims;
+            let open = transaction.prepare_cached(OPEN_JWT).await?;
+            return transaction
+                .query_one(&open, &[tenant, scopes, user, &scope, &who.tenant])
+                .await;
+        }
     };
     let open = transaction.prepare_cached(OPEN).await?;
     transaction

@@ -1,13 +1,15 @@
-//! Who asks: the access token in the header Authorization, and the tenant that an operator names.
+//! Who asks: the access token or JWT in the header Authorization, and the tenant that an operator names.
 
+use super::jwt::{self, Verifier};
 use super::problem::Problem;
+use super::secret;
 use super::trace::RequestId;
 use crate::database::{Credentials, Proof};
 use axum::extract::FromRequestParts;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use axum::http::{HeaderName, StatusCode};
-use sha2::{Digest, Sha256};
+use std::sync::Arc;
 use uuid::Uuid;
 
 /// Which tenant a request with a token for all tenants is about.
@@ -28,8 +30,14 @@ impl<S: Sync> FromRequestParts<S> for Credentials {
                 Problem::new(StatusCode::UNAUTHORIZED, "there is no access token")
                     .hint("Send the header Authorization: Bearer and a token of webhooks.create_access_token().")
             })?;
+        // Without a verifier no JWT is accepted: it is as any other token that is not valid.
+        let verifier = parts.extensions.get::<Arc<Verifier>>();
+        let proof = match verifier.filter(|_| jwt::is_jwt(token)) {
+            Some(verifier) => Proof::Jwt(Arc::new(verifier.verify(token).await?)),
+            None => Proof::Token(secret::hash(token)),
+        };
         Ok(Self {
-            proof: Proof::Token(Sha256::digest(token.as_bytes()).into()),
+            proof,
             tenant: tenant(parts)?,
             request_id: RequestId::of(&parts.extensions),
         })

@@ -3,7 +3,7 @@
 //! - [`server`]: connections, and their end; [`client_address`]: where they come from
 //! - [`trace`]: the id of a request, and its line in the log
 //! - [`problem`]: answers to requests that fail; [`fields`]: which field it is about
-//! - [`credentials`]: the access token; [`input`]: path, query and body; [`output`]: JSON as the database made it
+//! - [`credentials`]: the access token; [`jwt`]: a token of an identity provider instead; [`input`]: path, query and body; [`output`]: JSON as the database made it
 //! - [`session`]: the cookie; [`form`]: what pages send, which is checked by [`same_origin`]; [`secret`]: secrets that are
 //!   made here
 //! - [`attempts`]: how many attempts to log in may fail; [`security_headers`]: what browsers may do with pages
@@ -17,6 +17,7 @@ pub mod etag;
 mod fields;
 pub mod form;
 pub mod input;
+pub mod jwt;
 pub mod output;
 pub mod problem;
 mod same_origin;

@@ -12,7 +12,9 @@ use std::net::IpAddr;
 use std::time::Duration;
 use uuid::Uuid;
 
+/// The name of the cookie, where there is no TLS, and elsewhere: "__Host-" keeps other hosts of the domain from setting one.
 const COOKIE_NAME: &str = "webhooks_session";
+const SECURE_COOKIE_NAME: &str = "__Host-webhooks_session";
 
 /// A session. Whether it is valid is known when its request begins.
 pub struct Session {
@@ -33,17 +35,18 @@ impl<S: Send + Sync> FromRequestParts<S> for Session {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let secret = secret_in(&parts.headers).ok_or_else(|| {
+        let secret = secret_in(&parts.headers).map(str::to_owned);
+        let secret = secret.ok_or_else(|| {
             Problem::new(StatusCode::UNAUTHORIZED, "there is no session").hint("Log in.")
         })?;
         Ok(Self {
-            csrf: secret::form_token(secret),
+            csrf: secret::form_token(&secret),
             who: Credentials {
-                proof: Proof::Session(secret::hash(secret)),
+                proof: Proof::Session(secret::hash(&secret)),
                 tenant: tenant(parts, state).await?,
                 request_id: RequestId::of(&parts.extensions),
             },
-            secret: secret.to_owned(),
+            secret,
         })
     }
 }
@@ -65,14 +68,22 @@ async fn tenant<S: Send + Sync>(parts: &mut Parts, state: &S) -> Result<Option<U
 
 /// The secret of the session that the browser has.
 pub fn secret_in(headers: &HeaderMap) -> Option<&str> {
+    let expected = cookie_name(headers);
     headers
         .get_all(COOKIE)
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|cookies| cookies.split(';'))
         .filter_map(|cookie| cookie.trim().split_once('='))
-        .find(|(name, _)| *name == COOKIE_NAME)
+        .find(|(name, _)| *name == expected)
         .map(|(_, value)| value)
+}
+
+fn cookie_name(headers: &HeaderMap) -> &'static str {
+    match is_loopback(headers) {
+        true => COOKIE_NAME,
+        false => SECURE_COOKIE_NAME,
+    }
 }
 
 /// How browsers are to keep the cookie.
@@ -117,14 +128,20 @@ impl CookiePolicy {
             // Without TLS, where nobody is in between.
             (false, true) => "; SameSite=Lax",
         };
-        let text = format!("{COOKIE_NAME}={value}; Path=/; Max-Age={seconds}; HttpOnly{rest}");
+        let name = cookie_name(headers);
+        let text = format!("{name}={value}; Path=/; Max-Age={seconds}; HttpOnly{rest}");
         HeaderValue::from_str(&text)
             .map_err(|_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the request failed"))
     }
 }
 
-/// Whether the browser and this program are on one machine, as the browser sees it.
+/// Whether the browser and this program are on one machine, as the browser sees it. A proxy between them may have an
+/// address of this machine for us.
 fn is_loopback(headers: &HeaderMap) -> bool {
+    let is_proxied = |name: &&str| headers.contains_key(*name);
+    if ["forwarded", "x-forwarded-for"].iter().any(is_proxied) {
+        return false;
+    }
     let host = headers.get(HOST).and_then(|value| value.to_str().ok());
     let authority = host.and_then(|host| host.parse::<Uri>().ok());
     let host = authority.as_ref().and_then(Uri::host).unwrap_or_default();
@@ -161,7 +178,12 @@ mod tests {
             let cookie = cookie.unwrap().to_str().unwrap().to_owned();
             assert!(cookie.contains("HttpOnly; SameSite=Lax"), "{cookie}");
             assert_eq!(cookie.contains("Secure"), secure, "{host}");
+            assert_eq!(cookie.starts_with("__Host-"), secure, "{host}");
         }
+        let mut proxied = headers("localhost", "");
+        proxied.insert("x-forwarded-for", HeaderValue::from_static("192.0.2.1"));
+        let cookie = policy.set("x", Duration::from_secs(60), &proxied).unwrap();
+        assert!(cookie.to_str().unwrap().ends_with("Secure"));
         let policy = CookiePolicy { is_embedded: true };
         let cookie = policy.remove(&headers("localhost", "")).unwrap();
         let expected =
@@ -171,14 +193,17 @@ mod tests {
 
     #[test]
     fn the_session_is_found_among_other_cookies() {
-        for (cookies, secret) in [
-            ("webhooks_session=abc", Some("abc")),
-            ("theme=dark; webhooks_session=abc", Some("abc")),
-            ("xwebhooks_session=abc", None),
-            ("webhooks_session", None),
-            ("", None),
+        for (host, cookies, secret) in [
+            ("localhost", "webhooks_session=abc", Some("abc")),
+            ("localhost", "theme=dark; webhooks_session=abc", Some("abc")),
+            ("localhost", "xwebhooks_session=abc", None),
+            ("localhost", "webhooks_session", None),
+            ("c.example", "__Host-webhooks_session=abc", Some("abc")),
+            // Any host of the domain could have set this one.
+            ("c.example", "webhooks_session=abc", None),
+            ("c.example", "", None),
         ] {
-            assert_eq!(secret_in(&headers("x", cookies)), secret, "{cookies}");
+            assert_eq!(secret_in(&headers(host, cookies)), secret, "{cookies}");
         }
     }
 }

@@ -1,7 +1,6 @@
 //! A page that can't be shown, and why.
 
 use super::layout;
-use crate::database::Unavailable;
 use crate::http::problem::Problem;
 use axum::body::Body;
 use axum::http::Response;

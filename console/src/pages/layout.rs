@@ -114,7 +114,7 @@ pub fn path(tenant: Uuid, rest: &str) -> String {
 
 /// A whole page.
 pub fn page(frame: &Frame<'_>, content: &Markup) -> Markup {
-    let may = |section: &Section| frame.access.scopes.iter().any(|s| s == section.scope());
+    let may = |section: &Section| frame.access.may(section.scope());
     let tab = |section: Section, path: String| {
         let current = (section == frame.section).then_some("page");
         html! { a href=(path) aria-current=[current] { (section.word()) } }
@@ -137,6 +137,7 @@ pub fn page(frame: &Frame<'_>, content: &Markup) -> Markup {
                             input #search type="search" name="q" placeholder="id, type, resource, key" autocomplete="off";
                         }
                     }
+                    @if frame.access.is_read_only { span.muted { "read-only" } }
                     button type="button" data-theme-switch aria-label="Switch between light and dark" { "◐" }
                     form method="post" action="/logout" {
                         input type="hidden" name="csrf" value=(frame.csrf);

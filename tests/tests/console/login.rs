@@ -41,6 +41,7 @@ async fn a_token_opens_a_session() {
         .submit_with("/login", &[("token", &token)], &headers)
         .await;
     let cookie = answer.header("set-cookie").unwrap();
+    assert!(cookie.starts_with("__Host-webhooks_session="), "{cookie}");
     assert!(cookie.ends_with("; SameSite=Lax; Secure"), "{cookie}");
     // A second login ends the session that was before.
     let before = Browser {

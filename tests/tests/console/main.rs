@@ -8,6 +8,7 @@
 //! - `browser`: what keeps a cookie; `login`, `portal` and `sessions`: who may see pages
 //! - `visit`: a browser with pages of a tenant open; `pages_subscriptions`, `pages_lists` and `pages_templates`: what they
 //!   show and do
+//! - `issuer`: an identity provider; `jwt`: its tokens
 //! - `process`: health, signals, and a database that is away
 
 // `cfg(test)` tells clippy that the modules' helpers are tests too, where `unwrap` is fine.
@@ -19,6 +20,10 @@ mod browser;
 mod deliveries;
 #[cfg(test)]
 mod events;
+#[cfg(test)]
+mod issuer;
+#[cfg(test)]
+mod jwt;
 #[cfg(test)]
 mod login;
 #[cfg(test)]

@@ -3,8 +3,8 @@
 use super::values::Values;
 use super::{DELETE, UPDATE, of};
 use crate::database::{Database, Mode};
-use crate::http::input::Ids;
 use crate::http::form::Signed;
+use crate::http::input::Ids;
 use crate::http::session::Session;
 use crate::pages::failure::Failure;
 use crate::pages::layout::path;
@@ -26,7 +26,11 @@ pub async fn reset_breaker(
         .await?;
     let was_reset: bool = row.try_get("was_reset")?;
     request.commit().await?;
-    let done = if was_reset { "reset" } else { "nothing-to-reset" };
+    let done = if was_reset {
+        "reset"
+    } else {
+        "nothing-to-reset"
+    };
     Ok(Redirect::to(&of(tenant, id, &format!("?done={done}"))))
 }
 

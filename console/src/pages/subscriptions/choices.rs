@@ -79,7 +79,10 @@ impl Choices {
     }
 
     pub fn categories(&self) -> BTreeSet<&str> {
-        self.event_types.iter().map(|t| t.category.as_str()).collect()
+        self.event_types
+            .iter()
+            .map(|t| t.category.as_str())
+            .collect()
     }
 
     pub fn template(&self, name: &str) -> Option<&Template> {

@@ -6,9 +6,9 @@ use super::form::{Form, Purpose, is_about_input, placeholder_field, template_cho
 use super::values::Values;
 use super::{CREATE, of, secret};
 use crate::database::{Access, Database, Mode, Request};
+use crate::http::form::Signed;
 use crate::http::input::{Ids, Parameters};
 use crate::http::problem::Problem;
-use crate::http::form::Signed;
 use crate::http::session::Session;
 use crate::pages::failure::Failure;
 use crate::pages::layout::{Frame, Section, page};
@@ -46,7 +46,15 @@ pub async fn show(
     if let Some(template) = template {
         values.put(&starting_with(template));
     }
-    let shown = form(&session, &request.access, tenant, &choices, &values, template, None);
+    let shown = form(
+        &session,
+        &request.access,
+        tenant,
+        &choices,
+        &values,
+        template,
+        None,
+    );
     request.commit().await?;
     Ok(shown)
 }
@@ -66,13 +74,24 @@ pub async fn create(
             request.commit().await?;
             Ok(Redirect::to(&of(tenant, id, "?done=created")).into_response())
         }
-        Ok(Written { id, secret: Some(made) }) => {
+        Ok(Written {
+            id,
+            secret: Some(made),
+        }) => {
             let shown = secret::shown_once(&session, &request.access, tenant, id, &made, None);
             request.commit().await?;
             Ok(shown)
         }
         Err(problem) if is_about_input(&problem) => {
-            let shown = form(&session, &request.access, tenant, &choices, &values, template, Some(&problem));
+            let shown = form(
+                &session,
+                &request.access,
+                tenant,
+                &choices,
+                &values,
+                template,
+                Some(&problem),
+            );
             Ok((problem.status(), shown).into_response())
         }
         Err(problem) => Err(problem.into()),
@@ -95,7 +114,9 @@ pub async fn insert(
         settings = overrides(template, settings, values)?;
     } else if !values.is_blank("template") {
         let detail = format!("there is no template \"{}\"", values.get("template"));
-        return Err(Problem::bad_request(detail).hint("It may have been deleted: begin with another one."));
+        return Err(
+            Problem::bad_request(detail).hint("It may have been deleted: begin with another one.")
+        );
     }
     let secret = match values.lacks_secret() {
         true => Some(new_secret(request).await?),
@@ -106,14 +127,12 @@ pub async fn insert(
     }
     let settings = Value::from(settings).to_string();
     let row = match template {
-        Some(template) => {
-            request
-                .row(
-                    "select webhooks.create_subscription_from_template($1, $2, $3::text::jsonb) as id",
-                    &[&tenant, &template.name, &settings],
-                )
-                .await?
-        }
+        Some(template) => request
+            .row(
+                "select webhooks.create_subscription_from_template($1, $2, $3::text::jsonb) as id",
+                &[&tenant, &template.name, &settings],
+            )
+            .await?,
         None => {
             request
                 .row(
@@ -123,13 +142,18 @@ pub async fn insert(
                 .await?
         }
     };
-    Ok(Written { id: row.try_get("id")?, secret })
+    Ok(Written {
+        id: row.try_get("id")?,
+        secret,
+    })
 }
 
 /// # Errors
 /// The database's.
 pub async fn new_secret(request: &Request<'_>) -> Result<String, Problem> {
-    let row = request.row("select webhooks.generate_secret() as secret", &[]).await?;
+    let row = request
+        .row("select webhooks.generate_secret() as secret", &[])
+        .await?;
     Ok(row.try_get("secret")?)
 }
 
@@ -137,7 +161,9 @@ pub async fn new_secret(request: &Request<'_>) -> Result<String, Problem> {
 fn starting_with(template: &Template) -> Map<String, Value> {
     let mut settings = template.settings.clone();
     settings.entry("auth_type").or_insert_with(|| "none".into());
-    settings.entry("name").or_insert_with(|| template.name.clone().into());
+    settings
+        .entry("name")
+        .or_insert_with(|| template.name.clone().into());
     settings
 }
 

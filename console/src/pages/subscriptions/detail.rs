@@ -31,14 +31,20 @@ pub async fn show(
     let mut connection = database.connection().await?;
     let request = connection.begin(&session.who, READ, Mode::Read).await?;
     let row = request
-        .row("select to_json(s)::text as item from webhooks.get_subscription($1) s", &[&id])
+        .row(
+            "select to_json(s)::text as item from webhooks.get_subscription($1) s",
+            &[&id],
+        )
         .await?;
     let item: String = row.try_get("item")?;
     let stored: Value = serde_json::from_str(&item).map_err(crate::database::ReadError::from)?;
     let health = receiver::health(&request, id).await?;
     let days = receiver::days(&request, tenant, &[id]).await?;
     let deliveries = attempts::latest(&request, id).await?;
-    let event = query.event.as_deref().filter(|event| !event.trim().is_empty());
+    let event = query
+        .event
+        .as_deref()
+        .filter(|event| !event.trim().is_empty());
     let matching = matching::section(&request, tenant, id, event).await?;
     let longest_delay = longest_delay(&request).await?;
     let types = match may(&request.access, TEST) {

@@ -8,7 +8,9 @@ pub fn note(word: Option<&str>) -> Markup {
         Some("saved") => "The changes were saved.",
         Some("enabled") => "Enabled: events from now on match, and what was held is delivered.",
         Some("disabled") => "Disabled: no event matches, and outstanding deliveries are held.",
-        Some("reset") => "The circuit breaker is closed, and a pause that the receiver asked for has ended.",
+        Some("reset") => {
+            "The circuit breaker is closed, and a pause that the receiver asked for has ended."
+        }
         Some("nothing-to-reset") => "There was nothing to reset.",
         Some("verifying") => "The receiver is asked whether it agrees to deliveries.",
         Some("deleted") => "Deleted.",

@@ -7,9 +7,9 @@ use super::form::{Form, Purpose, is_about_input};
 use super::values::Values;
 use super::{UPDATE, of, secret};
 use crate::database::{Access, Database, Mode, Request};
+use crate::http::form::Signed;
 use crate::http::input::Ids;
 use crate::http::problem::Problem;
-use crate::http::form::Signed;
 use crate::http::session::Session;
 use crate::pages::failure::Failure;
 use crate::pages::layout::{Frame, Section, page};
@@ -29,14 +29,24 @@ pub async fn show(
     let mut connection = database.connection().await?;
     let request = connection.begin(&session.who, UPDATE, Mode::Read).await?;
     let stored: Vec<Map<String, Value>> = request
-        .items("select to_json(s)::text as item from webhooks.get_subscription($1) s", &[&id])
+        .items(
+            "select to_json(s)::text as item from webhooks.get_subscription($1) s",
+            &[&id],
+        )
         .await?;
     let mut values = Values::default();
     for settings in &stored {
         values.put(settings);
     }
     let choices = Choices::read(&request).await?;
-    let shown = form(&session, &request.access, (tenant, id), &choices, &values, None);
+    let shown = form(
+        &session,
+        &request.access,
+        (tenant, id),
+        &choices,
+        &values,
+        None,
+    );
     request.commit().await?;
     Ok(shown)
 }
@@ -55,13 +65,22 @@ pub async fn update(
             request.commit().await?;
             Ok(Redirect::to(&of(tenant, id, "?done=saved")).into_response())
         }
-        Ok(Written { secret: Some(made), .. }) => {
+        Ok(Written {
+            secret: Some(made), ..
+        }) => {
             let shown = secret::shown_once(&session, &request.access, tenant, id, &made, None);
             request.commit().await?;
             Ok(shown)
         }
         Err(problem) if is_about_input(&problem) => {
-            let shown = form(&session, &request.access, (tenant, id), &choices, &values, Some(&problem));
+            let shown = form(
+                &session,
+                &request.access,
+                (tenant, id),
+                &choices,
+                &values,
+                Some(&problem),
+            );
             Ok((problem.status(), shown).into_response())
         }
         Err(problem) => Err(problem.into()),
@@ -81,8 +100,16 @@ pub async fn change(request: &Request<'_>, id: Uuid, values: &Values) -> Result<
         .await?;
     let Some(stored) = found.first() else {
         // Says that there is none.
-        request.row("select webhooks_private.raise_unknown_subscription($1)", &[&id]).await?;
-        return Err(Problem::new(StatusCode::NOT_FOUND, format!("there is no subscription {id}")));
+        request
+            .row(
+                "select webhooks_private.raise_unknown_subscription($1)",
+                &[&id],
+            )
+            .await?;
+        return Err(Problem::new(
+            StatusCode::NOT_FOUND,
+            format!("there is no subscription {id}"),
+        ));
     };
     let version: i64 = stored.try_get("version")?;
     if values.get("version") != version.to_string() {

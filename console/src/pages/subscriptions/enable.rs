@@ -3,9 +3,9 @@
 use super::values::Values;
 use super::{UPDATE, of};
 use crate::database::{Database, Mode};
+use crate::http::form::Signed;
 use crate::http::input::Ids;
 use crate::http::problem::Problem;
-use crate::http::form::Signed;
 use crate::http::session::Session;
 use crate::pages::failure::Failure;
 use crate::pages::layout::path;

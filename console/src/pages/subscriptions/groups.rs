@@ -32,9 +32,17 @@ pub fn events(fields: &Fields<'_>, choices: &Choices) -> Markup {
         }
     };
     let categories = choices.categories();
-    let known: BTreeSet<&str> = choices.event_types.iter().map(|t| t.name.as_str()).collect();
+    let known: BTreeSet<&str> = choices
+        .event_types
+        .iter()
+        .map(|t| t.name.as_str())
+        .collect();
     let is_known = |event: &&str| {
-        *event == "*" || known.contains(event) || event.strip_suffix(".*").is_some_and(|c| categories.contains(c))
+        *event == "*"
+            || known.contains(event)
+            || event
+                .strip_suffix(".*")
+                .is_some_and(|c| categories.contains(c))
     };
     html! {
         fieldset #subscribed_events aria-describedby="error-subscribed_events" {
@@ -97,7 +105,10 @@ pub fn authentication(fields: &Fields<'_>, is_new: bool) -> Markup {
 fn pairs(fields: &Fields<'_>, prefix: &str, label: &str, more: usize) -> Markup {
     let (names, values) = (format!("{prefix}_name"), format!("{prefix}_value"));
     let given = fields.values.pairs(&names, &values);
-    let rows = given.iter().copied().chain(std::iter::repeat_n(("", ""), more));
+    let rows = given
+        .iter()
+        .copied()
+        .chain(std::iter::repeat_n(("", ""), more));
     html! {
         @for (i, (name, value)) in rows.enumerate() {
             div.row.pair {

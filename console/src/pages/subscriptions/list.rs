@@ -9,7 +9,8 @@ use crate::http::session::Session;
 use crate::pages::failure::Failure;
 use crate::pages::layout::{Frame, Section, page, path};
 use crate::pages::view::{
-    Moment, as_sql, count, delivery_state, next_page, percent, relative, sparkline, subscription_state,
+    Moment, as_sql, count, delivery_state, next_page, percent, relative, sparkline,
+    subscription_state,
 };
 use axum::extract::State;
 use maud::{Markup, html};
@@ -115,7 +116,10 @@ pub async fn show(
     listed.truncate(PAGE);
     let next = listed.last().filter(|_| has_more).map(|last| {
         let cursor = cursor::encode(&(&last.name, &last.environment, last.id));
-        path(tenant, &format!("/subscriptions?{}cursor={cursor}", filter.query()))
+        path(
+            tenant,
+            &format!("/subscriptions?{}cursor={cursor}", filter.query()),
+        )
     });
     let ids: Vec<Uuid> = listed.iter().map(|subscription| subscription.id).collect();
     let days = receiver::days(&request, tenant, &ids).await?;

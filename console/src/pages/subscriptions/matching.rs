@@ -40,7 +40,11 @@ struct Explained {
 ///
 /// # Errors
 /// The database's.
-pub async fn latest(request: &Request<'_>, tenant: Uuid, subscription: Uuid) -> Result<Markup, Problem> {
+pub async fn latest(
+    request: &Request<'_>,
+    tenant: Uuid,
+    subscription: Uuid,
+) -> Result<Markup, Problem> {
     let row = request.row(LATEST, &[&tenant, &subscription]).await?;
     let (events, matched): (i64, i64) = (row.try_get("events")?, row.try_get("matched")?);
     Ok(html! {
@@ -92,7 +96,9 @@ async fn explain(
     event: &str,
 ) -> Result<Markup, Problem> {
     let Ok(event_id) = event.trim().parse::<Uuid>() else {
-        return Ok(html! { p.state.failed role="alert" { "This is no id of an event: " code { (event) } } });
+        return Ok(
+            html! { p.state.failed role="alert" { "This is no id of an event: " code { (event) } } },
+        );
     };
     let found: Vec<Explained> = request
         .items(

@@ -58,7 +58,10 @@ pub fn router() -> Router<Database> {
         .route(&format!("{all}/check"), post(check::new))
         .route(&format!("{all}/enabled"), post(enable::set))
         .route(&format!("{all}/export"), get(transfer::export))
-        .route(&format!("{all}/import"), get(transfer::show).post(transfer::apply))
+        .route(
+            &format!("{all}/import"),
+            get(transfer::show).post(transfer::apply),
+        )
         .route(&format!("{all}/import/preview"), post(transfer::preview))
         .route(one, get(detail::show).post(edit::update))
         .route(&format!("{one}/edit"), get(edit::show))
@@ -66,7 +69,10 @@ pub fn router() -> Router<Database> {
         .route(&format!("{one}/test"), post(test::send))
         .route(&format!("{one}/test/{{delivery_id}}"), get(test::show))
         .route(&format!("{one}/secret"), post(secret::renew))
-        .route(&format!("{one}/reset-breaker"), post(actions::reset_breaker))
+        .route(
+            &format!("{one}/reset-breaker"),
+            post(actions::reset_breaker),
+        )
         .route(&format!("{one}/verify"), post(actions::verify))
         .route(&format!("{one}/delete"), post(actions::delete))
 }

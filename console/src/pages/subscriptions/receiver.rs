@@ -122,7 +122,9 @@ pub async fn days(
         day.retrying += hour.retrying;
         day.failed += hour.failed;
         let index = (hour.bucket_start.as_second() - first).div_euclid(HOUR);
-        let place = usize::try_from(index).ok().and_then(|i| day.hours.get_mut(i));
+        let place = usize::try_from(index)
+            .ok()
+            .and_then(|i| day.hours.get_mut(i));
         if let Some(place) = place {
             *place += hour.delivered + hour.retrying + hour.failed;
         }
@@ -276,7 +278,11 @@ mod tests {
     #[test]
     fn a_day_without_attempts_has_no_rate() {
         assert_eq!(Day::default().success_rate(), None);
-        let day = Day { delivered: 3, failed: 1, ..Day::default() };
+        let day = Day {
+            delivered: 3,
+            failed: 1,
+            ..Day::default()
+        };
         assert_eq!(day.success_rate(), Some(75.0));
     }
 }

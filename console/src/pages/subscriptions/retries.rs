@@ -33,7 +33,11 @@ fn doubling(count: u32, first: i64, longest: Option<i64>) -> String {
         false => String::new(),
     };
     let total = (0..count).fold(0_i64, |sum, i| sum.saturating_add(delay(i)));
-    format!("after {}{more}: {} in all", listed.join(", "), duration(total))
+    format!(
+        "after {}{more}: {} in all",
+        listed.join(", "),
+        duration(total)
+    )
 }
 
 /// In one unit or two, such as `2 min` or `1 h 30 min`.
@@ -64,8 +68,12 @@ mod tests {
 
     #[test]
     fn delays_double_up_to_the_longest() {
-        let retries = |count, delay| words(&[("retry_count", count), ("retry_delay_seconds", delay)]);
-        assert_eq!(retries("3", "60"), "after 1 min, 2 min, 4 min: 7 min in all");
+        let retries =
+            |count, delay| words(&[("retry_count", count), ("retry_delay_seconds", delay)]);
+        assert_eq!(
+            retries("3", "60"),
+            "after 1 min, 2 min, 4 min: 7 min in all"
+        );
         assert_eq!(retries("2", "2400"), "after 40 min, 1 h: 1 h 40 min in all");
         assert_eq!(retries("0", "60"), "none");
         assert_eq!(retries("1", "0"), "after 0 s: 0 s in all");
@@ -75,7 +83,11 @@ mod tests {
 
     #[test]
     fn a_schedule_goes_before() {
-        let given = [("retry_schedule", "5 s, 2 h"), ("retry_count", "3"), ("retry_delay_seconds", "60")];
+        let given = [
+            ("retry_schedule", "5 s, 2 h"),
+            ("retry_count", "3"),
+            ("retry_delay_seconds", "60"),
+        ];
         assert_eq!(words(&given), "after 5 s, 2 h");
         assert!(words(&[("retry_schedule", "standard-webhooks")]).ends_with("28 h in all"));
     }

@@ -3,8 +3,8 @@
 use super::values::Values;
 use super::{UPDATE, of, verification};
 use crate::database::{Access, Database, Mode};
-use crate::http::input::Ids;
 use crate::http::form::Signed;
+use crate::http::input::Ids;
 use crate::http::session::Session;
 use crate::pages::failure::Failure;
 use crate::pages::layout::{Frame, Section, page};

@@ -25,7 +25,10 @@ pub fn section(settings: &Value, longest_delay: Option<i64>) -> Markup {
     let Some(settings) = settings.as_object() else {
         return html! {};
     };
-    let rest = settings.keys().map(String::as_str).filter(|name| !FIRST.contains(name));
+    let rest = settings
+        .keys()
+        .map(String::as_str)
+        .filter(|name| !FIRST.contains(name));
     let mut values = Values::default();
     values.put(settings);
     html! {

@@ -3,9 +3,9 @@
 use super::values::Values;
 use super::{TEST, of};
 use crate::database::{Credentials, Database, Mode};
+use crate::http::form::Signed;
 use crate::http::input::Ids;
 use crate::http::problem::Problem;
-use crate::http::form::Signed;
 use crate::http::session::Session;
 use crate::pages::failure::Failure;
 use crate::pages::layout::{Frame, Section, page, path};

@@ -3,9 +3,9 @@
 use super::values::{Values, text};
 use super::{CREATE, READ, UPDATE, of};
 use crate::database::{Access, Database, Mode, Request};
+use crate::http::form::Signed;
 use crate::http::input::Ids;
 use crate::http::problem::Problem;
-use crate::http::form::Signed;
 use crate::http::session::Session;
 use crate::pages::failure::Failure;
 use crate::pages::layout::{Frame, Section, page, path};
@@ -53,7 +53,10 @@ pub async fn export(
     let headers = response.headers_mut();
     for (name, value) in [
         (CONTENT_TYPE, "application/json"),
-        (CONTENT_DISPOSITION, "attachment; filename=\"subscriptions.json\""),
+        (
+            CONTENT_DISPOSITION,
+            "attachment; filename=\"subscriptions.json\"",
+        ),
         (CACHE_CONTROL, "no-store"),
     ] {
         headers.insert(name, HeaderValue::from_static(value));
@@ -189,7 +192,12 @@ fn import_page(
 }
 
 fn changes_section(session: &Session, tenant: Uuid, json: &str, changes: &[Change]) -> Markup {
-    let count = |action: &str| changes.iter().filter(|change| change.action == action).count();
+    let count = |action: &str| {
+        changes
+            .iter()
+            .filter(|change| change.action == action)
+            .count()
+    };
     let (created, updated, invalid) = (count("created"), count("updated"), count("invalid"));
     html! {
         section {

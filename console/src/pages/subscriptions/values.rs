@@ -160,10 +160,21 @@ impl Values {
         let events: Vec<&str> = self.all("subscribed_events").collect();
         settings.insert("subscribed_events".to_owned(), events.into());
         let statuses = self.get("no_retry_statuses");
-        let statuses = statuses.split([',', ' ']).filter(|status| !status.is_empty());
-        settings.insert("no_retry_statuses".to_owned(), statuses.collect::<Vec<_>>().into());
-        settings.insert("webhook_headers".to_owned(), object(&self.pairs("header_name", "header_value")));
-        settings.insert("template_secrets".to_owned(), object(&self.pairs("secret_name", "secret_value")));
+        let statuses = statuses
+            .split([',', ' '])
+            .filter(|status| !status.is_empty());
+        settings.insert(
+            "no_retry_statuses".to_owned(),
+            statuses.collect::<Vec<_>>().into(),
+        );
+        settings.insert(
+            "webhook_headers".to_owned(),
+            object(&self.pairs("header_name", "header_value")),
+        );
+        settings.insert(
+            "template_secrets".to_owned(),
+            object(&self.pairs("secret_name", "secret_value")),
+        );
         settings.insert("auth_config".to_owned(), self.auth_config());
         settings.insert("event_filters".to_owned(), self.event_filters()?);
         Ok(settings)
@@ -178,7 +189,9 @@ impl Values {
         match self.get(name) {
             value if value.trim().is_empty() => Value::Null,
             // Browsers send the line ends of MIME.
-            value if name == "description" || name == "payload_template" => value.replace("\r\n", "\n").into(),
+            value if name == "description" || name == "payload_template" => {
+                value.replace("\r\n", "\n").into()
+            }
             value => value.trim().into(),
         }
     }
@@ -211,9 +224,11 @@ impl Values {
         }
         if !self.is_blank("filter_event_data") {
             let data = serde_json::from_str(self.get("filter_event_data")).map_err(|error| {
-                Problem::bad_request(format!("invalid event_filters: event_data is no JSON: {error}"))
-                    .hint("Write for example {\"pages\": {\"$gt\": 100}}.")
-                    .field("event_filters")
+                Problem::bad_request(format!(
+                    "invalid event_filters: event_data is no JSON: {error}"
+                ))
+                .hint("Write for example {\"pages\": {\"$gt\": 100}}.")
+                .field("event_filters")
             })?;
             filters.insert("event_data".to_owned(), data);
         }
@@ -298,6 +313,9 @@ mod tests {
         assert!(values.lacks_secret());
         values.set("signing_secret", "whsec_c2VjcmV0".to_owned());
         assert!(!values.lacks_secret());
-        assert_eq!(settings(&values)["auth_config"], json!({"secret": "whsec_c2VjcmV0"}));
+        assert_eq!(
+            settings(&values)["auth_config"],
+            json!({"secret": "whsec_c2VjcmV0"})
+        );
     }
 }

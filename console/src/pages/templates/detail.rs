@@ -32,9 +32,7 @@ pub async fn show(
     // With a connection of its own, which is back by now.
     let example = example(&database, &session, tenant, &template).await;
     let mut connection = database.connection().await?;
-    let request = connection
-        .begin(&session.who, READ, Mode::Read)
-        .await?;
+    let request = connection.begin(&session.who, READ, Mode::Read).await?;
     let access = &request.access;
     let may = |scope: &str| access.scopes.iter().any(|s| s == scope);
     let fields = html! { input type="hidden" name="name" value=(name); };

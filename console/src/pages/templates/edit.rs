@@ -3,9 +3,9 @@
 use super::detail::unknown;
 use super::named;
 use crate::database::{Access, Database, Mode, Request};
+use crate::http::form::Signed;
 use crate::http::input::{Ids, Parameters};
 use crate::http::problem::Problem;
-use crate::http::form::Signed;
 use crate::http::session::Session;
 use crate::pages::failure::Failure;
 use crate::pages::layout::{Frame, Section, page, path};
@@ -58,7 +58,9 @@ pub async fn show(
         },
         Some(name) => {
             let templates = templates(&request).await?;
-            let template = templates.into_iter().find(|template| template.name == *name);
+            let template = templates
+                .into_iter()
+                .find(|template| template.name == *name);
             let template = template.ok_or_else(|| unknown(name))?;
             Written {
                 name: template.name,
@@ -169,7 +171,11 @@ fn form(
     problem: Option<&Problem>,
 ) -> Markup {
     let is_new = written.is_new == "true";
-    let title = if is_new { "New template" } else { "Change template" };
+    let title = if is_new {
+        "New template"
+    } else {
+        "Change template"
+    };
     let back = match is_new {
         true => path(tenant, "/templates"),
         false => named(tenant, "show", &written.name),

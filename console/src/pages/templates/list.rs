@@ -30,7 +30,9 @@ pub async fn show(
     let may_create = request.access.scopes.iter().any(|scope| scope == CREATE);
     let told = match query.done.as_deref() {
         Some("saved") => Some("The template was saved."),
-        Some("deleted") => Some("The template was deleted. Subscriptions that were made from it remain."),
+        Some("deleted") => {
+            Some("The template was deleted. Subscriptions that were made from it remain.")
+        }
         _ => None,
     };
     let content = html! {
