@@ -1,7 +1,7 @@
 //! A subscription: how its receiver does, its latest deliveries, and what can be done with it.
 
 use super::receiver::Health;
-use super::{DELETE, READ, TEST, UPDATE, attempts, done, matching, of, receiver, settings};
+use super::{DELETE, READ, TEST, UPDATE, attempts, day, done, matching, of, receiver, settings};
 use crate::database::{Access, Database, Mode, Request};
 use crate::http::input::{Ids, Parameters};
 use crate::http::problem::Problem;
@@ -39,7 +39,7 @@ pub async fn show(
     let item: String = row.try_get("item")?;
     let stored: Value = serde_json::from_str(&item).map_err(crate::database::ReadError::from)?;
     let health = receiver::health(&request, id).await?;
-    let days = receiver::days(&request, tenant, &[id]).await?;
+    let days = day::days(&request, tenant, &[id]).await?;
     let deliveries = attempts::latest(&request, id).await?;
     let event = query
         .event

@@ -1,6 +1,8 @@
 //! The subscriptions of a tenant, with how their receivers do.
 
-use super::receiver::{self, Day, STATE, STATES};
+use super::day::{self, Day};
+use super::filter::Filter;
+use super::receiver::{self, STATE};
 use super::{CREATE, READ, UPDATE, done, of};
 use crate::database::{Access, Database, Mode};
 use crate::http::cursor;
@@ -20,18 +22,6 @@ use std::sync::LazyLock;
 use uuid::Uuid;
 
 const PAGE: usize = 50;
-
-/// Which of them are listed.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-pub struct Filter {
-    q: String,
-    environment: String,
-    state: String,
-    event: String,
-    cursor: Option<String>,
-    done: Option<String>,
-}
 
 #[derive(Deserialize)]
 struct Listed {
@@ -122,7 +112,7 @@ pub async fn show(
         )
     });
     let ids: Vec<Uuid> = listed.iter().map(|subscription| subscription.id).collect();
-    let days = receiver::days(&request, tenant, &ids).await?;
+    let days = day::days(&request, tenant, &ids).await?;
     let access = &request.access;
     let may = |scope: &str| access.scopes.iter().any(|s| s == scope);
     let content = html! {
@@ -151,55 +141,6 @@ pub async fn show(
     let shown = page(&frame, &content);
     request.commit().await?;
     Ok(shown)
-}
-
-impl Filter {
-    fn is_any(&self) -> bool {
-        [&self.q, &self.environment, &self.state, &self.event]
-            .iter()
-            .any(|given| !given.is_empty())
-    }
-
-    /// As the query of a URL; what was not given is left out. Ends with `&`.
-    fn query(&self) -> String {
-        let given = [
-            ("q", &self.q),
-            ("environment", &self.environment),
-            ("state", &self.state),
-            ("event", &self.event),
-        ];
-        let given = given.into_iter().filter(|(_, value)| !value.is_empty());
-        let mut query = form_urlencoded::Serializer::new(String::new());
-        query.extend_pairs(given);
-        match query.finish() {
-            query if query.is_empty() => query,
-            query => query + "&",
-        }
-    }
-
-    fn form(&self, tenant: Uuid) -> Markup {
-        let choice = |name: &str, label: &str, chosen: &str, words: &[&str]| {
-            html! {
-                div {
-                    label for=(name) { (label) }
-                    select id=(name) name=(name) data-submit {
-                        option value="" { "any" }
-                        @for word in words { option value=(word) selected[*word == chosen] { (word) } }
-                    }
-                }
-            }
-        };
-        html! {
-            form.filters method="get" action=(path(tenant, "/subscriptions")) {
-                div { label for="q" { "Name, URL or id" } input #q type="search" name="q" value=(self.q); }
-                (choice("environment", "Environment", &self.environment, &["production", "staging", "dev"]))
-                (choice("state", "State", &self.state, &STATES))
-                div { label for="event" { "Gets events of type" } input #event type="text" name="event" value=(self.event) placeholder="job.failed"; }
-                button type="submit" { "Show" }
-                @if self.is_any() { a href=(path(tenant, "/subscriptions")) { "Show all" } }
-            }
-        }
-    }
 }
 
 fn empty(tenant: Uuid, filter: &Filter, access: &Access) -> Markup {
@@ -275,21 +216,5 @@ fn row(tenant: Uuid, subscription: &Listed, day: Option<&Day>, may_update: bool)
             }
             td { @if let Some(status) = &subscription.last_status { (delivery_state(status)) " " } (relative(subscription.last_at)) }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_next_page_has_the_same_filter() {
-        let filter = Filter {
-            q: "a & b".to_owned(),
-            state: "breaker open".to_owned(),
-            ..Filter::default()
-        };
-        assert_eq!(filter.query(), "q=a+%26+b&state=breaker+open&");
-        assert_eq!(Filter::default().query(), "");
     }
 }

@@ -1,9 +1,9 @@
 //! Subscriptions: listed, created and changed, tested and watched, imported and exported.
 //!
-//! - [`list`]: all of a tenant, with how their receivers do; [`enable`]: many at once
+//! - [`list`]: all of a tenant, or those of a [`filter`], with how their receivers do; [`enable`]: many at once
 //! - [`values`]: what a form holds, and the settings that it makes; [`form`], [`groups`] and [`field`]: how it looks;
 //!   [`choices`]: what there is to choose from; [`create`], [`edit`] and [`check`]: what is done with it
-//! - [`detail`]: one of them: its [`receiver`], its [`attempts`], its [`settings`], what it [`matching`]; [`test`] and
+//! - [`detail`]: one of them: its [`receiver`], its last [`day`], its [`attempts`], its [`settings`], what it [`matching`]; [`test`] and
 //!   [`actions`]: what can be done with it
 //! - [`secret`]: a new secret, shown once, and [`verification`]: how receivers verify signatures with it
 //! - [`transfer`]: import and export
@@ -13,11 +13,13 @@ mod attempts;
 mod check;
 mod choices;
 mod create;
+mod day;
 mod detail;
 mod done;
 mod edit;
 mod enable;
 mod field;
+mod filter;
 mod form;
 mod groups;
 mod list;
