@@ -146,6 +146,42 @@ comment on function webhooks.retry_delivery is
     'id. A delivery that waits for its next attempt is attempted at once, and its own id is returned.';
 grant execute on function webhooks.retry_delivery to webhooks_manager;
 
+create function webhooks_private.failed_in_period(
+    subscription webhooks.webhook_subscriptions, since timestamptz, until timestamptz
+)
+returns table (delivery_id uuid, event_log_id uuid)
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+-- The ids decide which partitions are opened.
+set plan_cache_mode = force_custom_plan
+as $$
+declare
+    -- Deliveries are made before they are attempted, and are not tried for longer than that.
+    first_id constant uuid := webhooks.uuid_v7_floor(greatest(
+        least(since, now()) - make_interval(secs => webhooks_private.setting('max_delivery_age_seconds'), days => 1),
+        '1970-01-01 00:00Z'));
+    last_id constant uuid := webhooks.uuid_v7_floor(greatest(least(until, now()),
+                                                             '1970-01-01 00:00Z') + interval '1 day');
+begin
+    return query
+    select a.delivery_id, a.event_log_id
+    from webhooks.delivery_attempts a
+    where a.subscription_id = subscription.id and a.tenant_id = subscription.tenant_id
+      and a.attempted_at >= failed_in_period.since and a.attempted_at < failed_in_period.until
+      and a.delivery_status in ('failed', 'expired') and a.is_test is not true
+      and a.delivery_id between first_id and last_id
+      -- What was made again since has another delivery to tell how it went.
+      and not exists (
+          select from webhooks.redeliveries r
+          where r.event_log_id = a.event_log_id and r.subscription_id = a.subscription_id
+            and r.delivery_id > a.delivery_id
+            and r.delivery_id > first_id);
+end
+$$;
+comment on function webhooks_private.failed_in_period is
+    'Deliveries of a subscription that failed or expired in a period and were not made again since. Part of '
+    'retry_failed().';
+
 create function webhooks.retry_failed(
     subscription_id uuid, since timestamptz default '-infinity', until timestamptz default 'infinity',
     max_deliveries integer default 10000, dry_run boolean default false
@@ -161,12 +197,6 @@ declare
     events uuid[];
     retried bigint;
     not_kept bigint := 0;
-    -- Deliveries are made before they are attempted, and are not tried for longer than that.
-    first_id constant uuid := webhooks.uuid_v7_floor(greatest(
-        least(since, now()) - make_interval(secs => webhooks_private.setting('max_delivery_age_seconds'), days => 1),
-        '1970-01-01 00:00Z'));
-    last_id constant uuid := webhooks.uuid_v7_floor(greatest(least(until, now()),
-                                                             '1970-01-01 00:00Z') + interval '1 day');
     first_event uuid;
     last_event uuid;
 begin
@@ -178,52 +208,31 @@ begin
         perform webhooks_private.lock_tenant(subscription.tenant_id);
         perform webhooks_private.check_outstanding(subscription.tenant_id);
     end if;
-    select (array_agg(a.event_log_id order by a.event_log_id))[1],
-           (array_agg(a.event_log_id order by a.event_log_id desc))[1]
+    -- Which partitions of event_logs are opened.
+    select (array_agg(f.event_log_id order by f.event_log_id))[1],
+           (array_agg(f.event_log_id order by f.event_log_id desc))[1]
     into first_event, last_event
-    from webhooks.delivery_attempts a
-    where a.subscription_id = retry_failed.subscription_id and a.tenant_id = subscription.tenant_id
-      and a.attempted_at >= retry_failed.since and a.attempted_at < retry_failed.until
-      and a.delivery_status in ('failed', 'expired') and a.is_test is not true
-      and a.delivery_id between first_id and last_id;
-    select array_agg(f.delivery_id order by f.delivery_id), array_agg(f.event_log_id order by f.delivery_id)
-        into failed, events
+    from webhooks_private.failed_in_period(subscription, since, until) f;
+    select array_agg(k.delivery_id order by k.delivery_id), array_agg(k.event_log_id order by k.delivery_id)
+    into failed, events
     from (
-        select a.delivery_id, a.event_log_id
-        from webhooks.delivery_attempts a
+        select f.delivery_id, f.event_log_id
+        from webhooks_private.failed_in_period(subscription, since, until) f
         cross join lateral (
             select e.expires_at from webhooks.event_logs e
-            where e.id = a.event_log_id and e.id between first_event and last_event limit 1
+            where e.id = f.event_log_id and e.id between first_event and last_event limit 1
         ) e
-        where a.subscription_id = retry_failed.subscription_id and a.tenant_id = subscription.tenant_id
-          and a.attempted_at >= retry_failed.since and a.attempted_at < retry_failed.until
-          and a.delivery_status in ('failed', 'expired') and a.is_test is not true
-          and a.delivery_id between first_id and last_id
-          and e.expires_at > clock_timestamp() is not false
-          -- What was made again since has another delivery to tell how it went.
-          and not exists (
-              select from webhooks.redeliveries r
-              where r.event_log_id = a.event_log_id and r.subscription_id = a.subscription_id
-                and r.delivery_id > a.delivery_id
-                and r.delivery_id > first_id)
-        order by a.delivery_id
+        where e.expires_at > clock_timestamp() is not false
+        order by f.delivery_id
         limit case when not retry_failed.dry_run then retry_failed.max_deliveries end
-    ) f;
+    ) k;
     -- Counted once, by the call that is the last.
     if dry_run or coalesce(cardinality(failed), 0) < max_deliveries then
         select count(*) into not_kept
-        from webhooks.delivery_attempts a
-        where a.subscription_id = retry_failed.subscription_id and a.tenant_id = subscription.tenant_id
-          and a.attempted_at >= retry_failed.since and a.attempted_at < retry_failed.until
-          and a.delivery_status in ('failed', 'expired') and a.is_test is not true
-          and a.delivery_id between first_id and last_id
-          and not exists (
-              select from webhooks.event_logs e
-              where e.id = a.event_log_id and e.id between first_event and last_event)
-          and not exists (
-              select from webhooks.redeliveries r
-              where r.event_log_id = a.event_log_id and r.subscription_id = a.subscription_id
-                and r.delivery_id > a.delivery_id and r.delivery_id > first_id);
+        from webhooks_private.failed_in_period(subscription, since, until) f
+        where not exists (
+            select from webhooks.event_logs e
+            where e.id = f.event_log_id and e.id between first_event and last_event);
         if not_kept > 0 then
             raise warning 'deliveries whose events are no longer kept can''t be made again: %', not_kept
                 using hint = 'See the setting event_retention_days. What still matters has to be published anew.';

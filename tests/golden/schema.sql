@@ -1218,6 +1218,8 @@ webhooks_private.expire_responses(max_attempts integer DEFAULT 10000)
     returns bigint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.failed_attempts(tenant_id uuid, from_time timestamp with time zone, until_time timestamp with time zone, oldest_id uuid, max_rows integer)
     returns TABLE(delivery_id uuid, subscription_name text, event_log_id uuid, attempted_at timestamp with time zone, error_message text, http_status_code integer) plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off,jit=off}
+webhooks_private.failed_in_period(subscription webhooks.webhook_subscriptions, since timestamp with time zone, until timestamp with time zone)
+    returns TABLE(delivery_id uuid, event_log_id uuid) plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
 webhooks_private.failure_kind(error_message text)
     returns text sql immutable parallel safe
 webhooks_private.failures_since(subscription_id uuid, since timestamp with time zone, until timestamp with time zone, oldest_id uuid)

@@ -15,6 +15,8 @@ use crate::process;
 use crate::project::Project;
 use crate::scripts::{self, Script, read};
 
+/// What runs beside the server.
+pub const PROGRAMS_DELIVERED: [&str; 2] = ["webhooks-sidecar", "webhooks-console"];
 /// The library as cargo names it; PostgreSQL loads it as `$libdir/webhooks`.
 const BUILT_LIBRARY: &str = "libwebhooks.so";
 
@@ -50,7 +52,14 @@ const SAYS_FAILPOINTS: &str = "built with failpoints: for tests only";
 impl Build {
     fn arguments(self) -> &'static [&'static str] {
         match self {
-            Self::Delivered => &["--package", "webhooks", "--package", "webhooks-sidecar"],
+            Self::Delivered => &[
+                "--package",
+                "webhooks",
+                "--package",
+                "webhooks-sidecar",
+                "--package",
+                "webhooks-console",
+            ],
             Self::Workspace => &["--workspace", "--features", PROGRAMS],
             Self::WithFailpoints => &[
                 "--workspace",
@@ -262,13 +271,7 @@ fn control(root: &Path, version: &str) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn root() -> PathBuf {
-        Path::new(env!("CARGO_MANIFEST_DIR"))
-            .parent()
-            .unwrap()
-            .to_path_buf()
-    }
+    use crate::project::repository;
 
     #[test]
     fn only_tests_get_failpoints() {
@@ -276,8 +279,8 @@ mod tests {
             assert!(!what.arguments().concat().contains("failpoints"));
         }
         assert!(Build::WithFailpoints.arguments().contains(&FAILPOINTS));
-        let without = root().join("Cargo.toml");
-        let with = root().join("sidecar/src/failpoint.rs");
+        let without = repository().join("Cargo.toml");
+        let with = repository().join("sidecar/src/failpoint.rs");
         for (what, right, wrong) in [
             (Build::Delivered, &without, &with),
             (Build::Workspace, &without, &with),
@@ -290,7 +293,7 @@ mod tests {
 
     #[test]
     fn the_control_file_names_the_version_and_the_library() {
-        let text = control(&root(), "1.2.3").unwrap();
+        let text = control(&repository(), "1.2.3").unwrap();
         assert!(text.contains("default_version = '1.2.3'"), "{text}");
         assert!(
             text.contains("module_pathname = '$libdir/webhooks'"),

@@ -146,19 +146,12 @@ fn majors(table: &Table, key: &str) -> Result<Vec<u16>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::path::PathBuf;
-
-    fn root() -> PathBuf {
-        Path::new(env!("CARGO_MANIFEST_DIR"))
-            .parent()
-            .unwrap()
-            .to_path_buf()
-    }
+    use crate::project::repository;
 
     #[test]
     fn pgrx_version_is_the_one_that_cargo_uses() {
-        let pins = read_toml(&root().join("pgrx.toml")).unwrap();
-        let cargo = read_toml(&root().join("Cargo.toml")).unwrap();
+        let pins = read_toml(&repository().join("pgrx.toml")).unwrap();
+        let cargo = read_toml(&repository().join("Cargo.toml")).unwrap();
         let pinned = string(&pins, "pgrx", "version").unwrap();
         let used = cargo["workspace"]["dependencies"]["pgrx"]["version"].as_str();
         assert_eq!(used, Some(format!("={pinned}").as_str()));
@@ -166,7 +159,7 @@ mod tests {
 
     #[test]
     fn tested_majors_are_supported() {
-        let pins = Pins::read(&root().join("pgrx.toml")).unwrap();
+        let pins = Pins::read(&repository().join("pgrx.toml")).unwrap();
         for major in pins.tested.iter().chain(&pins.sampled) {
             pins.check_supported(*major).unwrap();
         }
@@ -176,8 +169,8 @@ mod tests {
 
     #[test]
     fn every_supported_major_is_a_feature_of_the_extension() {
-        let pins = Pins::read(&root().join("pgrx.toml")).unwrap();
-        let extension = read_toml(&root().join("extension/Cargo.toml")).unwrap();
+        let pins = Pins::read(&repository().join("pgrx.toml")).unwrap();
+        let extension = read_toml(&repository().join("extension/Cargo.toml")).unwrap();
         let features: Vec<&String> = extension["features"]
             .as_table()
             .unwrap()

@@ -75,3 +75,12 @@ impl Project {
         command
     }
 }
+
+/// The repository that these tests are of.
+#[cfg(test)]
+pub fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap()
+        .to_path_buf()
+}

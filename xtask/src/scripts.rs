@@ -244,18 +244,12 @@ pub fn read(path: &Path) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::project::repository;
     use std::process::Command;
-
-    fn root() -> PathBuf {
-        Path::new(env!("CARGO_MANIFEST_DIR"))
-            .parent()
-            .unwrap()
-            .to_path_buf()
-    }
 
     #[test]
     fn the_script_holds_every_file_in_order() {
-        let scripts = delivered(&root(), "1.2.3").unwrap();
+        let scripts = delivered(&repository(), "1.2.3").unwrap();
         assert_eq!(scripts[0].name, "webhooks--1.2.3.sql");
         let text = &scripts[0].text;
         assert!(text.starts_with("\\echo Use \"CREATE EXTENSION webhooks\""));
@@ -263,13 +257,13 @@ mod tests {
             .lines()
             .filter_map(|line| line.strip_prefix("-- sql/"))
             .collect();
-        assert_eq!(headers, install_order(&root().join("sql")).unwrap());
+        assert_eq!(headers, install_order(&repository().join("sql")).unwrap());
     }
 
     /// Examples are not part of the extension, and releases and upgrade scripts are scripts of their own.
     #[test]
     fn every_sql_file_is_in_the_install_order_once() {
-        let directory = root().join("sql");
+        let directory = repository().join("sql");
         let mut listed = install_order(&directory).unwrap();
         let mut found = Vec::new();
         for area in fs::read_dir(&directory).unwrap() {
@@ -293,7 +287,7 @@ mod tests {
     /// From every release there is a way to this version, and no release is changed afterwards.
     #[test]
     fn releases_are_frozen_and_lead_here() {
-        let directory = root().join("sql/releases");
+        let directory = repository().join("sql/releases");
         let mut check = Command::new("sha256sum");
         check.args(["--check", "--strict", "--quiet", "SHA256SUMS"]);
         let checked = check.current_dir(&directory).output().unwrap();
@@ -307,12 +301,12 @@ mod tests {
             assert!(sums.contains(&name), "{name} is not in SHA256SUMS");
         }
         let version = env!("CARGO_PKG_VERSION");
-        let upgrades: Vec<String> = delivered(&root(), version)
+        let upgrades: Vec<String> = delivered(&repository(), version)
             .unwrap()
             .into_iter()
             .map(|script| script.name)
             .collect();
-        for script in former(&root()).unwrap() {
+        for script in former(&repository()).unwrap() {
             let from = script.name.trim_end_matches(".sql");
             if from == format!("webhooks--{version}") {
                 continue;

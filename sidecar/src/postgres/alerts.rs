@@ -1,6 +1,6 @@
-//! `evaluate_alerts()`: the rules of alerts, on a session of its own so that deliveries never wait for it.
+//! `evaluate_alerts()`: the rules of alerts.
 
-use super::connect::Database;
+use super::kept_session::KeptSession;
 use super::trouble::SessionError;
 use tokio_postgres::error::SqlState;
 
@@ -8,18 +8,17 @@ use tokio_postgres::error::SqlState;
 ///
 /// # Errors
 /// Those of the connection and of the statement.
-pub async fn evaluate_alerts(database: &Database) -> Result<(), SessionError> {
-    let settings = [
-        ("statement_timeout", "1min".to_owned()),
-        ("lock_timeout", "5s".to_owned()),
-    ];
-    let session = database
-        .connect("webhooks-sidecar alerts", &settings)
-        .await?;
-    let evaluate = "select webhooks_private.evaluate_alerts()";
-    match session.client.query(evaluate, &[]).await {
+pub async fn evaluate_alerts(session: &KeptSession) -> Result<(), SessionError> {
+    let evaluated = session
+        .query("select webhooks_private.evaluate_alerts()")
+        .await;
+    match evaluated {
         // The extension 0.2 has no alerts.
-        Err(error) if error.code() == Some(&SqlState::UNDEFINED_FUNCTION) => Ok(()),
-        evaluated => Ok(evaluated.map(drop)?),
+        Err(SessionError::Statement(error))
+            if error.code() == Some(&SqlState::UNDEFINED_FUNCTION) =>
+        {
+            Ok(())
+        }
+        evaluated => evaluated.map(drop),
     }
 }

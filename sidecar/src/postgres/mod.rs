@@ -8,7 +8,8 @@
 //! - on that session: [`claim`] (rows: [`claim_row`], events: [`events`]), [`load`] (what is loaded already:
 //!   [`subscription_cache`]), [`promote`], [`balance`], [`doorbell`], [`changed`], [`sidecar_settings`], [`clock_skew`];
 //!   [`version`]: whether this sidecar works with the extension there
-//! - on sessions of their own: [`record`], [`locked`], [`verify`], [`maintain`], [`observe`], [`alerts`]
+//! - on sessions of their own: [`record`], [`locked`], [`verify`], [`maintain`]; on one that is kept ([`kept_session`]):
+//!   [`observe`], [`alerts`]
 //! - for `webhooks-sidecar doctor`: [`doctor`]
 //! - on any: [`blockers`]; [`composite`]: values of composite types as parameters; [`unreadable`]: rows that can't be
 //!   read
@@ -26,6 +27,7 @@ pub mod doctor;
 mod doorbell;
 mod events;
 mod identity;
+pub mod kept_session;
 mod load;
 mod locked;
 pub mod maintain;

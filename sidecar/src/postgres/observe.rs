@@ -1,6 +1,6 @@
-//! `observe_queue()`: how long the queue is, on a session of its own so that deliveries never wait for it.
+//! `observe_queue()`: how long the queue is.
 
-use super::connect::Database;
+use super::kept_session::KeptSession;
 use super::trouble::SessionError;
 use crate::model::QueueState;
 use std::time::Duration;
@@ -9,20 +9,18 @@ use std::time::Duration;
 ///
 /// # Errors
 /// Those of the connection and of the statement.
-pub async fn observe(database: &Database) -> Result<QueueState, SessionError> {
-    let settings = [("statement_timeout", "30s".to_owned())];
-    let session = database
-        .connect("webhooks-sidecar observe", &settings)
+pub async fn observe(session: &KeptSession) -> Result<Option<QueueState>, SessionError> {
+    let rows = session
+        .query("select * from webhooks_private.observe_queue()")
         .await?;
-    let row = session
-        .client
-        .query_one("select * from webhooks_private.observe_queue()", &[])
-        .await?;
+    let Some(row) = rows.first() else {
+        return Ok(None);
+    };
     let seconds = |column: &str| {
         let seconds: Option<f64> = row.get(column);
         seconds.and_then(|s| Duration::try_from_secs_f64(s).ok())
     };
-    Ok(QueueState {
+    Ok(Some(QueueState {
         ready: row.get("ready"),
         scheduled: row.get("scheduled"),
         held: row.get("held"),
@@ -30,5 +28,5 @@ pub async fn observe(database: &Database) -> Result<QueueState, SessionError> {
         disabled: row.get("disabled_subscriptions"),
         oldest_transaction: seconds("oldest_transaction_seconds"),
         notification_queue: row.get("notification_queue_usage"),
-    })
+    }))
 }

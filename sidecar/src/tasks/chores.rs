@@ -4,6 +4,7 @@ use super::chore::Chore;
 use super::complaint::Complaint;
 use crate::postgres::Database;
 use crate::postgres::alerts::evaluate_alerts;
+use crate::postgres::kept_session::KeptSession;
 use crate::postgres::maintain::maintain;
 use crate::postgres::observe::observe;
 use crate::postgres::trouble::SessionError;
@@ -39,14 +40,23 @@ impl Chores {
         let now = Instant::now();
         let (d, t, k) = (database.clone(), telemetry.clone(), tasks.clone());
         let maintaining = move || k.spawn(maintaining(d.clone(), t.clone()));
-        let (d, c, k) = (
-            database.clone(),
+        // Of its own, so that deliveries never wait for it.
+        let session = Arc::new(KeptSession::new(
+            database,
+            "webhooks-sidecar observe",
+            vec![
+                ("statement_timeout", "1min".to_owned()),
+                ("lock_timeout", "5s".to_owned()),
+            ],
+        ));
+        let (s, c, k) = (
+            session.clone(),
             Arc::<Mutex<Complaint>>::default(),
             tasks.clone(),
         );
-        let alerting = move || k.spawn(alerting(d.clone(), c.clone()));
-        let (d, t, k) = (database.clone(), telemetry.clone(), tasks.clone());
-        let observing = move || k.spawn(observing(d.clone(), t.clone()));
+        let alerting = move || k.spawn(alerting(s.clone(), c.clone()));
+        let (s, t, k) = (session, telemetry.clone(), tasks.clone());
+        let observing = move || k.spawn(observing(s.clone(), t.clone()));
         Self {
             maintain: Chore::new(maintaining, maintain_interval, now),
             alert: Chore::new(alerting, ALERT_INTERVAL, now),
@@ -72,9 +82,9 @@ async fn maintaining(database: Database, telemetry: Arc<Telemetry>) {
     }
 }
 
-async fn alerting(database: Database, complaint: Arc<Mutex<Complaint>>) {
+async fn alerting(session: Arc<KeptSession>, complaint: Arc<Mutex<Complaint>>) {
     let began = Instant::now();
-    let evaluated = evaluate_alerts(&database).await;
+    let evaluated = evaluate_alerts(&session).await;
     say(
         &evaluated,
         &mut complaint.lock().unwrap_or_else(PoisonError::into_inner),
@@ -105,10 +115,10 @@ fn say(evaluated: &Result<(), SessionError>, complaint: &mut Complaint) {
     }
 }
 
-async fn observing(database: Database, telemetry: Arc<Telemetry>) {
+async fn observing(session: Arc<KeptSession>, telemetry: Arc<Telemetry>) {
     let began = Instant::now();
-    match observe(&database).await {
-        Ok(queue) => telemetry.metrics.on_observed(Some(&queue)),
+    match observe(&session).await {
+        Ok(queue) => telemetry.metrics.on_observed(queue.as_ref()),
         Err(error) => tracing::debug!("the queue can't be observed: {error}"),
     }
     tokio::time::sleep(began.elapsed() * PAUSE).await;

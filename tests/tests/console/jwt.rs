@@ -2,7 +2,6 @@
 
 use jsonwebtoken::{Algorithm, EncodingKey};
 use serde_json::json;
-use std::time::Duration;
 use uuid::Uuid;
 use webhooks_tests::PATIENCE;
 use webhooks_tests::console::Console;
@@ -279,6 +278,7 @@ async fn keys_at_an_address_are_kept_and_asked_for_again() {
 #[tokio::test]
 async fn a_console_does_not_start_with_keys_that_are_not_safe() {
     let db = Database::fresh("jwt_start").await.unwrap();
+    let url = db.url(CONSOLE_ROLE);
     let empty = file("{\"keys\": []}");
     let empty = empty.path().to_str().unwrap();
     for (arguments, reason) in [
@@ -310,9 +310,8 @@ async fn a_console_does_not_start_with_keys_that_are_not_safe() {
             "--jwt-audience",
         ),
     ] {
-        let started = Console::start_with(&db.url(CONSOLE_ROLE), arguments);
-        let started = tokio::time::timeout(Duration::from_secs(30), started).await;
-        let error = format!("{:#}", started.unwrap().unwrap_err());
+        let started = Console::start_with(&url, arguments).await;
+        let error = format!("{:#}", started.unwrap_err());
         assert!(error.contains(reason), "{arguments:?}: {error}");
     }
 }

@@ -351,7 +351,7 @@ async fn several_databases_cost_each_no_more_than_one_does() {
     for db in databases.iter().chain([&alone]) {
         let endpoint = subscribe(db, &receiver.url("/hook"), json!({})).await;
         deliver(db, &endpoint).await;
-        let expected = "webhooks-sidecar owner,webhooks-sidecar record";
+        let expected = "webhooks-sidecar observe,webhooks-sidecar owner,webhooks-sidecar record";
         db.wait_value(sessions, expected).await.unwrap();
     }
 }

@@ -148,3 +148,28 @@ async fn what_is_no_question_is_refused_and_hangs_nobody_up() {
         .play("/hook", Reply::ok(), json!({}), "delivered")
         .await;
 }
+
+#[tokio::test]
+async fn the_session_that_observes_is_kept_and_replaced_when_it_ends() {
+    let scene = Scene::set_with("observes", listening()).await;
+    let session = "select string_agg(pid::text, ' ') from pg_stat_activity
+        where datname = current_database() and application_name like 'webhooks-sidecar observe%'";
+    let other_than = async |before: Option<String>| {
+        let look = async || {
+            let pid = scene.db.value(session).await?;
+            Ok(Seen::done_if(pid, |pid| pid.is_some() && *pid != before))
+        };
+        eventually(PATIENCE, look).await.unwrap()
+    };
+    let first = other_than(None).await;
+    let evaluated = "select evaluated_at is not null from webhooks_private.alert_evaluation";
+    scene.db.wait_value(evaluated, "true").await.unwrap();
+    // For alerts and metrics alike.
+    assert_eq!(scene.db.value(session).await.unwrap(), first);
+    let end = format!(
+        "select pg_terminate_backend({}, 10000)",
+        first.clone().unwrap()
+    );
+    scene.db.execute(&end).await.unwrap();
+    other_than(first).await;
+}

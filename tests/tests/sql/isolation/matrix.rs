@@ -349,6 +349,7 @@ pub const FUNCTIONS: &[(&str, &str, Answer)] = &[
     ("export_subscriptions", "manager", Own("select pg_catalog.jsonb_array_length(webhooks.export_subscriptions('{tenant}'))")),
     ("failed_attempts", "", Owner),
     ("failed_deliveries", "manager", Denied("select count(*) from webhooks.failed_deliveries('{tenant}')")),
+    ("failed_in_period", "", Owner),
     ("failure_kind", "", Owner),
     ("failures_since", "", Owner),
     ("filter_matches", "", Owner),
