@@ -157,7 +157,7 @@ async fn a_list_shows_how_receivers_do() {
 }
 
 /// Every page and every form about a subscription.
-const PAGES: [&str; 2] = ["", "/edit"];
+const PAGES: [&str; 3] = ["", "/state", "/edit"];
 const FORMS: [&str; 7] = [
     "",
     "/check",

@@ -543,6 +543,9 @@ async fn a_breaker_is_reset_and_a_receiver_verified() {
     let page = visit.page(&one).await;
     assert_harmless(&page);
     assert!(page.contains("breaker open"), "{page}");
+    let renewed = visit.page(&format!("{one}/state")).await;
+    assert_harmless(&renewed);
+    assert!(renewed.starts_with("<dl"), "{renewed}");
     assert!(
         visit
             .page("/subscriptions?state=breaker+open")

@@ -89,6 +89,26 @@ pub async fn show(
     Ok(shown)
 }
 
+/// What the page renews of itself.
+pub async fn state(
+    State(database): State<Database>,
+    session: Session,
+    Ids((tenant, id)): Ids<(Uuid, Uuid)>,
+) -> Result<Markup, Failure> {
+    let mut connection = database.connection().await?;
+    let request = connection.begin(&session.who, READ, Mode::Read).await?;
+    // An error if there is none.
+    request
+        .row("select s.id from webhooks.get_subscription($1) s", &[&id])
+        .await?;
+    let health = receiver::health(&request, id).await?;
+    let days = day::days(&request, tenant, &[id]).await?;
+    request.commit().await?;
+    Ok(html! {
+        @for health in &health { (receiver::facts(tenant, id, health, days.get(&id))) }
+    })
+}
+
 fn may(access: &Access, scope: &str) -> bool {
     access.scopes.iter().any(|s| s == scope)
 }

@@ -3,8 +3,8 @@
 //! - [`list`]: all of a tenant, or those of a [`filter`], with how their receivers do; [`enable`]: many at once
 //! - [`values`]: what a form holds, and the settings that it makes; [`form`], [`groups`] and [`field`]: how it looks;
 //!   [`choices`]: what there is to choose from; [`create`], [`edit`] and [`check`]: what is done with it
-//! - [`detail`]: one of them: its [`receiver`], its last [`day`], its [`attempts`], its [`settings`], what it [`matching`]; [`test`] and
-//!   [`actions`]: what can be done with it
+//! - [`detail`]: one of them: its [`receiver`], its last [`day`], its [`attempts`], its [`settings`], and [`matching`];
+//!   [`test`] and [`actions`]: what can be done with it
 //! - [`secret`]: a new secret, shown once, and [`verification`]: how receivers verify signatures with it
 //! - [`transfer`]: import and export
 
@@ -66,6 +66,7 @@ pub fn router() -> Router<Database> {
         )
         .route(&format!("{all}/import/preview"), post(transfer::preview))
         .route(one, get(detail::show).post(edit::update))
+        .route(&format!("{one}/state"), get(detail::state))
         .route(&format!("{one}/edit"), get(edit::show))
         .route(&format!("{one}/check"), post(check::changes))
         .route(&format!("{one}/test"), post(test::send))

@@ -108,43 +108,9 @@ pub fn section(
     let may = |scope: &str| scopes.iter().any(|s| s == scope);
     let needs_verification = health.verification_state != "not required";
     html! {
-        section #state hx-get=(of(tenant, id, "")) hx-select="#state-facts" hx-target="#state-facts" hx-swap="outerHTML"
-            hx-trigger="every 10s" {
+        section #state hx-get=(of(tenant, id, "/state")) hx-target="#state-facts" hx-swap="outerHTML" hx-trigger="every 10s" {
             h2 { "State" }
-            dl.facts #state-facts {
-                dt { "State" } dd {
-                    (subscription_state(&health.state))
-                    @if let Some(reason) = &health.disabled_reason { " by the system: " (reason) }
-                    @else if health.is_delivered_to != Some(true) { " " span.muted { "by its switches: it matches no events, and what is outstanding is held" } }
-                }
-                dt { "Attempts, 24 h" } dd { (rate(day)) }
-                dt { "Waiting" } dd {
-                    a href=(path(tenant, &format!("/deliveries?subscription={id}&status=pending,retrying"))) { (counted(health.waiting)) }
-                }
-                dt { "Circuit breaker" } dd {
-                    (breaker(&health.breaker_state)) " since " (relative(health.breaker_since))
-                    @if health.probe_at.is_some() { ", probe " (relative(health.probe_at)) }
-                }
-                @if health.failing_since.is_some() { dt { "Failing since" } dd { (absolute(health.failing_since)) } }
-                @if let Some(error) = &health.last_error { dt { "Last error" } dd { (error) } }
-                @if health.throttled_until.is_some() {
-                    dt { "Pause" } dd {
-                        "the receiver asked for it"
-                        @if let Some(status) = health.throttle_status { " with status " (status) }
-                        " " (relative(health.throttled_since)) ", until " (absolute(health.throttled_until))
-                    }
-                }
-                dt { "Verification" } dd {
-                    (health.verification_state)
-                    @if health.verification_since.is_some() { " since " (absolute(health.verification_since)) }
-                    @if let Some(rate) = health.allowed_rate_per_minute { ", at most " (rate) " requests a minute" }
-                    @if let Some(error) = &health.verification_error { ": " (error) }
-                    @if health.next_verification_at.is_some() { ", asked again " (relative(health.next_verification_at)) }
-                }
-                @if let Some(note) = &health.address_note {
-                    dt { "Address" } dd { (note) ", not on the public internet: sidecars need " code { "--allow-network" } " for it" }
-                }
-            }
+            (facts(tenant, id, health, day))
             div.row {
                 @if may(UPDATE) {
                     form method="post" action=(path(tenant, "/subscriptions/enabled")) {
@@ -165,6 +131,46 @@ pub fn section(
                     }
                 }
                 @if !may(UPDATE) && !may(TEST) { span.muted { "This session may only read." } }
+            }
+        }
+    }
+}
+
+/// The part of it that is renewed.
+pub fn facts(tenant: Uuid, id: Uuid, health: &Health, day: Option<&Day>) -> Markup {
+    html! {
+        dl.facts #state-facts {
+            dt { "State" } dd {
+                (subscription_state(&health.state))
+                @if let Some(reason) = &health.disabled_reason { " by the system: " (reason) }
+                @else if health.is_delivered_to != Some(true) { " " span.muted { "by its switches: it matches no events, and what is outstanding is held" } }
+            }
+            dt { "Attempts, 24 h" } dd { (rate(day)) }
+            dt { "Waiting" } dd {
+                a href=(path(tenant, &format!("/deliveries?subscription={id}&status=pending,retrying"))) { (counted(health.waiting)) }
+            }
+            dt { "Circuit breaker" } dd {
+                (breaker(&health.breaker_state)) " since " (relative(health.breaker_since))
+                @if health.probe_at.is_some() { ", probe " (relative(health.probe_at)) }
+            }
+            @if health.failing_since.is_some() { dt { "Failing since" } dd { (absolute(health.failing_since)) } }
+            @if let Some(error) = &health.last_error { dt { "Last error" } dd { (error) } }
+            @if health.throttled_until.is_some() {
+                dt { "Pause" } dd {
+                    "the receiver asked for it"
+                    @if let Some(status) = health.throttle_status { " with status " (status) }
+                    " " (relative(health.throttled_since)) ", until " (absolute(health.throttled_until))
+                }
+            }
+            dt { "Verification" } dd {
+                (health.verification_state)
+                @if health.verification_since.is_some() { " since " (absolute(health.verification_since)) }
+                @if let Some(rate) = health.allowed_rate_per_minute { ", at most " (rate) " requests a minute" }
+                @if let Some(error) = &health.verification_error { ": " (error) }
+                @if health.next_verification_at.is_some() { ", asked again " (relative(health.next_verification_at)) }
+            }
+            @if let Some(note) = &health.address_note {
+                dt { "Address" } dd { (note) ", not on the public internet: sidecars need " code { "--allow-network" } " for it" }
             }
         }
     }
