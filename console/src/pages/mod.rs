@@ -22,6 +22,8 @@ mod refusal;
 mod scopes;
 mod search;
 mod site;
+mod subscriptions;
+mod templates;
 mod view;
 
 pub use brand::Brand;
@@ -82,6 +84,8 @@ pub fn router(site: Site) -> Router<Database> {
         .route("/operator/alerts", get(operator::alerts::show))
         .route("/operator/doctor", get(operator::doctor::show))
         .route("/operator/settings", get(operator::settings::show))
+        .merge(subscriptions::router())
+        .merge(templates::router())
         .layer(from_fn(login::require));
     let entrances = Router::new()
         .route("/login", get(login::show).post(login::submit))

@@ -8,18 +8,21 @@
 //! - `access`: who may do what, and that a tenant reaches nothing of another one; `problems`: what is wrong with a request
 //! - `browser`: what keeps a cookie; `login`, `portal` and `sessions`: who may see pages
 //! - `pages_events`, `pages_operator`: what pages show and do; `pages_speed`: how long they take
+//! - `visit`: a browser with pages of a tenant open; `pages_subscriptions`, `pages_lists` and `pages_templates`: what they
+//!   show and do
 //! - `issuer`: an identity provider; `jwt`: its tokens
 //! - `process`: health and signals; `connecting`: how the database is reached, and one that is away
-//! - `rate_limits`: how many requests there may be; `metrics`: what is counted; `process`: health, signals, and a database that is away
+//! - `rate_limits`: how many requests there may be; `metrics`: what is counted
 
 // `cfg(test)` tells clippy that the modules' helpers are tests too, where `unwrap` is fine.
 #[cfg(test)]
 mod access;
 #[cfg(test)]
+mod audit;
+#[cfg(test)]
 mod browser;
 #[cfg(test)]
 mod connecting;
-mod audit;
 #[cfg(test)]
 mod deliveries;
 #[cfg(test)]
@@ -31,16 +34,23 @@ mod jwt;
 #[cfg(test)]
 mod login;
 #[cfg(test)]
+mod metrics;
+#[cfg(test)]
+mod numbers;
+#[cfg(test)]
 mod pages_events;
+#[cfg(test)]
+mod pages_lists;
 #[cfg(test)]
 mod pages_operator;
 #[cfg(test)]
 mod pages_speed;
 #[cfg(test)]
-mod portal;
-mod metrics;
+mod pages_subscriptions;
 #[cfg(test)]
-mod numbers;
+mod pages_templates;
+#[cfg(test)]
+mod portal;
 #[cfg(test)]
 mod problems;
 #[cfg(test)]
@@ -56,10 +66,12 @@ mod sessions;
 #[cfg(test)]
 mod subscriptions;
 #[cfg(test)]
+mod templates;
+#[cfg(test)]
 #[path = "../delivery/connecting/tls_server.rs"]
 #[expect(dead_code)] // The sidecar's tests use all of it.
 mod tls_server;
 #[cfg(test)]
-mod templates;
-#[cfg(test)]
 mod transfer;
+#[cfg(test)]
+mod visit;
