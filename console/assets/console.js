@@ -58,6 +58,10 @@
   // A select with data-submit sends its form when it changes.
   document.addEventListener("change", (event) => {
     if (event.target.matches("[data-submit]")) event.target.form?.requestSubmit();
+    // A file is read into the text area that it names.
+    const into = event.target.dataset?.into;
+    const file = event.target.files?.[0];
+    if (into && file) file.text().then((text) => { document.getElementById(into).value = text; });
   });
 
   document.addEventListener("DOMContentLoaded", () => showTimes(document));

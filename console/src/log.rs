@@ -16,7 +16,9 @@ pub enum LogFormat {
 /// Starts logging from a level on. Libraries only warn: below that, tokio_postgres logs the parameters of statements.
 pub fn start(format: LogFormat, level: &Level) {
     let level = level.as_str().to_ascii_lowercase();
-    let filter = EnvFilter::new(format!("warn,webhooks_console={level}"));
+    let filter = EnvFilter::new(format!(
+        "warn,webhooks_console={level},webhooks_connection={level},webhooks_tls={level}"
+    ));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

@@ -9,6 +9,7 @@
 //! - [`run`]: what is started, and in which order it ends
 //! - [`api`]: a file for each kind of resource
 //! - [`http`]: what all requests have in common: problems, credentials, cursors, entity tags, request ids
+//! - [`telemetry`]: metrics
 //! - [`database`]: the pool, and the transaction of a request
 //! - [`config`]: flags and environment
 //! - [`log`]: what is printed; [`shutdown`]: signals
@@ -17,10 +18,13 @@ mod api;
 mod config;
 mod database;
 mod http;
+#[cfg(test)]
+mod layers;
 mod log;
 mod pages;
 mod run;
 mod shutdown;
+mod telemetry;
 
 use clap::Parser;
 use config::{Cli, Command};

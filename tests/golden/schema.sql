@@ -925,8 +925,12 @@ webhooks.link_users(users regclass, id_column name DEFAULT 'id'::name)
     returns void sql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks.list_access_tokens(tenant_id uuid)
     returns TABLE(id uuid, label text, scopes text[], user_id uuid, created_at timestamp with time zone, expires_at timestamp with time zone, last_used_at timestamp with time zone, kind text) plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+webhooks.list_audit_log(tenant_id uuid, since timestamp with time zone DEFAULT (now() - '30 days'::interval), until timestamp with time zone DEFAULT 'infinity'::timestamp with time zone, object_type text DEFAULT NULL::text, object_id text DEFAULT NULL::text, max_entries integer DEFAULT 50, after_id uuid DEFAULT NULL::uuid)
+    returns SETOF webhooks.audit_log plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
 webhooks.list_deliveries(tenant_id uuid, since timestamp with time zone DEFAULT (now() - '1 day'::interval), until timestamp with time zone DEFAULT 'infinity'::timestamp with time zone, statuses text[] DEFAULT NULL::text[], subscription_id uuid DEFAULT NULL::uuid, max_rows integer DEFAULT 100)
     returns SETOF webhooks.webhook_delivery_logs plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
+webhooks.list_events(tenant_id uuid, since timestamp with time zone DEFAULT (now() - '1 day'::interval), until timestamp with time zone DEFAULT 'infinity'::timestamp with time zone, event_types text[] DEFAULT NULL::text[], resource_type text DEFAULT NULL::text, resource_id uuid DEFAULT NULL::uuid, event_id uuid DEFAULT NULL::uuid, idempotency_key text DEFAULT NULL::text, max_events integer DEFAULT 50, after_id uuid DEFAULT NULL::uuid)
+    returns SETOF webhooks.event_logs plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off,jit=off}
 webhooks.list_subscriptions(environment text DEFAULT NULL::text, is_active boolean DEFAULT NULL::boolean)
     returns SETOF webhooks.subscription_settings sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks.maintain()
@@ -1219,6 +1223,8 @@ webhooks_private.event_id_range(tenant_id uuid, since timestamp with time zone, 
     returns record plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off}
 webhooks_private.event_ids_between(from_time timestamp with time zone, until_time timestamp with time zone, OUT first_id uuid, OUT last_id uuid, OUT first_day uuid, OUT end_of_days uuid)
     returns record sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.event_of_key(tenant_id uuid, idempotency_key text)
+    returns uuid plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 webhooks_private.event_type_of(event_id uuid)
     returns text plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
 webhooks_private.events_without_row(tenant_id uuid, since timestamp with time zone, until timestamp with time zone, max_events integer)

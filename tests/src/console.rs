@@ -38,12 +38,27 @@ impl Console {
     /// # Errors
     /// With its log when it ends or takes too long.
     pub async fn start_with(database_url: &str, arguments: &[&str]) -> Result<Self> {
+        let mut console = Self::spawn(database_url, arguments, &[])?;
+        console.wait_listening().await?;
+        Ok(console)
+    }
+
+    /// Starts a console with these variables besides, and waits for nothing.
+    ///
+    /// # Errors
+    /// When there is no such program.
+    pub fn spawn(
+        database_url: &str,
+        arguments: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Result<Self> {
         let mut command = Command::new(console_program()?);
         forget_pg_settings(&mut command);
         command
             .args(["run", "--listen", "0", "--log-format", "json"])
             .args(arguments)
             .env("DATABASE_URL", database_url)
+            .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped());
@@ -53,20 +68,23 @@ impl Console {
             &log,
             process.child_mut().stderr.take().context("no stderr")?,
         )?;
-        let mut console = Self {
+        Ok(Self {
             process,
             log,
             address: String::new(),
             is_quiet: false,
-        };
-        let line = console
-            .wait_log(|line| line.message() == "listening")
-            .await?;
+        })
+    }
+
+    /// Waits until it listens.
+    ///
+    /// # Errors
+    /// With its log when it ends or takes too long.
+    pub async fn wait_listening(&mut self) -> Result<()> {
+        let line = self.wait_log(|line| line.message() == "listening").await?;
         let address = line.field("address").and_then(Value::as_str);
-        address
-            .context("no address")?
-            .clone_into(&mut console.address);
-        Ok(console)
+        address.context("no address")?.clone_into(&mut self.address);
+        Ok(())
     }
 
     /// Its log is not printed at its end.

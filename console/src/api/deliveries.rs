@@ -1,22 +1,21 @@
 //! Deliveries of a subscription, and their attempts.
 
-use super::subscriptions::{READ, page, page_size};
+use super::subscriptions::READ;
 use crate::database::{Credentials, Database, Mode, Request};
 use crate::http::input::{Ids, Parameters};
 use crate::http::problem::Problem;
-use crate::http::{cursor, output};
+use crate::http::{cursor, output, paging};
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Response, StatusCode};
-use serde::Deserialize;
-use tokio_postgres::Row;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 const DEFAULT_LIMIT: i64 = 50;
 const MAX_LIMIT: i64 = 200;
 
 /// Which deliveries to list.
-#[derive(Deserialize)]
+#[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Filter {
     /// One or more, separated by commas.
@@ -34,12 +33,12 @@ pub async fn list(
     Ids(id): Ids<Uuid>,
     Parameters(filter): Parameters<Filter>,
 ) -> Result<Response<Body>, Problem> {
-    let limit = page_size(filter.limit, DEFAULT_LIMIT, MAX_LIMIT)?;
+    let limit = paging::size(filter.limit, DEFAULT_LIMIT, MAX_LIMIT)?;
     let after: Option<(Uuid, String)> = cursor::decode(filter.cursor.as_deref())?;
     // The next page has the same period.
     let (after_id, since) = match after {
         Some((id, since)) => (Some(id), Some(since)),
-        None => (None, filter.since),
+        None => (None, filter.since.clone()),
     };
     let statuses: Option<Vec<&str>> = filter.status.as_deref().map(|s| s.split(',').collect());
     let mut connection = database.connection().await?;
@@ -55,19 +54,15 @@ pub async fn list(
         )
         .await?;
     request.commit().await?;
-    let order = |row: &Row| {
-        let since: String = row.try_get("since")?;
-        Ok((row.try_get::<_, Uuid>("id")?, since))
-    };
-    let (items, last) = page(&rows, limit, order)?;
-    let next = last.map(|last| {
-        let cursor = cursor::encode(&last);
-        let status = filter.status.as_ref();
-        // Its words were taken by the database, and are the same in a URL.
-        let status = status.map_or_else(String::new, |status| format!("&status={status}"));
-        format!("/api/webhook-subscriptions/{id}/deliveries?limit={limit}{status}&cursor={cursor}")
-    });
-    Ok(output::page(&items, next))
+    let path = format!("/api/webhook-subscriptions/{id}/deliveries");
+    paging::answer(&rows, limit, &path, |last| {
+        let order: (Uuid, String) = (last.try_get("id")?, last.try_get("since")?);
+        Ok(Filter {
+            limit: Some(limit),
+            cursor: Some(cursor::encode(&order)),
+            ..filter
+        })
+    })
 }
 
 /// With all of its attempts.

@@ -1,16 +1,21 @@
-//! Events: published, one or many, and what became of one.
+//! Events: published, one or many, listed, and what became of one.
 
 use crate::database::{Credentials, Database, Mode, Request};
-use crate::http::input::{Ids, JsonText};
-use crate::http::output;
+use crate::http::input::{Ids, JsonText, Parameters};
 use crate::http::problem::Problem;
+use crate::http::{cursor, output, paging};
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, Response, StatusCode};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::net::IpAddr;
 use uuid::Uuid;
+
+const PATH: &str = "/api/events/";
+const READ: &str = "events:read";
+const DEFAULT_LIMIT: i64 = 50;
+const MAX_LIMIT: i64 = 200;
 
 /// Events of one request, at most: they are published in one transaction.
 const MAX_EVENTS: usize = 1000;
@@ -131,6 +136,79 @@ async fn publish_one(request: &Request<'_>, event: &NewEvent<'_>) -> Result<Uuid
     Ok(row.try_get("id")?)
 }
 
+/// Which events to list.
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Filter {
+    /// One or more, separated by commas; `document.*` is all of a category.
+    event_type: Option<String>,
+    resource_type: Option<String>,
+    resource_id: Option<Uuid>,
+    /// The time from which on, and before which, they were created.
+    since: Option<String>,
+    until: Option<String>,
+    /// The one with this id, whenever it was.
+    id: Option<Uuid>,
+    /// The one with this key, whenever it was.
+    idempotency_key: Option<String>,
+    limit: Option<i64>,
+    cursor: Option<String>,
+}
+
+/// The newest first, without their data.
+pub async fn list(
+    State(database): State<Database>,
+    who: Credentials,
+    Parameters(filter): Parameters<Filter>,
+) -> Result<Response<Body>, Problem> {
+    let limit = paging::size(filter.limit, DEFAULT_LIMIT, MAX_LIMIT)?;
+    let after: Option<(String, Uuid, String)> = cursor::decode(filter.cursor.as_deref())?;
+    // The next page has the rest of the same period.
+    let (until, after_id, since) = match after {
+        Some((until, id, since)) => (Some(until), Some(id), Some(since)),
+        None => (filter.until.clone(), None, filter.since.clone()),
+    };
+    let types: Option<Vec<&str>> = filter.event_type.as_deref().map(|t| t.split(',').collect());
+    let mut connection = database.connection().await?;
+    let request = connection.begin(&who, READ, Mode::Read).await?;
+    let rows = request
+        .rows(
+            "select (to_jsonb(e) - '{event_data,resource_data}'::text[])::text as item, e.created_at::text, e.id,
+                    s.since::text
+             from (select coalesce($2::text::timestamptz, now() - interval '7 days') as since) s
+             cross join lateral webhooks.list_events(
+                 $1, s.since, coalesce($3::text::timestamptz, 'infinity'), $4::text[], $5, $6, $7, $8,
+                 ($9::bigint)::integer, $10) e",
+            &[
+                &request.access.tenant_id,
+                &since,
+                &until,
+                &types,
+                &filter.resource_type,
+                &filter.resource_id,
+                &filter.id,
+                &filter.idempotency_key,
+                // One more tells whether there is a next page.
+                &(limit + 1),
+                &after_id,
+            ],
+        )
+        .await?;
+    request.commit().await?;
+    paging::answer(&rows, limit, PATH, |last| {
+        let order: (String, Uuid, String) = (
+            last.try_get("created_at")?,
+            last.try_get("id")?,
+            last.try_get("since")?,
+        );
+        Ok(Filter {
+            limit: Some(limit),
+            cursor: Some(cursor::encode(&order)),
+            ..filter
+        })
+    })
+}
+
 /// With its timeline: matched, queued, attempted, retried.
 pub async fn get(
     State(database): State<Database>,
@@ -138,7 +216,7 @@ pub async fn get(
     Ids(id): Ids<Uuid>,
 ) -> Result<Response<Body>, Problem> {
     let mut connection = database.connection().await?;
-    let request = connection.begin(&who, "events:read", Mode::Read).await?;
+    let request = connection.begin(&who, READ, Mode::Read).await?;
     let rows = request
         .rows(
             "select (to_jsonb(e) || jsonb_build_object('timeline', (
@@ -165,7 +243,7 @@ pub async fn types(
     who: Credentials,
 ) -> Result<Response<Body>, Problem> {
     let mut connection = database.connection().await?;
-    let request = connection.begin(&who, "events:read", Mode::Read).await?;
+    let request = connection.begin(&who, READ, Mode::Read).await?;
     let row = request
         .row(
             "select coalesce(json_agg(to_json(t) order by t.name, t.version), '[]')::text as item

@@ -1,6 +1,6 @@
 //! The receiver of a subscription: how it does, and the secret that it verifies signatures with.
 
-use super::subscriptions::READ;
+use super::subscriptions::{READ, UPDATE};
 use crate::database::{Credentials, Database, Mode};
 use crate::http::input::Ids;
 use crate::http::output;
@@ -41,9 +41,7 @@ pub async fn renew_secret(
     Ids(id): Ids<Uuid>,
 ) -> Result<Response<Body>, Problem> {
     let mut connection = database.connection().await?;
-    let request = connection
-        .begin(&who, "webhook_subscriptions:update", Mode::Write)
-        .await?;
+    let request = connection.begin(&who, UPDATE, Mode::Write).await?;
     let row = request
         .row(
             "select json_build_object('secret', webhooks.renew_secret($1))::text as item",

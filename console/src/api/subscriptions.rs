@@ -4,20 +4,26 @@
 use crate::database::{Credentials, Database, Mode, Request};
 use crate::http::input::{Ids, JsonText, Parameters};
 use crate::http::problem::Problem;
-use crate::http::{cursor, etag, output};
+use crate::http::{cursor, etag, output, paging};
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::{ETAG, LOCATION};
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
-use serde::Deserialize;
-use std::fmt::Write;
+use serde::{Deserialize, Serialize};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
+/// The scopes of subscriptions, and of what is there for them.
+pub(super) const CREATE: &str = "webhook_subscriptions:create";
+pub(super) const READ: &str = "webhook_subscriptions:read";
+pub(super) const UPDATE: &str = "webhook_subscriptions:update";
+pub(super) const DELETE: &str = "webhook_subscriptions:delete";
+
+const PATH: &str = "/api/webhook-subscriptions/";
 const DEFAULT_LIMIT: i64 = 100;
 const MAX_LIMIT: i64 = 1000;
 
-#[derive(Clone, Copy, Deserialize)]
+#[derive(Clone, Copy, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 enum Environment {
     Dev,
@@ -36,7 +42,7 @@ impl Environment {
 }
 
 /// Which subscriptions to list.
-#[derive(Deserialize)]
+#[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Filter {
     environment: Option<Environment>,
@@ -51,7 +57,7 @@ pub async fn list(
     who: Credentials,
     Parameters(filter): Parameters<Filter>,
 ) -> Result<Response<Body>, Problem> {
-    let limit = page_size(filter.limit, DEFAULT_LIMIT, MAX_LIMIT)?;
+    let limit = paging::size(filter.limit, DEFAULT_LIMIT, MAX_LIMIT)?;
     let after: Option<(String, String, Uuid)> = cursor::decode(filter.cursor.as_deref())?;
     let environment = filter.environment.map(Environment::as_str);
     let (after_name, after_environment, after_id) = match &after {
@@ -81,26 +87,18 @@ pub async fn list(
         )
         .await?;
     request.commit().await?;
-    let (items, last) = page(&rows, limit, |row| {
-        Ok((
-            row.try_get::<_, String>("name")?,
-            row.try_get::<_, String>("environment")?,
-            row.try_get::<_, Uuid>("id")?,
-        ))
-    })?;
-    let next = last.map(|last| {
-        let cursor = cursor::encode(&last);
-        let mut next = format!("/api/webhook-subscriptions/?limit={limit}&cursor={cursor}");
-        // Writing to a string does not fail.
-        if let Some(environment) = environment {
-            let _ = write!(next, "&environment={environment}");
-        }
-        if let Some(is_active) = filter.is_active {
-            let _ = write!(next, "&is_active={is_active}");
-        }
-        next
-    });
-    Ok(output::page(&items, next))
+    paging::answer(&rows, limit, PATH, |last| {
+        let order: (String, String, Uuid) = (
+            last.try_get("name")?,
+            last.try_get("environment")?,
+            last.try_get("id")?,
+        );
+        Ok(Filter {
+            limit: Some(limit),
+            cursor: Some(cursor::encode(&order)),
+            ..filter
+        })
+    })
 }
 
 pub async fn create(
@@ -110,20 +108,25 @@ pub async fn create(
 ) -> Result<Response<Body>, Problem> {
     let settings = body.required()?;
     let mut connection = database.connection().await?;
-    let request = connection
-        .begin(&who, "webhook_subscriptions:create", Mode::Write)
-        .await?;
+    let request = connection.begin(&who, CREATE, Mode::Write).await?;
     let created = request
         .row(
             "select webhooks_private.insert_subscription($1, $2::text::jsonb) as id",
             &[&request.access.tenant_id, &settings],
         )
         .await?;
-    let id: Uuid = created.try_get("id")?;
-    let row = read(&request, id).await?;
+    let response = created_subscription(&request, created.try_get("id")?).await?;
     request.commit().await?;
-    let mut response = subscription(StatusCode::CREATED, &row)?;
-    if let Ok(location) = HeaderValue::from_str(&format!("/api/webhook-subscriptions/{id}")) {
+    Ok(response)
+}
+
+/// The answer to a request that has created a subscription.
+pub(super) async fn created_subscription(
+    request: &Request<'_>,
+    id: Uuid,
+) -> Result<Response<Body>, Problem> {
+    let mut response = subscription(StatusCode::CREATED, &read(request, id).await?)?;
+    if let Ok(location) = HeaderValue::from_str(&format!("{PATH}{id}")) {
         response.headers_mut().insert(LOCATION, location);
     }
     Ok(response)
@@ -157,9 +160,7 @@ pub async fn update(
 ) -> Result<Response<Body>, Problem> {
     let changes = body.required()?;
     let mut connection = database.connection().await?;
-    let request = connection
-        .begin(&who, "webhook_subscriptions:update", Mode::Write)
-        .await?;
+    let request = connection.begin(&who, UPDATE, Mode::Write).await?;
     check_version(&request, id, &headers).await?;
     let row = request
         .row(
@@ -179,9 +180,7 @@ pub async fn delete(
     headers: HeaderMap,
 ) -> Result<StatusCode, Problem> {
     let mut connection = database.connection().await?;
-    let request = connection
-        .begin(&who, "webhook_subscriptions:delete", Mode::Write)
-        .await?;
+    let request = connection.begin(&who, DELETE, Mode::Write).await?;
     check_version(&request, id, &headers).await?;
     request
         .row("select webhooks.delete_subscription($1)", &[&id])
@@ -189,9 +188,6 @@ pub async fn delete(
     request.commit().await?;
     Ok(StatusCode::NO_CONTENT)
 }
-
-/// The scope of all that only reads.
-pub(super) const READ: &str = "webhook_subscriptions:read";
 
 /// Locks the subscription, so that its version stays, if the client says which one it means.
 async fn check_version(
@@ -226,33 +222,4 @@ fn subscription(status: StatusCode, row: &Row) -> Result<Response<Body>, Problem
     let tag = etag::of(row.try_get("version")?);
     response.headers_mut().insert(ETAG, tag);
     Ok(response)
-}
-
-/// # Errors
-/// A limit out of its range.
-pub(super) fn page_size(given: Option<i64>, default: i64, most: i64) -> Result<i64, Problem> {
-    match given {
-        None => Ok(default),
-        Some(limit) if (1..=most).contains(&limit) => Ok(limit),
-        Some(limit) => Err(Problem::bad_request(format!("limit is {limit}"))
-            .hint(format!("Give 1 to {most}."))
-            .field("limit")),
-    }
-}
-
-/// The items of a page, of which one more row was read, and if there are more, the order's values of the last one.
-pub(super) fn page<L>(
-    rows: &[Row],
-    limit: i64,
-    order: impl Fn(&Row) -> Result<L, tokio_postgres::Error>,
-) -> Result<(Vec<String>, Option<L>), tokio_postgres::Error> {
-    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    let shown = &rows[..rows.len().min(limit)];
-    let items = shown.iter().map(|row| row.try_get("item"));
-    let items = items.collect::<Result<_, _>>()?;
-    let last = match shown.last() {
-        Some(last) if rows.len() > limit => Some(order(last)?),
-        _ => None,
-    };
-    Ok((items, last))
 }

@@ -1,125 +1,71 @@
-//! How the database is reached: connection string, password file, certificate authorities.
+//! How the database is reached: flags, connection string, service file and PG* variables together.
 
 use super::RunArgs;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
-use rustls::{ClientConfig, RootCertStore};
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
-use tokio_postgres::Config;
-use tokio_postgres_rustls::MakeRustlsConnect;
+use webhooks_connection::conninfo::{self, Error};
+use webhooks_connection::password_file;
+use webhooks_connection::settings::{Overrides, Settings};
+use webhooks_connection::warnings::{self, CommandLine};
 
+/// Longest attempt at one address, unless connect_timeout says otherwise: a request waits meanwhile.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long what was sent may stay unanswered by the server's system, unless tcp_user_timeout says otherwise.
+const USER_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// What is wrong with the flags of the connection.
-#[derive(Debug, thiserror::Error)]
-pub enum ConnectionError {
-    /// Without the string, which may have a password.
-    #[error(
-        "the connection string can't be read: {0}; write postgresql://user@host/database or host=… user=… dbname=…"
-    )]
-    Malformed(tokio_postgres::Error),
-    #[error("can't read the password file {}: {source}", file.display())]
-    Password {
-        file: PathBuf,
-        source: std::io::Error,
-    },
-    #[error("the password file {} is empty: write the password into it, or leave --password-file out", file.display())]
-    NoPassword { file: PathBuf },
-    #[error("can't read certificates from {}: {reason}", file.display())]
-    Certificates { file: PathBuf, reason: String },
-    #[error("TLS can't be set up: {0}")]
-    Tls(#[from] rustls::Error),
-}
-
-/// Where to connect to, and whom to trust there.
-///
-/// # Errors
-/// A malformed connection string, an unreadable file.
-pub fn connection(args: &RunArgs) -> Result<(Config, MakeRustlsConnect), ConnectionError> {
-    let mut config: Config = with_known_modes(&args.database_url)
-        .parse()
-        .map_err(ConnectionError::Malformed)?;
-    if let Some(file) = &args.password_file {
-        config.password(password_in(file)?);
-    }
-    if config.get_connect_timeout().is_none() {
-        config.connect_timeout(CONNECT_TIMEOUT);
-    }
-    config.application_name("webhooks-console");
-    let tls = MakeRustlsConnect::new(tls(args.database_ca_file.as_deref())?);
-    Ok((config, tls))
-}
-
-/// tokio-postgres has three modes, and leaves it to us whether a certificate is verified. It always is.
-fn with_known_modes(database_url: &str) -> String {
-    database_url
-        .replace("sslmode=verify-full", "sslmode=require")
-        .replace("sslmode=verify-ca", "sslmode=require")
-}
-
-fn password_in(file: &Path) -> Result<String, ConnectionError> {
-    let password = std::fs::read_to_string(file).map_err(|source| ConnectionError::Password {
-        file: file.to_owned(),
-        source,
-    })?;
-    let password = password.strip_suffix('\n').unwrap_or(&password);
-    // As editors of other systems end a line.
-    let password = password.strip_suffix('\r').unwrap_or(password);
-    if password.is_empty() {
-        let file = file.to_owned();
-        return Err(ConnectionError::NoPassword { file });
-    }
-    Ok(password.to_owned())
-}
-
-fn tls(ca_file: Option<&Path>) -> Result<ClientConfig, ConnectionError> {
-    let mut roots = RootCertStore::empty();
-    match ca_file {
-        Some(file) => {
-            let unusable = |reason: String| ConnectionError::Certificates {
-                file: file.to_owned(),
-                reason,
-            };
-            let given = CertificateDer::pem_file_iter(file)
-                .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-                .map_err(|error| unusable(error.to_string()))?;
-            if given.is_empty() {
-                return Err(unusable("it holds no PEM certificates".to_owned()));
-            }
-            for certificate in given {
-                let added = roots.add(certificate);
-                added.map_err(|error| unusable(error.to_string()))?;
-            }
+impl RunArgs {
+    /// Where to connect to, and whom to trust there.
+    ///
+    /// # Errors
+    /// A malformed connection string, an unreadable file.
+    pub fn connection(&self) -> Result<Settings, Error> {
+        let parameters = conninfo::complete(&self.database_url, conninfo::variable)?;
+        let password = self.password_file.as_deref().map(password_file::read);
+        let overrides = Overrides {
+            password: password.transpose()?,
+            ca_file: self.database_ca_file.clone(),
+        };
+        let mut settings = Settings::new(&parameters, &overrides)?;
+        if parameters.value("connect_timeout").is_none() {
+            settings.connect_timeout = Some(CONNECT_TIMEOUT);
         }
-        // Old ones that can't be read are in many systems. Without any, only a connection with TLS fails.
-        None => {
-            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        if parameters.value("tcp_user_timeout").is_none() {
+            settings.liveness.user_timeout = Some(USER_TIMEOUT);
         }
+        Ok(settings)
     }
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    Ok(ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth())
+
+    /// About passwords and TLS: what works, but hardly as meant.
+    pub fn connection_warnings(&self) -> Vec<String> {
+        let line = CommandLine {
+            url: &self.database_url,
+            url_is_argument: warnings::url_is_argument(),
+            has_password_file: self.password_file.is_some(),
+            ca_file: self.database_ca_file.as_deref(),
+        };
+        warnings::of(&line, conninfo::variable)
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::{Cli, Command};
     use super::*;
-    use tokio_postgres::config::SslMode;
+    use clap::Parser;
+
+    fn settings(url: &str) -> Settings {
+        let url = format!("--database-url={url}");
+        let Command::Run(args) = Cli::parse_from(["webhooks-console", "run", &url]).command;
+        args.connection().unwrap()
+    }
 
     #[test]
-    fn modes_that_verify_are_known() {
-        for mode in ["require", "verify-ca", "verify-full"] {
-            for url in [
-                format!("postgresql://u@h/d?sslmode={mode}"),
-                format!("host=h sslmode={mode} user=u"),
-            ] {
-                let config: Config = with_known_modes(&url).parse().unwrap();
-                assert_eq!(config.get_ssl_mode(), SslMode::Require, "{url}");
-            }
-        }
+    fn a_request_does_not_wait_for_ever_unless_told_to() {
+        let usual = settings("host=h user=u");
+        assert_eq!(usual.connect_timeout, Some(CONNECT_TIMEOUT));
+        assert_eq!(usual.liveness.user_timeout, Some(USER_TIMEOUT));
+        let given = settings("host=h user=u connect_timeout=0 tcp_user_timeout=1000");
+        assert_eq!(given.connect_timeout, None);
+        let user_timeout = given.liveness.user_timeout;
+        assert_eq!(user_timeout, Some(Duration::from_secs(1)));
     }
 }

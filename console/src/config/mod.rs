@@ -5,7 +5,6 @@ mod connection;
 mod jwt;
 mod pages;
 
-pub use connection::connection;
 pub use jwt::JwtArgs;
 pub use pages::PagesArgs;
 
@@ -36,17 +35,18 @@ pub enum Command {
 
 #[derive(Args)]
 pub struct RunArgs {
-    /// Connection string, postgresql://… or key=value. The user needs to be a member of webhooks_console, nothing else.
-    /// sslmode is disable, prefer or require (verify-ca and verify-full are as require): where the connection is
-    /// encrypted, the server's certificate and name are verified.
-    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+    /// Connection string as libpq takes it, postgresql://… or key=value. What it leaves out comes from its service,
+    /// from libpq's variables (PGHOST, PGPORT, PGUSER, PGPASSWORD, PGDATABASE, PGSERVICE, PGSSLMODE, PGSSLROOTCERT and
+    /// so on) and from ~/.pgpass. The user needs to be a member of webhooks_console, nothing else.
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true, default_value = "")]
     pub database_url: String,
 
     /// File with the database password (its last newline is dropped): keeps it out of the environment.
     #[arg(long, env = "WEBHOOKS_PASSWORD_FILE", value_name = "FILE")]
     pub password_file: Option<PathBuf>,
 
-    /// PEM file of certificate authorities to trust for the database, instead of the system's.
+    /// PEM file of certificate authorities to trust for the database, and no others. Wins over sslrootcert and
+    /// PGSSLROOTCERT. Set sslmode=verify-full with it.
     #[arg(long, env = "WEBHOOKS_DATABASE_CA_FILE", value_name = "FILE")]
     pub database_ca_file: Option<PathBuf>,
 
@@ -60,6 +60,16 @@ pub struct RunArgs {
         value_parser = listen_address
     )]
     pub listen: SocketAddr,
+
+    /// Where to answer /metrics, in the text format of Prometheus: a port, which only this machine reaches, or an address
+    /// and a port. Unless given, nothing listens.
+    #[arg(
+        long,
+        env = "WEBHOOKS_CONSOLE_METRICS_LISTEN",
+        value_name = "ADDRESS",
+        value_parser = listen_address
+    )]
+    pub metrics_listen: Option<SocketAddr>,
 
     /// Connections with the database, at most. A request has one for its transaction; more wait for up to 5 seconds.
     #[arg(
@@ -80,6 +90,17 @@ pub struct RunArgs {
         value_parser = seconds
     )]
     pub statement_timeout: Duration,
+
+    /// Requests of the API that an access token may send within a minute; and as many for each address without a token
+    /// that is known to be valid. 0: no limit.
+    #[arg(
+        long,
+        env = "WEBHOOKS_CONSOLE_RATE_LIMIT",
+        value_name = "REQUESTS",
+        default_value_t = 1200,
+        value_parser = clap::value_parser!(u32).range(0..=1_000_000)
+    )]
+    pub rate_limit: u32,
 
     /// All requests come through a proxy, which adds the client's address to X-Forwarded-For: the last one there counts
     /// as the client's. Without a proxy that does so, clients could say that they are others.

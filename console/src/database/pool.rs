@@ -1,14 +1,15 @@
 //! Connections that are kept.
 
+use super::opener::{Opener, PROGRAM};
 use super::token_uses::TokenUses;
 use crate::config::RunArgs;
-use deadpool_postgres::{
-    Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime, TimeoutType,
-};
+use deadpool::Runtime;
+use deadpool::managed::{Object, Pool, PoolError, TimeoutType};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio_postgres::Config;
-use tokio_postgres_rustls::MakeRustlsConnect;
+use webhooks_connection::connect::Connector;
+use webhooks_connection::settings::Settings;
+use webhooks_connection::trouble;
 
 /// How long a request waits for a connection.
 const WAIT: Duration = Duration::from_secs(5);
@@ -27,7 +28,7 @@ pub enum Unavailable {
 /// The database, for all requests.
 #[derive(Clone)]
 pub struct Database {
-    pool: Pool,
+    pool: Pool<Opener>,
     /// For each statement of a request, in milliseconds.
     pub(super) statement_timeout: Arc<str>,
     pub(super) is_read_only: bool,
@@ -37,20 +38,18 @@ pub struct Database {
 /// A connection. It goes back to the pool when it is dropped.
 pub struct Connection<'d> {
     pub(super) database: &'d Database,
-    pub(super) client: Object,
+    pub(super) client: Object<Opener>,
 }
 
 impl Database {
     /// # Errors
-    /// None that flags could bring about.
-    pub fn new(config: Config, tls: MakeRustlsConnect, args: &RunArgs) -> anyhow::Result<Self> {
-        let recycling = ManagerConfig {
-            recycling_method: RecyclingMethod::Fast,
-        };
-        let pool = Pool::builder(Manager::from_config(config, tls, recycling))
+    /// Certificates and keys that can't be read or used.
+    pub fn new(settings: Settings, args: &RunArgs) -> anyhow::Result<Self> {
+        let connector = Connector::new(settings, PROGRAM, tokio::spawn)?;
+        // How long it takes to open one is bounded for each address by connect_timeout.
+        let pool = Pool::builder(Opener(connector))
             .max_size(usize::try_from(args.connections)?)
             .wait_timeout(Some(WAIT))
-            .create_timeout(Some(WAIT))
             .runtime(Runtime::Tokio1)
             .build()?;
         Ok(Self {
@@ -61,15 +60,20 @@ impl Database {
         })
     }
 
+    /// How many connections there are, and how many of them are in use.
+    pub fn connections(&self) -> (i64, i64) {
+        let status = self.pool.status();
+        let in_use = status.size.saturating_sub(status.available);
+        let number = |count| i64::try_from(count).unwrap_or(i64::MAX);
+        (number(status.size), number(in_use))
+    }
+
     /// # Errors
     /// The database is away, or all connections are in use.
     pub async fn connection(&self) -> Result<Connection<'_>, Unavailable> {
         let client = self.pool.get().await.map_err(|error| match error {
             PoolError::Timeout(TimeoutType::Wait) => Unavailable::Busy,
-            PoolError::Timeout(_) => {
-                Unavailable::Connect(format!("no answer within {} s", WAIT.as_secs()))
-            }
-            PoolError::Backend(error) => Unavailable::Connect(describe(&error)),
+            PoolError::Backend(error) => Unavailable::Connect(error.to_string()),
             error => Unavailable::Connect(error.to_string()),
         })?;
         Ok(Connection {
@@ -103,19 +107,11 @@ impl Database {
     }
 }
 
-/// An error with what caused it: tokio-postgres shows one of them at a time.
+/// An error in the server's own words, or the library's, and what can be done about it.
 pub fn describe(error: &tokio_postgres::Error) -> String {
-    if let Some(error) = error.as_db_error() {
-        return error.message().to_owned();
+    match error.as_db_error() {
+        // Advice is for sessions that can't be had. What a statement may not do is not about this program's user.
+        Some(error) => error.message().to_owned(),
+        None => trouble::describe(error, &PROGRAM),
     }
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.ends_with(&cause_text) {
-            text = format!("{text}: {cause_text}");
-        }
-        source = cause.source();
-    }
-    text
 }

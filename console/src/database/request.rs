@@ -2,9 +2,11 @@
 //! are set in the transaction, and nowhere else.
 
 use super::pool::Connection;
+use axum::http::Extensions;
 use deadpool_postgres::Transaction;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Error, Row};
 use uuid::Uuid;
@@ -17,6 +19,23 @@ pub struct Credentials {
     pub tenant: Option<Uuid>,
     /// For the audit log and the log.
     pub request_id: String,
+    /// Who wants to know whether the token is valid learns it here.
+    pub acceptance: Acceptance,
+}
+
+/// Whether the database has accepted the token of a request.
+#[derive(Clone, Default)]
+pub struct Acceptance(Arc<AtomicBool>);
+
+impl Acceptance {
+    /// That of this request.
+    pub fn of(extensions: &Extensions) -> Self {
+        extensions.get().cloned().unwrap_or_default()
+    }
+
+    pub fn is_accepted(&self) -> bool {
+        self.0.load(Relaxed)
+    }
 }
 
 /// What a request was sent with. Secrets themselves go no further than the header: this is their SHA-256.
@@ -99,10 +118,11 @@ const OPEN_JWT: &str = "select token_id, tenant_id, user_id::text, role::text, s
     from webhooks_private.open_jwt($1, $2, $3, $4, $5)";
 
 /// Nothing of it outlasts the transaction. The names in statements below are then those of PostgreSQL and the extension,
-/// whatever the search_path of the role or the database is.
+/// whatever the search_path of the role or the database is. Ids are constants of each plan, so that it opens the
+/// partitions that have them, and no others.
 const BECOME: &str = "select
     set_config('search_path', 'pg_catalog, pg_temp', true), set_config('TimeZone', 'UTC', true),
-    set_config('DateStyle', 'ISO', true),
+    set_config('DateStyle', 'ISO', true), set_config('plan_cache_mode', 'force_custom_plan', true),
     set_config('statement_timeout', $1, true), set_config('webhooks.tenant_id', $2, true),
     set_config('webhooks.user_id', $3, true), set_config('webhooks.request_id', $4, true),
     set_config('role', $5, true)";
@@ -154,6 +174,7 @@ impl Connection<'_> {
         if let Some(token_id) = row.try_get("token_id")? {
             self.database.uses.add(token_id);
         }
+        who.acceptance.0.store(true, Relaxed);
         Ok(Request {
             transaction,
             access,

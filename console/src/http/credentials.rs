@@ -4,11 +4,11 @@ use super::jwt::{self, Verifier};
 use super::problem::Problem;
 use super::secret;
 use super::trace::RequestId;
-use crate::database::{Credentials, Proof};
+use crate::database::{Acceptance, Credentials, Proof};
 use axum::extract::FromRequestParts;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
-use axum::http::{HeaderName, StatusCode};
+use axum::http::{HeaderMap, HeaderName, StatusCode};
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -19,17 +19,10 @@ impl<S: Sync> FromRequestParts<S> for Credentials {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let token = parts
-            .headers
-            .get(AUTHORIZATION)
-            .and_then(|value| value.to_str().ok())
-            .and_then(|value| value.split_once(' '))
-            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-            .map(|(_, token)| token.trim())
-            .ok_or_else(|| {
-                Problem::new(StatusCode::UNAUTHORIZED, "there is no access token")
-                    .hint("Send the header Authorization: Bearer and a token of webhooks.create_access_token().")
-            })?;
+        let token = token(&parts.headers).ok_or_else(|| {
+            Problem::new(StatusCode::UNAUTHORIZED, "there is no access token")
+                .hint("Send the header Authorization: Bearer and a token of webhooks.create_access_token().")
+        })?;
         // Without a verifier no JWT is accepted: it is as any other token that is not valid.
         let verifier = parts.extensions.get::<Arc<Verifier>>();
         let proof = match verifier.filter(|_| jwt::is_jwt(token)) {
@@ -40,8 +33,21 @@ impl<S: Sync> FromRequestParts<S> for Credentials {
             proof,
             tenant: tenant(parts)?,
             request_id: RequestId::of(&parts.extensions),
+            acceptance: Acceptance::of(&parts.extensions),
         })
     }
+}
+
+/// The hash of the token that a request brings, if it brings one.
+pub fn token_hash(headers: &HeaderMap) -> Option<[u8; 32]> {
+    token(headers).map(secret::hash)
+}
+
+fn token(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    let is_bearer = scheme.eq_ignore_ascii_case("bearer");
+    is_bearer.then(|| token.trim())
 }
 
 fn tenant(parts: &Parts) -> Result<Option<Uuid>, Problem> {

@@ -79,6 +79,11 @@ impl Problem {
         self.0.hint.as_deref()
     }
 
+    /// The field that it is about, if it is about one.
+    pub fn named_field(&self) -> Option<&str> {
+        self.0.field.as_deref()
+    }
+
     fn refused(status: StatusCode, error: &DbError) -> Self {
         let field = match status {
             StatusCode::BAD_REQUEST | StatusCode::CONFLICT => fields::named_in(error.message()),

@@ -42,6 +42,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Session {
         Ok(Self {
             csrf: secret::form_token(&secret),
             who: Credentials {
+                acceptance: Default::default(),
                 proof: Proof::Session(secret::hash(&secret)),
                 tenant: tenant(parts, state).await?,
                 request_id: RequestId::of(&parts.extensions),

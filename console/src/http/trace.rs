@@ -1,9 +1,11 @@
 //! The id of a request, which the answer, the log and the audit log have, and its line in the log.
 
-use axum::extract::{MatchedPath, Request};
+use crate::telemetry::Metrics;
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::{Extensions, HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::Response;
+use std::sync::Arc;
 use std::time::Instant;
 use tracing::Instrument;
 use uuid::Uuid;
@@ -32,8 +34,12 @@ impl RequestId {
     }
 }
 
-/// Gives each request its id, and writes its line: the route, and not the path, which has ids, nor the query.
-pub async fn trace(mut request: Request, next: Next) -> Response {
+/// Gives each request its id, counts it, and writes its line: the route, and not the path, which has ids, nor the query.
+pub async fn trace(
+    State(metrics): State<Arc<Metrics>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let begun = Instant::now();
     let id = RequestId::new(request.headers().get(&REQUEST_ID));
     request.extensions_mut().insert(id.clone());
@@ -42,8 +48,9 @@ pub async fn trace(mut request: Request, next: Next) -> Response {
     let route = route.map_or("(none)", MatchedPath::as_str).to_owned();
     let span = tracing::error_span!("request", id = %id.0);
     let mut response = next.run(request).instrument(span.clone()).await;
-    let status = response.status().as_u16();
-    let ms = begun.elapsed().as_millis();
+    let took = begun.elapsed();
+    metrics.on_answered(&method, &route, response.status(), took);
+    let (status, ms) = (response.status().as_u16(), took.as_millis());
     // Supervisors ask every few seconds.
     span.in_scope(|| match route.as_str() {
         "/healthz" | "/readyz" => tracing::debug!(%method, route, status, ms, "answered"),

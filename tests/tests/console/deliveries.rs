@@ -38,7 +38,7 @@ async fn a_test_answers_with_what_the_receiver_answered() {
     assert_eq!(parse(&client.get(&path).await)["is_test"], true);
 
     let refused = client.post(&test, &json!({"event_type": "no.such"})).await;
-    assert_eq!(refused.status, 400, "{refused:?}");
+    assert_eq!(refused.status, 404, "{refused:?}");
     assert_eq!(client.get(&test).await.status, 405);
 }
 

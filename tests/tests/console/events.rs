@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::scene::{Scene, parse, problem};
+use crate::scene::{Scene, next, parse, problem};
 
 const EVENTS: &str = "/api/events/";
 const BOTH: &str = "events:publish,events:read";
@@ -116,4 +116,84 @@ async fn publishing_and_reading_are_two_scopes() {
         .map(|t| t["name"].as_str().unwrap())
         .collect();
     assert!(names.contains(&"document.uploaded"), "{names:?}");
+}
+
+#[tokio::test]
+async fn events_are_found_by_type_resource_time_id_and_key() {
+    let scene = Scene::set("api_event_list").await;
+    let tenant = scene.db.tenant();
+    let client = scene.client(Some(tenant), BOTH).await;
+    let resource = Uuid::now_v7();
+    let mut ids = Vec::new();
+    for n in 0..6 {
+        let event_type = ["job.created", "job.failed", "document.uploaded"][n % 3];
+        let body = json!({
+            "event_type": event_type, "resource_type": "job", "event_data": {"hush": "4711"},
+            "resource_id": (n == 0).then_some(resource), "idempotency_key": format!("key {n}&")
+        });
+        let published = client.post(EVENTS, &body).await;
+        assert_eq!(published.status, 201, "{published:?}");
+        ids.push(parse(&published)["id"].as_str().unwrap().to_owned());
+    }
+    // Of long ago, with an id that tells no time; and of somebody else.
+    let old = Uuid::new_v4();
+    let insert = format!(
+        "insert into webhooks.event_logs (id, tenant_id, event_type, event_category, event_name, event_data, created_at)
+         values ('{old}', '{tenant}', 'job.created', 'job', 'old', '{{}}', now() - interval '3 days')"
+    );
+    scene.db.execute(&insert).await.unwrap();
+    ids.insert(0, old.to_string());
+    ids.reverse();
+    let stranger = scene.client(Some(scene.db.tenant()), BOTH).await;
+    stranger
+        .post(EVENTS, &json!({"event_type": "job.created"}))
+        .await;
+
+    let list = async |query: &str| {
+        let (mut found, mut path) = (Vec::new(), format!("{EVENTS}?{query}"));
+        loop {
+            let page = client.get(&path).await;
+            assert_eq!(page.status, 200, "{page:?}");
+            assert!(!page.body.contains("4711"), "{page:?}");
+            let items: Vec<Value> = serde_json::from_str(&page.body).unwrap();
+            found.extend(items.iter().map(|e| e["id"].as_str().unwrap().to_owned()));
+            match next(&page) {
+                Some(next) => path = next,
+                None => return found,
+            }
+        }
+    };
+    assert_eq!(list("").await, ids);
+    for limit in [1, 2, 6, 7, 200] {
+        assert_eq!(list(&format!("limit={limit}")).await, ids, "{limit} a page");
+    }
+    assert_eq!(list("event_type=job.*&limit=2").await.len(), 5);
+    assert_eq!(
+        list("event_type=job.failed,document.uploaded").await.len(),
+        4
+    );
+    assert_eq!(list(&format!("resource_id={resource}")).await, ids[5..6]);
+    assert_eq!(list("resource_type=document").await.len(), 0);
+    assert_eq!(list("since=yesterday&limit=4").await, ids[..6]);
+    assert_eq!(list("until=yesterday").await, ids[6..]);
+    // The one there is, whenever it was.
+    assert_eq!(list(&format!("id={old}&since=today")).await, ids[6..]);
+    assert_eq!(list("idempotency_key=key%201%26&limit=1").await, ids[4..5]);
+    for query in [
+        "idempotency_key=none",
+        "id=00000000-0000-7000-8000-00000000dead",
+    ] {
+        assert!(list(query).await.is_empty());
+    }
+    for query in [
+        "id=x",
+        "since=then",
+        "since=2020-01-01",
+        "limit=0",
+        "cursor=x",
+        "tenant_id=x",
+    ] {
+        let refused = client.get(&format!("{EVENTS}?{query}")).await;
+        assert_eq!(problem(&refused).0, 400, "{query}: {refused:?}");
+    }
 }

@@ -117,5 +117,5 @@ async fn a_new_secret_is_shown_once() {
             "",
         )
         .await;
-    assert_eq!(problem(&refused).0, 409);
+    assert_eq!(problem(&refused).0, 400);
 }

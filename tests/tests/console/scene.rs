@@ -1,11 +1,12 @@
 use serde_json::{Value, json};
 use uuid::Uuid;
 use webhooks_tests::console::Console;
-use webhooks_tests::database::Database;
+use webhooks_tests::database::{CONSOLE_ROLE, Database};
 use webhooks_tests::http::Answer;
 
 pub const SUBSCRIPTIONS: &str = "/api/webhook-subscriptions/";
-pub const ALL_SCOPES: &str = "webhook_subscriptions:create,webhook_subscriptions:read,webhook_subscriptions:update,webhook_subscriptions:delete,webhook_subscriptions:test,webhook_subscriptions:retry";
+pub const TEMPLATES: &str = "/api/subscription-templates/";
+pub const ALL_SCOPES: &str = "webhook_subscriptions:create,webhook_subscriptions:read,webhook_subscriptions:update,webhook_subscriptions:delete,webhook_subscriptions:test,webhook_subscriptions:retry,events:publish,events:read,metrics:read,audit:read";
 
 /// A database with a console.
 pub struct Scene {
@@ -22,8 +23,14 @@ pub struct Client<'s> {
 
 impl Scene {
     pub async fn set(name: &str) -> Self {
+        Self::set_with(name, &[]).await
+    }
+
+    /// With more arguments for the console.
+    pub async fn set_with(name: &str, arguments: &[&str]) -> Self {
         let db = Database::fresh(name).await.unwrap();
-        let console = Console::start(&db).await.unwrap();
+        let url = db.url(CONSOLE_ROLE);
+        let console = Console::start_with(&url, arguments).await.unwrap();
         Self { console, db }
     }
 

@@ -3,6 +3,12 @@
 use maud::{Markup, html};
 use uuid::Uuid;
 
+/// Shortened, where a link leads to the page that has it whole.
+pub fn short(id: Uuid) -> Markup {
+    let text = id.to_string();
+    html! { span.id title=(text) { (&text[..8]) "…" (&text[32..]) } }
+}
+
 /// Shortened in the middle; whole on hover and when it is copied.
 pub fn id(id: Uuid) -> Markup {
     let text = id.to_string();

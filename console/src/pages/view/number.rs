@@ -17,6 +17,11 @@ pub fn count(n: i64) -> String {
     text
 }
 
+/// A number of things, such as `1 delivery`, `1,204 deliveries`.
+pub fn quantity(n: i64, one: &str, many: &str) -> String {
+    format!("{} {}", count(n), if n == 1 { one } else { many })
+}
+
 /// A rate in percent, with a decimal; `None`: there is nothing to divide by.
 pub fn percent(rate: Option<f64>) -> String {
     rate.map_or_else(|| "–".to_owned(), |rate| format!("{rate:.1} %"))

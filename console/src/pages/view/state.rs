@@ -23,9 +23,9 @@ pub fn delivery_state(status: &str) -> Markup {
 pub fn subscription_state(word: &str) -> Markup {
     match word {
         "healthy" => state("delivered", "✓", word),
-        "failing" | "throttled" | "half_open" => state("retrying", "↻", word),
-        "open" | "disabled" => state("failed", "✕", word),
-        "inactive" | "pending" | "unverified" => state("held", "‖", word),
+        "failing" | "paused" => state("retrying", "↻", word),
+        "breaker open" => state("failed", "✕", word),
+        "disabled" | "unverified" => state("held", "‖", word),
         _ => state("", "·", word),
     }
 }
@@ -36,5 +36,14 @@ pub fn breaker(word: &str) -> Markup {
         "closed" => state("delivered", "✓", "closed"),
         "half_open" => state("retrying", "↻", "half open"),
         other => state("failed", "✕", other),
+    }
+}
+
+/// Of a finding or an alert.
+pub fn severity(word: &str) -> Markup {
+    match word {
+        "error" | "critical" => state("failed", "✕", word),
+        "warning" => state("retrying", "!", word),
+        other => state("", "i", other),
     }
 }

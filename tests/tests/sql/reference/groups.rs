@@ -91,11 +91,14 @@ pub const GROUPS: &[Group] = &[
             "delivery_states",
             "list_deliveries()",
             "subscription_deliveries()",
+            "list_events()",
             "event_history()",
             "unmatched_events()",
             "retry_delivery()",
             "retry_failed()",
+            "replay_event()",
             "replay_events()",
+            "cancel_delivery()",
             "cancel_deliveries()",
             "wait_for_delivery()",
             "redeliveries",
@@ -114,6 +117,7 @@ pub const GROUPS: &[Group] = &[
             "current_tenant()",
             "grant_all_tenants()",
             "revoke_all_tenants()",
+            "list_tenants()",
             "tenant_usage()",
             "set_tenant_limits()",
             "tenant_limits",
@@ -184,7 +188,7 @@ pub const GROUPS: &[Group] = &[
     Group {
         title: "Audit log",
         about: "How to: [read the audit log](../how-to/read-the-audit-log.md).",
-        objects: &["audit_log"],
+        objects: &["audit_log", "list_audit_log()"],
     },
 ];
 
