@@ -759,7 +759,6 @@ webhooks.webhook_subscriptions webhook_subscriptions_verification_check CHECK ((
 webhooks_private.access_tokens access_tokens_hash_check CHECK ((octet_length(token_hash) = 32))
 webhooks_private.access_tokens access_tokens_hash_key UNIQUE (token_hash)
 webhooks_private.access_tokens access_tokens_kind_check CHECK ((kind = ANY (ARRAY['token'::text, 'link'::text, 'session'::text])))
-webhooks_private.access_tokens access_tokens_opened_with_fkey FOREIGN KEY (opened_with) REFERENCES webhooks_private.access_tokens(id) ON DELETE CASCADE
 webhooks_private.access_tokens access_tokens_pkey PRIMARY KEY (id)
 webhooks_private.alert_evaluation alert_evaluation_is_only_check CHECK (is_only)
 webhooks_private.alert_evaluation alert_evaluation_pkey PRIMARY KEY (is_only)
@@ -865,6 +864,8 @@ webhooks.bypasses_isolation(role name)
     returns boolean sql stable parallel safe
 webhooks.cancel_deliveries(subscription_id uuid)
     returns bigint plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+webhooks.cancel_delivery(delivery_id uuid)
+    returns boolean plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 webhooks.copy_subscriptions(tenant_id uuid, from_environment text, to_environment text, dry_run boolean DEFAULT false)
     returns TABLE(name text, action text) plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 webhooks.create_access_token(tenant_id uuid, scopes text[], expires_in interval, label text, user_id uuid DEFAULT NULL::uuid)
@@ -927,12 +928,14 @@ webhooks.list_access_tokens(tenant_id uuid)
     returns TABLE(id uuid, label text, scopes text[], user_id uuid, created_at timestamp with time zone, expires_at timestamp with time zone, last_used_at timestamp with time zone, kind text) plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 webhooks.list_audit_log(tenant_id uuid, since timestamp with time zone DEFAULT (now() - '30 days'::interval), until timestamp with time zone DEFAULT 'infinity'::timestamp with time zone, object_type text DEFAULT NULL::text, object_id text DEFAULT NULL::text, max_entries integer DEFAULT 50, after_id uuid DEFAULT NULL::uuid)
     returns SETOF webhooks.audit_log plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
-webhooks.list_deliveries(tenant_id uuid, since timestamp with time zone DEFAULT (now() - '1 day'::interval), until timestamp with time zone DEFAULT 'infinity'::timestamp with time zone, statuses text[] DEFAULT NULL::text[], subscription_id uuid DEFAULT NULL::uuid, max_rows integer DEFAULT 100)
+webhooks.list_deliveries(tenant_id uuid, since timestamp with time zone DEFAULT (now() - '1 day'::interval), until timestamp with time zone DEFAULT 'infinity'::timestamp with time zone, statuses text[] DEFAULT NULL::text[], subscription_id uuid DEFAULT NULL::uuid, max_rows integer DEFAULT 100, after_id uuid DEFAULT NULL::uuid)
     returns SETOF webhooks.webhook_delivery_logs plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
 webhooks.list_events(tenant_id uuid, since timestamp with time zone DEFAULT (now() - '1 day'::interval), until timestamp with time zone DEFAULT 'infinity'::timestamp with time zone, event_types text[] DEFAULT NULL::text[], resource_type text DEFAULT NULL::text, resource_id uuid DEFAULT NULL::uuid, event_id uuid DEFAULT NULL::uuid, idempotency_key text DEFAULT NULL::text, max_events integer DEFAULT 50, after_id uuid DEFAULT NULL::uuid)
     returns SETOF webhooks.event_logs plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off,jit=off}
 webhooks.list_subscriptions(environment text DEFAULT NULL::text, is_active boolean DEFAULT NULL::boolean)
     returns SETOF webhooks.subscription_settings sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks.list_tenants(max_tenants integer DEFAULT 100, after_id uuid DEFAULT NULL::uuid)
+    returns TABLE(tenant_id uuid, subscriptions bigint, max_subscriptions bigint, events_per_minute bigint, max_events_per_minute bigint, outstanding_deliveries bigint, max_outstanding_deliveries bigint, events_of_day bigint) plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 webhooks.maintain()
     returns TABLE(task text, done bigint) plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",lock_timeout=5s}
 webhooks.overdue_partitions()
@@ -957,6 +960,8 @@ webhooks.release_database()
     returns void plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 webhooks.renew_secret(subscription_id uuid)
     returns text plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks.replay_event(tenant_id uuid, event_id uuid, subscription_id uuid DEFAULT NULL::uuid, dry_run boolean DEFAULT false)
+    returns TABLE(deliveries bigint, outstanding bigint) plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
 webhooks.replay_events(tenant_id uuid, since timestamp with time zone, until timestamp with time zone, event_types text[] DEFAULT NULL::text[], subscription_id uuid DEFAULT NULL::uuid, dry_run boolean DEFAULT false, max_events integer DEFAULT 10000, after uuid DEFAULT NULL::uuid)
     returns TABLE(events bigint, deliveries bigint, outstanding bigint, resume_after uuid) plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
 webhooks.reset_alert_rule(name text)
@@ -1211,6 +1216,8 @@ webhooks_private.drop_unused_functions(names text[])
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.due_since(delivery_id uuid, event_log_id uuid, attempt integer, next_attempt_at timestamp with time zone)
     returns timestamp with time zone plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
+webhooks_private.end_deliveries(ids uuid[], tenant_id uuid)
+    returns bigint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.endpoint_event_types()
     returns text[] sql immutable parallel safe
 webhooks_private.endpoint_events(results webhooks_private.attempt_result[], written bigint[], disabled_ids uuid[])
@@ -1277,6 +1284,8 @@ webhooks_private.fresh_deliveries(request webhooks_private.claim_request, since 
     returns SETOF webhooks_private.found_delivery sql stable parallel unsafe
 webhooks_private.future_ids()
     returns uuid sql immutable parallel safe
+webhooks_private.has_its_token(opened_with uuid)
+    returns boolean sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.has_other_triggers(target regclass)
     returns boolean sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.has_too_many_rows(parent text, partition text, move_rows bigint)
@@ -1299,6 +1308,8 @@ webhooks_private.is_current_transaction(id xid)
     returns boolean c stable parallel unsafe strict
 webhooks_private.is_endpoint_event(event_type text)
     returns boolean sql immutable parallel safe
+webhooks_private.is_finished(delivery_id uuid)
+    returns boolean plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
 webhooks_private.is_json(value text)
     returns boolean plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.is_publishing()
@@ -1419,6 +1430,8 @@ webhooks_private.newest_outstanding(subscription_id uuid, tenant_id uuid, status
     returns uuid[] plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
 webhooks_private.next_attempt_number(delivery_id uuid, attempt integer)
     returns integer plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
+webhooks_private.next_tenant(after_id uuid)
+    returns uuid plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",enable_seqscan=off}
 webhooks_private.note_bell(shard smallint)
     returns void c volatile parallel unsafe strict
 webhooks_private.note_maintenance(task text, error text)
@@ -1567,7 +1580,7 @@ webhooks_private.renew_verification(before webhooks.webhook_subscriptions, after
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.repair_routes()
     returns bigint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
-webhooks_private.replayable(tenant_id uuid, since timestamp with time zone, until timestamp with time zone, event_types text[], subscription_id uuid, after uuid, max_events integer)
+webhooks_private.replayable(tenant_id uuid, since timestamp with time zone, until timestamp with time zone, event_types text[], subscription_id uuid, after uuid, max_events integer, event_id uuid DEFAULT NULL::uuid)
     returns TABLE(n bigint, event_log_id uuid, matched_id uuid, is_outstanding boolean) plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
 webhooks_private.resolve_alerts()
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
