@@ -20,6 +20,7 @@ pub struct Console {
     process: Process,
     log: Arc<Log>,
     address: String,
+    is_quiet: bool,
 }
 
 impl Console {
@@ -56,6 +57,7 @@ impl Console {
             process,
             log,
             address: String::new(),
+            is_quiet: false,
         };
         let line = console
             .wait_log(|line| line.message() == "listening")
@@ -65,6 +67,13 @@ impl Console {
             .context("no address")?
             .clone_into(&mut console.address);
         Ok(console)
+    }
+
+    /// Its log is not printed at its end.
+    #[must_use]
+    pub fn quiet(mut self) -> Self {
+        self.is_quiet = true;
+        self
     }
 
     /// Where it listens: host and port.
@@ -130,6 +139,9 @@ impl Console {
 
 impl Drop for Console {
     fn drop(&mut self) {
+        if self.is_quiet {
+            return;
+        }
         eprintln!("--- console {} (its log)", self.process.pid());
         for line in self.log.lines() {
             eprintln!("{}", line.raw);

@@ -10,11 +10,11 @@ use serde::Serialize;
 use tokio_postgres::error::DbError;
 
 /// A request that fails, and why.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Problem(Box<Details>);
 
 /// `type` is left out, which means `about:blank`: `title` is the status's name.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 struct Details {
     title: &'static str,
     status: u16,
@@ -198,6 +198,8 @@ impl IntoResponse for Problem {
             }
             _ => {}
         }
+        // For who shows it to people.
+        response.extensions_mut().insert(self);
         response
     }
 }

@@ -3,7 +3,9 @@
 use super::layout;
 use crate::http::problem::Problem;
 use axum::body::Body;
+use axum::extract::Request;
 use axum::http::Response;
+use axum::middleware::Next;
 use axum::response::IntoResponse;
 use maud::html;
 
@@ -27,5 +29,14 @@ impl IntoResponse for Failure {
             p { a href="/" { "To the overview" } }
         };
         (problem.status(), layout::bare(problem.title(), &content)).into_response()
+    }
+}
+
+/// Shows people the problems of what reads requests, which knows no pages.
+pub async fn show(request: Request, next: Next) -> Response<Body> {
+    let mut response = next.run(request).await;
+    match response.extensions_mut().remove::<Problem>() {
+        Some(problem) => Failure(problem).into_response(),
+        None => response,
     }
 }

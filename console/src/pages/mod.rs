@@ -44,6 +44,7 @@ pub fn router(site: Site) -> Router<Database> {
         .route("/assets/{digest}/{name}", get(assets::get));
     pages
         .merge(entrances)
+        .layer(from_fn(failure::show))
         .layer(Extension(Arc::new(site)))
         .layer(from_fn_with_state(policy, security_headers::add))
 }

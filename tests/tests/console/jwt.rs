@@ -2,10 +2,12 @@
 
 use jsonwebtoken::{Algorithm, EncodingKey};
 use serde_json::json;
+use tokio::process::Command;
 use uuid::Uuid;
 use webhooks_tests::PATIENCE;
 use webhooks_tests::console::Console;
 use webhooks_tests::database::{CONSOLE_ROLE, Database};
+use webhooks_tests::environment::console_program;
 use webhooks_tests::http::Answer;
 use webhooks_tests::receiver::{Receiver, Reply};
 use webhooks_tests::wait::{Seen, eventually};
@@ -277,41 +279,26 @@ async fn keys_at_an_address_are_kept_and_asked_for_again() {
 
 #[tokio::test]
 async fn a_console_does_not_start_with_keys_that_are_not_safe() {
-    let db = Database::fresh("jwt_start").await.unwrap();
-    let url = db.url(CONSOLE_ROLE);
     let empty = file("{\"keys\": []}");
     let empty = empty.path().to_str().unwrap();
-    for (arguments, reason) in [
-        (
-            &[
-                "--jwt-keys",
-                "http://idp.example.com/jwks",
-                "--jwt-issuer",
-                "x",
-                "--jwt-audience",
-                "x",
-            ][..],
-            "use https",
-        ),
-        (
-            &[
-                "--jwt-keys",
-                empty,
-                "--jwt-issuer",
-                "x",
-                "--jwt-audience",
-                "x",
-            ],
-            "it has no key",
-        ),
-        (&["--jwt-keys", empty], "--jwt-issuer"),
-        (
-            &["--jwt-keys", empty, "--jwt-issuer", "x"],
-            "--jwt-audience",
-        ),
+    let others = ["--jwt-issuer", "x", "--jwt-audience", "x"];
+    for (keys, others, reason) in [
+        ("http://idp.example.com/jwks", &others[..], "use https"),
+        ("/no/such/file", &others, "No such file"),
+        (empty, &others, "it has no key"),
+        (empty, &[], "--jwt-issuer"),
+        (empty, &others[..2], "--jwt-audience"),
     ] {
-        let started = Console::start_with(&url, arguments).await;
-        let error = format!("{:#}", started.unwrap_err());
-        assert!(error.contains(reason), "{arguments:?}: {error}");
+        let ended = Command::new(console_program().unwrap())
+            .args(["run", "--listen", "0", "--jwt-keys", keys])
+            .args(others)
+            .env("DATABASE_URL", "host=/nowhere user=x dbname=x")
+            .kill_on_drop(true)
+            .output();
+        let ended = tokio::time::timeout(PATIENCE, ended).await.unwrap();
+        let ended = ended.unwrap();
+        let said = String::from_utf8_lossy(&ended.stderr);
+        assert!(!ended.status.success(), "{keys}: {said}");
+        assert!(said.contains(reason), "{keys}: {said}");
     }
 }

@@ -33,7 +33,7 @@ async fn two_databases_that_get_the_extension_at_the_same_time_share_its_roles()
     };
     tokio::join!(other.run("create extension webhooks"), wait_and_commit);
     let roles = "select count(*) from pg_roles where rolname like 'webhooks\\_%'";
-    assert_eq!(other.text(roles).await, "6");
+    assert_eq!(other.text(roles).await, "7");
 }
 
 #[tokio::test]
