@@ -134,7 +134,7 @@ fn list(tenant: Uuid, filter: &Filter, entries: &[Entry]) -> Markup {
 
 fn one(tenant: Uuid, entry: &Entry) -> Markup {
     html! {
-        details {
+        details.entry {
             summary {
                 (absolute(entry.occurred_at)) " " strong { (entry.action) } " " (entry.object_type) " "
                 span.id { (entry.object_id) }

@@ -156,7 +156,7 @@ fn subscribers(tenant: Uuid, subscriptions: &[Subscription]) -> Markup {
 
 fn one(version: &Version) -> Markup {
     html! {
-        details open[version.is_current] {
+        details.entry open[version.is_current] {
             summary {
                 "Version " (version.version) @if version.is_current { ", current" }
                 @if version.deprecated_at.is_some() { ", deprecated" }

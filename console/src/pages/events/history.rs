@@ -145,7 +145,7 @@ fn next(delivery: &Delivery<'_>) -> Markup {
 /// Everything that happened, in the order of time.
 pub fn steps(steps: &[Step]) -> Markup {
     html! {
-        details {
+        details.entry {
             summary { "All " (steps.len()) " steps" }
             div.scroll { table {
                 thead { tr { th { "time" } th { "what" } th { "subscription" } th.number { "attempt" } th { "outcome" } th { "error" } } }
