@@ -105,7 +105,7 @@ async fn an_event_and_its_delivery_show_what_became_of_them_and_nothing_hostile(
             "503 in",
             "&lt;script&gt;alert(1)&lt;/script&gt;",
             "&lt;script&gt;alert(3)&lt;/script&gt;",
-            "12.50",
+            "&quot;total&quot;: 12.5",
             "hx-trigger=\"every 5s\"",
             "x-webhook-event-type: job.created",
         ],
