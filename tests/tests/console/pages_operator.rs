@@ -22,11 +22,10 @@ async fn event_types_show_versions_subscriptions_and_volume() {
         .unwrap();
     let columns = json!({"tenant_id": tenant, "name": "Orders & more", "webhook_url": "https://x.example/", "subscribed_events": ["order.*"]});
     scene.db.subscribe(columns).await.unwrap();
-    scene
-        .db
-        .publish_many(tenant, "order.placed", 7)
-        .await
-        .unwrap();
+    let publish = format!(
+        "select webhooks.publish_event('{tenant}', 'order.placed', event_data => '{{\"total\": 1}}') from generate_series(1, 7)"
+    );
+    scene.db.execute(&publish).await.unwrap();
     let mut browser = Browser::new(&scene);
     let scopes = "metrics:read,events:read,webhook_subscriptions:read";
     let token = scene.client(Some(tenant), scopes).await.token;
