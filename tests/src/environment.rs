@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `WEBHOOKS_PG_BINDIR` | `bin` directory of a PostgreSQL that has the extension installed |
 //! | `WEBHOOKS_SIDECAR` | path of the `webhooks-sidecar` binary |
+//! | `WEBHOOKS_SCHEMATHESIS` | directory with the Python package Schemathesis and what it needs |
 //! | `WEBHOOKS_PG_UID`, `WEBHOOKS_PG_GID` | as root only: the user that PostgreSQL's programs run as |
 
 use std::env;
@@ -117,6 +118,14 @@ pub fn console_program() -> Result<PathBuf> {
     let path = sidecar_program()?.with_file_name("webhooks-console");
     ensure!(path.is_file(), "there is no {}", path.display());
     Ok(path)
+}
+
+/// Directory with the Python package Schemathesis, from `WEBHOOKS_SCHEMATHESIS`.
+///
+/// # Errors
+/// When the variable is missing.
+pub fn schemathesis_package() -> Result<PathBuf> {
+    required("WEBHOOKS_SCHEMATHESIS").map(PathBuf::from)
 }
 
 /// Keeps the caller's `PGHOST` and the like from redirecting a program to another database.

@@ -27,6 +27,8 @@ pub struct Pins {
     pub libclang_wheel: String,
     /// pip requirement of the spelling checker.
     pub typos_wheel: String,
+    /// pip requirement of what tests the HTTP API by its description.
+    pub schemathesis_package: String,
 }
 
 /// A wheel that has a relocatable PostgreSQL with server headers.
@@ -57,6 +59,7 @@ impl Pins {
             servers: servers(table)?,
             libclang_wheel: string(table, "embedded", "libclang-wheel")?,
             typos_wheel: string(table, "spelling", "typos-wheel")?,
+            schemathesis_package: string(table, "openapi", "schemathesis-package")?,
         })
     }
 

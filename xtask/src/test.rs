@@ -16,6 +16,7 @@ use crate::scratch::Scratch;
 use crate::server::Server;
 use crate::spelling;
 use crate::steps::Steps;
+use crate::wheel;
 
 /// How many tests cargo's test programs run at a time.
 const THREADS: &str = "RUST_TEST_THREADS";
@@ -54,18 +55,21 @@ pub fn run_with(
         failed_steps: Vec::new(),
     };
 
-    let found = tests.steps.step("get PostgreSQL and libclang", || {
-        let servers = majors.iter().map(|(major, extent)| {
-            let server = match &chosen {
-                Some(config) => Server::copied(project, config.clone()),
-                None => Server::of_major(project, *major),
-            };
-            Ok((server?, *extent))
+    let found = tests
+        .steps
+        .step("get PostgreSQL, libclang and Schemathesis", || {
+            let servers = majors.iter().map(|(major, extent)| {
+                let server = match &chosen {
+                    Some(config) => Server::copied(project, config.clone()),
+                    None => Server::of_major(project, *major),
+                };
+                Ok((server?, *extent))
+            });
+            let servers: Result<Vec<(Server, Extent)>> = servers.collect();
+            let schemathesis = wheel::install(project, &project.pins.schemathesis_package)?;
+            Ok((servers?, Libclang::find(project)?, schemathesis))
         });
-        let servers: Result<Vec<(Server, Extent)>> = servers.collect();
-        Ok((servers?, Libclang::find(project)?))
-    });
-    let (servers, libclang) = found?;
+    let (servers, libclang, schemathesis) = found?;
 
     if everything {
         tests.check_formatting()?;
@@ -84,6 +88,7 @@ pub fn run_with(
                 account.as_ref(),
                 &scratch,
             );
+            command.env("WEBHOOKS_SCHEMATHESIS", &schemathesis);
             configure(command);
         })?;
     }

@@ -6,6 +6,7 @@
 //! - `events`: published, listed and read; `recovery`: many deliveries made again, and what is known of a receiver
 //! - `templates`: made and used; `transfer`: export and import; `numbers`: metrics and usage; `audit`: the audit log
 //! - `access`: who may do what, and that a tenant reaches nothing of another one; `problems`: what is wrong with a request
+//! - `openapi`: how the API is described; `schemathesis`: that it is as described
 //! - `rate_limits`: how many requests there may be; `metrics`: what is counted; `process`: health, signals, and a database that is away
 
 // `cfg(test)` tells clippy that the modules' helpers are tests too, where `unwrap` is fine.
@@ -22,6 +23,8 @@ mod metrics;
 #[cfg(test)]
 mod numbers;
 #[cfg(test)]
+mod openapi;
+#[cfg(test)]
 mod problems;
 #[cfg(test)]
 mod process;
@@ -31,6 +34,8 @@ mod rate_limits;
 mod recovery;
 #[cfg(test)]
 mod scene;
+#[cfg(test)]
+mod schemathesis;
 #[cfg(test)]
 mod subscriptions;
 #[cfg(test)]

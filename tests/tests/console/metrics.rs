@@ -26,7 +26,8 @@ async fn requests_and_connections_are_counted() {
         format!("webhooks_console_requests_total{{method=\"GET\",{route},status=\"2xx\"}} 2"),
         format!("webhooks_console_requests_total{{method=\"GET\",{route},status=\"4xx\"}} 1"),
         format!("webhooks_console_request_duration_seconds_count{{{route}}} 3"),
-        "webhooks_console_requests_total{method=\"other\",route=\"(none)\",status=\"4xx\"} 1".to_owned(),
+        "webhooks_console_requests_total{method=\"other\",route=\"(none)\",status=\"4xx\"} 1"
+            .to_owned(),
         "webhooks_console_database_connections 1".to_owned(),
         "webhooks_console_database_connections_in_use 0".to_owned(),
         "webhooks_console_build_info{version=".to_owned(),
