@@ -1,13 +1,15 @@
 //! The audit log of a tenant: who changed what, and when.
 
+use super::schemas::tenant::AuditEntry;
 use crate::database::{Credentials, Database, Mode};
 use crate::http::input::Parameters;
-use crate::http::problem::Problem;
+use crate::http::problem::{Problem, Refused};
 use crate::http::{cursor, paging};
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::Response;
 use serde::{Deserialize, Serialize};
+use utoipa::IntoParams;
 use uuid::Uuid;
 
 const PATH: &str = "/api/audit-log/";
@@ -15,18 +17,34 @@ const DEFAULT_LIMIT: i64 = 50;
 const MAX_LIMIT: i64 = 200;
 
 /// Which entries to list.
-#[derive(Deserialize, Serialize)]
+#[derive(Deserialize, IntoParams, Serialize)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct Filter {
+    /// Only those about objects of this kind, such as `subscription`.
     object_type: Option<String>,
+    /// Only those about this object.
     object_id: Option<String>,
+    /// The time from which on they were written: 30 days ago unless it is given.
     since: Option<String>,
+    /// The time before which they were written.
     until: Option<String>,
+    /// How many on a page: 50 unless it is given, at most 200.
+    #[param(minimum = 1, maximum = 200)]
     limit: Option<i64>,
+    /// Where the page begins: as the header Link of the page before has it.
     cursor: Option<String>,
 }
 
-/// The newest first.
+/// Lists changes, the newest first.
+#[utoipa::path(
+    get,
+    path = "/api/audit-log/",
+    tag = "Audit log",
+    operation_id = "list_audit_log",
+    params(Filter),
+    responses((status = 200, description = "A page of changes", body = Vec<AuditEntry>), Refused)
+)]
 pub async fn list(
     State(database): State<Database>,
     who: Credentials,

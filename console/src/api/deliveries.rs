@@ -1,32 +1,46 @@
 //! Deliveries of a subscription, and their attempts.
 
+use super::schemas::delivery::{Delivery, DeliveryWithAttempts, Retried};
 use super::subscriptions::READ;
 use crate::database::{Credentials, Database, Mode, Request};
 use crate::http::input::{Ids, Parameters};
-use crate::http::problem::Problem;
+use crate::http::problem::{Problem, Refused};
 use crate::http::{cursor, output, paging};
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Response, StatusCode};
 use serde::{Deserialize, Serialize};
+use utoipa::IntoParams;
 use uuid::Uuid;
 
 const DEFAULT_LIMIT: i64 = 50;
 const MAX_LIMIT: i64 = 200;
 
 /// Which deliveries to list.
-#[derive(Deserialize, Serialize)]
+#[derive(Deserialize, IntoParams, Serialize)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct Filter {
     /// One or more, separated by commas.
     status: Option<String>,
     /// The time from which on they were made.
     since: Option<String>,
+    /// How many on a page: 50 unless it is given, at most 200.
+    #[param(minimum = 1, maximum = 200)]
     limit: Option<i64>,
+    /// Where the page begins: as the header Link of the page before has it.
     cursor: Option<String>,
 }
 
-/// The newest first.
+/// Lists deliveries of a subscription, the newest first.
+#[utoipa::path(
+    get,
+    path = "/api/webhook-subscriptions/{id}/deliveries",
+    tag = "Deliveries",
+    operation_id = "list_deliveries",
+    params(("id" = Uuid, Path, description = "Id of the subscription"), Filter),
+    responses((status = 200, description = "A page of deliveries", body = Vec<Delivery>), Refused)
+)]
 pub async fn list(
     State(database): State<Database>,
     who: Credentials,
@@ -65,7 +79,15 @@ pub async fn list(
     })
 }
 
-/// With all of its attempts.
+/// Reads a delivery with all of its attempts.
+#[utoipa::path(
+    get,
+    path = "/api/webhook-subscriptions/{id}/deliveries/{delivery_id}",
+    tag = "Deliveries",
+    operation_id = "get_delivery",
+    params(("id" = Uuid, Path, description = "Id of the subscription"), ("delivery_id" = Uuid, Path, description = "Id of the delivery")),
+    responses((status = 200, description = "The delivery", body = DeliveryWithAttempts), Refused)
+)]
 pub async fn get(
     State(database): State<Database>,
     who: Credentials,
@@ -89,6 +111,14 @@ pub async fn get(
 }
 
 /// Queues a finished delivery again, or has one that waits attempted at once.
+#[utoipa::path(
+    post,
+    path = "/api/webhook-subscriptions/{id}/deliveries/{delivery_id}/retry",
+    tag = "Deliveries",
+    operation_id = "retry_delivery",
+    params(("id" = Uuid, Path, description = "Id of the subscription"), ("delivery_id" = Uuid, Path, description = "Id of the delivery")),
+    responses((status = 202, description = "It is queued", body = Retried), Refused)
+)]
 pub async fn retry(
     State(database): State<Database>,
     who: Credentials,

@@ -1,8 +1,9 @@
 //! Events: published, one or many, listed, and what became of one.
 
+use super::schemas::event::{Event, EventType, EventWithTimeline};
 use crate::database::{Credentials, Database, Mode, Request};
 use crate::http::input::{Ids, JsonText, Parameters};
-use crate::http::problem::Problem;
+use crate::http::problem::{Problem, Refused};
 use crate::http::{cursor, output, paging};
 use axum::body::Body;
 use axum::extract::State;
@@ -10,6 +11,9 @@ use axum::http::{HeaderMap, HeaderName, Response, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::net::IpAddr;
+use utoipa::openapi::schema::{ArrayBuilder, OneOfBuilder, Schema};
+use utoipa::openapi::{Ref, RefOr};
+use utoipa::{IntoParams, PartialSchema, ToSchema};
 use uuid::Uuid;
 
 const PATH: &str = "/api/events/";
@@ -24,13 +28,14 @@ const MAX_EVENTS: usize = 1000;
 static IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// The parameters of `publish_event()`.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct NewEvent<'b> {
     event_type: String,
     event_category: Option<String>,
     event_name: Option<String>,
     /// As it was written, to the digit.
+    #[schema(value_type = Option<BTreeMap<String, Value>>)]
     #[serde(borrow)]
     event_data: Option<&'b RawValue>,
     resource_type: Option<String>,
@@ -38,6 +43,7 @@ struct NewEvent<'b> {
     user_id: Option<Uuid>,
     session_id: Option<String>,
     request_id: Option<String>,
+    #[schema(value_type = Option<String>)]
     source_ip: Option<IpAddr>,
     event_version: Option<String>,
     environment: Option<String>,
@@ -47,7 +53,52 @@ struct NewEvent<'b> {
     expires_at: Option<String>,
 }
 
+/// The body of a request that publishes: its beginning tells which of the two it is.
+struct NewEvents;
+
+impl PartialSchema for NewEvents {
+    fn schema() -> RefOr<Schema> {
+        let one = Ref::from_schema_name(NewEvent::name());
+        let many = ArrayBuilder::new()
+            .items(one.clone())
+            .max_items(Some(MAX_EVENTS));
+        let either = OneOfBuilder::new().item(one).item(many);
+        let description = "An event, or an array of events, which are published all or none.";
+        either.description(Some(description)).into()
+    }
+}
+
+impl ToSchema for NewEvents {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push((NewEvent::name().into(), NewEvent::schema()));
+        NewEvent::schemas(schemas);
+    }
+}
+
+/// The id of a published event.
+#[derive(Serialize, ToSchema)]
+struct Published {
+    id: Uuid,
+}
+
+/// Ids of published events, in the order of the request.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+enum PublishedEvents {
+    One(Published),
+    Many(Vec<Published>),
+}
+
 /// Publishes an event, or all or none of an array of them.
+#[utoipa::path(
+    post,
+    path = "/api/events/",
+    tag = "Events",
+    operation_id = "publish_events",
+    params(("Idempotency-Key" = Option<String>, Header, description = "Of a single event: its idempotency_key")),
+    request_body = NewEvents,
+    responses((status = 201, description = "The id, or the ids in the order of the events", body = PublishedEvents), Refused)
+)]
 pub async fn publish(
     State(database): State<Database>,
     who: Credentials,
@@ -88,16 +139,17 @@ pub async fn publish(
         .await?;
     let mut ids = Vec::with_capacity(events.len());
     for event in &events {
-        ids.push(format!(
-            "{{\"id\":\"{}\"}}",
-            publish_one(&request, event).await?
-        ));
+        ids.push(Published {
+            id: publish_one(&request, event).await?,
+        });
     }
     request.commit().await?;
-    let body = match is_array {
-        true => format!("[{}]", ids.join(",")),
-        false => ids.concat(),
+    let published = match (is_array, ids.pop()) {
+        (false, Some(one)) => PublishedEvents::One(one),
+        (_, last) => PublishedEvents::Many(ids.into_iter().chain(last).collect()),
     };
+    // Ids, which JSON can hold.
+    let body = serde_json::to_string(&published).unwrap_or_default();
     Ok(output::json(StatusCode::CREATED, body))
 }
 
@@ -137,25 +189,40 @@ async fn publish_one(request: &Request<'_>, event: &NewEvent<'_>) -> Result<Uuid
 }
 
 /// Which events to list.
-#[derive(Deserialize, Serialize)]
+#[derive(Deserialize, IntoParams, Serialize)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct Filter {
     /// One or more, separated by commas; `document.*` is all of a category.
     event_type: Option<String>,
+    /// Only those about resources of this kind.
     resource_type: Option<String>,
+    /// Only those about this resource.
     resource_id: Option<Uuid>,
-    /// The time from which on, and before which, they were created.
+    /// The time from which on they were created: 7 days ago unless it is given.
     since: Option<String>,
+    /// The time before which they were created.
     until: Option<String>,
     /// The one with this id, whenever it was.
     id: Option<Uuid>,
     /// The one with this key, whenever it was.
     idempotency_key: Option<String>,
+    /// How many on a page: 50 unless it is given, at most 200.
+    #[param(minimum = 1, maximum = 200)]
     limit: Option<i64>,
+    /// Where the page begins: as the header Link of the page before has it.
     cursor: Option<String>,
 }
 
-/// The newest first, without their data.
+/// Lists events without their data, the newest first.
+#[utoipa::path(
+    get,
+    path = "/api/events/",
+    tag = "Events",
+    operation_id = "list_events",
+    params(Filter),
+    responses((status = 200, description = "A page of events", body = Vec<Event>), Refused)
+)]
 pub async fn list(
     State(database): State<Database>,
     who: Credentials,
@@ -209,7 +276,15 @@ pub async fn list(
     })
 }
 
-/// With its timeline: matched, queued, attempted, retried.
+/// Reads an event with its timeline: matched, queued, attempted, retried.
+#[utoipa::path(
+    get,
+    path = "/api/events/{id}",
+    tag = "Events",
+    operation_id = "get_event",
+    params(("id" = Uuid, Path, description = "Id of the event")),
+    responses((status = 200, description = "The event", body = EventWithTimeline), Refused)
+)]
 pub async fn get(
     State(database): State<Database>,
     who: Credentials,
@@ -237,7 +312,14 @@ pub async fn get(
     Ok(output::json(StatusCode::OK, item))
 }
 
-/// All versions of all event types, with schemas and examples.
+/// Lists all versions of all event types, with schemas and examples.
+#[utoipa::path(
+    get,
+    path = "/api/event-types/",
+    tag = "Events",
+    operation_id = "list_event_types",
+    responses((status = 200, description = "All versions of all event types", body = Vec<EventType>), Refused)
+)]
 pub async fn types(
     State(database): State<Database>,
     who: Credentials,

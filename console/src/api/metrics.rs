@@ -1,25 +1,40 @@
 //! Numbers of a tenant: deliveries, events, latencies, endpoints, and what it may have at the most.
 
+use super::schemas::tenant::{
+    DeliveryLatency, DeliveryMetrics, EndpointHealth, EventVolume, Usage,
+};
 use crate::database::{Credentials, Database, Mode};
 use crate::http::input::Parameters;
 use crate::http::output;
-use crate::http::problem::Problem;
+use crate::http::problem::{Problem, Refused};
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Response, StatusCode};
 use serde::Deserialize;
 use tokio_postgres::types::ToSql;
+use utoipa::IntoParams;
 
 const SCOPE: &str = "metrics:read";
 
 /// How far to look back.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct Days {
+    /// How many days to look back: 7 unless it is given.
+    #[param(minimum = 1, maximum = 3650)]
     days: Option<i32>,
 }
 
 /// How many deliveries there were, how many of them succeeded, and how long receivers took.
+#[utoipa::path(
+    get,
+    path = "/api/metrics/deliveries",
+    tag = "Numbers",
+    operation_id = "get_delivery_metrics",
+    params(Days),
+    responses((status = 200, description = "The numbers", body = DeliveryMetrics), Refused)
+)]
 pub async fn deliveries(
     State(database): State<Database>,
     who: Credentials,
@@ -31,14 +46,25 @@ pub async fn deliveries(
 }
 
 /// From when on, and in which steps.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct Steps {
+    /// The time to look back to.
     since: Option<String>,
+    /// Length of a bucket in whole hours, days or weeks, such as `1 day`.
     bucket: Option<String>,
 }
 
 /// How many events were published.
+#[utoipa::path(
+    get,
+    path = "/api/metrics/events",
+    tag = "Numbers",
+    operation_id = "get_event_volume",
+    params(Steps),
+    responses((status = 200, description = "A row for each type and bucket", body = Vec<EventVolume>), Refused)
+)]
 pub async fn events(
     State(database): State<Database>,
     who: Credentials,
@@ -51,6 +77,14 @@ pub async fn events(
 }
 
 /// How long deliveries took.
+#[utoipa::path(
+    get,
+    path = "/api/metrics/latency",
+    tag = "Numbers",
+    operation_id = "get_delivery_latency",
+    params(Steps),
+    responses((status = 200, description = "A row for each bucket", body = Vec<DeliveryLatency>), Refused)
+)]
 pub async fn latency(
     State(database): State<Database>,
     who: Credentials,
@@ -63,6 +97,13 @@ pub async fn latency(
 }
 
 /// How the receivers of all subscriptions do.
+#[utoipa::path(
+    get,
+    path = "/api/metrics/endpoints",
+    tag = "Numbers",
+    operation_id = "get_endpoint_health",
+    responses((status = 200, description = "A row for each subscription", body = Vec<EndpointHealth>), Refused)
+)]
 pub async fn endpoints(
     State(database): State<Database>,
     who: Credentials,
@@ -73,6 +114,13 @@ pub async fn endpoints(
 }
 
 /// The limits of the tenant, and how much of each is used.
+#[utoipa::path(
+    get,
+    path = "/api/usage",
+    tag = "Numbers",
+    operation_id = "get_usage",
+    responses((status = 200, description = "A row for each limit", body = Vec<Usage>), Refused)
+)]
 pub async fn usage(
     State(database): State<Database>,
     who: Credentials,

@@ -3,6 +3,7 @@
 //! | route | scope |
 //! | --- | --- |
 //! | `GET /healthz`, `GET /readyz` | none |
+//! | `GET /api/openapi.json` | none; with `events:read` it has the webhooks as well |
 //! | `POST /api/webhook-subscriptions/`, `POST /api/subscription-templates/`, `…/{name}/subscriptions` | `webhook_subscriptions:create` |
 //! | `GET` of these, `…/{id}`, `…/{id}/health`, `…/{id}/deliveries`, `…/{id}/deliveries/{delivery_id}`, `…/export`, `…/{name}` | `webhook_subscriptions:read` |
 //! | `PATCH …/{id}`, `POST …/{id}/secret`, `PUT …/{name}` | `webhook_subscriptions:update` |
@@ -20,8 +21,10 @@ mod deliveries;
 mod events;
 mod health;
 mod metrics;
+mod openapi;
 mod receiver;
 mod recovery;
+mod schemas;
 mod subscriptions;
 mod templates;
 mod test;
@@ -130,6 +133,7 @@ fn api() -> Router<Database> {
         .route("/api/metrics/latency", get(metrics::latency))
         .route("/api/metrics/endpoints", get(metrics::endpoints))
         .route("/api/usage", get(metrics::usage))
+        .route("/api/openapi.json", get(openapi::get))
         .route("/api/audit-log", get(audit::list))
         .route("/api/audit-log/", get(audit::list))
 }

@@ -1,17 +1,26 @@
 //! The receiver of a subscription: how it does, and the secret that it verifies signatures with.
 
+use super::schemas::subscription::{Health, NewSecret};
 use super::subscriptions::{READ, UPDATE};
 use crate::database::{Credentials, Database, Mode};
 use crate::http::input::Ids;
 use crate::http::output;
-use crate::http::problem::Problem;
+use crate::http::problem::{Problem, Refused};
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::CACHE_CONTROL;
 use axum::http::{HeaderValue, Response, StatusCode};
 use uuid::Uuid;
 
-/// Its circuit breaker, pauses, verification and last error.
+/// Reads the state of a receiver: its circuit breaker, pauses, verification and last error.
+#[utoipa::path(
+    get,
+    path = "/api/webhook-subscriptions/{id}/health",
+    tag = "Subscriptions",
+    operation_id = "get_subscription_health",
+    params(("id" = Uuid, Path, description = "Id of the subscription")),
+    responses((status = 200, description = "Its state", body = Health), Refused)
+)]
 pub async fn health(
     State(database): State<Database>,
     who: Credentials,
@@ -34,7 +43,15 @@ pub async fn health(
     Ok(output::json(StatusCode::OK, item))
 }
 
-/// Gives it a new signing secret, which this answer alone has.
+/// Gives a subscription a new signing secret, which this answer alone has.
+#[utoipa::path(
+    post,
+    path = "/api/webhook-subscriptions/{id}/secret",
+    tag = "Subscriptions",
+    operation_id = "renew_secret",
+    params(("id" = Uuid, Path, description = "Id of the subscription")),
+    responses((status = 200, description = "The secret", body = NewSecret), Refused)
+)]
 pub async fn renew_secret(
     State(database): State<Database>,
     who: Credentials,

@@ -1,29 +1,44 @@
 //! Deliveries made again, many at once: what failed, and events that are replayed.
 
+use super::schemas::delivery::{Replayed, RetriedMany};
 use crate::database::{Credentials, Database, Mode};
 use crate::http::input::{Ids, JsonText};
 use crate::http::output;
-use crate::http::problem::Problem;
+use crate::http::problem::{Problem, Refused};
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Response, StatusCode};
 use serde::Deserialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 const SCOPE: &str = "webhook_subscriptions:retry";
 
 /// The parameters of `retry_failed()`.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct RetryFailed {
+    /// When they ended: from this time on.
     since: Option<String>,
+    /// When they ended: before this time.
     until: Option<String>,
+    /// At the most; 10,000 unless it is given.
     max_deliveries: Option<i32>,
+    /// Only count them.
     #[serde(default)]
     dry_run: bool,
 }
 
 /// Makes the failed and expired deliveries of a subscription again that ended in a period, or counts them.
+#[utoipa::path(
+    post,
+    path = "/api/webhook-subscriptions/{id}/retry-failed",
+    tag = "Deliveries",
+    operation_id = "retry_failed",
+    params(("id" = Uuid, Path, description = "Id of the subscription")),
+    request_body = Option<RetryFailed>,
+    responses((status = 200, description = "How many there are", body = RetriedMany), Refused)
+)]
 pub async fn retry_failed(
     State(database): State<Database>,
     who: Credentials,
@@ -53,20 +68,35 @@ pub async fn retry_failed(
 }
 
 /// The parameters of `replay_events()`.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Replay {
+    /// When they were created: from this time on.
     since: String,
+    /// When they were created: before this time.
     until: String,
+    /// Of these types; of all unless they are given.
     event_types: Option<Vec<String>>,
+    /// To this subscription; to all that match unless it is given.
     subscription_id: Option<Uuid>,
+    /// At the most; 10,000 unless it is given.
     max_events: Option<i32>,
+    /// Those after this one: resume_after of the call before.
     after: Option<Uuid>,
+    /// Only count them.
     #[serde(default)]
     dry_run: bool,
 }
 
 /// Delivers the events of a period again, or counts them.
+#[utoipa::path(
+    post,
+    path = "/api/replay",
+    tag = "Deliveries",
+    operation_id = "replay_events",
+    request_body = Replay,
+    responses((status = 200, description = "How many there are", body = Replayed), Refused)
+)]
 pub async fn replay(
     State(database): State<Database>,
     who: Credentials,

@@ -1,9 +1,10 @@
 //! Subscriptions. Their settings are JSON as `webhooks.subscription_settings` has it: what a new column is called, and
 //! whether a value is right, the database knows.
 
+use super::schemas::subscription::{NewSubscription, Settings, Subscription};
 use crate::database::{Credentials, Database, Mode, Request};
 use crate::http::input::{Ids, JsonText, Parameters};
-use crate::http::problem::Problem;
+use crate::http::problem::{Problem, Refused};
 use crate::http::{cursor, etag, output, paging};
 use axum::body::Body;
 use axum::extract::State;
@@ -11,6 +12,7 @@ use axum::http::header::{ETAG, LOCATION};
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
 use serde::{Deserialize, Serialize};
 use tokio_postgres::Row;
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 /// The scopes of subscriptions, and of what is there for them.
@@ -23,9 +25,10 @@ const PATH: &str = "/api/webhook-subscriptions/";
 const DEFAULT_LIMIT: i64 = 100;
 const MAX_LIMIT: i64 = 1000;
 
-#[derive(Clone, Copy, Deserialize, Serialize)]
+/// Environment of the application.
+#[derive(Clone, Copy, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-enum Environment {
+pub(super) enum Environment {
     Dev,
     Staging,
     Production,
@@ -42,16 +45,30 @@ impl Environment {
 }
 
 /// Which subscriptions to list.
-#[derive(Deserialize, Serialize)]
+#[derive(Deserialize, IntoParams, Serialize)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct Filter {
+    /// Only those of this environment.
     environment: Option<Environment>,
+    /// Only those that are active, or that are not.
     is_active: Option<bool>,
+    /// How many on a page: 100 unless it is given, at most 1000.
+    #[param(minimum = 1, maximum = 1000)]
     limit: Option<i64>,
+    /// Where the page begins: as the header Link of the page before has it.
     cursor: Option<String>,
 }
 
-/// In the order of names.
+/// Lists subscriptions in the order of names.
+#[utoipa::path(
+    get,
+    path = "/api/webhook-subscriptions/",
+    tag = "Subscriptions",
+    operation_id = "list_subscriptions",
+    params(Filter),
+    responses((status = 200, description = "A page of subscriptions", body = Vec<Subscription>), Refused)
+)]
 pub async fn list(
     State(database): State<Database>,
     who: Credentials,
@@ -101,6 +118,15 @@ pub async fn list(
     })
 }
 
+/// Creates a subscription.
+#[utoipa::path(
+    post,
+    path = "/api/webhook-subscriptions/",
+    tag = "Subscriptions",
+    operation_id = "create_subscription",
+    request_body = NewSubscription,
+    responses((status = 201, description = "The subscription", body = Subscription), Refused)
+)]
 pub async fn create(
     State(database): State<Database>,
     who: Credentials,
@@ -132,6 +158,15 @@ pub(super) async fn created_subscription(
     Ok(response)
 }
 
+/// Reads a subscription. Its version is the ETag.
+#[utoipa::path(
+    get,
+    path = "/api/webhook-subscriptions/{id}",
+    tag = "Subscriptions",
+    operation_id = "get_subscription",
+    params(("id" = Uuid, Path, description = "Id of the subscription")),
+    responses((status = 200, description = "The subscription", body = Subscription), Refused)
+)]
 pub async fn get(
     State(database): State<Database>,
     who: Credentials,
@@ -151,6 +186,16 @@ pub async fn get(
     subscription(StatusCode::OK, &row)
 }
 
+/// Changes settings of a subscription, of the version that If-Match names if it is given.
+#[utoipa::path(
+    patch,
+    path = "/api/webhook-subscriptions/{id}",
+    tag = "Subscriptions",
+    operation_id = "update_subscription",
+    params(("id" = Uuid, Path, description = "Id of the subscription")),
+    request_body = Settings,
+    responses((status = 200, description = "The subscription as it is now", body = Subscription), Refused)
+)]
 pub async fn update(
     State(database): State<Database>,
     who: Credentials,
@@ -173,6 +218,15 @@ pub async fn update(
     subscription(StatusCode::OK, &row)
 }
 
+/// Deletes a subscription, and cancels its outstanding deliveries.
+#[utoipa::path(
+    delete,
+    path = "/api/webhook-subscriptions/{id}",
+    tag = "Subscriptions",
+    operation_id = "delete_subscription",
+    params(("id" = Uuid, Path, description = "Id of the subscription")),
+    responses((status = 204, description = "It is deleted"), Refused)
+)]
 pub async fn delete(
     State(database): State<Database>,
     who: Credentials,

@@ -1,9 +1,10 @@
 //! Templates of subscriptions: those of the tenant, and those that are shipped, which can't be changed.
 
+use super::schemas::subscription::{Subscription, Template};
 use super::subscriptions::{CREATE, DELETE, READ, UPDATE, created_subscription};
 use crate::database::{Credentials, Database, Mode};
 use crate::http::input::{Ids, JsonText, Parameters};
-use crate::http::problem::Problem;
+use crate::http::problem::{Problem, Refused};
 use crate::http::{cursor, output, paging};
 use axum::body::Body;
 use axum::extract::State;
@@ -11,6 +12,7 @@ use axum::http::header::LOCATION;
 use axum::http::{HeaderValue, Response, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use utoipa::{IntoParams, ToSchema};
 
 const PATH: &str = "/api/subscription-templates/";
 const DEFAULT_LIMIT: i64 = 100;
@@ -26,14 +28,26 @@ const TEMPLATES: &str = "with templates as (
     where not exists (select from webhooks.subscription_templates o where o.tenant_id = $1 and o.name = s.name))";
 
 /// Which part of the list.
-#[derive(Deserialize, Serialize)]
+#[derive(Deserialize, IntoParams, Serialize)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct Part {
+    /// How many on a page: 100 unless it is given, at most 1000.
+    #[param(minimum = 1, maximum = 1000)]
     limit: Option<i64>,
+    /// Where the page begins: as the header Link of the page before has it.
     cursor: Option<String>,
 }
 
-/// In the order of names.
+/// Lists templates in the order of names.
+#[utoipa::path(
+    get,
+    path = "/api/subscription-templates/",
+    tag = "Templates",
+    operation_id = "list_templates",
+    params(Part),
+    responses((status = 200, description = "A page of templates", body = Vec<Template>), Refused)
+)]
 pub async fn list(
     State(database): State<Database>,
     who: Credentials,
@@ -62,6 +76,15 @@ pub async fn list(
     })
 }
 
+/// Reads a template.
+#[utoipa::path(
+    get,
+    path = "/api/subscription-templates/{name}",
+    tag = "Templates",
+    operation_id = "get_template",
+    params(("name" = String, Path, description = "Name of the template")),
+    responses((status = 200, description = "The template", body = Template), Refused)
+)]
 pub async fn get(
     State(database): State<Database>,
     who: Credentials,
@@ -80,20 +103,34 @@ pub async fn get(
 }
 
 /// A template without its name.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = TemplateContent)]
 #[serde(deny_unknown_fields)]
 struct Content {
+    /// Description for people.
     description: Option<String>,
+    /// Settings of the subscriptions.
+    #[schema(value_type = BTreeMap<String, Value>)]
     settings: Box<RawValue>,
+    /// Names and explanations of what the settings leave open.
+    #[schema(value_type = Option<BTreeMap<String, String>>)]
     placeholders: Option<Box<RawValue>>,
 }
 
-#[derive(Deserialize)]
+/// A new template.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct NewTemplate {
+    /// Name of the template.
+    #[schema(min_length = 1, max_length = 100)]
     name: String,
+    /// Description for people.
     description: Option<String>,
+    /// Settings of the subscriptions.
+    #[schema(value_type = BTreeMap<String, Value>)]
     settings: Box<RawValue>,
+    /// Names and explanations of what the settings leave open.
+    #[schema(value_type = Option<BTreeMap<String, String>>)]
     placeholders: Option<Box<RawValue>>,
 }
 
@@ -102,12 +139,27 @@ const STORED: &str =
     "returning jsonb_build_object('name', name, 'description', description, 'settings', settings,
     'placeholders', placeholders, 'created_at', created_at, 'is_shipped', false)::text as item";
 
+/// Creates a template.
+#[utoipa::path(
+    post,
+    path = "/api/subscription-templates/",
+    tag = "Templates",
+    operation_id = "create_template",
+    request_body = NewTemplate,
+    responses((status = 201, description = "The template", body = Template), Refused)
+)]
 pub async fn create(
     State(database): State<Database>,
     who: Credentials,
     body: JsonText,
 ) -> Result<Response<Body>, Problem> {
     let new: NewTemplate = body.parsed()?;
+    // No path would lead to it.
+    if ["", ".", ".."].contains(&new.name.as_str()) {
+        let detail = format!("invalid name: \"{}\"", new.name);
+        let problem = Problem::bad_request(detail).field("name");
+        return Err(problem.hint("Give 1 to 100 characters, but not just dots."));
+    }
     let mut connection = database.connection().await?;
     let request = connection.begin(&who, CREATE, Mode::Write).await?;
     let statement = format!(
@@ -143,7 +195,16 @@ pub async fn create(
     Ok(response)
 }
 
-/// Replaces all of it but its name.
+/// Replaces all of a template but its name.
+#[utoipa::path(
+    put,
+    path = "/api/subscription-templates/{name}",
+    tag = "Templates",
+    operation_id = "replace_template",
+    params(("name" = String, Path, description = "Name of the template")),
+    request_body = Content,
+    responses((status = 200, description = "The template as it is now", body = Template), Refused)
+)]
 pub async fn replace(
     State(database): State<Database>,
     who: Credentials,
@@ -176,6 +237,15 @@ pub async fn replace(
     Ok(output::json(StatusCode::OK, item))
 }
 
+/// Deletes a template. Subscriptions that were created from it remain.
+#[utoipa::path(
+    delete,
+    path = "/api/subscription-templates/{name}",
+    tag = "Templates",
+    operation_id = "delete_template",
+    params(("name" = String, Path, description = "Name of the template")),
+    responses((status = 204, description = "It is deleted"), Refused)
+)]
 pub async fn delete(
     State(database): State<Database>,
     who: Credentials,
@@ -196,7 +266,16 @@ pub async fn delete(
     }
 }
 
-/// Creates a subscription from it; the body has what the template leaves open.
+/// Creates a subscription from a template; the body has what the template leaves open.
+#[utoipa::path(
+    post,
+    path = "/api/subscription-templates/{name}/subscriptions",
+    tag = "Templates",
+    operation_id = "create_subscription_from_template",
+    params(("name" = String, Path, description = "Name of the template")),
+    request_body = Option<BTreeMap<String, Value>>,
+    responses((status = 201, description = "The subscription", body = Subscription), Refused)
+)]
 pub async fn subscribe(
     State(database): State<Database>,
     who: Credentials,

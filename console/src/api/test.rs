@@ -1,14 +1,16 @@
 //! Tests of subscriptions: the answer of the receiver is the answer to the request.
 
+use super::schemas::delivery::{TestWanted, Tested};
 use crate::database::{Credentials, Database, Mode};
 use crate::http::input::{Ids, JsonText, Parameters};
 use crate::http::output;
-use crate::http::problem::Problem;
+use crate::http::problem::{Problem, Refused};
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Response, StatusCode};
 use serde::Deserialize;
 use std::time::{Duration, Instant};
+use utoipa::IntoParams;
 use uuid::Uuid;
 
 const SCOPE: &str = "webhook_subscriptions:test";
@@ -18,14 +20,25 @@ const MAX_WAIT: u64 = 120;
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct Wait {
-    /// How long to wait for the receiver's answer, in seconds.
+    /// How long to wait for the receiver's answer, in seconds: 30 unless it is given.
+    #[param(minimum = 0, maximum = 120)]
     wait: Option<u64>,
 }
 
 /// Sends an example of an event, and waits for what becomes of it. No connection is held meanwhile.
+#[utoipa::path(
+    post,
+    path = "/api/webhook-subscriptions/{id}/test",
+    tag = "Subscriptions",
+    operation_id = "test_subscription",
+    params(("id" = Uuid, Path, description = "Id of the subscription"), Wait),
+    request_body = Option<TestWanted>,
+    responses((status = 200, description = "The outcome so far", body = Tested), Refused)
+)]
 pub async fn test(
     State(database): State<Database>,
     who: Credentials,

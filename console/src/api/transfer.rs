@@ -1,16 +1,25 @@
 //! Subscriptions by the dozen: out of one database or environment and into another, by their names.
 
+use super::schemas::subscription::{Imported, NewSubscription, Settings};
 use super::subscriptions::{CREATE, READ, UPDATE};
 use crate::database::{Credentials, Database, Mode};
 use crate::http::input::{JsonText, Parameters};
 use crate::http::output;
-use crate::http::problem::Problem;
+use crate::http::problem::{Problem, Refused};
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Response, StatusCode};
 use serde::Deserialize;
+use utoipa::IntoParams;
 
-/// All subscriptions, in the form that an import takes. Secrets are null.
+/// Reads all subscriptions, in the form that an import takes. Secrets are null.
+#[utoipa::path(
+    get,
+    path = "/api/webhook-subscriptions/export",
+    tag = "Subscriptions",
+    operation_id = "export_subscriptions",
+    responses((status = 200, description = "All subscriptions", body = Vec<Settings>), Refused)
+)]
 pub async fn export(
     State(database): State<Database>,
     who: Credentials,
@@ -28,7 +37,8 @@ pub async fn export(
     Ok(output::json(StatusCode::OK, item))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct How {
     /// Only say what would become of them.
@@ -37,6 +47,15 @@ pub struct How {
 }
 
 /// Creates and updates subscriptions, all or none, and says which, or only says so.
+#[utoipa::path(
+    post,
+    path = "/api/webhook-subscriptions/import",
+    tag = "Subscriptions",
+    operation_id = "import_subscriptions",
+    params(How),
+    request_body = Vec<NewSubscription>,
+    responses((status = 200, description = "What is done to each", body = Vec<Imported>), Refused)
+)]
 pub async fn import(
     State(database): State<Database>,
     who: Credentials,

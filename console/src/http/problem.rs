@@ -8,16 +8,22 @@ use axum::http::{HeaderValue, Response, StatusCode};
 use axum::response::IntoResponse;
 use serde::Serialize;
 use tokio_postgres::error::DbError;
+use utoipa::{IntoResponses, ToSchema};
 
 /// A request that fails, and why.
 #[derive(Clone, Debug)]
 pub struct Problem(Box<Details>);
 
-/// `type` is left out, which means `about:blank`: `title` is the status's name.
-#[derive(Clone, Debug, Serialize)]
-struct Details {
+/// Why a request is refused (RFC 9457).
+// `type` is left out, which means `about:blank`.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub struct Details {
+    /// Name of the status.
     title: &'static str,
+    /// HTTP status.
     status: u16,
+    /// What is wrong, in the database's words where it refused.
     detail: String,
     /// What to do.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -32,6 +38,16 @@ struct Details {
     #[serde(skip_serializing_if = "Option::is_none")]
     sqlstate: Option<String>,
 }
+
+/// What requests that fail are answered with, for the description of the API.
+#[derive(IntoResponses)]
+#[response(
+    status = "default",
+    description = "Why the request is refused",
+    content_type = "application/problem+json"
+)]
+#[expect(dead_code, reason = "it describes an answer")]
+pub struct Refused(Details);
 
 impl Problem {
     pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {

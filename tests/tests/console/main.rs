@@ -14,6 +14,7 @@
 //! - `issuer`: an identity provider; `jwt`: its tokens
 //! - `process`: health and signals; `connecting`: how the database is reached, and one that is away
 //! - `rate_limits`: how many requests there may be; `metrics`: what is counted
+//! - `openapi`: how the API is described; `schemathesis`: that it is as described
 
 // `cfg(test)` tells clippy that the modules' helpers are tests too, where `unwrap` is fine.
 #[cfg(test)]
@@ -41,6 +42,8 @@ mod metrics;
 #[cfg(test)]
 mod numbers;
 #[cfg(test)]
+mod openapi;
+#[cfg(test)]
 mod pages_events;
 #[cfg(test)]
 mod pages_lists;
@@ -64,6 +67,8 @@ mod rate_limits;
 mod recovery;
 #[cfg(test)]
 mod scene;
+#[cfg(test)]
+mod schemathesis;
 #[cfg(test)]
 mod sessions;
 #[cfg(test)]

@@ -104,6 +104,8 @@ async fn what_is_no_template_is_refused() {
         json!({"name": "x", "settings": {"auth_config": {"api_key": "hush"}}}),
         json!({"name": "x", "settings": {}, "tenant_id": scene.db.tenant()}),
         json!({"name": "x".repeat(101), "settings": {}}),
+        json!({"name": "", "settings": {}}),
+        json!({"name": "..", "settings": {}}),
     ] {
         let refused = client.post(TEMPLATES, &body).await;
         assert_eq!(problem(&refused).0, 400, "{body}: {refused:?}");
