@@ -3,7 +3,7 @@
 use super::schemas::tenant::AuditEntry;
 use crate::database::{Credentials, Database, Mode};
 use crate::http::input::Parameters;
-use crate::http::problem::{Problem, Refused};
+use crate::http::problem::{AnyProblem, Problem};
 use crate::http::{cursor, paging};
 use axum::body::Body;
 use axum::extract::State;
@@ -43,7 +43,7 @@ pub struct Filter {
     tag = "Audit log",
     operation_id = "list_audit_log",
     params(Filter),
-    responses((status = 200, description = "A page of changes", body = Vec<AuditEntry>), Refused)
+    responses((status = 200, description = "A page of changes", body = Vec<AuditEntry>), AnyProblem)
 )]
 pub async fn list(
     State(database): State<Database>,

@@ -4,7 +4,7 @@ use super::schemas::delivery::{Delivery, DeliveryWithAttempts, Retried};
 use super::subscriptions::READ;
 use crate::database::{Credentials, Database, Mode, Request};
 use crate::http::input::{Ids, Parameters};
-use crate::http::problem::{Problem, Refused};
+use crate::http::problem::{AnyProblem, Problem};
 use crate::http::{cursor, output, paging};
 use axum::body::Body;
 use axum::extract::State;
@@ -39,7 +39,7 @@ pub struct Filter {
     tag = "Deliveries",
     operation_id = "list_deliveries",
     params(("id" = Uuid, Path, description = "Id of the subscription"), Filter),
-    responses((status = 200, description = "A page of deliveries", body = Vec<Delivery>), Refused)
+    responses((status = 200, description = "A page of deliveries", body = Vec<Delivery>), AnyProblem)
 )]
 pub async fn list(
     State(database): State<Database>,
@@ -86,7 +86,7 @@ pub async fn list(
     tag = "Deliveries",
     operation_id = "get_delivery",
     params(("id" = Uuid, Path, description = "Id of the subscription"), ("delivery_id" = Uuid, Path, description = "Id of the delivery")),
-    responses((status = 200, description = "The delivery", body = DeliveryWithAttempts), Refused)
+    responses((status = 200, description = "The delivery", body = DeliveryWithAttempts), AnyProblem)
 )]
 pub async fn get(
     State(database): State<Database>,
@@ -117,7 +117,7 @@ pub async fn get(
     tag = "Deliveries",
     operation_id = "retry_delivery",
     params(("id" = Uuid, Path, description = "Id of the subscription"), ("delivery_id" = Uuid, Path, description = "Id of the delivery")),
-    responses((status = 202, description = "It is queued", body = Retried), Refused)
+    responses((status = 202, description = "It is queued", body = Retried), AnyProblem)
 )]
 pub async fn retry(
     State(database): State<Database>,

@@ -3,7 +3,7 @@
 use super::schemas::event::{Event, EventType, EventWithTimeline};
 use crate::database::{Credentials, Database, Mode, Request};
 use crate::http::input::{Ids, JsonText, Parameters};
-use crate::http::problem::{Problem, Refused};
+use crate::http::problem::{AnyProblem, Problem};
 use crate::http::{cursor, output, paging};
 use axum::body::Body;
 use axum::extract::State;
@@ -97,7 +97,7 @@ enum PublishedEvents {
     operation_id = "publish_events",
     params(("Idempotency-Key" = Option<String>, Header, description = "Of a single event: its idempotency_key")),
     request_body = NewEvents,
-    responses((status = 201, description = "The id, or the ids in the order of the events", body = PublishedEvents), Refused)
+    responses((status = 201, description = "The id, or the ids in the order of the events", body = PublishedEvents), AnyProblem)
 )]
 pub async fn publish(
     State(database): State<Database>,
@@ -221,7 +221,7 @@ pub struct Filter {
     tag = "Events",
     operation_id = "list_events",
     params(Filter),
-    responses((status = 200, description = "A page of events", body = Vec<Event>), Refused)
+    responses((status = 200, description = "A page of events", body = Vec<Event>), AnyProblem)
 )]
 pub async fn list(
     State(database): State<Database>,
@@ -283,7 +283,7 @@ pub async fn list(
     tag = "Events",
     operation_id = "get_event",
     params(("id" = Uuid, Path, description = "Id of the event")),
-    responses((status = 200, description = "The event", body = EventWithTimeline), Refused)
+    responses((status = 200, description = "The event", body = EventWithTimeline), AnyProblem)
 )]
 pub async fn get(
     State(database): State<Database>,
@@ -318,7 +318,7 @@ pub async fn get(
     path = "/api/event-types/",
     tag = "Events",
     operation_id = "list_event_types",
-    responses((status = 200, description = "All versions of all event types", body = Vec<EventType>), Refused)
+    responses((status = 200, description = "All versions of all event types", body = Vec<EventType>), AnyProblem)
 )]
 pub async fn types(
     State(database): State<Database>,

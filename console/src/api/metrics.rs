@@ -6,7 +6,7 @@ use super::schemas::tenant::{
 use crate::database::{Credentials, Database, Mode};
 use crate::http::input::Parameters;
 use crate::http::output;
-use crate::http::problem::{Problem, Refused};
+use crate::http::problem::{AnyProblem, Problem};
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Response, StatusCode};
@@ -33,7 +33,7 @@ pub struct Days {
     tag = "Numbers",
     operation_id = "get_delivery_metrics",
     params(Days),
-    responses((status = 200, description = "The numbers", body = DeliveryMetrics), Refused)
+    responses((status = 200, description = "The numbers", body = DeliveryMetrics), AnyProblem)
 )]
 pub async fn deliveries(
     State(database): State<Database>,
@@ -63,7 +63,7 @@ pub struct Steps {
     tag = "Numbers",
     operation_id = "get_event_volume",
     params(Steps),
-    responses((status = 200, description = "A row for each type and bucket", body = Vec<EventVolume>), Refused)
+    responses((status = 200, description = "A row for each type and bucket", body = Vec<EventVolume>), AnyProblem)
 )]
 pub async fn events(
     State(database): State<Database>,
@@ -83,7 +83,7 @@ pub async fn events(
     tag = "Numbers",
     operation_id = "get_delivery_latency",
     params(Steps),
-    responses((status = 200, description = "A row for each bucket", body = Vec<DeliveryLatency>), Refused)
+    responses((status = 200, description = "A row for each bucket", body = Vec<DeliveryLatency>), AnyProblem)
 )]
 pub async fn latency(
     State(database): State<Database>,
@@ -102,7 +102,7 @@ pub async fn latency(
     path = "/api/metrics/endpoints",
     tag = "Numbers",
     operation_id = "get_endpoint_health",
-    responses((status = 200, description = "A row for each subscription", body = Vec<EndpointHealth>), Refused)
+    responses((status = 200, description = "A row for each subscription", body = Vec<EndpointHealth>), AnyProblem)
 )]
 pub async fn endpoints(
     State(database): State<Database>,
@@ -119,7 +119,7 @@ pub async fn endpoints(
     path = "/api/usage",
     tag = "Numbers",
     operation_id = "get_usage",
-    responses((status = 200, description = "A row for each limit", body = Vec<Usage>), Refused)
+    responses((status = 200, description = "A row for each limit", body = Vec<Usage>), AnyProblem)
 )]
 pub async fn usage(
     State(database): State<Database>,

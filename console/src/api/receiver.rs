@@ -5,7 +5,7 @@ use super::subscriptions::{READ, UPDATE};
 use crate::database::{Credentials, Database, Mode};
 use crate::http::input::Ids;
 use crate::http::output;
-use crate::http::problem::{Problem, Refused};
+use crate::http::problem::{AnyProblem, Problem};
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::CACHE_CONTROL;
@@ -19,7 +19,7 @@ use uuid::Uuid;
     tag = "Subscriptions",
     operation_id = "get_subscription_health",
     params(("id" = Uuid, Path, description = "Id of the subscription")),
-    responses((status = 200, description = "Its state", body = Health), Refused)
+    responses((status = 200, description = "Its state", body = Health), AnyProblem)
 )]
 pub async fn health(
     State(database): State<Database>,
@@ -50,7 +50,7 @@ pub async fn health(
     tag = "Subscriptions",
     operation_id = "renew_secret",
     params(("id" = Uuid, Path, description = "Id of the subscription")),
-    responses((status = 200, description = "The secret", body = NewSecret), Refused)
+    responses((status = 200, description = "The secret", body = NewSecret), AnyProblem)
 )]
 pub async fn renew_secret(
     State(database): State<Database>,

@@ -4,7 +4,7 @@ use super::schemas::delivery::{Replayed, RetriedMany};
 use crate::database::{Credentials, Database, Mode};
 use crate::http::input::{Ids, JsonText};
 use crate::http::output;
-use crate::http::problem::{Problem, Refused};
+use crate::http::problem::{AnyProblem, Problem};
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Response, StatusCode};
@@ -37,7 +37,7 @@ struct RetryFailed {
     operation_id = "retry_failed",
     params(("id" = Uuid, Path, description = "Id of the subscription")),
     request_body = Option<RetryFailed>,
-    responses((status = 200, description = "How many there are", body = RetriedMany), Refused)
+    responses((status = 200, description = "How many there are", body = RetriedMany), AnyProblem)
 )]
 pub async fn retry_failed(
     State(database): State<Database>,
@@ -95,7 +95,7 @@ struct Replay {
     tag = "Deliveries",
     operation_id = "replay_events",
     request_body = Replay,
-    responses((status = 200, description = "How many there are", body = Replayed), Refused)
+    responses((status = 200, description = "How many there are", body = Replayed), AnyProblem)
 )]
 pub async fn replay(
     State(database): State<Database>,

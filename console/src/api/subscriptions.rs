@@ -4,7 +4,7 @@
 use super::schemas::subscription::{NewSubscription, Settings, Subscription};
 use crate::database::{Credentials, Database, Mode, Request};
 use crate::http::input::{Ids, JsonText, Parameters};
-use crate::http::problem::{Problem, Refused};
+use crate::http::problem::{AnyProblem, Problem};
 use crate::http::{cursor, etag, output, paging};
 use axum::body::Body;
 use axum::extract::State;
@@ -67,7 +67,7 @@ pub struct Filter {
     tag = "Subscriptions",
     operation_id = "list_subscriptions",
     params(Filter),
-    responses((status = 200, description = "A page of subscriptions", body = Vec<Subscription>), Refused)
+    responses((status = 200, description = "A page of subscriptions", body = Vec<Subscription>), AnyProblem)
 )]
 pub async fn list(
     State(database): State<Database>,
@@ -125,7 +125,7 @@ pub async fn list(
     tag = "Subscriptions",
     operation_id = "create_subscription",
     request_body = NewSubscription,
-    responses((status = 201, description = "The subscription", body = Subscription), Refused)
+    responses((status = 201, description = "The subscription", body = Subscription), AnyProblem)
 )]
 pub async fn create(
     State(database): State<Database>,
@@ -165,7 +165,7 @@ pub(super) async fn created_subscription(
     tag = "Subscriptions",
     operation_id = "get_subscription",
     params(("id" = Uuid, Path, description = "Id of the subscription")),
-    responses((status = 200, description = "The subscription", body = Subscription), Refused)
+    responses((status = 200, description = "The subscription", body = Subscription), AnyProblem)
 )]
 pub async fn get(
     State(database): State<Database>,
@@ -194,7 +194,7 @@ pub async fn get(
     operation_id = "update_subscription",
     params(("id" = Uuid, Path, description = "Id of the subscription")),
     request_body = Settings,
-    responses((status = 200, description = "The subscription as it is now", body = Subscription), Refused)
+    responses((status = 200, description = "The subscription as it is now", body = Subscription), AnyProblem)
 )]
 pub async fn update(
     State(database): State<Database>,
@@ -225,7 +225,7 @@ pub async fn update(
     tag = "Subscriptions",
     operation_id = "delete_subscription",
     params(("id" = Uuid, Path, description = "Id of the subscription")),
-    responses((status = 204, description = "It is deleted"), Refused)
+    responses((status = 204, description = "It is deleted"), AnyProblem)
 )]
 pub async fn delete(
     State(database): State<Database>,

@@ -4,7 +4,7 @@ use super::schemas::subscription::{Subscription, Template};
 use super::subscriptions::{CREATE, DELETE, READ, UPDATE, created_subscription};
 use crate::database::{Credentials, Database, Mode};
 use crate::http::input::{Ids, JsonText, Parameters};
-use crate::http::problem::{Problem, Refused};
+use crate::http::problem::{AnyProblem, Problem};
 use crate::http::{cursor, output, paging};
 use axum::body::Body;
 use axum::extract::State;
@@ -46,7 +46,7 @@ pub struct Part {
     tag = "Templates",
     operation_id = "list_templates",
     params(Part),
-    responses((status = 200, description = "A page of templates", body = Vec<Template>), Refused)
+    responses((status = 200, description = "A page of templates", body = Vec<Template>), AnyProblem)
 )]
 pub async fn list(
     State(database): State<Database>,
@@ -83,7 +83,7 @@ pub async fn list(
     tag = "Templates",
     operation_id = "get_template",
     params(("name" = String, Path, description = "Name of the template")),
-    responses((status = 200, description = "The template", body = Template), Refused)
+    responses((status = 200, description = "The template", body = Template), AnyProblem)
 )]
 pub async fn get(
     State(database): State<Database>,
@@ -146,7 +146,7 @@ const STORED: &str =
     tag = "Templates",
     operation_id = "create_template",
     request_body = NewTemplate,
-    responses((status = 201, description = "The template", body = Template), Refused)
+    responses((status = 201, description = "The template", body = Template), AnyProblem)
 )]
 pub async fn create(
     State(database): State<Database>,
@@ -203,7 +203,7 @@ pub async fn create(
     operation_id = "replace_template",
     params(("name" = String, Path, description = "Name of the template")),
     request_body = Content,
-    responses((status = 200, description = "The template as it is now", body = Template), Refused)
+    responses((status = 200, description = "The template as it is now", body = Template), AnyProblem)
 )]
 pub async fn replace(
     State(database): State<Database>,
@@ -244,7 +244,7 @@ pub async fn replace(
     tag = "Templates",
     operation_id = "delete_template",
     params(("name" = String, Path, description = "Name of the template")),
-    responses((status = 204, description = "It is deleted"), Refused)
+    responses((status = 204, description = "It is deleted"), AnyProblem)
 )]
 pub async fn delete(
     State(database): State<Database>,
@@ -274,7 +274,7 @@ pub async fn delete(
     operation_id = "create_subscription_from_template",
     params(("name" = String, Path, description = "Name of the template")),
     request_body = Option<BTreeMap<String, Value>>,
-    responses((status = 201, description = "The subscription", body = Subscription), Refused)
+    responses((status = 201, description = "The subscription", body = Subscription), AnyProblem)
 )]
 pub async fn subscribe(
     State(database): State<Database>,

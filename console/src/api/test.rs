@@ -4,7 +4,7 @@ use super::schemas::delivery::{TestWanted, Tested};
 use crate::database::{Credentials, Database, Mode};
 use crate::http::input::{Ids, JsonText, Parameters};
 use crate::http::output;
-use crate::http::problem::{Problem, Refused};
+use crate::http::problem::{AnyProblem, Problem};
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Response, StatusCode};
@@ -37,7 +37,7 @@ pub struct Wait {
     operation_id = "test_subscription",
     params(("id" = Uuid, Path, description = "Id of the subscription"), Wait),
     request_body = Option<TestWanted>,
-    responses((status = 200, description = "The outcome so far", body = Tested), Refused)
+    responses((status = 200, description = "The outcome so far", body = Tested), AnyProblem)
 )]
 pub async fn test(
     State(database): State<Database>,

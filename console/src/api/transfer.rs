@@ -5,7 +5,7 @@ use super::subscriptions::{CREATE, READ, UPDATE};
 use crate::database::{Credentials, Database, Mode};
 use crate::http::input::{JsonText, Parameters};
 use crate::http::output;
-use crate::http::problem::{Problem, Refused};
+use crate::http::problem::{AnyProblem, Problem};
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Response, StatusCode};
@@ -18,7 +18,7 @@ use utoipa::IntoParams;
     path = "/api/webhook-subscriptions/export",
     tag = "Subscriptions",
     operation_id = "export_subscriptions",
-    responses((status = 200, description = "All subscriptions", body = Vec<Settings>), Refused)
+    responses((status = 200, description = "All subscriptions", body = Vec<Settings>), AnyProblem)
 )]
 pub async fn export(
     State(database): State<Database>,
@@ -54,7 +54,7 @@ pub struct How {
     operation_id = "import_subscriptions",
     params(How),
     request_body = Vec<NewSubscription>,
-    responses((status = 200, description = "What is done to each", body = Vec<Imported>), Refused)
+    responses((status = 200, description = "What is done to each", body = Vec<Imported>), AnyProblem)
 )]
 pub async fn import(
     State(database): State<Database>,

@@ -107,7 +107,7 @@ mod tests {
         let attempts = Attempts::new();
         let now = Instant::now();
         let client = |text: &str| ClientAddress(text.parse().unwrap());
-        let begin = |text, now| attempts.begin(client(text), now);
+        let begin = |text: &str, now| attempts.begin(client(text), now);
         for i in 0..PER_ADDRESS {
             // One that succeeds is not counted.
             begin("192.0.2.1", now).unwrap();

@@ -47,7 +47,7 @@ pub struct Details {
     content_type = "application/problem+json"
 )]
 #[expect(dead_code, reason = "it describes an answer")]
-pub struct Refused(Details);
+pub struct AnyProblem(Details);
 
 impl Problem {
     pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
