@@ -2,7 +2,7 @@
 
 use crate::api;
 use crate::config::RunArgs;
-use crate::database::{Database, TokenUses};
+use crate::database::{Database, note_token_uses};
 use crate::http::jwt::Verifier;
 use crate::http::rate_limit::RateLimits;
 use crate::http::server;
@@ -62,7 +62,7 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
     if let Err(problem) = database.check().await {
         tracing::warn!("{problem}");
     }
-    beside.spawn(TokenUses::note(database.clone(), ended.clone()));
+    beside.spawn(note_token_uses(database.clone(), ended.clone()));
     beside.close();
     let limits = NonZeroU32::new(args.rate_limit).map(RateLimits::new);
     tracing::info!(address = %listener.local_addr()?, "listening");

@@ -1,13 +1,8 @@
-//! Which tokens were used: noted now and then for all, not for each request.
+//! Which tokens were used.
 
-use super::pool::Database;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
-use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
-
-const INTERVAL: Duration = Duration::from_secs(60);
 
 /// The tokens that were used since they were last noted.
 #[derive(Clone, Default)]
@@ -20,35 +15,8 @@ impl TokenUses {
         used.insert(token_id);
     }
 
-    fn take(&self) -> Vec<Uuid> {
+    pub(super) fn take(&self) -> Vec<Uuid> {
         let mut used = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         used.drain().collect()
     }
-
-    /// Notes uses every minute, and a last time when `ended` is cancelled.
-    pub async fn note(database: Database, ended: CancellationToken) {
-        loop {
-            let is_last = tokio::select! {
-                () = ended.cancelled() => true,
-                () = tokio::time::sleep(INTERVAL) => false,
-            };
-            let used = database.uses.take();
-            if !used.is_empty()
-                && let Err(error) = note(&database, &used).await
-            {
-                tracing::debug!("uses of tokens are not noted: {error:#}");
-            }
-            if is_last {
-                return;
-            }
-        }
-    }
-}
-
-async fn note(database: &Database, used: &[Uuid]) -> anyhow::Result<()> {
-    let connection = database.connection().await?;
-    let note = "select webhooks_private.note_token_uses($1)";
-    let statement = connection.client.prepare_cached(note).await?;
-    connection.client.query(&statement, &[&used]).await?;
-    Ok(())
 }
