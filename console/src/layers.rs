@@ -9,6 +9,7 @@ const LAYERS: Layers<'_> = &[
     &[&["api"]],
     &[&["pages"]],
     &[&["http"]],
+    &[&["telemetry"]],
     &[&["database"]],
     &[&["config"]],
     &[&["log", "shutdown"]],

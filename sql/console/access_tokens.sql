@@ -12,7 +12,7 @@ create table webhooks_private.access_tokens (
     expires_at timestamptz not null,
     last_used_at timestamptz,
     kind text not null default 'token',
-    opened_with uuid references webhooks_private.access_tokens on delete cascade,
+    opened_with uuid,
     session_length interval,
     constraint access_tokens_hash_key unique (token_hash),
     constraint access_tokens_hash_check check (octet_length(token_hash) = 32),
@@ -37,7 +37,7 @@ comment on column webhooks_private.access_tokens.last_used_at is
 comment on column webhooks_private.access_tokens.kind is
     'token: sent with each request to the API; link: opens one session; session: of a browser.';
 comment on column webhooks_private.access_tokens.opened_with is
-    'Token that a session was opened with, and ends with; null: a portal link, or no session.';
+    'Token that a session was opened with, and without which it is not valid; null: a portal link, or no session.';
 comment on column webhooks_private.access_tokens.session_length is
     'How long the session of a link lasts at the most; null: not a link.';
 -- Not sessions and links: a copy of the database begins without anybody logged in.
@@ -142,6 +142,7 @@ begin
     if not found then
         return false;
     end if;
+    delete from webhooks_private.access_tokens t where t.opened_with = revoke_access_token.id;
     perform webhooks_private.audit('revoked', case revoked.kind when 'link' then 'portal_link'
                                               when 'session' then 'session' else 'access_token' end,
                                    id::text, tenant_id,

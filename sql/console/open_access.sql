@@ -39,6 +39,17 @@ comment on function webhooks_private.permitted_role is
     'Returns the role that a request takes for a scope, or raises an error: what it was sent with (an access token, '
     'for example) lacks the scope, or is another tenant''s.';
 
+create function webhooks_private.has_its_token(opened_with uuid)
+returns boolean
+language sql stable
+set search_path = pg_catalog, pg_temp
+begin atomic
+    select opened_with is null
+        or exists (select from webhooks_private.access_tokens t where t.id = has_its_token.opened_with);
+end;
+comment on function webhooks_private.has_its_token is
+    'Whether the token that a session was opened with is there; true for what was not opened with one.';
+
 create function webhooks_private.open_access(
     token_hash bytea, wanted_scope text, wanted_tenant uuid default null, kind text default 'token'
 )
@@ -55,7 +66,7 @@ begin
     select t.* into token
     from webhooks_private.access_tokens t
     where t.token_hash = open_access.token_hash and t.kind = open_access.kind and t.kind in ('token', 'session')
-      and t.expires_at > now();
+      and t.expires_at > now() and webhooks_private.has_its_token(t.opened_with);
     if not found then
         if kind = 'session' then
             raise exception 'the session has ended'

@@ -9,11 +9,9 @@ declare
     token webhooks_private.access_tokens;
     opened webhooks_private.access_tokens;
 begin
-    -- If it is revoked at this moment, the look-up waits, and finds nothing.
     select t.* into token
     from webhooks_private.access_tokens t
-    where t.token_hash = open_session.token_hash and t.kind = 'token' and t.expires_at > now()
-    for key share;
+    where t.token_hash = open_session.token_hash and t.kind = 'token' and t.expires_at > now();
     if not found then
         raise exception 'the access token is not valid'
             using errcode = 'invalid_authorization_specification',
@@ -75,7 +73,8 @@ declare
 begin
     select t.tenant_id into tenant
     from webhooks_private.access_tokens t
-    where t.token_hash = session_hash and t.kind = 'session' and t.expires_at > now();
+    where t.token_hash = session_hash and t.kind = 'session' and t.expires_at > now()
+      and webhooks_private.has_its_token(t.opened_with);
     if not found then
         raise exception 'the session has ended'
             using errcode = 'invalid_authorization_specification', hint = 'Log in again.';

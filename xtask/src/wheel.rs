@@ -55,18 +55,18 @@ pub fn fetch_for(project: &Project, requirement: &str, python: Option<&str>) -> 
     })
 }
 
-/// Installs the package of a pip requirement with all that it needs, once, for this machine's Python.
+/// Installs the packages of pip requirements with all that they need, once, for this machine's Python.
 ///
 /// Returns: the directory, to be named by PYTHONPATH.
-pub fn install(project: &Project, requirement: &str) -> Result<PathBuf> {
-    let name = format!("python-{}", requirement.replace("==", "-"));
+pub fn install(project: &Project, requirements: &[String]) -> Result<PathBuf> {
+    let name = format!("python-{}", requirements.join("-").replace("==", "-"));
     unpack_once(&project.toolchain().join(name), |directory| {
-        eprintln!("installing {requirement} with pip");
+        eprintln!("installing {} with pip", requirements.join(", "));
         let mut install = Command::new("python3");
         install.args(["-m", "pip", "install", "--only-binary=:all:", "--quiet"]);
         install.args(["--disable-pip-version-check", "--no-input", "--target"]);
         process::must(
-            install.arg(directory).arg(requirement),
+            install.arg(directory).args(requirements),
             "Is the network reachable, and are python3 and pip there (Debian: `apt-get install python3-pip`)?",
         )?;
         open_to_all(directory)

@@ -8,6 +8,8 @@ mod sessions;
 mod token_uses;
 
 pub use pool::{Database, Unavailable, describe};
-pub use request::{Acceptance, Access, Claims, Credentials, Mode, Proof, ReadError, Refused, Request};
+pub use request::{
+    Acceptance, Access, Claims, Credentials, Mode, Proof, ReadError, Refused, Request,
+};
 pub use sessions::Key;
 pub use token_uses::TokenUses;

@@ -182,6 +182,8 @@ fn head(title: &str) -> Markup {
             // Styles and scripts are files alone: see the Content-Security-Policy.
             meta name="htmx-config" content=r#"{"includeIndicatorStyles":false,"allowEval":false,"selfRequestsOnly":true}"#;
             title { (title) " · " (brand::name()) }
+            // None: browsers ask for one otherwise.
+            link rel="icon" href="data:,";
             link rel="stylesheet" href=(assets::url("style.css"));
             link rel="stylesheet" href="/brand.css";
             script src=(assets::url("console.js")) {}

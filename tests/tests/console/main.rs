@@ -10,6 +10,7 @@
 //! - `pages_events`, `pages_operator`: what pages show and do; `pages_speed`: how long they take
 //! - `visit`: a browser with pages of a tenant open; `pages_subscriptions`, `pages_lists` and `pages_templates`: what they
 //!   show and do
+//! - `chromium`: how all pages look and can be used
 //! - `issuer`: an identity provider; `jwt`: its tokens
 //! - `process`: health and signals; `connecting`: how the database is reached, and one that is away
 //! - `rate_limits`: how many requests there may be; `metrics`: what is counted
@@ -21,6 +22,8 @@ mod access;
 mod audit;
 #[cfg(test)]
 mod browser;
+#[cfg(test)]
+mod chromium;
 #[cfg(test)]
 mod connecting;
 #[cfg(test)]

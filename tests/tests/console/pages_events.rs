@@ -87,7 +87,7 @@ async fn an_event_and_its_delivery_show_what_became_of_them_and_nothing_hostile(
         }))
         .await
         .unwrap();
-    let data = json!({"note": "<script>alert(3)</script>", "total": 12.50});
+    let data = json!({"note": "<script>alert(3)</script>", "total": 12.5});
     let event = scene.db.publish(tenant, "job.created", data).await.unwrap();
     let retrying =
         format!("select attempt from webhooks.delivery_queue where event_log_id = '{event}'");

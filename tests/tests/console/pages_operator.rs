@@ -14,7 +14,7 @@ async fn event_types_show_versions_subscriptions_and_volume() {
         .db
         .execute(
             "select webhooks.register_event_type('order.placed', 'order', 'An <i>order</i>', '1.0',
-                 '{\"type\": \"object\", \"required\": [\"total\"]}', '{\"total\": 12.50}');
+                 '{\"type\": \"object\", \"required\": [\"n\"]}', '{\"n\": 12.50}');
              select webhooks.register_event_type('order.placed', 'order', 'An <i>order</i>', '2.0', null, null);
              select webhooks.deprecate_event_type('order.placed', 'use 2.0', '1.0')",
         )

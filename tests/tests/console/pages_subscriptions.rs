@@ -150,7 +150,7 @@ async fn all_settings_go_through_the_form() {
     let path = page.split('?').next().unwrap().to_owned();
     let stored = &scene
         .db
-        .rows("select to_jsonb(s) from webhooks.webhook_subscriptions s")
+        .rows("select * from webhooks.webhook_subscriptions")
         .await
         .unwrap()[0];
     let expected = json!({
@@ -188,7 +188,7 @@ async fn all_settings_go_through_the_form() {
     assert_eq!(saved.status, 303, "{saved:?}");
     let stored = &scene
         .db
-        .rows("select to_jsonb(s) from webhooks.webhook_subscriptions s")
+        .rows("select * from webhooks.webhook_subscriptions")
         .await
         .unwrap()[0];
     for (name, value) in expected.as_object().unwrap() {

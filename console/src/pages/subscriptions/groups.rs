@@ -44,6 +44,16 @@ pub fn events(fields: &Fields<'_>, choices: &Choices) -> Markup {
                 .strip_suffix(".*")
                 .is_some_and(|c| categories.contains(c))
     };
+    let is_chosen = |category: &str| {
+        let of_category = choices
+            .event_types
+            .iter()
+            .filter(|t| t.category == category);
+        let mut names = of_category
+            .map(|t| t.name.clone())
+            .chain([format!("{category}.*")]);
+        names.any(|name| fields.values.has("subscribed_events", &name))
+    };
     html! {
         fieldset #subscribed_events aria-describedby="error-subscribed_events" {
             legend { "Events" }
@@ -54,7 +64,7 @@ pub fn events(fields: &Fields<'_>, choices: &Choices) -> Markup {
                 (check(event, &html! { (event) " " span.muted { "is not registered" } }))
             }
             @for category in &categories {
-                details.events open[choices.event_types.iter().any(|t| t.category == *category && fields.values.has("subscribed_events", &t.name))] {
+                details.events open[is_chosen(category)] {
                     summary { (category) }
                     (check(&format!("{category}.*"), &html! { "All of " (category) ".*" }))
                     @for event in choices.event_types.iter().filter(|t| t.category == *category) {

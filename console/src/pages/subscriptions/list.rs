@@ -165,24 +165,28 @@ fn table(
     days: &BTreeMap<Uuid, Day>,
     may_update: bool,
 ) -> Markup {
+    let rows = html! {
+        div.scroll { table {
+            thead { tr {
+                @if may_update { th { span.visually-hidden { "choose" } } }
+                th { "name" } th { "host" } th { "events" } th { "environment" } th { "state" }
+                th { "attempts, 24 h" } th.number { "delivered" } th.number { "waiting" } th { "last attempt" }
+            } }
+            tbody { @for subscription in listed { (row(tenant, subscription, days.get(&subscription.id), may_update)) } }
+        } }
+    };
+    if !may_update {
+        return rows;
+    }
     html! {
         form method="post" action=(path(tenant, "/subscriptions/enabled")) {
-            div.scroll { table {
-                thead { tr {
-                    @if may_update { th { span.visually-hidden { "choose" } } }
-                    th { "name" } th { "host" } th { "events" } th { "environment" } th { "state" }
-                    th { "attempts, 24 h" } th.number { "delivered" } th.number { "waiting" } th { "last attempt" }
-                } }
-                tbody { @for subscription in listed { (row(tenant, subscription, days.get(&subscription.id), may_update)) } }
-            } }
-            @if may_update {
-                input type="hidden" name="csrf" value=(csrf);
-                div.row.pages {
-                    span { "Those chosen:" }
-                    button type="submit" name="enabled" value="true" { "Enable" }
-                    button type="submit" name="enabled" value="false" { "Disable" }
-                    span.muted { "A disabled one matches no new events, and what is outstanding to it is held." }
-                }
+            input type="hidden" name="csrf" value=(csrf);
+            (rows)
+            div.row.pages {
+                span { "Those chosen:" }
+                button type="submit" name="enabled" value="true" { "Enable" }
+                button type="submit" name="enabled" value="false" { "Disable" }
+                span.muted { "A disabled one matches no new events, and what is outstanding to it is held." }
             }
         }
     }

@@ -381,6 +381,7 @@ pub const FUNCTIONS: &[(&str, &str, Answer)] = &[
     ("generate_signature", "manager", Same("select webhooks.generate_signature('a', 'b')")),
     ("get_subscription", "manager", Unknown("select webhooks.get_subscription('{subscription}')")),
     ("grant_all_tenants", "", Owner),
+    ("has_its_token", "", Owner),
     ("has_other_triggers", "publisher", Same("select webhooks_private.has_other_triggers('webhooks.event_logs')")),
     ("has_too_many_rows", "", Owner),
     ("has_types", "publisher", Same("select webhooks_private.has_types('webhooks.event_logs', '{money}')")),
