@@ -18,6 +18,7 @@
 
 mod audit;
 mod deliveries;
+mod environment;
 mod events;
 mod health;
 mod metrics;

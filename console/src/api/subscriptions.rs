@@ -1,6 +1,7 @@
 //! Subscriptions. Their settings are JSON as `webhooks.subscription_settings` has it: what a new column is called, and
 //! whether a value is right, the database knows.
 
+use super::environment::Environment;
 use super::schemas::subscription::{NewSubscription, Settings, Subscription};
 use crate::database::{Credentials, Database, Mode, Request};
 use crate::http::input::{Ids, JsonText, Parameters};
@@ -12,7 +13,7 @@ use axum::http::header::{ETAG, LOCATION};
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
 use serde::{Deserialize, Serialize};
 use tokio_postgres::Row;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::IntoParams;
 use uuid::Uuid;
 
 /// The scopes of subscriptions, and of what is there for them.
@@ -24,25 +25,6 @@ pub(super) const DELETE: &str = "webhook_subscriptions:delete";
 const PATH: &str = "/api/webhook-subscriptions/";
 const DEFAULT_LIMIT: i64 = 100;
 const MAX_LIMIT: i64 = 1000;
-
-/// Environment of the application.
-#[derive(Clone, Copy, Deserialize, Serialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Environment {
-    Dev,
-    Staging,
-    Production,
-}
-
-impl Environment {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Dev => "dev",
-            Self::Staging => "staging",
-            Self::Production => "production",
-        }
-    }
-}
 
 /// Which subscriptions to list.
 #[derive(Deserialize, IntoParams, Serialize)]

@@ -1,6 +1,6 @@
 //! A subscription, and what is set of one.
 
-use crate::api::subscriptions::Environment;
+use crate::api::environment::Environment;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use utoipa::ToSchema;

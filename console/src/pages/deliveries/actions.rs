@@ -1,6 +1,6 @@
 //! What can be done with a delivery: made again, attempted at once, cancelled.
 
-use super::detail::Delivery;
+use super::delivery::Delivery;
 use crate::database::{Access, Database, Mode};
 use crate::http::form::Signed;
 use crate::http::input::Ids;

@@ -1,7 +1,8 @@
 //! A delivery: its state, each attempt, the request as it is sent, and what can be done.
 
+use super::delivery::{Delivery, read};
 use super::{actions, attempts};
-use crate::database::{Database, Mode, ReadError, Request};
+use crate::database::{Database, Mode};
 use crate::http::input::{Ids, Parameters};
 use crate::http::session::Session;
 use crate::pages::address::given;
@@ -10,7 +11,7 @@ use crate::pages::failure::Failure;
 use crate::pages::layout::{Frame, Section, page, path};
 use crate::pages::refusal::missing;
 use crate::pages::scopes::{READ_DELIVERIES, READ_EVENTS, may};
-use crate::pages::view::{Moment, absolute, as_sql, delivery_state, id, relative, short};
+use crate::pages::view::{absolute, as_sql, delivery_state, id, relative, short};
 use axum::extract::State;
 use maud::{Markup, html};
 use serde::Deserialize;
@@ -22,73 +23,6 @@ pub struct Chosen {
     /// What was done just now.
     #[serde(deserialize_with = "given")]
     done: Option<String>,
-}
-
-#[derive(Deserialize)]
-pub struct Delivery {
-    pub id: Uuid,
-    pub subscription_id: Uuid,
-    pub subscription_name: Option<String>,
-    event_log_id: Uuid,
-    /// `None`: the event is no longer kept.
-    #[serde(default)]
-    event_type: Option<String>,
-    pub delivery_status: String,
-    delivery_attempt: i32,
-    made_at: Option<Moment>,
-    delivered_at: Option<Moment>,
-    next_retry_at: Option<Moment>,
-    pub is_due: bool,
-    pub is_test: bool,
-    /// The delivery that this one repeats.
-    repeats: Option<Uuid>,
-}
-
-impl Delivery {
-    pub fn is_outstanding(&self) -> bool {
-        matches!(self.delivery_status.as_str(), "pending" | "retrying")
-    }
-
-    /// The event is still kept.
-    pub fn has_event(&self) -> bool {
-        self.event_type.is_some()
-    }
-}
-
-async fn read(
-    request: &Request<'_>,
-    tenant: Uuid,
-    delivery: Uuid,
-) -> Result<Option<Delivery>, ReadError> {
-    let found = request
-        .items(
-            "select json_build_object(
-                 'id', d.id, 'subscription_id', d.subscription_id, 'event_log_id', d.event_log_id,
-                 'subscription_name', (select s.name from webhooks.webhook_subscriptions s
-                                       where s.id = d.subscription_id),
-                 'delivery_status', d.delivery_status, 'delivery_attempt', d.delivery_attempt,
-                 'made_at', webhooks.uuid_v7_time(d.id), 'delivered_at', d.delivered_at,
-                 'next_retry_at', d.next_retry_at, 'is_due', (d.next_retry_at > now()) is not true,
-                 'is_test', d.is_test,
-                 'repeats', (select r.repeats from webhooks.redeliveries r where r.delivery_id = d.id
-                             limit 1))::text as item
-             from webhooks.webhook_delivery_logs d
-             where d.id = $2 and d.tenant_id = $1 limit 1",
-            &[&tenant, &delivery],
-        )
-        .await?;
-    let Some(mut delivery): Option<Delivery> = found.into_iter().next() else {
-        return Ok(None);
-    };
-    // By itself: its id says which partition it is in.
-    let types: Vec<String> = request
-        .items(
-            "select to_json(e.event_type)::text as item from webhooks.event_logs e where e.id = $1 and e.tenant_id = $2",
-            &[&delivery.event_log_id, &tenant],
-        )
-        .await?;
-    delivery.event_type = types.into_iter().next();
-    Ok(Some(delivery))
 }
 
 pub async fn show(

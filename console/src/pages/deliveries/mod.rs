@@ -2,5 +2,6 @@
 
 pub mod actions;
 mod attempts;
+mod delivery;
 pub mod detail;
 pub mod list;

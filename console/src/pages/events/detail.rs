@@ -1,7 +1,8 @@
 //! An event: what it says, and what became of it.
 
+use super::event::{Event, read};
 use super::{exchange, history, matching, replay};
-use crate::database::{Database, Mode, ReadError, Request};
+use crate::database::{Database, Mode};
 use crate::http::input::{Ids, Parameters};
 use crate::http::session::Session;
 use crate::pages::address::{given, with};
@@ -9,7 +10,7 @@ use crate::pages::failure::Failure;
 use crate::pages::layout::{Frame, Section, page, path};
 use crate::pages::refusal::missing;
 use crate::pages::scopes::{READ_DELIVERIES, READ_EVENTS, RETRY, may};
-use crate::pages::view::{Moment, absolute, as_sql, body, id};
+use crate::pages::view::{absolute, as_sql, body, id};
 use axum::extract::State;
 use maud::{Markup, html};
 use serde::{Deserialize, Serialize};
@@ -27,51 +28,6 @@ pub struct Chosen {
     /// What was done just now.
     #[serde(deserialize_with = "given", skip_serializing)]
     done: Option<String>,
-}
-
-#[derive(Deserialize)]
-pub struct Event {
-    pub event_type: String,
-    event_name: Option<String>,
-    event_version: Option<String>,
-    environment: Option<String>,
-    resource_type: Option<String>,
-    resource_id: Option<Uuid>,
-    user_id: Option<Uuid>,
-    session_id: Option<String>,
-    request_id: Option<String>,
-    idempotency_key: Option<String>,
-    ordering_key: Option<String>,
-    created_at: Option<Moment>,
-    deliver_after: Option<Moment>,
-    expires_at: Option<Moment>,
-    pub is_test: bool,
-    pub is_expired: bool,
-    /// Written by the database, to the digit.
-    data: Option<String>,
-    resource_data: Option<String>,
-}
-
-async fn read(
-    request: &Request<'_>,
-    tenant: Uuid,
-    event: Uuid,
-) -> Result<Option<Event>, ReadError> {
-    let found = request
-        .items(
-            "select json_build_object(
-                 'event_type', e.event_type, 'event_name', e.event_name, 'event_version', e.event_version,
-                 'environment', e.environment, 'resource_type', e.resource_type, 'resource_id', e.resource_id,
-                 'user_id', e.user_id, 'session_id', e.session_id, 'request_id', e.request_id,
-                 'idempotency_key', e.idempotency_key, 'ordering_key', e.ordering_key, 'created_at', e.created_at,
-                 'deliver_after', e.deliver_after, 'expires_at', e.expires_at,
-                 'is_test', coalesce(e.is_test, false), 'is_expired', coalesce(e.expires_at <= now(), false),
-                 'data', jsonb_pretty(e.event_data), 'resource_data', jsonb_pretty(e.resource_data))::text as item
-             from webhooks.event_logs e where e.id = $2 and e.tenant_id = $1",
-            &[&tenant, &event],
-        )
-        .await?;
-    Ok(found.into_iter().next())
 }
 
 pub async fn show(

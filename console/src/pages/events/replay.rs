@@ -1,6 +1,6 @@
 //! An event delivered again.
 
-use super::detail::Event;
+use super::event::Event;
 use crate::database::{Access, Database, Mode, ReadError, Request};
 use crate::http::form::Signed;
 use crate::http::input::Ids;
