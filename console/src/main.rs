@@ -9,7 +9,7 @@
 //! - [`run`]: what is started, and in which order it ends
 //! - [`api`]: a file for each kind of resource
 //! - [`http`]: what all requests have in common: problems, credentials, cursors, entity tags, request ids
-//! - [`telemetry`]: metrics
+//! - [`telemetry`] has metrics
 //! - [`database`]: the pool, and the transaction of a request
 //! - [`config`]: flags and environment
 //! - [`log`]: what is printed; [`shutdown`]: signals

@@ -8,7 +8,7 @@ const NOW: u64 = 1_798_761_600;
 const HOST: &str = "hooks.example.com";
 
 fn file(name: &str) -> PathBuf {
-    let fixtures = concat!(env!("CARGO_MANIFEST_DIR"), "/src/tls/fixtures");
+    let fixtures = concat!(env!("CARGO_MANIFEST_DIR"), "/src/fixtures");
     PathBuf::from(fixtures).join(name)
 }
 
