@@ -45,7 +45,9 @@ pub fn filter(filter: &str) -> Result<EnvFilter, String> {
     let filter = if is_level(filter) {
         // What the resolver warns of (an answer that was not asked for, a truncated one) is the DNS server's doing, and
         // no operator's business until a name can't be resolved, which the attempt's record says.
-        format!("warn,hickory_net=off,hickory_resolver=off,webhooks_sidecar={filter}")
+        format!(
+            "warn,hickory_net=off,hickory_resolver=off,webhooks_sidecar={filter},webhooks_connection={filter},webhooks_tls={filter}"
+        )
     } else {
         filter.to_owned()
     };

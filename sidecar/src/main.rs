@@ -3,14 +3,14 @@
 //! One rule: SQL owns every state change; this process waits, reads, sends and reports.
 //!
 //! # Layout
+//! How the database is reached is in the crate `webhooks_connection`, whom TLS trusts in `webhooks_tls`.
 //! Each folder uses only those below it; a test holds that (`layers`).
 //! - [`run`]: what is started, and in which order it ends
 //! - [`tasks`]: what runs: the engine, which owns all state and drives a delivery's way from claim to record, and what
 //!   it makes others do
 //! - [`schedule`]: what may be claimed and sent next, of which shards, and when to look, without any I/O;
 //!   [`postgres`]: a file for each SQL function; [`http`]: requests to receivers. None of these three uses another
-//! - [`model`]: what all of them pass around; beside it [`config`]: flags and environment, and [`tls`], to receivers
-//!   and the database
+//! - [`model`]: what all of them pass around; beside it [`config`]: flags and environment
 //! - [`telemetry`]: metrics, health and spans of this process; [`ask_health`]: the command that asks for its health;
 //!   [`doctor`]: the one that looks for what is wrong
 //! - [`log`]: what is printed; [`clock`]: the time; [`signals`]: what the system asks for; [`task_group`]: the tasks of a
@@ -34,7 +34,6 @@ mod signals;
 mod task_group;
 mod tasks;
 mod telemetry;
-mod tls;
 
 use clap::{CommandFactory, FromArgMatches};
 use config::{Cli, Command, NamedDatabase, ProcessEnvironment, RunArgs};
@@ -56,7 +55,7 @@ fn main() -> ExitCode {
         Command::Health(args) => return ask_health::run(&args),
         Command::Doctor(args) => {
             log::start(args.run.log_format, &args.run.log_level);
-            tls::install_provider();
+            webhooks_tls::install_provider();
             return doctor::run(&args);
         }
     };
@@ -68,7 +67,7 @@ fn main() -> ExitCode {
             return ExitCode::from(BAD_ARGUMENTS);
         }
     };
-    tls::install_provider();
+    webhooks_tls::install_provider();
     let databases = args.databases();
     if let Ok(databases) = &databases {
         config::banner::say(databases, &config::given(&matches));

@@ -4,7 +4,6 @@
 mod database;
 mod fleet;
 
-use crate::config::connection::conninfo::{self, Error};
 use crate::config::{ConfigError, NamedDatabase, ProcessEnvironment, RunArgs};
 use crate::signals;
 use crate::tasks::monitor::{self, Answers, MonitorError};
@@ -15,6 +14,7 @@ use fleet::Fleet;
 use std::sync::Arc;
 use tokio::task::JoinError;
 use tokio_util::task::TaskTracker;
+use webhooks_connection::conninfo::{self, Error};
 
 /// Why the sidecar ends without being asked to, or not as it should.
 #[derive(Debug, thiserror::Error)]

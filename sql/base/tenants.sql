@@ -112,7 +112,7 @@ begin
                   hint = 'Give the name of a role as pg_roles has it, without quotes around it.';
     end if;
     if role in ('webhooks_publisher', 'webhooks_manager', 'webhooks_monitor', 'webhooks_auditor', 'webhooks_sidecar',
-                'webhooks_all_tenants') then
+                'webhooks_all_tenants', 'webhooks_console') then
         raise exception 'role "%" is not given all tenants: every member would have them', role
             using errcode = 'invalid_grant_operation', hint = 'Name the role of the back-end that is to be trusted.';
     end if;

@@ -23,26 +23,21 @@ begin atomic
 end;
 comment on function webhooks_private.outstanding_deliveries is 'What is outstanding to a subscription.';
 
-create function webhooks.cancel_deliveries(subscription_id uuid)
+create function webhooks_private.end_deliveries(ids uuid[], tenant_id uuid)
 returns bigint
-language plpgsql volatile security definer
+language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-    subscription constant webhooks.webhook_subscriptions := webhooks_private.own_subscription(subscription_id);
     cancelled bigint;
 begin
-    -- Sidecars drop what they hold of it.
-    perform webhooks_private.tell_of_change(subscription_id);
     with locked as materialized (
         -- Those whose result is being written are done, or to be retried: waiting for a sidecar that may wait for us in
         -- turn would be a deadlock.
         select q.id
         from webhooks.delivery_queue q
-        where q.id = any (array(select o.id
-                                from webhooks_private.outstanding_deliveries(cancel_deliveries.subscription_id) o))
-          -- A deleted subscription's id may be another tenant's by now.
-          and q.tenant_id = subscription.tenant_id
+        -- A deleted subscription's id may be another tenant's by now.
+        where q.id = any (ids) and q.tenant_id = end_deliveries.tenant_id
         for update skip locked
     ),
     gone as (
@@ -62,6 +57,27 @@ begin
         on conflict do nothing
     )
     select count(*) into cancelled from gone;
+    return cancelled;
+end
+$$;
+comment on function webhooks_private.end_deliveries is
+    'Cancels outstanding deliveries of a tenant, and returns how many it could. For functions that have checked the '
+    'tenant, and have told sidecars of the change.';
+
+create function webhooks.cancel_deliveries(subscription_id uuid)
+returns bigint
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    subscription constant webhooks.webhook_subscriptions := webhooks_private.own_subscription(subscription_id);
+    cancelled bigint;
+begin
+    -- Sidecars drop what they hold of it.
+    perform webhooks_private.tell_of_change(subscription_id);
+    cancelled := webhooks_private.end_deliveries(
+        array(select o.id from webhooks_private.outstanding_deliveries(cancel_deliveries.subscription_id) o),
+        subscription.tenant_id);
     if cancelled > 0 then
         perform webhooks_private.audit('cancelled', 'subscription', subscription.id::text, subscription.tenant_id,
                                after => jsonb_build_object('deliveries', cancelled));
@@ -74,3 +90,54 @@ comment on function webhooks.cancel_deliveries is
     'cancelled. A request that is being made is not interrupted. A delivery whose result is being recorded is left '
     'out; call the function again.';
 grant execute on function webhooks.cancel_deliveries to webhooks_manager;
+
+create function webhooks_private.is_finished(delivery_id uuid)
+returns boolean
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+-- The id decides which partition is opened.
+set plan_cache_mode = force_custom_plan
+as $$
+begin
+    return exists (
+        select from webhooks.delivery_attempts a
+        where a.delivery_id = is_finished.delivery_id and webhooks_private.may_access_tenant(a.tenant_id));
+end
+$$;
+comment on function webhooks_private.is_finished is
+    'Whether a delivery that is not outstanding is one that the caller may see. Part of cancel_delivery().';
+
+create function webhooks.cancel_delivery(delivery_id uuid)
+returns boolean
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    delivery record;
+begin
+    select q.id, q.subscription_id, q.event_log_id, q.tenant_id into delivery
+    from webhooks.delivery_queue q
+    where q.id = cancel_delivery.delivery_id;
+    if not found then
+        if not webhooks_private.is_finished(delivery_id) then
+            perform webhooks_private.raise_unknown_delivery(delivery_id);
+        end if;
+        return false;
+    end if;
+    if not webhooks_private.may_access_tenant(delivery.tenant_id) then
+        perform webhooks_private.raise_unknown_delivery(delivery_id);
+    end if;
+    perform webhooks_private.tell_of_change(delivery.subscription_id);
+    if webhooks_private.end_deliveries(array[delivery.id], delivery.tenant_id) = 0 then
+        return false;
+    end if;
+    perform webhooks_private.audit('cancelled', 'delivery', delivery.id::text, delivery.tenant_id,
+                                   after => jsonb_build_object('event_id', delivery.event_log_id,
+                                                               'subscription_id', delivery.subscription_id));
+    return true;
+end
+$$;
+comment on function webhooks.cancel_delivery is
+    'Cancels a delivery. The log shows it as cancelled. A request that is being made is not interrupted. False: the '
+    'delivery is finished, or its result is being recorded.';
+grant execute on function webhooks.cancel_delivery to webhooks_manager;

@@ -1,9 +1,11 @@
 -- A condition on time opens every partition of webhook_delivery_logs, since it is divided by ids. Here times become ids
--- before the query is planned, a day at a time.
+-- before the query is planned, a day at a time. The view is read by ids alone: in the order of ids each of its parts can
+-- be read, but not all of them together.
 
 create function webhooks.list_deliveries(
     tenant_id uuid, since timestamptz default now() - interval '1 day', until timestamptz default 'infinity',
-    statuses text[] default null, subscription_id uuid default null, max_rows integer default 100
+    statuses text[] default null, subscription_id uuid default null, max_rows integer default 100,
+    after_id uuid default null
 )
 returns setof webhooks.webhook_delivery_logs
 language plpgsql stable
@@ -16,10 +18,12 @@ declare
     unknown_status text;
     -- Ids are made by clock_timestamp().
     ends timestamptz := least(until, clock_timestamp() + interval '1 minute');
+    page_end constant uuid := coalesce(after_id, 'ffffffff-ffff-7fff-bfff-ffffffffffff');
     begins timestamptz;
     first_id uuid;
     end_id uuid;
-    found_rows integer;
+    last_id uuid;
+    ids uuid[];
     missing integer := max_rows;
 begin
     if since is null or until is null then
@@ -36,8 +40,10 @@ begin
     if max_rows is null or max_rows not between 1 and 10000 then
         raise exception 'max_rows is %, not between 1 and 10000', coalesce(max_rows::text, 'null')
             using errcode = 'invalid_parameter_value',
-                  hint = 'For more, call it again with an earlier until, or read webhooks.webhook_delivery_logs, a day '
-                         'of ids at a time.';
+                  hint = 'For more, give the id of the last row as after_id.';
+    end if;
+    if after_id is not null then
+        ends := least(ends, webhooks.uuid_v7_time(after_id) + interval '1 ms');
     end if;
     perform webhooks_private.check_count('statuses', cardinality(statuses), 1000);
     select s.status into unknown_status
@@ -56,17 +62,40 @@ begin
         -- The last day first; of a time at midnight it is the day before.
         begins := greatest(date_trunc('day', ends - interval '1 microsecond', 'UTC'), since);
         first_id := webhooks.uuid_v7_floor(begins);
-        end_id := webhooks.uuid_v7_floor(ends);
-        return query
-        select l.*
-        from webhooks.webhook_delivery_logs l
-        where l.id >= first_id and l.id < end_id and l.tenant_id = list_deliveries.tenant_id
-          and (list_deliveries.subscription_id is null or l.subscription_id = list_deliveries.subscription_id)
-          and (list_deliveries.statuses is null or l.delivery_status = any (list_deliveries.statuses))
-        order by l.id desc
-        limit missing;
-        get diagnostics found_rows = row_count;
-        missing := missing - found_rows;
+        end_id := least(webhooks.uuid_v7_floor(ends), page_end);
+        ids := array(
+            select distinct f.id
+            from (
+                (select q.id
+                 from webhooks.delivery_queue q
+                 where q.id >= first_id and q.id < end_id and q.tenant_id = list_deliveries.tenant_id
+                   and (list_deliveries.subscription_id is null
+                        or q.subscription_id = list_deliveries.subscription_id)
+                   and (list_deliveries.statuses is null
+                        or case when q.attempt = 0 then 'pending' else 'retrying' end = any (list_deliveries.statuses))
+                 order by q.id desc limit missing)
+                union all
+                (select a.delivery_id
+                 from webhooks.delivery_attempts a
+                 where a.delivery_id >= first_id and a.delivery_id < end_id
+                   and a.tenant_id = list_deliveries.tenant_id and a.delivery_status <> 'retrying'
+                   and (list_deliveries.subscription_id is null
+                        or a.subscription_id = list_deliveries.subscription_id)
+                   and (list_deliveries.statuses is null or a.delivery_status = any (list_deliveries.statuses))
+                 order by a.delivery_id desc limit missing)
+            ) f
+            order by f.id desc
+            limit missing);
+        -- Of an empty array as bound every partition would be opened.
+        if ids <> '{}' then
+            last_id := ids[1];
+            first_id := ids[cardinality(ids)];
+            return query
+            select l.* from webhooks.webhook_delivery_logs l
+            where l.id = any (ids) and l.id between first_id and last_id
+            order by l.id desc;
+        end if;
+        missing := missing - cardinality(ids);
         ends := begins;
     end loop;
 end
@@ -74,6 +103,7 @@ $$;
 comment on function webhooks.list_deliveries is
     'Returns the deliveries of a tenant that were made from since on and before until, newest first, as '
     'webhook_delivery_logs shows them: all, or those of some statuses or of a subscription. A delivery is made when '
-    'its event is published, retried or replayed; attempts may be later. Without since, the period is the last day; '
-    'it has at most 366 days. The function opens the partitions of one day after the other, until it has max_rows.';
+    'its event is published, retried or replayed; attempts may be later. For the next page give the id of the last '
+    'row as after_id; the order of deliveries does not change. Without since, the period is the last day; it has at '
+    'most 366 days. The function opens the partitions of one day after the other, until it has max_rows.';
 grant execute on function webhooks.list_deliveries to webhooks_manager;

@@ -3,7 +3,7 @@
 
 create function webhooks_private.replayable(
     tenant_id uuid, since timestamptz, until timestamptz, event_types text[], subscription_id uuid, after uuid,
-    max_events integer
+    max_events integer, event_id uuid default null
 )
 returns table (n bigint, event_log_id uuid, matched_id uuid, is_outstanding boolean)
 language plpgsql stable
@@ -12,9 +12,14 @@ set plan_cache_mode = force_custom_plan
 as $$
 #variable_conflict use_column
 declare
-    ids constant record := webhooks_private.event_id_range(tenant_id, since, until);
+    ids record;
     after_at timestamptz;
 begin
+    if event_id is null then
+        ids := webhooks_private.event_id_range(tenant_id, since, until);
+    else
+        select event_id as first_id, event_id as last_id into ids;
+    end if;
     select webhooks_private.published_at(l.id, l.created_at) into after_at
     from webhooks.event_logs l
     where l.id = replayable.after and l.tenant_id = replayable.tenant_id;
@@ -58,14 +63,16 @@ begin
         cross join lateral webhooks_private.outstanding_deliveries(s.id) q
         where s.tenant_id = replayable.tenant_id
           and (replayable.subscription_id is null or s.id = replayable.subscription_id)
+          and (replayable.event_id is null or q.event_log_id = replayable.event_id)
     ) p
     group by p.event_log_id, p.subscription_id
     having min(p.n) is not null;
 end
 $$;
 comment on function webhooks_private.replayable is
-    'Events of a tenant, numbered in the order of publication, with each subscription that would get them now and '
-    'whether they are outstanding to it; a row without subscription if none would. Part of replay_events().';
+    'Events of a tenant, or one of them, numbered in the order of publication, with each subscription that would get '
+    'them now and whether they are outstanding to it; a row without subscription if none would. Part of '
+    'replay_events() and replay_event().';
 
 create function webhooks_private.check_event_patterns(event_types text[])
 returns void
@@ -193,3 +200,60 @@ comment on function webhooks.replay_events is
     'of new deliveries, and of deliveries left out because they are outstanding. dry_run counts the same for all '
     'events, and delivers nothing.';
 grant execute on function webhooks.replay_events to webhooks_manager;
+
+create function webhooks.replay_event(
+    tenant_id uuid, event_id uuid, subscription_id uuid default null, dry_run boolean default false
+)
+returns table (deliveries bigint, outstanding bigint)
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_custom_plan
+as $$
+#variable_conflict use_column
+declare
+    event record;
+    subscription_ids uuid[];
+begin
+    perform webhooks_private.check_tenant(tenant_id);
+    select e.created_at, e.expires_at, e.is_test into event
+    from webhooks.event_logs e
+    where e.id = replay_event.event_id and e.tenant_id = replay_event.tenant_id;
+    if not found then
+        raise exception 'there is no event %', coalesce(event_id::text, 'null')
+            using errcode = 'undefined_object', hint = 'It may be no longer kept.';
+    end if;
+    if event.is_test or event.expires_at <= clock_timestamp() then
+        raise exception 'event % %', event_id, case when event.is_test then 'was a test' else 'has expired' end
+            using errcode = 'object_not_in_prerequisite_state',
+                  hint = case when event.is_test then 'Make another one: select webhooks.test_subscription(...);'
+                         else 'Publish it anew if it still matters.' end;
+    end if;
+    perform webhooks_private.check_replay(tenant_id, event.created_at, event.created_at, null, subscription_id, 1,
+                                          null);
+    if not dry_run then
+        perform webhooks_private.lock_tenant(tenant_id);
+        perform webhooks_private.check_outstanding(tenant_id);
+    end if;
+    select coalesce(array_agg(r.matched_id order by r.matched_id) filter (where not r.is_outstanding), '{}'),
+           count(*) filter (where r.is_outstanding)
+    into subscription_ids, outstanding
+    from webhooks_private.replayable(tenant_id, event.created_at, event.created_at + interval '1 us', null,
+                                     subscription_id, null, null, event_id) r
+    where r.matched_id is not null;
+    deliveries := cardinality(subscription_ids);
+    if not dry_run and deliveries > 0 then
+        select count(*) into deliveries
+        from webhooks_private.redeliver(subscription_ids, array_fill(event_id, array[cardinality(subscription_ids)]),
+                                        array_fill(null::uuid, array[cardinality(subscription_ids)]));
+        perform webhooks_private.audit('replayed', 'event', event_id::text, tenant_id,
+                                       after => jsonb_build_object('subscription_id', subscription_id,
+                                                                   'deliveries', deliveries));
+    end if;
+    return next;
+end
+$$;
+comment on function webhooks.replay_event is
+    'Delivers one event again, to the subscriptions that match it now or to one subscription. A subscription to which '
+    'it is outstanding does not get it again. Returns the numbers of new deliveries, and of those left out because '
+    'they are outstanding. dry_run counts the same, and delivers nothing.';
+grant execute on function webhooks.replay_event to webhooks_manager;

@@ -27,8 +27,8 @@ begin atomic
     from pg_roles r
     join pg_auth_members m on m.member = r.oid
     join pg_roles g on g.oid = m.roleid
-    where g.rolname in ('webhooks_publisher', 'webhooks_manager', 'webhooks_sidecar') and r.rolcanlogin
-      and (r.rolsuper or r.rolbypassrls)
+    where g.rolname in ('webhooks_publisher', 'webhooks_manager', 'webhooks_sidecar', 'webhooks_console')
+      and r.rolcanlogin and (r.rolsuper or r.rolbypassrls)
     union all
     select 'info', 'secrets', format('%s subscriptions have secrets, stored as plain text', s.n),
            'No group role reads them; superusers, the owner of the extension, dumps and base backups do.',

@@ -26,6 +26,7 @@ begin
               keys as (delete from webhooks_private.idempotency_keys k using gone where k.tenant_id = gone.id),
               redeliveries as (delete from webhooks.redeliveries r using gone where r.tenant_id = gone.id),
               restored as (delete from webhooks.restored_events r using gone where r.tenant_id = gone.id),
+              tokens as (delete from webhooks_private.access_tokens t using gone where t.tenant_id = gone.id),
               limits as (delete from webhooks.tenant_limits l using gone where l.tenant_id = gone.id),
               templates as (delete from webhooks.subscription_templates t using gone where t.tenant_id = gone.id)
          delete from webhooks.delivery_attempts a using gone where a.tenant_id = gone.id',

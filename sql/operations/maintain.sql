@@ -13,9 +13,9 @@ begin
     -- Those that lock tables come last, since their locks are held to the end, and publishers wait for them:
     -- apply_links, which normally finds nothing to do, then create_partitions, and drop_partitions, which makes
     -- everybody wait who uses the table.
-    foreach task in array array['roll_up', 'forget_idempotency_keys', 'forget_secrets', 'remove_orphans',
-                                'repair_routes', 'expire_deliveries', 'forget_events', 'expire_responses',
-                                'apply_links', 'create_partitions', 'drop_partitions'] loop
+    foreach task in array array['roll_up', 'forget_idempotency_keys', 'forget_secrets', 'forget_access_tokens',
+                                'remove_orphans', 'repair_routes', 'expire_deliveries', 'forget_events',
+                                'expire_responses', 'apply_links', 'create_partitions', 'drop_partitions'] loop
         begin
             case task
                 when 'forget_idempotency_keys' then
@@ -28,6 +28,8 @@ begin
                     get diagnostics done = row_count;
                 when 'forget_secrets' then
                     done := webhooks_private.forget_secrets();
+                when 'forget_access_tokens' then
+                    done := webhooks_private.forget_access_tokens();
                 when 'remove_orphans' then
                     done := webhooks_private.remove_orphans();
                 when 'expire_deliveries' then
@@ -73,9 +75,9 @@ begin
 end
 $$;
 comment on function webhooks.maintain is
-    'Runs the regular maintenance: partitions, what is older than the settings for retention, old idempotency keys '
-    'and secrets, deliveries that have expired or have no subscription, numbers of each hour for reports, and routes '
-    'and foreign keys after a restore. A sidecar calls it every five minutes, and it may be called at any time. One '
+    'Runs the regular maintenance: partitions, what is older than the settings for retention, old idempotency keys, '
+    'secrets and sessions, deliveries that have expired or have no subscription, numbers of each hour for reports, '
+    'and routes and foreign keys after a restore. A sidecar calls it every five minutes, and it may be called at any time. One '
     'call drops one partition at the most. The row prepare_partitions says that partitions next to a large default '
     'partition are half made, the row overdue_partitions how many are still to be dropped; then call the function '
     'again at once, in a transaction of its own.';

@@ -187,6 +187,7 @@ begin
         perform webhooks_private.forget_tenant_rollups(array[purge_tenant.tenant_id]);
         delete from webhooks_private.alert_states s where s.tenant_id = purge_tenant.tenant_id;
         delete from webhooks.alert_history h where h.tenant_id = purge_tenant.tenant_id;
+        delete from webhooks_private.access_tokens t where t.tenant_id = purge_tenant.tenant_id;
         perform webhooks_private.audit(
             'purged', 'tenant', tenant_id::text, tenant_id,
             after => jsonb_build_object('rows', progress.deleted_rows, 'since', progress.started_at));

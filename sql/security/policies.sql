@@ -15,7 +15,7 @@ begin
         'webhooks.redeliveries', 'webhooks.audit_log', 'webhooks.subscription_templates', 'webhooks.tenant_limits',
         'webhooks.restored_events', 'webhooks.tenant_purges', 'webhooks_private.attempts_hourly',
         'webhooks_private.latencies_hourly', 'webhooks_private.events_hourly',
-        'webhooks_private.alert_states', 'webhooks.alert_history'
+        'webhooks_private.alert_states', 'webhooks.alert_history', 'webhooks_private.access_tokens'
     ] loop
         continue when exists (select from pg_policy p
                               where p.polrelid = relation::regclass and p.polname = 'own_tenant');

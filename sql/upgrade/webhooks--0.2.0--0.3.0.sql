@@ -6,6 +6,7 @@
 -- They have other parameters.
 drop function webhooks.adopt_database(text);
 drop function webhooks_private.cancel_all_outstanding(text);
+drop function webhooks_private.replayable(uuid, timestamptz, timestamptz, text[], uuid, uuid, integer);
 
 -- The default apart from the column, so that it is none of the events that are there.
 alter table webhooks.event_logs add column traceparent varchar(55);

@@ -1,4 +1,17 @@
 -- relations and their columns
+table webhooks_private.access_tokens row level security
+    id uuid not null default webhooks.uuid_v7()
+    tenant_id uuid
+    token_hash bytea not null
+    scopes text[] not null
+    label text not null
+    user_id uuid
+    created_at timestamp with time zone not null default now()
+    expires_at timestamp with time zone not null
+    last_used_at timestamp with time zone
+    kind text not null default 'token'::text
+    opened_with uuid
+    session_length interval
 table webhooks_private.alert_evaluation
     is_only boolean not null default true
     first_evaluated_at timestamp with time zone not null
@@ -639,6 +652,8 @@ webhooks_private.event_logs_default of webhooks.event_logs DEFAULT
 webhooks_private.redeliveries_default of webhooks.redeliveries DEFAULT
 
 -- indexes
+CREATE INDEX access_tokens_opened_with ON webhooks_private.access_tokens USING btree (opened_with) WHERE (opened_with IS NOT NULL)
+CREATE INDEX access_tokens_tenant ON webhooks_private.access_tokens USING btree (tenant_id)
 CREATE INDEX alert_history_firing ON webhooks.alert_history USING btree (rule, subject) WHERE (resolved_at IS NULL)
 CREATE INDEX attempts_hourly_failed ON webhooks_private.attempts_hourly USING btree (tenant_id, hour) WHERE (failed > 0)
 CREATE INDEX attempts_hourly_hour ON webhooks_private.attempts_hourly USING btree (hour)
@@ -669,6 +684,8 @@ CREATE INDEX subscription_routes_subscription ON webhooks_private.subscription_r
 CREATE INDEX webhook_subscriptions_disabled ON webhooks.webhook_subscriptions USING btree (id) WHERE (disabled_reason IS NOT NULL)
 CREATE INDEX webhook_subscriptions_events ON webhooks.webhook_subscriptions USING gin (subscribed_events)
 CREATE INDEX webhook_subscriptions_tenant_active ON webhooks.webhook_subscriptions USING btree (tenant_id, is_active, is_enabled)
+CREATE UNIQUE INDEX access_tokens_hash_key ON webhooks_private.access_tokens USING btree (token_hash)
+CREATE UNIQUE INDEX access_tokens_pkey ON webhooks_private.access_tokens USING btree (id)
 CREATE UNIQUE INDEX alert_evaluation_pkey ON webhooks_private.alert_evaluation USING btree (is_only)
 CREATE UNIQUE INDEX alert_history_pkey ON webhooks.alert_history USING btree (id)
 CREATE UNIQUE INDEX alert_rule_overrides_pkey ON webhooks_private.alert_rule_overrides USING btree (name)
@@ -739,6 +756,10 @@ webhooks.webhook_subscriptions webhook_subscriptions_retry_count_check CHECK (((
 webhooks.webhook_subscriptions webhook_subscriptions_retry_delay_check CHECK (((retry_delay_seconds >= 0) AND (retry_delay_seconds <= 86400)))
 webhooks.webhook_subscriptions webhook_subscriptions_timeout_check CHECK (((timeout_seconds >= 1) AND (timeout_seconds <= 300)))
 webhooks.webhook_subscriptions webhook_subscriptions_verification_check CHECK (((endpoint_verification)::text = ANY ((ARRAY['none'::character varying, 'options'::character varying])::text[])))
+webhooks_private.access_tokens access_tokens_hash_check CHECK ((octet_length(token_hash) = 32))
+webhooks_private.access_tokens access_tokens_hash_key UNIQUE (token_hash)
+webhooks_private.access_tokens access_tokens_kind_check CHECK ((kind = ANY (ARRAY['token'::text, 'link'::text, 'session'::text])))
+webhooks_private.access_tokens access_tokens_pkey PRIMARY KEY (id)
 webhooks_private.alert_evaluation alert_evaluation_is_only_check CHECK (is_only)
 webhooks_private.alert_evaluation alert_evaluation_pkey PRIMARY KEY (is_only)
 webhooks_private.alert_rule_overrides alert_rule_overrides_pkey PRIMARY KEY (name)
@@ -808,6 +829,8 @@ webhooks.tenant_purges own_tenant for all using (tenant_id = (NULLIF(current_set
 webhooks.webhook_subscriptions all_tenants for all to webhooks_all_tenants using true with check true
 webhooks.webhook_subscriptions monitor for select to webhooks_monitor using ( SELECT (NOT pg_has_role(CURRENT_USER, 'webhooks_manager'::name, 'usage'::text)))
 webhooks.webhook_subscriptions own_tenant for all using (tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) with check ((tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) OR webhooks_private.raise_tenant_denied(tenant_id))
+webhooks_private.access_tokens all_tenants for all to webhooks_all_tenants using true with check true
+webhooks_private.access_tokens own_tenant for all using (tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) with check ((tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) OR webhooks_private.raise_tenant_denied(tenant_id))
 webhooks_private.alert_states all_tenants for all to webhooks_all_tenants using true with check true
 webhooks_private.alert_states monitor for select to webhooks_monitor using ( SELECT (NOT pg_has_role(CURRENT_USER, 'webhooks_manager'::name, 'usage'::text)))
 webhooks_private.alert_states own_tenant for all using (tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) with check ((tenant_id = (NULLIF(current_setting('webhooks.tenant_id'::text, true), ''::text))::uuid) OR webhooks_private.raise_tenant_denied(tenant_id))
@@ -841,10 +864,16 @@ webhooks.bypasses_isolation(role name)
     returns boolean sql stable parallel safe
 webhooks.cancel_deliveries(subscription_id uuid)
     returns bigint plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+webhooks.cancel_delivery(delivery_id uuid)
+    returns boolean plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 webhooks.copy_subscriptions(tenant_id uuid, from_environment text, to_environment text, dry_run boolean DEFAULT false)
     returns TABLE(name text, action text) plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+webhooks.create_access_token(tenant_id uuid, scopes text[], expires_in interval, label text, user_id uuid DEFAULT NULL::uuid)
+    returns text plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 webhooks.create_partitions(days_ahead integer DEFAULT NULL::integer, move_rows bigint DEFAULT 100000)
     returns integer plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",lock_timeout=90ms}
+webhooks.create_portal_link(tenant_id uuid, scopes text[], expires_in interval DEFAULT '00:10:00'::interval, session_length interval DEFAULT '08:00:00'::interval, label text DEFAULT 'portal'::text, user_id uuid DEFAULT NULL::uuid)
+    returns text plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 webhooks.create_subscription(tenant_id uuid, name text, webhook_url text, subscribed_events jsonb, environment text DEFAULT NULL::text, description text DEFAULT NULL::text, webhook_method text DEFAULT NULL::text, webhook_headers jsonb DEFAULT NULL::jsonb, auth_type text DEFAULT NULL::text, auth_config jsonb DEFAULT NULL::jsonb, event_filters jsonb DEFAULT NULL::jsonb, retry_count integer DEFAULT NULL::integer, retry_delay_seconds integer DEFAULT NULL::integer, timeout_seconds integer DEFAULT NULL::integer, max_payload_size_kb integer DEFAULT NULL::integer, no_retry_statuses integer[] DEFAULT NULL::integer[], max_in_flight integer DEFAULT NULL::integer, rate_limit_per_second double precision DEFAULT NULL::double precision, rate_limit_burst integer DEFAULT NULL::integer, ordering text DEFAULT NULL::text, breaker_failure_threshold integer DEFAULT NULL::integer, breaker_cooldown_seconds integer DEFAULT NULL::integer, payload_format text DEFAULT NULL::text, payload_template text DEFAULT NULL::text, payload_content_type text DEFAULT NULL::text, template_secrets jsonb DEFAULT NULL::jsonb, endpoint_verification text DEFAULT NULL::text, is_active boolean DEFAULT NULL::boolean, is_enabled boolean DEFAULT NULL::boolean, created_by uuid DEFAULT NULL::uuid, retry_schedule text DEFAULT NULL::text)
     returns uuid sql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks.create_subscription_from_template(tenant_id uuid, template text, overrides jsonb DEFAULT '{}'::jsonb)
@@ -859,6 +888,8 @@ webhooks.delivery_latency(tenant_id uuid, since timestamp with time zone DEFAULT
     returns TABLE(bucket_start timestamp with time zone, deliveries bigint, receipt_p50_ms numeric, receipt_p95_ms numeric, receipt_p99_ms numeric, response_p50_ms numeric, response_p95_ms numeric, response_p99_ms numeric) plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 webhooks.delivery_metrics(tenant_id uuid, days integer DEFAULT 7)
     returns TABLE(total_deliveries bigint, successful_deliveries bigint, failed_deliveries bigint, success_rate numeric, average_response_time_seconds numeric) plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+webhooks.delivery_volume(tenant_id uuid, bucket interval DEFAULT '01:00:00'::interval, since timestamp with time zone DEFAULT (now() - '1 day'::interval), subscription_ids uuid[] DEFAULT NULL::uuid[])
+    returns TABLE(bucket_start timestamp with time zone, subscription_id uuid, delivered bigint, retrying bigint, failed bigint) plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 webhooks.deprecate_event_type(name text, reason text, version text DEFAULT NULL::text)
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks.doctor()
@@ -893,10 +924,18 @@ webhooks.link_tenants(tenants regclass, id_column name DEFAULT 'id'::name)
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks.link_users(users regclass, id_column name DEFAULT 'id'::name)
     returns void sql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
-webhooks.list_deliveries(tenant_id uuid, since timestamp with time zone DEFAULT (now() - '1 day'::interval), until timestamp with time zone DEFAULT 'infinity'::timestamp with time zone, statuses text[] DEFAULT NULL::text[], subscription_id uuid DEFAULT NULL::uuid, max_rows integer DEFAULT 100)
+webhooks.list_access_tokens(tenant_id uuid)
+    returns TABLE(id uuid, label text, scopes text[], user_id uuid, created_at timestamp with time zone, expires_at timestamp with time zone, last_used_at timestamp with time zone, kind text) plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+webhooks.list_audit_log(tenant_id uuid, since timestamp with time zone DEFAULT (now() - '30 days'::interval), until timestamp with time zone DEFAULT 'infinity'::timestamp with time zone, object_type text DEFAULT NULL::text, object_id text DEFAULT NULL::text, max_entries integer DEFAULT 50, after_id uuid DEFAULT NULL::uuid)
+    returns SETOF webhooks.audit_log plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
+webhooks.list_deliveries(tenant_id uuid, since timestamp with time zone DEFAULT (now() - '1 day'::interval), until timestamp with time zone DEFAULT 'infinity'::timestamp with time zone, statuses text[] DEFAULT NULL::text[], subscription_id uuid DEFAULT NULL::uuid, max_rows integer DEFAULT 100, after_id uuid DEFAULT NULL::uuid)
     returns SETOF webhooks.webhook_delivery_logs plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
+webhooks.list_events(tenant_id uuid, since timestamp with time zone DEFAULT (now() - '1 day'::interval), until timestamp with time zone DEFAULT 'infinity'::timestamp with time zone, event_types text[] DEFAULT NULL::text[], resource_type text DEFAULT NULL::text, resource_id uuid DEFAULT NULL::uuid, event_id uuid DEFAULT NULL::uuid, idempotency_key text DEFAULT NULL::text, max_events integer DEFAULT 50, after_id uuid DEFAULT NULL::uuid)
+    returns SETOF webhooks.event_logs plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off,jit=off}
 webhooks.list_subscriptions(environment text DEFAULT NULL::text, is_active boolean DEFAULT NULL::boolean)
     returns SETOF webhooks.subscription_settings sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks.list_tenants(max_tenants integer DEFAULT 100, after_id uuid DEFAULT NULL::uuid)
+    returns TABLE(tenant_id uuid, subscriptions bigint, max_subscriptions bigint, events_per_minute bigint, max_events_per_minute bigint, outstanding_deliveries bigint, max_outstanding_deliveries bigint, events_of_day bigint) plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 webhooks.maintain()
     returns TABLE(task text, done bigint) plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",lock_timeout=5s}
 webhooks.overdue_partitions()
@@ -921,6 +960,8 @@ webhooks.release_database()
     returns void plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 webhooks.renew_secret(subscription_id uuid)
     returns text plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks.replay_event(tenant_id uuid, event_id uuid, subscription_id uuid DEFAULT NULL::uuid, dry_run boolean DEFAULT false)
+    returns TABLE(deliveries bigint, outstanding bigint) plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
 webhooks.replay_events(tenant_id uuid, since timestamp with time zone, until timestamp with time zone, event_types text[] DEFAULT NULL::text[], subscription_id uuid DEFAULT NULL::uuid, dry_run boolean DEFAULT false, max_events integer DEFAULT 10000, after uuid DEFAULT NULL::uuid)
     returns TABLE(events bigint, deliveries bigint, outstanding bigint, resume_after uuid) plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
 webhooks.reset_alert_rule(name text)
@@ -933,6 +974,8 @@ webhooks.retry_delivery(delivery_id uuid)
     returns uuid plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
 webhooks.retry_failed(subscription_id uuid, since timestamp with time zone DEFAULT '-infinity'::timestamp with time zone, until timestamp with time zone DEFAULT 'infinity'::timestamp with time zone, max_deliveries integer DEFAULT 10000, dry_run boolean DEFAULT false)
     returns bigint plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
+webhooks.revoke_access_token(tenant_id uuid, id uuid)
+    returns boolean plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 webhooks.revoke_all_tenants(role name)
     returns void plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 webhooks.set_alert_rule(name text, is_enabled boolean DEFAULT NULL::boolean, threshold numeric DEFAULT NULL::numeric, for_seconds integer DEFAULT NULL::integer, resolve_seconds integer DEFAULT NULL::integer, severity text DEFAULT NULL::text)
@@ -953,6 +996,8 @@ webhooks.sidecar_count()
     returns integer sql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 webhooks.slo_report(days integer DEFAULT 30)
     returns TABLE(objective text, target text, measured numeric, unit text, is_met boolean, samples bigint) plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp",jit=off}
+webhooks.subscription_deliveries(subscription_id uuid, statuses text[] DEFAULT NULL::text[], since timestamp with time zone DEFAULT (now() - '7 days'::interval), max_deliveries integer DEFAULT 50, after_id uuid DEFAULT NULL::uuid)
+    returns SETOF webhooks.webhook_delivery_logs plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
 webhooks.tenant_usage(tenant_id uuid)
     returns TABLE(name text, used bigint, maximum bigint, is_own boolean) plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 webhooks.test_subscription(subscription_id uuid, event_type text DEFAULT NULL::text)
@@ -983,6 +1028,8 @@ webhooks.wait_for_delivery(delivery_id uuid, timeout interval DEFAULT '00:00:30'
     returns TABLE(is_final boolean, status text, attempts integer, http_status_code integer, response_headers jsonb, response_body text, error_message text, duration_us bigint, next_retry_at timestamp with time zone) plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
 webhooks.watch_table(target regclass, on_insert text DEFAULT NULL::text, on_update text DEFAULT NULL::text, on_delete text DEFAULT NULL::text, on_change jsonb DEFAULT NULL::jsonb, tenant_column name DEFAULT 'tenant_id'::name, tenant_id uuid DEFAULT NULL::uuid, id_column name DEFAULT NULL::name, resource_type text DEFAULT NULL::text, watch_columns name[] DEFAULT NULL::name[], condition text DEFAULT NULL::text, columns name[] DEFAULT NULL::name[], except_columns name[] DEFAULT NULL::name[], per_row boolean DEFAULT NULL::boolean)
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp",lc_monetary=C,quote_all_identifiers=off}
+webhooks_private.access_scopes()
+    returns TABLE(scope text, role name, meaning text) sql immutable parallel safe
 webhooks_private.add_routes(subscription webhooks.webhook_subscriptions)
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.add_text_size(so_far bigint, event_data jsonb, resource_data jsonb, max_bytes bigint)
@@ -1035,6 +1082,10 @@ webhooks_private.change_lock()
     returns integer sql immutable parallel safe
 webhooks_private.changed_subscriptions(ids uuid[], versions bigint[])
     returns SETOF uuid plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_generic_plan,enable_seqscan=off,enable_hashjoin=off,enable_mergejoin=off}
+webhooks_private.check_access_label(label text)
+    returns void plpgsql immutable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.check_access_scopes(scopes text[], tenant_id uuid)
+    returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.check_adopted()
     returns void plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 webhooks_private.check_alert_rule(name text)
@@ -1113,6 +1164,8 @@ webhooks_private.claim_idempotency_key(tenant_id uuid, idempotency_key text, eve
     returns uuid plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp",enable_seqscan=off}
 webhooks_private.clock_skew()
     returns double precision plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off}
+webhooks_private.close_session(session_hash bytea)
+    returns boolean plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 webhooks_private.columns_since(target regclass, definition jsonb, events_function text)
     returns jsonb sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.complete_watch(target regclass, given jsonb)
@@ -1163,6 +1216,8 @@ webhooks_private.drop_unused_functions(names text[])
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.due_since(delivery_id uuid, event_log_id uuid, attempt integer, next_attempt_at timestamp with time zone)
     returns timestamp with time zone plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
+webhooks_private.end_deliveries(ids uuid[], tenant_id uuid)
+    returns bigint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.endpoint_event_types()
     returns text[] sql immutable parallel safe
 webhooks_private.endpoint_events(results webhooks_private.attempt_result[], written bigint[], disabled_ids uuid[])
@@ -1175,6 +1230,8 @@ webhooks_private.event_id_range(tenant_id uuid, since timestamp with time zone, 
     returns record plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off}
 webhooks_private.event_ids_between(from_time timestamp with time zone, until_time timestamp with time zone, OUT first_id uuid, OUT last_id uuid, OUT first_day uuid, OUT end_of_days uuid)
     returns record sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.event_of_key(tenant_id uuid, idempotency_key text)
+    returns uuid plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 webhooks_private.event_type_of(event_id uuid)
     returns text plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
 webhooks_private.events_without_row(tenant_id uuid, since timestamp with time zone, until timestamp with time zone, max_events integer)
@@ -1209,6 +1266,8 @@ webhooks_private.first_partition_day(parent text)
     returns date sql stable parallel safe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.floor_to_ten_minutes(at timestamp with time zone)
     returns timestamp with time zone sql immutable parallel safe strict
+webhooks_private.forget_access_tokens()
+    returns bigint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.forget_alerts()
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.forget_old_rows(max_rows integer DEFAULT 10000)
@@ -1225,6 +1284,8 @@ webhooks_private.fresh_deliveries(request webhooks_private.claim_request, since 
     returns SETOF webhooks_private.found_delivery sql stable parallel unsafe
 webhooks_private.future_ids()
     returns uuid sql immutable parallel safe
+webhooks_private.has_its_token(opened_with uuid)
+    returns boolean sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.has_other_triggers(target regclass)
     returns boolean sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.has_too_many_rows(parent text, partition text, move_rows bigint)
@@ -1247,6 +1308,8 @@ webhooks_private.is_current_transaction(id xid)
     returns boolean c stable parallel unsafe strict
 webhooks_private.is_endpoint_event(event_type text)
     returns boolean sql immutable parallel safe
+webhooks_private.is_finished(delivery_id uuid)
+    returns boolean plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
 webhooks_private.is_json(value text)
     returns boolean plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.is_publishing()
@@ -1361,14 +1424,22 @@ webhooks_private.move_from_default(parent text, partition text)
     returns bigint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp",enable_seqscan=off}
 webhooks_private.needs_verification(own text, general text)
     returns boolean sql immutable parallel safe
+webhooks_private.newest_finished(subscription_id uuid, tenant_id uuid, statuses text[], since timestamp with time zone, end_id uuid, max_deliveries integer)
+    returns uuid[] plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
+webhooks_private.newest_outstanding(subscription_id uuid, tenant_id uuid, statuses text[], first_id uuid, end_id uuid, max_deliveries integer)
+    returns uuid[] plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
 webhooks_private.next_attempt_number(delivery_id uuid, attempt integer)
     returns integer plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
+webhooks_private.next_tenant(after_id uuid)
+    returns uuid plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",enable_seqscan=off}
 webhooks_private.note_bell(shard smallint)
     returns void c volatile parallel unsafe strict
 webhooks_private.note_maintenance(task text, error text)
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.note_measures(rule text, measures webhooks_private.alert_measure[])
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.note_token_uses(token_ids uuid[])
+    returns void sql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 webhooks_private.notice_deprecation()
     returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 webhooks_private.notify(channel text, payload text, of_many text DEFAULT NULL::text)
@@ -1387,8 +1458,14 @@ webhooks_private.omit_context(frames integer)
     returns boolean c volatile parallel unsafe strict
 webhooks_private.only_changes(before jsonb, after jsonb)
     returns jsonb sql immutable parallel safe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.open_access(token_hash bytea, wanted_scope text, wanted_tenant uuid DEFAULT NULL::uuid, kind text DEFAULT 'token'::text)
+    returns TABLE(token_id uuid, tenant_id uuid, user_id uuid, role name, scopes text[], is_operator boolean) plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+webhooks_private.open_jwt(jwt_tenant uuid, jwt_scopes text[], jwt_user uuid, wanted_scope text, wanted_tenant uuid DEFAULT NULL::uuid)
+    returns TABLE(token_id uuid, tenant_id uuid, user_id uuid, role name, scopes text[], is_operator boolean) plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 webhooks_private.open_meters()
     returns boolean plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.open_session(token_hash bytea, session_hash bytea)
+    returns TABLE(tenant_id uuid, expires_at timestamp with time zone) plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 webhooks_private.operator_tenant()
     returns uuid sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.ordered_deliveries(shard smallint, subscription_id uuid, held uuid[], from_lane bigint, max_rows integer)
@@ -1417,6 +1494,8 @@ webhooks_private.partition_range(parent text, partition text, OUT lower_id uuid,
     returns record sql stable parallel safe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.partitioned_tables()
     returns TABLE(parent text, key text, span text) sql immutable parallel safe
+webhooks_private.permitted_role(credential text, tenant_id uuid, scopes text[], wanted_scope text, wanted_tenant uuid)
+    returns name plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.plain_failure(error_message text)
     returns text sql immutable parallel safe
 webhooks_private.prepare_default(parent text, partitions text[])
@@ -1481,6 +1560,8 @@ webhooks_private.redacted_headers(subscription_id uuid)
     returns jsonb sql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 webhooks_private.redacted_template_secrets(subscription_id uuid)
     returns jsonb sql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+webhooks_private.redeem_link(link_hash bytea, session_hash bytea)
+    returns TABLE(tenant_id uuid, expires_at timestamp with time zone) plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 webhooks_private.redeliver(subscription_ids uuid[], event_log_ids uuid[], repeats uuid[])
     returns SETOF uuid plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
 webhooks_private.refuse_change()
@@ -1499,7 +1580,7 @@ webhooks_private.renew_verification(before webhooks.webhook_subscriptions, after
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.repair_routes()
     returns bigint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
-webhooks_private.replayable(tenant_id uuid, since timestamp with time zone, until timestamp with time zone, event_types text[], subscription_id uuid, after uuid, max_events integer)
+webhooks_private.replayable(tenant_id uuid, since timestamp with time zone, until timestamp with time zone, event_types text[], subscription_id uuid, after uuid, max_events integer, event_id uuid DEFAULT NULL::uuid)
     returns TABLE(n bigint, event_log_id uuid, matched_id uuid, is_outstanding boolean) plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
 webhooks_private.resolve_alerts()
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
@@ -1539,6 +1620,8 @@ webhooks_private.secret_names(payload_template text)
     returns text[] c immutable parallel safe strict
 webhooks_private.secrets_in_overlap(subscription_id uuid, overlap interval)
     returns TABLE(secrets text[], ends_in_ms bigint[]) sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.session_tenant(session_hash bytea)
+    returns uuid plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 webhooks_private.settable_columns()
     returns text[] sql stable parallel safe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.setting(name text)

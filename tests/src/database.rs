@@ -31,6 +31,8 @@ pub const MANAGER_ROLE: &str = "manager";
 pub const MONITOR_ROLE: &str = "monitor";
 /// Login role of an auditor: a member of `webhooks_auditor` and nothing else.
 pub const AUDITOR_ROLE: &str = "auditor";
+/// Login role of the console: a member of `webhooks_console` and nothing else.
+pub const CONSOLE_ROLE: &str = "console";
 /// Login role of nobody in particular.
 pub const STRANGER_ROLE: &str = "stranger";
 
@@ -50,6 +52,7 @@ begin
         ('manager_monitor', 'in role webhooks_manager, webhooks_monitor'),
         ('monitor', 'in role webhooks_monitor'),
         ('auditor', 'in role webhooks_auditor'),
+        ('console', 'in role webhooks_console'),
         ('stranger', '')
     loop
         if to_regrole(login) is null then

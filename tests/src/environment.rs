@@ -4,6 +4,8 @@
 //! | --- | --- |
 //! | `WEBHOOKS_PG_BINDIR` | `bin` directory of a PostgreSQL that has the extension installed |
 //! | `WEBHOOKS_SIDECAR` | path of the `webhooks-sidecar` binary |
+//! | `WEBHOOKS_SCHEMATHESIS` | directory with the Python package Schemathesis and what it needs |
+//! | `WEBHOOKS_CHROMIUM`, `WEBHOOKS_BROWSER` | Chromium, and the directory with the Python packages that drive it; unset: none |
 //! | `WEBHOOKS_PG_UID`, `WEBHOOKS_PG_GID` | as root only: the user that PostgreSQL's programs run as |
 
 use std::env;
@@ -107,6 +109,42 @@ pub fn sidecar_program() -> Result<PathBuf> {
         path.display()
     );
     Ok(path)
+}
+
+/// Path of the console's binary, which is built beside the sidecar's.
+///
+/// # Errors
+/// When it is not there.
+pub fn console_program() -> Result<PathBuf> {
+    let path = sidecar_program()?.with_file_name("webhooks-console");
+    ensure!(path.is_file(), "there is no {}", path.display());
+    Ok(path)
+}
+
+/// Directory with the Python package Schemathesis, from `WEBHOOKS_SCHEMATHESIS`.
+///
+/// # Errors
+/// When the variable is missing.
+pub fn schemathesis_package() -> Result<PathBuf> {
+    required("WEBHOOKS_SCHEMATHESIS").map(PathBuf::from)
+}
+
+/// What looks at pages.
+#[derive(Debug)]
+pub struct Browser {
+    /// The program.
+    pub chromium: PathBuf,
+    /// Directory with the Python packages that drive it.
+    pub packages: PathBuf,
+}
+
+/// The browser, from `WEBHOOKS_CHROMIUM` and `WEBHOOKS_BROWSER`; `None`: this machine has none.
+#[must_use]
+pub fn browser() -> Option<Browser> {
+    Some(Browser {
+        chromium: env::var_os("WEBHOOKS_CHROMIUM")?.into(),
+        packages: env::var_os("WEBHOOKS_BROWSER")?.into(),
+    })
 }
 
 /// Keeps the caller's `PGHOST` and the like from redirecting a program to another database.

@@ -6,6 +6,28 @@ use tokio::net::TcpStream;
 
 use crate::PATIENCE;
 
+/// What a server answered.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// HTTP status.
+    pub status: u16,
+    /// Lines of the head, but the first.
+    pub head: String,
+    /// The body.
+    pub body: String,
+}
+
+impl Answer {
+    /// A header's value.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.head.lines().find_map(|line| {
+            let (found, value) = line.split_once(':')?;
+            found.eq_ignore_ascii_case(name).then(|| value.trim())
+        })
+    }
+}
+
 /// Gets a path from an address (host and port).
 ///
 /// Returns: the status and the body.
@@ -13,7 +35,30 @@ use crate::PATIENCE;
 /// # Errors
 /// When there is no answer in time, or none that is HTTP.
 pub async fn get(address: &str, path: &str) -> Result<(u16, String)> {
-    let request = format!("GET {path} HTTP/1.0\r\nhost: {address}\r\n\r\n");
+    let answer = send(address, "GET", path, &[], "").await?;
+    Ok((answer.status, answer.body))
+}
+
+/// Sends a request to an address (host and port).
+///
+/// # Errors
+/// When there is no answer in time, or none that is HTTP.
+pub async fn send(
+    address: &str,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> Result<Answer> {
+    let mut request = format!("{method} {path} HTTP/1.0\r\nhost: {address}\r\n");
+    for (name, value) in headers {
+        request.push_str(&format!("{name}: {value}\r\n"));
+    }
+    if !body.is_empty() {
+        request.push_str(&format!("content-length: {}\r\n", body.len()));
+    }
+    request.push_str("\r\n");
+    request.push_str(body);
     let exchange = async {
         let mut stream = TcpStream::connect(address).await?;
         stream.write_all(request.as_bytes()).await?;
@@ -25,6 +70,11 @@ pub async fn get(address: &str, path: &str) -> Result<(u16, String)> {
         .await
         .with_context(|| format!("{address}{path} does not answer"))??;
     let (head, body) = answer.split_once("\r\n\r\n").context("no answer of HTTP")?;
-    let status = head.split(' ').nth(1).context("no status")?;
-    Ok((status.parse()?, body.to_owned()))
+    let (first, head) = head.split_once("\r\n").unwrap_or((head, ""));
+    let status = first.split(' ').nth(1).context("no status")?;
+    Ok(Answer {
+        status: status.parse()?,
+        head: head.to_owned(),
+        body: body.to_owned(),
+    })
 }

@@ -8,6 +8,7 @@
 //! | [`receiver`] | an HTTP server that records what it gets and answers as told, however badly |
 //! | [`receivers`] | HTTP servers with one habit each, as the world has them |
 //! | [`sidecar`] | the real `webhooks-sidecar`: its log, signals and end |
+//! | [`console`] | the real `webhooks-console`, and requests to it |
 //! | [`dns`] | a DNS server that answers as told, or not at all |
 //! | [`pooler`] | a connection pooler in transaction or session mode |
 //! | [`proxy`] | a TCP connection that can stall or break, between any two of them |
@@ -42,6 +43,7 @@
 
 pub mod chaos;
 pub mod cluster;
+pub mod console;
 pub mod database;
 pub mod dns;
 pub mod environment;
@@ -49,6 +51,7 @@ pub mod http;
 pub mod json;
 pub mod latency;
 pub mod ledger;
+mod log;
 pub mod pooler;
 pub mod process;
 mod progress;

@@ -1,20 +1,18 @@
 //! The real `webhooks-sidecar`, as a child process.
 
-mod log;
-
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 
-pub use log::LogLine;
+pub use crate::log::LogLine;
 
 use crate::database::Database;
 use crate::environment::{forget_pg_settings, sidecar_program};
+use crate::log::{self, Log};
 use crate::process::{Process, Signal};
 use crate::{PATIENCE, database};
-use log::Log;
 
 /// A query: how many shards each sidecar owns, as `8,8`; `none` if none does.
 pub const SHARES: &str = "

@@ -15,6 +15,8 @@ use crate::process;
 use crate::project::Project;
 use crate::scripts::{self, Script, read};
 
+/// What runs beside the server.
+pub const PROGRAMS_DELIVERED: [&str; 2] = ["webhooks-sidecar", "webhooks-console"];
 /// The library as cargo names it; PostgreSQL loads it as `$libdir/webhooks`.
 const BUILT_LIBRARY: &str = "libwebhooks.so";
 
@@ -50,7 +52,14 @@ const SAYS_FAILPOINTS: &str = "built with failpoints: for tests only";
 impl Build {
     fn arguments(self) -> &'static [&'static str] {
         match self {
-            Self::Delivered => &["--package", "webhooks", "--package", "webhooks-sidecar"],
+            Self::Delivered => &[
+                "--package",
+                "webhooks",
+                "--package",
+                "webhooks-sidecar",
+                "--package",
+                "webhooks-console",
+            ],
             Self::Workspace => &["--workspace", "--features", PROGRAMS],
             Self::WithFailpoints => &[
                 "--workspace",

@@ -29,7 +29,7 @@ pub fn run(project: &Project, options: &InstallOptions) -> Result<ExitCode> {
     let libclang = steps.step("get libclang", || Libclang::find(project))?;
     let extension = Extension::new(project, &config, &libclang, RELEASE);
     let name = format!(
-        "build the extension for PostgreSQL {} and the sidecar",
+        "build the extension for PostgreSQL {}, the sidecar and the console",
         config.version
     );
     steps.step(&name, || extension.build(Build::Delivered))?;
@@ -46,7 +46,10 @@ pub fn run(project: &Project, options: &InstallOptions) -> Result<ExitCode> {
     }
     print!(
         "{}",
-        next_steps(&project.built(RELEASE, "webhooks-sidecar"))
+        next_steps(
+            &project.built(RELEASE, "webhooks-sidecar"),
+            &project.built(RELEASE, "webhooks-console"),
+        )
     );
     Ok(ExitCode::SUCCESS)
 }
@@ -99,7 +102,7 @@ fn with_sudo(project: &Project, files: &[File], layout: &Layout) -> Result<Vec<P
     Ok(written)
 }
 
-fn next_steps(sidecar: &Path) -> String {
+fn next_steps(sidecar: &Path, console: &Path) -> String {
     format!(
         "
 Next, in the database that publishes events, as a superuser:
@@ -111,8 +114,12 @@ Next, in the database that publishes events, as a superuser:
 Then keep the sidecar running, on this or any machine that reaches the database and the receivers:
     DATABASE_URL=postgres://<role of the sidecar>@<host>/<database> {} run
 
-No restart and no shared_preload_libraries needed. The sidecar is one file: copy it where you like.
+For an HTTP API and web pages, GRANT webhooks_console TO a role of their own, and run:
+    DATABASE_URL=postgres://<role of the console>@<host>/<database> {} run
+
+No restart and no shared_preload_libraries needed. Both programs are one file each: copy them where you like.
 ",
-        sidecar.display()
+        sidecar.display(),
+        console.display()
     )
 }

@@ -14,6 +14,7 @@
 
 mod account;
 mod args;
+mod browser;
 mod copy;
 mod debian;
 mod docs;

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 
 use crate::args::PackageOptions;
 use crate::copy;
-use crate::extension::{Build, Extension, Place};
+use crate::extension::{Build, Extension, PROGRAMS_DELIVERED, Place};
 use crate::libclang::Libclang;
 use crate::pg_config::PgConfig;
 use crate::process;
@@ -21,6 +21,8 @@ Install (as a user who may write into the server's directories):
     install -m 755 lib/webhooks.so \"$(pg_config --pkglibdir)\"
     install -m 644 share/extension/* \"$(pg_config --sharedir)/extension\"
 Then `CREATE EXTENSION webhooks;` and keep `bin/webhooks-sidecar run` running; see docs/how-to/run-the-sidecar.md.
+`bin/webhooks-console run` serves the HTTP API and the console; see docs/how-to/use-the-http-api.md. Units for systemd are in
+ops/systemd.
 ";
 
 /// Runs the command.
@@ -35,7 +37,7 @@ pub fn run(project: &Project, options: &PackageOptions) -> Result<ExitCode> {
     })?;
     let extension = Extension::new(project, &config, &libclang, RELEASE);
     let step = format!(
-        "build the extension for PostgreSQL {} and the sidecar",
+        "build the extension for PostgreSQL {}, the sidecar and the console",
         config.version
     );
     steps.step(&step, || extension.build(Build::Delivered))?;
@@ -68,11 +70,15 @@ fn fill(project: &Project, extension: &Extension, directory: &Path) -> Result<()
         }))?;
     }
     fs::create_dir_all(directory.join("bin"))?;
-    let sidecar = project.built(RELEASE, "webhooks-sidecar");
-    fs::copy(&sidecar, directory.join("bin/webhooks-sidecar"))
-        .with_context(|| format!("cannot copy {}", sidecar.display()))?;
-    // Those that README.md links to.
-    copy::tree(&project.root.join("docs"), &directory.join("docs"))?;
+    for program in PROGRAMS_DELIVERED {
+        let built = project.built(RELEASE, program);
+        fs::copy(&built, directory.join("bin").join(program))
+            .with_context(|| format!("cannot copy {}", built.display()))?;
+    }
+    // What README.md and the guides link to.
+    for folder in ["docs", "ops"] {
+        copy::tree(&project.root.join(folder), &directory.join(folder))?;
+    }
     for document in [
         "README.md",
         "ARCHITECTURE.md",

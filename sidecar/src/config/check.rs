@@ -1,12 +1,12 @@
 //! Settings that contradict each other or the environment of the process. Each message says how to put it right.
 
 use super::RunArgs;
-use super::connection::conninfo::{self, Source};
-use super::connection::settings::{Overrides, Settings, SslMode};
 use super::databases::Urls;
 use super::open_files;
 use ipnet::IpNet;
 use std::time::Duration;
+use webhooks_connection::conninfo;
+use webhooks_connection::warnings::{self, CommandLine};
 
 /// Open files beside those of connections to receivers: sessions with the database, a few look-ups of names, the log.
 const OTHER_FILES: u64 = 64;
@@ -44,12 +44,9 @@ pub struct ProcessEnvironment {
 impl ProcessEnvironment {
     /// That of this process; its limit of open files is raised as far as the system lets it.
     pub fn current() -> Self {
-        let is_url = |argument: String| {
-            argument == "--database-url" || argument.starts_with("--database-url=")
-        };
         Self {
             open_files: open_files::raise_limit(),
-            url_is_argument: std::env::args_os().any(|a| is_url(a.to_string_lossy().into_owned())),
+            url_is_argument: warnings::url_is_argument(),
             variable: conninfo::variable,
         }
     }
@@ -211,59 +208,13 @@ impl RunArgs {
     }
 
     fn url_warnings(&self, url: &str, environment: &ProcessEnvironment) -> Vec<String> {
-        let mut warnings = Vec::new();
-        let Ok(written) = conninfo::parse(url) else {
-            return warnings;
+        let line = CommandLine {
+            url,
+            url_is_argument: environment.url_is_argument && self.database_url_file.is_none(),
+            has_password_file: self.password_file.is_some(),
+            ca_file: self.database_ca_file.as_deref(),
         };
-        let Ok(parameters) = conninfo::complete(url, environment.variable) else {
-            return warnings;
-        };
-        if environment.url_is_argument
-            && self.database_url_file.is_none()
-            && written.value("password").is_some()
-        {
-            warnings.push(
-                "--database-url has a password, which everybody on this machine can see: give it in the variable DATABASE_URL, or in --password-file".to_owned(),
-            );
-        }
-        if self.password_file.is_some()
-            && let Some(password) = parameters.given("password")
-        {
-            let other = match &password.source {
-                Source::ConnectionString => "in the connection string",
-                Source::Variable(_) => "in PGPASSWORD",
-                Source::ServiceFile(_) => "in the service file",
-            };
-            warnings.push(format!(
-                "there is a password in --password-file and another {other}: the file's is used; take the other one out"
-            ));
-        }
-        let overrides = Overrides {
-            password: None,
-            ca_file: self.database_ca_file.clone(),
-        };
-        if let Ok(settings) = Settings::new(&parameters, &overrides)
-            && settings.is_remote()
-        {
-            warnings.extend(tls_warning(&settings, self.database_ca_file.is_some()));
-        }
-        warnings
-    }
-}
-
-fn tls_warning(settings: &Settings, has_ca_file: bool) -> Option<String> {
-    match settings.tls.mode {
-        SslMode::Disable if has_ca_file => Some(
-            "--database-ca-file is not used, because sslmode is disable: leave one of them out".to_owned(),
-        ),
-        mode @ (SslMode::Allow | SslMode::Prefer) if has_ca_file => Some(format!(
-            "--database-ca-file protects nothing while sslmode is {}, which goes on without TLS where none is offered: set sslmode=verify-full",
-            mode.name()
-        )),
-        SslMode::Require if settings.tls.roots.is_none() => Some(
-            "sslmode=require encrypts, and does not find out who the server is: set sslmode=verify-full".to_owned(),
-        ),
-        _ => None,
+        warnings::of(&line, environment.variable)
     }
 }
 

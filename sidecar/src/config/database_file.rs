@@ -1,8 +1,8 @@
 //! A file of databases (--database-url-file): a URL a line, and comments.
 
-use super::connection::conninfo::Error;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use webhooks_connection::conninfo::Error;
 
 /// What a file says.
 #[derive(Debug)]

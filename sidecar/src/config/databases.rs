@@ -2,11 +2,11 @@
 //! variables together.
 
 use super::RunArgs;
-use super::connection::conninfo::{self, Error};
-use super::connection::settings::{Overrides, Settings};
 use super::database_file;
 use std::collections::HashMap;
-use std::path::Path;
+use webhooks_connection::conninfo::{self, Error};
+use webhooks_connection::password_file;
+use webhooks_connection::settings::{Overrides, Settings};
 
 /// A database to deliver from.
 #[derive(Clone, PartialEq)]
@@ -85,7 +85,7 @@ impl RunArgs {
     /// or the limit of open files allow.
     pub fn databases(&self) -> Result<Vec<NamedDatabase>, Error> {
         let urls = self.urls()?.urls;
-        let password = self.password_file.as_deref().map(password_in);
+        let password = self.password_file.as_deref().map(password_file::read);
         let overrides = Overrides {
             password: password.transpose()?,
             ca_file: self.database_ca_file.clone(),
@@ -126,19 +126,4 @@ impl RunArgs {
         }
         Ok(settings)
     }
-}
-
-fn password_in(file: &Path) -> Result<String, Error> {
-    let shown = file.display();
-    let password = std::fs::read_to_string(file)
-        .map_err(|error| Error::File(format!("can't read the password file {shown}: {error}")))?;
-    let password = password.strip_suffix('\n').unwrap_or(&password);
-    // As editors of other systems end a line.
-    let password = password.strip_suffix('\r').unwrap_or(password);
-    if password.is_empty() {
-        return Err(Error::File(format!(
-            "the password file {shown} is empty: write the password into it, or leave --password-file out"
-        )));
-    }
-    Ok(password.to_owned())
 }

@@ -1,10 +1,8 @@
 //! Flags and environment: what they are here, how single values are read in [`parse`], which may not stand together in
-//! [`check`]; what the parameters of a connection are, as libpq has them, in [`connection`]; what is logged of all that
-//! first in [`banner`].
+//! [`check`]; the databases that they name in [`databases`]; what is logged of all that first in [`banner`].
 
 pub mod banner;
 mod check;
-pub mod connection;
 mod database_file;
 mod databases;
 mod open_files;

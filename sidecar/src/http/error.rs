@@ -2,7 +2,6 @@
 
 use super::resolve::ResolveError;
 use super::resolve::failure::{LookupFailure, is_exhaustion};
-use crate::tls;
 use std::error::Error;
 use std::io;
 use thiserror::Error;
@@ -105,7 +104,7 @@ fn tls_words(error: &rustls::Error) -> String {
                 "the receiver does not offer HTTP/1.1, over which deliveries are made; if it offers HTTP/2 alone, enable HTTP/1.1 there ({error})"
             )
         }
-        error => tls::describe(error),
+        error => webhooks_tls::describe(error),
     }
 }
 

@@ -2,13 +2,14 @@
 //! taken.
 
 use super::clock_skew::{self, Skew, Verdict};
-use super::connect::{Database, Session};
+use super::database::Database;
 use super::trouble::describe;
 use super::version;
 use crate::model::finding::{Finding, Severity};
 use std::time::Duration;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Error};
+use webhooks_connection::connect::Session;
 
 /// The server cancels a look that takes longer.
 const STATEMENT_TIMEOUT: &str = "30s";

@@ -1,9 +1,9 @@
 //! Which database a session is with, as the server knows it: two connection strings may lead to the same one, by other
 //! names of its host.
 
-use super::timeline::Timeline;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use webhooks_connection::timeline::Timeline;
 
 /// The cluster's system identifier, and the database in it.
 type Identity = (String, String);

@@ -1,9 +1,10 @@
 //! A session that is kept between calls, for what is asked regularly: to plan it anew costs several times as much.
 
-use super::connect::{Database, Session};
+use super::database::Database;
 use super::trouble::SessionError;
 use tokio::sync::Mutex;
 use tokio_postgres::Row;
+use webhooks_connection::connect::Session;
 
 /// One session, for one call after the other; none before the first call.
 pub struct KeptSession {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::connect::Database;
+use super::database::Database;
 use super::trouble::SessionError;
 
 /// What is done step by step ends in so many calls, or goes on at the next interval.

@@ -1,9 +1,8 @@
 //! PostgreSQL: sessions, and one file per SQL function that the sidecar calls. Each of these files has the statement,
 //! its parameters, and the decoder of its rows, by the names of the columns.
 //!
-//! - [`connect`] goes over the servers as libpq does and opens sessions, [`tls`] encrypts them, [`startup`] sets them
-//!   up, [`pooler`] finds out what stands between, [`identity`] that it is no other one again, [`timeline`] recognises a primary from before a failover,
-//!   [`trouble`] says what is wrong with them
+//! - [`database`] opens sessions, [`identity`] finds out that it is no other one again, [`trouble`] says what is wrong
+//!   with them
 //! - [`owner`]: the session that owns shards, listens and claims; [`notification`]: what it hears
 //! - on that session: [`claim`] (rows: [`claim_row`], events: [`events`]), [`load`] (what is loaded already:
 //!   [`subscription_cache`]), [`promote`], [`balance`], [`doorbell`], [`changed`], [`sidecar_settings`], [`clock_skew`];
@@ -22,7 +21,7 @@ pub mod claim;
 mod claim_row;
 pub mod clock_skew;
 mod composite;
-mod connect;
+mod database;
 pub mod doctor;
 mod doorbell;
 mod events;
@@ -34,18 +33,14 @@ pub mod maintain;
 pub mod notification;
 pub mod observe;
 pub mod owner;
-mod pooler;
 pub mod promote;
 pub mod record;
 mod sidecar_settings;
-mod startup;
 pub mod subscription_cache;
-mod timeline;
-mod tls;
 pub mod trouble;
 mod unreadable;
 pub mod verify;
 pub mod version;
 
-pub use connect::Database;
+pub use database::Database;
 pub use identity::Identities;

@@ -3,13 +3,14 @@
 
 use super::claim_row;
 use super::clock_skew::{self, Sample};
-use super::connect::{Database, Session};
+use super::database::Database;
 use super::trouble::Trouble;
 use super::version;
 use crate::model::Settings;
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_postgres::{Client, Error, Notification, Statement};
+use webhooks_connection::connect::Session;
 
 /// How long a statement waits for somebody's lock on a table. It waits for no row.
 const LOCK_TIMEOUT: &str = "500ms";

@@ -3,13 +3,13 @@
 //! `synchronous_commit` is off here: a crash may lose the last results, which means a second delivery, never a loss.
 
 use super::composite::composite;
-use super::connect::Database;
-use super::timeline::Timeline;
+use super::database::Database;
 use super::trouble::SessionError;
 use crate::model::{Attempt, AttemptResult, BreakerChange};
 use std::time::{Duration, UNIX_EPOCH};
 use tokio_postgres::{Client, Error, Statement};
 use uuid::Uuid;
+use webhooks_connection::timeline::Timeline;
 
 /// The server cancels a statement after so long.
 const STATEMENT_TIMEOUT: &str = "30s";

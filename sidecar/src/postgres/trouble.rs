@@ -1,107 +1,18 @@
-//! What is wrong with a connection, and what an operator can do about it: in the server's own words, without any
-//! password.
+//! Why there is no session, or why a statement failed: in the server's own words, without any password.
 
-use crate::tls;
-use std::fmt;
-use std::time::Duration;
-use tokio_postgres::error::{DbError, Severity, SqlState};
+use tokio_postgres::Error;
+use webhooks_connection::program::Program;
+use webhooks_connection::trouble::{self, ConnectError};
+
+/// What advice calls this program.
+pub(super) const PROGRAM: Program = Program {
+    name: "sidecar",
+    role: "webhooks_sidecar",
+    sessions: "the sidecar needs up to six sessions",
+};
 
 /// The SQLSTATE of `webhooks_private.check_adopted()`.
 const NOT_ADOPTED: &str = "WHCPY";
-
-/// With which a server refuses what the startup packet asks for: values of settings, settings that can't be set now, a
-/// database that takes no connections.
-const REFUSED_STARTS: [SqlState; 3] = [
-    SqlState::INVALID_PARAMETER_VALUE,
-    SqlState::CANT_CHANGE_RUNTIME_PARAM,
-    SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
-];
-
-/// Why no session could be had at one address.
-#[derive(Debug, thiserror::Error)]
-pub enum Cause {
-    #[error("its name can't be resolved: {0}")]
-    Unresolved(std::io::Error),
-    #[error("its name has no address")]
-    NoAddress,
-    #[error("no answer within {} s", .0.as_secs())]
-    TimedOut(Duration),
-    #[error(
-        "it is a hot standby, which takes no writes; name the primary, or all servers with target_session_attrs=read-write (host=a,b): then the sidecar goes to the one that is primary"
-    )]
-    Standby,
-    #[error(
-        "its sessions are read-only (default_transaction_read_only), so that results could not be recorded; turn that off for the sidecar's role (ALTER ROLE … SET default_transaction_read_only = off), or name another server, or several with target_session_attrs=read-write"
-    )]
-    ReadOnly,
-    #[error(
-        "there is a connection pooler in transaction mode before the database, with which LISTEN and locks don't last; connect directly to PostgreSQL, or to a pool in session mode"
-    )]
-    Pooled,
-    #[error(
-        "the pooler before the database does not take PGOPTIONS or options= of the connection string; leave them out, or connect directly to PostgreSQL"
-    )]
-    OptionsRefused,
-    #[error(
-        "it is on timeline {timeline}, and this sidecar has delivered from timeline {newest} of the same cluster: it is probably a primary from before a failover; stop that server, or restart the sidecar if deliveries are to be made from there"
-    )]
-    OldTimeline { timeline: u32, newest: u32 },
-    #[error("{}", describe(.0))]
-    Postgres(#[from] tokio_postgres::Error),
-}
-
-impl Cause {
-    /// Whether somebody has to change something before this gets better.
-    pub fn is_permanent(&self) -> bool {
-        match self {
-            Self::Unresolved(_) | Self::NoAddress | Self::TimedOut(_) => false,
-            Self::Standby
-            | Self::ReadOnly
-            | Self::Pooled
-            | Self::OptionsRefused
-            | Self::OldTimeline { .. } => true,
-            Self::Postgres(error) => is_permanent(error),
-        }
-    }
-
-    /// The server is there, and lets this user not in: as to libpq, that is not another server's business.
-    pub(super) fn is_refusal(&self) -> bool {
-        let Self::Postgres(error) = self else {
-            return false;
-        };
-        let is_refusal = |code: &SqlState| code.code().starts_with("28");
-        error.code().is_some_and(is_refusal)
-    }
-}
-
-/// No session, at one address.
-#[derive(Debug)]
-pub struct Failure {
-    /// Host and port.
-    pub server: String,
-    pub cause: Cause,
-}
-
-/// No session anywhere.
-#[derive(Debug)]
-pub struct ConnectError {
-    pub(super) failures: Vec<Failure>,
-}
-
-impl fmt::Display for ConnectError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut said: Vec<String> = Vec::new();
-        for Failure { server, cause } in &self.failures {
-            let words = format!("{server}: {cause}");
-            if !said.contains(&words) {
-                said.push(words);
-            }
-        }
-        f.write_str(&said.join("; "))
-    }
-}
-
-impl std::error::Error for ConnectError {}
 
 /// Why there is no session, or no longer.
 #[derive(Clone, Debug)]
@@ -127,7 +38,7 @@ impl Trouble {
     }
 
     /// Of a statement on a session with this server.
-    pub fn of(error: &tokio_postgres::Error, server: &str) -> Self {
+    pub fn of(error: &Error, server: &str) -> Self {
         Self {
             words: format!("{server}: {}", describe(error)),
             is_permanent: is_permanent(error),
@@ -138,7 +49,7 @@ impl Trouble {
 impl From<ConnectError> for Trouble {
     fn from(error: ConnectError) -> Self {
         Self {
-            is_permanent: error.failures.iter().all(|f| f.cause.is_permanent()),
+            is_permanent: error.is_permanent(),
             words: error.to_string(),
         }
     }
@@ -150,165 +61,25 @@ pub enum SessionError {
     #[error("{0}")]
     Connect(#[from] ConnectError),
     #[error("{}", describe(.0))]
-    Statement(#[from] tokio_postgres::Error),
+    Statement(#[from] Error),
 }
 
-fn is_permanent(error: &tokio_postgres::Error) -> bool {
-    let Some(code) = error.code() else {
-        return is_about_tls(error) || is_configuration(error);
-    };
-    let class = &code.code()[..2];
-    // Rights, names, versions. What clashes with others' locks is not theirs, and a type that has got an attribute is
-    // known to the next session.
-    ["28", "3D", "3F", "42"].contains(&class) && *code != SqlState::DATATYPE_MISMATCH
-        || is_fatal(error) && REFUSED_STARTS.contains(code)
-        || *code == SqlState::READ_ONLY_SQL_TRANSACTION
-        || code.code() == NOT_ADOPTED
+fn is_not_adopted(error: &Error) -> bool {
+    error.code().is_some_and(|code| code.code() == NOT_ADOPTED)
 }
 
-/// The session ends with it, or never begins.
-fn is_fatal(error: &tokio_postgres::Error) -> bool {
-    // Poolers may say it in one way alone.
-    let is_fatal = |server: &DbError| {
-        server.parsed_severity() == Some(Severity::Fatal) || server.severity() == "FATAL"
-    };
-    error.as_db_error().is_some_and(is_fatal)
-}
-
-fn is_about_tls(error: &tokio_postgres::Error) -> bool {
-    let has_io = io_cause(error).is_some();
-    tls_cause(error).is_some() || error.to_string() == "error performing TLS handshake" && !has_io
-}
-
-/// A password that is missing, or a way to authenticate that this program does not have.
-fn is_configuration(error: &tokio_postgres::Error) -> bool {
-    ["invalid configuration", "authentication error"].contains(&error.to_string().as_str())
-}
-
-fn causes(
-    error: &tokio_postgres::Error,
-) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {
-    std::iter::successors(std::error::Error::source(error), |cause| cause.source())
-}
-
-fn io_cause(error: &tokio_postgres::Error) -> Option<&std::io::Error> {
-    causes(error).find_map(|cause| cause.downcast_ref())
-}
-
-fn tls_cause(error: &tokio_postgres::Error) -> Option<&rustls::Error> {
-    io_cause(error)?.get_ref()?.downcast_ref()
+fn is_permanent(error: &Error) -> bool {
+    is_not_adopted(error) || trouble::is_permanent(error)
 }
 
 /// An error in the server's own words, or the library's, and what can be done about it.
-pub fn describe(error: &tokio_postgres::Error) -> String {
+pub fn describe(error: &Error) -> String {
     match error.as_db_error() {
         // Its hint is the advice.
-        Some(server) if server.code().code() == NOT_ADOPTED => {
+        Some(server) if is_not_adopted(error) => {
             let hint = server.hint().unwrap_or_default();
             format!("{}: {}; {hint}", server.severity(), server.message())
         }
-        Some(server) => {
-            let advice = match is_fatal(error) {
-                true => advice_to_begin(server.code(), server.message()),
-                false => advice(server.code()),
-            };
-            format!("{}: {}{advice}", server.severity(), server.message())
-        }
-        None => {
-            let mut text = error.to_string();
-            if let Some(tls) = tls_cause(error) {
-                let advice = tls_advice(tls);
-                return format!("{text}: {}{advice}", tls::describe(tls));
-            }
-            for cause in causes(error).map(ToString::to_string) {
-                if !text.contains(&cause) {
-                    text = format!("{text}: {cause}");
-                }
-            }
-            text.push_str(library_advice(&text));
-            text
-        }
-    }
-}
-
-/// For a session that is there.
-fn advice(code: &SqlState) -> &'static str {
-    match *code {
-        SqlState::UNDEFINED_FUNCTION
-        | SqlState::INVALID_SCHEMA_NAME
-        | SqlState::UNDEFINED_TABLE => {
-            "; is the extension installed in this database (CREATE EXTENSION webhooks), in this sidecar's version?"
-        }
-        SqlState::INSUFFICIENT_PRIVILEGE => "; grant the role webhooks_sidecar to this user",
-        SqlState::READ_ONLY_SQL_TRANSACTION => {
-            "; name the primary, or all servers with target_session_attrs=read-write"
-        }
-        _ => "",
-    }
-}
-
-/// For one that the server did not let begin.
-fn advice_to_begin(code: &SqlState, message: &str) -> &'static str {
-    match *code {
-        SqlState::INVALID_CATALOG_NAME => {
-            "; name the database that has the extension (dbname, PGDATABASE), or create it"
-        }
-        // Words of the server, which may be in any language: where they are not known, the advice is for all.
-        SqlState::INVALID_AUTHORIZATION_SPECIFICATION if message.contains("pg_hba.conf") => {
-            "; let pg_hba.conf accept this user, database and address, with or without TLS as sslmode has it, and reload the server"
-        }
-        SqlState::INVALID_AUTHORIZATION_SPECIFICATION if message.contains("does not exist") => {
-            "; create it (CREATE ROLE … LOGIN IN ROLE webhooks_sidecar), or name another user (user, PGUSER)"
-        }
-        SqlState::INVALID_PASSWORD | SqlState::INVALID_AUTHORIZATION_SPECIFICATION => {
-            "; check the user, its password and pg_hba.conf"
-        }
-        SqlState::INSUFFICIENT_PRIVILEGE => {
-            "; let this user connect (GRANT CONNECT ON DATABASE …); if it is about a setting, leave that out of options= and PGOPTIONS"
-        }
-        SqlState::INVALID_PARAMETER_VALUE
-        | SqlState::CANT_CHANGE_RUNTIME_PARAM
-        | SqlState::UNDEFINED_OBJECT => "; correct options= or PGOPTIONS",
-        SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE => {
-            "; let it take connections (ALTER DATABASE … ALLOW_CONNECTIONS true), or name another database"
-        }
-        SqlState::TOO_MANY_CONNECTIONS => {
-            "; the sidecar needs up to six sessions: raise max_connections, or the limit of its role or database"
-        }
-        _ => "",
-    }
-}
-
-fn tls_advice(error: &rustls::Error) -> &'static str {
-    use rustls::{AlertDescription, Error};
-    match error {
-        error if tls::is_wrong_name(error) => {
-            "; connect by a name that is in the certificate (hostaddr has the address), or use sslmode=verify-ca"
-        }
-        Error::InvalidCertificate(_) => {
-            "; name the server's certificate authority with sslrootcert or --database-ca-file, or set sslmode=disable where the network is trusted"
-        }
-        Error::AlertReceived(
-            AlertDescription::CertificateRequired
-            | AlertDescription::UnknownCA
-            | AlertDescription::BadCertificate,
-        ) => {
-            "; the server wants a client certificate that it trusts: name it with sslcert and its key with sslkey"
-        }
-        _ => "; is there a PostgreSQL server with TLS 1.2 or 1.3 at that port?",
-    }
-}
-
-fn library_advice(text: &str) -> &'static str {
-    if text.contains("does not support TLS") {
-        "; turn it on (ssl = on), or set sslmode=disable where the network is trusted"
-    } else if text.contains("password missing") {
-        "; give one in --password-file, ~/.pgpass or PGPASSWORD"
-    } else if text.contains("channel binding") {
-        "; channel_binding=require is for servers with TLS and scram-sha-256"
-    } else if text.contains("unsupported authentication method") {
-        "; let pg_hba.conf ask this user for a password (scram-sha-256) or a client certificate (cert)"
-    } else {
-        ""
+        _ => trouble::describe(error, &PROGRAM),
     }
 }

@@ -1,7 +1,7 @@
 //! `record_verifications()`: what receivers said when they were asked whether they want deliveries.
 
 use super::composite::composite;
-use super::connect::Database;
+use super::database::Database;
 use super::trouble::SessionError;
 use crate::model::{Answer, Permission};
 use std::collections::HashSet;

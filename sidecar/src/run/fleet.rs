@@ -10,7 +10,6 @@
 use super::RunError;
 use super::database::{Means, deliver};
 use crate::clock::Clock;
-use crate::config::connection::conninfo::Error;
 use crate::config::{NamedDatabase, RunArgs};
 use crate::postgres::{Database, Identities};
 use crate::task_group::TaskGroup;
@@ -26,6 +25,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
+use webhooks_connection::conninfo::Error;
 
 /// Before a database is delivered from again whose deliveries ended by an error.
 const RESTART_PAUSE: Duration = Duration::from_secs(5);

@@ -13,7 +13,6 @@ use crate::model::{
     Settings, Subscription,
 };
 use crate::telemetry::spans::Spans;
-use crate::tls::{self, SetupError};
 use futures_util::FutureExt;
 use hickory_resolver::net::NetError;
 use hyper::header::HeaderValue;
@@ -23,6 +22,7 @@ use std::time::{Duration, Instant, SystemTime};
 use tokio_util::task::TaskTracker;
 use webhooks_core::capture::error_text;
 use webhooks_core::retry::{Decision, Outcome, Throttle, decide, decide_test};
+use webhooks_tls::SetupError;
 
 /// How long after its expiry a delivery is looked at again: surely after it, also by a clock that differs a little.
 const EXPIRY_MARGIN: Duration = Duration::from_secs(1);
@@ -56,7 +56,7 @@ impl Sender {
     /// Unreadable certificates.
     pub fn new(args: &RunArgs, spans: Spans, tasks: TaskTracker) -> Result<Self, SenderError> {
         let resolver = PolicyResolver::new(args)?;
-        let tls = tls::config(args.receiver_ca_file.as_deref())?;
+        let tls = webhooks_tls::config(args.receiver_ca_file.as_deref())?;
         Ok(Self {
             clock: Clock::default(),
             client: Client::new(resolver, tls, args.connections(), tasks),

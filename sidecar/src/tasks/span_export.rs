@@ -5,7 +5,6 @@ use super::complaint::Complaint;
 use crate::config::otlp::Collector;
 use crate::http::connection::Connection;
 use crate::telemetry::spans::Spans;
-use crate::tls::{self, SetupError};
 use async_trait::async_trait;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1;
@@ -27,6 +26,7 @@ use tokio::runtime::Handle;
 use tokio_rustls::TlsConnector;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 use url::{Position, Url};
+use webhooks_tls::SetupError;
 
 /// How long the last spans may take to be exported at the end.
 const LAST_EXPORT: Duration = Duration::from_secs(2);
@@ -56,7 +56,7 @@ impl SpanExport {
         let client = Client {
             name: url[Position::BeforeHost..Position::AfterPort].to_owned(),
             tls: match url.scheme() {
-                "https" => Some(TlsConnector::from(Arc::new(tls::config(None)?))),
+                "https" => Some(TlsConnector::from(Arc::new(webhooks_tls::config(None)?))),
                 _ => None,
             },
             url: url.clone(),

@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 use tokio_postgres::NoTls;
-use webhooks_tests::database::SIDECAR_ROLE;
+use webhooks_tests::database::{MANAGER_ROLE, SIDECAR_ROLE};
 
 use crate::support::claim::Claim;
 use crate::support::record::Record;
 use crate::support::session::Session;
-use crate::support::world::{TENANT, database, publish_many, subscribe};
+use crate::support::world::{OTHER_TENANT, TENANT, database, publish_many, subscribe};
 
 const SECRET: &str = "whsec_dG9wc2VjcmV0dG9wc2VjcmV0dG9wc2VjcmV0";
 const OTHER_SECRET: &str = "whsec_bmV3LW5ldy1uZXctbmV3LW5ldy1uZXc=";
@@ -353,6 +353,69 @@ async fn entries_can_not_be_changed() {
             "delete from webhooks.audit_log; truncate {partition}"
         ))
         .await;
+}
+
+/// A tenant reads its own entries, page by page, and learns nothing of the database's users.
+#[tokio::test]
+async fn a_tenant_reads_its_entries() {
+    let (db, session) = database("audit_list").await;
+    for n in 1..=5 {
+        subscribe(&db, json!({"name": n.to_string()})).await;
+    }
+    session
+        .run("select webhooks.set_setting('max_event_data_bytes', 100000)")
+        .await;
+    // Months that are long gone, and one that another tenant has entries in.
+    session
+        .run(&format!(
+            "insert into webhooks.audit_log (id, occurred_at, tenant_id, action, object_type, object_id, session_role, acting_role)
+             select webhooks.uuid_v7_floor(t), t, '{TENANT}', 'created', 'subscription', to_char(t, 'MMDD'), 'dba', 'dba'
+             from unnest(array['2025-12-31 23:59:59.999Z', '2026-01-01 00:00Z', '2026-01-31 12:00Z']::timestamptz[]) t;
+             insert into webhooks.audit_log (tenant_id, action, object_type, object_id, session_role, acting_role)
+             values ('{OTHER_TENANT}', 'created', 'subscription', 'theirs', 'dba', 'dba')"
+        ))
+        .await;
+    let manager = Session::open_as(&db, MANAGER_ROLE).await;
+    let set = format!("set webhooks.tenant_id = '{TENANT}'");
+    manager.run(&set).await;
+    let list = |arguments: &str| {
+        format!(
+            "select concat_ws('|', a.object_id, a.id, a.session_role, a.client_address)
+             from webhooks.list_audit_log('{TENANT}', {arguments}) a"
+        )
+    };
+    let whole = "select a.object_id || '|' || a.id from webhooks.audit_log a where a.tenant_id = ";
+    let whole = session
+        .lines(&format!("{whole}'{TENANT}' order by a.id desc"))
+        .await;
+    assert_eq!(whole.len(), 8);
+    let year = "'2025-12-01', until => 'infinity'";
+    assert_eq!(manager.lines(&list(year)).await, whole);
+    for size in 1..=8 {
+        let (mut found, mut after) = (Vec::new(), String::new());
+        loop {
+            let page = list(&format!("{year}, max_entries => {size}{after}"));
+            let page = manager.lines(&page).await;
+            let Some(last) = page.last() else { break };
+            let id = last.split('|').nth(1).unwrap();
+            after = format!(", after_id => '{id}'");
+            found.extend(page);
+        }
+        assert_eq!(found, whole, "{size} a page");
+    }
+    let january = "'2026-01-01 00:00Z', '2026-01-31 12:00Z'";
+    assert_eq!(manager.lines(&list(january)).await, whole[6..7]);
+    let one = format!("{year}, object_type => 'subscription', object_id => '0131'");
+    assert_eq!(manager.lines(&list(&one)).await, whole[5..6]);
+    assert_eq!(manager.lines(&list("max_entries => 100")).await, whole[..5]);
+    for (arguments, message) in [
+        ("since => null", "the period is from null"),
+        ("now() - interval '11 years'", "the period is from"),
+        ("max_entries => 0", "max_entries is 0"),
+    ] {
+        let refused = manager.refused(&list(arguments)).await;
+        assert!(refused.message.starts_with(message), "{refused:?}");
+    }
 }
 
 /// A long transaction that reads the audit log does not keep deliveries from getting their partitions.

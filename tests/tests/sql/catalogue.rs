@@ -18,6 +18,7 @@ const SECURITY_DEFINER: &[&str] = &[
     "balance_shards",
     "blockers",
     "cancel_deliveries",
+    "cancel_delivery",
     "cancel_outstanding",
     "changed_subscriptions",
     "check_adopted",
@@ -26,17 +27,22 @@ const SECURITY_DEFINER: &[&str] = &[
     "check_subscription_sizes",
     "check_subscription_template_sizes",
     "claim_deliveries",
+    "close_session",
     "copy_subscriptions",
+    "create_access_token",
     "create_partitions",
+    "create_portal_link",
     "delete_subscription",
     "delete_subscription_template",
     "delivery_latency",
     "delivery_metrics",
+    "delivery_volume",
     "derive_routes",
     "disarm_doorbell",
     "doctor",
     "endpoint_health",
     "evaluate_alerts",
+    "event_of_key",
     "event_volume",
     "failed_deliveries",
     "forget_tenants",
@@ -47,13 +53,20 @@ const SECURITY_DEFINER: &[&str] = &[
     "leave_sidecars",
     "limit_events",
     "limit_subscriptions",
+    "list_access_tokens",
+    "list_audit_log",
+    "list_tenants",
     "load_subscriptions",
     "lock_tenant",
     "locked_deliveries",
     "maintain",
     "match_events",
+    "note_token_uses",
     "notice_deprecation",
     "observe_queue",
+    "open_access",
+    "open_jwt",
+    "open_session",
     "overdue_partitions",
     "promote_due",
     "publish_event",
@@ -65,21 +78,26 @@ const SECURITY_DEFINER: &[&str] = &[
     "redacted_auth_config",
     "redacted_headers",
     "redacted_template_secrets",
+    "redeem_link",
     "refuse_future_id",
     "release_database",
     "release_restored",
     "release_shards",
+    "replay_event",
     "replay_events",
     "reset_breaker",
     "retry_delivery",
     "retry_failed",
+    "revoke_access_token",
     "revoke_all_tenants",
+    "session_tenant",
     "set_tenant_limits",
     "sidecar_count",
     "sidecar_settings",
     "slo_report",
     "snapshot_resource",
     "subscription_changes",
+    "subscription_deliveries",
     "subscription_messages",
     "sync_limit_trigger",
     "sync_resource_trigger",
@@ -192,13 +210,15 @@ async fn every_table_with_rows_is_dumped() {
         let expected = match name {
             name if NOT_DUMPED.contains(&name) => "null",
             "event_types" | "event_type_versions" => "where not is_builtin",
+            // Nobody is logged in to a copy.
+            "access_tokens" => "where kind = 'token'",
             _ => "",
         };
         assert_eq!(condition, expected, "{name}");
     }
     // Of a partitioned parent pg_dump has nothing to dump.
     let all = "select count(*) from unnest((select extconfig from pg_extension where extname = 'webhooks'))";
-    assert_eq!(session.text(all).await, "26");
+    assert_eq!(session.text(all).await, "27");
 }
 
 #[tokio::test]
@@ -211,25 +231,25 @@ async fn only_functions_that_write_lock_notify_or_draw_lots_are_volatile() {
         session.text(volatile).await,
         "add_routes adopt_database adopt_if_empty apply_limits apply_links arm_doorbell attach_meters \
          attach_partitions audit balance_shards begin_metering bind_database blockers call_resolver \
-         cancel_all_outstanding cancel_deliveries check_arguments check_event_size check_outstanding \
-         check_publishes_for_system claim_idempotency_key copy_subscriptions count_match count_notification \
-         counted_matches create_meters create_partition_table create_partitions create_subscription \
+         cancel_all_outstanding cancel_deliveries cancel_delivery check_arguments check_event_size check_outstanding \
+         check_publishes_for_system claim_idempotency_key close_session copy_subscriptions count_match count_notification \
+         counted_matches create_access_token create_meters create_partition_table create_partitions create_portal_link create_subscription \
          create_subscription_from_template delete_subscription delete_subscription_template deprecate_event_type \
-         disarm_doorbell drop_old_partition drop_partition drop_unused_functions evaluate_alerts \
-         expire_deliveries expire_late_responses expire_next_responses expire_responses fire_alert forget_alerts \
+         disarm_doorbell drop_old_partition drop_partition drop_unused_functions end_deliveries evaluate_alerts \
+         expire_deliveries expire_late_responses expire_next_responses expire_responses fire_alert forget_access_tokens forget_alerts \
          forget_old_rows forget_rollups forget_secrets forget_tenant_rollups generate_api_key generate_secret \
          grant_all_tenants has_too_many_rows import_subscription import_subscriptions insert_subscription join_sidecars \
-         leave_sidecars limit_endpoint_subscriptions link_table link_tenants link_users lock_holders lock_log_triggers lock_tenant lock_xact locked_deliveries \
+         leave_sidecars limit_endpoint_subscriptions link_table link_tenants link_users list_tenants lock_holders lock_log_triggers lock_tenant lock_xact locked_deliveries \
          maintain make_partitions make_resolver make_watch_triggers measure_alert measure_server measure_sidecars \
-         meter_events meter_outstanding metered_events move_from_default note_bell note_maintenance note_measures \
-         notify notify_change notify_owner notify_queue_is_full omit_context open_meters own_watch_functions \
+         meter_events meter_outstanding metered_events move_from_default note_bell note_maintenance note_measures note_token_uses \
+         notify notify_change notify_owner notify_queue_is_full omit_context open_meters open_session own_watch_functions \
          prepare_default promote_due publish_alert publish_endpoint_events publish_event purge_batch \
          purge_partition purge_relation purge_tenant raise_invalid_event raise_not_published \
          raise_too_many_outstanding raise_unknown_event_type reconcile_after_restore record_attempts \
-         record_breakers record_verifications redact_event redeliver register_event_type register_resource \
+         record_breakers record_verifications redact_event redeem_link redeliver register_event_type register_resource \
          release_database release_shards remove_orphans renew_secret renew_verification repair_routes \
-         replay_events reset_alert_rule reset_breaker reset_setting resolve_alerts retire_secret retry_delivery \
-         retry_failed revoke_all_tenants ring_doorbell roll_up roll_up_attempts roll_up_events set_alert_rule \
+         replay_event replay_events reset_alert_rule reset_breaker reset_setting resolve_alerts retire_secret retry_delivery \
+         retry_failed revoke_access_token revoke_all_tenants ring_doorbell roll_up roll_up_attempts roll_up_events set_alert_rule \
          set_setting set_setting set_subscriptions_enabled set_tenant set_tenant_limits settled_until \
          sidecar_count tell_of_change tenant_usage test_subscription try_bell try_lock try_lock_xact \
          undo_metering unlink_tenants unlink_users unlock unregister_resource unwatch_table update_subscription \

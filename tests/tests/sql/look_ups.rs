@@ -158,6 +158,26 @@ async fn look_ups_open_few_partitions() {
             ),
         ),
         (
+            "2",
+            format!("count(*) from webhooks.list_events('{TENANT}', {hour})"),
+        ),
+        (
+            "1",
+            format!(
+                "count(*) from webhooks.list_events('{TENANT}', now() - interval '60 days', max_events => 1)"
+            ),
+        ),
+        (
+            "1",
+            format!("count(*) from webhooks.list_events('{TENANT}', event_id => '{event}')"),
+        ),
+        (
+            "1",
+            format!(
+                "count(*) from webhooks.list_audit_log('{TENANT}', {hour}, object_type => 'subscription')"
+            ),
+        ),
+        (
             "1",
             format!("count(*) from webhooks.event_logs where id = '{event}'"),
         ),
@@ -222,6 +242,7 @@ async fn random_ids_hide_nothing() {
     for count in [
         "select count(*) from webhooks.unmatched_events('{}', now() - interval '1 min', max_events => 1000)",
         "select count(distinct event_log_id) from webhooks.event_history('{}', max_events => 1000)",
+        "select count(*) from webhooks.list_events('{}', max_events => 1000)",
         "select events from webhooks.replay_events('{}', now() - interval '1 min', now(), dry_run => true)",
     ] {
         let count = count.replace("{}", TENANT);

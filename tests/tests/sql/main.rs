@@ -7,10 +7,12 @@
 //! | `doorbell`, `shards`, `claim`, `ordering`, `record`, `health` | the sidecar's side of the protocol, several sessions at once |
 //! | `receivers`, `retry_schedules` | settings about a receiver, and the times of retries |
 //! | `manage_subscriptions`, `move_subscriptions` | subscriptions as functions, one and many |
-//! | `replay`, `event_history`, `list_deliveries`, `expiry` | deliveries made again, listed, cancelled, expired; the history of an event |
+//! | `replay`, `event_history`, `list_deliveries`, `subscription_deliveries`, `list_events`, `expiry` | deliveries made again, listed, cancelled, expired; the history of an event |
+//! | `one_delivery` | one event replayed, one delivery cancelled; deliveries and tenants listed in pages |
 //! | `test_subscription`, `wait_for_delivery` | tests of subscriptions, and their results |
 //! | `verifications` | receivers that agree first |
 //! | `limits` | the limits of a tenant |
+//! | `access_tokens` | what tokens of the HTTP API permit, and whom |
 //! | `audit` | all changes are in the audit log |
 //! | `alerts`, `endpoint_events` | alerts fire and are resolved; tenants are told of their own endpoints |
 //! | `metrics` | numbers of hours, and reports that read them; `doctor()` |
@@ -32,6 +34,8 @@
 //! | `support` | worlds, sessions, claims and records for these |
 
 // `cfg(test)` tells clippy that the modules' helpers are tests too, where `unwrap` is fine.
+#[cfg(test)]
+mod access_tokens;
 #[cfg(test)]
 mod adopt_database;
 #[cfg(test)]
@@ -83,6 +87,8 @@ mod links;
 #[cfg(test)]
 mod list_deliveries;
 #[cfg(test)]
+mod list_events;
+#[cfg(test)]
 mod locks;
 #[cfg(test)]
 mod look_ups;
@@ -98,6 +104,8 @@ mod move_subscriptions;
 mod native;
 #[cfg(test)]
 mod notify_queue;
+#[cfg(test)]
+mod one_delivery;
 #[cfg(test)]
 mod ordering;
 #[cfg(test)]
@@ -134,6 +142,8 @@ mod row_locks;
 mod settings;
 #[cfg(test)]
 mod shards;
+#[cfg(test)]
+mod subscription_deliveries;
 #[cfg(test)]
 mod subscriptions;
 #[cfg(test)]

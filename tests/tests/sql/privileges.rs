@@ -33,7 +33,7 @@ async fn two_databases_that_get_the_extension_at_the_same_time_share_its_roles()
     };
     tokio::join!(other.run("create extension webhooks"), wait_and_commit);
     let roles = "select count(*) from pg_roles where rolname like 'webhooks\\_%'";
-    assert_eq!(other.text(roles).await, "6");
+    assert_eq!(other.text(roles).await, "7");
 }
 
 #[tokio::test]
@@ -94,7 +94,12 @@ async fn nothing_is_granted_but_what_is_written_here() {
     assert!(["18|t", "20|t"].contains(&&*partitions), "{partitions}");
 
     // Nothing is granted by USAGE of the private schema but names: what may be done with them is above.
-    for (schema, roles) in [("webhooks", ROLES), ("webhooks_private", NAMES_PRIVATE)] {
+    // The console looks up a token, and is somebody else for the rest of the request.
+    let public: Vec<_> = ROLES.iter().copied().filter(|r| *r != "console").collect();
+    for (schema, roles) in [
+        ("webhooks", &public[..]),
+        ("webhooks_private", NAMES_PRIVATE),
+    ] {
         let granted = format!(
             "select {GRANTEE} || '=' || a.privilege_type from pg_namespace n, aclexplode(n.nspacl) a
              where n.nspname = '{schema}' and a.grantee <> n.nspowner order by 1"
@@ -107,14 +112,26 @@ async fn nothing_is_granted_but_what_is_written_here() {
     assert_eq!(
         session.lines(roles).await,
         [
-            "all_tenants",
-            "auditor",
-            "manager",
-            "monitor",
-            "publisher",
-            "sidecar"
+            ("all_tenants", "t"),
+            ("auditor", "t"),
+            ("console", "f"),
+            ("manager", "t"),
+            ("monitor", "t"),
+            ("publisher", "t"),
+            ("sidecar", "t"),
         ]
-        .map(|role| format!("webhooks_{role}|f|f|t|f|f|f|f"))
+        .map(|(role, inherits)| format!("webhooks_{role}|f|f|{inherits}|f|f|f|f"))
+    );
+    let memberships =
+        "select m.member::regrole || ' in ' || m.roleid::regrole from pg_auth_members m
+                       where m.member::regrole::text ~ '^webhooks_' order by 1";
+    assert_eq!(
+        session.lines(memberships).await,
+        [
+            "webhooks_console in webhooks_manager",
+            "webhooks_console in webhooks_monitor",
+            "webhooks_console in webhooks_publisher"
+        ]
     );
 }
 
@@ -148,8 +165,8 @@ async fn the_sidecars_role_does_its_whole_job() {
     let tasks = "select string_agg(task, ' ') from webhooks.maintain()";
     assert_eq!(
         sidecar.text(tasks).await,
-        "roll_up forget_idempotency_keys forget_secrets remove_orphans repair_routes expire_deliveries forget_events \
-         expire_responses apply_links create_partitions drop_partitions"
+        "roll_up forget_idempotency_keys forget_secrets forget_access_tokens remove_orphans repair_routes \
+         expire_deliveries forget_events expire_responses apply_links create_partitions drop_partitions"
     );
     let load = "select auth_config from webhooks_private.load_subscriptions('{00000000-0000-7000-8000-000000000001}')";
     assert_eq!(sidecar.text(load).await, "{\"api_key\": \"key\"}");

@@ -1,11 +1,13 @@
 //! References under `docs/reference` that are made from the product: `sql.md` from the catalogues (signatures, columns,
-//! comments, and the rights of roles), `settings.md` from `webhooks.settings`, `cli.md` from the sidecar's help, `metrics.md` from its metrics.
+//! comments, and the rights of roles), `settings.md` from `webhooks.settings`, `cli.md` from the sidecar's help, `metrics.md` from
+//! its metrics, `openapi.json` from the console.
 //! `cargo xtask docs` writes them, `cargo xtask docs --check` compares them.
 
 mod cli;
 mod groups;
 pub mod markdown;
 mod metrics;
+mod openapi;
 mod settings;
 
 use std::collections::{BTreeMap, BTreeSet};

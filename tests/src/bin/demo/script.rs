@@ -102,7 +102,12 @@ pub async fn stay(stage: &Stage, paper: &Paper) -> Result<()> {
     let cluster = stage.database.cluster();
     let psql = cluster.postgres().program("psql");
     let url = stage.database.url("postgres");
-    paper.title("Now you. In another terminal:");
+    let (_console, console_url) = stage.open_console(TENANT).await?;
+    paper.title("Now you. The console, in a browser (the link works once):");
+    paper.blank();
+    paper.sql(&console_url);
+    paper.blank();
+    paper.say("and SQL, in another terminal:");
     paper.blank();
     paper.sql(&format!("{} '{url}'", shell_word(&psql.to_string_lossy())));
     paper.blank();

@@ -3,6 +3,7 @@
 use anyhow::{Context, Result};
 use tokio_postgres::Client;
 use webhooks_tests::cluster::{Cluster, Options};
+use webhooks_tests::console::Console;
 use webhooks_tests::database::Database;
 use webhooks_tests::receiver::Receiver;
 use webhooks_tests::sidecar::{self, Sidecar};
@@ -53,6 +54,20 @@ impl Stage {
             receiver,
             database,
         })
+    }
+
+    /// Starts the console.
+    ///
+    /// Returns: it, and where a browser opens it for a tenant, once.
+    pub async fn open_console(&self, tenant: &str) -> Result<(Console, String)> {
+        let console = Console::start(&self.database).await?.quiet();
+        let link = format!(
+            "select webhooks.create_portal_link('{tenant}', array_agg(scope), '1 hour', label => 'demo')
+             from webhooks_private.access_scopes() where scope not like 'operator:%'"
+        );
+        let link = self.database.value(&link).await?.context("no link")?;
+        let url = format!("http://{}{link}", console.address());
+        Ok((console, url))
     }
 
     /// Adds to an error what helps to find its cause.

@@ -46,6 +46,7 @@ pub const ACTORS: &[Actor] = &[
     actor("monitor", &["monitor"], false),
     actor("auditor", &["auditor"], false),
     actor("sidecar", &["sidecar"], false),
+    actor("console", &["console"], false),
     actor("backend", &["publisher"], true),
     actor("manager_backend", &["manager"], true),
     actor("manager_monitor", &["manager", "monitor"], false),

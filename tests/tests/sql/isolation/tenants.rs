@@ -344,6 +344,7 @@ async fn all_tenants_are_granted_and_revoked() {
         "webhooks_monitor",
         "webhooks_auditor",
         "webhooks_sidecar",
+        "webhooks_console",
     ] {
         let has = format!("select pg_has_role('{role}', 'webhooks_all_tenants', 'member')");
         assert_eq!(admin.text(&has).await, "f", "{role}");

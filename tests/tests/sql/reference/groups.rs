@@ -90,11 +90,15 @@ pub const GROUPS: &[Group] = &[
             "delivery_attempts",
             "delivery_states",
             "list_deliveries()",
+            "subscription_deliveries()",
+            "list_events()",
             "event_history()",
             "unmatched_events()",
             "retry_delivery()",
             "retry_failed()",
+            "replay_event()",
             "replay_events()",
+            "cancel_delivery()",
             "cancel_deliveries()",
             "wait_for_delivery()",
             "redeliveries",
@@ -113,6 +117,7 @@ pub const GROUPS: &[Group] = &[
             "current_tenant()",
             "grant_all_tenants()",
             "revoke_all_tenants()",
+            "list_tenants()",
             "tenant_usage()",
             "set_tenant_limits()",
             "tenant_limits",
@@ -126,6 +131,16 @@ pub const GROUPS: &[Group] = &[
         ],
     },
     Group {
+        title: "Access tokens",
+        about: "For the HTTP API and the pages of `webhooks-console`. The console's own login role is a member of `webhooks_console`.",
+        objects: &[
+            "create_access_token()",
+            "create_portal_link()",
+            "list_access_tokens()",
+            "revoke_access_token()",
+        ],
+    },
+    Group {
         title: "Numbers",
         about: "How to: [monitor deliveries](../how-to/monitor.md).",
         objects: &[
@@ -133,6 +148,7 @@ pub const GROUPS: &[Group] = &[
             "failed_deliveries()",
             "event_volume()",
             "delivery_latency()",
+            "delivery_volume()",
             "endpoint_health()",
             "queue_status()",
             "slo_report()",
@@ -172,7 +188,7 @@ pub const GROUPS: &[Group] = &[
     Group {
         title: "Audit log",
         about: "How to: [read the audit log](../how-to/read-the-audit-log.md).",
-        objects: &["audit_log"],
+        objects: &["audit_log", "list_audit_log()"],
     },
 ];
 

@@ -1,0 +1,12 @@
+//! What the database returns, for the OpenAPI document: the columns of its views and the results of its functions, whose
+//! comments the descriptions are. A test compares both.
+
+#![expect(
+    dead_code,
+    reason = "types that describe JSON of the database, and are never made"
+)]
+
+pub mod delivery;
+pub mod event;
+pub mod subscription;
+pub mod tenant;

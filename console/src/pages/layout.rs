@@ -1,0 +1,193 @@
+//! The frame of all pages.
+
+use super::{assets, brand};
+use crate::database::Access;
+use maud::{DOCTYPE, Markup, html};
+use uuid::Uuid;
+
+/// A part of the console: its word, its path below the tenant's, and the scope that it needs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Section {
+    Overview,
+    Subscriptions,
+    Events,
+    Deliveries,
+    Recover,
+    EventTypes,
+    Templates,
+    Audit,
+    Tenants,
+    Queue,
+    Sidecars,
+    Alerts,
+    Doctor,
+    Settings,
+}
+
+const OF_A_TENANT: [Section; 8] = [
+    Section::Overview,
+    Section::Subscriptions,
+    Section::Events,
+    Section::Deliveries,
+    Section::Recover,
+    Section::EventTypes,
+    Section::Templates,
+    Section::Audit,
+];
+const OF_OPERATORS: [Section; 6] = [
+    Section::Tenants,
+    Section::Queue,
+    Section::Sidecars,
+    Section::Alerts,
+    Section::Doctor,
+    Section::Settings,
+];
+
+impl Section {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Overview => "Overview",
+            Self::Subscriptions => "Subscriptions",
+            Self::Events => "Events",
+            Self::Deliveries => "Deliveries",
+            Self::Recover => "Recover",
+            Self::EventTypes => "Event types",
+            Self::Templates => "Templates",
+            Self::Audit => "Audit",
+            Self::Tenants => "Tenants",
+            Self::Queue => "Queue",
+            Self::Sidecars => "Sidecars",
+            Self::Alerts => "Alerts",
+            Self::Doctor => "Doctor",
+            Self::Settings => "Settings",
+        }
+    }
+
+    fn path(self) -> &'static str {
+        match self {
+            Self::Overview => "",
+            Self::Subscriptions => "/subscriptions",
+            Self::Events => "/events",
+            Self::Deliveries => "/deliveries",
+            Self::Recover => "/recover",
+            Self::EventTypes => "/event-types",
+            Self::Templates => "/templates",
+            Self::Audit => "/audit",
+            Self::Tenants => "/tenants",
+            Self::Queue => "/queue",
+            Self::Sidecars => "/sidecars",
+            Self::Alerts => "/alerts",
+            Self::Doctor => "/doctor",
+            Self::Settings => "/settings",
+        }
+    }
+
+    /// The scope that its page reads with.
+    fn scope(self) -> &'static str {
+        match self {
+            Self::Overview => "metrics:read",
+            Self::Subscriptions | Self::Deliveries | Self::Templates => {
+                "webhook_subscriptions:read"
+            }
+            Self::Recover => "webhook_subscriptions:retry",
+            Self::Events | Self::EventTypes => "events:read",
+            Self::Audit => "audit:read",
+            _ => "operator:read",
+        }
+    }
+}
+
+/// What a page has around its content.
+pub struct Frame<'a> {
+    pub title: &'a str,
+    pub section: Section,
+    /// The tenant whose pages these are; `None`: a page of operators, of no tenant.
+    pub tenant: Option<Uuid>,
+    pub access: &'a Access,
+    pub csrf: &'a str,
+}
+
+/// The path of a page of a tenant.
+pub fn path(tenant: Uuid, rest: &str) -> String {
+    format!("/t/{tenant}{rest}")
+}
+
+/// A whole page.
+pub fn page(frame: &Frame<'_>, content: &Markup) -> Markup {
+    let may = |section: &Section| frame.access.may(section.scope());
+    let tab = |section: Section, path: String| {
+        let current = (section == frame.section).then_some("page");
+        html! { a href=(path) aria-current=[current] { (section.word()) } }
+    };
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            (head(frame.title))
+            body {
+                a.skip href="#content" { "Skip to the content" }
+                header.top {
+                    a.brand href="/" { (brand::mark()) }
+                    @if let Some(tenant) = frame.tenant {
+                        @if frame.access.is_operator {
+                            span { "tenant " span.id title=(tenant) { (&tenant.to_string()[..8]) } " "
+                                a href="/operator/tenants" { "change" } }
+                        }
+                        form.search role="search" action=(path(tenant, "/search")) {
+                            label.visually-hidden for="search" { "Search by id, type, resource or key" }
+                            input #search type="search" name="q" placeholder="id, type, resource, key" autocomplete="off";
+                        }
+                    }
+                    @if frame.access.is_read_only { span.muted { "read-only" } }
+                    button type="button" data-theme-switch aria-label="Switch between light and dark" { "◐" }
+                    form method="post" action="/logout" {
+                        input type="hidden" name="csrf" value=(frame.csrf);
+                        button type="submit" { "Log out" }
+                    }
+                }
+                nav.sections aria-label="Sections" {
+                    @if let Some(tenant) = frame.tenant {
+                        @for section in OF_A_TENANT.iter().filter(|s| may(s)) {
+                            (tab(*section, path(tenant, section.path())))
+                        }
+                    }
+                    @if frame.access.is_operator {
+                        span.operator { "Operator:" }
+                        @for section in OF_OPERATORS.iter().filter(|s| may(s)) {
+                            (tab(*section, format!("/operator{}", section.path())))
+                        }
+                    }
+                }
+                main #content { (content) }
+            }
+        }
+    }
+}
+
+/// A page for who has no session, and for errors.
+pub fn bare(title: &str, content: &Markup) -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            (head(title))
+            body { main.bare #content { (content) } }
+        }
+    }
+}
+
+fn head(title: &str) -> Markup {
+    html! {
+        head {
+            meta charset="utf-8";
+            meta name="viewport" content="width=device-width, initial-scale=1";
+            // Styles and scripts are files alone: see the Content-Security-Policy.
+            meta name="htmx-config" content=r#"{"includeIndicatorStyles":false,"allowEval":false,"selfRequestsOnly":true}"#;
+            title { (title) " · " (brand::name()) }
+            // None: browsers ask for one otherwise.
+            link rel="icon" href="data:,";
+            link rel="stylesheet" href=(assets::url("style.css"));
+            link rel="stylesheet" href="/brand.css";
+            script src=(assets::url("console.js")) {}
+            script src=(assets::url("htmx.min.js")) defer {}
+        }
+    }
+}

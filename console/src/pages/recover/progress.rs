@@ -1,0 +1,163 @@
+//! How far a recovery is, and how its deliveries go.
+
+use super::{Recovery, run};
+use crate::database::{Database, Mode, ReadError, Request};
+use crate::http::input::{Ids, Parameters};
+use crate::http::session::Session;
+use crate::pages::address::with;
+use crate::pages::failure::Failure;
+use crate::pages::layout::{Frame, Section, page, path};
+use crate::pages::scopes::{READ_AUDIT, RETRY, may};
+use crate::pages::view::{as_sql, count, delivery_state, quantity, sql_text};
+use axum::extract::State;
+use maud::{Markup, html};
+use serde::Deserialize;
+use uuid::Uuid;
+
+/// So many deliveries are looked at.
+const MAX_DELIVERIES: i32 = 10_000;
+
+/// How many deliveries have a status.
+#[derive(Deserialize)]
+struct Outcome {
+    status: String,
+    deliveries: i64,
+}
+
+/// Of the deliveries that were made again while this went on.
+async fn outcomes(
+    request: &Request<'_>,
+    tenant: Uuid,
+    recovery: &Recovery,
+) -> Result<Vec<Outcome>, ReadError> {
+    request
+        .items(
+            "select to_json(o)::text as item from (
+                 select d.delivery_status as status, count(*) as deliveries
+                 from webhooks.list_deliveries(
+                     $1, $2::text::timestamptz, coalesce($3::text::timestamptz, 'infinity'),
+                     subscription_id => $4::text::uuid, max_rows => $5::integer) d
+                 where d.id in (
+                     select r.delivery_id from webhooks.redeliveries r
+                     where r.tenant_id = $1 and r.delivery_id >= webhooks.uuid_v7_floor($2::text::timestamptz))
+                 group by d.delivery_status
+                 order by d.delivery_status) o",
+            &[
+                &tenant,
+                &recovery.started,
+                &recovery.ended,
+                &recovery.subscription,
+                &MAX_DELIVERIES,
+            ],
+        )
+        .await
+}
+
+pub async fn show(
+    State(database): State<Database>,
+    session: Session,
+    Ids(tenant): Ids<Uuid>,
+    Parameters(recovery): Parameters<Recovery>,
+) -> Result<Markup, Failure> {
+    let mut connection = database.connection().await?;
+    let request = connection.begin(&session.who, RETRY, Mode::Read).await?;
+    let outcomes = match recovery.started {
+        Some(_) => outcomes(&request, tenant, &recovery).await?,
+        None => Vec::new(),
+    };
+    let own_path = with(&path(tenant, "/recover/progress"), &recovery);
+    let is_queued = recovery.ended.is_some();
+    // While it is queued, the form below renews it.
+    let goes_on = is_queued
+        && outcomes
+            .iter()
+            .any(|o| matches!(o.status.as_str(), "pending" | "retrying"));
+    let content = html! {
+        h1 { "Recover" }
+        section #progress hx-get=[goes_on.then_some(own_path.as_str())] hx-select="#progress"
+            hx-swap="outerHTML" hx-trigger="every 3s" {
+            @if is_queued { (queued(&recovery)) }
+            @else { (running(tenant, &session.csrf, &recovery)) }
+            (table(tenant, &recovery, &outcomes))
+        }
+        p.row {
+            a.button href=(path(tenant, "/recover")) { "Recover more" }
+            @if may(&request.access, READ_AUDIT) { a href=(path(tenant, "/audit")) { "Audit log" } }
+        }
+        (as_sql(&statement(tenant, &recovery)))
+    };
+    let frame = Frame {
+        title: "Recover",
+        section: Section::Recover,
+        tenant: Some(tenant),
+        access: &request.access,
+        csrf: &session.csrf,
+    };
+    let shown = page(&frame, &content);
+    request.commit().await?;
+    Ok(shown)
+}
+
+fn queued(recovery: &Recovery) -> Markup {
+    let made = recovery.made();
+    html! {
+        div.note.delivered role="status" {
+            @if made == 0 { p { "Nothing was made again: there was nothing left, or nothing matches now." } }
+            @else { p { (quantity(made, "delivery is", "deliveries are")) " made again." } }
+        }
+    }
+}
+
+/// The next batch. A script sends the form at once.
+fn running(tenant: Uuid, csrf: &str, recovery: &Recovery) -> Markup {
+    let (made, total) = (recovery.made(), recovery.total().max(recovery.made()));
+    html! {
+        p role="status" {
+            label for="bar" { (count(made)) " of " (count(total)) " are queued. " }
+            progress #bar value=(made) max=(total) { (made) " of " (total) }
+        }
+        form method="post" action=(path(tenant, "/recover")) hx-post=(path(tenant, "/recover")) hx-trigger="load, submit"
+            hx-select="#progress" hx-target="#progress" hx-swap="outerHTML" {
+            input type="hidden" name="csrf" value=(csrf);
+            (run::fields(recovery))
+            p.muted { "If you leave this page, the rest is not made again." }
+            button.primary type="submit" { "Go on" }
+        }
+    }
+}
+
+fn table(tenant: Uuid, recovery: &Recovery, outcomes: &[Outcome]) -> Markup {
+    let link = |status: &str| {
+        let filter = crate::pages::deliveries::list::Filter {
+            status: Some(status.to_owned()),
+            subscription: recovery.subscription.clone(),
+            from: recovery.started.clone(),
+            to: recovery.ended.clone(),
+            cursor: None,
+        };
+        with(&path(tenant, "/deliveries"), &filter)
+    };
+    let seen: i64 = outcomes.iter().map(|o| o.deliveries).sum();
+    html! {
+        @if !outcomes.is_empty() {
+            h2 { "How they go" }
+            div.scroll { table {
+                thead { tr { th { "status" } th.number { "deliveries" } } }
+                tbody { @for outcome in outcomes { tr {
+                    td { (delivery_state(&outcome.status)) }
+                    td.number { a href=(link(&outcome.status)) { (count(outcome.deliveries)) } }
+                } } }
+            } }
+            @if recovery.made() > seen && seen > 0 { p.muted { "These are the last " (count(seen)) "." } }
+        }
+    }
+}
+
+fn statement(tenant: Uuid, recovery: &Recovery) -> String {
+    let from = recovery.started.as_deref().unwrap_or("today");
+    let from = sql_text(from);
+    let from = from.trim_start();
+    format!(
+        "select d.delivery_status, count(*)\nfrom webhooks.list_deliveries('{tenant}', since => {from}, max_rows => {MAX_DELIVERIES}) d\njoin webhooks.redeliveries r on r.delivery_id = d.id\ngroup by 1;"
+    )
+}

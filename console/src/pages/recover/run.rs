@@ -1,0 +1,192 @@
+//! A batch of deliveries made again.
+
+use super::{Recovery, What, moment, preview};
+use crate::database::{Database, Mode, Request};
+use crate::http::form::Signed;
+use crate::http::input::Ids;
+use crate::http::problem::Problem;
+use crate::http::session::Session;
+use crate::pages::address::with;
+use crate::pages::failure::Failure;
+use crate::pages::layout::path;
+use crate::pages::scopes::RETRY;
+use axum::extract::State;
+use axum::response::Redirect;
+use jiff::Timestamp;
+use maud::{Markup, html};
+use uuid::Uuid;
+
+/// Deliveries, or events, of one request: they take a fraction of a second.
+const BATCH: i32 = 2000;
+/// Subscriptions of one request.
+const MAX_SUBSCRIPTIONS: usize = 50;
+
+/// How a batch ended.
+struct Batch {
+    made: i64,
+    /// Where the next one goes on; `None`: all is done.
+    after: Option<String>,
+    is_last: bool,
+}
+
+/// What was chosen, as hidden fields.
+pub fn fields(recovery: &Recovery) -> Markup {
+    let fields = [
+        ("what", &recovery.what),
+        ("subscription", &recovery.subscription),
+        ("type", &recovery.event_type),
+        ("from", &recovery.from),
+        ("to", &recovery.to),
+        ("total", &recovery.total),
+        ("made", &recovery.made),
+        ("after", &recovery.after),
+        ("started", &recovery.started),
+    ];
+    html! {
+        @for (name, value) in fields {
+            @if let Some(value) = value { input type="hidden" name=(name) value=(value); }
+        }
+    }
+}
+
+pub async fn submit(
+    State(database): State<Database>,
+    session: Session,
+    Ids(tenant): Ids<Uuid>,
+    Signed(mut recovery): Signed<Recovery>,
+) -> Result<Redirect, Failure> {
+    let what = recovery.what().ok_or_else(|| {
+        Problem::bad_request("what to make again was not chosen").hint("Begin again.")
+    })?;
+    if recovery.from.is_none() || recovery.to.is_none() {
+        return Err(Problem::bad_request("the period was not chosen")
+            .hint("Begin again.")
+            .into());
+    }
+    // Before the first delivery is made, by the clock of this machine.
+    let early = Timestamp::now() - jiff::SignedDuration::from_secs(2);
+    recovery.started.get_or_insert_with(|| moment(early));
+    let mut connection = database.connection().await?;
+    let request = connection.begin(&session.who, RETRY, Mode::Write).await?;
+    let batch = match what {
+        What::Failed => failed(&request, tenant, &recovery).await?,
+        What::Events => events(&request, tenant, &recovery).await?,
+        What::Unmatched => unmatched(&request, tenant, &recovery).await?,
+    };
+    request.commit().await?;
+    let made = recovery.made() + batch.made;
+    recovery.made = Some(made.to_string());
+    recovery.after = batch.after;
+    if batch.is_last {
+        let late = Timestamp::now() + jiff::SignedDuration::from_secs(2);
+        recovery.ended = Some(moment(late));
+    }
+    Ok(Redirect::to(&with(
+        &path(tenant, "/recover/progress"),
+        &recovery,
+    )))
+}
+
+/// Of one subscription after the other. What is made again is not found again, so that a subscription is done when there
+/// is nothing left of it.
+async fn failed(
+    request: &Request<'_>,
+    tenant: Uuid,
+    recovery: &Recovery,
+) -> Result<Batch, tokio_postgres::Error> {
+    let mut left = BATCH;
+    let mut after = recovery.after.clone();
+    let subscriptions = preview::failing(request, tenant, recovery).await?;
+    for id in subscriptions.iter().take(MAX_SUBSCRIPTIONS) {
+        let row = request
+            .row(
+                "select webhooks.retry_failed($1, $2::text::timestamptz, $3::text::timestamptz, $4) as n",
+                &[id, &recovery.from, &recovery.to, &left],
+            )
+            .await?;
+        let n: i64 = row.try_get("n")?;
+        left -= i32::try_from(n).unwrap_or(left);
+        if left <= 0 {
+            return Ok(Batch {
+                made: i64::from(BATCH - left),
+                after,
+                is_last: false,
+            });
+        }
+        after = Some(id.to_string());
+    }
+    Ok(Batch {
+        made: i64::from(BATCH - left),
+        after,
+        is_last: subscriptions.len() <= MAX_SUBSCRIPTIONS,
+    })
+}
+
+async fn events(
+    request: &Request<'_>,
+    tenant: Uuid,
+    recovery: &Recovery,
+) -> Result<Batch, tokio_postgres::Error> {
+    let row = request
+        .row(
+            "select r.deliveries, r.resume_after::text
+             from webhooks.replay_events(
+                 $1, $2::text::timestamptz, $3::text::timestamptz,
+                 case when $4::text is not null then array[$4::text] end, $5::text::uuid, max_events => $6,
+                 after => $7::text::uuid) r",
+            &[
+                &tenant,
+                &recovery.from,
+                &recovery.to,
+                &recovery.event_type,
+                &recovery.subscription,
+                &BATCH,
+                &recovery.after,
+            ],
+        )
+        .await?;
+    let after: Option<String> = row.try_get("resume_after")?;
+    Ok(Batch {
+        made: row.try_get("deliveries")?,
+        is_last: after.is_none(),
+        after,
+    })
+}
+
+/// At once: those that still match nothing would be found again.
+async fn unmatched(
+    request: &Request<'_>,
+    tenant: Uuid,
+    recovery: &Recovery,
+) -> Result<Batch, tokio_postgres::Error> {
+    let row = request
+        .row(
+            "with found as materialized (
+                 select u.event_log_id
+                 from webhooks.unmatched_events(
+                     $1, $2::text::timestamptz, $3::text::timestamptz, ($4::bigint)::integer) u
+             ),
+             fresh as materialized (
+                 select f.event_log_id
+                 from found f
+                 join webhooks.event_logs e on e.id = f.event_log_id and e.tenant_id = $1
+                 where e.expires_at > clock_timestamp() is not false
+             )
+             select coalesce(sum(r.deliveries), 0)::bigint as n
+             from fresh f
+             cross join lateral webhooks.replay_event($1, f.event_log_id, $5::text::uuid) r",
+            &[
+                &tenant,
+                &recovery.from,
+                &recovery.to,
+                &preview::MAX_UNMATCHED,
+                &recovery.subscription,
+            ],
+        )
+        .await?;
+    Ok(Batch {
+        made: row.try_get("n")?,
+        after: None,
+        is_last: true,
+    })
+}

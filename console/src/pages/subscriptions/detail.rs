@@ -1,0 +1,191 @@
+//! A subscription: how its receiver does, its latest deliveries, and what can be done with it.
+
+use super::receiver::Health;
+use super::{DELETE, READ, TEST, UPDATE, attempts, day, done, matching, of, receiver, settings};
+use crate::database::{Access, Database, Mode, Request};
+use crate::http::input::{Ids, Parameters};
+use crate::http::problem::Problem;
+use crate::http::session::Session;
+use crate::pages::failure::Failure;
+use crate::pages::layout::{Frame, Section, page};
+use crate::pages::view::{action, as_sql, id as shown_id};
+use axum::extract::State;
+use maud::{Markup, html};
+use serde::Deserialize;
+use serde_json::Value;
+use uuid::Uuid;
+
+#[derive(Deserialize)]
+pub struct Query {
+    done: Option<String>,
+    /// Of which event it is explained whether it matches.
+    event: Option<String>,
+}
+
+pub async fn show(
+    State(database): State<Database>,
+    session: Session,
+    Ids((tenant, id)): Ids<(Uuid, Uuid)>,
+    Parameters(query): Parameters<Query>,
+) -> Result<Markup, Failure> {
+    let mut connection = database.connection().await?;
+    let request = connection.begin(&session.who, READ, Mode::Read).await?;
+    let row = request
+        .row(
+            "select to_json(s)::text as item from webhooks.get_subscription($1) s",
+            &[&id],
+        )
+        .await?;
+    let item: String = row.try_get("item")?;
+    let stored: Value = serde_json::from_str(&item).map_err(crate::database::ReadError::from)?;
+    let health = receiver::health(&request, id).await?;
+    let days = day::days(&request, tenant, &[id]).await?;
+    let deliveries = attempts::latest(&request, id).await?;
+    let event = query
+        .event
+        .as_deref()
+        .filter(|event| !event.trim().is_empty());
+    let matching = matching::section(&request, tenant, id, event).await?;
+    let longest_delay = longest_delay(&request).await?;
+    let types = match may(&request.access, TEST) {
+        true => test_types(&request).await?,
+        false => Vec::new(),
+    };
+    let access = &request.access;
+    let name = super::values::text(&stored["name"]);
+    let content = html! {
+        (done::note(query.done.as_deref()))
+        div.title {
+            h1 { (name) }
+            div.row {
+                (shown_id(id))
+                @if may(access, UPDATE) { a.button href=(of(tenant, id, "/edit")) { "Change" } }
+            }
+        }
+        p {
+            span.mono { (super::values::text(&stored["webhook_method"])) " " (super::values::text(&stored["webhook_url"])) }
+            " in " (super::values::text(&stored["environment"]))
+            @if let Some(description) = stored["description"].as_str() { br; (description) }
+        }
+        @for health in &health {
+            (receiver::section(tenant, id, health, days.get(&id), &access.scopes, &session.csrf))
+        }
+        @if may(access, TEST) { (test(tenant, id, &session.csrf, &types)) }
+        (attempts::section(tenant, id, &deliveries))
+        (matching)
+        (settings::section(&stored, longest_delay))
+        (ending(tenant, id, &session.csrf, access, &stored, health.first()))
+        (as_sql(&format!("select * from webhooks.get_subscription('{id}');\nselect * from webhooks.subscription_health where subscription_id = '{id}';\nselect * from webhooks.subscription_deliveries('{id}');\nselect webhooks.test_subscription('{id}');")))
+    };
+    let frame = Frame {
+        title: &name,
+        section: Section::Subscriptions,
+        tenant: Some(tenant),
+        access,
+        csrf: &session.csrf,
+    };
+    let shown = page(&frame, &content);
+    request.commit().await?;
+    Ok(shown)
+}
+
+/// What the page renews of itself.
+pub async fn state(
+    State(database): State<Database>,
+    session: Session,
+    Ids((tenant, id)): Ids<(Uuid, Uuid)>,
+) -> Result<Markup, Failure> {
+    let mut connection = database.connection().await?;
+    let request = connection.begin(&session.who, READ, Mode::Read).await?;
+    // An error if there is none.
+    request
+        .row("select s.id from webhooks.get_subscription($1) s", &[&id])
+        .await?;
+    let health = receiver::health(&request, id).await?;
+    let days = day::days(&request, tenant, &[id]).await?;
+    request.commit().await?;
+    Ok(html! {
+        @for health in &health { (receiver::facts(tenant, id, health, days.get(&id))) }
+    })
+}
+
+fn may(access: &Access, scope: &str) -> bool {
+    access.scopes.iter().any(|s| s == scope)
+}
+
+async fn longest_delay(request: &Request<'_>) -> Result<Option<i64>, Problem> {
+    let row = request
+        .row(
+            "select max(s.value) as longest from webhooks.settings s where s.name = 'max_retry_delay_seconds'",
+            &[],
+        )
+        .await?;
+    Ok(row.try_get("longest")?)
+}
+
+/// Types that a test can be of.
+async fn test_types(request: &Request<'_>) -> Result<Vec<String>, Problem> {
+    let rows = request
+        .rows(
+            "select c.name::text from webhooks.event_type_catalogue c where c.is_current order by c.name limit 2000",
+            &[],
+        )
+        .await?;
+    let names = rows.iter().map(|row| row.try_get("name"));
+    Ok(names.collect::<Result<_, _>>()?)
+}
+
+/// The answer comes in place, or without scripts on a page of its own.
+fn test(tenant: Uuid, id: Uuid, csrf: &str, types: &[String]) -> Markup {
+    let send = of(tenant, id, "/test");
+    html! {
+        section #test {
+            h2 { "Test" }
+            form.filters method="post" action=(send) hx-post=(send) hx-select="#test-result" hx-target="#test-answer"
+                hx-swap="innerHTML" hx-disabled-elt="find button" {
+                input type="hidden" name="csrf" value=(csrf);
+                div {
+                    label for="event_type" { "Example of" }
+                    select #event_type name="event_type" {
+                        option value="" { "a subscribed type" }
+                        @for name in types { option value=(name) { (name) } }
+                    }
+                }
+                button type="submit" { "Send a test" }
+            }
+            p.muted { "Sends one made-up event to this receiver, now, also while the subscription is disabled, and waits up to 30 s for the answer." }
+            div #test-answer aria-live="polite" {}
+        }
+    }
+}
+
+/// What replaces or ends something.
+fn ending(
+    tenant: Uuid,
+    id: Uuid,
+    csrf: &str,
+    access: &Access,
+    stored: &Value,
+    health: Option<&Health>,
+) -> Markup {
+    let waiting = health.map_or(0, |health| health.waiting);
+    let signs = stored["auth_type"] == "signature";
+    let what_ends = format!(
+        "Deletes the subscription, and ends {} outstanding deliveries. What was delivered stays in the history. This can't be undone.",
+        receiver::counted(waiting)
+    );
+    html! {
+        @if may(access, UPDATE) && signs {
+            section {
+                h2 { "Signing secret" }
+                (action("Renew secret", &of(tenant, id, "/secret"), csrf, "Makes a new secret, which is shown once. Requests are signed with the old one, too, for a while, so that the receiver can change it in between.", None))
+            }
+        }
+        @if may(access, DELETE) {
+            section {
+                h2 { "Delete" }
+                (action("Delete", &of(tenant, id, "/delete"), csrf, &what_ends, None))
+            }
+        }
+    }
+}

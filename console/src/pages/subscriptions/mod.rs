@@ -1,0 +1,86 @@
+//! Subscriptions: listed, created and changed, tested and watched, imported and exported.
+//!
+//! - [`list`]: all of a tenant, or those of a [`filter`], with how their receivers do; [`enable`]: many at once
+//! - [`values`]: what a form holds, and the settings that it makes; [`form`], [`groups`] and [`field`]: how it looks;
+//!   [`choices`]: what there is to choose from; [`create`], [`edit`] and [`check`]: what is done with it
+//! - [`detail`]: one of them: its [`receiver`], its last [`day`], its [`attempts`], its [`settings`], and [`matching`];
+//!   [`test`] and [`actions`]: what can be done with it
+//! - [`secret`]: a new secret, shown once, and [`verification`]: how receivers verify signatures with it
+//! - [`transfer`]: import and export
+
+mod actions;
+mod attempts;
+mod check;
+mod choices;
+mod create;
+mod day;
+mod detail;
+mod done;
+mod edit;
+mod enable;
+mod field;
+mod filter;
+mod form;
+mod groups;
+mod list;
+mod matching;
+mod receiver;
+mod retries;
+mod secret;
+mod settings;
+mod test;
+mod transfer;
+mod values;
+mod verification;
+
+pub(super) use choices::{Template, templates};
+pub(super) use field::summary;
+pub(super) use form::is_about_input;
+
+use super::layout::path;
+use crate::database::Database;
+use axum::Router;
+use axum::routing::{get, post};
+use uuid::Uuid;
+
+/// What reads, and what each action needs.
+pub(super) const READ: &str = "webhook_subscriptions:read";
+pub(super) const CREATE: &str = "webhook_subscriptions:create";
+pub(super) const UPDATE: &str = "webhook_subscriptions:update";
+pub(super) const DELETE: &str = "webhook_subscriptions:delete";
+pub(super) const TEST: &str = "webhook_subscriptions:test";
+
+/// Pages of subscriptions.
+pub fn router() -> Router<Database> {
+    let all = "/t/{tenant_id}/subscriptions";
+    let one = "/t/{tenant_id}/subscriptions/{id}";
+    Router::new()
+        .route(all, get(list::show).post(create::create))
+        .route(&format!("{all}/new"), get(create::show))
+        .route(&format!("{all}/check"), post(check::new))
+        .route(&format!("{all}/enabled"), post(enable::set))
+        .route(&format!("{all}/export"), get(transfer::export))
+        .route(
+            &format!("{all}/import"),
+            get(transfer::show).post(transfer::apply),
+        )
+        .route(&format!("{all}/import/preview"), post(transfer::preview))
+        .route(one, get(detail::show).post(edit::update))
+        .route(&format!("{one}/state"), get(detail::state))
+        .route(&format!("{one}/edit"), get(edit::show))
+        .route(&format!("{one}/check"), post(check::changes))
+        .route(&format!("{one}/test"), post(test::send))
+        .route(&format!("{one}/test/{{delivery_id}}"), get(test::show))
+        .route(&format!("{one}/secret"), post(secret::renew))
+        .route(
+            &format!("{one}/reset-breaker"),
+            post(actions::reset_breaker),
+        )
+        .route(&format!("{one}/verify"), post(actions::verify))
+        .route(&format!("{one}/delete"), post(actions::delete))
+}
+
+/// The path of a subscription's page, or of one below it.
+fn of(tenant: Uuid, id: Uuid, rest: &str) -> String {
+    path(tenant, &format!("/subscriptions/{id}{rest}"))
+}

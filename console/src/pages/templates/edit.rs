@@ -1,0 +1,221 @@
+//! Templates of the tenant, written and deleted.
+
+use super::detail::unknown;
+use super::named;
+use crate::database::{Access, Database, Mode, Request};
+use crate::http::form::Signed;
+use crate::http::input::{Ids, Parameters};
+use crate::http::problem::Problem;
+use crate::http::session::Session;
+use crate::pages::failure::Failure;
+use crate::pages::layout::{Frame, Section, page, path};
+use crate::pages::subscriptions::{CREATE, DELETE, UPDATE, is_about_input, summary, templates};
+use crate::pages::view::as_sql;
+use axum::extract::State;
+use axum::response::{IntoResponse, Redirect, Response};
+use maud::{Markup, html};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+#[derive(Deserialize)]
+pub struct Query {
+    name: Option<String>,
+}
+
+/// What the form has. `is_new`: it must not be there yet.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub struct Written {
+    name: String,
+    description: String,
+    settings: String,
+    placeholders: String,
+    is_new: String,
+}
+
+#[derive(Deserialize)]
+pub struct Named {
+    name: String,
+}
+
+/// A new one, perhaps like a shipped one, or an own one.
+pub async fn show(
+    State(database): State<Database>,
+    session: Session,
+    Ids(tenant): Ids<Uuid>,
+    Parameters(query): Parameters<Query>,
+) -> Result<Markup, Failure> {
+    let mut connection = database.connection().await?;
+    let scope = if query.name.is_some() { UPDATE } else { CREATE };
+    let request = connection.begin(&session.who, scope, Mode::Read).await?;
+    let written = match &query.name {
+        None => Written {
+            settings: format!("{:#}", json!({"payload_format": "standard"})),
+            placeholders: "{}".to_owned(),
+            is_new: "true".to_owned(),
+            ..Written::default()
+        },
+        Some(name) => {
+            let templates = templates(&request).await?;
+            let template = templates
+                .into_iter()
+                .find(|template| template.name == *name);
+            let template = template.ok_or_else(|| unknown(name))?;
+            Written {
+                name: template.name,
+                description: template.description.unwrap_or_default(),
+                settings: format!("{:#}", Value::from(template.settings)),
+                placeholders: format!("{:#}", json!(template.placeholders)),
+                is_new: (!template.is_own).to_string(),
+            }
+        }
+    };
+    let shown = form(&session, &request.access, tenant, &written, None);
+    request.commit().await?;
+    Ok(shown)
+}
+
+pub async fn save(
+    State(database): State<Database>,
+    session: Session,
+    Ids(tenant): Ids<Uuid>,
+    Signed(written): Signed<Written>,
+) -> Result<Response, Failure> {
+    let is_new = written.is_new == "true";
+    let mut connection = database.connection().await?;
+    let scope = if is_new { CREATE } else { UPDATE };
+    let request = connection.begin(&session.who, scope, Mode::Write).await?;
+    match store(&request, tenant, &written, is_new).await {
+        Ok(()) => {
+            request.commit().await?;
+            Ok(Redirect::to(&path(tenant, "/templates?done=saved")).into_response())
+        }
+        Err(problem) if is_about_input(&problem) => {
+            let shown = form(&session, &request.access, tenant, &written, Some(&problem));
+            Ok((problem.status(), shown).into_response())
+        }
+        Err(problem) => Err(problem.into()),
+    }
+}
+
+pub async fn delete(
+    State(database): State<Database>,
+    session: Session,
+    Ids(tenant): Ids<Uuid>,
+    Signed(Named { name }): Signed<Named>,
+) -> Result<Redirect, Failure> {
+    let mut connection = database.connection().await?;
+    let request = connection.begin(&session.who, DELETE, Mode::Write).await?;
+    let row = request
+        .row(
+            "select webhooks.delete_subscription_template($1, $2) as was_there",
+            &[&tenant, &name],
+        )
+        .await?;
+    if !row.try_get::<_, bool>("was_there")? {
+        return Err(unknown(&name).into());
+    }
+    request.commit().await?;
+    Ok(Redirect::to(&path(tenant, "/templates?done=deleted")))
+}
+
+async fn store(
+    request: &Request<'_>,
+    tenant: Uuid,
+    written: &Written,
+    is_new: bool,
+) -> Result<(), Problem> {
+    let name = Some(written.name.trim()).filter(|name| !name.is_empty());
+    let description = Some(written.description.trim()).filter(|text| !text.is_empty());
+    let settings = parsed("settings", &written.settings)?;
+    let placeholders = parsed("placeholders", &written.placeholders)?;
+    let statement = match is_new {
+        true => {
+            "insert into webhooks.subscription_templates as t (tenant_id, name, description, settings, placeholders)
+             values ($1, $2, $3, $4::text::jsonb, $5::text::jsonb) returning t.name"
+        }
+        false => {
+            "update webhooks.subscription_templates t
+             set description = $3, settings = $4::text::jsonb, placeholders = $5::text::jsonb
+             where t.tenant_id = $1 and t.name = $2 returning t.name"
+        }
+    };
+    let stored = request
+        .rows(
+            statement,
+            &[&tenant, &name, &description, &settings, &placeholders],
+        )
+        .await?;
+    match stored.is_empty() {
+        true => Err(unknown(&written.name)),
+        false => Ok(()),
+    }
+}
+
+/// JSON of a field, as text.
+fn parsed(field: &str, json: &str) -> Result<String, Problem> {
+    let value: Value = serde_json::from_str(json).map_err(|error| {
+        Problem::bad_request(format!("invalid {field}: it is no JSON: {error}"))
+            .hint("Write an object, for example {}.")
+            .field(field)
+    })?;
+    Ok(value.to_string())
+}
+
+fn form(
+    session: &Session,
+    access: &Access,
+    tenant: Uuid,
+    written: &Written,
+    problem: Option<&Problem>,
+) -> Markup {
+    let is_new = written.is_new == "true";
+    let title = if is_new {
+        "New template"
+    } else {
+        "Change template"
+    };
+    let back = match is_new {
+        true => path(tenant, "/templates"),
+        false => named(tenant, "show", &written.name),
+    };
+    let area = |name: &str, label: &str, help: &str, value: &str| {
+        html! {
+            div.field {
+                label for=(name) { (label) }
+                textarea id=(name) name=(name) spellcheck="false" aria-describedby={ "help-" (name) } { "\n" (value) }
+                p.help id={ "help-" (name) } { (help) }
+            }
+        }
+    };
+    let content = html! {
+        h1 { (title) }
+        @if let Some(problem) = problem { (summary(problem)) }
+        form method="post" action=(path(tenant, "/templates/edit")) {
+            input type="hidden" name="csrf" value=(session.csrf);
+            input type="hidden" name="is_new" value=(written.is_new);
+            div.field {
+                label for="name" { "Name" }
+                input #name type="text" name="name" value=(written.name) readonly[!is_new] aria-describedby="help-name";
+                p.help #help-name { "It hides a shipped template of the same name." }
+            }
+            (area("description", "Description", "For people.", &written.description))
+            (area("settings", "Settings", "JSON: settings of a subscription, but for auth_config, webhook_headers and template_secrets, which hold secrets. A placeholder is <<name>> in a text, or {{ secrets.name }} in payload_template for a secret.", &written.settings))
+            (area("placeholders", "Placeholders", "JSON: names, each with an explanation of what to give.", &written.placeholders))
+            div.row {
+                button.primary type="submit" { "Save template" }
+                a href=(back) { "Cancel" }
+            }
+        }
+        (as_sql(&format!("insert into webhooks.subscription_templates (tenant_id, name, description, settings)\nvalues ('{tenant}', 'signed', 'Signed', '{{\"payload_format\": \"standard\", \"auth_type\": \"signature\"}}');")))
+    };
+    let frame = Frame {
+        title,
+        section: Section::Templates,
+        tenant: Some(tenant),
+        access,
+        csrf: &session.csrf,
+    };
+    page(&frame, &content)
+}

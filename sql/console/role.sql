@@ -1,0 +1,19 @@
+-- The role of the HTTP API and web console. Its members inherit nothing but the functions below: each request takes
+-- the role that its access token gives it, with SET LOCAL ROLE, and goes by row-level security as everybody else.
+do $role$
+begin
+    if not exists (select from pg_catalog.pg_roles where rolname = 'webhooks_console') then
+        -- PostgreSQL 16 asks the grant, not the role, whether it is inherited; the role is what a grant takes it from.
+        create role webhooks_console nologin noinherit;
+        comment on role webhooks_console is
+            'Does what the console does: looks up an access token, and takes the role that the token gives a request. '
+            'Nothing by itself.';
+    end if;
+    if not pg_catalog.pg_has_role('webhooks_console', 'webhooks_manager', 'member')
+        or not pg_catalog.pg_has_role('webhooks_console', 'webhooks_publisher', 'member')
+        or not pg_catalog.pg_has_role('webhooks_console', 'webhooks_monitor', 'member') then
+        grant webhooks_manager, webhooks_publisher, webhooks_monitor to webhooks_console;
+    end if;
+end
+$role$;
+grant usage on schema webhooks_private to webhooks_console;
