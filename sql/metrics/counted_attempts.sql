@@ -1,4 +1,4 @@
-create function webhooks_private.unrolled_attempts(tenant_id uuid)
+create function webhooks_private.unrolled_attempts(tenant_id uuid, only_subscriptions uuid[] default null)
 returns setof webhooks_private.attempt_measures
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -13,7 +13,8 @@ declare
     last_id constant uuid := webhooks_private.rollup_id(now() + interval '1 day');
     since timestamptz;
     subscription_ids constant uuid[] := array(
-        select s.id from webhooks.webhook_subscriptions s where s.tenant_id = unrolled_attempts.tenant_id);
+        select s.id from webhooks.webhook_subscriptions s
+        where s.tenant_id = unrolled_attempts.tenant_id and (only_subscriptions is null or s.id = any (only_subscriptions)));
 begin
     select coalesce(max(p.rolled_until), '-infinity') as rolled_until,
            coalesce(max(p.rolled_at), '-infinity') as rolled_at
@@ -43,7 +44,9 @@ comment on function webhooks_private.unrolled_attempts is
     'Attempts of a tenant''s subscriptions that roll_up() did not count yet: those of the last minutes. Part of '
     'counted_attempts().';
 
-create function webhooks_private.rolled_attempts(tenant_id uuid, since timestamptz, until timestamptz)
+create function webhooks_private.rolled_attempts(
+    tenant_id uuid, since timestamptz, until timestamptz, only_subscriptions uuid[] default null
+)
 returns setof webhooks_private.attempt_measures
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -59,7 +62,8 @@ begin
     select array_agg(distinct h.subscription_id), webhooks_private.rollup_id(min(h.oldest_delivery_at))
     into subscription_ids, oldest_id
     from webhooks_private.attempts_hourly h
-    where h.tenant_id = rolled_attempts.tenant_id and h.hour >= date_trunc('hour', since, 'UTC') and h.hour < until;
+    where h.tenant_id = rolled_attempts.tenant_id and h.hour >= date_trunc('hour', since, 'UTC') and h.hour < until
+      and (only_subscriptions is null or h.subscription_id = any (only_subscriptions));
     if oldest_id is null then
         return;
     end if;
@@ -83,7 +87,9 @@ $$;
 comment on function webhooks_private.rolled_attempts is
     'Attempts of a tenant in a part of an hour that roll_up() counted. Part of counted_attempts().';
 
-create function webhooks_private.counted_attempts(tenant_id uuid, since timestamptz)
+create function webhooks_private.counted_attempts(
+    tenant_id uuid, since timestamptz, only_subscriptions uuid[] default null
+)
 returns table (
     subscription_id uuid, hour timestamptz, is_test boolean, delivered bigint, failed bigint, retrying bigint,
     expired bigint, cancelled bigint, delivered_by_retry bigint, failed_after_retry bigint, response_us bigint,
@@ -103,6 +109,7 @@ begin
            h.delivered_by_retry, h.failed_after_retry, h.response_us, h.last_delivered_at, h.last_failed_at
     from webhooks_private.attempts_hourly h
     where h.tenant_id = counted_attempts.tenant_id and h.hour >= first_hour
+      and (only_subscriptions is null or h.subscription_id = any (only_subscriptions))
     union all
     select a.subscription_id, a.hour, a.is_test, sum(a.delivered), sum(a.failed), sum(a.retrying), sum(a.expired),
            sum(a.cancelled), sum(a.delivered_by_retry), sum(a.failed_after_retry),
@@ -110,10 +117,12 @@ begin
            max(a.attempted_at) filter (where a.delivered = 1),
            max(a.attempted_at) filter (where a.failed + a.retrying = 1)
     from (
-        select u.* from webhooks_private.unrolled_attempts(counted_attempts.tenant_id) u where u.attempted_at >= since
+        select u.* from webhooks_private.unrolled_attempts(counted_attempts.tenant_id, only_subscriptions) u
+        where u.attempted_at >= since
         union all
         -- An hour of which only the end counts.
-        select r.* from webhooks_private.rolled_attempts(counted_attempts.tenant_id, since, first_hour) r
+        select r.*
+        from webhooks_private.rolled_attempts(counted_attempts.tenant_id, since, first_hour, only_subscriptions) r
         where since < first_hour
     ) a
     group by a.subscription_id, a.hour, a.is_test;
@@ -121,4 +130,5 @@ end
 $$;
 comment on function webhooks_private.counted_attempts is
     'Numbers of a tenant''s attempts since a time, by subscription and hour, up to now: what roll_up() counted, and '
-    'what it did not count yet. A subscription may have two rows of an hour.';
+    'what it did not count yet. With only_subscriptions no attempts of others are read. A subscription may have two '
+    'rows of an hour.';

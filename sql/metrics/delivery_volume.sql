@@ -19,8 +19,8 @@ begin
     select webhooks_private.bucket_start(delivery_volume.bucket, c.hour),
            case when subscription_ids is not null then c.subscription_id end,
            sum(c.delivered)::bigint, sum(c.retrying)::bigint, sum(c.failed + c.expired)::bigint
-    from webhooks_private.counted_attempts(delivery_volume.tenant_id, first_time) c
-    where not c.is_test and (c.subscription_id = any (subscription_ids)) is not false
+    from webhooks_private.counted_attempts(delivery_volume.tenant_id, first_time, subscription_ids) c
+    where not c.is_test
     group by 1, 2
     order by 1, 2;
 end

@@ -1,7 +1,8 @@
 //! A session that is kept between calls, for what is asked regularly: to plan it anew costs several times as much.
 
 use super::database::Database;
-use super::trouble::SessionError;
+use super::trouble::{SessionError, in_time};
+use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio_postgres::Row;
 use webhooks_connection::connect::Session;
@@ -10,39 +11,56 @@ use webhooks_connection::connect::Session;
 pub struct KeptSession {
     database: Database,
     name: &'static str,
-    settings: Vec<(&'static str, String)>,
+    statement_timeout: Duration,
+    lock_timeout: Duration,
     session: Mutex<Option<Session>>,
 }
 
 impl KeptSession {
-    /// A session that will be opened with these settings.
+    /// A session that will be opened when it is needed.
     pub fn new(
         database: &Database,
         name: &'static str,
-        settings: Vec<(&'static str, String)>,
+        statement_timeout: Duration,
+        lock_timeout: Duration,
     ) -> Self {
         Self {
             database: database.clone(),
             name,
-            settings,
+            statement_timeout,
+            lock_timeout,
             session: Mutex::new(None),
         }
     }
 
-    /// The rows of a statement. A call that is dropped ends the session, and with it the statement.
+    /// The rows of a statement. A call that is dropped, or not answered, ends the session.
     ///
     /// # Errors
     /// Those of the connection and of the statement.
     pub async fn query(&self, statement: &str) -> Result<Vec<Row>, SessionError> {
         let mut kept = self.session.lock().await;
         let session = match kept.take() {
-            Some(session) if !session.client.is_closed() => session,
-            _ => self.database.connect(self.name, &self.settings).await?,
+            Some(session) if self.is_usable(&session) => session,
+            _ => self.open().await?,
         };
-        let rows = session.client.query(statement, &[]).await;
-        if !session.client.is_closed() {
+        let rows = in_time(self.statement_timeout, session.client.query(statement, &[])).await;
+        if !matches!(rows, Err(SessionError::Silent(_))) {
             *kept = Some(session);
         }
-        Ok(rows?)
+        rows
+    }
+
+    async fn open(&self) -> Result<Session, SessionError> {
+        let milliseconds = |timeout: Duration| timeout.as_millis().to_string();
+        let settings = [
+            ("statement_timeout", milliseconds(self.statement_timeout)),
+            ("lock_timeout", milliseconds(self.lock_timeout)),
+        ];
+        Ok(self.database.connect(self.name, &settings).await?)
+    }
+
+    /// It is open, and no standby has taken its server's place.
+    fn is_usable(&self, session: &Session) -> bool {
+        !session.client.is_closed() && !self.database.has_left(session.timeline.as_ref())
     }
 }

@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use super::database::Database;
-use super::trouble::SessionError;
+use super::trouble::{SessionError, in_time};
 
 /// What is done step by step ends in so many calls, or goes on at the next interval.
 const MAX_CALLS: u32 = 400;
 /// Of a partition whose table is in use: so many calls in a row are tried.
 const MAX_VAIN_CALLS: u32 = 20;
+/// The server cancels a statement after so long.
+const STATEMENT_TIMEOUT: Duration = Duration::from_mins(10);
 /// Between two partitions that are dropped: every session that publishes looks up the others anew.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -44,7 +46,10 @@ impl Remainder {
 /// Those of the connection and of the statement.
 pub async fn maintain(database: &Database) -> Result<(), SessionError> {
     let settings = [
-        ("statement_timeout", "10min".to_owned()),
+        (
+            "statement_timeout",
+            STATEMENT_TIMEOUT.as_millis().to_string(),
+        ),
         ("lock_timeout", "5s".to_owned()),
         ("idle_in_transaction_session_timeout", "1min".to_owned()),
     ];
@@ -53,10 +58,8 @@ pub async fn maintain(database: &Database) -> Result<(), SessionError> {
         .await?;
     let mut vain_calls = 0;
     for _ in 0..MAX_CALLS {
-        let rows = session
-            .client
-            .query("select task, done from webhooks.maintain()", &[])
-            .await?;
+        let statement = "select task, done from webhooks.maintain()";
+        let rows = in_time(STATEMENT_TIMEOUT, session.client.query(statement, &[])).await?;
         let rows: Vec<(&str, i64)> = rows
             .iter()
             .map(|row| (row.get("task"), row.get::<_, Option<i64>>("done")))

@@ -1,5 +1,6 @@
 //! Why there is no session, or why a statement failed: in the server's own words, without any password.
 
+use std::time::Duration;
 use tokio_postgres::Error;
 use webhooks_connection::program::Program;
 use webhooks_connection::trouble::{self, ConnectError};
@@ -13,6 +14,9 @@ pub(super) const PROGRAM: Program = Program {
 
 /// The SQLSTATE of `webhooks_private.check_adopted()`.
 const NOT_ADOPTED: &str = "WHCPY";
+
+/// How much longer than its time-out a statement may take: to be sent, cancelled and answered.
+const GRACE: Duration = Duration::from_secs(5);
 
 /// Why there is no session, or no longer.
 #[derive(Clone, Debug)]
@@ -62,6 +66,24 @@ pub enum SessionError {
     Connect(#[from] ConnectError),
     #[error("{}", describe(.0))]
     Statement(#[from] Error),
+    /// The server should have cancelled the statement: it, or the way to it, is silent.
+    #[error("no answer within {} s", .0.as_secs())]
+    Silent(Duration),
+}
+
+/// The result of a statement that the server cancels after `statement_timeout`.
+///
+/// # Errors
+/// Those of the statement; a server that is silent for longer than that.
+pub(super) async fn in_time<T>(
+    statement_timeout: Duration,
+    statement: impl Future<Output = Result<T, Error>>,
+) -> Result<T, SessionError> {
+    let patience = statement_timeout + GRACE;
+    match tokio::time::timeout(patience, statement).await {
+        Ok(answered) => Ok(answered?),
+        Err(_) => Err(SessionError::Silent(patience)),
+    }
 }
 
 fn is_not_adopted(error: &Error) -> bool {

@@ -44,10 +44,8 @@ impl Chores {
         let session = Arc::new(KeptSession::new(
             database,
             "webhooks-sidecar observe",
-            vec![
-                ("statement_timeout", "1min".to_owned()),
-                ("lock_timeout", "5s".to_owned()),
-            ],
+            Duration::from_secs(60),
+            Duration::from_secs(5),
         ));
         let (s, c, k) = (
             session.clone(),

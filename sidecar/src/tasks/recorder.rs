@@ -21,9 +21,9 @@ use locked::Locked;
 use refused::Refused;
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_postgres::error::SqlState;
@@ -35,6 +35,9 @@ const MAX_BATCH: usize = 512;
 const DISTANCE: Duration = Duration::from_millis(5);
 /// A statement that takes longer counts as a lost connection; the server cancels it a little earlier.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(35);
+/// A statement that was under way when the session that owns the shards was lost counts as lost, too, after this time: its
+/// answer may have been on the way, or what ended the one session has silenced the other.
+const AFTER_LOSS: Duration = Duration::from_secs(1);
 /// The error of a result whose response the server does not take.
 const UNRECORDED: &str = "the response could not be recorded; see the sidecar's log";
 
@@ -71,13 +74,13 @@ pub struct Link {
     pub flushed: UnboundedReceiver<Flushed>,
     telemetry: Arc<Telemetry>,
     /// How many sessions were lost: what was answered before the last one was is not ours to call a failure.
-    lost_sessions: Arc<AtomicU64>,
+    lost_sessions: watch::Sender<u64>,
 }
 
 impl Link {
     /// Has a result recorded.
     pub fn record(&self, mut attempt: Attempt) {
-        attempt.session = self.lost_sessions.load(Ordering::Relaxed);
+        attempt.session = *self.lost_sessions.borrow();
         self.telemetry.metrics.results_unrecorded.inc();
         // The recorder outlives the engine.
         let _ = self.results.send(attempt);
@@ -85,7 +88,7 @@ impl Link {
 
     /// The session that owned the shards is lost, or a shard with results that can't be recorded is released.
     pub fn session_lost(&self) {
-        self.lost_sessions.fetch_add(1, Ordering::Relaxed);
+        self.lost_sessions.send_modify(|lost| *lost += 1);
     }
 }
 
@@ -97,13 +100,13 @@ pub fn start(
 ) -> (Link, JoinHandle<()>) {
     let (results, results_receiver) = unbounded_channel();
     let (flushed_sender, flushed) = unbounded_channel();
-    let lost_sessions = Arc::new(AtomicU64::new(0));
+    let (lost_sessions, lost_sessions_receiver) = watch::channel(0);
     let recorder = tasks.spawn(run(
         database,
         telemetry.clone(),
         results_receiver,
         flushed_sender,
-        lost_sessions.clone(),
+        lost_sessions_receiver,
     ));
     let link = Link {
         results,
@@ -120,7 +123,7 @@ async fn run(
     telemetry: Arc<Telemetry>,
     mut results: UnboundedReceiver<Attempt>,
     flushed: UnboundedSender<Flushed>,
-    lost_sessions: Arc<AtomicU64>,
+    lost_sessions: watch::Receiver<u64>,
 ) {
     let mut recorder = Recorder {
         telemetry: telemetry.clone(),
@@ -180,8 +183,8 @@ async fn run(
 struct Recorder {
     telemetry: Arc<Telemetry>,
     database: Database,
-    session: Option<RecordSession>,
-    lost_sessions: Arc<AtomicU64>,
+    session: Option<Open>,
+    lost_sessions: watch::Receiver<u64>,
     locked: Locked,
     refused: Refused,
     /// Of tables that are locked, and of rows.
@@ -189,6 +192,12 @@ struct Recorder {
     row_warnings: Warnings,
     /// Of the session.
     complaint: Complaint,
+}
+
+/// A session, and how many sessions had been lost when it was opened.
+struct Open {
+    session: RecordSession,
+    lost_sessions: u64,
 }
 
 enum Failure {
@@ -232,6 +241,7 @@ impl From<SessionError> for Failure {
         match error {
             SessionError::Connect(error) => Self::Passing(error.to_string()),
             SessionError::Statement(error) => Self::of(&error),
+            silent @ SessionError::Silent(_) => Self::Passing(silent.to_string()),
         }
     }
 }
@@ -274,7 +284,7 @@ impl Recorder {
 
     /// Tries again what the server refused. It said so when it did.
     async fn try_refused(&mut self, done: &mut Flushed) {
-        let lost_sessions = self.lost_sessions.load(Ordering::Relaxed);
+        let lost_sessions = *self.lost_sessions.borrow();
         let mut due = self.refused.take_due(lost_sessions, Instant::now());
         if due.is_empty() {
             return;
@@ -299,10 +309,10 @@ impl Recorder {
 
     /// Leaves those for later that are locked. Returns whether there are any.
     async fn park(&mut self, batch: &mut Vec<Attempt>, done: &mut Flushed) -> bool {
-        let Some(session) = &self.session else {
+        let Some(open) = &self.session else {
             return false;
         };
-        let found = tokio::time::timeout(STATEMENT_TIMEOUT, session.locked(batch));
+        let found = in_time(&self.lost_sessions, open.session.locked(batch));
         let Ok(Ok(locked)) = found.await else {
             return false;
         };
@@ -326,8 +336,11 @@ impl Recorder {
     }
 
     async fn name_blockers(&self, waits: &str, deliveries: &[Uuid], subscriptions: &[Uuid]) {
-        if let Some(session) = &self.session {
-            let found = blockers::find(&session.client, deliveries, subscriptions).await;
+        let Some(open) = &self.session else {
+            return;
+        };
+        let find = blockers::find(&open.session.client, deliveries, subscriptions);
+        if let Ok(found) = in_time(&self.lost_sessions, find).await {
             blockers::warn(waits, &found);
         }
     }
@@ -471,20 +484,32 @@ impl Recorder {
 
     /// Writes a batch, on a new session if there is none. Returns the deliveries whose results changed nothing.
     async fn try_write(&mut self, batch: &[Attempt]) -> Result<Vec<Uuid>, Failure> {
+        let lost_sessions = *self.lost_sessions.borrow();
         let session = match &mut self.session {
-            Some(open) if open.is_usable(&self.database) => open,
+            // One from before the loss may be as dead as the session that was lost, and not say so.
+            Some(open)
+                if open.lost_sessions == lost_sessions
+                    && open.session.is_usable(&self.database) =>
+            {
+                &open.session
+            }
             stale => {
                 let opened = RecordSession::open(&self.database);
-                stale.insert(in_time(opened).await??)
+                let session = in_time(&self.lost_sessions, opened).await??;
+                let open = Open {
+                    session,
+                    lost_sessions,
+                };
+                &stale.insert(open).session
             }
         };
-        let written = in_time(session.record(batch)).await?;
+        let written = in_time(&self.lost_sessions, session.record(batch)).await?;
         written.map_err(|error| Failure::of(&error).at(&session.server))
     }
 
     /// Takes out what could not be written before its session was lost, and is no success.
     fn discard_failures(&self, batch: &mut Vec<Attempt>, done: &mut Flushed) {
-        let lost_sessions = self.lost_sessions.load(Ordering::Relaxed);
+        let lost_sessions = *self.lost_sessions.borrow();
         let is_discarded = |attempt: &mut Attempt| {
             attempt.session < lost_sessions && attempt.signal != EndpointSignal::Success
         };
@@ -499,11 +524,28 @@ impl Recorder {
     }
 }
 
-async fn in_time<T>(step: impl Future<Output = T>) -> Result<T, Failure> {
-    tokio::time::timeout(STATEMENT_TIMEOUT, step)
-        .await
-        .map_err(|_| {
-            let seconds = STATEMENT_TIMEOUT.as_secs();
-            Failure::Passing(format!("no answer within {seconds} s"))
-        })
+/// The result of a step, unless none comes: see [`STATEMENT_TIMEOUT`] and [`AFTER_LOSS`].
+async fn in_time<T>(
+    lost_sessions: &watch::Receiver<u64>,
+    step: impl Future<Output = T>,
+) -> Result<T, Failure> {
+    let mut lost_sessions = lost_sessions.clone();
+    lost_sessions.mark_unchanged();
+    let silence = async {
+        let lost = async {
+            if lost_sessions.changed().await.is_err() {
+                // There is no engine any more that could lose one.
+                std::future::pending().await
+            }
+        };
+        match tokio::time::timeout(STATEMENT_TIMEOUT, lost).await {
+            Ok(()) => tokio::time::sleep(AFTER_LOSS).await,
+            Err(_) => return format!("no answer within {} s", STATEMENT_TIMEOUT.as_secs()),
+        }
+        "no answer, and the session that owned the shards was lost".to_owned()
+    };
+    tokio::select! {
+        done = step => Ok(done),
+        words = silence => Err(Failure::Passing(words)),
+    }
 }

@@ -288,3 +288,35 @@ async fn a_primary_that_was_cut_off_is_not_gone_back_to() {
     survivor.cluster().kill9().await.unwrap();
     sidecar.wait_log(2 * SOON, is_refused).await.unwrap();
 }
+
+/// What is recorded just as the network fails gets no answer. The results of the session after it do not wait for that.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_record_without_an_answer_holds_no_later_one_up() {
+    let pair = Pair::start_synchronous("silent").await;
+    let receiver = Receiver::start().unwrap();
+    // The answer comes when the network has failed.
+    receiver.on("/", Reply::ok().after(Duration::from_secs(1)));
+    let endpoint = subscribe(&pair.db, &receiver.url("/"), json!({})).await;
+    let network = Proxy::start(address(&pair.primary)).unwrap();
+    let options = Options::default().database_url(pair.url(network.address()));
+    let _sidecar = Sidecar::start_with(&pair.db, options.arg("--lease=5"))
+        .await
+        .unwrap();
+    let event = pair.db.publish(endpoint.tenant, "job.created", json!({}));
+    let event = event.await.unwrap();
+    receiver.wait_for(1).await.unwrap();
+
+    network.stall();
+    let survivor = pair.promote().await;
+    survivor
+        .wait_value_within(
+            2 * SOON,
+            &format!(
+                "select count(*) from webhooks.delivery_attempts where event_log_id = '{event}'"
+            ),
+            "1",
+        )
+        .await
+        .unwrap();
+    assert_eq!(receiver.count(), 2, "its first result is lost");
+}

@@ -106,6 +106,40 @@ async fn volume_by_type_and_bucket() {
 }
 
 #[tokio::test]
+async fn attempts_by_outcome_of_all_subscriptions_and_of_some() {
+    let world = World::new("attempts").await;
+    let session = &world.session;
+    let [first, second] = ["b0", "b1"].map(subscription_id);
+    for subscription in [&first, &second] {
+        world
+            .subscribe(subscription, json!({"retry_count": 1}))
+            .await;
+    }
+    let publish = format!(
+        "select count(webhooks.publish_event('{TENANT}', 'job.created')) from generate_series(1, 3)"
+    );
+    session.run(&publish).await;
+    session.run(&delivered(&first, "1000")).await;
+    session.run(&failed(&second, "retrying")).await;
+    session
+        .run("update webhooks.delivery_queue set next_attempt_at = null")
+        .await;
+    session.run(&failed(&second, "failed")).await;
+    let volume = |arguments: &str| {
+        format!(
+            "select coalesce(right(subscription_id::text, 2), 'all'), sum(delivered), sum(retrying), sum(failed)
+             from webhooks.delivery_volume('{TENANT}'{arguments}) group by 1 order by 1"
+        )
+    };
+    assert_says(session, &volume(""), &["all|3|3|3"]).await;
+    let some = format!(", subscription_ids => '{{{second}}}'");
+    assert_says(session, &volume(&some), &["b1|0|3|3"]).await;
+    let both = format!(", subscription_ids => '{{{first}, {second}}}'");
+    assert_says(session, &volume(&both), &["b0|3|0|0", "b1|0|3|3"]).await;
+    assert_says(session, &volume(", subscription_ids => '{}'"), &[]).await;
+}
+
+#[tokio::test]
 async fn percentiles_are_those_of_the_log_within_a_bucket() {
     let world = World::new("percentiles").await;
     let session = &world.session;
