@@ -1180,7 +1180,7 @@ webhooks_private.count_notification()
     returns bigint c volatile parallel unsafe strict
 webhooks_private.count_outstanding(tenant_id uuid, up_to bigint DEFAULT NULL::bigint)
     returns bigint plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_generic_plan,enable_seqscan=off,enable_bitmapscan=off,enable_hashjoin=off,enable_mergejoin=off,jit=off}
-webhooks_private.counted_attempts(tenant_id uuid, since timestamp with time zone)
+webhooks_private.counted_attempts(tenant_id uuid, since timestamp with time zone, only_subscriptions uuid[] DEFAULT NULL::uuid[])
     returns TABLE(subscription_id uuid, hour timestamp with time zone, is_test boolean, delivered bigint, failed bigint, retrying bigint, expired bigint, cancelled bigint, delivered_by_retry bigint, failed_after_retry bigint, response_us bigint, last_delivered_at timestamp with time zone, last_failed_at timestamp with time zone) plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,jit=off}
 webhooks_private.counted_matches()
     returns bigint c volatile parallel unsafe strict
@@ -1598,7 +1598,7 @@ webhooks_private.roll_up_attempts(from_time timestamp with time zone, until_time
     returns bigint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off,jit=off}
 webhooks_private.roll_up_events(from_time timestamp with time zone, until_time timestamp with time zone)
     returns bigint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off,jit=off}
-webhooks_private.rolled_attempts(tenant_id uuid, since timestamp with time zone, until timestamp with time zone)
+webhooks_private.rolled_attempts(tenant_id uuid, since timestamp with time zone, until timestamp with time zone, only_subscriptions uuid[] DEFAULT NULL::uuid[])
     returns SETOF webhooks_private.attempt_measures plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off,jit=off}
 webhooks_private.rollup_id(at timestamp with time zone)
     returns uuid sql immutable parallel safe strict
@@ -1684,7 +1684,7 @@ webhooks_private.undo_metering()
     returns boolean c volatile parallel unsafe strict
 webhooks_private.unlock(class integer, key integer, shared boolean)
     returns boolean c volatile parallel unsafe strict
-webhooks_private.unrolled_attempts(tenant_id uuid)
+webhooks_private.unrolled_attempts(tenant_id uuid, only_subscriptions uuid[] DEFAULT NULL::uuid[])
     returns SETOF webhooks_private.attempt_measures plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off,jit=off}
 webhooks_private.unrolled_events(tenant_id uuid, since timestamp with time zone)
     returns TABLE(hour timestamp with time zone, event_type text, event_category text, events bigint) plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off,jit=off}
