@@ -41,7 +41,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use tokio::time::sleep_until;
 
 use answers::Answers;
@@ -54,8 +54,10 @@ use schedule::Planned;
 use stage::Stage;
 use verdict::{Counts, Evidence, Violation};
 
-/// How long everything may take to settle at the end.
-const SETTLED_WITHIN: Duration = Duration::from_secs(60);
+/// For how long nothing may get less at the end. However much a long run leaves may be delivered then.
+const STALLED_AFTER: Duration = Duration::from_secs(30);
+/// How often that is looked at: counting takes its time, too.
+const LOOKS: Duration = Duration::from_millis(200);
 
 /// The parameters of a run.
 #[derive(Debug, Clone, Copy)]
@@ -221,7 +223,7 @@ impl Run {
         let began = Instant::now();
         let client = self.stage.db.connect().await?;
         self.diary.ledger.settle(&client).await?;
-        if let Err(error) = self.stage.db.wait_drained(SETTLED_WITHIN).await {
+        if let Err(error) = self.drain().await {
             let left = "select * from webhooks.delivery_queue order by id";
             let left = self.stage.db.rows(left).await?;
             let mut cases = vec![format!("{error:#}")];
@@ -247,6 +249,25 @@ impl Run {
             self.broken("every delivery is in the log, once", vec![case]);
         }
         Ok(settled)
+    }
+
+    /// Waits until nothing is outstanding.
+    async fn drain(&self) -> Result<()> {
+        let (mut least, mut since) = (u64::MAX, Instant::now());
+        loop {
+            let left = "select count(*) from webhooks.delivery_queue";
+            let left = self.stage.db.value(left).await?.unwrap_or_default();
+            let left: u64 = left.parse()?;
+            if left == 0 {
+                return Ok(());
+            }
+            if left < least {
+                (least, since) = (left, Instant::now());
+            } else if since.elapsed() > STALLED_AFTER {
+                bail!("{left} deliveries are left, and {STALLED_AFTER:?} changed nothing");
+            }
+            tokio::time::sleep(LOOKS).await;
+        }
     }
 
     fn conclude(mut self, plan: &Plan, settled: Duration) -> Outcome {
