@@ -112,6 +112,12 @@ pub struct RunArgs {
     #[arg(long, env = "WEBHOOKS_CONCURRENCY", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=65536))]
     pub concurrency: u32,
 
+    /// Requests under way at once to one host and port, over all subscriptions and all databases of this process: for
+    /// receivers that many subscriptions share. Others do not wait for those that wait for it. Tests of subscriptions
+    /// and questions to receivers do not count. Unless given, only max_in_flight of each subscription limits them.
+    #[arg(long, env = "WEBHOOKS_CONCURRENCY_PER_DESTINATION", value_parser = clap::value_parser!(u32).range(1..=65536))]
+    pub concurrency_per_destination: Option<u32>,
+
     /// Addresses to allow although they are not public: receivers on private networks. Repeatable, or comma-separated.
     #[arg(
         long = "allow-network",

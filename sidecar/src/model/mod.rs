@@ -3,6 +3,7 @@
 pub mod attempt;
 pub mod claim;
 pub mod delivery;
+pub mod destination;
 pub mod endpoint;
 pub mod finding;
 pub mod headers;
@@ -19,6 +20,7 @@ pub mod verification;
 pub use attempt::{Attempt, AttemptResult, EndpointSignal, Exchange, NotSent, Payload, Response};
 pub use claim::{ClaimRequest, Claimed};
 pub use delivery::Delivery;
+pub use destination::Destination;
 pub use endpoint::Endpoint;
 pub use headers::Headers;
 pub use message::Message;

@@ -6,6 +6,7 @@ use crate::config::RunArgs;
 use crate::postgres::Database;
 use crate::task_group::TaskGroup;
 use crate::tasks::chores::Chores;
+use crate::tasks::destinations::DatabaseDestinations;
 use crate::tasks::engine::{Engine, FLUSH_TIMEOUT, Workers};
 use crate::tasks::requests::Requests;
 use crate::tasks::sender::Sender;
@@ -27,6 +28,7 @@ pub(super) struct Means {
     pub(super) tasks: TaskGroup,
     pub(super) sender: Sender,
     pub(super) slots: DatabaseSlots,
+    pub(super) destinations: DatabaseDestinations,
     pub(super) clock: Clock,
     pub(super) telemetry: Arc<Telemetry>,
 }
@@ -47,6 +49,7 @@ pub(super) async fn deliver(
         tasks,
         sender,
         slots,
+        destinations,
         clock,
         telemetry,
     } = means;
@@ -55,6 +58,7 @@ pub(super) async fn deliver(
     let workers = Workers {
         session: session::start(database.clone(), args.lease, &tasks),
         slots,
+        destinations,
         requests: Requests::new(sender.clone(), tasks.clone()),
         recorder: link,
         verifier: Verifier::new(sender, database.clone(), tasks.clone()),

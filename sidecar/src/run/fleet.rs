@@ -13,6 +13,7 @@ use crate::clock::Clock;
 use crate::config::{NamedDatabase, RunArgs};
 use crate::postgres::{Database, Identities};
 use crate::task_group::TaskGroup;
+use crate::tasks::destinations::Destinations;
 use crate::tasks::monitor::Answers;
 use crate::tasks::sender::Sender;
 use crate::tasks::slots::Slots;
@@ -36,6 +37,7 @@ pub(super) struct Fleet {
     /// Connections to receivers.
     sender: Sender,
     slots: Slots,
+    destinations: Destinations,
     identities: Identities,
     answers: Arc<Answers>,
     members: BTreeMap<String, Member>,
@@ -70,8 +72,10 @@ struct Changes {
 
 impl Fleet {
     pub(super) fn new(args: Arc<RunArgs>, sender: Sender, answers: Arc<Answers>) -> Self {
+        let per_destination = args.concurrency_per_destination;
         Self {
             slots: Slots::new(args.concurrency as usize),
+            destinations: Destinations::new(per_destination.map(|limit| limit as usize)),
             args,
             sender,
             identities: Identities::default(),
@@ -158,6 +162,7 @@ impl Fleet {
             tasks,
             sender: self.sender.clone(),
             slots: self.slots.join(),
+            destinations: self.destinations.join(),
             clock,
             telemetry,
         };

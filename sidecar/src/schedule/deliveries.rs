@@ -2,10 +2,11 @@
 
 use super::breaker::Admission;
 use super::buffer::{Held, Settled};
+use super::fair_queue::Permit;
 use super::fifo_lanes::Place;
 use super::throttle::Answer;
 use super::{MAX_IN_FLIGHT_BYTES, Scheduler};
-use crate::model::{BreakerChange, Delivery, EndpointSignal, Verification};
+use crate::model::{BreakerChange, Delivery, Destination, EndpointSignal, Verification};
 use std::time::{Duration, Instant};
 use uuid::Uuid;
 use webhooks_core::retry::Throttle;
@@ -114,23 +115,31 @@ impl<R> Scheduler<R> {
     }
 
     /// Takes out the next delivery to send; `None`: nothing may be sent now. Say [`Self::on_timers`] before the first,
-    /// and [`Self::on_started`] after each.
-    pub fn start_next(&mut self, now: Instant) -> Option<Delivery> {
+    /// and [`Self::on_started`] after each. `place` takes a place for it at its destination, unless that is crowded; a
+    /// place that is taken for another one is to be given back.
+    pub fn start_next(
+        &mut self,
+        now: Instant,
+        mut place: impl FnMut(&Delivery) -> Result<(), Destination>,
+    ) -> Option<Delivery> {
         let has_bytes = self.buffer.in_flight_bytes() < MAX_IN_FLIGHT_BYTES;
         let (rates, timers) = (&mut self.rates, &mut self.timers);
         let permit = |id, first: &Delivery| {
-            let Some(limit) = first.subscription.rate_limit else {
-                return true;
-            };
-            // What is not sent costs nothing.
+            // What is not sent costs nothing, and for a test somebody waits.
             if first.is_test || !first.is_sendable(now) {
-                return true;
+                return Permit::Granted;
             }
+            if let Err(destination) = place(first) {
+                return Permit::Crowded(destination);
+            }
+            let Some(limit) = first.subscription.rate_limit else {
+                return Permit::Granted;
+            };
             match rates.take(id, first.shard, limit, now) {
-                Ok(()) => true,
+                Ok(()) => Permit::Granted,
                 Err(at) => {
                     timers.set(at, id);
-                    false
+                    Permit::Later
                 }
             }
         };

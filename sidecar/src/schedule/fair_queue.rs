@@ -14,9 +14,10 @@
 //! Subscriptions whose first delivery is fresh, which is claimed ahead of a full scan, take turns with all others, the
 //! last published first, and have some slots for themselves.
 
+use super::crowded::Crowded;
 use super::subscription_queue::SubscriptionQueue;
 use super::tenant_slots::TenantSlots;
-use crate::model::Delivery;
+use crate::model::{Delivery, Destination};
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use uuid::Uuid;
 
@@ -27,6 +28,15 @@ const FRESH_PART: usize = 8;
 /// As many subscriptions as there are slots may wait for one, and as many as are served within this part of a second or
 /// two. A scan would only have to go around more.
 const AHEAD_PART: usize = 8;
+
+/// Whether the first delivery of a queue may be sent, as others see it.
+pub(super) enum Permit {
+    Granted,
+    /// Not before somebody enters the queue again.
+    Later,
+    /// Not before a request to its destination has ended.
+    Crowded(Destination),
+}
 
 /// The subscriptions' queues, and the order in which they are served.
 pub(super) struct FairQueue {
@@ -45,6 +55,7 @@ pub(super) struct FairQueue {
     fresh: BTreeSet<(Uuid, Uuid)>,
     fresh_was_last: bool,
     tenants: TenantSlots,
+    crowded: Crowded,
     /// Queues with locked results.
     locked: usize,
 }
@@ -61,6 +72,7 @@ impl FairQueue {
             fresh: BTreeSet::new(),
             fresh_was_last: false,
             tenants: TenantSlots::default(),
+            crowded: Crowded::default(),
             locked: 0,
         }
     }
@@ -157,12 +169,12 @@ impl FairQueue {
     }
 
     /// Takes out the next delivery to send, whose request begins; `None`: nothing may be sent now. `has_bytes`: those
-    /// in flight are not too large for further ones of the same subscription. `permit` says whether a rate allows the
-    /// request; if not, it has to enter the subscription again in time.
+    /// in flight are not too large for further ones of the same subscription. `permit` says whether its rate and its
+    /// destination allow the request.
     pub(super) fn start_next(
         &mut self,
         has_bytes: bool,
-        mut permit: impl FnMut(Uuid, &Delivery) -> bool,
+        mut permit: impl FnMut(Uuid, &Delivery) -> Permit,
     ) -> Option<Delivery> {
         for _ in 0..self.rotation.len() + self.fresh.len() {
             let free = self.usable.saturating_sub(self.in_flight);
@@ -196,9 +208,16 @@ impl FairQueue {
                 self.rotation.push_back(id);
                 continue;
             }
-            if queue.first().is_some_and(|first| !permit(id, first)) {
-                queue.leave_rotation();
-                continue;
+            match queue.first().map(|first| permit(id, first)) {
+                Some(Permit::Later) => {
+                    queue.leave_rotation();
+                    continue;
+                }
+                Some(Permit::Crowded(destination)) => {
+                    self.crowded.set_aside(destination, id);
+                    continue;
+                }
+                Some(Permit::Granted) | None => {}
             }
             let delivery = queue.start_first()?;
             self.tenants.start(queue.tenant());
@@ -242,6 +261,18 @@ impl FairQueue {
         let free = self.usable.saturating_sub(self.in_flight);
         let admitted = self.tenants.take_admitted(self.usable, free);
         self.rotation.extend(admitted);
+    }
+
+    /// So many further requests may go to a destination: as many queues that wait for it enter the rotation again. Returns
+    /// whether others wait on.
+    pub(super) fn on_room_at(&mut self, destination: &Destination, places: usize) -> bool {
+        self.rotation.extend(self.crowded.take(destination, places));
+        self.crowded.is_waited_for(destination)
+    }
+
+    /// Destinations that queues wait for.
+    pub(super) fn crowded(&self) -> impl Iterator<Item = &Destination> {
+        self.crowded.destinations()
     }
 
     /// A delivery that was sent is no longer held. Returns whether its queue wants more.
@@ -294,6 +325,7 @@ impl FairQueue {
         self.rotation.retain(|id| queues.contains_key(id));
         self.fresh.retain(|(_, id)| queues.contains_key(id));
         self.tenants.retain(|id| queues.contains_key(&id));
+        self.crowded.retain(|id| queues.contains_key(&id));
     }
 }
 
@@ -328,7 +360,7 @@ mod tests {
 
     /// Begins all requests that may be made; returns the subscriptions' numbers, in order.
     fn sent(fair: &mut FairQueue) -> Vec<u128> {
-        std::iter::from_fn(|| fair.start_next(true, |_, _| true))
+        std::iter::from_fn(|| fair.start_next(true, |_, _| Permit::Granted))
             .map(|delivery| delivery.subscription.id.as_u128())
             .collect()
     }
@@ -421,9 +453,12 @@ mod tests {
         add(&mut fair, 1, 20, 0..2);
         add(&mut fair, 2, 20, 10..11);
         let one = Uuid::from_u128(1);
-        let next = fair.start_next(true, |id, _| id != one);
+        let next = fair.start_next(true, |id, _| match id == one {
+            true => Permit::Later,
+            false => Permit::Granted,
+        });
         assert_eq!(next.map(|d| d.id), Some(Uuid::from_u128(10)));
-        assert!(fair.start_next(true, |_, _| true).is_none());
+        assert!(fair.start_next(true, |_, _| Permit::Granted).is_none());
         fair.enter(one);
         assert_eq!(sent(&mut fair), [1, 1]);
     }
@@ -435,7 +470,7 @@ mod tests {
             add(&mut fair, number, 20, number * 10..number * 10 + 5);
         }
         let mut next = || {
-            let delivery = fair.start_next(false, |_, _| true)?;
+            let delivery = fair.start_next(false, |_, _| Permit::Granted)?;
             Some(delivery.subscription.id.as_u128())
         };
         assert_eq!([next(), next(), next()], [Some(1), Some(2), None]);
@@ -504,7 +539,7 @@ mod tests {
             let (mut added, mut out, mut done) = (0, Vec::new(), Vec::new());
             let limit = |number: u128| 1 + number as usize % 5;
             let send = |fair: &mut FairQueue, out: &mut Vec<(u128, u128)>| {
-                while let Some(next) = fair.start_next(true, |_, _| true) {
+                while let Some(next) = fair.start_next(true, |_, _| Permit::Granted) {
                     out.push((next.subscription.id.as_u128(), next.id.as_u128()));
                 }
             };

@@ -30,7 +30,7 @@
 //! # Layout
 //! Each of these files holds one machine, whose states are drawn at its top:
 //! - [`agenda`], [`shards`], [`doorbell`], [`claim_planner`], [`lease`]: of the session with the database
-//! - `buffer`, `fair_queue`, `tenant_slots`, `subscription_queue`, `fifo_lanes`, `scan_cursor`: of deliveries
+//! - `buffer`, `fair_queue`, `tenant_slots`, `crowded`, `subscription_queue`, `fifo_lanes`, `scan_cursor`: of deliveries
 //! - `breaker`, `throttle`, `rate_limit`, `endpoint_verification`: of receivers
 //!
 //! The [`Scheduler`] routes events to those of deliveries and receivers: along the way of a delivery in `deliveries`,
@@ -41,6 +41,7 @@ mod breaker;
 mod buffer;
 pub mod claim_planner;
 mod claims;
+mod crowded;
 mod deliveries;
 pub mod doorbell;
 mod endpoint_verification;
@@ -56,7 +57,7 @@ mod tenant_slots;
 mod throttle;
 mod timers;
 
-use crate::model::{Receiver, Subscription, Verification};
+use crate::model::{Destination, Receiver, Subscription, Verification};
 use breaker::{Admission, Breakers};
 use buffer::DeliveryBuffer;
 use claim_planner::ClaimPlanner;
@@ -297,6 +298,16 @@ impl<R> Scheduler<R> {
     /// Requests under way.
     pub fn in_flight(&self) -> usize {
         self.queues.in_flight()
+    }
+
+    /// So many further requests may go to a destination. Returns whether more wait for it.
+    pub fn on_room_at(&mut self, destination: &Destination, places: usize) -> bool {
+        self.queues.on_room_at(destination, places)
+    }
+
+    /// Destinations that deliveries wait for.
+    pub fn crowded(&self) -> Vec<Destination> {
+        self.queues.crowded().cloned().collect()
     }
 
     /// Deliveries in memory.

@@ -13,6 +13,7 @@ mod verifying;
 
 use super::chores::Chores;
 use super::delivery_log::DeliveryLog;
+use super::destinations::DatabaseDestinations;
 use super::recorder;
 use super::requests::{Request, Requests};
 use super::session::{self, Event, Reply, Timing};
@@ -21,7 +22,7 @@ use super::slots::DatabaseSlots;
 use super::verifier::Verifier;
 use crate::clock::Clock;
 use crate::config::RunArgs;
-use crate::model::{Attempt, Settings};
+use crate::model::{Attempt, Delivery, Destination, Settings};
 use crate::postgres::notification::Signal;
 use crate::postgres::trouble::Trouble;
 use crate::schedule::Scheduler;
@@ -41,6 +42,7 @@ pub use drain::FLUSH_TIMEOUT;
 pub struct Workers {
     pub session: session::Link,
     pub slots: DatabaseSlots,
+    pub destinations: DatabaseDestinations,
     pub requests: Requests,
     pub recorder: recorder::Link,
     pub verifier: Verifier,
@@ -146,6 +148,8 @@ impl Engine {
         if !health.on_round(now) {
             return;
         }
+        let crowded = self.scheduler.crowded();
+        let crowded_count = crowded.len();
         let (held, in_flight) = (self.scheduler.held_count(), self.scheduler.in_flight());
         self.log.sum_up(held, in_flight, now);
         let owned = self.shards.owned().len();
@@ -157,6 +161,7 @@ impl Engine {
             (&metrics.deliveries_held, held),
             (&metrics.breakers_open, self.scheduler.open_breakers()),
             (&metrics.receivers_paused, self.scheduler.paused(now)),
+            (&metrics.destinations_crowded, crowded_count),
         ] {
             gauge.set(i64::try_from(n).unwrap_or(i64::MAX));
         }
@@ -164,6 +169,9 @@ impl Engine {
         if metrics.queue.asked.get() > 0.0 && !self.does_chores() {
             metrics.on_observed(None);
         }
+        // Those that were let in may have had nothing to send, or no slot: then no request of theirs ends, and lets the
+        // next ones in.
+        self.let_in(crowded);
     }
 
     /// Sends what may be sent.
@@ -172,22 +180,43 @@ impl Engine {
             self.workers.slots.want_no_more();
             return;
         };
+        self.let_in(self.workers.destinations.take_freed());
         let Workers {
-            slots, requests, ..
+            slots,
+            destinations,
+            requests,
+            ..
         } = &self.workers;
         self.scheduler.set_usable_slots(slots.usable());
         while self.scheduler.wants_slots() {
             let Some(slot) = slots.take() else {
                 return;
             };
-            let Some(delivery) = self.scheduler.start_next(now) else {
+            let mut taken = None;
+            let place = |delivery: &Delivery| {
+                taken = Some((delivery.id, destinations.take(delivery)?));
+                Ok(())
+            };
+            let Some(delivery) = self.scheduler.start_next(now, place) else {
                 break;
             };
             let id = delivery.id;
-            let request = requests.start(delivery, settings.clone(), slot);
+            let place = taken.filter(|(of, _)| *of == id).map(|(_, place)| place);
+            let request = requests.start(delivery, settings.clone(), (slot, place));
             self.scheduler.on_started(id, request);
         }
         slots.want_no_more();
+    }
+
+    /// Has what waits for destinations tried again for which there is room.
+    fn let_in(&mut self, freed: impl IntoIterator<Item = Destination>) {
+        let destinations = &self.workers.destinations;
+        for destination in freed {
+            let places = destinations.free(&destination);
+            if !self.scheduler.on_room_at(&destination, places) {
+                destinations.wait_no_more(&destination);
+            }
+        }
     }
 
     /// The settings to send with, as long as the shards are certainly still ours and nobody changed these settings:
@@ -214,6 +243,7 @@ impl Engine {
                 None => std::future::pending().await,
             },
             () = self.workers.slots.freed() => {}
+            () = self.workers.destinations.freed() => {}
             news = self.workers.verifier.news.recv() => {
                 if let Some(news) = news {
                     self.heard_of_receiver(news);

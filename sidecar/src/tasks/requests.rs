@@ -1,5 +1,6 @@
 //! Requests of deliveries: each is a task, which is cut off when nothing waits for it any more.
 
+use super::destinations::Place;
 use super::sender::Sender;
 use super::slots::Slot;
 use crate::model::{Attempt, Delivery, NotSent, Settings};
@@ -31,12 +32,17 @@ impl Requests {
         }
     }
 
-    /// Makes an attempt of a delivery, which has a slot until it ends.
-    pub fn start(&self, delivery: Delivery, settings: Arc<Settings>, slot: Slot) -> Request {
+    /// Makes an attempt of a delivery, which has a slot, and a place at its destination, until it ends.
+    pub fn start(
+        &self,
+        delivery: Delivery,
+        settings: Arc<Settings>,
+        room: (Slot, Option<Place>),
+    ) -> Request {
         let (sender, ended) = (self.sender.clone(), self.ended_sender.clone());
         let task = self.tasks.spawn(async move {
             let attempt = sender.attempt(&delivery, &settings).await;
-            drop(slot);
+            drop(room);
             // The engine may have ended; then the delivery is made again.
             let _ = ended.send(attempt);
         });

@@ -58,6 +58,7 @@ pub struct Metrics {
     pub deliveries_held: IntGauge,
     pub breakers_open: IntGauge,
     pub receivers_paused: IntGauge,
+    pub destinations_crowded: IntGauge,
     pub shards_owned: IntGauge,
     pub claim_duration: Histogram,
     pub claim_deliveries: Histogram,
@@ -241,6 +242,11 @@ impl Metrics {
             receivers_paused: maker.integer(
                 "webhooks_receivers_paused",
                 "Subscriptions of this sidecar whose receiver asked for a pause that is not over.",
+            ),
+            destinations_crowded: maker.integer(
+                "webhooks_destinations_crowded",
+                "Hosts and ports with as many requests under way as --concurrency-per-destination permits, while more \
+                 deliveries wait for them.",
             ),
             shards_owned: maker.integer(
                 "webhooks_shards_owned",

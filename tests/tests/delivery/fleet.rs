@@ -319,6 +319,65 @@ async fn receivers_of_one_database_take_no_slots_of_another() {
 }
 
 #[tokio::test]
+async fn a_destination_has_so_many_requests_at_once_from_all_databases() {
+    const LIMIT: usize = 3;
+    const SUBSCRIPTIONS: u64 = 4;
+    const EVENTS: u32 = 25;
+    let (shared, other) = (Receiver::start().unwrap(), Receiver::start().unwrap());
+    let databases = [
+        Database::fresh("many").await.unwrap(),
+        Database::fresh("more").await.unwrap(),
+    ];
+    let file = File::of(&databases.each_ref().map(url));
+    let limit = format!("--concurrency-per-destination={LIMIT}");
+    let names = databases.each_ref().map(name);
+    let options = file.options().arg(limit);
+    let sidecar = start(&databases[0], options, &[&names[0], &names[1]]).await;
+
+    shared.on("/works", Reply::ok().after(Duration::from_millis(5)));
+    shared.on("/hangs", Reply::hang());
+    other.on("/", Reply::ok());
+    let publish = async |path: &str| {
+        for db in &databases {
+            for _ in 0..SUBSCRIPTIONS {
+                let endpoint = subscribe(db, &shared.url(path), json!({})).await;
+                let events = db.publish_many(endpoint.tenant, "job.created", EVENTS);
+                events.await.unwrap();
+            }
+        }
+    };
+    publish("/works").await;
+    for db in &databases {
+        db.wait_drained(PATIENCE).await.unwrap();
+    }
+    assert_eq!(shared.peak_in_flight("/works"), LIMIT);
+    assert_eq!(shared.count(), 2 * SUBSCRIPTIONS * u64::from(EVENTS));
+
+    // When it hangs, other receivers are served.
+    publish("/hangs").await;
+    let is_crowded = async || {
+        let in_flight = shared.in_flight("/hangs");
+        Ok(Seen::done_if(in_flight, |n| *n == LIMIT))
+    };
+    eventually(PATIENCE, is_crowded).await.unwrap();
+    for db in &databases {
+        let prompt = subscribe(db, &other.url("/"), json!({})).await;
+        let took = deliver(db, &prompt).await;
+        assert!(took < PROMPT, "{took:?}");
+    }
+    let address = sidecar.metrics_address().await.unwrap();
+    let crowded = async || {
+        let (_, metrics) = http::get(&address, "/metrics").await?;
+        let line = |name| format!("webhooks_destinations_crowded{{database=\"{name}\"}} 1\n");
+        Ok(Seen::done_if(metrics, |metrics| {
+            names.iter().all(|name| metrics.contains(&line(name)))
+        }))
+    };
+    eventually(PATIENCE, crowded).await.unwrap();
+    assert_eq!(shared.in_flight("/hangs"), LIMIT);
+}
+
+#[tokio::test]
 async fn the_same_database_by_another_name_is_refused_and_the_other_goes_on() {
     let receiver = Receiver::start().unwrap();
     let db = Database::fresh("twice").await.unwrap();

@@ -105,7 +105,7 @@ impl World {
     /// Begins the next request that may be made.
     fn send_one(&mut self) -> Option<Delivery> {
         self.scheduler.on_timers(self.now);
-        let delivery = self.scheduler.start_next(self.now)?;
+        let delivery = self.scheduler.start_next(self.now, |_| Ok(()))?;
         self.scheduler.on_started(delivery.id, self.request.clone());
         Some(delivery)
     }

@@ -2,7 +2,8 @@
 
 use super::super::samples::{delivery, fresh, limited, subscription, test_of};
 use super::*;
-use crate::model::RateLimit;
+use crate::model::{Destination, RateLimit};
+use url::Url;
 
 #[test]
 fn a_rate_is_kept_and_a_timer_set() {
@@ -24,6 +25,56 @@ fn a_rate_is_kept_and_a_timer_set() {
     world.scheduler.release_waiting(|_| true);
     assert!(world.takes(expired));
     assert_eq!(world.send(), [9]);
+}
+
+#[test]
+fn who_waits_for_a_crowded_destination_holds_up_no_other() {
+    let mut world = World::new(64);
+    let shared = Destination::of(&Url::parse("https://shared.example/").unwrap());
+    // The deliveries of 1, 2 and 3 go to one destination, which may have one request under way.
+    let limit = 1;
+    let send = |world: &mut World, under_way: &mut usize| -> Vec<u128> {
+        let next = || {
+            world.scheduler.start_next(world.now, |delivery| {
+                let is_shared = delivery.subscription.id < Uuid::from_u128(9) && !delivery.is_test;
+                match is_shared && *under_way == limit {
+                    true => Err(shared.clone()),
+                    false => {
+                        *under_way += usize::from(is_shared);
+                        Ok(())
+                    }
+                }
+            })
+        };
+        std::iter::from_fn(next)
+            .map(|delivery| delivery.id.as_u128())
+            .collect()
+    };
+    for number in [1, 2, 3, 9] {
+        world.offer(&subscription(number, 20), number * 10..number * 10 + 2);
+    }
+    let mut under_way = 0;
+    assert_eq!(send(&mut world, &mut under_way), [10, 90, 91]);
+    assert_eq!(world.scheduler.crowded(), [shared.clone()]);
+    // More of one that waits changes nothing.
+    world.offer(&subscription(2, 20), 22..23);
+    assert_eq!(send(&mut world, &mut under_way), [0; 0]);
+    // A test does not wait.
+    let test = test_of(&subscription(2, 20), 700);
+    assert!(world.takes(test));
+    assert_eq!(send(&mut world, &mut under_way), [700]);
+    for next in [20, 30, 11, 21] {
+        under_way = 0;
+        assert!(world.scheduler.on_room_at(&shared, 1), "others wait on");
+        assert_eq!(send(&mut world, &mut under_way), [next]);
+    }
+    // Those that wait and have nothing to send any more are passed over, in time.
+    world
+        .scheduler
+        .release_waiting(|delivery| delivery.subscription.id == Uuid::from_u128(3));
+    under_way = 0;
+    assert!(!world.scheduler.on_room_at(&shared, 9));
+    assert_eq!(send(&mut world, &mut under_way), [22]);
 }
 
 #[test]

@@ -318,5 +318,9 @@ async fn a_record_without_an_answer_holds_no_later_one_up() {
         )
         .await
         .unwrap();
-    assert_eq!(receiver.count(), 1, "a success is not lost with its session");
+    assert_eq!(
+        receiver.count(),
+        1,
+        "a success is not lost with its session"
+    );
 }
