@@ -4,11 +4,12 @@ use super::values::{Values, text};
 use super::{CREATE, READ, UPDATE, of};
 use crate::database::{Access, Database, Mode, Request};
 use crate::http::form::Signed;
-use crate::http::input::Ids;
+use crate::http::input::{Ids, Parameters};
 use crate::http::problem::Problem;
 use crate::http::session::Session;
 use crate::pages::failure::Failure;
 use crate::pages::layout::{Frame, Section, page, path};
+use crate::pages::refusal::check_writable;
 use crate::pages::view::as_sql;
 use axum::extract::State;
 use axum::http::HeaderValue;
@@ -33,18 +34,44 @@ struct Change {
     hint: Option<String>,
 }
 
-/// All subscriptions of the tenant, as a file.
+/// Subscriptions of the tenant, as a file: those whose ids are given, or else all.
 pub async fn export(
     State(database): State<Database>,
     session: Session,
     Ids(tenant): Ids<Uuid>,
+    Parameters(values): Parameters<Values>,
+) -> Result<Response, Failure> {
+    let ids = values.ids()?;
+    let chosen = (!ids.is_empty()).then_some(ids);
+    file(&database, &session, tenant, chosen).await
+}
+
+/// Those that were chosen in the list.
+pub async fn export_chosen(
+    State(database): State<Database>,
+    session: Session,
+    Ids(tenant): Ids<Uuid>,
+    Signed(values): Signed<Values>,
+) -> Result<Response, Failure> {
+    let ids = values.ids()?;
+    if ids.is_empty() {
+        return Ok(Redirect::to(&path(tenant, "/subscriptions?done=chosen-none")).into_response());
+    }
+    file(&database, &session, tenant, Some(ids)).await
+}
+
+async fn file(
+    database: &Database,
+    session: &Session,
+    tenant: Uuid,
+    ids: Option<Vec<Uuid>>,
 ) -> Result<Response, Failure> {
     let mut connection = database.connection().await?;
     let request = connection.begin(&session.who, READ, Mode::Read).await?;
     let row = request
         .row(
-            "select jsonb_pretty(webhooks.export_subscriptions($1)) as item",
-            &[&tenant],
+            "select jsonb_pretty(webhooks.export_subscriptions($1, $2)) as item",
+            &[&tenant, &ids],
         )
         .await?;
     request.commit().await?;
@@ -71,6 +98,7 @@ pub async fn show(
 ) -> Result<Markup, Failure> {
     let mut connection = database.connection().await?;
     let request = connection.begin(&session.who, CREATE, Mode::Read).await?;
+    check_writable(&request.access)?;
     let shown = import_page(&session, &request.access, tenant, "", None, &html! {});
     request.commit().await?;
     Ok(shown)
