@@ -48,7 +48,10 @@ const OF_A_TENANT: [(&str, &str); 31] = [
     ("delivery", "/deliveries/{delivery}"),
     ("recover", "/recover"),
     ("recover-failed", "/recover?what=failed"),
-    ("recover-failed-of-type", "/recover?what=failed&type=job.created"),
+    (
+        "recover-failed-of-type",
+        "/recover?what=failed&type=job.created",
+    ),
     ("recover-events", "/recover?what=events"),
     ("recover-unmatched", "/recover?what=unmatched"),
     (
@@ -102,26 +105,60 @@ pub const FORMS: [&str; 6] = [
 ];
 /// What answers to POST and changes something, or tries to, below a tenant's path, with fields that would be taken.
 const ACTIONS: [(&str, &[(&str, &str)]); 20] = [
-    ("/subscriptions", &[("name", "b"), ("webhook_url", "https://x.example/")]),
+    (
+        "/subscriptions",
+        &[("name", "b"), ("webhook_url", "https://x.example/")],
+    ),
     ("/subscriptions/check", &[("name", "b")]),
-    ("/subscriptions/enabled", &[("id", "{subscription}"), ("enabled", "false")]),
+    (
+        "/subscriptions/enabled",
+        &[("id", "{subscription}"), ("enabled", "false")],
+    ),
     ("/subscriptions/import", &[("subscriptions", "[]")]),
     ("/subscriptions/import/preview", &[("subscriptions", "[]")]),
     ("/subscriptions/{subscription}", &[("version", "1")]),
     ("/subscriptions/{subscription}/check", &[("version", "1")]),
-    ("/subscriptions/{subscription}/test", &[("event_type", "job.created")]),
+    (
+        "/subscriptions/{subscription}/test",
+        &[("event_type", "job.created")],
+    ),
     ("/subscriptions/{subscription}/secret", &[]),
     ("/subscriptions/{subscription}/reset-breaker", &[]),
     ("/subscriptions/{subscription}/verify", &[]),
     ("/subscriptions/{subscription}/delete", &[]),
-    ("/templates/edit", &[("name", "t"), ("settings", "{}"), ("placeholders", "{}"), ("is_new", "true")]),
-    ("/templates/edit", &[("name", "t"), ("settings", "{}"), ("placeholders", "{}")]),
+    (
+        "/templates/edit",
+        &[
+            ("name", "t"),
+            ("settings", "{}"),
+            ("placeholders", "{}"),
+            ("is_new", "true"),
+        ],
+    ),
+    (
+        "/templates/edit",
+        &[("name", "t"), ("settings", "{}"), ("placeholders", "{}")],
+    ),
     ("/templates/delete", &[("name", "t")]),
     ("/deliveries/{delivery}/retry", &[]),
     ("/deliveries/{delivery}/cancel", &[]),
     ("/events/{event}/replay", &[]),
-    ("/recover", &[("what", "events"), ("from", "2026-01-01T00:00:00"), ("to", "2100-01-01T00:00:00")]),
-    ("/recover", &[("what", "failed"), ("from", "2026-01-01T00:00:00"), ("to", "2100-01-01T00:00:00")]),
+    (
+        "/recover",
+        &[
+            ("what", "events"),
+            ("from", "2026-01-01T00:00:00"),
+            ("to", "2100-01-01T00:00:00"),
+        ],
+    ),
+    (
+        "/recover",
+        &[
+            ("what", "failed"),
+            ("from", "2026-01-01T00:00:00"),
+            ("to", "2100-01-01T00:00:00"),
+        ],
+    ),
 ];
 /// What answers to POST and changes nothing of a tenant.
 const NO_ACTIONS: [&str; 4] = [
@@ -185,7 +222,9 @@ impl Ids {
     /// All actions, below the tenant's path, each with its fields.
     pub fn actions(&self) -> Vec<(String, Vec<(&'static str, String)>)> {
         let fields = |fields: &[(&'static str, &str)]| {
-            let filled = fields.iter().map(|(name, value)| (*name, self.put_into(value)));
+            let filled = fields
+                .iter()
+                .map(|(name, value)| (*name, self.put_into(value)));
             filled.collect()
         };
         ACTIONS
@@ -282,7 +321,10 @@ fn routes() -> Vec<(String, String)> {
             for (name, path) in &names {
                 route = route.replace(&format!("{{{name}}}"), path);
             }
-            routes.push((route.replace("{{", "{").replace("}}", "}"), methods.to_owned()));
+            routes.push((
+                route.replace("{{", "{").replace("}}", "}"),
+                methods.to_owned(),
+            ));
         }
     }
     routes

@@ -93,7 +93,11 @@ async fn the_portal_of_the_guide_does_what_it_says() {
     for page in ids.pages() {
         let answer = visit.browser.get(&page.path).await;
         // The audit log is the application's.
-        let expected = if page.name == "audit" { 403 } else { page.status };
+        let expected = if page.name == "audit" {
+            403
+        } else {
+            page.status
+        };
         assert_eq!(answer.status, expected, "{}: {answer:?}", page.path);
     }
     // A subscription is made, tested and deleted, a delivery made again.
@@ -121,15 +125,18 @@ async fn a_read_only_console_offers_no_action() {
         from webhooks.webhook_subscriptions s";
     let before = scene.db.value(unchanged).await.unwrap();
     let Scene { db, .. } = scene;
-    let console = Console::start_with(&db.url(CONSOLE_ROLE), &["--read-only"]);
-    let console = console.await.unwrap();
+    let url = db.url(CONSOLE_ROLE);
+    let console = Console::start_with(&url, &["--read-only"]).await.unwrap();
     let scene = Scene { console, db };
     let mut visit = Visit::with(&scene, ids.tenant, &token).await;
     for page in ids.pages().into_iter().chain(of_operators()) {
         let answer = visit.browser.get(&page.path).await;
         if FORMS.contains(&page.name) {
             assert_eq!(answer.status, 403, "{}: {answer:?}", page.path);
-            assert!(answer.body.contains("the console is read-only"), "{answer:?}");
+            assert!(
+                answer.body.contains("the console is read-only"),
+                "{answer:?}"
+            );
             continue;
         }
         assert_eq!(answer.status, page.status, "{}: {answer:?}", page.path);
@@ -158,12 +165,18 @@ async fn a_read_only_console_offers_no_action() {
         assert!(recover.contains(part), "{part}: {recover}");
     }
     let template = visit.page("/templates/show?name=pagerduty").await;
-    assert!(template.contains("&quot;routing_key&quot;: &quot;***&quot;"), "{template}");
+    assert!(
+        template.contains("&quot;routing_key&quot;: &quot;***&quot;"),
+        "{template}"
+    );
     for (path, fields) in ids.actions() {
         let fields: Vec<(&str, &str)> = fields.iter().map(|(n, v)| (*n, v.as_str())).collect();
         let refused = visit.post(&path, &fields).await;
         assert_eq!(refused.status, 403, "{path}: {refused:?}");
-        assert!(refused.body.contains("the console is read-only"), "{path}: {refused:?}");
+        assert!(
+            refused.body.contains("the console is read-only"),
+            "{path}: {refused:?}"
+        );
     }
     assert_eq!(scene.db.value(unchanged).await.unwrap(), before);
 }
