@@ -9,7 +9,7 @@ use webhooks_tests::environment::{Browser, browser};
 use webhooks_tests::receiver::{Receiver, Reply};
 use webhooks_tests::sidecar::Sidecar;
 
-use crate::page_list::{Ids, Page, of_operators};
+use crate::page_list::{Ids, Page, hour_ago, of_operators};
 use crate::scene::Scene;
 
 /// Text that does harm where it is not shown as text.
@@ -54,6 +54,7 @@ async fn every_page_is_usable_by_everybody() {
         event: event.to_string(),
         test: test(&scene, &delivery).await,
         cancelled: delivery.clone(),
+        hour_ago: hour_ago(&scene).await,
         delivery,
     };
     let [link, token] = entrances(&scene, tenant).await;

@@ -7,7 +7,7 @@
 //! - `templates`: made and used; `transfer`: export and import; `numbers`: metrics and usage; `audit`: the audit log
 //! - `access`: who may do what, and that a tenant reaches nothing of another one; `problems`: what is wrong with a request
 //! - `browser`: what keeps a cookie; `login`, `portal` and `sessions`: who may see pages
-//! - `pages_events`, `pages_operator`: what pages show and do; `pages_speed`: how long they take
+//! - `pages_events`, `pages_operator`, `pages_overview`, `pages_recover`: what pages show and do; `pages_speed`: how long they take
 //! - `visit`: a browser with pages of a tenant open; `pages_subscriptions`, `pages_lists` and `pages_templates`: what they
 //!   show and do
 //! - `page_list`: every page and every action, for tests of all of them; `pages_permitted`: what they offer to whom
@@ -55,7 +55,11 @@ mod pages_lists;
 #[cfg(test)]
 mod pages_operator;
 #[cfg(test)]
+mod pages_overview;
+#[cfg(test)]
 mod pages_permitted;
+#[cfg(test)]
+mod pages_recover;
 #[cfg(test)]
 mod pages_speed;
 #[cfg(test)]

@@ -26,6 +26,14 @@ pub struct Ids {
     pub test: String,
     /// A delivery that can be made again.
     pub cancelled: String,
+    pub hour_ago: String,
+}
+
+/// A time within the period that lists take.
+pub async fn hour_ago(scene: &Scene) -> String {
+    let hour_ago =
+        "select to_char(now() at time zone 'UTC' - interval '1 hour', 'YYYY-MM-DD\"T\"HH24:MI:SS')";
+    scene.db.value(hour_ago).await.unwrap().unwrap()
 }
 
 /// Pages of a tenant, below its path.
@@ -56,7 +64,7 @@ const OF_A_TENANT: [(&str, &str); 31] = [
     ("recover-unmatched", "/recover?what=unmatched"),
     (
         "recover-progress",
-        "/recover/progress?what=failed&made=3&total=3&started=2026-01-01T00:00:00&ended=2100-01-01T00:00:00",
+        "/recover/progress?what=failed&made=3&total=3&started={hour_ago}&ended=2100-01-01T00:00:00",
     ),
     ("event-types", "/event-types"),
     ("event-type", "/event-types/job.created"),
@@ -147,7 +155,7 @@ const ACTIONS: [(&str, &[(&str, &str)]); 20] = [
         "/recover",
         &[
             ("what", "events"),
-            ("from", "2026-01-01T00:00:00"),
+            ("from", "{hour_ago}"),
             ("to", "2100-01-01T00:00:00"),
         ],
     ),
@@ -155,7 +163,7 @@ const ACTIONS: [(&str, &[(&str, &str)]); 20] = [
         "/recover",
         &[
             ("what", "failed"),
-            ("from", "2026-01-01T00:00:00"),
+            ("from", "{hour_ago}"),
             ("to", "2100-01-01T00:00:00"),
         ],
     ),
@@ -196,6 +204,7 @@ impl Ids {
             delivery,
             test,
             cancelled,
+            hour_ago: hour_ago(scene).await,
         }
     }
 
@@ -204,6 +213,7 @@ impl Ids {
             .replace("{event}", &self.event)
             .replace("{delivery}", &self.delivery)
             .replace("{test}", &self.test)
+            .replace("{hour_ago}", &self.hour_ago)
             .replace("{nothing}", "00000000-0000-7000-8000-00000000dead")
     }
 
@@ -256,6 +266,7 @@ fn every_route_is_in_a_list() {
         delivery: "d".to_owned(),
         test: "t".to_owned(),
         cancelled: "c".to_owned(),
+        hour_ago: "h".to_owned(),
     };
     let pages = nobody.pages().into_iter().chain(of_operators());
     let pages: Vec<String> = pages.map(|page| page.path).collect();

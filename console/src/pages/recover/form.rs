@@ -1,6 +1,7 @@
 //! What to make again, and what that would be.
 
-use super::preview::{self, MayOpen, Preview};
+use super::plan::MayOpen;
+use super::preview::{self, Preview};
 use super::{Recovery, What};
 use crate::database::{Access, Database, Mode};
 use crate::http::input::{Ids, Parameters};

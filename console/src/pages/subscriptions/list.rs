@@ -115,7 +115,7 @@ pub async fn show(
     let ids: Vec<Uuid> = listed.iter().map(|subscription| subscription.id).collect();
     let days = day::days(&request, tenant, &ids).await?;
     let access = &request.access;
-    let may = |scope: &str| scopes::may(access, scope);
+    let may = |scope| scopes::may(access, scope);
     let content = html! {
         (done::note(filter.done.as_deref()))
         div.title {

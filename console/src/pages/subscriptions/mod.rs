@@ -7,7 +7,7 @@
 //! - [`detail`]: one of them: its [`receiver`], its last [`day`], its [`attempts`], its [`settings`], and [`matching`];
 //!   [`test`] and [`actions`]: what can be done with it
 //! - [`secret`]: a new secret, shown once, and [`verification`]: how receivers verify signatures with it
-//! - [`transfer`]: import and export
+//! - [`export`] and [`transfer`]: export and import
 
 mod actions;
 mod attempts;
@@ -20,6 +20,7 @@ mod detail;
 mod done;
 mod edit;
 mod enable;
+mod export;
 mod field;
 mod filter;
 mod form;
@@ -65,7 +66,7 @@ pub fn router() -> Router<Database> {
         .route(&format!("{all}/enabled"), post(enable::set))
         .route(
             &format!("{all}/export"),
-            get(transfer::export).post(transfer::export_chosen),
+            get(export::show).post(export::chosen),
         )
         .route(
             &format!("{all}/import"),

@@ -106,7 +106,7 @@ pub fn section(
     access: &Access,
     csrf: &str,
 ) -> Markup {
-    let may = |scope: &str| scopes::may(access, scope);
+    let may = |scope| scopes::may(access, scope);
     let needs_verification = health.verification_state != "not required";
     html! {
         section #state hx-get=(of(tenant, id, "/state")) hx-target="#state-facts" hx-swap="outerHTML" hx-trigger="every 10s" {

@@ -1,10 +1,10 @@
-//! Subscriptions exported, and imported after a look at what would change.
+//! Subscriptions imported, after a look at what would change.
 
 use super::values::{Values, text};
-use super::{CREATE, READ, UPDATE, of};
+use super::{CREATE, UPDATE, of};
 use crate::database::{Access, Database, Mode, Request};
 use crate::http::form::Signed;
-use crate::http::input::{Ids, Parameters};
+use crate::http::input::Ids;
 use crate::http::problem::Problem;
 use crate::http::session::Session;
 use crate::pages::failure::Failure;
@@ -12,8 +12,6 @@ use crate::pages::layout::{Frame, Section, page, path};
 use crate::pages::refusal::check_writable;
 use crate::pages::view::as_sql;
 use axum::extract::State;
-use axum::http::HeaderValue;
-use axum::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 use serde::Deserialize;
@@ -32,63 +30,6 @@ struct Change {
     after: Option<Map<String, Value>>,
     error: Option<String>,
     hint: Option<String>,
-}
-
-/// Subscriptions of the tenant, as a file: those whose ids are given, or else all.
-pub async fn export(
-    State(database): State<Database>,
-    session: Session,
-    Ids(tenant): Ids<Uuid>,
-    Parameters(values): Parameters<Values>,
-) -> Result<Response, Failure> {
-    let ids = values.ids()?;
-    let chosen = (!ids.is_empty()).then_some(ids);
-    file(&database, &session, tenant, chosen).await
-}
-
-/// Those that were chosen in the list.
-pub async fn export_chosen(
-    State(database): State<Database>,
-    session: Session,
-    Ids(tenant): Ids<Uuid>,
-    Signed(values): Signed<Values>,
-) -> Result<Response, Failure> {
-    let ids = values.ids()?;
-    if ids.is_empty() {
-        return Ok(Redirect::to(&path(tenant, "/subscriptions?done=chosen-none")).into_response());
-    }
-    file(&database, &session, tenant, Some(ids)).await
-}
-
-async fn file(
-    database: &Database,
-    session: &Session,
-    tenant: Uuid,
-    ids: Option<Vec<Uuid>>,
-) -> Result<Response, Failure> {
-    let mut connection = database.connection().await?;
-    let request = connection.begin(&session.who, READ, Mode::Read).await?;
-    let row = request
-        .row(
-            "select jsonb_pretty(webhooks.export_subscriptions($1, $2)) as item",
-            &[&tenant, &ids],
-        )
-        .await?;
-    request.commit().await?;
-    let item: String = row.try_get("item")?;
-    let mut response = item.into_response();
-    let headers = response.headers_mut();
-    for (name, value) in [
-        (CONTENT_TYPE, "application/json"),
-        (
-            CONTENT_DISPOSITION,
-            "attachment; filename=\"subscriptions.json\"",
-        ),
-        (CACHE_CONTROL, "no-store"),
-    ] {
-        headers.insert(name, HeaderValue::from_static(value));
-    }
-    Ok(response)
 }
 
 pub async fn show(

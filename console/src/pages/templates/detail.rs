@@ -34,7 +34,7 @@ pub async fn show(
     let template = named_one(&request, &name).await?;
     let example = example::section(&request, tenant, &template).await;
     let access = &request.access;
-    let may = |scope: &str| scopes::may(access, scope);
+    let may = |scope| scopes::may(access, scope);
     let fields = html! { input type="hidden" name="name" value=(name); };
     let content = html! {
         div.title {
