@@ -16,7 +16,7 @@ import traceback
 
 from playwright.sync_api import sync_playwright
 
-from pages import WIDE, fault, faults, log_in, watch
+from pages import STATUS, WIDE, fault, faults, log_in, watch
 
 REFUSED = "<!DOCTYPE html><main><h1>Conflict</h1><p>it is no longer there</p><p>Begin again.</p><p><a href='/'>Back</a></p></main>"
 
@@ -206,7 +206,8 @@ def main():
                 page = context.new_page()
                 page.set_default_timeout(30000)
                 if name != "trouble":
-                    watch(page, lambda: where)
+                    # What is refused is told, also by htmx.
+                    watch(page, lambda: where, (STATUS, "Response Status Error Code 400"))
                 try:
                     does(page, where)
                 except Exception:

@@ -18,6 +18,7 @@ NARROW = {"width": 360, "height": 740}
 # WCAG 2.2, levels A and AA.
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
 
+# A page that says what is wrong has the status of an error, which the browser notes.
 STATUS = "Failed to load resource: the server responded with a status of"
 
 faults = []
@@ -27,10 +28,14 @@ def fault(where, text):
     faults.append(f"{where}: {text}")
 
 
-def watch(page, where):
+def watch(page, where, expected=STATUS):
     """What the browser complains of, such as the Content-Security-Policy, is a fault."""
-    # A page that says what is wrong has the status of an error, which the browser notes, too.
-    page.on("console", lambda message: message.type == "error" and STATUS not in message.text and fault(where(), message.text))
+
+    def told(message):
+        if message.type == "error" and not message.text.startswith(expected):
+            fault(where(), message.text)
+
+    page.on("console", told)
     page.on("pageerror", lambda error: fault(where(), str(error)))
 
 
@@ -84,7 +89,8 @@ def look(browser, given, session, state):
                 check_width(page, where)
                 if viewport is WIDE:
                     check_axe(page, where)
-                    if scheme == "light":
+                    # Where there is no navigation, nothing has to be skipped.
+                    if scheme == "light" and page.locator("nav.sections").count():
                         check_keyboard(page, where)
                 width = "" if viewport is WIDE else "-narrow"
                 page.screenshot(path=shots / f"{session['name']}-{name}-{scheme}{width}.png", full_page=True)

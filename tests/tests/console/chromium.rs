@@ -50,9 +50,9 @@ async fn every_page_is_usable_by_everybody() {
 
     let ids = Ids {
         tenant,
+        test: test(&scene, &subscription).await,
         subscription,
         event: event.to_string(),
-        test: test(&scene, &delivery).await,
         cancelled: delivery.clone(),
         hour_ago: hour_ago(&scene).await,
         delivery,
@@ -91,11 +91,9 @@ pub async fn entrances(scene: &Scene, tenant: Uuid) -> [String; 2] {
     [link, scene.db.value(token).await.unwrap().unwrap()]
 }
 
-/// A test of the subscription that a delivery is for, which has its answer.
-async fn test(scene: &Scene, delivery: &str) -> String {
-    let send = format!(
-        "select webhooks.test_subscription(q.subscription_id) from webhooks.webhook_delivery_logs q where q.id = '{delivery}'"
-    );
+/// A test of a subscription, which has its answer.
+async fn test(scene: &Scene, subscription: &str) -> String {
+    let send = format!("select webhooks.test_subscription('{subscription}')");
     let id = scene.db.value(&send).await.unwrap().unwrap();
     let answered =
         format!("select count(*) from webhooks.delivery_attempts where delivery_id = '{id}'");
