@@ -196,7 +196,8 @@ comment on function webhooks_private.event_deliveries is
 grant execute on function webhooks_private.event_deliveries to webhooks_manager;
 
 create function webhooks.unmatched_events(
-    tenant_id uuid, since timestamptz, until timestamptz default 'infinity', max_events integer default 100
+    tenant_id uuid, since timestamptz, until timestamptz default 'infinity', max_events integer default 100,
+    event_types text[] default null
 )
 returns table (event_log_id uuid, event_type text, created_at timestamptz, environment text, resource_type text,
                resource_id uuid)
@@ -232,6 +233,9 @@ begin
             where e.tenant_id = unmatched_events.tenant_id and e.created_at >= unmatched_events.since
               and e.created_at < unmatched_events.until
               and e.id between ids.first_id and ids.last_id and e.is_test is not true
+              and (unmatched_events.event_types is null
+                   or array[e.event_type::text, split_part(e.event_type, '.', 1) || '.*', '*']
+                      && unmatched_events.event_types)
             except
             (select q.event_log_id from webhooks.delivery_queue q
              where q.tenant_id = unmatched_events.tenant_id and q.id >= first_id
@@ -252,7 +256,7 @@ end
 $$;
 comment on function webhooks.unmatched_events is
     'Returns events that no subscription matched, or whose subscription was deleted before an attempt, newest first. '
-    'explain_match() says why. The function reads the whole log of the given time.';
+    'event_types are names, category wildcards or *; null: all. explain_match() says why. The function reads the whole log of the given time.';
 grant execute on function webhooks.unmatched_events to webhooks_manager;
 
 create function webhooks_private.history_events(

@@ -184,7 +184,7 @@ comment on function webhooks_private.failed_in_period is
 
 create function webhooks.retry_failed(
     subscription_id uuid, since timestamptz default '-infinity', until timestamptz default 'infinity',
-    max_deliveries integer default 10000, dry_run boolean default false
+    max_deliveries integer default 10000, dry_run boolean default false, event_types text[] default null
 )
 returns bigint
 language plpgsql volatile security definer
@@ -204,6 +204,7 @@ begin
         raise exception 'max_deliveries is %', coalesce(max_deliveries::text, 'null')
             using errcode = 'invalid_parameter_value', hint = 'Give 1 or more: 10000 take about a second.';
     end if;
+    perform webhooks_private.check_event_patterns(event_types);
     if not dry_run then
         perform webhooks_private.lock_tenant(subscription.tenant_id);
         perform webhooks_private.check_outstanding(subscription.tenant_id);
@@ -219,15 +220,17 @@ begin
         select f.delivery_id, f.event_log_id
         from webhooks_private.failed_in_period(subscription, since, until) f
         cross join lateral (
-            select e.expires_at from webhooks.event_logs e
+            select e.expires_at, e.event_type from webhooks.event_logs e
             where e.id = f.event_log_id and e.id between first_event and last_event limit 1
         ) e
         where e.expires_at > clock_timestamp() is not false
+          and (retry_failed.event_types is null
+               or array[e.event_type::text, split_part(e.event_type, '.', 1) || '.*', '*'] && retry_failed.event_types)
         order by f.delivery_id
         limit case when not retry_failed.dry_run then retry_failed.max_deliveries end
     ) k;
-    -- Counted once, by the call that is the last.
-    if dry_run or coalesce(cardinality(failed), 0) < max_deliveries then
+    -- Counted once, by the call that is the last. Of what type they were is not known.
+    if event_types is null and (dry_run or coalesce(cardinality(failed), 0) < max_deliveries) then
         select count(*) into not_kept
         from webhooks_private.failed_in_period(subscription, since, until) f
         where not exists (
@@ -247,6 +250,8 @@ begin
     if retried > 0 then
         perform webhooks_private.audit('retried', 'subscription', subscription.id::text, subscription.tenant_id,
                                after => jsonb_build_object('since', since, 'until', until, 'deliveries', retried)
+                                   || case when event_types is not null
+                                       then jsonb_build_object('event_types', event_types) else '{}' end
                                    || case when not_kept > 0 then jsonb_build_object('not_kept', not_kept)
                                        else '{}' end);
     end if;
@@ -255,7 +260,7 @@ end
 $$;
 comment on function webhooks.retry_failed is
     'Makes the deliveries of a subscription again that failed or expired in a period and were not made again since. '
-    'One call takes at most max_deliveries; repeat it until it returns 0. Returns the number of new deliveries; with '
-    'dry_run, the number of all that would be made. A warning says how many can''t be made again, since their events '
-    'are no longer kept.';
+    'One call takes at most max_deliveries; repeat it until it returns 0. event_types are names, category wildcards or '
+    '*; null: all. Returns the number of new deliveries; with dry_run, the number of all that would be made. Unless '
+    'event_types are given, a warning says how many can''t be made again, since their events are no longer kept.';
 grant execute on function webhooks.retry_failed to webhooks_manager;

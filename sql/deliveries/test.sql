@@ -1,4 +1,6 @@
-create function webhooks.test_subscription(subscription_id uuid, event_type text default null)
+create function webhooks.test_subscription(
+    subscription_id uuid, event_type text default null, event_data jsonb default null
+)
 returns uuid
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -31,8 +33,8 @@ begin
         environment, expires_at, is_test
     )
     select event_id, subscription.tenant_id, t.name, t.category,
-           left('Test: ' || coalesce(t.description, t.name), 100), t.version, t.example,
-           t.category, '00000000-0000-7000-8000-000000000002', subscription.environment, expiry, true
+           left('Test: ' || coalesce(t.description, t.name), 100), t.version,
+           coalesce(test_subscription.event_data, t.example), t.category, '00000000-0000-7000-8000-000000000002', subscription.environment, expiry, true
     from webhooks.event_type_catalogue t
     where t.is_current and t.name = sample_type;
     insert into webhooks.delivery_queue (subscription_id, event_log_id, tenant_id, shard, expires_at)
@@ -46,7 +48,8 @@ begin
 end
 $$;
 comment on function webhooks.test_subscription is
-    'Sends an example of an event type (by default a subscribed one) to one subscription, once. The subscription may '
-    'be disabled, its circuit breaker may be open, and other deliveries may wait. Returns the delivery id. The '
-    'delivery is made when the transaction is committed; see wait_for_delivery().';
+    'Sends an example of an event type (by default a subscribed one) to one subscription, once, with its example as '
+    'data unless event_data are given. The subscription may be disabled, its circuit breaker may be open, and other '
+    'deliveries may wait. Returns the delivery id. The delivery is made when the transaction is committed; see '
+    'wait_for_delivery().';
 grant execute on function webhooks.test_subscription to webhooks_manager;

@@ -16,7 +16,7 @@ comment on function webhooks_private.lock_tenant is
     'retry, replay.';
 grant execute on function webhooks_private.lock_tenant to webhooks_manager;
 
-create function webhooks.export_subscriptions(tenant_id uuid)
+create function webhooks.export_subscriptions(tenant_id uuid, subscription_ids uuid[] default null)
 returns jsonb
 language sql stable
 set search_path = pg_catalog, pg_temp
@@ -30,12 +30,14 @@ begin atomic
             -- Null counts as false, but would be imported as the default.
             || jsonb_build_object('is_active', s.is_active is true, 'is_enabled', s.is_enabled is true)) c
         where s.tenant_id = export_subscriptions.tenant_id
+          and (export_subscriptions.subscription_ids is null or s.id = any (export_subscriptions.subscription_ids))
           and c.key = any (webhooks_private.settable_columns()) and c.key <> 'created_by'
         group by s.id, s.name, s.environment
     ) e;
 end;
 comment on function webhooks.export_subscriptions is
-    'Returns the subscriptions of a tenant in the form that import_subscriptions() takes. Secrets are null.';
+    'Returns the subscriptions of a tenant, all or those with the given ids, in the form that import_subscriptions() '
+    'takes. Secrets are null.';
 grant execute on function webhooks.export_subscriptions to webhooks_manager;
 
 create function webhooks_private.subscription_changes(id uuid, settings jsonb)

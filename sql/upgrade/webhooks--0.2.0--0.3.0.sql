@@ -5,6 +5,10 @@
 
 -- They have other parameters.
 drop function webhooks.adopt_database(text);
+drop function webhooks.export_subscriptions(uuid);
+drop function webhooks.retry_failed(uuid, timestamptz, timestamptz, integer, boolean);
+drop function webhooks.test_subscription(uuid, text);
+drop function webhooks.unmatched_events(uuid, timestamptz, timestamptz, integer);
 drop function webhooks_private.cancel_all_outstanding(text);
 drop function webhooks_private.replayable(uuid, timestamptz, timestamptz, text[], uuid, uuid, integer);
 

@@ -3,7 +3,7 @@
 Usage: pages.py INPUT
 
 INPUT is JSON: {"base": address of the console, "chromium": program, "screenshots": directory, "sessions": [{"name", "link":
-path that logs in once, or "token", "pages": [[name, path], ...]}]}. Prints a line for each fault; exit status 1 if there is one.
+path that logs in once, or "token", "pages": [[name, path, status], ...]}]}. Prints a line for each fault; exit status 1 if there is one.
 """
 
 import json
@@ -18,6 +18,9 @@ NARROW = {"width": 360, "height": 740}
 # WCAG 2.2, levels A and AA.
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
 
+# A page that says what is wrong has the status of an error, which the browser notes.
+STATUS = "Failed to load resource: the server responded with a status of"
+
 faults = []
 
 
@@ -25,9 +28,14 @@ def fault(where, text):
     faults.append(f"{where}: {text}")
 
 
-def watch(page, where):
+def watch(page, where, expected=STATUS):
     """What the browser complains of, such as the Content-Security-Policy, is a fault."""
-    page.on("console", lambda message: message.type == "error" and fault(where(), message.text))
+
+    def told(message):
+        if message.type == "error" and not message.text.startswith(expected):
+            fault(where(), message.text)
+
+    page.on("console", told)
     page.on("pageerror", lambda error: fault(where(), str(error)))
 
 
@@ -60,10 +68,10 @@ def check_keyboard(page, where):
             fault(where, "the keyboard stops at what can't be seen: " + page.evaluate("document.activeElement.outerHTML")[:100])
 
 
-def open_page(page, base, path, where):
+def open_page(page, base, path, status, where):
     answer = page.goto(base + path, wait_until="load")
-    if answer is None or answer.status != 200:
-        fault(where, f"status {answer and answer.status}")
+    if answer is None or answer.status != status:
+        fault(where, f"status {answer and answer.status}, not {status}")
 
 
 def look(browser, given, session, state):
@@ -75,13 +83,14 @@ def look(browser, given, session, state):
             page = context.new_page()
             now = {"where": ""}
             watch(page, lambda: now["where"])
-            for name, path in session["pages"]:
+            for name, path, status in session["pages"]:
                 where = now["where"] = f"{session['name']} {path} {scheme} {viewport['width']}"
-                open_page(page, base, path, where)
+                open_page(page, base, path, status, where)
                 check_width(page, where)
                 if viewport is WIDE:
                     check_axe(page, where)
-                    if scheme == "light":
+                    # Where there is no navigation, nothing has to be skipped.
+                    if scheme == "light" and page.locator("nav.sections").count():
                         check_keyboard(page, where)
                 width = "" if viewport is WIDE else "-narrow"
                 page.screenshot(path=shots / f"{session['name']}-{name}-{scheme}{width}.png", full_page=True)
@@ -89,9 +98,9 @@ def look(browser, given, session, state):
     # To be read without scripts, too.
     context = browser.new_context(viewport=WIDE, java_script_enabled=False, storage_state=state)
     page = context.new_page()
-    for name, path in session["pages"]:
+    for name, path, status in session["pages"]:
         where = f"{session['name']} {path} without scripts"
-        open_page(page, base, path, where)
+        open_page(page, base, path, status, where)
         if not page.locator("main h1").first.inner_text().strip():
             fault(where, "no heading")
     context.close()

@@ -27,9 +27,11 @@ macro_rules! asset {
     };
 }
 
-static ASSETS: [Asset; 4] = [
+static ASSETS: [Asset; 6] = [
     asset!("style.css", "text/css; charset=utf-8"),
     asset!("console.js", "text/javascript; charset=utf-8"),
+    asset!("trouble.js", "text/javascript; charset=utf-8"),
+    asset!("renewal.js", "text/javascript; charset=utf-8"),
     asset!("portal.js", "text/javascript; charset=utf-8"),
     // https://htmx.org, version 2.0.11; htmx.LICENSE is its licence.
     asset!("htmx.min.js", "text/javascript; charset=utf-8"),

@@ -2,13 +2,13 @@
 
 use super::address::{given, with};
 use super::failure::Failure;
-use super::layout::{Frame, Section, page, path};
+use super::layout::{Section, finish, path};
 use super::refusal::{refusable, status};
-use super::scopes::READ_AUDIT;
+use super::scopes::{READ_AUDIT, READ_DELIVERIES, READ_EVENTS, may};
 use super::view::{
     Moment, absolute, as_sql, filters, next_page, refused, sql_text, text_filter, time_filter,
 };
-use crate::database::{Database, Mode};
+use crate::database::{Access, Database, Mode};
 use crate::http::cursor;
 use crate::http::input::{Ids, Parameters};
 use crate::http::session::Session;
@@ -93,24 +93,24 @@ pub async fn show(
             (time_filter("to", "to", filter.to.as_deref()))
         }))
         @match &found {
-            Ok(entries) => (list(tenant, &filter, entries)),
+            Ok(entries) => (list(tenant, &request.access, &filter, entries)),
             Err(problem) => (refused(problem)),
         }
         (as_sql(&statement(tenant, &filter)))
     };
-    let frame = Frame {
-        title: "Audit log",
-        section: Section::Audit,
-        tenant: Some(tenant),
-        access: &request.access,
-        csrf: &session.csrf,
-    };
-    let shown = page(&frame, &content);
-    request.commit().await?;
+    let shown = finish(
+        request,
+        &session,
+        Section::Audit,
+        Some(tenant),
+        "Audit log",
+        &content,
+    )
+    .await?;
     Ok((status(&found), shown))
 }
 
-fn list(tenant: Uuid, filter: &Filter, entries: &[Entry]) -> Markup {
+fn list(tenant: Uuid, access: &Access, filter: &Filter, entries: &[Entry]) -> Markup {
     let limit = usize::try_from(LIMIT).unwrap_or_default();
     let shown = &entries[..entries.len().min(limit)];
     let next = match shown.last() {
@@ -127,12 +127,12 @@ fn list(tenant: Uuid, filter: &Filter, entries: &[Entry]) -> Markup {
         @if shown.is_empty() {
             p.empty { "Nothing was changed" @if filter.from.is_none() { " in the last 30 days" } ". Each change of a subscription, a limit or a token, and each retry and replay, leaves a line here." }
         }
-        @for entry in shown { (one(tenant, entry)) }
+        @for entry in shown { (one(tenant, access, entry)) }
         (next_page(next.as_deref()))
     }
 }
 
-fn one(tenant: Uuid, entry: &Entry) -> Markup {
+fn one(tenant: Uuid, access: &Access, entry: &Entry) -> Markup {
     html! {
         details.entry {
             summary {
@@ -143,21 +143,24 @@ fn one(tenant: Uuid, entry: &Entry) -> Markup {
             dl.facts {
                 dt { "by" } dd { "role " (entry.acting_role) @if let Some(user) = &entry.user_id { ", user " (user) } }
                 @if let Some(request) = &entry.request_id { dt { "request" } dd { (request) } }
-                @if let Some(to) = object_page(tenant, entry) { dt { "object" } dd { a href=(to) { (entry.object_type) } } }
+                @if let Some(to) = object_page(tenant, access, entry) { dt { "object" } dd { a href=(to) { (entry.object_type) } } }
             }
             (changes(entry.before.as_ref(), entry.after.as_ref()))
         }
     }
 }
 
-/// The page of what was changed.
-fn object_page(tenant: Uuid, entry: &Entry) -> Option<String> {
-    let section = match entry.object_type.as_str() {
-        "subscription" => "subscriptions",
-        "event" => "events",
-        "delivery" => "deliveries",
+/// The page of what was changed, if the session may see it.
+fn object_page(tenant: Uuid, access: &Access, entry: &Entry) -> Option<String> {
+    let (section, scope) = match entry.object_type.as_str() {
+        "subscription" => ("subscriptions", READ_DELIVERIES),
+        "event" => ("events", READ_EVENTS),
+        "delivery" => ("deliveries", READ_DELIVERIES),
         _ => return None,
     };
+    if !may(access, scope) {
+        return None;
+    }
     let id: Uuid = entry.object_id.parse().ok()?;
     Some(path(tenant, &format!("/{section}/{id}")))
 }

@@ -1,7 +1,10 @@
 //! The frame of all pages.
 
+use super::failure::Failure;
+use super::scopes::{READ_DELIVERIES, READ_EVENTS};
 use super::{assets, brand};
-use crate::database::Access;
+use crate::database::{Access, Request};
+use crate::http::session::Session;
 use maud::{DOCTYPE, Markup, html};
 use uuid::Uuid;
 
@@ -112,9 +115,36 @@ pub fn path(tenant: Uuid, rest: &str) -> String {
     format!("/t/{tenant}{rest}")
 }
 
+/// A whole page, at the end of its request.
+///
+/// # Errors
+/// The database's.
+pub async fn finish(
+    request: Request<'_>,
+    session: &Session,
+    section: Section,
+    tenant: Option<Uuid>,
+    title: &str,
+    content: &Markup,
+) -> Result<Markup, Failure> {
+    let frame = Frame {
+        title,
+        section,
+        tenant,
+        access: &request.access,
+        csrf: &session.csrf,
+    };
+    let shown = page(&frame, content);
+    request.commit().await?;
+    Ok(shown)
+}
+
 /// A whole page.
 pub fn page(frame: &Frame<'_>, content: &Markup) -> Markup {
     let may = |section: &Section| frame.access.may(section.scope());
+    let may_search = [READ_EVENTS, READ_DELIVERIES]
+        .iter()
+        .any(|scope| frame.access.may(scope));
     let tab = |section: Section, path: String| {
         let current = (section == frame.section).then_some("page");
         html! { a href=(path) aria-current=[current] { (section.word()) } }
@@ -129,12 +159,14 @@ pub fn page(frame: &Frame<'_>, content: &Markup) -> Markup {
                     a.brand href="/" { (brand::mark()) }
                     @if let Some(tenant) = frame.tenant {
                         @if frame.access.is_operator {
-                            span { "tenant " span.id title=(tenant) { (&tenant.to_string()[..8]) } " "
-                                a href="/operator/tenants" { "change" } }
+                            span { "tenant " span.id title=(tenant) { (&tenant.to_string()[..8]) }
+                                @if may(&Section::Tenants) { " " a href="/operator/tenants" { "change" } } }
                         }
-                        form.search role="search" action=(path(tenant, "/search")) {
-                            label.visually-hidden for="search" { "Search by id, type, resource or key" }
-                            input #search type="search" name="q" placeholder="id, type, resource, key" autocomplete="off";
+                        @if may_search {
+                            form.search role="search" action=(path(tenant, "/search")) {
+                                label.visually-hidden for="search" { "Search by id, type, resource or key" }
+                                input #search type="search" name="q" placeholder="id, type, resource, key" autocomplete="off";
+                            }
                         }
                     }
                     @if frame.access.is_read_only { span.muted { "read-only" } }
@@ -157,6 +189,8 @@ pub fn page(frame: &Frame<'_>, content: &Markup) -> Markup {
                         }
                     }
                 }
+                // What a script could not do is told here.
+                div #trouble role="alert" {}
                 main #content { (content) }
             }
         }
@@ -187,6 +221,8 @@ fn head(title: &str) -> Markup {
             link rel="stylesheet" href=(assets::url("style.css"));
             link rel="stylesheet" href="/brand.css";
             script src=(assets::url("console.js")) {}
+            script src=(assets::url("trouble.js")) {}
+            script src=(assets::url("renewal.js")) {}
             script src=(assets::url("htmx.min.js")) defer {}
         }
     }

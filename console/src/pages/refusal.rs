@@ -1,6 +1,7 @@
 //! What the database does not show: what is not there, and what it refuses.
 
 use super::failure::Failure;
+use crate::database::{Access, Refused};
 use crate::http::problem::Problem;
 use axum::http::StatusCode;
 use std::fmt::Display;
@@ -11,6 +12,17 @@ pub fn missing(what: &str, id: impl Display) -> Failure {
     Problem::new(StatusCode::NOT_FOUND, detail)
         .hint("It may be no longer kept.")
         .into()
+}
+
+/// Pages of forms are of no use where nothing can be changed.
+///
+/// # Errors
+/// The console only reads.
+pub fn check_writable(access: &Access) -> Result<(), Failure> {
+    match access.is_read_only {
+        true => Err(Refused::ReadOnly.into()),
+        false => Ok(()),
+    }
 }
 
 /// What was found, or why the database refuses what was chosen, which the page then says beside it.

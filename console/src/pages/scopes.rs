@@ -10,6 +10,16 @@ pub const READ_METRICS: &str = "metrics:read";
 pub const READ_AUDIT: &str = "audit:read";
 pub const OPERATE: &str = "operator:read";
 
+/// Scopes that read.
+const READING: [&str; 5] = [
+    READ_EVENTS,
+    READ_DELIVERIES,
+    READ_METRICS,
+    READ_AUDIT,
+    OPERATE,
+];
+
+/// Whether pages offer what needs the scope: the session has it, and where nothing can be changed, it reads.
 pub fn may(access: &Access, scope: &str) -> bool {
-    access.scopes.iter().any(|permitted| permitted == scope)
+    access.may(scope) && (!access.is_read_only || READING.contains(&scope))
 }

@@ -3,16 +3,17 @@
 use super::address::{given, with};
 use super::events::list::Filter;
 use super::failure::Failure;
-use super::layout::{Frame, Section, page, path};
+use super::layout::{Section, finish, path};
 use super::scopes::{READ_DELIVERIES, READ_EVENTS, may};
 use super::view::{as_sql, sql_text};
-use crate::database::{Database, Mode, Request};
+use crate::database::{Database, Mode, Refused, Request};
 use crate::http::input::{Ids, Parameters};
 use crate::http::session::Session;
 use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::html;
 use serde::Deserialize;
+use tokio_postgres::error::SqlState;
 use uuid::Uuid;
 
 #[derive(Default, Deserialize)]
@@ -48,13 +49,23 @@ pub async fn show(
     Parameters(words): Parameters<Words>,
 ) -> Result<Response, Failure> {
     let mut connection = database.connection().await?;
-    let request = connection
+    // Of either scope: what is found is of those that the session has.
+    let scope = match connection
         .begin(&session.who, READ_EVENTS, Mode::Read)
-        .await?;
+        .await
+    {
+        Err(refused) if is_forbidden(&refused) => READ_DELIVERIES,
+        _ => READ_EVENTS,
+    };
+    let request = connection.begin(&session.who, scope, Mode::Read).await?;
+    let sees_events = may(&request.access, READ_EVENTS);
     let text = words.q.as_deref().unwrap_or_default().trim();
     let found = match text.parse() {
-        Ok(id) => Some(of_id(&request, tenant, id).await?),
+        Ok(id) => of_id(&request, tenant, id).await?,
         Err(_) if text.is_empty() => None,
+        Err(_) if !sees_events => {
+            Some(path(tenant, &format!("/subscriptions?q={}", escaped(text))))
+        }
         Err(_) => of_text(&request, tenant, text).await?,
     };
     if let Some(to) = found {
@@ -66,42 +77,53 @@ pub async fn show(
         ..Filter::default()
     };
     let literal = sql_text(text);
+    let section = match sees_events {
+        true => Section::Events,
+        false => Section::Subscriptions,
+    };
     let content = html! {
         h1 { "Search" }
         @if text.is_empty() {
-            p.empty { "Search for the id of an event, a delivery, a subscription or a resource, a type of events such as document.* or document.uploaded, an idempotency key, or a type of resources." }
+            @if sees_events { p.empty { "Search for the id of an event, a delivery, a subscription or a resource, a type of events such as document.* or document.uploaded, an idempotency key, or a type of resources." } }
+            @else { p.empty { "Search for the id of a delivery or a subscription, or for the name or the URL of a subscription." } }
+        } @else if !sees_events {
+            p.empty { "No subscription and no delivery has the id " strong { (text) } "." }
         } @else {
             p.empty { "No event type and no idempotency key is " strong { (text) } "." }
             p { a href=(with(&path(tenant, "/events"), &by_resource)) { "Events of the last day with this type of resource" } }
             (as_sql(&format!("select * from webhooks.list_events('{tenant}', resource_type => {});", literal.trim_start())))
         }
     };
-    let frame = Frame {
-        title: "Search",
-        section: Section::Events,
-        tenant: Some(tenant),
-        access: &request.access,
-        csrf: &session.csrf,
-    };
-    let shown = page(&frame, &content);
-    request.commit().await?;
+    let shown = finish(request, &session, section, Some(tenant), "Search", &content).await?;
     Ok(shown.into_response())
 }
 
-/// The page of what has the id, or else the events of the resource that has it.
-async fn of_id(request: &Request<'_>, tenant: Uuid, id: Uuid) -> Result<String, Failure> {
+/// As a query has it.
+fn escaped(text: &str) -> String {
+    form_urlencoded::byte_serialize(text.as_bytes()).collect()
+}
+
+fn is_forbidden(refused: &Refused) -> bool {
+    matches!(refused, Refused::Database(error) if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE))
+}
+
+/// The page of what has the id, or else the events of the resource that has it; `None`: the session sees none.
+async fn of_id(request: &Request<'_>, tenant: Uuid, id: Uuid) -> Result<Option<String>, Failure> {
     for (scope, section, look_up) in OF_IDS {
         let is_there = may(&request.access, scope)
             && !request.rows(look_up, &[&tenant, &id]).await?.is_empty();
         if is_there {
-            return Ok(path(tenant, &format!("/{section}/{id}")));
+            return Ok(Some(path(tenant, &format!("/{section}/{id}"))));
         }
+    }
+    if !may(&request.access, READ_EVENTS) {
+        return Ok(None);
     }
     let filter = Filter {
         resource_id: Some(id.to_string()),
         ..Filter::default()
     };
-    Ok(with(&path(tenant, "/events"), &filter))
+    Ok(Some(with(&path(tenant, "/events"), &filter)))
 }
 
 /// The events of a type or of an idempotency key.

@@ -103,7 +103,9 @@ impl Owner {
             // The session does nothing else while it waits, not even say that it is alive.
             ("lock_timeout", LOCK_TIMEOUT.to_owned()),
         ];
-        let session = database.connect_for_good("webhooks-sidecar owner", &settings);
+        // The version is for operators: queue_status() shows the name.
+        let name = concat!("webhooks-sidecar owner ", env!("CARGO_PKG_VERSION"));
+        let session = database.connect_for_good(name, &settings);
         Ok(session.await?)
     }
 

@@ -1,36 +1,19 @@
-//! Chromium looks at every page: `tests/browser/pages.py`.
+//! Chromium looks at every page: `tests/browser/pages.py`. `chromium_actions` has what people do.
 
 use std::path::Path;
 use std::process::Command;
 
 use serde_json::{Value, json};
+use uuid::Uuid;
 use webhooks_tests::environment::{Browser, browser};
 use webhooks_tests::receiver::{Receiver, Reply};
 use webhooks_tests::sidecar::Sidecar;
 
+use crate::page_list::{Ids, Page, hour_ago, of_operators};
 use crate::scene::Scene;
 
 /// Text that does harm where it is not shown as text.
 const HOSTILE: &str = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>";
-
-const OF_A_TENANT: [(&str, &str); 8] = [
-    ("overview", ""),
-    ("subscriptions", "/subscriptions"),
-    ("new-subscription", "/subscriptions/new"),
-    ("events", "/events"),
-    ("deliveries", "/deliveries"),
-    ("recover", "/recover"),
-    ("event-types", "/event-types"),
-    ("templates", "/templates"),
-];
-const OF_OPERATORS: [(&str, &str); 6] = [
-    ("tenants", "/operator/tenants"),
-    ("queue", "/operator/queue"),
-    ("sidecars", "/operator/sidecars"),
-    ("alerts", "/operator/alerts"),
-    ("doctor", "/operator/doctor"),
-    ("settings", "/operator/settings"),
-];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_page_is_usable_by_everybody() {
@@ -65,36 +48,57 @@ async fn every_page_is_usable_by_everybody() {
     scene.db.wait_value(&is_there, "true").await.unwrap();
     let delivery = scene.db.value(delivery).await.unwrap().unwrap();
 
-    let of_tenant = |path: &str| format!("/t/{tenant}{path}");
-    let mut pages: Vec<Value> = OF_A_TENANT
-        .iter()
-        .map(|(name, path)| json!([name, of_tenant(path)]))
-        .collect();
-    for (name, path) in [
-        ("subscription", format!("/subscriptions/{subscription}")),
-        ("event", format!("/events/{event}")),
-        ("delivery", format!("/deliveries/{delivery}")),
-        ("audit", "/audit".to_owned()),
-    ] {
-        pages.push(json!([name, of_tenant(&path)]));
-    }
+    let ids = Ids {
+        tenant,
+        test: test(&scene, &subscription).await,
+        subscription,
+        event: event.to_string(),
+        cancelled: delivery.clone(),
+        hour_ago: hour_ago(&scene).await,
+        delivery,
+    };
+    let [link, token] = entrances(&scene, tenant).await;
+    let input = json!({
+        "base": format!("http://{}", scene.console.address()),
+        "chromium": chromium,
+        "screenshots": screenshots(),
+        "sessions": [
+            {"name": "customer", "link": link, "pages": shown(ids.pages())},
+            {"name": "operator", "token": token, "pages": shown(of_operators())},
+        ],
+    });
+    let faults = look("pages.py", &input, &packages).await;
+    assert!(faults.is_empty(), "{faults}");
+}
+
+/// What is shown of pages: their names, paths and statuses.
+fn shown(pages: Vec<Page>) -> Value {
+    let pages = pages.into_iter();
+    pages
+        .map(|page| json!([page.name, page.path, page.status]))
+        .collect()
+}
+
+/// A portal link for a customer and a token of an operator, who may do everything.
+pub async fn entrances(scene: &Scene, tenant: Uuid) -> [String; 2] {
     let link = format!(
         "select webhooks.create_portal_link('{tenant}', array_agg(scope), '1 hour')
          from webhooks_private.access_scopes() where scope not like 'operator:%'"
     );
     let token = "select webhooks.create_access_token(null, array_agg(scope), '1 hour', 'operator')
         from webhooks_private.access_scopes()";
-    let input = json!({
-        "base": format!("http://{}", scene.console.address()),
-        "chromium": chromium,
-        "screenshots": screenshots(),
-        "sessions": [
-            {"name": "customer", "link": scene.db.value(&link).await.unwrap(), "pages": pages},
-            {"name": "operator", "token": scene.db.value(token).await.unwrap(), "pages": OF_OPERATORS},
-        ],
-    });
-    let faults = look(&input, &packages).await;
-    assert!(faults.is_empty(), "{faults}");
+    let link = scene.db.value(&link).await.unwrap().unwrap();
+    [link, scene.db.value(token).await.unwrap().unwrap()]
+}
+
+/// A test of a subscription, which has its answer.
+async fn test(scene: &Scene, subscription: &str) -> String {
+    let send = format!("select webhooks.test_subscription('{subscription}')");
+    let id = scene.db.value(&send).await.unwrap().unwrap();
+    let answered =
+        format!("select count(*) from webhooks.delivery_attempts where delivery_id = '{id}'");
+    scene.db.wait_value(&answered, "1").await.unwrap();
+    id
 }
 
 fn root() -> &'static Path {
@@ -102,7 +106,7 @@ fn root() -> &'static Path {
 }
 
 /// Where people look at them afterwards.
-fn screenshots() -> String {
+pub fn screenshots() -> String {
     let programs = webhooks_tests::environment::console_program().unwrap();
     let target = programs.ancestors().nth(2).unwrap();
     target.join("screenshots").to_string_lossy().into_owned()
@@ -111,12 +115,12 @@ fn screenshots() -> String {
 /// Runs the browser.
 ///
 /// Returns: what it found.
-async fn look(input: &Value, packages: &Path) -> String {
+pub async fn look(script: &str, input: &Value, packages: &Path) -> String {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), input.to_string()).unwrap();
     let mut command = Command::new("python3");
     command
-        .arg(root().join("tests/browser/pages.py"))
+        .arg(root().join("tests/browser").join(script))
         .arg(file.path())
         .env("PYTHONPATH", packages)
         .env("PYTHONDONTWRITEBYTECODE", "1");

@@ -7,10 +7,11 @@
 //! - `templates`: made and used; `transfer`: export and import; `numbers`: metrics and usage; `audit`: the audit log
 //! - `access`: who may do what, and that a tenant reaches nothing of another one; `problems`: what is wrong with a request
 //! - `browser`: what keeps a cookie; `login`, `portal` and `sessions`: who may see pages
-//! - `pages_events`, `pages_operator`: what pages show and do; `pages_speed`: how long they take
+//! - `pages_events`, `pages_operator`, `pages_overview`, `pages_recover`: what pages show and do; `pages_speed`: how long they take
 //! - `visit`: a browser with pages of a tenant open; `pages_subscriptions`, `pages_lists` and `pages_templates`: what they
 //!   show and do
-//! - `chromium`: how all pages look and can be used
+//! - `page_list`: every page and every action, for tests of all of them; `pages_permitted`: what they offer to whom
+//! - `chromium`: how all pages look and can be used; `chromium_actions`: what people do with them
 //! - `issuer`: an identity provider; `jwt`: its tokens
 //! - `process`: health and signals; `connecting`: how the database is reached, and one that is away
 //! - `rate_limits`: how many requests there may be; `metrics`: what is counted
@@ -25,6 +26,8 @@ mod audit;
 mod browser;
 #[cfg(test)]
 mod chromium;
+#[cfg(test)]
+mod chromium_actions;
 #[cfg(test)]
 mod connecting;
 #[cfg(test)]
@@ -44,11 +47,19 @@ mod numbers;
 #[cfg(test)]
 mod openapi;
 #[cfg(test)]
+mod page_list;
+#[cfg(test)]
 mod pages_events;
 #[cfg(test)]
 mod pages_lists;
 #[cfg(test)]
 mod pages_operator;
+#[cfg(test)]
+mod pages_overview;
+#[cfg(test)]
+mod pages_permitted;
+#[cfg(test)]
+mod pages_recover;
 #[cfg(test)]
 mod pages_speed;
 #[cfg(test)]

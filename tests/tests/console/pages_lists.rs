@@ -106,6 +106,25 @@ async fn many_are_enabled_and_disabled_at_once() {
         .await;
     assert!(page.contains("Nothing was chosen."), "{page}");
 
+    // Those chosen as a file: from the list's form, or without one for who may only read.
+    let names = |answer: &webhooks_tests::http::Answer| -> Vec<String> {
+        let exported: Value = serde_json::from_str(&answer.body).unwrap();
+        let all = exported.as_array().unwrap().iter();
+        all.map(|s| s["name"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let chosen = [("id", ids[0].as_str()), ("id", &ids[2])];
+    let file = visit.post("/subscriptions/export", &chosen).await;
+    assert_eq!(names(&file), ["a", "c"]);
+    let none = visit.follow("/subscriptions/export", &[]).await;
+    assert!(none.contains("Nothing was chosen."), "{none}");
+    let mut reader = Visit::begin(&scene, tenant, "webhook_subscriptions:read").await;
+    let one = reader
+        .get(&format!("/subscriptions/export?id={}", ids[1]))
+        .await;
+    assert_eq!(names(&one), ["b"]);
+    assert_eq!(names(&reader.get("/subscriptions/export").await).len(), 3);
+
     // All or none: one of them is somebody else's.
     let mut other = Visit::of_manager(&scene, scene.db.tenant()).await;
     let theirs = other.subscribe("d", "https://x.example/").await;
@@ -116,6 +135,8 @@ async fn many_are_enabled_and_disabled_at_once() {
     ];
     let refused = visit.post("/subscriptions/enabled", &chosen).await;
     assert_eq!(refused.status, 404, "{refused:?}");
+    let file = visit.post("/subscriptions/export", &chosen[..2]).await;
+    assert_eq!(names(&file), ["a"]);
     assert_eq!(scene.db.value(enabled).await.unwrap().unwrap(), "acd");
 }
 

@@ -161,7 +161,10 @@ async fn operators_see_states_of_all_tenants() {
     let owned = "select count(*) from webhooks.queue_status() where owner_pid is null";
     scene.db.wait_value(owned, "0").await.unwrap();
     let page = operator.get("/operator/sidecars").await;
-    assert!(page.body.contains("webhooks-sidecar owner"), "{page:?}");
+    let version = concat!("<td>", env!("CARGO_PKG_VERSION"), "</td>");
+    for part in ["webhooks-sidecar owner", version] {
+        assert!(page.body.contains(part), "{part}: {page:?}");
+    }
     assert!(!page.body.contains("No sidecar runs"), "{page:?}");
     drop(sidecar);
 

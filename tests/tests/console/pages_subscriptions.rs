@@ -356,6 +356,62 @@ async fn a_check_previews_the_request_and_saves_nothing() {
 }
 
 #[tokio::test]
+async fn a_filter_is_made_of_rows() {
+    let scene = Scene::set("pages_filter").await;
+    let mut visit = Visit::of_manager(&scene, scene.db.tenant()).await;
+    let row = |path, operator, value| {
+        [
+            ("filter_path", path),
+            ("filter_operator", operator),
+            ("filter_value", value),
+        ]
+    };
+    let mut fields = filled(&[
+        ("name", "a"),
+        ("webhook_url", "https://x.example/"),
+        ("auth_type", "none"),
+        ("filter_event_data", "{\"n\": {\"$lt\": 9}}"),
+    ]);
+    for row in [
+        row("kind", "", "invoice"),
+        row("n", "$gt", "2"),
+        row("", "", "left out"),
+        row("tags.0", "$in", "[\"a\", \"b\"]"),
+    ] {
+        fields.extend(row);
+    }
+    // More rows, without a script: what was typed stays, and nothing is saved.
+    let mut asked = fields.clone();
+    asked.push(("more", "conditions"));
+    let form = visit.post("/subscriptions", &asked).await;
+    assert_eq!(form.status, 200, "{form:?}");
+    assert_eq!(form.body.matches("name=\"filter_path\"").count(), 11);
+    assert!(form.body.contains("value=\"tags.0\""), "{form:?}");
+    let number = "select count(*) from webhooks.webhook_subscriptions";
+    assert_eq!(scene.db.value(number).await.unwrap().unwrap(), "0");
+
+    let created = visit.post("/subscriptions", &fields).await;
+    let one = location(&created).split('?').next().unwrap().to_owned();
+    let stored = "select (event_filters = '{\"event_data\": {\"kind\": \"invoice\", \"n\": {\"$gt\": 2, \"$lt\": 9},
+        \"tags.0\": {\"$in\": [\"a\", \"b\"]}}}')::text from webhooks.webhook_subscriptions";
+    assert_eq!(scene.db.value(stored).await.unwrap().unwrap(), "true");
+    let edit = visit.browser.get(&format!("{one}/edit")).await;
+    for part in [
+        "value=\"kind\"",
+        "value=\"invoice\"",
+        "value=\"$lt\" selected",
+        "value=\"[&quot;a&quot;,&quot;b&quot;]\"",
+    ] {
+        assert!(edit.body.contains(part), "{part}: {edit:?}");
+    }
+    fields.extend(row("n", "$gt", "3"));
+    let refused = visit.post("/subscriptions", &fields).await;
+    assert_eq!(refused.status, 400, "{refused:?}");
+    let error = error_at(&refused.body, "event_filters");
+    assert!(error.contains("two conditions on &quot;n&quot;"), "{error}");
+}
+
+#[tokio::test]
 async fn a_secret_is_shown_once() {
     let scene = Scene::set("pages_secret").await;
     let mut visit = Visit::of_manager(&scene, scene.db.tenant()).await;
@@ -455,6 +511,32 @@ async fn a_test_shows_the_receivers_answer() {
     assert_eq!(sent[0].header("x-webhook-event-type"), Some("job.created"));
     let page = visit.page(&one).await;
     assert!(page.contains("418"), "{page}");
+
+    // The example is a start.
+    let page = visit
+        .page(&format!("{one}?event_type=document.uploaded"))
+        .await;
+    for part in [
+        "name=\"event_data\"",
+        "of document.uploaded",
+        "option value=\"document.uploaded\" selected",
+    ] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    let fields = [
+        ("event_type", "job.created"),
+        ("event_data", "{\"own\": 1.50}"),
+    ];
+    visit.follow(&format!("{one}/test"), &fields).await;
+    let sent = receiver.wait_for(2).await.unwrap();
+    let body: serde_json::Value = serde_json::from_slice(&sent[1].body).unwrap();
+    assert!(body.to_string().contains("\"own\":1.5"), "{body}");
+    let wrong = [("event_type", "job.created"), ("event_data", "{own")];
+    let refused = visit.post(&format!("{one}/test"), &wrong).await;
+    assert_eq!(refused.status, 400, "{refused:?}");
+    for part in ["event_data is no JSON", "{own</textarea>"] {
+        assert!(refused.body.contains(part), "{part}: {refused:?}");
+    }
 
     // Of no type that there is.
     let refused = visit

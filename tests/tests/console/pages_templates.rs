@@ -113,6 +113,18 @@ async fn own_templates_are_written_and_deleted() {
     // Twice is no new one.
     let refused = visit.post("/templates/edit", &written).await;
     assert_eq!(refused.status, 409, "{refused:?}");
+    for part in ["there is a template", "Give this one another name"] {
+        assert!(refused.body.contains(part), "{part}: {refused:?}");
+    }
+    // An own one of a shipped one is created, and an own one is changed.
+    for (scope, of_shipped, of_own) in [("create", 200, 403), ("update", 403, 200)] {
+        let scopes = format!("webhook_subscriptions:read,webhook_subscriptions:{scope}");
+        let mut other = Visit::begin(&scene, tenant, &scopes).await;
+        for (query, status) in [("name=slack", of_shipped), (query, of_own)] {
+            let form = other.get(&format!("/templates/edit?{query}")).await;
+            assert_eq!(form.status, status, "{scope} {query}: {form:?}");
+        }
+    }
 
     let mut changed = written;
     changed[2].1 = "{\"payload_template\": \"{\\\"to\\\": \\\"<<channel>>\\\"}\"}";

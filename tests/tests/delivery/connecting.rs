@@ -191,8 +191,7 @@ async fn the_first_line_says_what_runs_and_no_secret() {
         .unwrap();
     assert_eq!(connected.field("postgresql").unwrap(), &json!(postgresql));
     assert!(said(&sidecar, "hush").is_empty());
-    let named = "select string_agg(application_name, ',') from pg_stat_activity where application_name = 'webhooks-sidecar owner: shop'";
-    db.wait_value(named, "webhooks-sidecar owner: shop")
-        .await
-        .unwrap();
+    let named = "select string_agg(application_name, ',') from pg_stat_activity where application_name like 'webhooks-sidecar owner %: shop'";
+    let expected = format!("webhooks-sidecar owner {version}: shop");
+    db.wait_value(named, &expected).await.unwrap();
 }

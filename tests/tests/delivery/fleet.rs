@@ -172,7 +172,7 @@ async fn sighup_adds_changes_and_removes_databases() {
     let mut sidecar = start(&stays, file.options(), &[stays_name, goes_name]).await;
     let address = sidecar.metrics_address().await.unwrap();
     let owner = "select pid::text from pg_stat_activity
-        where application_name = 'webhooks-sidecar owner' and datname = current_database()";
+        where application_name like 'webhooks-sidecar owner%' and datname = current_database()";
     let pid = stays.value(owner).await.unwrap();
     assert!(pid.is_some());
     let sessions = "select count(*)::text from pg_stat_activity
@@ -206,7 +206,7 @@ async fn sighup_adds_changes_and_removes_databases() {
     file.write(&[url(&stays), changed]);
     sidecar.signal(Signal::HUP).unwrap();
     let renamed = "select count(*)::text from pg_stat_activity
-        where application_name = 'webhooks-sidecar owner: changed' and datname = current_database()";
+        where application_name like 'webhooks-sidecar owner %: changed' and datname = current_database()";
     comes.wait_value(renamed, "1").await.unwrap();
     deliver(&comes, &endpoint).await;
     let (_, metrics) = http::get(&address, "/metrics").await.unwrap();
@@ -410,8 +410,11 @@ async fn several_databases_cost_each_no_more_than_one_does() {
     for db in databases.iter().chain([&alone]) {
         let endpoint = subscribe(db, &receiver.url("/hook"), json!({})).await;
         deliver(db, &endpoint).await;
-        let expected = "webhooks-sidecar observe,webhooks-sidecar owner,webhooks-sidecar record";
-        db.wait_value(sessions, expected).await.unwrap();
+        let version = env!("CARGO_PKG_VERSION");
+        let expected = format!(
+            "webhooks-sidecar observe,webhooks-sidecar owner {version},webhooks-sidecar record"
+        );
+        db.wait_value(sessions, &expected).await.unwrap();
     }
 }
 

@@ -37,6 +37,31 @@ impl World {
 }
 
 #[tokio::test]
+async fn data_that_are_given_take_the_place_of_the_example() {
+    let world = World::new("test_data").await;
+    world.subscribe(A, json!({})).await;
+    let session = &world.session;
+    for (data, stored) in [
+        ("", "t"),
+        (", event_data => '{\"own\": 1.50}'", "f"),
+        (", event_data => null", "t"),
+    ] {
+        let test = format!("select webhooks.test_subscription('{A}', 'document.processed'{data})");
+        let id = session.text(&test).await;
+        let is_example = format!(
+            "select e.event_data = c.example, e.event_data ->> 'own' is not distinct from case when '{stored}' = 'f' then '1.50' end
+             from webhooks.delivery_queue q join webhooks.event_logs e on e.id = q.event_log_id
+             join webhooks.event_type_catalogue c on c.name = e.event_type and c.is_current where q.id = '{id}'"
+        );
+        assert_eq!(
+            session.text(&is_example).await,
+            format!("{stored}|t"),
+            "{data}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_made_up_event_is_queued_for_one_subscription_alone() {
     let world = World::new("test_alone").await;
     let fifo = json!({"ordering": "fifo", "subscribed_events": ["job.*", "document.processed"], "environment": "dev", "event_filters": {"resource_type": "nothing"}});

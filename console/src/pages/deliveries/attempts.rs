@@ -41,7 +41,7 @@ pub fn list(attempts: &[Attempt]) -> Markup {
     html! {
         @if attempts.is_empty() { p.empty { "No attempt was made yet." } }
         @for (i, attempt) in attempts.iter().enumerate() {
-            details.entry open[i == 0] {
+            details.entry id={ "attempt-" (attempt.delivery_attempt) } open[i == 0] {
                 summary {
                     "Attempt " (attempt.delivery_attempt) " " (delivery_state(&attempt.delivery_status)) " "
                     @if let Some(code) = attempt.http_status_code { "HTTP status " (code) " " }

@@ -8,7 +8,7 @@ use crate::http::session::Session;
 use crate::pages::address::given;
 use crate::pages::events::exchange;
 use crate::pages::failure::Failure;
-use crate::pages::layout::{Frame, Section, page, path};
+use crate::pages::layout::{Section, finish, path};
 use crate::pages::refusal::missing;
 use crate::pages::scopes::{READ_DELIVERIES, READ_EVENTS, may};
 use crate::pages::view::{absolute, as_sql, delivery_state, id, relative, short};
@@ -63,16 +63,15 @@ pub async fn show(
         (exchange::request_part(sent.as_ref()))
         (as_sql(&format!("select * from webhooks.webhook_delivery_logs where id = '{delivery_id}';\nselect * from webhooks.delivery_attempts where delivery_id = '{delivery_id}' order by delivery_attempt;\nselect * from webhooks.preview_payload('{}', '{}');\nselect webhooks.retry_delivery('{delivery_id}');\nselect webhooks.cancel_delivery('{delivery_id}');", delivery.subscription_id, delivery.event_log_id)))
     };
-    let frame = Frame {
-        title: "Delivery",
-        section: Section::Deliveries,
-        tenant: Some(tenant),
-        access: &request.access,
-        csrf: &session.csrf,
-    };
-    let shown = page(&frame, &content);
-    request.commit().await?;
-    Ok(shown)
+    finish(
+        request,
+        &session,
+        Section::Deliveries,
+        Some(tenant),
+        "Delivery",
+        &content,
+    )
+    .await
 }
 
 fn facts(tenant: Uuid, delivery: &Delivery, sees_events: bool) -> Markup {

@@ -7,11 +7,11 @@ use crate::http::session::Session;
 use crate::pages::address::{given, with};
 use crate::pages::choices;
 use crate::pages::failure::Failure;
-use crate::pages::layout::{Frame, Section, page, path};
+use crate::pages::layout::{Section, finish, path};
 use crate::pages::refusal::{refusable, status};
-use crate::pages::scopes::READ_DELIVERIES;
+use crate::pages::scopes::{READ_DELIVERIES, READ_EVENTS, may};
 use crate::pages::view::{
-    Choice, Moment, absolute, as_sql, choice_filter, delivery_state, filters, milliseconds,
+    Choice, Moment, absolute, as_sql, choice_filter, delivery_state, filters, linked, milliseconds,
     next_page, refused, relative, short, sql_text, time_filter,
 };
 use axum::extract::State;
@@ -122,20 +122,20 @@ pub async fn show(
         h1 { "Deliveries" }
         (form(tenant, &filter, &statuses, &subscriptions))
         @match &found {
-            Ok(deliveries) => (table(tenant, &filter, deliveries)),
+            Ok(deliveries) => (table(tenant, &filter, deliveries, may(&request.access, READ_EVENTS))),
             Err(problem) => (refused(problem)),
         }
         (as_sql(&statement(tenant, &filter)))
     };
-    let frame = Frame {
-        title: "Deliveries",
-        section: Section::Deliveries,
-        tenant: Some(tenant),
-        access: &request.access,
-        csrf: &session.csrf,
-    };
-    let shown = page(&frame, &content);
-    request.commit().await?;
+    let shown = finish(
+        request,
+        &session,
+        Section::Deliveries,
+        Some(tenant),
+        "Deliveries",
+        &content,
+    )
+    .await?;
     Ok((status(&found), shown))
 }
 
@@ -151,7 +151,7 @@ fn form(tenant: Uuid, filter: &Filter, statuses: &[Choice], subscriptions: &[Cho
     )
 }
 
-fn table(tenant: Uuid, filter: &Filter, deliveries: &[Delivery]) -> Markup {
+fn table(tenant: Uuid, filter: &Filter, deliveries: &[Delivery], sees_events: bool) -> Markup {
     let limit = usize::try_from(LIMIT).unwrap_or_default();
     let shown = &deliveries[..deliveries.len().min(limit)];
     let next = match shown.last() {
@@ -174,14 +174,15 @@ fn table(tenant: Uuid, filter: &Filter, deliveries: &[Delivery]) -> Markup {
         } @else {
             div.scroll { table {
                 thead { tr { th { "made" } th { "delivery" } th { "status" } th { "subscription" } th { "event" } th.number { "attempt" } th { "last answer" } th { "next attempt" } } }
-                tbody { @for delivery in shown { (row(tenant, delivery)) } }
+                tbody { @for delivery in shown { (row(tenant, delivery, sees_events)) } }
             } }
             (next_page(next.as_deref()))
         }
     }
 }
 
-fn row(tenant: Uuid, delivery: &Delivery) -> Markup {
+fn row(tenant: Uuid, delivery: &Delivery, sees_events: bool) -> Markup {
+    let event = path(tenant, &format!("/events/{}", delivery.event_log_id));
     let duration = delivery.duration_us.map(|us| us as f64 / 1000.0);
     html! {
         tr {
@@ -194,7 +195,7 @@ fn row(tenant: Uuid, delivery: &Delivery) -> Markup {
                     None => { (short(delivery.subscription_id)) " " span.muted { "deleted" } }
                 }
             }
-            td { a href=(path(tenant, &format!("/events/{}", delivery.event_log_id))) { (short(delivery.event_log_id)) } }
+            td { (linked(sees_events, &event, &short(delivery.event_log_id))) }
             td.number { (delivery.delivery_attempt) }
             td.wide {
                 @if let Some(code) = delivery.http_status_code { (code) " in " (milliseconds(duration)) }

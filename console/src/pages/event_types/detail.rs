@@ -5,7 +5,7 @@ use crate::database::{Database, Mode, ReadError, Request};
 use crate::http::input::Ids;
 use crate::http::session::Session;
 use crate::pages::failure::Failure;
-use crate::pages::layout::{Frame, Section, page, path};
+use crate::pages::layout::{Section, finish, path};
 use crate::pages::refusal::missing;
 use crate::pages::scopes::{READ_DELIVERIES, READ_EVENTS, READ_METRICS, may};
 use crate::pages::view::{Moment, absolute, as_sql, body, count, sparkline, sql_text};
@@ -110,16 +110,15 @@ pub async fn show(
         @for version in &versions { (one(version)) }
         (as_sql(&format!("select * from webhooks.event_type_catalogue where name = {literal};")))
     };
-    let frame = Frame {
-        title: &name,
-        section: Section::EventTypes,
-        tenant: Some(tenant),
-        access: &request.access,
-        csrf: &session.csrf,
-    };
-    let shown = page(&frame, &content);
-    request.commit().await?;
-    Ok(shown)
+    finish(
+        request,
+        &session,
+        Section::EventTypes,
+        Some(tenant),
+        &name,
+        &content,
+    )
+    .await
 }
 
 fn volume(name: &str, volumes: &[Volume]) -> Markup {

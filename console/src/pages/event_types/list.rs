@@ -5,7 +5,7 @@ use crate::database::{Database, Mode, ReadError, Request};
 use crate::http::input::Ids;
 use crate::http::session::Session;
 use crate::pages::failure::Failure;
-use crate::pages::layout::{Frame, Section, page, path};
+use crate::pages::layout::{Section, finish, path};
 use crate::pages::scopes::{READ_DELIVERIES, READ_EVENTS, READ_METRICS, may};
 use crate::pages::view::{as_sql, count};
 use axum::extract::State;
@@ -113,16 +113,15 @@ pub async fn show(
         pre { code { "select webhooks.register_event_type('invoice.paid', 'invoice', schema => '{\"type\": \"object\"}');" } }
         (as_sql(&format!("select * from webhooks.event_type_catalogue;\nselect * from webhooks.event_volume('{tenant}', '1 day', now() - interval '6 days');")))
     };
-    let frame = Frame {
-        title: "Event types",
-        section: Section::EventTypes,
-        tenant: Some(tenant),
-        access: &request.access,
-        csrf: &session.csrf,
-    };
-    let shown = page(&frame, &content);
-    request.commit().await?;
-    Ok(shown)
+    finish(
+        request,
+        &session,
+        Section::EventTypes,
+        Some(tenant),
+        "Event types",
+        &content,
+    )
+    .await
 }
 
 fn totals(volumes: &[Volume]) -> BTreeMap<String, i64> {

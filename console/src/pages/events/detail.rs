@@ -7,7 +7,7 @@ use crate::http::input::{Ids, Parameters};
 use crate::http::session::Session;
 use crate::pages::address::{given, with};
 use crate::pages::failure::Failure;
-use crate::pages::layout::{Frame, Section, page, path};
+use crate::pages::layout::{Section, finish, path};
 use crate::pages::refusal::missing;
 use crate::pages::scopes::{READ_DELIVERIES, READ_EVENTS, RETRY, may};
 use crate::pages::view::{absolute, as_sql, body, id};
@@ -70,7 +70,7 @@ pub async fn show(
         _ => None,
     };
     let again = match &event {
-        Some(event) if may(&request.access, RETRY) => {
+        Some(event) if request.access.may(RETRY) => {
             Some(replay::offer(&request, &session.csrf, tenant, event_id, event).await?)
         }
         _ => None,
@@ -97,7 +97,7 @@ pub async fn show(
                 "Matched " (matched.len()) " of " (of_all) " subscriptions. "
                 @if sees_subscriptions { a href={ (own_path) "?why=1#why" } { "What matches, and why not" } }
             }
-            (history::table(tenant, &deliveries))
+            (history::table(tenant, &deliveries, sees_subscriptions))
             (history::steps(&steps))
         }
         @if let Some(matches) = why { (matching::table(tenant, &matches)) }
@@ -116,16 +116,15 @@ pub async fn show(
         }
         (as_sql(&format!("select * from webhooks.event_history('{tenant}', '{event_id}');\nselect * from webhooks.event_logs where id = '{event_id}';\nselect webhooks.build_payload('{event_id}');\nselect * from webhooks.replay_event('{tenant}', '{event_id}', dry_run => true);")))
     };
-    let frame = Frame {
+    finish(
+        request,
+        &session,
+        Section::Events,
+        Some(tenant),
         title,
-        section: Section::Events,
-        tenant: Some(tenant),
-        access: &request.access,
-        csrf: &session.csrf,
-    };
-    let shown = page(&frame, &content);
-    request.commit().await?;
-    Ok(shown)
+        &content,
+    )
+    .await
 }
 
 /// Where the timeline is renewed from, while it still changes.

@@ -2,7 +2,7 @@
 
 use crate::database::{ReadError, Request};
 use crate::pages::layout::path;
-use crate::pages::view::{Moment, absolute, delivery_state, milliseconds, relative, short};
+use crate::pages::view::{Moment, absolute, delivery_state, linked, milliseconds, relative, short};
 use maud::{Markup, html};
 use serde::Deserialize;
 use uuid::Uuid;
@@ -89,8 +89,8 @@ pub fn deliveries(steps: &[Step]) -> Vec<Delivery<'_>> {
     deliveries
 }
 
-/// The deliveries in a table.
-pub fn table(tenant: Uuid, deliveries: &[Delivery<'_>]) -> Markup {
+/// The deliveries in a table. `sees_them`: whether the session may look at deliveries and subscriptions.
+pub fn table(tenant: Uuid, deliveries: &[Delivery<'_>], sees_them: bool) -> Markup {
     html! {
         @if deliveries.is_empty() {
             p.empty { "No subscription matched it when it was published." }
@@ -98,13 +98,13 @@ pub fn table(tenant: Uuid, deliveries: &[Delivery<'_>]) -> Markup {
             div.scroll { table {
                 thead { tr { th { "subscription" } th { "state" } th.number { "attempts" } th { "last answer" } th { "next attempt" } th { "delivery" } } }
                 tbody { @for delivery in deliveries { tr {
-                    td { (subscription(tenant, delivery)) }
+                    td { (subscription(tenant, delivery, sees_them)) }
                     td { (delivery_state(delivery.status)) }
                     td.number { (delivery.attempts) }
                     td.wide { @match delivery.last { Some(step) => (answer(step)), None => "–" } }
                     td { (next(delivery)) }
                     td {
-                        a href=(path(tenant, &format!("/deliveries/{}", delivery.id))) { (short(delivery.id)) }
+                        (linked(sees_them, &path(tenant, &format!("/deliveries/{}", delivery.id)), &short(delivery.id)))
                         @if delivery.origin != "queued" { " " span.muted { (delivery.origin) } }
                     }
                 } } }
@@ -113,10 +113,10 @@ pub fn table(tenant: Uuid, deliveries: &[Delivery<'_>]) -> Markup {
     }
 }
 
-fn subscription(tenant: Uuid, delivery: &Delivery<'_>) -> Markup {
+fn subscription(tenant: Uuid, delivery: &Delivery<'_>, sees_it: bool) -> Markup {
     html! {
         @match (delivery.subscription_id, delivery.subscription_name) {
-            (Some(id), Some(name)) => { a href=(path(tenant, &format!("/subscriptions/{id}"))) { (name) } }
+            (Some(id), Some(name)) => (linked(sees_it, &path(tenant, &format!("/subscriptions/{id}")), &html! { (name) })),
             (Some(id), None) => { (short(id)) " " span.muted { "deleted" } }
             _ => "–",
         }
@@ -145,7 +145,7 @@ fn next(delivery: &Delivery<'_>) -> Markup {
 /// Everything that happened, in the order of time.
 pub fn steps(steps: &[Step]) -> Markup {
     html! {
-        details.entry {
+        details.entry #steps {
             summary { "All " (steps.len()) " steps" }
             div.scroll { table {
                 thead { tr { th { "time" } th { "what" } th { "subscription" } th.number { "attempt" } th { "outcome" } th { "error" } } }

@@ -6,7 +6,7 @@ use crate::http::input::{Ids, Parameters};
 use crate::http::session::Session;
 use crate::pages::address::{given, with};
 use crate::pages::failure::Failure;
-use crate::pages::layout::{Frame, Section, page, path};
+use crate::pages::layout::{Section, finish, path};
 use crate::pages::refusal::{refusable, status};
 use crate::pages::scopes::READ_EVENTS;
 use crate::pages::view::{
@@ -121,15 +121,15 @@ pub async fn show(
         }
         (as_sql(&statement(tenant, &filter)))
     };
-    let frame = Frame {
-        title: "Events",
-        section: Section::Events,
-        tenant: Some(tenant),
-        access: &request.access,
-        csrf: &session.csrf,
-    };
-    let shown = page(&frame, &content);
-    request.commit().await?;
+    let shown = finish(
+        request,
+        &session,
+        Section::Events,
+        Some(tenant),
+        "Events",
+        &content,
+    )
+    .await?;
     Ok((status(&found), shown))
 }
 

@@ -74,6 +74,9 @@ pub async fn offer(
             "subscriptions that match"
         )
     );
+    if request.access.is_read_only {
+        return Ok(html! { span.muted { (what) " Not from here: the console is read-only." } });
+    }
     let to = path(tenant, &format!("/events/{id}/replay"));
     Ok(action("Replay", &to, csrf, &what, None))
 }

@@ -1,11 +1,11 @@
 //! Alerts: what fires, what did, and the rules.
 
-use crate::database::{Database, Mode};
+use crate::database::{Access, Database, Mode};
 use crate::http::session::Session;
 use crate::pages::failure::Failure;
 use crate::pages::layout::{Section, path};
-use crate::pages::scopes::OPERATE;
-use crate::pages::view::{Moment, absolute, as_sql, relative, severity};
+use crate::pages::scopes::{OPERATE, READ_DELIVERIES, READ_METRICS, may};
+use crate::pages::view::{Moment, absolute, as_sql, linked, relative, severity};
 use axum::extract::State;
 use maud::{Markup, html};
 use serde::Deserialize;
@@ -81,7 +81,7 @@ pub async fn show(State(database): State<Database>, session: Session) -> Result<
         section #firing hx-get="/operator/alerts" hx-select="#firing" hx-swap="outerHTML" hx-trigger="every 30s" {
             h2 { "What fires" }
             @if alerts.is_empty() { p.empty { "Nothing: all is well." } }
-            @for alert in &alerts { (one(alert)) }
+            @for alert in &alerts { (one(&request.access, alert)) }
         }
         h2 { "What has fired" }
         (history(&past))
@@ -92,7 +92,8 @@ pub async fn show(State(database): State<Database>, session: Session) -> Result<
     super::finish(request, &session, Section::Alerts, "Alerts", &content).await
 }
 
-fn one(alert: &Alert) -> Markup {
+fn one(access: &Access, alert: &Alert) -> Markup {
+    let name = alert.subscription_name.as_deref();
     html! {
         div.note.failed[alert.severity == "critical"].held[alert.severity != "critical"] {
             p {
@@ -102,8 +103,8 @@ fn one(alert: &Alert) -> Markup {
             }
             p { (alert.description) @if let Some(detail) = &alert.detail { " " (detail) } }
             @match (alert.tenant_id, alert.subscription_id) {
-                (Some(tenant), Some(id)) => p { a href=(path(tenant, &format!("/subscriptions/{id}"))) { (alert.subscription_name.as_deref().unwrap_or("the subscription")) } },
-                (Some(tenant), None) => p { a href=(path(tenant, "")) { "the tenant" } },
+                (Some(tenant), Some(id)) => p { (linked(may(access, READ_DELIVERIES), &path(tenant, &format!("/subscriptions/{id}")), &html! { (name.unwrap_or("the subscription")) })) },
+                (Some(tenant), None) => p { (linked(may(access, READ_METRICS), &path(tenant, ""), &html! { "the tenant" })) },
                 _ => @if !alert.subject.is_empty() { p.mono { (alert.subject) } },
             }
             p.muted { (alert.action) }

@@ -8,7 +8,7 @@ pub mod sidecars;
 pub mod tenants;
 
 use super::failure::Failure;
-use super::layout::{Frame, Section, page};
+use super::layout::{self, Section};
 use super::view::Moment;
 use crate::database::{ReadError, Request};
 use crate::http::session::Session;
@@ -23,16 +23,7 @@ async fn finish(
     title: &str,
     content: &Markup,
 ) -> Result<Markup, Failure> {
-    let frame = Frame {
-        title,
-        section,
-        tenant: None,
-        access: &request.access,
-        csrf: &session.csrf,
-    };
-    let shown = page(&frame, content);
-    request.commit().await?;
-    Ok(shown)
+    layout::finish(request, session, section, None, title, content).await
 }
 
 /// A row of `queue_status()`.

@@ -46,14 +46,20 @@ pub async fn show(State(database): State<Database>, session: Session) -> Result<
         @if sidecars == 0 {
             div.note.failed { p { "No sidecar runs for this database: events are queued, and nothing is delivered. Start webhooks-sidecar; its log says why it ended or cannot connect." } }
         }
-        (table(&owners))
+        (table(&owners, &extension))
         p.muted {
             "A sidecar works with the extension of its own minor version, of the one before and of the one after. "
-            code { "webhooks-sidecar --version" } " and its metrics tell its own."
+            "One that is older than 0.3.0 does not tell its version here: see " code { "webhooks-sidecar --version" } "."
         }
         (as_sql("select owner_pid, min(owner), array_agg(shard), sum(ready), min(oldest_due_at)\nfrom webhooks.queue_status() group by owner_pid;\nselect webhooks.sidecar_count();"))
     };
     super::finish(request, &session, Section::Sidecars, "Sidecars", &content).await
+}
+
+/// The version of a sidecar, which the name of its session tells: `webhooks-sidecar owner 0.3.0: name`.
+fn version(name: &str) -> Option<&str> {
+    let rest = name.strip_prefix("webhooks-sidecar owner ")?;
+    Some(rest.split_once(':').map_or(rest, |(version, _)| version))
 }
 
 /// By the process of the session that owns them; `None`: nobody does.
@@ -74,10 +80,10 @@ fn owners(shards: Vec<Shard>) -> BTreeMap<Option<i32>, Owner> {
     owners
 }
 
-fn table(owners: &BTreeMap<Option<i32>, Owner>) -> Markup {
+fn table(owners: &BTreeMap<Option<i32>, Owner>, extension: &str) -> Markup {
     html! {
         div.scroll { table {
-            thead { tr { th { "sidecar" } th.number { "pid" } th { "shards" } th.number { "ready" } th.number { "scheduled" } th.number { "held" } th { "oldest due" } } }
+            thead { tr { th { "sidecar" } th { "version" } th.number { "pid" } th { "shards" } th.number { "ready" } th.number { "scheduled" } th.number { "held" } th { "lag: oldest due" } } }
             tbody { @for (pid, owner) in owners { tr {
                 td {
                     @match pid {
@@ -85,6 +91,10 @@ fn table(owners: &BTreeMap<Option<i32>, Owner>) -> Markup {
                         None => span.state.failed { span aria-hidden="true" { "✕" } " none" },
                     }
                 }
+                td { @match owner.name.as_deref().and_then(version) {
+                    Some(version) => { (version) @if version != extension { " " span.state.retrying { span aria-hidden="true" { "!" } " not the extension's" } } }
+                    None => "–",
+                } }
                 td.number { @match pid { Some(pid) => (pid), None => "–" } }
                 td.wide { (owner.shards.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")) }
                 td.number { (count(owner.ready)) }
@@ -100,6 +110,19 @@ fn table(owners: &BTreeMap<Option<i32>, Owner>) -> Markup {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn the_name_of_a_session_tells_the_version() {
+        for (name, told) in [
+            ("webhooks-sidecar owner 0.3.0", Some("0.3.0")),
+            ("webhooks-sidecar owner 0.3.0: shop", Some("0.3.0")),
+            ("webhooks-sidecar owner", None),
+            ("webhooks-sidecar owner: shop", None),
+            ("psql", None),
+        ] {
+            assert_eq!(version(name), told, "{name}");
+        }
+    }
 
     #[test]
     fn the_lag_of_a_sidecar_is_that_of_its_oldest_delivery() {

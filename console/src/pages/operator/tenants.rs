@@ -1,14 +1,14 @@
 //! All tenants, with what they use and may use.
 
-use crate::database::{Database, Mode};
+use crate::database::{Access, Database, Mode};
 use crate::http::cursor;
 use crate::http::input::Parameters;
 use crate::http::session::Session;
 use crate::pages::address::{given, with};
 use crate::pages::failure::Failure;
 use crate::pages::layout::{Section, path};
-use crate::pages::scopes::OPERATE;
-use crate::pages::view::{as_sql, count, next_page};
+use crate::pages::scopes::{OPERATE, READ_DELIVERIES, READ_EVENTS, READ_METRICS, may};
+use crate::pages::view::{as_sql, count, linked, next_page};
 use axum::extract::State;
 use maud::{Markup, html};
 use serde::{Deserialize, Serialize};
@@ -67,7 +67,7 @@ pub async fn show(
         @if shown.is_empty() {
             p.empty { "There is no tenant yet. One is there as soon as it has a subscription or an event:" }
             pre { code { "select webhooks.create_subscription(gen_random_uuid(), '{\"name\": \"first\", \"webhook_url\": \"https://example.com/hook\", \"subscribed_events\": [\"*\"]}');" } }
-        } @else { (table(shown)) }
+        } @else { (table(&request.access, shown)) }
         (next_page(next.as_deref()))
         p.muted { "A maximum is set for one tenant, or by the settings tenant_max_… for all others. Events of the last day are those that were counted, up to some minutes ago." }
         (as_sql("select * from webhooks.list_tenants();\nselect webhooks.set_tenant_limits('…', max_events_per_minute => 1000);"))
@@ -75,21 +75,24 @@ pub async fn show(
     super::finish(request, &session, Section::Tenants, "Tenants", &content).await
 }
 
-fn table(tenants: &[Tenant]) -> Markup {
+fn table(access: &Access, tenants: &[Tenant]) -> Markup {
+    let pages = [
+        (READ_DELIVERIES, "subscriptions"),
+        (READ_EVENTS, "events"),
+        (READ_DELIVERIES, "deliveries"),
+    ];
     html! {
         div.scroll { table {
             thead { tr { th { "tenant" } th { "subscriptions" } th { "outstanding deliveries" } th { "events of this minute" } th.number { "events, last day" } th { "pages" } } }
             tbody { @for t in tenants { tr {
-                td { a href=(path(t.tenant_id, "")) { span.id { (t.tenant_id) } } }
+                td { (linked(may(access, READ_METRICS), &path(t.tenant_id, ""), &html! { span.id { (t.tenant_id) } })) }
                 td { (usage(Some(t.subscriptions), t.max_subscriptions, "subscriptions")) }
                 td { (usage(Some(t.outstanding_deliveries), t.max_outstanding_deliveries, "outstanding deliveries")) }
                 td { (usage(t.events_per_minute, t.max_events_per_minute, "events")) }
                 td.number { (count(t.events_of_day)) }
-                td {
-                    a href=(path(t.tenant_id, "/subscriptions")) { "subscriptions" } " "
-                    a href=(path(t.tenant_id, "/events")) { "events" } " "
-                    a href=(path(t.tenant_id, "/deliveries")) { "deliveries" }
-                }
+                td { @for (scope, page) in pages { @if may(access, scope) {
+                    a href=(path(t.tenant_id, &format!("/{page}"))) { (page) } " "
+                } } }
             } } }
         } }
     }

@@ -1,13 +1,14 @@
 //! What to make again, and what that would be.
 
+use super::plan::MayOpen;
 use super::preview::{self, Preview};
 use super::{Recovery, What};
-use crate::database::{Database, Mode};
+use crate::database::{Access, Database, Mode};
 use crate::http::input::{Ids, Parameters};
 use crate::http::problem::Problem;
 use crate::http::session::Session;
 use crate::pages::failure::Failure;
-use crate::pages::layout::{Frame, Section, page, path};
+use crate::pages::layout::{Section, finish, path};
 use crate::pages::refusal::refusable;
 use crate::pages::scopes::{READ_DELIVERIES, READ_EVENTS, RETRY, may};
 use crate::pages::view::{
@@ -27,11 +28,15 @@ pub async fn show(
 ) -> Result<(StatusCode, Markup), Failure> {
     let mut connection = database.connection().await?;
     let request = connection.begin(&session.who, RETRY, Mode::Read).await?;
-    let subscriptions = match may(&request.access, READ_DELIVERIES) {
+    let may_open = MayOpen {
+        deliveries: may(&request.access, READ_DELIVERIES),
+        events: may(&request.access, READ_EVENTS),
+    };
+    let subscriptions = match may_open.deliveries {
         true => choices::subscriptions(&request, tenant).await?,
         false => Vec::new(),
     };
-    let types = match may(&request.access, READ_EVENTS) {
+    let types = match may_open.events {
         true => choices::event_types(&request).await?,
         false => Vec::new(),
     };
@@ -51,20 +56,23 @@ pub async fn show(
         (form(tenant, &chosen, &subscriptions, &types))
         @match (&found, what) {
             (Err(problem), _) => (refused(problem)),
-            (Ok(Some(preview)), Some(what)) => (plan(tenant, &session.csrf, what, &chosen, preview)),
+            (Ok(Some(preview)), Some(what)) => {
+                (plan(tenant, &request.access, &session.csrf, what, &chosen, preview))
+                (preview.sample(tenant, may_open))
+            }
             _ => {}
         }
         (as_sql(&statement(tenant, what, &chosen)))
     };
-    let frame = Frame {
-        title: "Recover",
-        section: Section::Recover,
-        tenant: Some(tenant),
-        access: &request.access,
-        csrf: &session.csrf,
-    };
-    let shown = page(&frame, &content);
-    request.commit().await?;
+    let shown = finish(
+        request,
+        &session,
+        Section::Recover,
+        Some(tenant),
+        "Recover",
+        &content,
+    )
+    .await?;
     Ok((refusal::status(&found), shown))
 }
 
@@ -82,7 +90,6 @@ fn form(tenant: Uuid, chosen: &Recovery, subscriptions: &[Choice], types: &[Choi
                 }
             }
             (choice_filter("subscription", "subscription", subscriptions, chosen.subscription.as_deref(), "all subscriptions"))
-            // Failed deliveries are chosen by their subscription alone.
             (choice_filter("type", "type of events", types, chosen.event_type.as_deref(), "all types"))
             (time_filter("from", "from", chosen.from.as_deref()))
             (time_filter("to", "to", chosen.to.as_deref()))
@@ -91,20 +98,28 @@ fn form(tenant: Uuid, chosen: &Recovery, subscriptions: &[Choice], types: &[Choi
 }
 
 /// What would happen, and the button that does it.
-fn plan(tenant: Uuid, csrf: &str, what: What, chosen: &Recovery, preview: &Preview) -> Markup {
+fn plan(
+    tenant: Uuid,
+    access: &Access,
+    csrf: &str,
+    what: What,
+    chosen: &Recovery,
+    preview: &Preview,
+) -> Markup {
     let period = html! { "from " (chosen.from.as_deref().unwrap_or_default()) " to " (chosen.to.as_deref().unwrap_or_default()) " UTC" };
     html! {
         h2 { "What it would be" }
         p.muted { "Of " (what.label()) ", " (period) ":" }
         (preview.counts())
-        @if preview.can_run() {
+        @if preview.can_run() && access.is_read_only {
+            p.muted { (preview.sentence()) " Not from here: the console is read-only." }
+        } @else if preview.can_run() {
             (action(
                 preview.label(), &path(tenant, "/recover"), csrf, &preview.sentence(),
                 Some(fields(chosen, preview.deliveries()))))
         } @else {
             p.empty { "There is nothing to make again in that time." }
         }
-        (preview.sample(tenant))
     }
 }
 
@@ -128,6 +143,9 @@ fn statement(tenant: Uuid, what: Option<What>, chosen: &Recovery) -> String {
     let from = text(&chosen.from, "now() - interval '1 day'");
     let to = text(&chosen.to, "now()");
     let subscription = text(&chosen.subscription, "null");
+    let types = chosen.event_type.as_deref().map_or_else(String::new, |t| {
+        format!(", event_types => array[{}]", sql_text(t).trim_start())
+    });
     match what {
         None | Some(What::Failed) => {
             let ids = match &chosen.subscription {
@@ -135,21 +153,16 @@ fn statement(tenant: Uuid, what: Option<What>, chosen: &Recovery) -> String {
                 None => format!("s.tenant_id = '{tenant}'"),
             };
             format!(
-                "-- Repeat it until it returns 0.\nselect s.name, webhooks.retry_failed(s.id, {from}, {to}, dry_run => true)\nfrom webhooks.webhook_subscriptions s where {ids};"
+                "-- Repeat it until it returns 0.\nselect s.name, webhooks.retry_failed(s.id, {from}, {to}, dry_run => true{types})\nfrom webhooks.webhook_subscriptions s where {ids};"
             )
         }
         Some(What::Events) => {
-            let types = chosen.event_type.as_deref();
-            let types = types.map_or_else(
-                || "null".to_owned(),
-                |t| format!("array[{}]", sql_text(t).trim_start()),
-            );
             format!(
-                "-- Repeat it with after => resume_after until that is null.\nselect * from webhooks.replay_events('{tenant}', {from}, {to}, {types}, {subscription}, dry_run => true);"
+                "-- Repeat it with after => resume_after until that is null.\nselect * from webhooks.replay_events('{tenant}', {from}, {to}, subscription_id => {subscription}, dry_run => true{types});"
             )
         }
         Some(What::Unmatched) => format!(
-            "select u.event_log_id, r.*\nfrom webhooks.unmatched_events('{tenant}', {from}, {to}, {}) u\ncross join lateral webhooks.replay_event('{tenant}', u.event_log_id, {subscription}, dry_run => true) r;",
+            "select u.event_log_id, r.*\nfrom webhooks.unmatched_events('{tenant}', {from}, {to}, {}{types}) u\ncross join lateral webhooks.replay_event('{tenant}', u.event_log_id, {subscription}, dry_run => true) r;",
             count(preview::MAX_UNMATCHED).replace(',', "")
         ),
     }

@@ -1,12 +1,14 @@
 //! Recovery: many deliveries made again.
 //!
-//! - [`form`]: what to make again; [`preview`]: what that would be, before anything is sent
+//! - [`form`]: what to make again; [`preview`]: what that would be, before anything is sent, and
+//!   [`plan`]: how it is shown
 //! - [`run`]: does it, a batch a request; [`progress`]: how far it is, and how the new deliveries go
 //!
 //! Nothing is kept between requests: the address of a page says what was chosen and how far it is. If the browser is
 //! closed, what is queued is delivered, and the rest is as if it had not been chosen.
 
 pub mod form;
+mod plan;
 mod preview;
 pub mod progress;
 pub mod run;

@@ -1,49 +1,47 @@
-//! What would be made again: counts and a sample.
+//! What would be made again, as the database has it: counts and a sample.
 
 use super::{Recovery, What};
 use crate::database::{ReadError, Request};
-use crate::pages::layout::path;
-use crate::pages::view::{Moment, absolute, count, delivery_state, quantity, short};
-use maud::{Markup, html};
+use crate::pages::view::Moment;
 use serde::Deserialize;
 use uuid::Uuid;
 
 /// So many subscriptions are counted one by one: those with the most failures.
-const MAX_SUBSCRIPTIONS: i64 = 20;
+pub const MAX_SUBSCRIPTIONS: i64 = 20;
 /// So many events that matched nothing are made again at a time.
 pub const MAX_UNMATCHED: i64 = 500;
 
 /// A subscription with failures.
 #[derive(Deserialize)]
 pub struct Failures {
-    name: String,
+    pub name: String,
     /// Deliveries that failed or expired in the period.
-    failed: i64,
+    pub failed: i64,
     /// Those that would be made again.
-    deliveries: i64,
+    pub deliveries: i64,
 }
 
 /// A row of `replay_events()`.
 #[derive(Deserialize)]
 pub struct Counts {
-    events: i64,
-    deliveries: i64,
-    outstanding: i64,
+    pub events: i64,
+    pub deliveries: i64,
+    pub outstanding: i64,
 }
 
 #[derive(Deserialize)]
 pub struct Event {
-    id: Uuid,
-    event_type: String,
-    created_at: Option<Moment>,
+    pub id: Uuid,
+    pub event_type: String,
+    pub created_at: Option<Moment>,
 }
 
 #[derive(Deserialize)]
 pub struct Delivery {
-    id: Uuid,
-    status: String,
-    attempted_at: Option<Moment>,
-    error_message: Option<String>,
+    pub id: Uuid,
+    pub status: String,
+    pub attempted_at: Option<Moment>,
+    pub error_message: Option<String>,
 }
 
 pub enum Preview {
@@ -61,12 +59,26 @@ const IDS: &str = "select
     webhooks.uuid_v7_floor(least(greatest($2::text::timestamptz, '1970-01-01 00:00Z'), now())
                            + interval '1 day') as end_id";
 
-/// Those that failed or expired. Parameters are the tenant, the period, a subscription or null, and the ids.
-const FAILED: &str = "from webhooks.delivery_attempts a
-    where a.tenant_id = $1 and a.delivery_status in ('failed', 'expired') and a.is_test is not true
-      and a.attempted_at >= $2::text::timestamptz and a.attempted_at < $3::text::timestamptz
-      and ($4::text is null or a.subscription_id = $4::text::uuid)
-      and a.delivery_id >= $5::uuid and a.delivery_id < $6::uuid";
+/// Those that failed or expired, as `chosen`. Parameters are the tenant, the period, a subscription or null, the ids, and
+/// a type of events or null. The types are in partitions that are between the first event and the last one.
+const FAILED: &str = "with failed as materialized (
+        select a.subscription_id, a.delivery_id, a.event_log_id, a.delivery_status, a.attempted_at, a.error_message
+        from webhooks.delivery_attempts a
+        where a.tenant_id = $1 and a.delivery_status in ('failed', 'expired') and a.is_test is not true
+          and a.attempted_at >= $2::text::timestamptz and a.attempted_at < $3::text::timestamptz
+          and ($4::text is null or a.subscription_id = $4::text::uuid)
+          and a.delivery_id >= $5::uuid and a.delivery_id < $6::uuid),
+    chosen as materialized (
+        select f.*
+        from failed f
+        where $7::text is null or exists (
+            select from webhooks.event_logs e
+            where e.id = f.event_log_id
+              and e.id between (select l.event_log_id from failed l order by l.event_log_id limit 1)
+                           and (select l.event_log_id from failed l order by l.event_log_id desc limit 1)
+              and $7 in (e.event_type, split_part(e.event_type, '.', 1) || '.*')))";
+/// A type of events, as functions take it: an array, or null.
+const TYPES: &str = "case when $7::text is not null then array[$7::text] end";
 
 async fn ids(
     request: &Request<'_>,
@@ -97,9 +109,12 @@ pub async fn failing(
 ) -> Result<Vec<Uuid>, tokio_postgres::Error> {
     let (first_id, end_id) = ids(request, chosen).await?;
     let statement = format!(
-        "select distinct a.subscription_id {FAILED} and ($7::text is null or a.subscription_id > $7::text::uuid)
-             and exists (select from webhooks.webhook_subscriptions s where s.id = a.subscription_id)
-         order by a.subscription_id"
+        "{FAILED}
+         select distinct c.subscription_id
+         from chosen c
+         where ($8::text is null or c.subscription_id > $8::text::uuid)
+           and exists (select from webhooks.webhook_subscriptions s where s.id = c.subscription_id)
+         order by c.subscription_id"
     );
     let rows = request
         .rows(
@@ -111,6 +126,7 @@ pub async fn failing(
                 &chosen.subscription,
                 &first_id,
                 &end_id,
+                &chosen.event_type,
                 &chosen.after,
             ],
         )
@@ -125,31 +141,34 @@ async fn failed(
 ) -> Result<Preview, ReadError> {
     let (first_id, end_id) = ids(request, chosen).await?;
     let statement = format!(
-        "select json_build_object('name', f.name, 'failed', f.failed, 'deliveries',
-                    webhooks.retry_failed(f.id, $2::text::timestamptz, $3::text::timestamptz,
-                                          dry_run => true))::text as item
+        "{FAILED}
+         select json_build_object('name', f.name, 'failed', f.failed, 'deliveries',
+                    webhooks.retry_failed(f.id, $2::text::timestamptz, $3::text::timestamptz, dry_run => true,
+                                          event_types => {TYPES}))::text as item
          from (
              select s.id, s.name, g.failed
-             from (select a.subscription_id, count(*) as failed {FAILED} group by a.subscription_id) g
+             from (select c.subscription_id, count(*) as failed from chosen c group by c.subscription_id) g
              join webhooks.webhook_subscriptions s on s.id = g.subscription_id
-             order by g.failed desc, s.id limit $7) f"
+             order by g.failed desc, s.id limit $8) f"
     );
-    let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 7] = [
+    let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 8] = [
         &tenant,
         &chosen.from,
         &chosen.to,
         &chosen.subscription,
         &first_id,
         &end_id,
+        &chosen.event_type,
         &MAX_SUBSCRIPTIONS,
     ];
     let subscriptions = request.items(&statement, &parameters).await?;
     let sample = format!(
-        "select to_json(d)::text as item from (
-             select a.delivery_id as id, a.delivery_status as status, a.attempted_at, a.error_message {FAILED}
-             order by a.attempted_at desc limit 10) d"
+        "{FAILED}
+         select to_json(d)::text as item from (
+             select c.delivery_id as id, c.delivery_status as status, c.attempted_at, c.error_message
+             from chosen c order by c.attempted_at desc limit 10) d"
     );
-    let sample = request.items(&sample, &parameters[..6]).await?;
+    let sample = request.items(&sample, &parameters[..7]).await?;
     Ok(Preview::Failed(subscriptions, sample))
 }
 
@@ -194,119 +213,18 @@ async fn unmatched(
             "select json_build_object('id', u.event_log_id, 'event_type', u.event_type,
                                       'created_at', u.created_at)::text as item
              from webhooks.unmatched_events(
-                 $1, $2::text::timestamptz, $3::text::timestamptz, ($4::bigint)::integer) u",
-            &[&tenant, &chosen.from, &chosen.to, &MAX_UNMATCHED],
+                 $1, $2::text::timestamptz, $3::text::timestamptz, ($4::bigint)::integer,
+                 case when $5::text is not null then array[$5::text] end) u",
+            &[
+                &tenant,
+                &chosen.from,
+                &chosen.to,
+                &MAX_UNMATCHED,
+                &chosen.event_type,
+            ],
         )
         .await?;
     let number = found.len() as i64;
     found.truncate(10);
     Ok(Preview::Unmatched(number, found))
-}
-
-impl Preview {
-    pub fn deliveries(&self) -> i64 {
-        match self {
-            Self::Failed(subscriptions, _) => subscriptions.iter().map(|s| s.deliveries).sum(),
-            Self::Events(counts, _) => counts.deliveries,
-            Self::Unmatched(events, _) => *events,
-        }
-    }
-
-    pub fn can_run(&self) -> bool {
-        self.deliveries() > 0
-    }
-
-    pub fn label(&self) -> &'static str {
-        match self {
-            Self::Failed(..) => "Make them again",
-            Self::Events(..) => "Send them again",
-            Self::Unmatched(..) => "Send those that match now",
-        }
-    }
-
-    /// What exactly will happen.
-    pub fn sentence(&self) -> String {
-        match self {
-            Self::Failed(subscriptions, _) => {
-                let n = subscriptions.iter().filter(|s| s.deliveries > 0).count() as i64;
-                let others = if subscriptions.len() as i64 == MAX_SUBSCRIPTIONS {
-                    ", and those of the subscriptions with fewer failures"
-                } else {
-                    ""
-                };
-                format!(
-                    "{} made again, to {}{others}.",
-                    quantity(self.deliveries(), "delivery is", "deliveries are"),
-                    quantity(n, "subscription", "subscriptions")
-                )
-            }
-            Self::Events(counts, _) => format!(
-                "{} made of {}. Receivers get events again that they may have got before.",
-                quantity(counts.deliveries, "new delivery is", "new deliveries are"),
-                quantity(counts.events, "event", "events")
-            ),
-            Self::Unmatched(events, _) => format!(
-                "Of {}, those are sent that a subscription matches now; the others stay as they are.",
-                quantity(*events, "event", "events")
-            ),
-        }
-    }
-
-    pub fn counts(&self) -> Markup {
-        html! {
-            @match self {
-                Self::Failed(subscriptions, _) => {
-                    @if !subscriptions.is_empty() { div.scroll { table {
-                        thead { tr { th { "subscription" } th.number { "failed or expired" } th.number { "would be made again" } } }
-                        tbody { @for s in subscriptions { tr {
-                            td { (s.name) } td.number { (count(s.failed)) } td.number { (count(s.deliveries)) }
-                        } } }
-                    } }
-                    p.muted { "What was made again already, and what has no event any more, is left out." } }
-                    @if subscriptions.len() as i64 == MAX_SUBSCRIPTIONS {
-                        p.muted { "Only the " (MAX_SUBSCRIPTIONS) " subscriptions with the most failures are counted here. All are made again." }
-                    }
-                }
-                Self::Events(counts, _) => dl.figures {
-                    div { dt { "events" } dd { (count(counts.events)) } }
-                    div { dt { "deliveries" } dd { (count(counts.deliveries)) } }
-                    div { dt { "left out: outstanding already" } dd { (count(counts.outstanding)) } }
-                },
-                Self::Unmatched(events, _) => dl.figures {
-                    div { dt { "events that matched nothing" } dd { (count(*events)) @if *events == MAX_UNMATCHED { small { " or more; the newest are taken" } } } }
-                },
-            }
-        }
-    }
-
-    pub fn sample(&self, tenant: Uuid) -> Markup {
-        html! {
-            @match self {
-                Self::Failed(_, sample) if !sample.is_empty() => {
-                    h3 { "The last ones" }
-                    div.scroll { table {
-                        thead { tr { th { "ended" } th { "delivery" } th { "status" } th { "error" } } }
-                        tbody { @for d in sample { tr {
-                            td { (absolute(d.attempted_at)) }
-                            td { a href=(path(tenant, &format!("/deliveries/{}", d.id))) { (short(d.id)) } }
-                            td { (delivery_state(&d.status)) }
-                            td.wide { (d.error_message.as_deref().unwrap_or("–")) }
-                        } } }
-                    } }
-                }
-                Self::Events(_, sample) | Self::Unmatched(_, sample) if !sample.is_empty() => {
-                    h3 { "The last ones" }
-                    div.scroll { table {
-                        thead { tr { th { "published" } th { "event" } th { "type" } } }
-                        tbody { @for e in sample { tr {
-                            td { (absolute(e.created_at)) }
-                            td { a href=(path(tenant, &format!("/events/{}", e.id))) { (short(e.id)) } }
-                            td { (e.event_type) }
-                        } } }
-                    } }
-                }
-                _ => {}
-            }
-        }
-    }
 }

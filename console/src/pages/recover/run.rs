@@ -100,8 +100,16 @@ async fn failed(
     for id in subscriptions.iter().take(MAX_SUBSCRIPTIONS) {
         let row = request
             .row(
-                "select webhooks.retry_failed($1, $2::text::timestamptz, $3::text::timestamptz, $4) as n",
-                &[id, &recovery.from, &recovery.to, &left],
+                "select webhooks.retry_failed(
+                     $1, $2::text::timestamptz, $3::text::timestamptz, $4,
+                     event_types => case when $5::text is not null then array[$5::text] end) as n",
+                &[
+                    id,
+                    &recovery.from,
+                    &recovery.to,
+                    &left,
+                    &recovery.event_type,
+                ],
             )
             .await?;
         let n: i64 = row.try_get("n")?;
@@ -164,7 +172,8 @@ async fn unmatched(
             "with found as materialized (
                  select u.event_log_id
                  from webhooks.unmatched_events(
-                     $1, $2::text::timestamptz, $3::text::timestamptz, ($4::bigint)::integer) u
+                     $1, $2::text::timestamptz, $3::text::timestamptz, ($4::bigint)::integer,
+                     case when $6::text is not null then array[$6::text] end) u
              ),
              fresh as materialized (
                  select f.event_log_id
@@ -181,6 +190,7 @@ async fn unmatched(
                 &recovery.to,
                 &preview::MAX_UNMATCHED,
                 &recovery.subscription,
+                &recovery.event_type,
             ],
         )
         .await?;

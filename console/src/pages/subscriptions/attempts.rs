@@ -2,7 +2,7 @@
 
 use crate::database::{ReadError, Request};
 use crate::pages::layout::path;
-use crate::pages::view::{Moment, delivery_state, id, milliseconds, relative};
+use crate::pages::view::{Moment, delivery_state, id, linked, milliseconds, relative, short};
 use maud::{Markup, html};
 use serde::Deserialize;
 use uuid::Uuid;
@@ -35,7 +35,12 @@ pub async fn latest(request: &Request<'_>, subscription: Uuid) -> Result<Vec<Del
         .await
 }
 
-pub fn section(tenant: Uuid, subscription: Uuid, deliveries: &[Delivery]) -> Markup {
+pub fn section(
+    tenant: Uuid,
+    subscription: Uuid,
+    deliveries: &[Delivery],
+    sees_events: bool,
+) -> Markup {
     html! {
         section #attempts {
             h2 { "Latest deliveries" }
@@ -47,7 +52,7 @@ pub fn section(tenant: Uuid, subscription: Uuid, deliveries: &[Delivery]) -> Mar
                         th { "last attempt" } th { "state" } th.number { "attempts" } th.number { "status" }
                         th.number { "time" } th { "event" } th { "error" } th { "delivery" }
                     } }
-                    tbody { @for delivery in deliveries { (row(tenant, delivery)) } }
+                    tbody { @for delivery in deliveries { (row(tenant, delivery, sees_events)) } }
                 } }
                 p { a href=(path(tenant, &format!("/deliveries?subscription={subscription}"))) { "All deliveries of this subscription" } }
             }
@@ -55,7 +60,8 @@ pub fn section(tenant: Uuid, subscription: Uuid, deliveries: &[Delivery]) -> Mar
     }
 }
 
-fn row(tenant: Uuid, delivery: &Delivery) -> Markup {
+fn row(tenant: Uuid, delivery: &Delivery, sees_events: bool) -> Markup {
+    let event = path(tenant, &format!("/events/{}", delivery.event_log_id));
     let attempts = match delivery.attempted_at {
         None => 0,
         Some(_) => delivery.delivery_attempt,
@@ -71,7 +77,7 @@ fn row(tenant: Uuid, delivery: &Delivery) -> Markup {
             td.number { (attempts) }
             td.number { @if let Some(status) = delivery.http_status_code { (status) } @else { "–" } }
             td.number { (milliseconds(delivery.duration_us.map(|us| us / 1000.0))) }
-            td { a.id href=(path(tenant, &format!("/events/{}", delivery.event_log_id))) { (&delivery.event_log_id.to_string()[..8]) "…" } }
+            td { (linked(sees_events, &event, &short(delivery.event_log_id))) }
             td.wide { (delivery.error_message.as_deref().unwrap_or("–")) }
             td { a href=(path(tenant, &format!("/deliveries/{}", delivery.id))) { "open" } " " (id(delivery.id)) }
         }

@@ -4,7 +4,7 @@ use super::choices::{Choices, Template};
 use super::field::Fields;
 use super::form::{Form, Purpose, is_about_input, placeholder_field, template_choice};
 use super::values::Values;
-use super::{CREATE, of, secret};
+use super::{CREATE, conditions, of, secret};
 use crate::database::{Access, Database, Mode, Request};
 use crate::http::form::Signed;
 use crate::http::input::{Ids, Parameters};
@@ -12,6 +12,7 @@ use crate::http::problem::Problem;
 use crate::http::session::Session;
 use crate::pages::failure::Failure;
 use crate::pages::layout::{Frame, Section, page};
+use crate::pages::refusal::check_writable;
 use crate::pages::view::as_sql;
 use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
@@ -40,6 +41,7 @@ pub async fn show(
 ) -> Result<Markup, Failure> {
     let mut connection = database.connection().await?;
     let request = connection.begin(&session.who, CREATE, Mode::Read).await?;
+    check_writable(&request.access)?;
     let choices = Choices::read(&request).await?;
     let template = choices.template(&choice.template);
     let mut values = Values::of_a_new_one();
@@ -69,6 +71,18 @@ pub async fn create(
     let request = connection.begin(&session.who, CREATE, Mode::Write).await?;
     let choices = Choices::read(&request).await?;
     let template = choices.template(values.get("template"));
+    if conditions::asks_for_more(&values) {
+        let shown = form(
+            &session,
+            &request.access,
+            tenant,
+            &choices,
+            &values,
+            template,
+            None,
+        );
+        return Ok(shown.into_response());
+    }
     match insert(&request, tenant, &choices, &values).await {
         Ok(Written { id, secret: None }) => {
             request.commit().await?;

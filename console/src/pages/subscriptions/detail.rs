@@ -1,13 +1,16 @@
 //! A subscription: how its receiver does, its latest deliveries, and what can be done with it.
 
 use super::receiver::Health;
-use super::{DELETE, READ, TEST, UPDATE, attempts, day, done, matching, of, receiver, settings};
+use super::{
+    DELETE, READ, TEST, UPDATE, attempts, day, done, matching, of, receiver, settings, test_form,
+};
 use crate::database::{Access, Database, Mode, Request};
 use crate::http::input::{Ids, Parameters};
 use crate::http::problem::Problem;
 use crate::http::session::Session;
 use crate::pages::failure::Failure;
-use crate::pages::layout::{Frame, Section, page};
+use crate::pages::layout::{Section, finish};
+use crate::pages::scopes::{READ_EVENTS, may};
 use crate::pages::view::{action, as_sql, id as shown_id};
 use axum::extract::State;
 use maud::{Markup, html};
@@ -20,6 +23,8 @@ pub struct Query {
     done: Option<String>,
     /// Of which event it is explained whether it matches.
     event: Option<String>,
+    /// Of which type the example for a test is.
+    event_type: Option<String>,
 }
 
 pub async fn show(
@@ -47,9 +52,10 @@ pub async fn show(
         .filter(|event| !event.trim().is_empty());
     let matching = matching::section(&request, tenant, id, event).await?;
     let longest_delay = longest_delay(&request).await?;
+    let chosen = query.event_type.as_deref().filter(|name| !name.is_empty());
     let types = match may(&request.access, TEST) {
-        true => test_types(&request).await?,
-        false => Vec::new(),
+        true => Some(test_form::types(&request, id, chosen).await?),
+        false => None,
     };
     let access = &request.access;
     let name = super::values::text(&stored["name"]);
@@ -68,25 +74,24 @@ pub async fn show(
             @if let Some(description) = stored["description"].as_str() { br; (description) }
         }
         @for health in &health {
-            (receiver::section(tenant, id, health, days.get(&id), &access.scopes, &session.csrf))
+            (receiver::section(tenant, id, health, days.get(&id), access, &session.csrf))
         }
-        @if may(access, TEST) { (test(tenant, id, &session.csrf, &types)) }
-        (attempts::section(tenant, id, &deliveries))
+        @if let Some(types) = &types { (test_form::section(tenant, id, &session.csrf, types)) }
+        (attempts::section(tenant, id, &deliveries, may(access, READ_EVENTS)))
         (matching)
         (settings::section(&stored, longest_delay))
         (ending(tenant, id, &session.csrf, access, &stored, health.first()))
         (as_sql(&format!("select * from webhooks.get_subscription('{id}');\nselect * from webhooks.subscription_health where subscription_id = '{id}';\nselect * from webhooks.subscription_deliveries('{id}');\nselect webhooks.test_subscription('{id}');")))
     };
-    let frame = Frame {
-        title: &name,
-        section: Section::Subscriptions,
-        tenant: Some(tenant),
-        access,
-        csrf: &session.csrf,
-    };
-    let shown = page(&frame, &content);
-    request.commit().await?;
-    Ok(shown)
+    finish(
+        request,
+        &session,
+        Section::Subscriptions,
+        Some(tenant),
+        &name,
+        &content,
+    )
+    .await
 }
 
 /// What the page renews of itself.
@@ -109,10 +114,6 @@ pub async fn state(
     })
 }
 
-fn may(access: &Access, scope: &str) -> bool {
-    access.scopes.iter().any(|s| s == scope)
-}
-
 async fn longest_delay(request: &Request<'_>) -> Result<Option<i64>, Problem> {
     let row = request
         .row(
@@ -121,42 +122,6 @@ async fn longest_delay(request: &Request<'_>) -> Result<Option<i64>, Problem> {
         )
         .await?;
     Ok(row.try_get("longest")?)
-}
-
-/// Types that a test can be of.
-async fn test_types(request: &Request<'_>) -> Result<Vec<String>, Problem> {
-    let rows = request
-        .rows(
-            "select c.name::text from webhooks.event_type_catalogue c where c.is_current order by c.name limit 2000",
-            &[],
-        )
-        .await?;
-    let names = rows.iter().map(|row| row.try_get("name"));
-    Ok(names.collect::<Result<_, _>>()?)
-}
-
-/// The answer comes in place, or without scripts on a page of its own.
-fn test(tenant: Uuid, id: Uuid, csrf: &str, types: &[String]) -> Markup {
-    let send = of(tenant, id, "/test");
-    html! {
-        section #test {
-            h2 { "Test" }
-            form.filters method="post" action=(send) hx-post=(send) hx-select="#test-result" hx-target="#test-answer"
-                hx-swap="innerHTML" hx-disabled-elt="find button" {
-                input type="hidden" name="csrf" value=(csrf);
-                div {
-                    label for="event_type" { "Example of" }
-                    select #event_type name="event_type" {
-                        option value="" { "a subscribed type" }
-                        @for name in types { option value=(name) { (name) } }
-                    }
-                }
-                button type="submit" { "Send a test" }
-            }
-            p.muted { "Sends one made-up event to this receiver, now, also while the subscription is disabled, and waits up to 30 s for the answer." }
-            div #test-answer aria-live="polite" {}
-        }
-    }
 }
 
 /// What replaces or ends something.

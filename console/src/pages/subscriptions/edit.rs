@@ -5,7 +5,7 @@ use super::create::{Written, new_secret};
 use super::field::Fields;
 use super::form::{Form, Purpose, is_about_input};
 use super::values::Values;
-use super::{UPDATE, of, secret};
+use super::{UPDATE, conditions, of, secret};
 use crate::database::{Access, Database, Mode, Request};
 use crate::http::form::Signed;
 use crate::http::input::Ids;
@@ -13,6 +13,7 @@ use crate::http::problem::Problem;
 use crate::http::session::Session;
 use crate::pages::failure::Failure;
 use crate::pages::layout::{Frame, Section, page};
+use crate::pages::refusal::check_writable;
 use crate::pages::view::as_sql;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -28,6 +29,7 @@ pub async fn show(
 ) -> Result<Markup, Failure> {
     let mut connection = database.connection().await?;
     let request = connection.begin(&session.who, UPDATE, Mode::Read).await?;
+    check_writable(&request.access)?;
     let stored: Vec<Map<String, Value>> = request
         .items(
             "select to_json(s)::text as item from webhooks.get_subscription($1) s",
@@ -60,6 +62,17 @@ pub async fn update(
     let mut connection = database.connection().await?;
     let request = connection.begin(&session.who, UPDATE, Mode::Write).await?;
     let choices = Choices::read(&request).await?;
+    if conditions::asks_for_more(&values) {
+        let shown = form(
+            &session,
+            &request.access,
+            (tenant, id),
+            &choices,
+            &values,
+            None,
+        );
+        return Ok(shown.into_response());
+    }
     match change(&request, id, &values).await {
         Ok(Written { secret: None, .. }) => {
             request.commit().await?;

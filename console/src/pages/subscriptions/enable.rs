@@ -5,7 +5,6 @@ use super::{UPDATE, of};
 use crate::database::{Database, Mode};
 use crate::http::form::Signed;
 use crate::http::input::Ids;
-use crate::http::problem::Problem;
 use crate::http::session::Session;
 use crate::pages::failure::Failure;
 use crate::pages::layout::path;
@@ -20,11 +19,7 @@ pub async fn set(
     Ids(tenant): Ids<Uuid>,
     Signed(values): Signed<Values>,
 ) -> Result<Redirect, Failure> {
-    let ids = values.all("id").map(|id| {
-        id.parse::<Uuid>()
-            .map_err(|_| Problem::bad_request(format!("id is no UUID: {id}")))
-    });
-    let ids: Vec<Uuid> = ids.collect::<Result<_, _>>()?;
+    let ids = values.ids()?;
     let all = |done: &str| path(tenant, &format!("/subscriptions?done={done}"));
     if ids.is_empty() {
         return Ok(Redirect::to(&all("chosen-none")));

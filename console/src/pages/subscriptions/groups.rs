@@ -2,7 +2,7 @@
 
 use super::choices::Choices;
 use super::field::Fields;
-use super::retries;
+use super::{conditions, retries};
 use maud::{Markup, html};
 use std::collections::BTreeSet;
 
@@ -190,7 +190,7 @@ pub fn filter(fields: &Fields<'_>) -> Markup {
             p.help { "All of these conditions must hold; blank ones do." }
             (fields.line("filter_resource_type", "Resource type", "text", "document", ""))
             (fields.line("filter_resource_id", "Resource id", "text", "", "A UUID."))
-            (fields.area("filter_event_data", "Event data", "{\"pages\": {\"$gt\": 100}, \"kind\": \"invoice\"}", "JSON: values that must be equal, or operators $eq, $ne, $gt, $gte, $lt, $lte, $in, $nin, $exists and $prefix."))
+            (conditions::fields(fields))
             (fields.line("filter_jsonpath", "SQL/JSON path", "text", "$.lines[*] ? (@.price > 1000)", "It finds something, or its predicate is true."))
             (fields.error("event_filters"))
         }

@@ -9,7 +9,8 @@ use crate::http::cursor;
 use crate::http::input::{Ids, Parameters};
 use crate::http::session::Session;
 use crate::pages::failure::Failure;
-use crate::pages::layout::{Frame, Section, page, path};
+use crate::pages::layout::{Section, finish, path};
+use crate::pages::scopes;
 use crate::pages::view::{
     Moment, as_sql, count, delivery_state, next_page, percent, relative, sparkline,
     subscription_state,
@@ -114,14 +115,14 @@ pub async fn show(
     let ids: Vec<Uuid> = listed.iter().map(|subscription| subscription.id).collect();
     let days = day::days(&request, tenant, &ids).await?;
     let access = &request.access;
-    let may = |scope: &str| access.scopes.iter().any(|s| s == scope);
+    let may = |scope| scopes::may(access, scope);
     let content = html! {
         (done::note(filter.done.as_deref()))
         div.title {
             h1 { "Subscriptions" }
             div.row {
                 @if may(CREATE) { a.button.primary href=(path(tenant, "/subscriptions/new")) { "New subscription" } }
-                a.button href=(path(tenant, "/subscriptions/export")) { "Export" }
+                a.button href=(path(tenant, "/subscriptions/export")) { "Export all" }
                 @if may(CREATE) && may(UPDATE) { a.button href=(path(tenant, "/subscriptions/import")) { "Import" } }
             }
         }
@@ -131,20 +132,19 @@ pub async fn show(
         (next_page(next.as_deref()))
         (as_sql(&format!("select id, name, environment, webhook_url, is_active, is_enabled from webhooks.list_subscriptions();\nselect * from webhooks.endpoint_health('{tenant}');")))
     };
-    let frame = Frame {
-        title: "Subscriptions",
-        section: Section::Subscriptions,
-        tenant: Some(tenant),
-        access,
-        csrf: &session.csrf,
-    };
-    let shown = page(&frame, &content);
-    request.commit().await?;
-    Ok(shown)
+    finish(
+        request,
+        &session,
+        Section::Subscriptions,
+        Some(tenant),
+        "Subscriptions",
+        &content,
+    )
+    .await
 }
 
 fn empty(tenant: Uuid, filter: &Filter, access: &Access) -> Markup {
-    let may_create = access.scopes.iter().any(|s| s == CREATE);
+    let may_create = scopes::may(access, CREATE);
     html! {
         @if filter.is_any() || filter.cursor.is_some() {
             p.empty { "No subscription is like that. " a href=(path(tenant, "/subscriptions")) { "Show all" } }
@@ -168,15 +168,21 @@ fn table(
     let rows = html! {
         div.scroll { table {
             thead { tr {
-                @if may_update { th { span.visually-hidden { "choose" } } }
+                th { span.visually-hidden { "choose" } }
                 th { "name" } th { "host" } th { "events" } th { "environment" } th { "state" }
                 th { "attempts, 24 h" } th.number { "delivered" } th.number { "waiting" } th { "last attempt" }
             } }
-            tbody { @for subscription in listed { (row(tenant, subscription, days.get(&subscription.id), may_update)) } }
+            tbody { @for subscription in listed { (row(tenant, subscription, days.get(&subscription.id))) } }
         } }
     };
+    let export = path(tenant, "/subscriptions/export");
     if !may_update {
-        return rows;
+        return html! {
+            form method="get" action=(export) {
+                (rows)
+                div.row.pages { span { "Those chosen, or all:" } button type="submit" { "Export" } }
+            }
+        };
     }
     html! {
         form method="post" action=(path(tenant, "/subscriptions/enabled")) {
@@ -186,19 +192,18 @@ fn table(
                 span { "Those chosen:" }
                 button type="submit" name="enabled" value="true" { "Enable" }
                 button type="submit" name="enabled" value="false" { "Disable" }
+                button type="submit" formaction=(export) { "Export" }
                 span.muted { "A disabled one matches no new events, and what is outstanding to it is held." }
             }
         }
     }
 }
 
-fn row(tenant: Uuid, subscription: &Listed, day: Option<&Day>, may_update: bool) -> Markup {
+fn row(tenant: Uuid, subscription: &Listed, day: Option<&Day>) -> Markup {
     let events = &subscription.subscribed_events;
     html! {
         tr {
-            @if may_update {
-                td { input type="checkbox" name="id" value=(subscription.id) aria-label={ "Choose " (subscription.name) }; }
-            }
+            td { input type="checkbox" name="id" value=(subscription.id) aria-label={ "Choose " (subscription.name) }; }
             td.wide { a href=(of(tenant, subscription.id, "")) { (subscription.name) } }
             td.mono { (receiver::host(&subscription.webhook_url)) }
             td.wide {

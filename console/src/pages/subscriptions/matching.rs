@@ -4,7 +4,8 @@ use super::of;
 use crate::database::Request;
 use crate::http::problem::Problem;
 use crate::pages::layout::path;
-use crate::pages::view::{count, id};
+use crate::pages::scopes::{READ_EVENTS, may};
+use crate::pages::view::{count, id, linked};
 use maud::{Markup, html};
 use serde::Deserialize;
 use uuid::Uuid;
@@ -110,12 +111,13 @@ async fn explain(
             &[&tenant, &subscription, &event_id],
         )
         .await?;
+    let sees_events = may(&request.access, READ_EVENTS);
     Ok(html! {
         @match found.first() {
             None => p.state.failed role="alert" { "There is no event " (id(event_id)) "." },
             Some(explained) => {
                 p {
-                    a href=(path(tenant, &format!("/events/{event_id}"))) { (explained.event_type) } ": "
+                    (linked(sees_events, &path(tenant, &format!("/events/{event_id}")), &html! { (explained.event_type) })) ": "
                     @if explained.matched { span.state.delivered { span aria-hidden="true" { "✓" } " it matches" } }
                     @else { span.state.held { span aria-hidden="true" { "–" } " it does not match" } }
                 }

@@ -2,22 +2,25 @@
 //!
 //! - [`list`]: all of a tenant, or those of a [`filter`], with how their receivers do; [`enable`]: many at once
 //! - [`values`]: what a form holds, and the settings that it makes; [`form`], [`groups`] and [`field`]: how it looks;
+//!   [`conditions`]: rows of a filter;
 //!   [`choices`]: what there is to choose from; [`create`], [`edit`] and [`check`]: what is done with it
 //! - [`detail`]: one of them: its [`receiver`], its last [`day`], its [`attempts`], its [`settings`], and [`matching`];
 //!   [`test`] and [`actions`]: what can be done with it
 //! - [`secret`]: a new secret, shown once, and [`verification`]: how receivers verify signatures with it
-//! - [`transfer`]: import and export
+//! - [`export`] and [`transfer`]: export and import
 
 mod actions;
 mod attempts;
 mod check;
 mod choices;
+mod conditions;
 mod create;
 mod day;
 mod detail;
 mod done;
 mod edit;
 mod enable;
+mod export;
 mod field;
 mod filter;
 mod form;
@@ -29,13 +32,15 @@ mod retries;
 mod secret;
 mod settings;
 mod test;
+mod test_form;
 mod transfer;
 mod values;
 mod verification;
 
 pub(super) use choices::{Template, templates};
-pub(super) use field::summary;
+pub(super) use field::{error, summary};
 pub(super) use form::is_about_input;
+pub(super) use receiver::host;
 
 use super::layout::path;
 use crate::database::Database;
@@ -59,7 +64,10 @@ pub fn router() -> Router<Database> {
         .route(&format!("{all}/new"), get(create::show))
         .route(&format!("{all}/check"), post(check::new))
         .route(&format!("{all}/enabled"), post(enable::set))
-        .route(&format!("{all}/export"), get(transfer::export))
+        .route(
+            &format!("{all}/export"),
+            get(export::show).post(export::chosen),
+        )
         .route(
             &format!("{all}/import"),
             get(transfer::show).post(transfer::apply),

@@ -2,8 +2,9 @@
 
 use super::day::{Day, rate};
 use super::{TEST, UPDATE, of};
-use crate::database::{ReadError, Request};
+use crate::database::{Access, ReadError, Request};
 use crate::pages::layout::path;
+use crate::pages::scopes;
 use crate::pages::view::{Moment, absolute, action, breaker, count, relative, subscription_state};
 use maud::{Markup, html};
 use serde::Deserialize;
@@ -102,10 +103,10 @@ pub fn section(
     id: Uuid,
     health: &Health,
     day: Option<&Day>,
-    scopes: &[String],
+    access: &Access,
     csrf: &str,
 ) -> Markup {
-    let may = |scope: &str| scopes.iter().any(|s| s == scope);
+    let may = |scope| scopes::may(access, scope);
     let needs_verification = health.verification_state != "not required";
     html! {
         section #state hx-get=(of(tenant, id, "/state")) hx-target="#state-facts" hx-swap="outerHTML" hx-trigger="every 10s" {
@@ -130,7 +131,8 @@ pub fn section(
                         (action("Verify", &of(tenant, id, "/verify"), csrf, "Asks the receiver again whether it agrees to deliveries. Deliveries wait for its answer.", None))
                     }
                 }
-                @if !may(UPDATE) && !may(TEST) { span.muted { "This session may only read." } }
+                @if access.is_read_only { span.muted { "The console is read-only: nothing can be changed here." } }
+                @else if !may(UPDATE) && !may(TEST) { span.muted { "This session may only read." } }
             }
         }
     }

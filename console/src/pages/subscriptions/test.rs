@@ -1,19 +1,21 @@
 //! Tests: the receiver's answer to an example of an event. No connection is held while it is waited for.
 
 use super::values::Values;
-use super::{TEST, of};
-use crate::database::{Credentials, Database, Mode};
+use super::{READ, TEST, is_about_input, of, test_form};
+use crate::database::{Credentials, Database, Mode, Request};
 use crate::http::form::Signed;
 use crate::http::input::Ids;
 use crate::http::problem::Problem;
 use crate::http::session::Session;
 use crate::pages::failure::Failure;
-use crate::pages::layout::{Frame, Section, page, path};
-use crate::pages::view::{as_sql, delivery_state, milliseconds};
+use crate::pages::layout::{Section, finish, path};
+use crate::pages::scopes::may;
+use crate::pages::view::{as_sql, delivery_state, linked, milliseconds};
 use axum::extract::State;
-use axum::response::Redirect;
+use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 use std::time::{Duration, Instant};
 use uuid::Uuid;
@@ -41,19 +43,44 @@ pub async fn send(
     session: Session,
     Ids((tenant, id)): Ids<(Uuid, Uuid)>,
     Signed(values): Signed<Values>,
-) -> Result<Redirect, Failure> {
-    let event_type = Some(values.get("event_type")).filter(|event_type| !event_type.is_empty());
+) -> Result<Response, Failure> {
     let mut connection = database.connection().await?;
     let request = connection.begin(&session.who, TEST, Mode::Write).await?;
+    match queue(&request, id, &values).await {
+        Ok(delivery) => {
+            request.commit().await?;
+            let to = of(tenant, id, &format!("/test/{delivery}"));
+            Ok(Redirect::to(&to).into_response())
+        }
+        Err(problem) if is_about_input(&problem) => {
+            let content = test_form::again(tenant, id, &session.csrf, &values, &problem);
+            let section = Section::Subscriptions;
+            let shown = finish(request, &session, section, Some(tenant), "Test", &content).await?;
+            Ok((problem.status(), shown).into_response())
+        }
+        Err(problem) => Err(problem.into()),
+    }
+}
+
+/// Returns: the delivery.
+async fn queue(request: &Request<'_>, id: Uuid, values: &Values) -> Result<Uuid, Problem> {
+    let given = |name: &str| Some(values.get(name)).filter(|_| !values.is_blank(name));
+    let data = given("event_data");
+    if let Some(text) = data {
+        let read: Result<IgnoredAny, _> = serde_json::from_str(text);
+        read.map_err(|error| {
+            Problem::bad_request(format!("event_data is no JSON: {error}"))
+                .hint("Write for example {\"name\": \"a.pdf\"}.")
+                .field("event_data")
+        })?;
+    }
     let row = request
         .row(
-            "select webhooks.test_subscription($1, $2::text) as id",
-            &[&id, &event_type],
+            "select webhooks.test_subscription($1, $2::text, $3::text::jsonb) as id",
+            &[&id, &given("event_type"), &data],
         )
         .await?;
-    request.commit().await?;
-    let delivery: Uuid = row.try_get("id")?;
-    Ok(Redirect::to(&of(tenant, id, &format!("/test/{delivery}"))))
+    Ok(row.try_get("id")?)
 }
 
 pub async fn show(
@@ -74,22 +101,22 @@ pub async fn show(
     };
     let mut connection = database.connection().await?;
     let request = connection.begin(&session.who, TEST, Mode::Read).await?;
+    let sees_deliveries = may(&request.access, READ);
     let content = html! {
         h1 { "Test" }
-        (result(tenant, delivery, &outcome))
-        p { a href=(of(tenant, id, "")) { "To the subscription" } }
+        (result(tenant, delivery, &outcome, sees_deliveries))
+        @if sees_deliveries { p { a href=(of(tenant, id, "")) { "To the subscription" } } }
         (as_sql(&format!("select webhooks.test_subscription('{id}') as delivery \\gset\nselect * from webhooks.wait_for_delivery(:'delivery');")))
     };
-    let frame = Frame {
-        title: "Test",
-        section: Section::Subscriptions,
-        tenant: Some(tenant),
-        access: &request.access,
-        csrf: &session.csrf,
-    };
-    let shown = page(&frame, &content);
-    request.commit().await?;
-    Ok(shown)
+    finish(
+        request,
+        &session,
+        Section::Subscriptions,
+        Some(tenant),
+        "Test",
+        &content,
+    )
+    .await
 }
 
 async fn look(
@@ -122,7 +149,8 @@ async fn look(
 }
 
 /// The answer. All of it is what the receiver says, and shown as text.
-fn result(tenant: Uuid, delivery: Uuid, outcome: &Outcome) -> Markup {
+fn result(tenant: Uuid, delivery: Uuid, outcome: &Outcome, sees_deliveries: bool) -> Markup {
+    let page = path(tenant, &format!("/deliveries/{delivery}"));
     html! {
         section #test-result aria-live="polite" {
             @if !outcome.is_final {
@@ -133,7 +161,7 @@ fn result(tenant: Uuid, delivery: Uuid, outcome: &Outcome) -> Markup {
             }
             dl.facts {
                 dt { "Outcome" } dd { (delivery_state(&outcome.status)) }
-                dt { "Delivery" } dd { a.id href=(path(tenant, &format!("/deliveries/{delivery}"))) { (delivery) } }
+                dt { "Delivery" } dd.id { (linked(sees_deliveries, &page, &html! { (delivery) })) }
                 @if let Some(status) = outcome.http_status_code { dt { "HTTP status" } dd { (status) } }
                 @if outcome.duration_us.is_some() {
                     dt { "Time" } dd { (milliseconds(outcome.duration_us.map(|us| us / 1000.0))) }

@@ -1,7 +1,7 @@
-//! Subscriptions exported, and imported after a look at what would change.
+//! Subscriptions imported, after a look at what would change.
 
 use super::values::{Values, text};
-use super::{CREATE, READ, UPDATE, of};
+use super::{CREATE, UPDATE, of};
 use crate::database::{Access, Database, Mode, Request};
 use crate::http::form::Signed;
 use crate::http::input::Ids;
@@ -9,10 +9,9 @@ use crate::http::problem::Problem;
 use crate::http::session::Session;
 use crate::pages::failure::Failure;
 use crate::pages::layout::{Frame, Section, page, path};
+use crate::pages::refusal::check_writable;
 use crate::pages::view::as_sql;
 use axum::extract::State;
-use axum::http::HeaderValue;
-use axum::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 use serde::Deserialize;
@@ -33,37 +32,6 @@ struct Change {
     hint: Option<String>,
 }
 
-/// All subscriptions of the tenant, as a file.
-pub async fn export(
-    State(database): State<Database>,
-    session: Session,
-    Ids(tenant): Ids<Uuid>,
-) -> Result<Response, Failure> {
-    let mut connection = database.connection().await?;
-    let request = connection.begin(&session.who, READ, Mode::Read).await?;
-    let row = request
-        .row(
-            "select jsonb_pretty(webhooks.export_subscriptions($1)) as item",
-            &[&tenant],
-        )
-        .await?;
-    request.commit().await?;
-    let item: String = row.try_get("item")?;
-    let mut response = item.into_response();
-    let headers = response.headers_mut();
-    for (name, value) in [
-        (CONTENT_TYPE, "application/json"),
-        (
-            CONTENT_DISPOSITION,
-            "attachment; filename=\"subscriptions.json\"",
-        ),
-        (CACHE_CONTROL, "no-store"),
-    ] {
-        headers.insert(name, HeaderValue::from_static(value));
-    }
-    Ok(response)
-}
-
 pub async fn show(
     State(database): State<Database>,
     session: Session,
@@ -71,6 +39,7 @@ pub async fn show(
 ) -> Result<Markup, Failure> {
     let mut connection = database.connection().await?;
     let request = connection.begin(&session.who, CREATE, Mode::Read).await?;
+    check_writable(&request.access)?;
     let shown = import_page(&session, &request.access, tenant, "", None, &html! {});
     request.commit().await?;
     Ok(shown)

@@ -1,9 +1,11 @@
 //! What a form of a subscription holds, and the settings that it makes. Whether they are right, the database knows: a
 //! text that is no number is handed to it as it is.
 
+use super::conditions;
 use crate::http::problem::Problem;
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use uuid::Uuid;
 
 /// Settings of one text, number or word; blank stands for null.
 const TEXTS: [&str; 21] = [
@@ -51,6 +53,18 @@ impl Values {
         self.all(name).any(|v| v == value)
     }
 
+    /// The ids of what was chosen in a list.
+    ///
+    /// # Errors
+    /// What is no id.
+    pub fn ids(&self) -> Result<Vec<Uuid>, Problem> {
+        let ids = self.all("id").map(|id| {
+            id.parse()
+                .map_err(|_| Problem::bad_request(format!("id is no UUID: {id}")))
+        });
+        ids.collect()
+    }
+
     pub fn is_blank(&self, name: &str) -> bool {
         self.get(name).trim().is_empty()
     }
@@ -59,6 +73,15 @@ impl Values {
     pub fn pairs(&self, names: &str, values: &str) -> Vec<(&str, &str)> {
         let pairs = self.all(names).map(str::trim).zip(self.all(values));
         pairs.filter(|(name, _)| !name.is_empty()).collect()
+    }
+
+    /// Rows of three fields, without those whose first is blank.
+    pub fn triples(&self, [first, second, third]: [&str; 3]) -> Vec<(&str, &str, &str)> {
+        let rest = self.all(second).zip(self.all(third));
+        let rows = self.all(first).map(str::trim).zip(rest);
+        let rows = rows.filter(|(first, _)| !first.is_empty());
+        rows.map(|(first, (second, third))| (first, second, third))
+            .collect()
     }
 
     fn add(&mut self, name: &str, value: impl Into<String>) {
@@ -125,9 +148,14 @@ impl Values {
                 for key in ["resource_type", "resource_id", "jsonpath"] {
                     self.set(&format!("filter_{key}"), text(&value[key]));
                 }
-                let data = value.get("event_data").filter(|data| !data.is_null());
-                let data = data.map(|data| format!("{data:#}"));
-                self.set("filter_event_data", data.unwrap_or_default());
+                for name in ["filter_path", "filter_operator", "filter_value"] {
+                    self.0.retain(|(field, _)| field != name);
+                }
+                for (path, operator, operand) in conditions::rows(&value["event_data"]) {
+                    self.add("filter_path", path);
+                    self.add("filter_operator", operator);
+                    self.add("filter_value", operand);
+                }
             }
             _ if SWITCHES.contains(&name) => {
                 self.0.retain(|(field, _)| field != name);
@@ -222,15 +250,9 @@ impl Values {
                 filters.insert(key.to_owned(), condition);
             }
         }
-        if !self.is_blank("filter_event_data") {
-            let data = serde_json::from_str(self.get("filter_event_data")).map_err(|error| {
-                Problem::bad_request(format!(
-                    "invalid event_filters: event_data is no JSON: {error}"
-                ))
-                .hint("Write for example {\"pages\": {\"$gt\": 100}}.")
-                .field("event_filters")
-            })?;
-            filters.insert("event_data".to_owned(), data);
+        let conditions = conditions::read(self)?;
+        if !conditions.is_empty() {
+            filters.insert("event_data".to_owned(), conditions.into());
         }
         Ok(filters.into())
     }

@@ -1,20 +1,21 @@
 //! A template, with an example of what a subscription that is made from it sends.
 
 use super::list::use_path;
-use super::named;
-use crate::database::{Database, Mode, ReadError};
+use super::{example, named};
+use crate::database::{Database, Mode, Request};
 use crate::http::input::{Ids, Parameters};
 use crate::http::problem::Problem;
 use crate::http::session::Session;
 use crate::pages::failure::Failure;
-use crate::pages::layout::{Frame, Section, page, path};
+use crate::pages::layout::{Section, finish, path};
+use crate::pages::scopes;
 use crate::pages::subscriptions::{CREATE, DELETE, READ, Template, UPDATE, templates};
 use crate::pages::view::{action, as_sql, sql_text};
 use axum::extract::State;
 use axum::http::StatusCode;
 use maud::{Markup, html};
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 use uuid::Uuid;
 
 #[derive(Deserialize)]
@@ -28,13 +29,12 @@ pub async fn show(
     Ids(tenant): Ids<Uuid>,
     Parameters(Query { name }): Parameters<Query>,
 ) -> Result<Markup, Failure> {
-    let template = read(&database, &session, &name).await?;
-    // With a connection of its own, which is back by now.
-    let example = example(&database, &session, tenant, &template).await;
     let mut connection = database.connection().await?;
     let request = connection.begin(&session.who, READ, Mode::Read).await?;
+    let template = named_one(&request, &name).await?;
+    let example = example::section(&request, tenant, &template).await;
     let access = &request.access;
-    let may = |scope: &str| access.scopes.iter().any(|s| s == scope);
+    let may = |scope| scopes::may(access, scope);
     let fields = html! { input type="hidden" name="name" value=(name); };
     let content = html! {
         div.title {
@@ -66,88 +66,28 @@ pub async fn show(
         (example)
         (as_sql(&format!("select webhooks.create_subscription_from_template('{tenant}', {},\n    '{{\"name\": \"…\", \"webhook_url\": \"https://…\", \"subscribed_events\": [\"*\"]}}');", sql_text(&name))))
     };
-    let frame = Frame {
-        title: &name,
-        section: Section::Templates,
-        tenant: Some(tenant),
-        access,
-        csrf: &session.csrf,
-    };
-    let shown = page(&frame, &content);
-    request.commit().await?;
-    Ok(shown)
+    finish(
+        request,
+        &session,
+        Section::Templates,
+        Some(tenant),
+        &name,
+        &content,
+    )
+    .await
+}
+
+/// The template of a name.
+///
+/// # Errors
+/// The database's; there is none.
+pub async fn named_one(request: &Request<'_>, name: &str) -> Result<Template, Problem> {
+    let templates = templates(request).await?;
+    let found = templates.into_iter().find(|template| template.name == name);
+    found.ok_or_else(|| unknown(name))
 }
 
 pub fn unknown(name: &str) -> Problem {
     let detail = format!("there is no template \"{name}\"");
     Problem::new(StatusCode::NOT_FOUND, detail)
-}
-
-async fn read(database: &Database, session: &Session, name: &str) -> Result<Template, Problem> {
-    let mut connection = database.connection().await?;
-    let request = connection.begin(&session.who, READ, Mode::Read).await?;
-    let templates = templates(&request).await?;
-    request.commit().await?;
-    let named = templates.into_iter().find(|template| template.name == name);
-    named.ok_or_else(|| unknown(name))
-}
-
-/// The request for an example of an event, of a subscription that is made for it and not committed.
-async fn example(
-    database: &Database,
-    session: &Session,
-    tenant: Uuid,
-    template: &Template,
-) -> Markup {
-    let shown = match preview(database, session, tenant, template).await {
-        Ok((headers, body)) => html! {
-            pre { @for (name, value) in &headers { (name) ": " (value.as_str().unwrap_or_default()) "\n" } "\n" (body) }
-        },
-        // Who may not create subscriptions sees none.
-        Err(problem) if problem.status() == StatusCode::FORBIDDEN => return html! {},
-        Err(problem) => html! { p.muted { "There is none: " (problem.detail()) "." } },
-    };
-    html! {
-        h2 { "An example of a request" }
-        (shown)
-    }
-}
-
-async fn preview(
-    database: &Database,
-    session: &Session,
-    tenant: Uuid,
-    template: &Template,
-) -> Result<(Map<String, Value>, String), Problem> {
-    let mut connection = database.connection().await?;
-    let request = connection.begin(&session.who, CREATE, Mode::Write).await?;
-    let mut overrides = Map::new();
-    for (name, value) in [
-        ("webhook_url", json!("https://receiver.example/")),
-        ("subscribed_events", json!(["*"])),
-    ] {
-        if !template.settings.contains_key(name) {
-            overrides.insert(name.to_owned(), value);
-        }
-    }
-    for name in template.placeholders.keys() {
-        overrides.insert(name.clone(), name.as_str().into());
-    }
-    let overrides = Value::from(overrides).to_string();
-    let made = request
-        .row(
-            "select webhooks.create_subscription_from_template($1, $2, $3::text::jsonb) as id",
-            &[&tenant, &template.name, &overrides],
-        )
-        .await?;
-    let id: Uuid = made.try_get("id")?;
-    let row = request
-        .row(
-            "select p.headers::text as headers, p.body from webhooks.preview_payload($1) p",
-            &[&id],
-        )
-        .await?;
-    let headers: String = row.try_get("headers")?;
-    let headers = serde_json::from_str(&headers).map_err(ReadError::from)?;
-    Ok((headers, row.try_get("body")?))
 }

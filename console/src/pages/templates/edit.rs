@@ -1,6 +1,6 @@
 //! Templates of the tenant, written and deleted.
 
-use super::detail::unknown;
+use super::detail::{named_one, unknown};
 use super::named;
 use crate::database::{Access, Database, Mode, Request};
 use crate::http::form::Signed;
@@ -9,13 +9,16 @@ use crate::http::problem::Problem;
 use crate::http::session::Session;
 use crate::pages::failure::Failure;
 use crate::pages::layout::{Frame, Section, page, path};
-use crate::pages::subscriptions::{CREATE, DELETE, UPDATE, is_about_input, summary, templates};
+use crate::pages::refusal::check_writable;
+use crate::pages::subscriptions::{CREATE, DELETE, READ, UPDATE, error, is_about_input, summary};
 use crate::pages::view::as_sql;
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio_postgres::error::SqlState;
 use uuid::Uuid;
 
 #[derive(Deserialize)]
@@ -34,6 +37,20 @@ pub struct Written {
     is_new: String,
 }
 
+impl Written {
+    fn is_new(&self) -> bool {
+        self.is_new == "true"
+    }
+
+    /// What writing it needs.
+    fn scope(&self) -> &'static str {
+        match self.is_new() {
+            true => CREATE,
+            false => UPDATE,
+        }
+    }
+}
+
 #[derive(Deserialize)]
 pub struct Named {
     name: String,
@@ -47,30 +64,35 @@ pub async fn show(
     Parameters(query): Parameters<Query>,
 ) -> Result<Markup, Failure> {
     let mut connection = database.connection().await?;
-    let scope = if query.name.is_some() { UPDATE } else { CREATE };
-    let request = connection.begin(&session.who, scope, Mode::Read).await?;
-    let written = match &query.name {
+    let template = match &query.name {
+        Some(name) => {
+            let request = connection.begin(&session.who, READ, Mode::Read).await?;
+            let template = named_one(&request, name).await?;
+            request.commit().await?;
+            Some(template)
+        }
+        None => None,
+    };
+    let written = match template {
         None => Written {
             settings: format!("{:#}", json!({"payload_format": "standard"})),
             placeholders: "{}".to_owned(),
             is_new: "true".to_owned(),
             ..Written::default()
         },
-        Some(name) => {
-            let templates = templates(&request).await?;
-            let template = templates
-                .into_iter()
-                .find(|template| template.name == *name);
-            let template = template.ok_or_else(|| unknown(name))?;
-            Written {
-                name: template.name,
-                description: template.description.unwrap_or_default(),
-                settings: format!("{:#}", Value::from(template.settings)),
-                placeholders: format!("{:#}", json!(template.placeholders)),
-                is_new: (!template.is_own).to_string(),
-            }
-        }
+        Some(template) => Written {
+            name: template.name,
+            description: template.description.unwrap_or_default(),
+            settings: format!("{:#}", Value::from(template.settings)),
+            placeholders: format!("{:#}", json!(template.placeholders)),
+            is_new: (!template.is_own).to_string(),
+        },
     };
+    // A shipped one is where an own one begins.
+    let request = connection
+        .begin(&session.who, written.scope(), Mode::Read)
+        .await?;
+    check_writable(&request.access)?;
     let shown = form(&session, &request.access, tenant, &written, None);
     request.commit().await?;
     Ok(shown)
@@ -82,11 +104,11 @@ pub async fn save(
     Ids(tenant): Ids<Uuid>,
     Signed(written): Signed<Written>,
 ) -> Result<Response, Failure> {
-    let is_new = written.is_new == "true";
     let mut connection = database.connection().await?;
-    let scope = if is_new { CREATE } else { UPDATE };
-    let request = connection.begin(&session.who, scope, Mode::Write).await?;
-    match store(&request, tenant, &written, is_new).await {
+    let request = connection
+        .begin(&session.who, written.scope(), Mode::Write)
+        .await?;
+    match store(&request, tenant, &written).await {
         Ok(()) => {
             request.commit().await?;
             Ok(Redirect::to(&path(tenant, "/templates?done=saved")).into_response())
@@ -120,12 +142,8 @@ pub async fn delete(
     Ok(Redirect::to(&path(tenant, "/templates?done=deleted")))
 }
 
-async fn store(
-    request: &Request<'_>,
-    tenant: Uuid,
-    written: &Written,
-    is_new: bool,
-) -> Result<(), Problem> {
+async fn store(request: &Request<'_>, tenant: Uuid, written: &Written) -> Result<(), Problem> {
+    let is_new = written.is_new();
     let name = Some(written.name.trim()).filter(|name| !name.is_empty());
     let description = Some(written.description.trim()).filter(|text| !text.is_empty());
     let settings = parsed("settings", &written.settings)?;
@@ -146,11 +164,22 @@ async fn store(
             statement,
             &[&tenant, &name, &description, &settings, &placeholders],
         )
-        .await?;
+        .await
+        .map_err(|error| match error.code() {
+            Some(&SqlState::UNIQUE_VIOLATION) => taken(&written.name),
+            _ => error.into(),
+        })?;
     match stored.is_empty() {
         true => Err(unknown(&written.name)),
         false => Ok(()),
     }
+}
+
+fn taken(name: &str) -> Problem {
+    let detail = format!("there is a template \"{}\" already", name.trim());
+    Problem::new(StatusCode::CONFLICT, detail)
+        .hint("Give this one another name, or change that one: the list of templates leads to it.")
+        .field("name")
 }
 
 /// JSON of a field, as text.
@@ -170,7 +199,7 @@ fn form(
     written: &Written,
     problem: Option<&Problem>,
 ) -> Markup {
-    let is_new = written.is_new == "true";
+    let is_new = written.is_new();
     let title = if is_new {
         "New template"
     } else {
@@ -199,6 +228,7 @@ fn form(
                 label for="name" { "Name" }
                 input #name type="text" name="name" value=(written.name) readonly[!is_new] aria-describedby="help-name";
                 p.help #help-name { "It hides a shipped template of the same name." }
+                (error("name", problem, false))
             }
             (area("description", "Description", "For people.", &written.description))
             (area("settings", "Settings", "JSON: settings of a subscription, but for auth_config, webhook_headers and template_secrets, which hold secrets. A placeholder is <<name>> in a text, or {{ secrets.name }} in payload_template for a secret.", &written.settings))

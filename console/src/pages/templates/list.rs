@@ -5,7 +5,8 @@ use crate::database::{Database, Mode};
 use crate::http::input::{Ids, Parameters};
 use crate::http::session::Session;
 use crate::pages::failure::Failure;
-use crate::pages::layout::{Frame, Section, page, path};
+use crate::pages::layout::{Section, finish, path};
+use crate::pages::scopes::may;
 use crate::pages::subscriptions::{CREATE, READ, templates};
 use crate::pages::view::as_sql;
 use axum::extract::State;
@@ -27,7 +28,7 @@ pub async fn show(
     let mut connection = database.connection().await?;
     let request = connection.begin(&session.who, READ, Mode::Read).await?;
     let templates = templates(&request).await?;
-    let may_create = request.access.scopes.iter().any(|scope| scope == CREATE);
+    let may_create = may(&request.access, CREATE);
     let told = match query.done.as_deref() {
         Some("saved") => Some("The template was saved."),
         Some("deleted") => {
@@ -54,16 +55,15 @@ pub async fn show(
         } }
         (as_sql(&format!("select name, description from webhooks.shipped_templates();\nselect name, description from webhooks.subscription_templates where tenant_id = '{tenant}';")))
     };
-    let frame = Frame {
-        title: "Templates",
-        section: Section::Templates,
-        tenant: Some(tenant),
-        access: &request.access,
-        csrf: &session.csrf,
-    };
-    let shown = page(&frame, &content);
-    request.commit().await?;
-    Ok(shown)
+    finish(
+        request,
+        &session,
+        Section::Templates,
+        Some(tenant),
+        "Templates",
+        &content,
+    )
+    .await
 }
 
 /// Where a subscription is made of it.

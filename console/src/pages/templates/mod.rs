@@ -1,10 +1,11 @@
 //! Templates of subscriptions: those of the tenant, and those that come with the extension.
 //!
-//! - [`list`]: all of them; [`detail`]: one of them, with an example of a request
+//! - [`list`]: all of them; [`detail`]: one of them, with an [`example`] of a request
 //! - [`edit`]: the tenant's own, written and deleted
 
 mod detail;
 mod edit;
+mod example;
 mod list;
 
 use super::layout::path;
