@@ -9,6 +9,7 @@ use super::view::{
 use crate::database::{Database, Mode, Request};
 use crate::http::input::Ids;
 use crate::http::session::Session;
+use crate::scope::Scope;
 use axum::extract::State;
 use jiff::Timestamp;
 use maud::{Markup, html};
@@ -75,7 +76,7 @@ pub async fn show(
 ) -> Result<Markup, Failure> {
     let mut connection = database.connection().await?;
     let request = connection
-        .begin(&session.who, "metrics:read", Mode::Read)
+        .begin(&session.who, Scope::ReadMetrics, Mode::Read)
         .await?;
     let figures: Vec<Figures> = request
         .items(
@@ -96,8 +97,8 @@ pub async fn show(
             &[&tenant],
         )
         .await?;
-    let may = |scope: &str| request.access.scopes.iter().any(|s| s == scope);
-    let (sees_subscriptions, sees_events) = (may("webhook_subscriptions:read"), may("events:read"));
+    let may = |scope| request.access.may(scope);
+    let (sees_subscriptions, sees_events) = (may(Scope::ReadSubscriptions), may(Scope::ReadEvents));
     let troubles: Vec<Trouble> = request
         .items(
             "select to_json(t)::text as item from (

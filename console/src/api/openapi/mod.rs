@@ -99,7 +99,7 @@ pub async fn get(
     };
     let document = document.map_err(|error| {
         tracing::error!("the description of the API can't be written: {error}");
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the request failed")
+        Problem::fault()
     })?;
     Ok(output::json(StatusCode::OK, document))
 }

@@ -98,9 +98,10 @@ fn plan(tenant: Uuid, csrf: &str, what: What, chosen: &Recovery, preview: &Previ
         p.muted { "Of " (what.label()) ", " (period) ":" }
         (preview.counts())
         @if preview.can_run() {
-            (action(
+            // A script sends it, which then goes on with the answers.
+            div hx-boost="true" { (action(
                 preview.label(), &path(tenant, "/recover"), csrf, &preview.sentence(),
-                Some(fields(chosen, preview.deliveries()))))
+                Some(fields(chosen, preview.deliveries())))) }
         } @else {
             p.empty { "There is nothing to make again in that time." }
         }

@@ -4,7 +4,9 @@
 //! - [`run`]: does it, a batch a request; [`progress`]: how far it is, and how the new deliveries go
 //!
 //! Nothing is kept between requests: the address of a page says what was chosen and how far it is. If the browser is
-//! closed, what is queued is delivered, and the rest is as if it had not been chosen.
+//! closed, what is queued is delivered, and the rest is as if it had not been chosen. An address makes nothing again by
+//! itself: a form does, whose page either asked, or is the answer to such a form. Only to addresses that the session has
+//! signed belongs a form at all, so that nobody goes on with what somebody else has chosen.
 
 pub mod form;
 mod preview;
@@ -74,6 +76,9 @@ pub struct Recovery {
     /// Given when all is queued.
     #[serde(deserialize_with = "given")]
     ended: Option<String>,
+    /// Of the address of its progress.
+    #[serde(deserialize_with = "given")]
+    signature: Option<String>,
 }
 
 impl Recovery {

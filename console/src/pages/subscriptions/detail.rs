@@ -9,6 +9,7 @@ use crate::http::session::Session;
 use crate::pages::failure::Failure;
 use crate::pages::layout::{Frame, Section, page};
 use crate::pages::view::{action, as_sql, id as shown_id};
+use crate::scope::Scope;
 use axum::extract::State;
 use maud::{Markup, html};
 use serde::Deserialize;
@@ -109,8 +110,8 @@ pub async fn state(
     })
 }
 
-fn may(access: &Access, scope: &str) -> bool {
-    access.scopes.iter().any(|s| s == scope)
+fn may(access: &Access, scope: Scope) -> bool {
+    access.may(scope)
 }
 
 async fn longest_delay(request: &Request<'_>) -> Result<Option<i64>, Problem> {

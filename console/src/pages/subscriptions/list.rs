@@ -114,7 +114,7 @@ pub async fn show(
     let ids: Vec<Uuid> = listed.iter().map(|subscription| subscription.id).collect();
     let days = day::days(&request, tenant, &ids).await?;
     let access = &request.access;
-    let may = |scope: &str| access.scopes.iter().any(|s| s == scope);
+    let may = |scope| access.may(scope);
     let content = html! {
         (done::note(filter.done.as_deref()))
         div.title {
@@ -144,7 +144,7 @@ pub async fn show(
 }
 
 fn empty(tenant: Uuid, filter: &Filter, access: &Access) -> Markup {
-    let may_create = access.scopes.iter().any(|s| s == CREATE);
+    let may_create = access.may(CREATE);
     html! {
         @if filter.is_any() || filter.cursor.is_some() {
             p.empty { "No subscription is like that. " a href=(path(tenant, "/subscriptions")) { "Show all" } }

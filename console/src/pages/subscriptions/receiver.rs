@@ -5,6 +5,7 @@ use super::{TEST, UPDATE, of};
 use crate::database::{ReadError, Request};
 use crate::pages::layout::path;
 use crate::pages::view::{Moment, absolute, action, breaker, count, relative, subscription_state};
+use crate::scope::Scope;
 use maud::{Markup, html};
 use serde::Deserialize;
 use uuid::Uuid;
@@ -105,7 +106,7 @@ pub fn section(
     scopes: &[String],
     csrf: &str,
 ) -> Markup {
-    let may = |scope: &str| scopes.iter().any(|s| s == scope);
+    let may = |scope: Scope| scopes.iter().any(|s| s == scope.name());
     let needs_verification = health.verification_state != "not required";
     html! {
         section #state hx-get=(of(tenant, id, "/state")) hx-target="#state-facts" hx-swap="outerHTML" hx-trigger="every 10s" {

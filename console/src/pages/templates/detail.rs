@@ -34,7 +34,7 @@ pub async fn show(
     let mut connection = database.connection().await?;
     let request = connection.begin(&session.who, READ, Mode::Read).await?;
     let access = &request.access;
-    let may = |scope: &str| access.scopes.iter().any(|s| s == scope);
+    let may = |scope| access.may(scope);
     let fields = html! { input type="hidden" name="name" value=(name); };
     let content = html! {
         div.title {

@@ -27,7 +27,7 @@ pub async fn show(
     let mut connection = database.connection().await?;
     let request = connection.begin(&session.who, READ, Mode::Read).await?;
     let templates = templates(&request).await?;
-    let may_create = request.access.scopes.iter().any(|scope| scope == CREATE);
+    let may_create = request.access.may(CREATE);
     let told = match query.done.as_deref() {
         Some("saved") => Some("The template was saved."),
         Some("deleted") => {
