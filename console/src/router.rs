@@ -5,6 +5,7 @@ use crate::database::Database;
 use crate::http::health::{self, Readiness};
 use crate::http::input::MAX_BODY_BYTES;
 use crate::http::jwt::Verifier;
+use crate::http::problem::Problem;
 use crate::http::rate_limit::RateLimits;
 use crate::http::trace;
 use crate::http::wait::Waiting;
@@ -28,6 +29,7 @@ pub fn router(
     Router::new()
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
+        .method_not_allowed_fallback(Problem::no_method)
         .merge(api::router(verifier, limits.clone()))
         .merge(pages::router(database.clone(), site, limits))
         .layer(Extension(Arc::new(Readiness::default())))

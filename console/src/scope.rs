@@ -67,3 +67,17 @@ impl Scope {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reference_says_what_each_permits() {
+        let reference = include_str!("../../docs/reference/http-api.md");
+        for scope in Scope::OF_A_TENANT {
+            let row = format!("| `{}` | {}", scope.name(), scope.permits());
+            assert!(reference.contains(&row), "{row}");
+        }
+    }
+}

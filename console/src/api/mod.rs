@@ -42,6 +42,7 @@ use std::sync::Arc;
 pub fn router(verifier: Option<Verifier>, limits: Option<Arc<RateLimits>>) -> Router<Database> {
     let api = routes()
         .route("/api", any(Problem::no_path))
+        .route("/api/", any(Problem::no_path))
         .route("/api/{*rest}", any(Problem::no_path))
         .method_not_allowed_fallback(Problem::no_method)
         .layer(from_fn_with_state((limits, Kind::Token), limit));

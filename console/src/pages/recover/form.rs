@@ -111,14 +111,15 @@ fn plan(tenant: Uuid, csrf: &str, what: What, chosen: &Recovery, preview: &Previ
 
 fn fields(chosen: &Recovery, total: i64) -> Markup {
     let total = total.to_string();
-    super::run::fields(&Recovery {
+    let begun = Recovery {
         total: Some(total),
         made: None,
         after: None,
         started: None,
         ended: None,
         ..chosen.clone()
-    })
+    };
+    begun.fields()
 }
 
 fn statement(tenant: Uuid, what: Option<What>, chosen: &Recovery) -> String {

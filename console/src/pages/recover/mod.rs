@@ -15,6 +15,7 @@ pub mod run;
 
 use super::address::given;
 use jiff::Timestamp;
+use maud::{Markup, html};
 use serde::{Deserialize, Serialize};
 
 /// What is made again.
@@ -107,6 +108,26 @@ impl Recovery {
         self.to.get_or_insert_with(|| moment(now));
         self.from.get_or_insert_with(|| moment(before));
         self
+    }
+
+    /// What was chosen and how far it is, as hidden fields.
+    fn fields(&self) -> Markup {
+        let fields = [
+            ("what", &self.what),
+            ("subscription", &self.subscription),
+            ("type", &self.event_type),
+            ("from", &self.from),
+            ("to", &self.to),
+            ("total", &self.total),
+            ("made", &self.made),
+            ("after", &self.after),
+            ("started", &self.started),
+        ];
+        html! {
+            @for (name, value) in fields {
+                @if let Some(value) = value { input type="hidden" name=(name) value=(value); }
+            }
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! How far a recovery is, and how its deliveries go.
 
-use super::{Recovery, run};
+use super::Recovery;
 use crate::database::{Database, Mode, ReadError, Request};
 use crate::http::input::{Ids, Parameters};
 use crate::http::session::Session;
@@ -185,7 +185,7 @@ fn running(tenant: Uuid, csrf: &str, recovery: &Recovery, next: Next) -> Markup 
             form method="post" action=(path(tenant, "/recover")) hx-post=(path(tenant, "/recover")) hx-trigger=(trigger)
                 hx-select="#progress" hx-target="#progress" hx-swap="outerHTML" {
                 input type="hidden" name="csrf" value=(csrf);
-                (run::fields(recovery))
+                (recovery.fields())
                 p.muted { "If you leave this page, the rest is not made again." }
                 button.primary type="submit" { "Go on" }
             }

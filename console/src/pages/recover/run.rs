@@ -13,7 +13,6 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName};
 use axum::response::{IntoResponse, Redirect, Response};
 use jiff::Timestamp;
-use maud::{Markup, html};
 use uuid::Uuid;
 
 static HX_REQUEST: HeaderName = HeaderName::from_static("hx-request");
@@ -30,26 +29,6 @@ struct Batch {
     /// Where the next one goes on; `None`: all is done.
     after: Option<String>,
     is_last: bool,
-}
-
-/// What was chosen, as hidden fields.
-pub fn fields(recovery: &Recovery) -> Markup {
-    let fields = [
-        ("what", &recovery.what),
-        ("subscription", &recovery.subscription),
-        ("type", &recovery.event_type),
-        ("from", &recovery.from),
-        ("to", &recovery.to),
-        ("total", &recovery.total),
-        ("made", &recovery.made),
-        ("after", &recovery.after),
-        ("started", &recovery.started),
-    ];
-    html! {
-        @for (name, value) in fields {
-            @if let Some(value) = value { input type="hidden" name=(name) value=(value); }
-        }
-    }
 }
 
 pub async fn submit(
