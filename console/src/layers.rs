@@ -6,13 +6,13 @@ use webhooks_layers::{Layers, Source};
 const LAYERS: Layers<'_> = &[
     &[&["main"]],
     &[&["run"]],
-    &[&["api"]],
-    &[&["pages"]],
+    &[&["router"]],
+    &[&["api"], &["pages"]],
     &[&["http"]],
     &[&["telemetry"]],
     &[&["database"]],
     &[&["config"]],
-    &[&["log", "shutdown"]],
+    &[&["log", "scope", "shutdown"]],
 ];
 
 #[test]

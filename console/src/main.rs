@@ -1,4 +1,4 @@
-//! `webhooks-console`: the HTTP API of the extension `webhooks`.
+//! `webhooks-console`: the HTTP API and the web console of the extension `webhooks`.
 //!
 //! One rule: SQL decides. A request is one transaction, in which the database looks up the access token, and the role
 //! and the tenant that it gives are set; row-level security and the functions of the extension do the rest. A handler
@@ -7,12 +7,13 @@
 //! # Layout
 //! Each folder uses only those below it.
 //! - [`run`]: what is started, and in which order it ends
-//! - [`api`]: a file for each kind of resource
-//! - [`http`]: what all requests have in common: problems, credentials, cursors, entity tags, request ids
+//! - [`router`]: what answers a request
+//! - [`api`]: JSON for programs, a file for each kind of resource; [`pages`]: HTML for people
+//! - [`http`]: what all requests have in common: connections, limits, credentials, problems, request ids
 //! - [`telemetry`] has metrics
 //! - [`database`]: the pool, and the transaction of a request
 //! - [`config`]: flags and environment
-//! - [`log`]: what is printed; [`shutdown`]: signals
+//! - [`log`]: what is printed; [`scope`]: what tokens can permit; [`shutdown`]: signals
 
 mod api;
 mod config;
@@ -22,7 +23,9 @@ mod http;
 mod layers;
 mod log;
 mod pages;
+mod router;
 mod run;
+mod scope;
 mod shutdown;
 mod telemetry;
 

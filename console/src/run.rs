@@ -1,12 +1,12 @@
 //! Wiring: what is started, and in which order it ends.
 
-use crate::api;
 use crate::config::RunArgs;
 use crate::database::{Database, note_token_uses};
 use crate::http::jwt::Verifier;
 use crate::http::rate_limit::RateLimits;
-use crate::http::server;
+use crate::http::server::{self, Limits};
 use crate::pages::{Brand, Site};
+use crate::router::router;
 use crate::shutdown;
 use crate::telemetry::{self, Metrics};
 use anyhow::Context;
@@ -49,10 +49,11 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
     if let Some(address) = args.metrics_listen {
         let listener = listen("--metrics-listen", address).await?;
         let address = listener.local_addr()?;
-        let router = telemetry::router(metrics.clone(), database.clone());
+        let scraped = telemetry::router(metrics.clone(), database.clone());
         beside.spawn(server::serve(
             listener,
-            router,
+            scraped,
+            Limits::USUAL,
             until_ended,
             args.drain_timeout,
             false,
@@ -68,7 +69,8 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
     tracing::info!(address = %listener.local_addr()?, "listening");
     server::serve(
         listener,
-        api::router(database, site, verifier, metrics, limits),
+        router(database, site, verifier, metrics, limits),
+        Limits::USUAL,
         shutdown,
         args.drain_timeout,
         args.behind_proxy,

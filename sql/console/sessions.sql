@@ -63,15 +63,15 @@ $$;
 comment on function webhooks_private.close_session is 'Ends a session. False: there is none with that secret.';
 grant execute on function webhooks_private.close_session to webhooks_console;
 
-create function webhooks_private.session_tenant(session_hash bytea)
-returns uuid
+create function webhooks_private.session_access(session_hash bytea)
+returns table (tenant_id uuid, scopes text[])
 language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
 as $$
-declare
-    tenant uuid;
+#variable_conflict use_column
 begin
-    select t.tenant_id into tenant
+    return query
+    select t.tenant_id, t.scopes
     from webhooks_private.access_tokens t
     where t.token_hash = session_hash and t.kind = 'session' and t.expires_at > now()
       and webhooks_private.has_its_token(t.opened_with);
@@ -79,12 +79,11 @@ begin
         raise exception 'the session has ended'
             using errcode = 'invalid_authorization_specification', hint = 'Log in again.';
     end if;
-    return tenant;
 end
 $$;
-comment on function webhooks_private.session_tenant is
-    'The tenant that a session is for; null: all of them. An error if it has ended.';
-grant execute on function webhooks_private.session_tenant to webhooks_console;
+comment on function webhooks_private.session_access is
+    'Returns the tenant that a session is for, null for all of them, and its scopes. An error if it has ended.';
+grant execute on function webhooks_private.session_access to webhooks_console;
 
 create function webhooks_private.forget_access_tokens()
 returns bigint

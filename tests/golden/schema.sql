@@ -1620,8 +1620,8 @@ webhooks_private.secret_names(payload_template text)
     returns text[] c immutable parallel safe strict
 webhooks_private.secrets_in_overlap(subscription_id uuid, overlap interval)
     returns TABLE(secrets text[], ends_in_ms bigint[]) sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
-webhooks_private.session_tenant(session_hash bytea)
-    returns uuid plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+webhooks_private.session_access(session_hash bytea)
+    returns TABLE(tenant_id uuid, scopes text[]) plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 webhooks_private.settable_columns()
     returns text[] sql stable parallel safe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.setting(name text)

@@ -5,6 +5,7 @@ use crate::database::{Credentials, Database, Mode};
 use crate::http::input::Parameters;
 use crate::http::problem::{AnyProblem, Problem};
 use crate::http::{cursor, paging};
+use crate::scope::Scope;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::Response;
@@ -58,7 +59,7 @@ pub async fn list(
         None => (None, filter.since.clone()),
     };
     let mut connection = database.connection().await?;
-    let request = connection.begin(&who, "audit:read", Mode::Read).await?;
+    let request = connection.begin(&who, Scope::ReadAudit, Mode::Read).await?;
     let rows = request
         .rows(
             "select (to_jsonb(a) - '{session_role,client_address}'::text[])::text as item, a.id, s.since::text

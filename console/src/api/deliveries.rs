@@ -6,6 +6,7 @@ use crate::database::{Credentials, Database, Mode, Request};
 use crate::http::input::{Ids, Parameters};
 use crate::http::problem::{AnyProblem, Problem};
 use crate::http::{cursor, output, paging};
+use crate::scope::Scope;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Response, StatusCode};
@@ -125,9 +126,7 @@ pub async fn retry(
     Ids((id, delivery_id)): Ids<(Uuid, Uuid)>,
 ) -> Result<Response<Body>, Problem> {
     let mut connection = database.connection().await?;
-    let request = connection
-        .begin(&who, "webhook_subscriptions:retry", Mode::Write)
-        .await?;
+    let request = connection.begin(&who, Scope::Retry, Mode::Write).await?;
     check_subscription(&request, id, delivery_id).await?;
     let row = request
         .row(

@@ -5,6 +5,7 @@ use crate::database::{Credentials, Database, Mode, Request};
 use crate::http::input::{Ids, JsonText, Parameters};
 use crate::http::problem::{AnyProblem, Problem};
 use crate::http::{cursor, output, paging};
+use crate::scope::Scope;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, Response, StatusCode};
@@ -17,7 +18,7 @@ use utoipa::{IntoParams, PartialSchema, ToSchema};
 use uuid::Uuid;
 
 const PATH: &str = "/api/events/";
-const READ: &str = "events:read";
+const READ: Scope = Scope::ReadEvents;
 const DEFAULT_LIMIT: i64 = 50;
 const MAX_LIMIT: i64 = 200;
 
@@ -135,7 +136,7 @@ pub async fn publish(
     }
     let mut connection = database.connection().await?;
     let request = connection
-        .begin(&who, "events:publish", Mode::Write)
+        .begin(&who, Scope::PublishEvents, Mode::Write)
         .await?;
     let mut ids = Vec::with_capacity(events.len());
     for event in &events {

@@ -7,6 +7,7 @@ use crate::database::{Credentials, Database, Mode};
 use crate::http::input::Parameters;
 use crate::http::output;
 use crate::http::problem::{AnyProblem, Problem};
+use crate::scope::Scope;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Response, StatusCode};
@@ -14,7 +15,7 @@ use serde::Deserialize;
 use tokio_postgres::types::ToSql;
 use utoipa::IntoParams;
 
-const SCOPE: &str = "metrics:read";
+const SCOPE: Scope = Scope::ReadMetrics;
 
 /// How far to look back.
 #[derive(Deserialize, IntoParams)]

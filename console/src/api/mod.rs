@@ -2,7 +2,6 @@
 //!
 //! | route | scope |
 //! | --- | --- |
-//! | `GET /healthz`, `GET /readyz` | none |
 //! | `GET /api/openapi.json` | none; with `events:read` it has the webhooks as well |
 //! | `POST /api/webhook-subscriptions/`, `POST /api/subscription-templates/`, `…/{name}/subscriptions` | `webhook_subscriptions:create` |
 //! | `GET` of these, `…/{id}`, `…/{id}/health`, `…/{id}/deliveries`, `…/{id}/deliveries/{delivery_id}`, `…/export`, `…/{name}` | `webhook_subscriptions:read` |
@@ -20,7 +19,6 @@ mod audit;
 mod deliveries;
 mod environment;
 mod events;
-mod health;
 mod metrics;
 mod openapi;
 mod receiver;
@@ -32,50 +30,30 @@ mod test;
 mod transfer;
 
 use crate::database::Database;
-use crate::http::input::MAX_BODY_BYTES;
 use crate::http::jwt::Verifier;
 use crate::http::problem::Problem;
-use crate::http::rate_limit::{self, RateLimits};
-use crate::http::trace;
-use crate::pages::{self, Site};
-use crate::telemetry::Metrics;
-use axum::extract::DefaultBodyLimit;
-use axum::http::StatusCode;
+use crate::http::rate_limit::{Kind, RateLimits, limit};
 use axum::middleware::from_fn_with_state;
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 use axum::{Extension, Router};
 use std::sync::Arc;
 
-/// All routes. Those of the API are limited, if there are limits.
-pub fn router(
-    database: Database,
-    site: Site,
-    verifier: Option<Verifier>,
-    metrics: Arc<Metrics>,
-    limits: Option<RateLimits>,
-) -> Router {
-    let api = match limits {
-        Some(limits) => api().layer(from_fn_with_state(Arc::new(limits), rate_limit::limit)),
-        None => api(),
-    };
-    let api = match verifier {
+/// All routes of the API.
+pub fn router(verifier: Option<Verifier>, limits: Option<Arc<RateLimits>>) -> Router<Database> {
+    let api = routes()
+        .route("/api", any(Problem::no_path))
+        .route("/api/", any(Problem::no_path))
+        .route("/api/{*rest}", any(Problem::no_path))
+        .method_not_allowed_fallback(Problem::no_method)
+        .layer(from_fn_with_state((limits, Kind::Token), limit));
+    match verifier {
         Some(verifier) => api.layer(Extension(Arc::new(verifier))),
         None => api,
-    };
-    Router::new()
-        .route("/healthz", get(health::alive))
-        .route("/readyz", get(health::ready))
-        .merge(api)
-        .merge(pages::router(site))
-        .fallback(no_path)
-        .method_not_allowed_fallback(no_method)
-        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
-        .layer(from_fn_with_state(metrics, trace::trace))
-        .with_state(database)
+    }
 }
 
 /// Collections are there with and without the slash at the end.
-fn api() -> Router<Database> {
+fn routes() -> Router<Database> {
     let subscriptions = get(subscriptions::list).post(subscriptions::create);
     let subscription = get(subscriptions::get)
         .patch(subscriptions::update)
@@ -137,13 +115,4 @@ fn api() -> Router<Database> {
         .route("/api/openapi.json", get(openapi::get))
         .route("/api/audit-log", get(audit::list))
         .route("/api/audit-log/", get(audit::list))
-}
-
-async fn no_path() -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path")
-}
-
-async fn no_method() -> Problem {
-    let detail = "this method is not for this path";
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail)
 }

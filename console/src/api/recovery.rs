@@ -5,6 +5,7 @@ use crate::database::{Credentials, Database, Mode};
 use crate::http::input::{Ids, JsonText};
 use crate::http::output;
 use crate::http::problem::{AnyProblem, Problem};
+use crate::scope::Scope;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Response, StatusCode};
@@ -12,7 +13,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-const SCOPE: &str = "webhook_subscriptions:retry";
+const SCOPE: Scope = Scope::Retry;
 
 /// The parameters of `retry_failed()`.
 #[derive(Deserialize, ToSchema)]

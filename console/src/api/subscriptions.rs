@@ -7,6 +7,7 @@ use crate::database::{Credentials, Database, Mode, Request};
 use crate::http::input::{Ids, JsonText, Parameters};
 use crate::http::problem::{AnyProblem, Problem};
 use crate::http::{cursor, etag, output, paging};
+use crate::scope::Scope;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::{ETAG, LOCATION};
@@ -17,10 +18,10 @@ use utoipa::IntoParams;
 use uuid::Uuid;
 
 /// The scopes of subscriptions, and of what is there for them.
-pub(super) const CREATE: &str = "webhook_subscriptions:create";
-pub(super) const READ: &str = "webhook_subscriptions:read";
-pub(super) const UPDATE: &str = "webhook_subscriptions:update";
-pub(super) const DELETE: &str = "webhook_subscriptions:delete";
+pub(super) const CREATE: Scope = Scope::CreateSubscriptions;
+pub(super) const READ: Scope = Scope::ReadSubscriptions;
+pub(super) const UPDATE: Scope = Scope::UpdateSubscriptions;
+pub(super) const DELETE: Scope = Scope::DeleteSubscriptions;
 
 const PATH: &str = "/api/webhook-subscriptions/";
 const DEFAULT_LIMIT: i64 = 100;

@@ -5,20 +5,20 @@ use crate::database::{Credentials, Database, Mode};
 use crate::http::input::{Ids, JsonText, Parameters};
 use crate::http::output;
 use crate::http::problem::{AnyProblem, Problem};
+use crate::http::wait::Waiting;
+use crate::scope::Scope;
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Response, StatusCode};
 use serde::Deserialize;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use utoipa::IntoParams;
 use uuid::Uuid;
 
-const SCOPE: &str = "webhook_subscriptions:test";
+const SCOPE: Scope = Scope::TestSubscriptions;
 const DEFAULT_WAIT: u64 = 30;
 const MAX_WAIT: u64 = 120;
-/// Between looks at the delivery: the first, and the longest.
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -41,6 +41,7 @@ pub struct Wait {
 )]
 pub async fn test(
     State(database): State<Database>,
+    Extension(waiting): Extension<Waiting>,
     who: Credentials,
     Ids(id): Ids<Uuid>,
     Parameters(Wait { wait }): Parameters<Wait>,
@@ -52,18 +53,12 @@ pub async fn test(
             .hint(format!("Give 0 to {MAX_WAIT} seconds."))
             .field("wait"));
     }
-    let give_up_at = Instant::now() + Duration::from_secs(wait);
+    let place = waiting.begin(&who.proof, Duration::from_secs(wait))?;
     let delivery_id = send(&database, &who, id, &body.or_empty()).await?;
-    let mut pause = FIRST_PAUSE;
-    loop {
-        let (is_final, answer) = look(&database, &who, delivery_id).await?;
-        let left = give_up_at.saturating_duration_since(Instant::now());
-        if is_final || left.is_zero() {
-            return Ok(output::json(StatusCode::OK, answer));
-        }
-        tokio::time::sleep(pause.min(left)).await;
-        pause = (2 * pause).min(LONGEST_PAUSE);
-    }
+    let answer = place
+        .until_final(|| look(&database, &who, delivery_id))
+        .await?;
+    Ok(output::json(StatusCode::OK, answer))
 }
 
 async fn send(

@@ -1,6 +1,7 @@
 //! Flags of JSON Web Tokens: who issues them, and which of their claims say what.
 
 use clap::Args;
+use ipnet::IpNet;
 
 #[derive(Args)]
 pub struct JwtArgs {
@@ -15,6 +16,18 @@ pub struct JwtArgs {
         requires = "jwt_audience"
     )]
     pub jwt_keys: Option<String>,
+
+    /// Addresses that the URL of --jwt-keys may have although they are not public: an identity provider on a private
+    /// network, or on this machine (127.0.0.1/32). Repeatable, or comma-separated.
+    #[arg(
+        long = "jwt-allow-network",
+        env = "WEBHOOKS_CONSOLE_JWT_ALLOW_NETWORKS",
+        value_name = "CIDR",
+        value_delimiter = ',',
+        value_parser = network,
+        requires = "jwt_keys"
+    )]
+    pub jwt_allow_networks: Vec<IpNet>,
 
     /// The issuer (claim iss) that each JWT must have.
     #[arg(
@@ -65,4 +78,9 @@ pub struct JwtArgs {
     /// operator then.
     #[arg(long, env = "WEBHOOKS_CONSOLE_JWT_ALL_TENANTS", requires = "jwt_keys")]
     pub jwt_all_tenants: bool,
+}
+
+fn network(text: &str) -> Result<IpNet, String> {
+    let network = text.trim().parse();
+    network.map_err(|_| "give an address and its prefix, such as 10.0.0.0/8".to_owned())
 }

@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 use tracing::Level;
 
-/// The HTTP API of the PostgreSQL extension `webhooks`.
+/// The HTTP API and the web console of the PostgreSQL extension `webhooks`.
 #[derive(Parser)]
 #[command(
     version,
@@ -91,8 +91,8 @@ pub struct RunArgs {
     )]
     pub statement_timeout: Duration,
 
-    /// Requests of the API that an access token may send within a minute; and as many for each address without a token
-    /// that is known to be valid. 0: no limit.
+    /// Requests that may be sent within a minute with an access token, and as many in a session of pages; and as many from
+    /// each address without a token or session that is known to be valid. 0: no limit.
     #[arg(
         long,
         env = "WEBHOOKS_CONSOLE_RATE_LIMIT",
@@ -103,7 +103,8 @@ pub struct RunArgs {
     pub rate_limit: u32,
 
     /// All requests come through a proxy, which adds the client's address to X-Forwarded-For: the last one there counts
-    /// as the client's. Without a proxy that does so, clients could say that they are others.
+    /// as the client's. Without a proxy that does so, clients could say that they are others. Unless this is given, an
+    /// address has 256 connections at the most.
     #[arg(long, env = "WEBHOOKS_CONSOLE_BEHIND_PROXY")]
     pub behind_proxy: bool,
 

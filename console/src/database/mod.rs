@@ -9,8 +9,6 @@ mod sessions;
 mod token_uses;
 
 pub use note_token_uses::note_token_uses;
-pub use pool::{Database, Unavailable, describe};
-pub use request::{
-    Acceptance, Access, Claims, Credentials, Mode, Proof, ReadError, Refused, Request,
-};
+pub use pool::{Connection, Database, Unavailable, describe};
+pub use request::{Access, Claims, Credentials, Mode, Proof, ReadError, Refused, Request};
 pub use sessions::Key;

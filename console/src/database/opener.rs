@@ -3,6 +3,7 @@
 use deadpool::managed::{Manager, Metrics, RecycleError, RecycleResult};
 use deadpool_postgres::ClientWrapper;
 use std::ops::{Deref, DerefMut};
+use std::time::Duration;
 use webhooks_connection::connect::Connector;
 use webhooks_connection::program::Program;
 use webhooks_connection::timeline::Timeline;
@@ -19,7 +20,11 @@ pub(super) const PROGRAM: Program = Program {
 const NAME: &str = "webhooks-console";
 
 /// Opens sessions.
-pub(super) struct Opener(pub(super) Connector);
+pub(super) struct Opener {
+    pub(super) connector: Connector,
+    /// For each statement, whoever sends it: a request, a look at whether the database is ready, a note of uses.
+    pub(super) statement_timeout: Duration,
+}
 
 /// A session, with its prepared statements.
 pub(super) struct Kept {
@@ -33,8 +38,14 @@ impl Manager for Opener {
 
     async fn create(&self) -> Result<Kept, ConnectError> {
         // Notices are for whoever calls a function by hand; warnings are for operators, and are logged.
-        let settings = [("client_min_messages", "warning".to_owned())];
-        let session = self.0.connect(NAME, &settings).await?;
+        let settings = [
+            ("client_min_messages", "warning".to_owned()),
+            (
+                "statement_timeout",
+                self.statement_timeout.as_millis().to_string(),
+            ),
+        ];
+        let session = self.connector.connect(NAME, &settings).await?;
         Ok(Kept {
             client: ClientWrapper::new(session.client, session.connection),
             timeline: session.timeline,
@@ -45,7 +56,7 @@ impl Manager for Opener {
         if kept.client.is_closed() {
             return Err(RecycleError::message("it has ended"));
         }
-        if self.0.has_left(kept.timeline.as_ref()) {
+        if self.connector.has_left(kept.timeline.as_ref()) {
             return Err(RecycleError::message("a standby has replaced its server"));
         }
         Ok(())

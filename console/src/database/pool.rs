@@ -5,7 +5,6 @@ use super::token_uses::TokenUses;
 use crate::config::RunArgs;
 use deadpool::Runtime;
 use deadpool::managed::{Object, Pool, PoolError, TimeoutType};
-use std::sync::Arc;
 use std::time::Duration;
 use webhooks_connection::connect::Connector;
 use webhooks_connection::settings::Settings;
@@ -29,8 +28,6 @@ pub enum Unavailable {
 #[derive(Clone)]
 pub struct Database {
     pool: Pool<Opener>,
-    /// For each statement of a request, in milliseconds.
-    pub(super) statement_timeout: Arc<str>,
     pub(super) is_read_only: bool,
     pub(super) uses: TokenUses,
 }
@@ -47,14 +44,16 @@ impl Database {
     pub fn new(settings: Settings, args: &RunArgs) -> anyhow::Result<Self> {
         let connector = Connector::new(settings, PROGRAM, tokio::spawn)?;
         // How long it takes to open one is bounded for each address by connect_timeout.
-        let pool = Pool::builder(Opener(connector))
-            .max_size(usize::try_from(args.connections)?)
-            .wait_timeout(Some(WAIT))
-            .runtime(Runtime::Tokio1)
-            .build()?;
+        let pool = Pool::builder(Opener {
+            connector,
+            statement_timeout: args.statement_timeout,
+        })
+        .max_size(usize::try_from(args.connections)?)
+        .wait_timeout(Some(WAIT))
+        .runtime(Runtime::Tokio1)
+        .build()?;
         Ok(Self {
             pool,
-            statement_timeout: args.statement_timeout.as_millis().to_string().into(),
             is_read_only: args.read_only,
             uses: TokenUses::default(),
         })

@@ -2,7 +2,7 @@
 //! are set in the transaction, and nowhere else.
 
 use super::pool::Connection;
-use axum::http::Extensions;
+use crate::scope::Scope;
 use deadpool_postgres::Transaction;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
@@ -19,27 +19,14 @@ pub struct Credentials {
     pub tenant: Option<Uuid>,
     /// For the audit log and the log.
     pub request_id: String,
-    /// Who wants to know whether the token is valid learns it here.
-    pub acceptance: Acceptance,
-}
-
-/// Whether the database has accepted the token of a request.
-#[derive(Clone, Default)]
-pub struct Acceptance(Arc<AtomicBool>);
-
-impl Acceptance {
-    /// That of this request.
-    pub fn of(extensions: &Extensions) -> Self {
-        extensions.get().cloned().unwrap_or_default()
-    }
-
-    pub fn is_accepted(&self) -> bool {
-        self.0.load(Relaxed)
-    }
+    /// The request is one that changes nothing, whatever it asks for (RFC 9110, 9.2.1).
+    pub is_safe: bool,
+    /// Becomes true when the database has accepted them.
+    pub accepted: Arc<AtomicBool>,
 }
 
 /// What a request was sent with. Secrets themselves go no further than the header: this is their SHA-256.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub enum Proof {
     /// An access token, in the header Authorization.
     Token([u8; 32]),
@@ -50,7 +37,7 @@ pub enum Proof {
 }
 
 /// What a JWT says.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 pub struct Claims {
     /// `None`: all tenants.
     pub tenant: Option<Uuid>,
@@ -72,8 +59,8 @@ pub struct Access {
 
 impl Access {
     /// Whether a scope is among those that the token or session has.
-    pub fn may(&self, scope: &str) -> bool {
-        self.scopes.iter().any(|has| has == scope)
+    pub fn may(&self, scope: Scope) -> bool {
+        self.scopes.iter().any(|has| has == scope.name())
     }
 }
 
@@ -123,12 +110,12 @@ const OPEN_JWT: &str = "select token_id, tenant_id, user_id::text, role::text, s
 const BECOME: &str = "select
     set_config('search_path', 'pg_catalog, pg_temp', true), set_config('TimeZone', 'UTC', true),
     set_config('DateStyle', 'ISO', true), set_config('plan_cache_mode', 'force_custom_plan', true),
-    set_config('statement_timeout', $1, true), set_config('webhooks.tenant_id', $2, true),
-    set_config('webhooks.user_id', $3, true), set_config('webhooks.request_id', $4, true),
-    set_config('role', $5, true)";
+    set_config('webhooks.tenant_id', $1, true), set_config('webhooks.user_id', $2, true),
+    set_config('webhooks.request_id', $3, true), set_config('role', $4, true)";
 
 impl Connection<'_> {
-    /// Begins the transaction of a request that needs a scope.
+    /// Begins the transaction of a request that needs a scope. That of a safe method is READ ONLY in any case: a link
+    /// can lead to it.
     ///
     /// # Errors
     /// The database's: SQLSTATE 28000 if the token or session is not valid, 42501 if it lacks the scope. That the request
@@ -136,7 +123,7 @@ impl Connection<'_> {
     pub async fn begin(
         &mut self,
         who: &Credentials,
-        scope: &str,
+        scope: Scope,
         mode: Mode,
     ) -> Result<Request<'_>, Refused> {
         if mode == Mode::Write && self.database.is_read_only {
@@ -145,7 +132,7 @@ impl Connection<'_> {
         let transaction = self
             .client
             .build_transaction()
-            .read_only(mode == Mode::Read)
+            .read_only(mode == Mode::Read || who.is_safe)
             .start()
             .await?;
         let row = look_up(&transaction, who, scope).await?;
@@ -163,7 +150,6 @@ impl Connection<'_> {
             .query_one(
                 &become_role,
                 &[
-                    &&*self.database.statement_timeout,
                     &tenant.unwrap_or_default(),
                     &user.unwrap_or_default(),
                     &who.request_id,
@@ -174,7 +160,7 @@ impl Connection<'_> {
         if let Some(token_id) = row.try_get("token_id")? {
             self.database.uses.add(token_id);
         }
-        who.acceptance.0.store(true, Relaxed);
+        who.accepted.store(true, Relaxed);
         Ok(Request {
             transaction,
             access,
@@ -186,7 +172,7 @@ impl Connection<'_> {
 async fn look_up(
     transaction: &Transaction<'_>,
     who: &Credentials,
-    scope: &str,
+    scope: Scope,
 ) -> Result<Row, Error> {
     let (hash, kind) = match &who.proof {
         Proof::Token(hash) => (hash.as_slice(), "token"),
@@ -199,13 +185,13 @@ async fn look_up(
             } = &**claims;
             let open = transaction.prepare_cached(OPEN_JWT).await?;
             return transaction
-                .query_one(&open, &[tenant, scopes, user, &scope, &who.tenant])
+                .query_one(&open, &[tenant, scopes, user, &scope.name(), &who.tenant])
                 .await;
         }
     };
     let open = transaction.prepare_cached(OPEN).await?;
     transaction
-        .query_one(&open, &[&hash, &scope, &who.tenant, &kind])
+        .query_one(&open, &[&hash, &scope.name(), &who.tenant, &kind])
         .await
 }
 

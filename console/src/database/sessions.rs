@@ -1,6 +1,7 @@
 //! Sessions of browsers: opened with an access token or a portal link, and closed.
 
 use super::pool::Connection;
+use super::request::Access;
 use deadpool_postgres::Transaction;
 use std::time::Duration;
 use tokio_postgres::Error;
@@ -18,7 +19,7 @@ pub enum Key {
 
 const BECOME: &str = "select
     pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true),
-    pg_catalog.set_config('statement_timeout', $1, true), pg_catalog.set_config('webhooks.request_id', $2, true)";
+    pg_catalog.set_config('webhooks.request_id', $1, true)";
 
 impl Connection<'_> {
     /// Opens a session, which is known by the hash of its secret.
@@ -67,27 +68,31 @@ impl Connection<'_> {
         transaction.commit().await
     }
 
-    /// The tenant that a session is for; `None`: all of them.
+    /// What a session is for, whatever it permits: its tenant, or all of them.
     ///
     /// # Errors
     /// The database's: SQLSTATE 28000 if it has ended.
-    pub async fn session_tenant(&self, session_hash: &[u8; 32]) -> Result<Option<Uuid>, Error> {
-        let find = "select webhooks_private.session_tenant($1) as tenant_id";
+    pub async fn session_access(&self, session_hash: &[u8; 32]) -> Result<Access, Error> {
+        let find = "select tenant_id, scopes from webhooks_private.session_access($1)";
         let find = self.client.prepare_cached(find).await?;
         let row = self
             .client
             .query_one(&find, &[&session_hash.as_slice()])
             .await?;
-        row.try_get("tenant_id")
+        let tenant_id: Option<Uuid> = row.try_get("tenant_id")?;
+        Ok(Access {
+            tenant_id,
+            scopes: row.try_get("scopes")?,
+            is_operator: tenant_id.is_none(),
+            is_read_only: self.database.is_read_only,
+        })
     }
 
     /// As the console itself: for what its own role may do.
     async fn begin_without_role(&mut self, request_id: &str) -> Result<Transaction<'_>, Error> {
         let transaction = self.client.transaction().await?;
         let settings = transaction.prepare_cached(BECOME).await?;
-        let parameters: [&(dyn ToSql + Sync); 2] =
-            [&&*self.database.statement_timeout, &request_id];
-        transaction.query_one(&settings, &parameters).await?;
+        transaction.query_one(&settings, &[&request_id]).await?;
         Ok(transaction)
     }
 }

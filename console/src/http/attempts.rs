@@ -1,31 +1,23 @@
-//! Attempts to log in: so many may fail, from an address and in all. Nobody guesses 32 random bytes; but each attempt is
-//! a transaction, and an attacker's should not fill the log and the pool.
+//! Attempts to log in: so many may fail from an address. Nobody guesses 32 random bytes; but each attempt is a
+//! transaction, and an attacker's should not fill the log and the pool. Addresses from which none has failed are never
+//! refused, however many others there are.
 
 use super::client_address::ClientAddress;
 use super::problem::Problem;
+use super::rate_limit::Buckets;
 use axum::http::header::RETRY_AFTER;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Failures are counted for so long.
-const PERIOD: Duration = Duration::from_secs(300);
-/// From an address. Of IPv6 it is the network of 64 bits, which is one customer's.
-const PER_ADDRESS: u32 = 20;
-/// From all addresses: so many are remembered.
-const IN_ALL: u32 = 2000;
+/// So many may fail at once from an address, and then one in each interval. Of IPv6 an address is the network of 64
+/// bits, which is one customer's.
+const AT_ONCE: u32 = 20;
+const INTERVAL: Duration = Duration::from_secs(15);
 
 /// Failed attempts to log in.
-pub struct Attempts(Mutex<Counts>);
-
-struct Counts {
-    since: Instant,
-    all: u32,
-    by_address: HashMap<IpAddr, u32>,
-}
+pub struct Attempts(Buckets<IpAddr>);
 
 /// There were too many.
 #[derive(Debug)]
@@ -35,11 +27,7 @@ pub struct TooMany {
 
 impl Attempts {
     pub fn new() -> Self {
-        Self(Mutex::new(Counts {
-            since: Instant::now(),
-            all: 0,
-            by_address: HashMap::new(),
-        }))
+        Self(Buckets::new(INTERVAL, INTERVAL * AT_ONCE))
     }
 
     /// Counts an attempt as failed, until [`succeeded`](Self::succeeded) takes it back: of many at once not one more gets
@@ -48,51 +36,36 @@ impl Attempts {
     /// # Errors
     /// Too many have failed.
     pub fn begin(&self, client: ClientAddress, now: Instant) -> Result<(), TooMany> {
-        let address = client.network();
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if now.duration_since(counts.since) >= PERIOD {
-            counts.since = now;
-            counts.all = 0;
-            counts.by_address.clear();
+        match self.0.take(client.network(), now).wait {
+            Some(wait) => Err(TooMany { wait }),
+            None => Ok(()),
         }
-        let of_address = counts.by_address.get(&address).copied();
-        let of_address = of_address.unwrap_or_default();
-        if of_address >= PER_ADDRESS || counts.all >= IN_ALL {
-            let wait = PERIOD.saturating_sub(now.duration_since(counts.since));
-            return Err(TooMany { wait });
-        }
-        counts.all += 1;
-        counts.by_address.insert(address, of_address + 1);
-        Ok(())
     }
 
     /// An attempt did not fail.
-    pub fn succeeded(&self, client: ClientAddress) {
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        counts.all = counts.all.saturating_sub(1);
-        if let Some(of_address) = counts.by_address.get_mut(&client.network()) {
-            *of_address = of_address.saturating_sub(1);
-        }
+    pub fn succeeded(&self, client: ClientAddress, now: Instant) {
+        self.0.give_back(&client.network(), now);
     }
 }
 
 impl From<&TooMany> for Problem {
     fn from(error: &TooMany) -> Self {
-        let minutes = error.wait.as_secs().div_ceil(60).max(1);
-        let detail = "too many attempts to log in have failed";
-        Self::new(StatusCode::TOO_MANY_REQUESTS, detail)
-            .hint(format!("Try again in {minutes} minutes."))
+        let seconds = error.seconds();
+        let detail = "too many attempts to log in from this address have failed";
+        Self::new(StatusCode::TOO_MANY_REQUESTS, detail).hint(format!("Try again in {seconds} s."))
     }
 }
 
 impl TooMany {
+    fn seconds(&self) -> u64 {
+        self.wait.as_secs() + 1
+    }
+
     /// A page, with the time after which to try again.
     pub fn answer(&self, page: impl IntoResponse) -> Response {
         let mut response = page.into_response();
-        let seconds = self.wait.as_secs().max(1);
-        response
-            .headers_mut()
-            .insert(RETRY_AFTER, HeaderValue::from(seconds));
+        let seconds = HeaderValue::from(self.seconds());
+        response.headers_mut().insert(RETRY_AFTER, seconds);
         response
     }
 }
@@ -108,10 +81,10 @@ mod tests {
         let now = Instant::now();
         let client = |text: &str| ClientAddress(text.parse().unwrap());
         let begin = |text: &str, now| attempts.begin(client(text), now);
-        for i in 0..PER_ADDRESS {
+        for i in 0..AT_ONCE {
             // One that succeeds is not counted.
             begin("192.0.2.1", now).unwrap();
-            attempts.succeeded(client("192.0.2.1"));
+            attempts.succeeded(client("192.0.2.1"), now);
             begin("192.0.2.1", now).unwrap();
             begin(&format!("2001:db8::{i:x}"), now).unwrap();
         }
@@ -120,15 +93,17 @@ mod tests {
         assert!(begin("2001:db8::ffff", now).is_err());
         assert!(begin("2001:db8:0:1::1", now).is_ok());
         assert!(begin("192.0.2.2", now).is_ok());
-        assert!(begin("192.0.2.1", now + PERIOD).is_ok());
+        assert!(begin("192.0.2.1", now + INTERVAL).is_ok());
+        assert!(begin("192.0.2.1", now + INTERVAL).is_err());
     }
 
     #[test]
-    fn so_many_may_fail_in_all() {
+    fn attempts_from_many_addresses_lock_nobody_out() {
         let attempts = Attempts::new();
         let now = Instant::now();
-        let clients = (0..3000).map(|i| ClientAddress(Ipv4Addr::from_bits(i).into()));
-        let begun = clients.filter(|client| attempts.begin(*client, now).is_ok());
-        assert_eq!(begun.count(), 2000);
+        for i in 0..200_000 {
+            let client = ClientAddress(Ipv4Addr::from_bits(i).into());
+            assert!(attempts.begin(client, now).is_ok(), "{i}");
+        }
     }
 }

@@ -1,10 +1,11 @@
 //! Who asks: the access token or JWT in the header Authorization, and the tenant that an operator names.
 
+use super::acceptance;
 use super::jwt::{self, Verifier};
 use super::problem::Problem;
 use super::secret;
 use super::trace::RequestId;
-use crate::database::{Acceptance, Credentials, Proof};
+use crate::database::{Credentials, Proof};
 use axum::extract::FromRequestParts;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
@@ -33,7 +34,8 @@ impl<S: Sync> FromRequestParts<S> for Credentials {
             proof,
             tenant: tenant(parts)?,
             request_id: RequestId::of(&parts.extensions),
-            acceptance: Acceptance::of(&parts.extensions),
+            is_safe: parts.method.is_safe(),
+            accepted: acceptance::flag(&parts.extensions),
         })
     }
 }

@@ -1,7 +1,7 @@
 //! Answers: JSON as the database made it, to the digit.
 
 use axum::body::Body;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, LINK};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, LINK, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderValue, Response, StatusCode};
 
 /// A JSON text.
@@ -12,6 +12,8 @@ pub fn json(status: StatusCode, text: impl Into<Body>) -> Response<Body> {
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     // Kept by clients to compare versions, and asked for each time; by nobody else.
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    // A browser that opens it takes it for nothing else, whatever events and receivers have in it.
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }
 

@@ -3,10 +3,14 @@
 use super::fields;
 use crate::database::{ReadError, Refused, Unavailable, describe};
 use axum::body::Body;
-use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+};
 use axum::http::{HeaderValue, Response, StatusCode};
 use axum::response::IntoResponse;
 use serde::Serialize;
+use std::error::Error;
+use std::io::ErrorKind;
 use tokio_postgres::error::DbError;
 use utoipa::{IntoResponses, ToSchema};
 
@@ -66,6 +70,23 @@ impl Problem {
         Self::new(StatusCode::BAD_REQUEST, detail)
     }
 
+    /// The answer to requests of paths that there are not.
+    pub async fn no_path() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "there is nothing at this path")
+    }
+
+    /// The answer to requests with a method that is not for their path.
+    pub async fn no_method() -> Self {
+        let detail = "this method is not for this path";
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, detail)
+    }
+
+    /// A fault of this program, which it has logged.
+    pub fn fault() -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "the request failed")
+            .hint("The log of the console says why, with the id of this request.")
+    }
+
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.0.hint = Some(hint.into());
@@ -117,11 +138,13 @@ impl Problem {
 impl From<tokio_postgres::Error> for Problem {
     fn from(error: tokio_postgres::Error) -> Self {
         let Some(refusal) = error.as_db_error() else {
-            tracing::warn!(
-                "the connection with the database failed: {}",
-                describe(&error)
-            );
-            return unavailable();
+            if is_about_connection(&error) {
+                let words = describe(&error);
+                tracing::warn!("the connection with the database failed: {words}");
+                return unavailable();
+            }
+            tracing::error!("an answer of the database can't be read: {error}");
+            return Self::fault();
         };
         if let Some(status) = status_of(refusal.code().code()) {
             return Self::refused(status, refusal);
@@ -132,9 +155,21 @@ impl From<tokio_postgres::Error> for Problem {
             "a statement failed: {}",
             refusal.message()
         );
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "the request failed")
-            .hint("The log of the console says why, with the id of this request.")
+        Self::fault()
     }
+}
+
+/// Whether it is about the connection, and not about what was asked or how the answer was read, which is a fault of this
+/// program.
+fn is_about_connection(error: &tokio_postgres::Error) -> bool {
+    let of_system = error.source().and_then(|source| source.downcast_ref());
+    error.is_closed()
+        || of_system.is_some_and(|error: &std::io::Error| {
+            !matches!(
+                error.kind(),
+                ErrorKind::InvalidInput | ErrorKind::InvalidData
+            )
+        })
 }
 
 impl From<Refused> for Problem {
@@ -154,8 +189,7 @@ impl From<ReadError> for Problem {
             ReadError::Database(error) => error.into(),
             ReadError::Json(error) => {
                 tracing::error!("a row can't be read: {error}");
-                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "the request failed")
-                    .hint("The log of the console says why, with the id of this request.")
+                Self::fault()
             }
         }
     }
@@ -205,6 +239,8 @@ impl IntoResponse for Problem {
         let headers = response.headers_mut();
         let kind = HeaderValue::from_static("application/problem+json");
         headers.insert(CONTENT_TYPE, kind);
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         match status {
             StatusCode::UNAUTHORIZED => {
                 headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

@@ -1,20 +1,25 @@
 //! Who has a page open: the session in a cookie, and the tenant in the path.
 
+use super::acceptance;
 use super::problem::Problem;
 use super::secret;
 use super::trace::RequestId;
-use crate::database::{Credentials, Proof};
+use crate::database::{Access, Connection, Credentials, Proof};
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::header::{COOKIE, HOST};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use std::net::IpAddr;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use uuid::Uuid;
 
 /// The name of the cookie, where there is no TLS, and elsewhere: "__Host-" keeps other hosts of the domain from setting one.
 const COOKIE_NAME: &str = "webhooks_session";
 const SECURE_COOKIE_NAME: &str = "__Host-webhooks_session";
+
+/// What forms hand back signs them, whatever is in them.
+const FORM: &str = "csrf";
 
 /// A session. Whether it is valid is known when its request begins.
 pub struct Session {
@@ -27,7 +32,32 @@ pub struct Session {
 impl Session {
     /// Whether a form handed back what this session's forms have to.
     pub fn signed(&self, csrf: &str) -> bool {
-        secret::is_form_token(&self.secret, csrf)
+        secret::is_signature(&self.secret, FORM, "", csrf)
+    }
+
+    /// A signature of a text, which none but this session's pages have.
+    pub fn sign(&self, purpose: &str, text: &str) -> String {
+        secret::signature(&self.secret, purpose, text)
+    }
+
+    /// Whether a signature is one that [`sign`](Self::sign) made.
+    pub fn has_signed(&self, purpose: &str, text: &str, signature: &str) -> bool {
+        secret::is_signature(&self.secret, purpose, text, signature)
+    }
+
+    /// What the session is for, whatever it permits.
+    ///
+    /// # Errors
+    /// The database's: SQLSTATE 28000 if it has ended.
+    pub async fn access(
+        &self,
+        connection: &Connection<'_>,
+    ) -> Result<Access, tokio_postgres::Error> {
+        let access = connection
+            .session_access(&secret::hash(&self.secret))
+            .await?;
+        self.who.accepted.store(true, Relaxed);
+        Ok(access)
     }
 }
 
@@ -40,12 +70,13 @@ impl<S: Send + Sync> FromRequestParts<S> for Session {
             Problem::new(StatusCode::UNAUTHORIZED, "there is no session").hint("Log in.")
         })?;
         Ok(Self {
-            csrf: secret::form_token(&secret),
+            csrf: secret::signature(&secret, FORM, ""),
             who: Credentials {
-                acceptance: Default::default(),
                 proof: Proof::Session(secret::hash(&secret)),
                 tenant: tenant(parts, state).await?,
                 request_id: RequestId::of(&parts.extensions),
+                is_safe: parts.method.is_safe(),
+                accepted: acceptance::flag(&parts.extensions),
             },
             secret,
         })
@@ -131,8 +162,10 @@ impl CookiePolicy {
         };
         let name = cookie_name(headers);
         let text = format!("{name}={value}; Path=/; Max-Age={seconds}; HttpOnly{rest}");
-        HeaderValue::from_str(&text)
-            .map_err(|_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the request failed"))
+        HeaderValue::from_str(&text).map_err(|error| {
+            tracing::error!("the cookie can't be written: {error}");
+            Problem::fault()
+        })
     }
 }
 

@@ -5,6 +5,7 @@ use super::scopes::{READ_DELIVERIES, READ_EVENTS};
 use super::{assets, brand};
 use crate::database::{Access, Request};
 use crate::http::session::Session;
+use crate::scope::Scope;
 use maud::{DOCTYPE, Markup, html};
 use uuid::Uuid;
 
@@ -86,16 +87,14 @@ impl Section {
     }
 
     /// The scope that its page reads with.
-    fn scope(self) -> &'static str {
+    fn scope(self) -> Scope {
         match self {
-            Self::Overview => "metrics:read",
-            Self::Subscriptions | Self::Deliveries | Self::Templates => {
-                "webhook_subscriptions:read"
-            }
-            Self::Recover => "webhook_subscriptions:retry",
-            Self::Events | Self::EventTypes => "events:read",
-            Self::Audit => "audit:read",
-            _ => "operator:read",
+            Self::Overview => Scope::ReadMetrics,
+            Self::Subscriptions | Self::Deliveries | Self::Templates => Scope::ReadSubscriptions,
+            Self::Recover => Scope::Retry,
+            Self::Events | Self::EventTypes => Scope::ReadEvents,
+            Self::Audit => Scope::ReadAudit,
+            _ => Scope::Operate,
         }
     }
 }
@@ -139,14 +138,65 @@ pub async fn finish(
     Ok(shown)
 }
 
+/// The sections of a tenant, and those of operators, that a session may see: each with its path.
+fn sections(
+    access: &Access,
+    tenant: Option<Uuid>,
+) -> (Vec<(Section, String)>, Vec<(Section, String)>) {
+    let may = |section: &&Section| access.may(section.scope());
+    let of_tenant = tenant.map(|tenant| {
+        let sections = OF_A_TENANT.iter().filter(may);
+        sections
+            .map(|section| (*section, path(tenant, section.path())))
+            .collect()
+    });
+    let of_operators = OF_OPERATORS
+        .iter()
+        .filter(|_| access.is_operator)
+        .filter(may);
+    let path = |section: &Section| (*section, format!("/operator{}", section.path()));
+    (
+        of_tenant.unwrap_or_default(),
+        of_operators.map(path).collect(),
+    )
+}
+
+/// The path of the first page that a session may see, if it may see any.
+pub fn first(access: &Access, tenant: Option<Uuid>) -> Option<String> {
+    let (of_tenant, of_operators) = sections(access, tenant);
+    let mut all = of_tenant.into_iter().chain(of_operators);
+    all.next().map(|(_, path)| path)
+}
+
 /// A whole page.
 pub fn page(frame: &Frame<'_>, content: &Markup) -> Markup {
-    let may = |section: &Section| frame.access.may(section.scope());
+    let around = Around {
+        title: frame.title,
+        section: Some(frame.section),
+        tenant: frame.tenant,
+        access: frame.access,
+        csrf: frame.csrf,
+    };
+    framed(&around, content)
+}
+
+/// What a page has around its content that may be in no section.
+pub struct Around<'a> {
+    pub title: &'a str,
+    pub section: Option<Section>,
+    pub tenant: Option<Uuid>,
+    pub access: &'a Access,
+    pub csrf: &'a str,
+}
+
+/// A whole page, in a section or not.
+pub fn framed(frame: &Around<'_>, content: &Markup) -> Markup {
+    let (of_tenant, of_operators) = sections(frame.access, frame.tenant);
     let may_search = [READ_EVENTS, READ_DELIVERIES]
         .iter()
-        .any(|scope| frame.access.may(scope));
-    let tab = |section: Section, path: String| {
-        let current = (section == frame.section).then_some("page");
+        .any(|scope| frame.access.may(*scope));
+    let tab = |section: Section, path: &str| {
+        let current = (Some(section) == frame.section).then_some("page");
         html! { a href=(path) aria-current=[current] { (section.word()) } }
     };
     html! {
@@ -159,8 +209,8 @@ pub fn page(frame: &Frame<'_>, content: &Markup) -> Markup {
                     a.brand href="/" { (brand::mark()) }
                     @if let Some(tenant) = frame.tenant {
                         @if frame.access.is_operator {
-                            span { "tenant " span.id title=(tenant) { (&tenant.to_string()[..8]) }
-                                @if may(&Section::Tenants) { " " a href="/operator/tenants" { "change" } } }
+                            span { "tenant " span.id title=(tenant) { (&tenant.to_string()[..8]) } " "
+                                a href=(other_tenant(frame.access)) { "change" } }
                         }
                         @if may_search {
                             form.search role="search" action=(path(tenant, "/search")) {
@@ -171,22 +221,13 @@ pub fn page(frame: &Frame<'_>, content: &Markup) -> Markup {
                     }
                     @if frame.access.is_read_only { span.muted { "read-only" } }
                     button type="button" data-theme-switch aria-label="Switch between light and dark" { "◐" }
-                    form method="post" action="/logout" {
-                        input type="hidden" name="csrf" value=(frame.csrf);
-                        button type="submit" { "Log out" }
-                    }
+                    (log_out(frame.csrf))
                 }
                 nav.sections aria-label="Sections" {
-                    @if let Some(tenant) = frame.tenant {
-                        @for section in OF_A_TENANT.iter().filter(|s| may(s)) {
-                            (tab(*section, path(tenant, section.path())))
-                        }
-                    }
-                    @if frame.access.is_operator {
+                    @for (section, path) in &of_tenant { (tab(*section, path)) }
+                    @if !of_operators.is_empty() {
                         span.operator { "Operator:" }
-                        @for section in OF_OPERATORS.iter().filter(|s| may(s)) {
-                            (tab(*section, format!("/operator{}", section.path())))
-                        }
+                        @for (section, path) in &of_operators { (tab(*section, path)) }
                     }
                 }
                 // What a script could not do is told here.
@@ -197,7 +238,25 @@ pub fn page(frame: &Frame<'_>, content: &Markup) -> Markup {
     }
 }
 
-/// A page for who has no session, and for errors.
+/// Where another tenant is chosen.
+fn other_tenant(access: &Access) -> &'static str {
+    match access.may(Section::Tenants.scope()) {
+        true => "/operator/tenants",
+        false => "/",
+    }
+}
+
+/// The button that ends the session.
+pub fn log_out(csrf: &str) -> Markup {
+    html! {
+        form method="post" action="/logout" {
+            input type="hidden" name="csrf" value=(csrf);
+            button type="submit" { "Log out" }
+        }
+    }
+}
+
+/// A page for who has no session, and for errors of which nothing more is known.
 pub fn bare(title: &str, content: &Markup) -> Markup {
     html! {
         (DOCTYPE)

@@ -8,13 +8,13 @@ use crate::http::client_address::ClientAddress;
 use crate::http::form::{Form, Signed};
 use crate::http::problem::Problem;
 use crate::http::secret;
-use crate::http::session::{Session, secret_in};
+use crate::http::session::secret_in;
 use crate::http::trace::RequestId;
 use axum::Extension;
 use axum::extract::{Query, Request, State};
 use axum::http::header::SET_COOKIE;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
@@ -106,7 +106,7 @@ pub async fn enter(
     let request_id = RequestId::of(extensions);
     let session = secret::generate().map_err(|error| {
         tracing::error!("there are no random numbers: {error}");
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the request failed")
+        Problem::fault()
     })?;
     let mut connection = database.connection().await?;
     let opened = connection
@@ -120,11 +120,11 @@ pub async fn enter(
             return Ok((StatusCode::FORBIDDEN, again(&problem)).into_response());
         }
         Err(problem) => {
-            site.attempts.succeeded(client);
+            site.attempts.succeeded(client, Instant::now());
             return Err(problem.into());
         }
     };
-    site.attempts.succeeded(client);
+    site.attempts.succeeded(client, Instant::now());
     // One that the browser had before is of no more use.
     if let Some(before) = secret_in(headers) {
         connection
@@ -133,21 +133,6 @@ pub async fn enter(
     }
     let cookie = site.cookies.set(&session, lasts, headers)?;
     Ok(with_cookie(cookie, next.unwrap_or("/")))
-}
-
-/// Where the session belongs.
-pub async fn home(
-    State(database): State<Database>,
-    headers: HeaderMap,
-    _: Session,
-) -> Result<Redirect, Failure> {
-    let hash = secret::hash(secret_in(&headers).unwrap_or_default());
-    let connection = database.connection().await?;
-    let tenant = connection.session_tenant(&hash).await?;
-    Ok(match tenant {
-        Some(tenant) => Redirect::to(&layout::path(tenant, "")),
-        None => Redirect::to("/operator/tenants"),
-    })
 }
 
 #[derive(Deserialize)]

@@ -12,6 +12,7 @@ mod deliveries;
 mod event_types;
 mod events;
 mod failure;
+mod home;
 mod layout;
 mod login;
 mod operator;
@@ -30,6 +31,8 @@ pub use brand::Brand;
 pub use site::Site;
 
 use crate::database::Database;
+use crate::http::problem::Problem;
+use crate::http::rate_limit::{Kind, RateLimits, limit};
 use crate::http::security_headers;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post};
@@ -37,11 +40,11 @@ use axum::{Extension, Router};
 use std::sync::Arc;
 
 /// All pages.
-pub fn router(site: Site) -> Router<Database> {
+pub fn router(database: Database, site: Site, limits: Option<Arc<RateLimits>>) -> Router<Database> {
     let policy = site.content_policy.clone();
     // Of a session: without one they lead to the login.
     let pages = Router::new()
-        .route("/", get(login::home))
+        .route("/", get(home::show))
         .route("/logout", post(login::log_out))
         .route("/t/{tenant_id}", get(overview::show))
         .route("/t/{tenant_id}/events", get(events::list::show))
@@ -89,13 +92,19 @@ pub fn router(site: Site) -> Router<Database> {
         .layer(from_fn(login::require));
     let entrances = Router::new()
         .route("/login", get(login::show).post(login::submit))
-        .route("/portal", get(portal::show).post(portal::submit))
+        .route("/portal", get(portal::show).post(portal::submit));
+    // They cost nothing, and pages have many of them.
+    let files = Router::new()
         .route("/brand/logo", get(brand::logo))
         .route("/brand.css", get(brand::style))
         .route("/assets/{digest}/{name}", get(assets::get));
     pages
         .merge(entrances)
-        .layer(from_fn(failure::show))
+        .fallback(Problem::no_path)
+        .layer(from_fn_with_state((limits, Kind::Session), limit))
+        .merge(files)
+        .method_not_allowed_fallback(Problem::no_method)
+        .layer(from_fn_with_state(database, failure::show))
         .layer(Extension(Arc::new(site)))
         .layer(from_fn_with_state(policy, security_headers::add))
 }

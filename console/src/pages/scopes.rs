@@ -1,17 +1,19 @@
-//! What a session must permit for what these pages do. The database decides; pages leave out what it would refuse.
+//! What a session must permit for what these pages do, in their words. The database decides; pages leave out what it
+//! would refuse.
 
 use crate::database::Access;
+use crate::scope::Scope;
 
-pub const READ_EVENTS: &str = "events:read";
-pub const READ_DELIVERIES: &str = "webhook_subscriptions:read";
-pub const RETRY: &str = "webhook_subscriptions:retry";
-pub const UPDATE: &str = "webhook_subscriptions:update";
-pub const READ_METRICS: &str = "metrics:read";
-pub const READ_AUDIT: &str = "audit:read";
-pub const OPERATE: &str = "operator:read";
+pub const READ_EVENTS: Scope = Scope::ReadEvents;
+pub const READ_DELIVERIES: Scope = Scope::ReadSubscriptions;
+pub const RETRY: Scope = Scope::Retry;
+pub const UPDATE: Scope = Scope::UpdateSubscriptions;
+pub const READ_METRICS: Scope = Scope::ReadMetrics;
+pub const READ_AUDIT: Scope = Scope::ReadAudit;
+pub const OPERATE: Scope = Scope::Operate;
 
 /// Scopes that read.
-const READING: [&str; 5] = [
+const READING: [Scope; 5] = [
     READ_EVENTS,
     READ_DELIVERIES,
     READ_METRICS,
@@ -20,6 +22,6 @@ const READING: [&str; 5] = [
 ];
 
 /// Whether pages offer what needs the scope: the session has it, and where nothing can be changed, it reads.
-pub fn may(access: &Access, scope: &str) -> bool {
+pub fn may(access: &Access, scope: Scope) -> bool {
     access.may(scope) && (!access.is_read_only || READING.contains(&scope))
 }

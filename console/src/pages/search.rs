@@ -9,6 +9,7 @@ use super::view::{as_sql, sql_text};
 use crate::database::{Database, Mode, Refused, Request};
 use crate::http::input::{Ids, Parameters};
 use crate::http::session::Session;
+use crate::scope::Scope;
 use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::html;
@@ -24,7 +25,7 @@ pub struct Words {
 }
 
 /// What an id can be of: the section, and whether there is one. Each looks in one partition.
-const OF_IDS: [(&str, &str, &str); 3] = [
+const OF_IDS: [(Scope, &str, &str); 3] = [
     (
         READ_DELIVERIES,
         "subscriptions",

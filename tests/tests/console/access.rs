@@ -1,4 +1,4 @@
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::scene::{ALL_SCOPES, SUBSCRIPTIONS, Scene, TEMPLATES, parse, problem};
@@ -138,8 +138,12 @@ async fn each_route_needs_its_scope() {
     let scene = Scene::set("api_scopes").await;
     let tenant = scene.db.tenant();
     let ids = Ids::make(&scene, tenant).await;
+    let (_, document) = scene.console.get("/api/openapi.json").await.unwrap();
+    let document: Value = serde_json::from_str(&document).unwrap();
     for route in ids.routes() {
         let Route { method, path, .. } = &route;
+        let described = described(&document, &ids, method, path);
+        assert_eq!(described, route.scopes, "{method} {path}");
         for needed in route.scopes.split(',') {
             let others: Vec<_> = ALL_SCOPES.split(',').filter(|s| *s != needed).collect();
             let without = scene.client(Some(tenant), &others.join(",")).await;
@@ -151,6 +155,23 @@ async fn each_route_needs_its_scope() {
         let answer = with.send(method, path, &[], route.body).await;
         assert_eq!(answer.status, route.status, "{method} {path}: {answer:?}");
     }
+}
+
+/// The scopes that the description of the API has for a request.
+fn described(document: &Value, ids: &Ids, method: &str, path: &str) -> String {
+    let path = path.split('?').next().unwrap();
+    let name = match path.starts_with(TEMPLATES) {
+        true => "{name}",
+        false => "{id}",
+    };
+    let path = path
+        .replace(&ids.subscription, name)
+        .replace(&ids.event, "{id}")
+        .replace(&ids.delivery, "{delivery_id}");
+    let scopes = &document["paths"][path][method.to_lowercase()]["security"][0]["token"];
+    let scopes = scopes.as_array().unwrap().iter();
+    let scopes: Vec<_> = scopes.map(|scope| scope.as_str().unwrap()).collect();
+    scopes.join(",")
 }
 
 #[tokio::test]

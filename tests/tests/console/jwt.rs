@@ -236,7 +236,8 @@ async fn keys_at_an_address_are_kept_and_asked_for_again() {
     let (rsa, secret) = (Key::rsa("r"), Key::secret("s"));
     let issuer = Receiver::start().unwrap();
     issuer.on("/jwks", Reply::status(503));
-    let scene = trusting("jwt_address", &issuer.url("/jwks"), &[]).await;
+    let local = ["--jwt-allow-network", "127.0.0.1/32"];
+    let scene = trusting("jwt_address", &issuer.url("/jwks"), &local).await;
     let tenant = scene.db.tenant();
     let right = claims(&tenant.to_string(), &json!({}));
     let token = rsa.token(&right);
@@ -277,6 +278,24 @@ async fn keys_at_an_address_are_kept_and_asked_for_again() {
     assert_eq!(get(&scene, &token, None).await.status, 200);
 }
 
+/// What a name means is known when keys are fetched.
+#[tokio::test]
+async fn keys_are_not_fetched_from_addresses_that_are_not_public() {
+    let issuer = Receiver::start().unwrap();
+    let key = Key::rsa("r");
+    issuer.on("/jwks", Reply::ok().body(key_set(&[&key])));
+    let url = issuer.url("/jwks").replace("127.0.0.1", "localhost");
+    let scene = trusting("jwt_private", &url, &[]).await;
+    let token = key.token(&claims(&scene.db.tenant().to_string(), &json!({})));
+    assert_eq!(get(&scene, &token, None).await.status, 503);
+    scene
+        .console
+        .wait_log(|line| line.contains("allow the network of the identity provider"))
+        .await
+        .unwrap();
+    assert!(issuer.requests_to("/jwks").is_empty());
+}
+
 #[tokio::test]
 async fn a_console_does_not_start_with_keys_that_are_not_safe() {
     let empty = file("{\"keys\": []}");
@@ -284,6 +303,8 @@ async fn a_console_does_not_start_with_keys_that_are_not_safe() {
     let others = ["--jwt-issuer", "x", "--jwt-audience", "x"];
     for (keys, others, reason) in [
         ("http://idp.example.com/jwks", &others[..], "use https"),
+        ("https://10.0.0.1/jwks", &others, "--jwt-allow-network"),
+        ("http://127.0.0.1/jwks", &others, "--jwt-allow-network"),
         ("/no/such/file", &others, "No such file"),
         (empty, &others, "it has no key"),
         (empty, &[], "--jwt-issuer"),

@@ -14,7 +14,8 @@
 //! - `chromium`: how all pages look and can be used; `chromium_actions`: what people do with them
 //! - `issuer`: an identity provider; `jwt`: its tokens
 //! - `process`: health and signals; `connecting`: how the database is reached, and one that is away
-//! - `rate_limits`: how many requests there may be; `metrics`: what is counted
+//! - `ways_out`: where sessions begin that permit little
+//! - `rate_limits`: how many requests there may be, and how many of them may wait; `metrics`: what is counted
 //! - `openapi`: how the API is described; `schemathesis`: that it is as described
 
 // `cfg(test)` tells clippy that the modules' helpers are tests too, where `unwrap` is fine.
@@ -94,3 +95,5 @@ mod tls_server;
 mod transfer;
 #[cfg(test)]
 mod visit;
+#[cfg(test)]
+mod ways_out;

@@ -471,7 +471,23 @@ async fn many_deliveries_are_made_again_batch_by_batch() {
     ];
     let mut to = location(&browser.submit(&recover, &begin).await).to_owned();
     let shown = page(&mut browser, &to, &["2,000 of 3,000 are queued", "Go on"]).await;
-    assert!(shown.contains("hx-trigger=\"load, submit\""), "{shown}");
+    // Neither that address nor one that somebody else has made makes anything again, however often it is loaded.
+    let queued = "select count(*) from webhooks.delivery_queue";
+    let (_, query) = to.split_once('?').unwrap();
+    let (unsigned, _) = query.split_once("&signature=").unwrap();
+    for query in [query, unsigned, &query.replace("made=2000", "made=1")] {
+        let loaded = page(&mut browser, &format!("{recover}/progress?{query}"), &[]).await;
+        assert!(!loaded.contains("hx-trigger=\"load"), "{loaded}");
+        let is_ours = query == to.split_once('?').unwrap().1;
+        let form = loaded.contains(&format!("action=\"{recover}\""));
+        assert_eq!(form, is_ours, "{loaded}");
+        assert_eq!(loaded.contains("See what it would be"), !is_ours);
+    }
+    assert_eq!(scene.db.value(queued).await.unwrap().unwrap(), "2000");
+    let mut stranger = logged_in(&scene, Some(tenant)).await;
+    let loaded = page(&mut stranger, &to, &["See what it would be"]).await;
+    assert!(!loaded.contains("Go on"), "{loaded}");
+    assert!(shown.contains("hx-trigger=\"submit\""), "{shown}");
     // As its form says, and a script does by itself.
     for _ in 0..5 {
         let body = page(&mut browser, &to, &[]).await;
@@ -491,8 +507,54 @@ async fn many_deliveries_are_made_again_batch_by_batch() {
         &["3,000 deliveries are made again.", "pending"],
     )
     .await;
-    let queued = "select count(*) from webhooks.delivery_queue";
     assert_eq!(scene.db.value(queued).await.unwrap().unwrap(), "3000");
+}
+
+/// A script goes on with the answers that it gets, and leaves an address behind that makes nothing again.
+#[tokio::test]
+async fn a_script_goes_on_with_a_recovery() {
+    let scene = Scene::set("page_script").await;
+    let tenant = scene.db.tenant();
+    let columns = json!({"tenant_id": tenant, "name": "a", "webhook_url": "https://x.example/"});
+    scene.db.subscribe(columns).await.unwrap();
+    scene
+        .db
+        .publish_many(tenant, "job.created", 2500)
+        .await
+        .unwrap();
+    let delete = "delete from webhooks.delivery_queue";
+    scene.db.execute(delete).await.unwrap();
+    let mut browser = logged_in(&scene, Some(tenant)).await;
+    let csrf = browser.csrf(tenant).await;
+    let today = "select current_date - 1";
+    let today = scene.db.value(today).await.unwrap().unwrap();
+    let recover = format!("/t/{tenant}/recover");
+    let fields = [
+        ("csrf", csrf.as_str()),
+        ("what", "events"),
+        ("from", &today),
+        ("to", "2100-01-01"),
+    ];
+    let by_script = [("sec-fetch-site", "same-origin"), ("hx-request", "true")];
+    let first = browser.submit_with(&recover, &fields, &by_script).await;
+    assert_eq!(first.status, 200, "{first:?}");
+    assert!(first.body.contains("hx-trigger=\"load, submit\""));
+    let address = first.header("hx-replace-url").unwrap().to_owned();
+    let loaded = page(&mut browser, &address, &["Go on"]).await;
+    assert!(!loaded.contains("hx-trigger=\"load"), "{loaded}");
+    let fields = hidden_fields(&first.body);
+    let fields: Vec<_> = fields
+        .iter()
+        .map(|(n, v)| (n.as_str(), v.as_str()))
+        .collect();
+    let last = browser.submit_with(&recover, &fields, &by_script).await;
+    assert!(
+        last.body.contains("2,500 deliveries are made again."),
+        "{last:?}"
+    );
+    assert!(!last.body.contains("hx-trigger=\"load"), "{last:?}");
+    let queued = "select count(*) from webhooks.delivery_queue";
+    assert_eq!(scene.db.value(queued).await.unwrap().unwrap(), "2500");
 }
 
 /// The hidden fields of the form that goes on.

@@ -1,5 +1,6 @@
 use serde_json::json;
 
+use crate::browser::Browser;
 use crate::scene::{SUBSCRIPTIONS, Scene, parse, problem};
 
 #[tokio::test]
@@ -120,4 +121,72 @@ async fn requests_that_are_none_are_refused() {
         .await
         .unwrap();
     assert_eq!(problem(&refused).0, 415);
+}
+
+/// Programs get problems that they can read, and people pages, at whatever path.
+#[tokio::test]
+async fn people_get_pages_of_problems() {
+    let scene = Scene::set("page_problems").await;
+    let tenant = scene.db.tenant();
+    let token = scene.client(Some(tenant), "audit:read").await.token;
+    let mut browser = Browser::new(&scene);
+    browser.log_in(&token).await;
+    for (method, path, status) in [
+        ("GET", "/nothing".to_owned(), 404),
+        ("GET", format!("/t/{tenant}/nothing"), 404),
+        ("DELETE", format!("/t/{tenant}/audit"), 405),
+        ("GET", "/assets/0/none.css".to_owned(), 404),
+    ] {
+        let answer = browser.send(method, &path, &[], "").await;
+        assert_eq!(answer.status, status, "{answer:?}");
+        assert!(answer.body.starts_with("<!DOCTYPE html>"), "{answer:?}");
+        assert!(
+            answer.body.contains("action=\"/logout\""),
+            "{path}: {answer:?}"
+        );
+        let audit = format!("href=\"/t/{tenant}/audit\"");
+        assert!(answer.body.contains(&audit), "{path}: {answer:?}");
+    }
+    for path in ["/api", "/api/", "/api/nothing", "/api/events/1/2/3"] {
+        let answer = scene.console.send("GET", path, &[], "").await.unwrap();
+        assert_eq!(problem(&answer).0, 404, "{path}");
+        assert_eq!(answer.header("cache-control"), Some("no-store"));
+    }
+    // Without a session there is none to end.
+    let answer = Browser::new(&scene).get("/nothing").await;
+    assert_eq!(answer.status, 404);
+    assert!(!answer.body.contains("/logout"), "{answer:?}");
+}
+
+/// An answer of the database that this program can't read is its own fault, and no trouble with the connection.
+#[tokio::test]
+async fn faults_of_the_program_are_not_to_be_tried_again() {
+    let scene = Scene::set("page_faults").await;
+    let tenant = scene.db.tenant();
+    let token = scene.client(Some(tenant), "audit:read").await.token;
+    let mut browser = Browser::new(&scene);
+    browser.log_in(&token).await;
+    scene
+        .db
+        .execute(
+            "alter extension webhooks drop function webhooks_private.session_access(bytea);
+             drop function webhooks_private.session_access(bytea);
+             create function webhooks_private.session_access(bytea) returns table (tenant_id text, scopes text[])
+             language sql as 'select null::text, null::text[]';
+             grant execute on function webhooks_private.session_access to webhooks_console",
+        )
+        .await
+        .unwrap();
+    let answer = browser
+        .send("GET", "/", &[("x-request-id", "req-18")], "")
+        .await;
+    assert_eq!(answer.status, 500, "{answer:?}");
+    assert_eq!(answer.header("retry-after"), None);
+    assert_eq!(answer.header("x-request-id"), Some("req-18"));
+    assert!(answer.body.contains("req-18"), "{answer:?}");
+    scene
+        .console
+        .wait_log(|line| line.contains("can't be read") && line.contains("req-18"))
+        .await
+        .unwrap();
 }

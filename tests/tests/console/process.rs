@@ -1,10 +1,12 @@
 use std::time::Duration;
 
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use webhooks_tests::PATIENCE;
 use webhooks_tests::console::Console;
 use webhooks_tests::database::{CONSOLE_ROLE, Database, MANAGER_ROLE};
 use webhooks_tests::receiver::Receiver;
+use webhooks_tests::wait::{Seen, eventually};
 
 use crate::scene::{SUBSCRIPTIONS, Scene};
 
@@ -86,6 +88,23 @@ async fn a_statement_that_takes_too_long_is_ended() {
     assert_eq!(change.status, 200, "{change:?}");
 }
 
+/// Not only statements that requests come for: also the look at who asks.
+#[tokio::test]
+async fn a_look_up_that_takes_too_long_is_ended() {
+    let arguments = ["--statement-timeout", "0.5", "--connections", "1"];
+    let scene = Scene::set_with("api_slow_look_up", &arguments).await;
+    let client = scene.manager(scene.db.tenant()).await;
+    let mut locker = scene.db.connect().await.unwrap();
+    let lock = locker.transaction().await.unwrap();
+    lock.batch_execute("lock table webhooks_private.access_tokens")
+        .await
+        .unwrap();
+    assert_eq!(client.get(SUBSCRIPTIONS).await.status, 503);
+    assert_eq!(scene.console.get("/readyz").await.unwrap().0, 503);
+    lock.rollback().await.unwrap();
+    assert_eq!(client.get(SUBSCRIPTIONS).await.status, 200);
+}
+
 #[tokio::test]
 async fn a_signal_lets_requests_finish_and_notes_the_last_uses() {
     let mut scene = Scene::set("api_stop").await;
@@ -115,6 +134,70 @@ async fn a_signal_lets_requests_finish_and_notes_the_last_uses() {
     let used =
         format!("select last_used_at is not null from webhooks.list_access_tokens('{tenant}')");
     assert_eq!(scene.db.value(&used).await.unwrap().unwrap(), "true");
+}
+
+/// Whoever asks whether it is ready: the database is not asked each time.
+#[tokio::test]
+async fn readiness_is_not_looked_up_for_each_who_asks() {
+    let scene = Scene::set_with("api_ready", &["--connections", "1"]).await;
+    let asked = "select coalesce(sum(xact_commit + xact_rollback), 0) from pg_stat_database where datname = current_database()";
+    assert_eq!(scene.console.get("/readyz").await.unwrap().0, 200);
+    let before: i64 = scene
+        .db
+        .value(asked)
+        .await
+        .unwrap()
+        .unwrap()
+        .parse()
+        .unwrap();
+    let all = (0..200).map(|_| scene.console.get("/readyz"));
+    for answer in futures_util::future::join_all(all).await {
+        assert_eq!(answer.unwrap().0, 200);
+    }
+    // What sessions have done is known when they have nothing to do for a second.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(scene.console.get("/readyz").await.unwrap().0, 200);
+    let after: i64 = scene
+        .db
+        .value(asked)
+        .await
+        .unwrap()
+        .unwrap()
+        .parse()
+        .unwrap();
+    assert!(after - before < 100, "{before} {after}");
+}
+
+/// One address can't take all connections.
+#[tokio::test]
+async fn an_address_has_a_share_of_the_connections() {
+    let scene = Scene::set("api_share").await;
+    let address: std::net::SocketAddr = scene.console.address().parse().unwrap();
+    let mut idle = Vec::new();
+    for _ in 0..400 {
+        idle.push(tokio::net::TcpStream::connect(address).await.unwrap());
+    }
+    let healthz = b"GET /healthz HTTP/1.0\r\n\r\n";
+    let ask = async |from: [u8; 4]| {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind((from, 0).into()).unwrap();
+        let mut stream = socket.connect(address).await.unwrap();
+        let mut answer = String::new();
+        // One too many is closed, perhaps before it has sent anything.
+        let _ = stream.write_all(healthz).await;
+        let read = stream.read_to_string(&mut answer);
+        let _ = tokio::time::timeout(PATIENCE, read).await.unwrap();
+        answer
+    };
+    assert!(ask([127, 0, 0, 2]).await.ends_with("alive\n"));
+    assert_eq!(ask([127, 0, 0, 1]).await, "");
+    drop(idle);
+    eventually(PATIENCE, async || {
+        let answer = ask([127, 0, 0, 1]).await;
+        Ok(Seen::done_if(answer, |answer| answer.ends_with("alive\n")))
+    })
+    .await
+    .unwrap();
 }
 
 /// Connections that send nothing cost nobody else anything.

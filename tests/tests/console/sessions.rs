@@ -109,12 +109,17 @@ async fn an_operator_has_the_pages_of_all_tenants() {
     let token = scene.client(None, SCOPES).await.token;
     let mut browser = Browser::new(&scene);
     browser.log_in(&token).await;
-    assert_eq!(location(&browser.get("/").await), "/operator/tenants");
+    // Without operator:read there is no list of tenants.
+    let page = browser.get("/").await;
+    assert_eq!(page.status, 200, "{page:?}");
+    assert!(page.body.contains("name=\"tenant\""), "{page:?}");
     for _ in 0..2 {
         let tenant = scene.db.tenant();
-        let page = browser.get(&format!("/t/{tenant}")).await;
+        let chosen = browser.get(&format!("/?tenant={tenant}")).await;
+        let page = browser.get(location(&chosen)).await;
         assert_eq!(page.status, 200, "{page:?}");
     }
+    assert_eq!(browser.get("/?tenant=acme").await.status, 400);
 }
 
 #[tokio::test]

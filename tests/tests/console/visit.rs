@@ -14,12 +14,9 @@ pub struct Visit<'s> {
 }
 
 impl<'s> Visit<'s> {
-    /// With a session of a token for this tenant, that permits these scopes and the overview.
+    /// With a session of a token for this tenant, that permits these scopes and no others.
     pub async fn begin(scene: &'s Scene, tenant: Uuid, scopes: &str) -> Self {
-        let token = scene
-            .client(Some(tenant), &format!("metrics:read,{scopes}"))
-            .await
-            .token;
+        let token = scene.client(Some(tenant), scopes).await.token;
         Self::with(scene, tenant, &token).await
     }
 

@@ -90,7 +90,7 @@ const SECURITY_DEFINER: &[&str] = &[
     "retry_failed",
     "revoke_access_token",
     "revoke_all_tenants",
-    "session_tenant",
+    "session_access",
     "set_tenant_limits",
     "sidecar_count",
     "sidecar_settings",

@@ -1,6 +1,7 @@
 //! The API, described for programs in OpenAPI 3.1. It is made from the code; who may read event types is told also
 //! which requests receivers get ([`webhooks`]).
 
+mod scopes;
 mod webhooks;
 
 use super::{
@@ -73,13 +74,15 @@ impl Modify for Token {
     fn modify(&self, api: &mut utoipa::openapi::OpenApi) {
         let bearer = HttpBuilder::new()
             .scheme(HttpAuthScheme::Bearer)
-            .description(Some(
+            .description(Some(format!(
                 "A token of webhooks.create_access_token(). With one for all tenants, the header Webhooks-Tenant has \
-                 the id of the tenant.",
-            ))
+                 the id of the tenant. {}",
+                scopes::words()
+            )))
             .build();
         let components = api.components.get_or_insert_default();
-        components.add_security_scheme("token", SecurityScheme::Http(bearer));
+        components.add_security_scheme(scopes::TOKEN, SecurityScheme::Http(bearer));
+        scopes::add(api);
     }
 }
 
@@ -99,7 +102,24 @@ pub async fn get(
     };
     let document = document.map_err(|error| {
         tracing::error!("the description of the API can't be written: {error}");
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the request failed")
+        Problem::fault()
     })?;
     Ok(output::json(StatusCode::OK, document))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_operation_says_what_it_needs() {
+        let document = serde_json::to_value(Api::openapi()).unwrap();
+        let paths = document["paths"].as_object().unwrap();
+        for (path, item) in paths {
+            for (method, operation) in item.as_object().unwrap() {
+                let scopes = operation["security"][0]["token"].as_array();
+                assert!(!scopes.unwrap().is_empty(), "{method} {path}");
+            }
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 use crate::database::{Credentials, Database, Mode};
 use crate::http::problem::Problem;
+use crate::scope::Scope;
 use serde_json::{Map, Value, json};
 use utoipa::openapi::OpenApi;
 
@@ -18,7 +19,7 @@ pub struct EventType {
 /// The token is not for reading events.
 pub async fn read(database: &Database, who: &Credentials) -> Result<Vec<EventType>, Problem> {
     let mut connection = database.connection().await?;
-    let request = connection.begin(who, "events:read", Mode::Read).await?;
+    let request = connection.begin(who, Scope::ReadEvents, Mode::Read).await?;
     let rows = request
         .rows(
             "select t.name, t.version, t.description, t.schema::text, t.example_payload

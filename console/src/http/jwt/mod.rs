@@ -2,9 +2,11 @@
 //!
 //! - [`Verifier`]: what makes one valid, and what its claims mean
 //! - [`key_set`]: keys, each with the one algorithm that it is for
-//! - [`source`]: where keys come from: a file, or an address that is asked again when a key is unknown
+//! - [`source`]: where keys come from: a file, or an address that is asked again when a key is unknown, and that is
+//!   one of [`public_addresses`]
 
 mod key_set;
+mod public_addresses;
 mod source;
 
 use super::problem::Problem;
@@ -50,7 +52,7 @@ impl Verifier {
             return Ok(None);
         };
         Ok(Some(Self {
-            source: Source::new(keys)?,
+            source: Source::new(keys, &args.jwt_allow_networks)?,
             issuer: issuer.clone(),
             audience: audience.clone(),
             meaning: Meaning {

@@ -5,12 +5,15 @@
 //! does not answer, for a day.
 
 use super::key_set::{Key, KeySet, Secrecy};
+use super::public_addresses::PublicAddresses;
 use anyhow::{Context, bail};
+use ipnet::IpNet;
 use std::net::IpAddr;
 use std::sync::{PoisonError, RwLock};
 use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 use url::{Host, Url};
+use webhooks_core::url_policy::AddressPolicy;
 
 /// Between two requests to the issuer, as long as there are keys of it, and as long as there are none.
 const PAUSE: Duration = Duration::from_secs(60);
@@ -56,9 +59,9 @@ pub enum Unavailable {
 impl Source {
     /// # Errors
     /// A file that has no keys, an address that is not safe.
-    pub fn new(text: &str) -> anyhow::Result<Self> {
+    pub fn new(text: &str, allowed: &[IpNet]) -> anyhow::Result<Self> {
         let source = match text.contains("://") {
-            true => Remote::new(text).map(|remote| Self::Address(Box::new(remote))),
+            true => Remote::new(text, allowed).map(|remote| Self::Address(Box::new(remote))),
             false => std::fs::read(text)
                 .map_err(anyhow::Error::from)
                 .and_then(|content| KeySet::from_file(&content))
@@ -80,12 +83,20 @@ impl Source {
 }
 
 impl Remote {
-    fn new(text: &str) -> anyhow::Result<Self> {
+    fn new(text: &str, allowed: &[IpNet]) -> anyhow::Result<Self> {
         let url = Url::parse(text)?;
         if url.scheme() != "https" && !(url.scheme() == "http" && is_loopback(&url)) {
             bail!("who is between could give keys of their own: use https");
         }
+        let addresses = PublicAddresses::new(AddressPolicy {
+            allowed: allowed.to_vec(),
+            denied: Vec::new(),
+        });
+        addresses.check(&url)?;
         let client = reqwest::Client::builder()
+            .dns_resolver(addresses)
+            // A proxy would look names up by itself.
+            .no_proxy()
             .tls_backend_preconfigured(tls()?)
             .redirect(reqwest::redirect::Policy::none())
             .timeout(TIMEOUT)
@@ -209,6 +220,7 @@ mod tests {
 
     #[test]
     fn addresses_have_tls_unless_they_are_of_this_machine() {
+        let local = ["127.0.0.0/8", "::1/128"].map(|network| network.parse().unwrap());
         for (url, is_safe) in [
             ("https://idp.example.com/jwks", true),
             ("http://localhost:8080/jwks", true),
@@ -218,7 +230,7 @@ mod tests {
             ("http://localhost.example.com/jwks", false),
             ("file:///etc/jwks", false),
         ] {
-            assert_eq!(Remote::new(url).is_ok(), is_safe, "{url}");
+            assert_eq!(Remote::new(url, &local).is_ok(), is_safe, "{url}");
         }
     }
 }

@@ -1,15 +1,17 @@
 //! Token buckets, as the generic cell rate algorithm keeps them: of each only the time at which it is full again. A
 //! bucket that is full is as one that there is not, so that it need not be kept.
+//!
+//! Memory is bounded, and nobody is refused for what others do: of too many buckets those are forgotten that nobody
+//! wanted to take from for the longest time, and are full for who comes next.
 
 use std::collections::HashMap;
 use std::hash::Hash;
+use std::mem;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Buckets that are kept, some MiB. More are there only while as many clients are at work within a minute.
-const MOST: usize = 100_000;
-/// Between looks for buckets that are full again, when there are too many.
-const SWEEP: Duration = Duration::from_secs(1);
+/// Buckets in a generation. There are two: some MiB.
+const GENERATION: usize = 50_000;
 
 /// A bucket for each key.
 pub struct Buckets<K> {
@@ -19,9 +21,11 @@ pub struct Buckets<K> {
     kept: Mutex<Kept<K>>,
 }
 
+/// When each bucket is full again: those that were asked for since the newer generation began, and in the one
+/// before.
 struct Kept<K> {
-    full_at: HashMap<K, Instant>,
-    swept_at: Option<Instant>,
+    newer: HashMap<K, Instant>,
+    older: HashMap<K, Instant>,
 }
 
 /// What is left in a bucket.
@@ -41,8 +45,8 @@ impl<K: Eq + Hash> Buckets<K> {
             interval,
             window,
             kept: Mutex::new(Kept {
-                full_at: HashMap::new(),
-                swept_at: None,
+                newer: HashMap::new(),
+                older: HashMap::new(),
             }),
         }
     }
@@ -53,23 +57,26 @@ impl<K: Eq + Hash> Buckets<K> {
 
     /// Whether the key has a bucket.
     pub fn has(&self, key: &K) -> bool {
-        self.kept().full_at.contains_key(key)
+        self.kept().full_at(key).is_some()
     }
 
     /// Takes one request out of the bucket of a key.
     pub fn take(&self, key: K, now: Instant) -> Level {
         let mut kept = self.kept();
-        let known = kept.full_at.get(&key).copied();
-        if known.is_none() && !kept.has_room(now) {
-            // As if all that are too many had one bucket, which is empty.
-            return self.empty(self.window);
-        }
+        let known = kept.full_at(&key);
         let full_in = known.map_or(Duration::ZERO, |at| at.saturating_duration_since(now));
         if full_in + self.interval > self.window {
-            return self.empty(full_in);
+            // Who goes on is not forgotten.
+            kept.keep(key, now + full_in);
+            let wait = (full_in + self.interval).saturating_sub(self.window);
+            return Level {
+                left: 0,
+                full_in,
+                wait: Some(wait),
+            };
         }
         let full_in = full_in + self.interval;
-        kept.full_at.insert(key, now + full_in);
+        kept.keep(key, now + full_in);
         Level {
             left: self.requests(self.window - full_in),
             full_in,
@@ -79,17 +86,8 @@ impl<K: Eq + Hash> Buckets<K> {
 
     /// Puts a request back.
     pub fn give_back(&self, key: &K, now: Instant) {
-        if let Some(full_at) = self.kept().full_at.get_mut(key) {
+        if let Some(full_at) = self.kept().full_at_mut(key) {
             *full_at = full_at.checked_sub(self.interval).unwrap_or(now);
-        }
-    }
-
-    fn empty(&self, full_in: Duration) -> Level {
-        let wait = (full_in + self.interval).saturating_sub(self.window);
-        Level {
-            left: 0,
-            full_in,
-            wait: Some(wait),
         }
     }
 
@@ -100,13 +98,20 @@ impl<K: Eq + Hash> Buckets<K> {
 }
 
 impl<K: Eq + Hash> Kept<K> {
-    /// Whether there is room for one more, after a look for those that are full again.
-    fn has_room(&mut self, now: Instant) -> bool {
-        if self.full_at.len() >= MOST && self.swept_at.is_none_or(|at| now - at >= SWEEP) {
-            self.full_at.retain(|_, full_at| *full_at > now);
-            self.swept_at = Some(now);
+    fn full_at(&self, key: &K) -> Option<Instant> {
+        self.newer.get(key).or_else(|| self.older.get(key)).copied()
+    }
+
+    fn full_at_mut(&mut self, key: &K) -> Option<&mut Instant> {
+        let newer = self.newer.get_mut(key);
+        newer.or_else(|| self.older.get_mut(key))
+    }
+
+    fn keep(&mut self, key: K, full_at: Instant) {
+        if self.newer.len() >= GENERATION && !self.newer.contains_key(&key) {
+            self.older = mem::take(&mut self.newer);
         }
-        self.full_at.len() < MOST
+        self.newer.insert(key, full_at);
     }
 }
 
@@ -147,17 +152,17 @@ mod tests {
     }
 
     #[test]
-    fn buckets_are_bounded_and_make_room_when_they_are_full() {
-        let buckets = Buckets::new(SECOND, 3 * SECOND);
+    fn buckets_are_bounded_and_nobody_is_refused_for_others() {
+        let buckets = Buckets::new(SECOND, SECOND);
         let now = Instant::now();
-        for key in 0..MOST {
-            assert_eq!(buckets.take(key, now).wait, None);
+        assert_eq!(buckets.take(usize::MAX, now).wait, None);
+        for key in 0..3 * GENERATION {
+            assert_eq!(buckets.take(key, now).wait, None, "{key}");
+            if key % 1000 == 0 {
+                assert!(buckets.take(usize::MAX, now).wait.is_some());
+            }
         }
-        assert!(buckets.take(MOST, now).wait.is_some());
-        assert_eq!(buckets.kept().full_at.len(), MOST);
-        // Who is there already is not in the way of the others.
-        assert_eq!(buckets.take(0, now).wait, None);
-        assert_eq!(buckets.take(MOST, now + 4 * SECOND).wait, None);
-        assert_eq!(buckets.kept().full_at.len(), 1);
+        let kept = buckets.kept();
+        assert!(kept.newer.len() <= GENERATION && kept.older.len() <= GENERATION);
     }
 }

@@ -114,9 +114,10 @@ fn plan(
         @if preview.can_run() && access.is_read_only {
             p.muted { (preview.sentence()) " Not from here: the console is read-only." }
         } @else if preview.can_run() {
-            (action(
+            // A script sends it, which then goes on with the answers.
+            div hx-boost="true" { (action(
                 preview.label(), &path(tenant, "/recover"), csrf, &preview.sentence(),
-                Some(fields(chosen, preview.deliveries()))))
+                Some(fields(chosen, preview.deliveries())))) }
         } @else {
             p.empty { "There is nothing to make again in that time." }
         }
@@ -125,14 +126,15 @@ fn plan(
 
 fn fields(chosen: &Recovery, total: i64) -> Markup {
     let total = total.to_string();
-    super::run::fields(&Recovery {
+    let begun = Recovery {
         total: Some(total),
         made: None,
         after: None,
         started: None,
         ended: None,
         ..chosen.clone()
-    })
+    };
+    begun.fields()
 }
 
 fn statement(tenant: Uuid, what: Option<What>, chosen: &Recovery) -> String {

@@ -5,7 +5,9 @@
 //! - [`run`]: does it, a batch a request; [`progress`]: how far it is, and how the new deliveries go
 //!
 //! Nothing is kept between requests: the address of a page says what was chosen and how far it is. If the browser is
-//! closed, what is queued is delivered, and the rest is as if it had not been chosen.
+//! closed, what is queued is delivered, and the rest is as if it had not been chosen. An address makes nothing again by
+//! itself: a form does, whose page either asked, or is the answer to such a form. Only to addresses that the session has
+//! signed belongs a form at all, so that nobody goes on with what somebody else has chosen.
 
 pub mod form;
 mod plan;
@@ -15,6 +17,7 @@ pub mod run;
 
 use super::address::given;
 use jiff::Timestamp;
+use maud::{Markup, html};
 use serde::{Deserialize, Serialize};
 
 /// What is made again.
@@ -76,6 +79,9 @@ pub struct Recovery {
     /// Given when all is queued.
     #[serde(deserialize_with = "given")]
     ended: Option<String>,
+    /// Of the address of its progress.
+    #[serde(deserialize_with = "given")]
+    signature: Option<String>,
 }
 
 impl Recovery {
@@ -104,6 +110,26 @@ impl Recovery {
         self.to.get_or_insert_with(|| moment(now));
         self.from.get_or_insert_with(|| moment(before));
         self
+    }
+
+    /// What was chosen and how far it is, as hidden fields.
+    fn fields(&self) -> Markup {
+        let fields = [
+            ("what", &self.what),
+            ("subscription", &self.subscription),
+            ("type", &self.event_type),
+            ("from", &self.from),
+            ("to", &self.to),
+            ("total", &self.total),
+            ("made", &self.made),
+            ("after", &self.after),
+            ("started", &self.started),
+        ];
+        html! {
+            @for (name, value) in fields {
+                @if let Some(value) = value { input type="hidden" name=(name) value=(value); }
+            }
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! How far a recovery is, and how its deliveries go.
 
-use super::{Recovery, run};
+use super::Recovery;
 use crate::database::{Database, Mode, ReadError, Request};
 use crate::http::input::{Ids, Parameters};
 use crate::http::session::Session;
@@ -53,19 +53,69 @@ async fn outcomes(
         .await
 }
 
+/// What sends the next batch.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// A script, at once: the page is the answer to a batch.
+    Script,
+    /// A button: the page was opened or loaded again.
+    Button,
+    /// Nothing: the session has not signed the address.
+    Nothing,
+}
+
+const PURPOSE: &str = "recovery";
+
+/// The path of a recovery's progress, and with the session's signature.
+fn unsigned(tenant: Uuid, recovery: &Recovery) -> String {
+    let unsigned = Recovery {
+        signature: None,
+        ..recovery.clone()
+    };
+    with(&path(tenant, "/recover/progress"), &unsigned)
+}
+
+pub fn signed(session: &Session, tenant: Uuid, recovery: &Recovery) -> String {
+    let signature = session.sign(PURPOSE, &unsigned(tenant, recovery));
+    let signed = Recovery {
+        signature: Some(signature),
+        ..recovery.clone()
+    };
+    with(&path(tenant, "/recover/progress"), &signed)
+}
+
 pub async fn show(
     State(database): State<Database>,
     session: Session,
     Ids(tenant): Ids<Uuid>,
     Parameters(recovery): Parameters<Recovery>,
 ) -> Result<Markup, Failure> {
+    let signature = recovery.signature.as_deref().unwrap_or_default();
+    let next = match session.has_signed(PURPOSE, &unsigned(tenant, &recovery), signature) {
+        true => Next::Button,
+        false => Next::Nothing,
+    };
     let mut connection = database.connection().await?;
     let request = connection.begin(&session.who, RETRY, Mode::Read).await?;
+    shown(request, &session, tenant, &recovery, next).await
+}
+
+/// The page, at the end of its request.
+///
+/// # Errors
+/// The database's.
+pub async fn shown(
+    request: Request<'_>,
+    session: &Session,
+    tenant: Uuid,
+    recovery: &Recovery,
+    next: Next,
+) -> Result<Markup, Failure> {
     let outcomes = match recovery.started {
-        Some(_) => outcomes(&request, tenant, &recovery).await?,
+        Some(_) => outcomes(&request, tenant, recovery).await?,
         None => Vec::new(),
     };
-    let own_path = with(&path(tenant, "/recover/progress"), &recovery);
+    let own_path = signed(session, tenant, recovery);
     let is_queued = recovery.ended.is_some();
     // While it is queued, the form below renews it.
     let goes_on = is_queued
@@ -76,15 +126,15 @@ pub async fn show(
         h1 { "Recover" }
         section #progress hx-get=[goes_on.then_some(own_path.as_str())] hx-select="#progress"
             hx-swap="outerHTML" hx-trigger="every 3s" {
-            @if is_queued { (queued(&recovery)) }
-            @else { (running(tenant, &session.csrf, &recovery)) }
-            (table(tenant, &recovery, &outcomes))
+            @if is_queued { (queued(recovery)) }
+            @else { (running(tenant, &session.csrf, recovery, next)) }
+            (table(tenant, recovery, &outcomes))
         }
         p.row {
             a.button href=(path(tenant, "/recover")) { "Recover more" }
             @if may(&request.access, READ_AUDIT) { a href=(path(tenant, "/audit")) { "Audit log" } }
         }
-        (as_sql(&statement(tenant, &recovery)))
+        (as_sql(&statement(tenant, recovery)))
     };
     let frame = Frame {
         title: "Recover",
@@ -108,20 +158,37 @@ fn queued(recovery: &Recovery) -> Markup {
     }
 }
 
-/// The next batch. A script sends the form at once.
-fn running(tenant: Uuid, csrf: &str, recovery: &Recovery) -> Markup {
+/// How far it is, and the next batch.
+fn running(tenant: Uuid, csrf: &str, recovery: &Recovery, next: Next) -> Markup {
+    let trigger = match next {
+        Next::Script => "load, submit",
+        Next::Button | Next::Nothing => "submit",
+    };
+    let chosen = Recovery {
+        total: None,
+        made: None,
+        after: None,
+        started: None,
+        signature: None,
+        ..recovery.clone()
+    };
     let (made, total) = (recovery.made(), recovery.total().max(recovery.made()));
     html! {
         p role="status" {
             label for="bar" { (count(made)) " of " (count(total)) " are queued. " }
             progress #bar value=(made) max=(total) { (made) " of " (total) }
         }
-        form method="post" action=(path(tenant, "/recover")) hx-post=(path(tenant, "/recover")) hx-trigger="load, submit"
-            hx-select="#progress" hx-target="#progress" hx-swap="outerHTML" {
-            input type="hidden" name="csrf" value=(csrf);
-            (run::fields(recovery))
-            p.muted { "If you leave this page, the rest is not made again." }
-            button.primary type="submit" { "Go on" }
+        @if next == Next::Nothing {
+            p { "This address is not of a recovery that you began in this session." }
+            p { a.button href=(with(&path(tenant, "/recover"), &chosen)) { "See what it would be" } }
+        } @else {
+            form method="post" action=(path(tenant, "/recover")) hx-post=(path(tenant, "/recover")) hx-trigger=(trigger)
+                hx-select="#progress" hx-target="#progress" hx-swap="outerHTML" {
+                input type="hidden" name="csrf" value=(csrf);
+                (recovery.fields())
+                p.muted { "If you leave this page, the rest is not made again." }
+                button.primary type="submit" { "Go on" }
+            }
         }
     }
 }

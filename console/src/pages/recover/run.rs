@@ -1,20 +1,22 @@
 //! A batch of deliveries made again.
 
+use super::progress::{self, Next};
 use super::{Recovery, What, moment, preview};
 use crate::database::{Database, Mode, Request};
 use crate::http::form::Signed;
 use crate::http::input::Ids;
 use crate::http::problem::Problem;
 use crate::http::session::Session;
-use crate::pages::address::with;
 use crate::pages::failure::Failure;
-use crate::pages::layout::path;
 use crate::pages::scopes::RETRY;
 use axum::extract::State;
-use axum::response::Redirect;
+use axum::http::{HeaderMap, HeaderName};
+use axum::response::{IntoResponse, Redirect, Response};
 use jiff::Timestamp;
-use maud::{Markup, html};
 use uuid::Uuid;
+
+static HX_REQUEST: HeaderName = HeaderName::from_static("hx-request");
+static HX_REPLACE_URL: HeaderName = HeaderName::from_static("hx-replace-url");
 
 /// Deliveries, or events, of one request: they take a fraction of a second.
 const BATCH: i32 = 2000;
@@ -29,32 +31,13 @@ struct Batch {
     is_last: bool,
 }
 
-/// What was chosen, as hidden fields.
-pub fn fields(recovery: &Recovery) -> Markup {
-    let fields = [
-        ("what", &recovery.what),
-        ("subscription", &recovery.subscription),
-        ("type", &recovery.event_type),
-        ("from", &recovery.from),
-        ("to", &recovery.to),
-        ("total", &recovery.total),
-        ("made", &recovery.made),
-        ("after", &recovery.after),
-        ("started", &recovery.started),
-    ];
-    html! {
-        @for (name, value) in fields {
-            @if let Some(value) = value { input type="hidden" name=(name) value=(value); }
-        }
-    }
-}
-
 pub async fn submit(
     State(database): State<Database>,
     session: Session,
     Ids(tenant): Ids<Uuid>,
+    headers: HeaderMap,
     Signed(mut recovery): Signed<Recovery>,
-) -> Result<Redirect, Failure> {
+) -> Result<Response, Failure> {
     let what = recovery.what().ok_or_else(|| {
         Problem::bad_request("what to make again was not chosen").hint("Begin again.")
     })?;
@@ -81,10 +64,14 @@ pub async fn submit(
         let late = Timestamp::now() + jiff::SignedDuration::from_secs(2);
         recovery.ended = Some(moment(late));
     }
-    Ok(Redirect::to(&with(
-        &path(tenant, "/recover/progress"),
-        &recovery,
-    )))
+    let progress = progress::signed(&session, tenant, &recovery);
+    if !headers.contains_key(&HX_REQUEST) {
+        return Ok(Redirect::to(&progress).into_response());
+    }
+    // A script goes on as long as it gets this answer. The address that the browser has then makes nothing again.
+    let request = connection.begin(&session.who, RETRY, Mode::Read).await?;
+    let page = progress::shown(request, &session, tenant, &recovery, Next::Script).await?;
+    Ok(([(HX_REPLACE_URL.clone(), progress)], page).into_response())
 }
 
 /// Of one subscription after the other. What is made again is not found again, so that a subscription is done when there

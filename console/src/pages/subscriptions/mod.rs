@@ -44,16 +44,17 @@ pub(super) use receiver::host;
 
 use super::layout::path;
 use crate::database::Database;
+use crate::scope::Scope;
 use axum::Router;
 use axum::routing::{get, post};
 use uuid::Uuid;
 
 /// What reads, and what each action needs.
-pub(super) const READ: &str = "webhook_subscriptions:read";
-pub(super) const CREATE: &str = "webhook_subscriptions:create";
-pub(super) const UPDATE: &str = "webhook_subscriptions:update";
-pub(super) const DELETE: &str = "webhook_subscriptions:delete";
-pub(super) const TEST: &str = "webhook_subscriptions:test";
+pub(super) const READ: Scope = Scope::ReadSubscriptions;
+pub(super) const CREATE: Scope = Scope::CreateSubscriptions;
+pub(super) const UPDATE: Scope = Scope::UpdateSubscriptions;
+pub(super) const DELETE: Scope = Scope::DeleteSubscriptions;
+pub(super) const TEST: Scope = Scope::TestSubscriptions;
 
 /// Pages of subscriptions.
 pub fn router() -> Router<Database> {

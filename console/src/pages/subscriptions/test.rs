@@ -2,28 +2,27 @@
 
 use super::values::Values;
 use super::{READ, TEST, is_about_input, of, test_form};
-use crate::database::{Credentials, Database, Mode, Request};
+use crate::database::{Credentials, Database, Mode, ReadError, Request};
 use crate::http::form::Signed;
 use crate::http::input::Ids;
 use crate::http::problem::Problem;
 use crate::http::session::Session;
+use crate::http::wait::Waiting;
 use crate::pages::failure::Failure;
 use crate::pages::layout::{Section, finish, path};
 use crate::pages::scopes::may;
 use crate::pages::view::{as_sql, delivery_state, linked, milliseconds};
+use axum::Extension;
 use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use uuid::Uuid;
 
 const WAIT: Duration = Duration::from_secs(30);
-/// Between looks at the delivery: the first, and the longest.
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// What became of a test so far.
 #[derive(Deserialize)]
@@ -85,20 +84,14 @@ async fn queue(request: &Request<'_>, id: Uuid, values: &Values) -> Result<Uuid,
 
 pub async fn show(
     State(database): State<Database>,
+    Extension(waiting): Extension<Waiting>,
     session: Session,
     Ids((tenant, id, delivery)): Ids<(Uuid, Uuid, Uuid)>,
 ) -> Result<Markup, Failure> {
-    let give_up_at = Instant::now() + WAIT;
-    let mut pause = FIRST_PAUSE;
-    let outcome = loop {
-        let outcome = look(&database, &session.who, id, delivery).await?;
-        let left = give_up_at.saturating_duration_since(Instant::now());
-        if outcome.is_final || left.is_zero() {
-            break outcome;
-        }
-        tokio::time::sleep(pause.min(left)).await;
-        pause = (2 * pause).min(LONGEST_PAUSE);
-    };
+    let outcome = waiting
+        .begin(&session.who.proof, WAIT)?
+        .until_final(|| look(&database, &session.who, id, delivery))
+        .await?;
     let mut connection = database.connection().await?;
     let request = connection.begin(&session.who, TEST, Mode::Read).await?;
     let sees_deliveries = may(&request.access, READ);
@@ -124,7 +117,7 @@ async fn look(
     who: &Credentials,
     subscription: Uuid,
     delivery: Uuid,
-) -> Result<Outcome, Problem> {
+) -> Result<(bool, Outcome), Problem> {
     let mut connection = database.connection().await?;
     let request = connection.begin(who, TEST, Mode::Read).await?;
     let found = request
@@ -145,7 +138,8 @@ async fn look(
         .await?;
     request.commit().await?;
     let item: String = row.try_get("item")?;
-    serde_json::from_str(&item).map_err(|error| crate::database::ReadError::from(error).into())
+    let outcome: Outcome = serde_json::from_str(&item).map_err(ReadError::from)?;
+    Ok((outcome.is_final, outcome))
 }
 
 /// The answer. All of it is what the receiver says, and shown as text.

@@ -12,6 +12,7 @@ use crate::pages::layout::{Frame, Section, page, path};
 use crate::pages::refusal::check_writable;
 use crate::pages::subscriptions::{CREATE, DELETE, READ, UPDATE, error, is_about_input, summary};
 use crate::pages::view::as_sql;
+use crate::scope::Scope;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
@@ -43,7 +44,7 @@ impl Written {
     }
 
     /// What writing it needs.
-    fn scope(&self) -> &'static str {
+    fn scope(&self) -> Scope {
         match self.is_new() {
             true => CREATE,
             false => UPDATE,

@@ -6,7 +6,7 @@ use maud::{Markup, html};
 pub fn next_page(path: Option<&str>) -> Markup {
     html! {
         @if let Some(path) = path {
-            nav.pages aria-label="Pages" { a href=(path) rel="next" { "Older" } }
+            nav.pages aria-label="Pages" { a href=(path) rel="next" { "More" } }
         }
     }
 }

@@ -580,7 +580,7 @@ pub const FUNCTIONS: &[(&str, &str, Answer)] = &[
     ("schema_problem", "", Owner),
     ("secret_names", "manager", Same("select webhooks_private.secret_names('{{ secrets.x }}')")),
     ("secrets_in_overlap", "", Owner),
-    ("session_tenant", "console", Raised("select webhooks_private.session_tenant('\\x00')", "28000")),
+    ("session_access", "console", Raised("select * from webhooks_private.session_access('\\x00')", "28000")),
     ("set_alert_rule", "", Owner),
     ("set_setting", "", Owner),
     ("set_subscriptions_enabled", "manager", Unknown("select webhooks.set_subscriptions_enabled('{{subscription}}', false)")),
