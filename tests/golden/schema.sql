@@ -902,7 +902,7 @@ webhooks.event_volume(tenant_id uuid, bucket interval DEFAULT '1 day'::interval,
     returns TABLE(bucket_start timestamp with time zone, event_type text, event_category text, events bigint) plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 webhooks.explain_match(tenant_id uuid, event_type text, event_data jsonb DEFAULT '{}'::jsonb, resource_type text DEFAULT NULL::text, resource_id uuid DEFAULT NULL::uuid, environment text DEFAULT NULL::text)
     returns TABLE(subscription_id uuid, subscription_name text, matched boolean, reason text) sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
-webhooks.export_subscriptions(tenant_id uuid)
+webhooks.export_subscriptions(tenant_id uuid, subscription_ids uuid[] DEFAULT NULL::uuid[])
     returns jsonb sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks.failed_deliveries(tenant_id uuid, max_rows integer DEFAULT 100)
     returns TABLE(id uuid, subscription_name text, event_type text, attempted_at timestamp with time zone, error_message text, http_status_code integer) plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
@@ -972,7 +972,7 @@ webhooks.reset_setting(name text)
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks.retry_delivery(delivery_id uuid)
     returns uuid plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
-webhooks.retry_failed(subscription_id uuid, since timestamp with time zone DEFAULT '-infinity'::timestamp with time zone, until timestamp with time zone DEFAULT 'infinity'::timestamp with time zone, max_deliveries integer DEFAULT 10000, dry_run boolean DEFAULT false)
+webhooks.retry_failed(subscription_id uuid, since timestamp with time zone DEFAULT '-infinity'::timestamp with time zone, until timestamp with time zone DEFAULT 'infinity'::timestamp with time zone, max_deliveries integer DEFAULT 10000, dry_run boolean DEFAULT false, event_types text[] DEFAULT NULL::text[])
     returns bigint plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
 webhooks.revoke_access_token(tenant_id uuid, id uuid)
     returns boolean plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
@@ -1000,13 +1000,13 @@ webhooks.subscription_deliveries(subscription_id uuid, statuses text[] DEFAULT N
     returns SETOF webhooks.webhook_delivery_logs plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
 webhooks.tenant_usage(tenant_id uuid)
     returns TABLE(name text, used bigint, maximum bigint, is_own boolean) plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
-webhooks.test_subscription(subscription_id uuid, event_type text DEFAULT NULL::text)
+webhooks.test_subscription(subscription_id uuid, event_type text DEFAULT NULL::text, event_data jsonb DEFAULT NULL::jsonb)
     returns uuid plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 webhooks.unlink_tenants()
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks.unlink_users()
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
-webhooks.unmatched_events(tenant_id uuid, since timestamp with time zone, until timestamp with time zone DEFAULT 'infinity'::timestamp with time zone, max_events integer DEFAULT 100)
+webhooks.unmatched_events(tenant_id uuid, since timestamp with time zone, until timestamp with time zone DEFAULT 'infinity'::timestamp with time zone, max_events integer DEFAULT 100, event_types text[] DEFAULT NULL::text[])
     returns TABLE(event_log_id uuid, event_type text, created_at timestamp with time zone, environment text, resource_type text, resource_id uuid) plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
 webhooks.unregister_resource(resource_type text)
     returns boolean plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
@@ -1180,7 +1180,7 @@ webhooks_private.count_notification()
     returns bigint c volatile parallel unsafe strict
 webhooks_private.count_outstanding(tenant_id uuid, up_to bigint DEFAULT NULL::bigint)
     returns bigint plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_generic_plan,enable_seqscan=off,enable_bitmapscan=off,enable_hashjoin=off,enable_mergejoin=off,jit=off}
-webhooks_private.counted_attempts(tenant_id uuid, since timestamp with time zone)
+webhooks_private.counted_attempts(tenant_id uuid, since timestamp with time zone, only_subscriptions uuid[] DEFAULT NULL::uuid[])
     returns TABLE(subscription_id uuid, hour timestamp with time zone, is_test boolean, delivered bigint, failed bigint, retrying bigint, expired bigint, cancelled bigint, delivered_by_retry bigint, failed_after_retry bigint, response_us bigint, last_delivered_at timestamp with time zone, last_failed_at timestamp with time zone) plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,jit=off}
 webhooks_private.counted_matches()
     returns bigint c volatile parallel unsafe strict
@@ -1598,7 +1598,7 @@ webhooks_private.roll_up_attempts(from_time timestamp with time zone, until_time
     returns bigint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off,jit=off}
 webhooks_private.roll_up_events(from_time timestamp with time zone, until_time timestamp with time zone)
     returns bigint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off,jit=off}
-webhooks_private.rolled_attempts(tenant_id uuid, since timestamp with time zone, until timestamp with time zone)
+webhooks_private.rolled_attempts(tenant_id uuid, since timestamp with time zone, until timestamp with time zone, only_subscriptions uuid[] DEFAULT NULL::uuid[])
     returns SETOF webhooks_private.attempt_measures plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off,jit=off}
 webhooks_private.rollup_id(at timestamp with time zone)
     returns uuid sql immutable parallel safe strict
@@ -1684,7 +1684,7 @@ webhooks_private.undo_metering()
     returns boolean c volatile parallel unsafe strict
 webhooks_private.unlock(class integer, key integer, shared boolean)
     returns boolean c volatile parallel unsafe strict
-webhooks_private.unrolled_attempts(tenant_id uuid)
+webhooks_private.unrolled_attempts(tenant_id uuid, only_subscriptions uuid[] DEFAULT NULL::uuid[])
     returns SETOF webhooks_private.attempt_measures plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off,jit=off}
 webhooks_private.unrolled_events(tenant_id uuid, since timestamp with time zone)
     returns TABLE(hour timestamp with time zone, event_type text, event_category text, events bigint) plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off,jit=off}
