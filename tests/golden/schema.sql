@@ -902,7 +902,7 @@ webhooks.event_volume(tenant_id uuid, bucket interval DEFAULT '1 day'::interval,
     returns TABLE(bucket_start timestamp with time zone, event_type text, event_category text, events bigint) plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 webhooks.explain_match(tenant_id uuid, event_type text, event_data jsonb DEFAULT '{}'::jsonb, resource_type text DEFAULT NULL::text, resource_id uuid DEFAULT NULL::uuid, environment text DEFAULT NULL::text)
     returns TABLE(subscription_id uuid, subscription_name text, matched boolean, reason text) sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
-webhooks.export_subscriptions(tenant_id uuid)
+webhooks.export_subscriptions(tenant_id uuid, subscription_ids uuid[] DEFAULT NULL::uuid[])
     returns jsonb sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks.failed_deliveries(tenant_id uuid, max_rows integer DEFAULT 100)
     returns TABLE(id uuid, subscription_name text, event_type text, attempted_at timestamp with time zone, error_message text, http_status_code integer) plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
@@ -972,7 +972,7 @@ webhooks.reset_setting(name text)
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks.retry_delivery(delivery_id uuid)
     returns uuid plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
-webhooks.retry_failed(subscription_id uuid, since timestamp with time zone DEFAULT '-infinity'::timestamp with time zone, until timestamp with time zone DEFAULT 'infinity'::timestamp with time zone, max_deliveries integer DEFAULT 10000, dry_run boolean DEFAULT false)
+webhooks.retry_failed(subscription_id uuid, since timestamp with time zone DEFAULT '-infinity'::timestamp with time zone, until timestamp with time zone DEFAULT 'infinity'::timestamp with time zone, max_deliveries integer DEFAULT 10000, dry_run boolean DEFAULT false, event_types text[] DEFAULT NULL::text[])
     returns bigint plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
 webhooks.revoke_access_token(tenant_id uuid, id uuid)
     returns boolean plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
@@ -1000,13 +1000,13 @@ webhooks.subscription_deliveries(subscription_id uuid, statuses text[] DEFAULT N
     returns SETOF webhooks.webhook_delivery_logs plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
 webhooks.tenant_usage(tenant_id uuid)
     returns TABLE(name text, used bigint, maximum bigint, is_own boolean) plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
-webhooks.test_subscription(subscription_id uuid, event_type text DEFAULT NULL::text)
+webhooks.test_subscription(subscription_id uuid, event_type text DEFAULT NULL::text, event_data jsonb DEFAULT NULL::jsonb)
     returns uuid plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 webhooks.unlink_tenants()
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks.unlink_users()
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
-webhooks.unmatched_events(tenant_id uuid, since timestamp with time zone, until timestamp with time zone DEFAULT 'infinity'::timestamp with time zone, max_events integer DEFAULT 100)
+webhooks.unmatched_events(tenant_id uuid, since timestamp with time zone, until timestamp with time zone DEFAULT 'infinity'::timestamp with time zone, max_events integer DEFAULT 100, event_types text[] DEFAULT NULL::text[])
     returns TABLE(event_log_id uuid, event_type text, created_at timestamp with time zone, environment text, resource_type text, resource_id uuid) plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
 webhooks.unregister_resource(resource_type text)
     returns boolean plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
