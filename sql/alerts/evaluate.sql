@@ -138,9 +138,11 @@ begin
                 order by m.value desc, m.subject
                 -- As many as somebody may look at.
                 limit 1000);
-        -- Any failure: one rule that can't be evaluated must not keep the others from being so, and is an alert itself.
-        -- What fires by it goes on to fire.
-        exception when others then
+        -- A rule that can't be evaluated must not keep the others from being so, and is an alert itself. What fires by
+        -- it goes on to fire. The measures are queries of the extension alone: nobody else's conditions come from them.
+        exception when cardinality_violation or data_exception or transaction_rollback
+            or syntax_error_or_access_rule_violation or insufficient_resources or program_limit_exceeded
+            or object_not_in_prerequisite_state or system_error or plpgsql_error or internal_error then
             failures := failures || (rule.name, null, null, 1, sqlerrm)::webhooks_private.alert_measure;
             continue;
         end;

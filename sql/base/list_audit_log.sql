@@ -21,6 +21,7 @@ declare
     end_id uuid;
     found_rows integer;
     missing integer := max_entries;
+    sees_roles constant boolean := webhooks_private.has_all_tenants(webhooks_private.caller());
 begin
     perform webhooks_private.check_tenant(tenant_id);
     if since is null or until is null or since < greatest('1970-01-01 00:00Z', ends - interval '3660 days') then
@@ -43,8 +44,11 @@ begin
         end_id := least(webhooks.uuid_v7_floor(ends), page_end);
         return query
         select a.id, a.occurred_at, a.tenant_id, a.action, a.object_type, a.object_id, a.before, a.after, a.reason,
-               -- Who logged in to the database, and from where, is the operator's to know.
-               null::name, a.acting_role, a.user_id, a.request_id, null::inet
+               -- Who logged in to the database, and from where, is the operator's to know. So is who acted, unless it
+               -- is a group that many are members of.
+               null::name,
+               case when sees_roles or a.acting_role = any (webhooks_private.group_roles()) then a.acting_role end,
+               a.user_id, a.request_id, null::inet
         from webhooks.audit_log a
         where a.id >= first_id and a.id < end_id and a.tenant_id = list_audit_log.tenant_id
           and (list_audit_log.object_type is null or a.object_type = list_audit_log.object_type)
@@ -59,7 +63,8 @@ end
 $$;
 comment on function webhooks.list_audit_log is
     'Returns the entries of the audit log about a tenant that were written from since on and before until, the newest '
-    'first, as audit_log has them, but for session_role and client_address, which are null: all, or those about a kind '
-    'of object or one object. For the next page give the id of the last row as after_id. Without since, the period is '
-    'the last 30 days; it has at most ten years.';
+    'first, as audit_log has them, but for session_role and client_address, which are null, and acting_role, which is '
+    'null unless it is a group role of the extension or the caller may work for all tenants: all, or those about a '
+    'kind of object or one object. For the next page give the id of the last row as after_id. Without since, the '
+    'period is the last 30 days; it has at most ten years.';
 grant execute on function webhooks.list_audit_log to webhooks_manager;

@@ -60,6 +60,26 @@ comment on function webhooks_private.owns_extension is
     'Whether a role is a superuser, or the owner of the extension or a member of it.';
 grant execute on function webhooks_private.owns_extension to webhooks_publisher, webhooks_manager;
 
+create function webhooks_private.has_all_tenants(role name)
+returns boolean
+language sql stable parallel restricted
+set search_path = pg_catalog, pg_temp
+begin atomic
+    -- False, not an error, for a role that is no more.
+    select exists (select from pg_roles r
+                   where r.rolname = has_all_tenants.role and pg_has_role(r.oid, 'webhooks_all_tenants', 'usage'))
+        or webhooks.bypasses_isolation(has_all_tenants.role);
+end;
+comment on function webhooks_private.has_all_tenants is
+    'Whether a role may see and write the rows of all tenants, whatever tenant is set.';
+
+create function webhooks_private.group_roles()
+returns name[]
+language sql immutable parallel safe
+return '{webhooks_publisher,webhooks_manager,webhooks_monitor,webhooks_auditor,webhooks_sidecar,webhooks_all_tenants,'
+       'webhooks_console}'::name[];
+comment on function webhooks_private.group_roles is 'The group roles of the extension. Nobody logs in as one of them.';
+
 -- For each event published: these two are inlined, and the usual case is the first one.
 create function webhooks_private.may_access_tenant(tenant_id uuid)
 returns boolean
@@ -111,8 +131,7 @@ begin
             using errcode = 'undefined_object',
                   hint = 'Give the name of a role as pg_roles has it, without quotes around it.';
     end if;
-    if role in ('webhooks_publisher', 'webhooks_manager', 'webhooks_monitor', 'webhooks_auditor', 'webhooks_sidecar',
-                'webhooks_all_tenants', 'webhooks_console') then
+    if role = any (webhooks_private.group_roles()) then
         raise exception 'role "%" is not given all tenants: every member would have them', role
             using errcode = 'invalid_grant_operation', hint = 'Name the role of the back-end that is to be trusted.';
     end if;
@@ -135,6 +154,8 @@ returns void
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+    ended bigint;
 begin
     if not exists (select from pg_roles r where r.rolname = revoke_all_tenants.role) then
         raise exception 'there is no role "%"', coalesce(role, 'null')
@@ -147,6 +168,12 @@ begin
             using errcode = 'invalid_grant_operation', hint = 'pg_auth_members tells of which roles it is a member.';
     end if;
     perform webhooks_private.audit('revoked', 'all_tenants', role);
+    ended := webhooks_private.end_all_tenants_tokens(role);
+    if ended > 0 then
+        raise notice 'access tokens for all tenants that were revoked: %', ended;
+    end if;
 end
 $$;
-comment on function webhooks.revoke_all_tenants is 'Reverses grant_all_tenants().';
+comment on function webhooks.revoke_all_tenants is
+    'Reverses grant_all_tenants(), and revokes the access tokens for all tenants that the role created in this '
+    'database, as well as those of roles that may no longer work for all tenants.';

@@ -117,12 +117,16 @@ returns void
 language sql volatile security definer
 set search_path = pg_catalog, pg_temp
 begin atomic
+    -- A token that is being revoked, or that another console notes, is left out: nobody waits for it.
     update webhooks_private.access_tokens t
     set last_used_at = clock_timestamp()
-    where t.id = any (token_ids)
-      and t.last_used_at > clock_timestamp() - interval '5 minutes' is not true;
+    where t.id = any (array(
+        select u.id from webhooks_private.access_tokens u
+        where u.id = any (token_ids)
+          and (u.last_used_at is null or u.last_used_at <= clock_timestamp() - interval '5 minutes')
+        for no key update skip locked));
 end;
 comment on function webhooks_private.note_token_uses is
     'Notes that access tokens were used. The console calls it now and then for all that were, not for each request, '
-    'and a row changes at most every five minutes.';
+    'and a row changes at most every five minutes. Rows that are locked are left out.';
 grant execute on function webhooks_private.note_token_uses to webhooks_console;

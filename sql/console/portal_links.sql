@@ -32,9 +32,10 @@ begin
     perform webhooks_private.check_access_label(label);
     ends_at := now() + expires_in;
     insert into webhooks_private.access_tokens as t
-        (kind, tenant_id, token_hash, scopes, label, user_id, expires_at, session_length)
+        (kind, tenant_id, token_hash, scopes, label, user_id, expires_at, session_length, created_by_role)
     values ('link', create_portal_link.tenant_id, sha256(convert_to(link, 'UTF8')), wanted_scopes,
-            create_portal_link.label, create_portal_link.user_id, ends_at, create_portal_link.session_length)
+            create_portal_link.label, create_portal_link.user_id, ends_at, create_portal_link.session_length,
+            webhooks_private.caller())
     returning t.id into link_id;
     perform webhooks_private.audit('created', 'portal_link', link_id::text, tenant_id,
                                    after => jsonb_build_object('label', label, 'scopes', wanted_scopes,

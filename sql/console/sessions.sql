@@ -9,9 +9,11 @@ declare
     token webhooks_private.access_tokens;
     opened webhooks_private.access_tokens;
 begin
+    -- Locked before its sessions, as revoke_access_token() does: it is there until this session is, too.
     select t.* into token
     from webhooks_private.access_tokens t
-    where t.token_hash = open_session.token_hash and t.kind = 'token' and t.expires_at > now();
+    where t.token_hash = open_session.token_hash and t.kind = 'token' and t.expires_at > now()
+    for no key update;
     if not found then
         raise exception 'the access token is not valid'
             using errcode = 'invalid_authorization_specification',
@@ -22,9 +24,9 @@ begin
     where t.id in (select s.id from webhooks_private.access_tokens s
                    where s.opened_with = token.id order by s.id desc offset 99);
     insert into webhooks_private.access_tokens as t
-        (kind, tenant_id, token_hash, scopes, label, user_id, expires_at, opened_with, last_used_at)
+        (kind, tenant_id, token_hash, scopes, label, user_id, expires_at, opened_with, last_used_at, created_by_role)
     values ('session', token.tenant_id, session_hash, token.scopes, token.label, token.user_id,
-            least(token.expires_at, now() + interval '12 hours'), token.id, now())
+            least(token.expires_at, now() + interval '12 hours'), token.id, now(), token.created_by_role)
     returning t.* into opened;
     perform webhooks_private.note_token_uses(array[token.id]);
     perform set_config('webhooks.user_id', coalesce(token.user_id::text, ''), true);
@@ -96,7 +98,7 @@ begin
     delete from webhooks_private.access_tokens t
     where t.id = any (array(
         select o.id from webhooks_private.access_tokens o
-        where o.expires_at < now() - case o.kind when 'token' then interval '30 days' else interval '0' end
+        where o.expires_at < now() and (o.kind <> 'token' or o.expires_at < now() - interval '30 days')
         for update skip locked));
     get diagnostics deleted = row_count;
     return deleted;

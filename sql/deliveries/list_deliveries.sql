@@ -1,6 +1,122 @@
 -- A condition on time opens every partition of webhook_delivery_logs, since it is divided by ids. Here times become ids
--- before the query is planned, a day at a time. The view is read by ids alone: in the order of ids each of its parts can
--- be read, but not all of them together.
+-- before the query is planned, a day at a time. The view is read by ids alone: in the order of ids each of its parts
+-- can be read, but not all of them together.
+
+--
+-- In the order of ids the deliveries of all tenants are read up to a page of one. That is quick for a tenant that has
+-- many of them, and for one that has few they are looked up by its subscriptions.
+
+create function webhooks_private.listed_subscriptions(tenant_id uuid, since timestamptz)
+returns uuid[]
+language plpgsql stable security definer
+set search_path = pg_catalog, pg_temp
+-- Ids are constants of the plan, so that only the partitions since then are opened.
+set plan_cache_mode = force_custom_plan
+set enable_seqscan = off
+as $$
+declare
+    most constant integer := 200;
+    -- The clocks of transactions may differ from those of ids.
+    begins constant timestamptz := greatest(since - interval '1 day', '1970-01-02 00:00Z');
+    first_id constant uuid := webhooks.uuid_v7_floor(begins);
+    months constant integer := webhooks_private.setting('audit_retention_months');
+    found_ids uuid[];
+begin
+    if not webhooks_private.may_access_tenant(tenant_id)
+        or months > 0 and begins < now() - make_interval(months => months) then
+        return null;
+    end if;
+    found_ids := array(
+        select f.id
+        from (
+            select s.id from webhooks.webhook_subscriptions s where s.tenant_id = listed_subscriptions.tenant_id
+            union
+            -- What is deleted has deliveries in the log.
+            select a.object_id::uuid
+            from webhooks.audit_log a
+            where a.tenant_id = listed_subscriptions.tenant_id and a.id >= first_id
+              and a.object_type = 'subscription' and a.action = 'deleted'
+        ) f
+        limit most + 1);
+    return case when cardinality(found_ids) <= most then found_ids end;
+end
+$$;
+comment on function webhooks_private.listed_subscriptions is
+    'Subscriptions that a tenant has, or has deleted since a time; null: more than 200, or it is not known which it '
+    'has deleted. Part of list_deliveries().';
+grant execute on function webhooks_private.listed_subscriptions to webhooks_manager;
+
+create function webhooks_private.few_outstanding(subscription_ids uuid[], max_deliveries integer)
+returns uuid[]
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+-- Each of the conditions below finds its index, and is read up to the limit.
+set plan_cache_mode = force_custom_plan
+set enable_seqscan = off
+set enable_bitmapscan = off
+as $$
+declare
+    found_ids uuid[];
+begin
+    found_ids := array(
+        select f.id
+        from unnest(subscription_ids) s (id)
+        cross join lateral (
+            -- One query for each index, as in outstanding_deliveries().
+            select q.id from webhooks.delivery_queue q
+            where q.shard = webhooks_private.shard_of(s.id) and q.subscription_id = s.id and q.lane is not null
+            union all
+            select q.id from webhooks.delivery_queue q
+            where q.shard = webhooks_private.shard_of(s.id) and q.subscription_id = s.id and q.lane is null
+              and q.next_attempt_at is null
+            union all
+            select q.id from webhooks.delivery_queue q
+            where q.shard = webhooks_private.shard_of(s.id) and q.subscription_id = s.id and q.lane is null
+              and q.next_attempt_at is not null
+            union all
+            select q.id from webhooks.delivery_queue q
+            where q.shard = webhooks_private.test_shard_of(s.id) and q.subscription_id = s.id and q.lane is null
+              and q.next_attempt_at is null
+            limit max_deliveries + 1
+        ) f
+        limit max_deliveries + 1);
+    return case when cardinality(found_ids) <= max_deliveries then found_ids end;
+end
+$$;
+comment on function webhooks_private.few_outstanding is
+    'What is outstanding to some subscriptions; null: more than so many. Part of list_deliveries().';
+grant execute on function webhooks_private.few_outstanding to webhooks_manager;
+
+create function webhooks_private.few_attempted(
+    subscription_ids uuid[], first_id uuid, end_id uuid, max_deliveries integer
+)
+returns uuid[]
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+-- Each of the conditions below finds its index, and is read up to the limit.
+set plan_cache_mode = force_custom_plan
+set enable_seqscan = off
+set enable_bitmapscan = off
+as $$
+declare
+    found_ids uuid[];
+begin
+    found_ids := array(
+        select f.id
+        from unnest(subscription_ids) s (id)
+        cross join lateral (
+            select a.delivery_id as id from webhooks.delivery_attempts a
+            where a.subscription_id = s.id and a.delivery_id >= first_id and a.delivery_id < end_id
+            limit max_deliveries + 1
+        ) f
+        limit max_deliveries + 1);
+    return case when cardinality(found_ids) <= max_deliveries then found_ids end;
+end
+$$;
+comment on function webhooks_private.few_attempted is
+    'Deliveries of some subscriptions that have attempts, and ids from first_id on and before end_id; null: there are '
+    'more than so many attempts. Part of list_deliveries().';
+grant execute on function webhooks_private.few_attempted to webhooks_manager;
 
 create function webhooks.list_deliveries(
     tenant_id uuid, since timestamptz default now() - interval '1 day', until timestamptz default 'infinity',
@@ -25,6 +141,9 @@ declare
     last_id uuid;
     ids uuid[];
     missing integer := max_rows;
+    listed uuid[];
+    few_outstanding uuid[];
+    few_attempted uuid[];
 begin
     if since is null or until is null then
         raise exception 'since or until is null'
@@ -58,17 +177,31 @@ begin
                   hint = 'Statuses are pending, retrying, delivered, failed, expired and cancelled.';
     end if;
 
+    listed := case when subscription_id is not null then array[subscription_id]
+                   else webhooks_private.listed_subscriptions(tenant_id, since) end;
+    if listed is not null then
+        few_outstanding := webhooks_private.few_outstanding(listed, greatest(1000, 3 * max_rows));
+    end if;
+
     while ends > since and missing > 0 loop
         -- The last day first; of a time at midnight it is the day before.
         begins := greatest(date_trunc('day', ends - interval '1 microsecond', 'UTC'), since);
         first_id := webhooks.uuid_v7_floor(begins);
         end_id := least(webhooks.uuid_v7_floor(ends), page_end);
+        -- All of the day, not of the page: how many are read before it is known that they are many is bounded.
+        if listed is not null then
+            few_attempted := webhooks_private.few_attempted(
+                listed, webhooks.uuid_v7_floor(date_trunc('day', begins, 'UTC')),
+                webhooks.uuid_v7_floor(date_trunc('day', begins, 'UTC') + interval '1 day'),
+                greatest(1000, 3 * missing));
+        end if;
         ids := array(
             select distinct f.id
             from (
                 (select q.id
                  from webhooks.delivery_queue q
                  where q.id >= first_id and q.id < end_id and q.tenant_id = list_deliveries.tenant_id
+                   and (few_outstanding is null or q.id = any (few_outstanding))
                    and (list_deliveries.subscription_id is null
                         or q.subscription_id = list_deliveries.subscription_id)
                    and (list_deliveries.statuses is null
@@ -79,6 +212,7 @@ begin
                  from webhooks.delivery_attempts a
                  where a.delivery_id >= first_id and a.delivery_id < end_id
                    and a.tenant_id = list_deliveries.tenant_id and a.delivery_status <> 'retrying'
+                   and (few_attempted is null or a.delivery_id = any (few_attempted))
                    and (list_deliveries.subscription_id is null
                         or a.subscription_id = list_deliveries.subscription_id)
                    and (list_deliveries.statuses is null or a.delivery_status = any (list_deliveries.statuses))

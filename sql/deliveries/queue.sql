@@ -13,6 +13,7 @@ return (pg_catalog.get_byte(pg_catalog.uuid_send(subscription_id), 15) & 15)::sm
 comment on function webhooks_private.shard_of is
     'The shard of a subscription''s deliveries: the low bits of its id, the same in every version and after a '
     'restore.';
+grant execute on function webhooks_private.shard_of to webhooks_manager;
 
 -- A test must not wait behind what its subscription has outstanding, and goes while that is held. In a shard of its
 -- own it is out of the way: nobody who publishes or claims pays for it.
@@ -23,6 +24,7 @@ return (webhooks_private.shard_of(subscription_id) + webhooks_private.shard_coun
 comment on function webhooks_private.test_shard_of is
     'The shard of a subscription''s tests: beyond all that are scanned, and delivered by the owner of '
     'shard_of(subscription_id).';
+grant execute on function webhooks_private.test_shard_of to webhooks_manager;
 
 create function webhooks_private.lane_of(ordering_key text)
 returns bigint

@@ -3,7 +3,7 @@
 
 create function webhooks_private.replayable(
     tenant_id uuid, since timestamptz, until timestamptz, event_types text[], subscription_id uuid, after uuid,
-    max_events integer, event_id uuid default null
+    max_events integer, event_ids uuid[] default null
 )
 returns table (n bigint, event_log_id uuid, matched_id uuid, is_outstanding boolean)
 language plpgsql stable
@@ -15,10 +15,11 @@ declare
     ids record;
     after_at timestamptz;
 begin
-    if event_id is null then
+    if event_ids is null then
         ids := webhooks_private.event_id_range(tenant_id, since, until);
     else
-        select event_id as first_id, event_id as last_id into ids;
+        select (array_agg(i.id order by i.id))[1] as first_id, (array_agg(i.id order by i.id desc))[1] as last_id
+        into ids from unnest(event_ids) i (id);
     end if;
     select webhooks_private.published_at(l.id, l.created_at) into after_at
     from webhooks.event_logs l
@@ -27,8 +28,9 @@ begin
     with events as materialized (
         select row_number() over (order by webhooks_private.published_at(e.id, e.created_at), e.id) as n, e.*
         from webhooks.event_logs e
-        where e.tenant_id = replayable.tenant_id and e.created_at >= replayable.since
-          and e.created_at < replayable.until
+        where e.tenant_id = replayable.tenant_id
+          and (replayable.event_ids is null and e.created_at >= replayable.since and e.created_at < replayable.until
+               or e.id = any (replayable.event_ids))
           and (replayable.event_types is null
                or array[e.event_type::text, split_part(e.event_type, '.', 1) || '.*', '*'] && replayable.event_types)
           and e.expires_at > clock_timestamp() is not false
@@ -37,11 +39,9 @@ begin
                or (webhooks_private.published_at(e.id, e.created_at), e.id) > (after_at, replayable.after))
         order by n
         limit replayable.max_events
-    )
-    -- Grouped: sorted or hashed, whatever is known of the queue.
-    select min(p.n), p.event_log_id, p.subscription_id, bool_or(p.is_outstanding)
-    from (
-        select e.n, e.id as event_log_id, r.subscription_id, false as is_outstanding
+    ),
+    matched as materialized (
+        select e.n, e.id as event_log_id, r.subscription_id
         from events e
         -- As in match_events(). The test of one is the test of the other.
         left join lateral (
@@ -57,22 +57,27 @@ begin
               and (r.filter_jsonpath is null or webhooks_private.jsonpath_matches(e.event_data, r.filter_jsonpath))
             offset 0
         ) r on true
+    )
+    -- Grouped: sorted or hashed, whatever is known of the queue. Of the queue only what is outstanding to subscriptions
+    -- that match is read, and once.
+    select min(p.n), p.event_log_id, p.subscription_id, bool_or(p.is_outstanding)
+    from (
+        select m.n, m.event_log_id, m.subscription_id, false as is_outstanding
+        from matched m
         union all
         select null, q.event_log_id, q.subscription_id, true
-        from webhooks.webhook_subscriptions s
-        cross join lateral webhooks_private.outstanding_deliveries(s.id) q
-        where s.tenant_id = replayable.tenant_id
-          and (replayable.subscription_id is null or s.id = replayable.subscription_id)
-          and (replayable.event_id is null or q.event_log_id = replayable.event_id)
+        from (select distinct m.subscription_id from matched m where m.subscription_id is not null) s
+        cross join lateral webhooks_private.outstanding_deliveries(s.subscription_id) q
+        where replayable.event_ids is null or q.event_log_id = any (replayable.event_ids)
     ) p
     group by p.event_log_id, p.subscription_id
     having min(p.n) is not null;
 end
 $$;
 comment on function webhooks_private.replayable is
-    'Events of a tenant, or one of them, numbered in the order of publication, with each subscription that would get '
-    'them now and whether they are outstanding to it; a row without subscription if none would. Part of '
-    'replay_events() and replay_event().';
+    'Events of a tenant that were published in a period, or some by their ids, numbered in the order of publication, '
+    'with each subscription that would get them now and whether they are outstanding to it; a row without subscription '
+    'if none would. Part of replay_events() and replay_by_id().';
 
 create function webhooks_private.check_event_patterns(event_types text[])
 returns void
@@ -201,6 +206,53 @@ comment on function webhooks.replay_events is
     'events, and delivers nothing.';
 grant execute on function webhooks.replay_events to webhooks_manager;
 
+create function webhooks_private.replay_by_id(
+    tenant_id uuid, event_ids uuid[], subscription_id uuid, dry_run boolean,
+    out events bigint, out deliveries bigint, out outstanding bigint
+)
+-- Planned and run with the settings of the functions that call it.
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_column
+declare
+    subscription_ids uuid[];
+    event_log_ids uuid[];
+begin
+    perform webhooks_private.check_replay(tenant_id, now(), now(), null, subscription_id, 1, null);
+    -- Of an empty array as bound every partition would be opened.
+    if coalesce(cardinality(event_ids), 0) = 0 then
+        events := 0;
+        deliveries := 0;
+        outstanding := 0;
+        return;
+    end if;
+    if not dry_run then
+        perform webhooks_private.lock_tenant(tenant_id);
+        perform webhooks_private.check_outstanding(tenant_id);
+    end if;
+    select count(distinct r.event_log_id), count(r.matched_id) filter (where not r.is_outstanding),
+           count(*) filter (where r.is_outstanding),
+           array_agg(r.matched_id order by r.n, r.matched_id)
+               filter (where not r.is_outstanding and r.matched_id is not null),
+           array_agg(r.event_log_id order by r.n, r.matched_id)
+               filter (where not r.is_outstanding and r.matched_id is not null)
+    into events, deliveries, outstanding, subscription_ids, event_log_ids
+    from webhooks_private.replayable(tenant_id, null, null, null, subscription_id, null, null, event_ids) r;
+    if not dry_run and deliveries > 0 then
+        select count(*) into deliveries
+        from webhooks_private.redeliver(subscription_ids, event_log_ids,
+                                        array_fill(null::uuid, array[cardinality(event_log_ids)]));
+        perform webhooks_private.audit('replayed', 'event', e.id::text, tenant_id,
+                                       after => jsonb_build_object('subscription_id', subscription_id,
+                                                                   'deliveries', e.n))
+        from (select i.id, count(*) as n from unnest(event_log_ids) i (id) group by i.id) e;
+    end if;
+end
+$$;
+comment on function webhooks_private.replay_by_id is
+    'Delivers some events again. Part of replay_event() and replay_event_set(), which have checked the tenant.';
+
 create function webhooks.replay_event(
     tenant_id uuid, event_id uuid, subscription_id uuid default null, dry_run boolean default false
 )
@@ -212,10 +264,9 @@ as $$
 #variable_conflict use_column
 declare
     event record;
-    subscription_ids uuid[];
 begin
     perform webhooks_private.check_tenant(tenant_id);
-    select e.created_at, e.expires_at, e.is_test into event
+    select e.expires_at, e.is_test into event
     from webhooks.event_logs e
     where e.id = replay_event.event_id and e.tenant_id = replay_event.tenant_id;
     if not found then
@@ -228,28 +279,9 @@ begin
                   hint = case when event.is_test then 'Make another one: select webhooks.test_subscription(...);'
                          else 'Publish it anew if it still matters.' end;
     end if;
-    perform webhooks_private.check_replay(tenant_id, event.created_at, event.created_at, null, subscription_id, 1,
-                                          null);
-    if not dry_run then
-        perform webhooks_private.lock_tenant(tenant_id);
-        perform webhooks_private.check_outstanding(tenant_id);
-    end if;
-    select coalesce(array_agg(r.matched_id order by r.matched_id) filter (where not r.is_outstanding), '{}'),
-           count(*) filter (where r.is_outstanding)
-    into subscription_ids, outstanding
-    from webhooks_private.replayable(tenant_id, event.created_at, event.created_at + interval '1 us', null,
-                                     subscription_id, null, null, event_id) r
-    where r.matched_id is not null;
-    deliveries := cardinality(subscription_ids);
-    if not dry_run and deliveries > 0 then
-        select count(*) into deliveries
-        from webhooks_private.redeliver(subscription_ids, array_fill(event_id, array[cardinality(subscription_ids)]),
-                                        array_fill(null::uuid, array[cardinality(subscription_ids)]));
-        perform webhooks_private.audit('replayed', 'event', event_id::text, tenant_id,
-                                       after => jsonb_build_object('subscription_id', subscription_id,
-                                                                   'deliveries', deliveries));
-    end if;
-    return next;
+    return query
+    select r.deliveries, r.outstanding
+    from webhooks_private.replay_by_id(tenant_id, array[event_id], subscription_id, dry_run) r;
 end
 $$;
 comment on function webhooks.replay_event is
@@ -257,3 +289,27 @@ comment on function webhooks.replay_event is
     'it is outstanding does not get it again. Returns the numbers of new deliveries, and of those left out because '
     'they are outstanding. dry_run counts the same, and delivers nothing.';
 grant execute on function webhooks.replay_event to webhooks_manager;
+
+create function webhooks.replay_event_set(
+    tenant_id uuid, event_ids uuid[], subscription_id uuid default null, dry_run boolean default false
+)
+returns table (events bigint, deliveries bigint, outstanding bigint)
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_custom_plan
+as $$
+begin
+    perform webhooks_private.check_tenant(replay_event_set.tenant_id);
+    perform webhooks_private.check_count('event_ids', cardinality(event_ids), 10000);
+    return query
+    select r.events, r.deliveries, r.outstanding
+    from webhooks_private.replay_by_id(replay_event_set.tenant_id, event_ids, replay_event_set.subscription_id,
+                                       dry_run) r;
+end
+$$;
+comment on function webhooks.replay_event_set is
+    'Delivers up to 10000 events again, in the order of publication, as replay_event() does one, but reads what is '
+    'outstanding once. Events that are not kept, have expired or were tests are left out. Returns the numbers of '
+    'events, of new deliveries, and of deliveries left out because they are outstanding. dry_run counts the same, and '
+    'delivers nothing.';
+grant execute on function webhooks.replay_event_set to webhooks_manager;

@@ -146,28 +146,17 @@ comment on function webhooks.retry_delivery is
     'id. A delivery that waits for its next attempt is attempted at once, and its own id is returned.';
 grant execute on function webhooks.retry_delivery to webhooks_manager;
 
+-- Inlined: its parameters are constants of the plan of retry_failed(), and decide which partitions are opened.
 create function webhooks_private.failed_in_period(
-    subscription webhooks.webhook_subscriptions, since timestamptz, until timestamptz
+    subscription_id uuid, tenant_id uuid, since timestamptz, until timestamptz, first_id uuid, last_id uuid
 )
 returns table (delivery_id uuid, event_log_id uuid)
-language plpgsql stable
-set search_path = pg_catalog, pg_temp
--- The ids decide which partitions are opened.
-set plan_cache_mode = force_custom_plan
-as $$
-declare
-    -- Deliveries are made before they are attempted, and are not tried for longer than that.
-    first_id constant uuid := webhooks.uuid_v7_floor(greatest(
-        least(since, now()) - make_interval(secs => webhooks_private.setting('max_delivery_age_seconds'), days => 1),
-        '1970-01-01 00:00Z'));
-    last_id constant uuid := webhooks.uuid_v7_floor(greatest(least(until, now()),
-                                                             '1970-01-01 00:00Z') + interval '1 day');
-begin
-    return query
+language sql stable
+begin atomic
     select a.delivery_id, a.event_log_id
     from webhooks.delivery_attempts a
-    where a.subscription_id = subscription.id and a.tenant_id = subscription.tenant_id
-      and a.attempted_at >= failed_in_period.since and a.attempted_at < failed_in_period.until
+    where a.subscription_id = failed_in_period.subscription_id and a.tenant_id = failed_in_period.tenant_id
+      and a.attempted_at >= since and a.attempted_at < until
       and a.delivery_status in ('failed', 'expired') and a.is_test is not true
       and a.delivery_id between first_id and last_id
       -- What was made again since has another delivery to tell how it went.
@@ -176,11 +165,10 @@ begin
           where r.event_log_id = a.event_log_id and r.subscription_id = a.subscription_id
             and r.delivery_id > a.delivery_id
             and r.delivery_id > first_id);
-end
-$$;
+end;
 comment on function webhooks_private.failed_in_period is
-    'Deliveries of a subscription that failed or expired in a period and were not made again since. Part of '
-    'retry_failed().';
+    'Deliveries of a subscription that failed or expired in a period, have ids from first_id to last_id, and were not '
+    'made again since. Part of retry_failed().';
 
 create function webhooks.retry_failed(
     subscription_id uuid, since timestamptz default '-infinity', until timestamptz default 'infinity',
@@ -197,6 +185,12 @@ declare
     events uuid[];
     retried bigint;
     not_kept bigint := 0;
+    -- Deliveries are made before they are attempted, and are not tried for longer than that.
+    first_id constant uuid := webhooks.uuid_v7_floor(greatest(
+        least(since, now()) - make_interval(secs => webhooks_private.setting('max_delivery_age_seconds'), days => 1),
+        '1970-01-01 00:00Z'));
+    last_id constant uuid := webhooks.uuid_v7_floor(greatest(least(until, now()),
+                                                             '1970-01-01 00:00Z') + interval '1 day');
     first_event uuid;
     last_event uuid;
 begin
@@ -209,16 +203,20 @@ begin
         perform webhooks_private.lock_tenant(subscription.tenant_id);
         perform webhooks_private.check_outstanding(subscription.tenant_id);
     end if;
-    -- Which partitions of event_logs are opened.
-    select (array_agg(f.event_log_id order by f.event_log_id))[1],
-           (array_agg(f.event_log_id order by f.event_log_id desc))[1]
+    -- Which partitions of event_logs are opened. As text: PostgreSQL 18 is the first that has min(uuid).
+    select min(f.event_log_id::text collate "C"), max(f.event_log_id::text collate "C")
     into first_event, last_event
-    from webhooks_private.failed_in_period(subscription, since, until) f;
+    from webhooks_private.failed_in_period(subscription_id, subscription.tenant_id, since, until, first_id, last_id) f;
     select array_agg(k.delivery_id order by k.delivery_id), array_agg(k.event_log_id order by k.delivery_id)
     into failed, events
     from (
         select f.delivery_id, f.event_log_id
-        from webhooks_private.failed_in_period(subscription, since, until) f
+        from (
+            -- Sorted before events are looked up: those beyond the batch are not.
+            select * from webhooks_private.failed_in_period(
+                subscription_id, subscription.tenant_id, since, until, first_id, last_id) f
+            order by f.delivery_id offset 0
+        ) f
         cross join lateral (
             select e.expires_at, e.event_type from webhooks.event_logs e
             where e.id = f.event_log_id and e.id between first_event and last_event limit 1
@@ -232,7 +230,8 @@ begin
     -- Counted once, by the call that is the last. Of what type they were is not known.
     if event_types is null and (dry_run or coalesce(cardinality(failed), 0) < max_deliveries) then
         select count(*) into not_kept
-        from webhooks_private.failed_in_period(subscription, since, until) f
+        from webhooks_private.failed_in_period(subscription_id, subscription.tenant_id, since, until, first_id,
+                                               last_id) f
         where not exists (
             select from webhooks.event_logs e
             where e.id = f.event_log_id and e.id between first_event and last_event);

@@ -21,6 +21,8 @@ begin
         select * from webhooks_private.doctor_queue()
         union all
         select * from webhooks_private.doctor_security()
+        union all
+        select * from webhooks_private.doctor_access_tokens()
     ) f
     order by array_position(array['error', 'warning', 'info'], f.severity), f.check_name, f.finding;
 end

@@ -95,8 +95,10 @@ language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-    -- A template's row is alone. Of two, one came from elsewhere: subscriptions may be about to follow it.
+    -- A template's row is alone. Of two, one came from elsewhere: subscriptions may be about to follow it. The access
+    -- tokens of the original are valid until adopt_database() ends them.
     if not webhooks.is_adopted() and (select count(*) = 1 from webhooks_private.database_bindings)
+        and not exists (select from webhooks_private.access_tokens)
         and not exists (select from webhooks.webhook_subscriptions)
         and not exists (select from webhooks.delivery_queue) then
         lock table webhooks_private.database_bindings in share row exclusive mode;
@@ -106,7 +108,7 @@ end
 $$;
 comment on function webhooks_private.adopt_if_empty is
     'Adopts a copy that has nothing to deliver and nobody to deliver to, such as one of a template database, unless '
-    'it was restored or released. Part of join_sidecars().';
+    'it has access tokens, or was restored or released. Part of join_sidecars().';
 grant execute on function webhooks_private.adopt_if_empty to webhooks_sidecar;
 
 create function webhooks_private.cancel_all_outstanding(due_before timestamptz, reason text)
@@ -135,6 +137,32 @@ comment on function webhooks_private.cancel_all_outstanding is
     'Cancels what is outstanding of all tenants and due before a time (null: all), and returns how many: the log has '
     'them as cancelled, with the reason. Part of adopt_database().';
 
+create function webhooks_private.end_copied_access(outstanding text)
+returns bigint
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    ended bigint;
+    kept bigint;
+begin
+    delete from webhooks_private.access_tokens t where outstanding = 'cancel' or t.kind <> 'token';
+    get diagnostics ended = row_count;
+    select count(*) into kept from webhooks_private.access_tokens;
+    if ended > 0 or kept > 0 then
+        raise notice 'access tokens, portal links and sessions that came with the copy and were ended: %', ended
+            using detail = format('Access tokens that were kept: %s', kept),
+                  hint = case when kept > 0
+                              then 'A token that the original revoked later than the copy was made is valid here. Look '
+                                   'them through: webhooks.list_access_tokens(), webhooks.revoke_access_token().'
+                              else 'Make new ones: webhooks.create_access_token().' end;
+    end if;
+    return ended;
+end
+$$;
+comment on function webhooks_private.end_copied_access is
+    'Ends sessions and portal links, and with ''cancel'' all access tokens, and says so. Part of adopt_database().';
+
 create function webhooks.adopt_database(outstanding text, due_before timestamptz default null)
 returns bigint
 language plpgsql volatile security definer
@@ -142,6 +170,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
     deliveries bigint;
+    ended bigint;
     former jsonb;
 begin
     if outstanding is null or outstanding not in ('keep', 'cancel') then
@@ -178,17 +207,21 @@ begin
     else
         select count(*) into deliveries from webhooks.delivery_queue;
     end if;
+    ended := webhooks_private.end_copied_access(outstanding);
     perform webhooks_private.bind_database();
     perform webhooks_private.audit('adopted', 'database', current_database(), before => former,
                            after => jsonb_strip_nulls(jsonb_build_object(
-                               'outstanding', outstanding, 'due_before', due_before, 'deliveries', deliveries)));
+                               'outstanding', outstanding, 'due_before', due_before, 'deliveries', deliveries,
+                               'ended_access', nullif(ended, 0))));
     return deliveries;
 end
 $$;
 comment on function webhooks.adopt_database is
     'Makes a copy of a database (restored, copied with CREATE DATABASE, upgraded) deliver, and cancels or keeps the '
     'outstanding deliveries: ''cancel'' or ''keep''. Returns their number. With due_before, ''cancel'' cancels only '
-    'deliveries that are due before that time, and keeps the others. New events are delivered to the subscriptions in '
+    'deliveries that are due before that time, and keeps the others. Portal links and sessions that came with the copy '
+    'end, and with ''cancel'' all access tokens; with ''keep'', tokens that the original revoked later than the copy '
+    'was made are valid here. New events are delivered to the subscriptions in '
     'the copy. For copies of the files of a server see release_database().';
 
 create function webhooks.release_database()

@@ -132,7 +132,12 @@ begin
     end if;
     progress.deleted_rows := progress.deleted_rows + deleted;
     if is_done and progress.relation = relations[cardinality(relations)] then
-        progress.finished_at := clock_timestamp();
+        -- Somebody may have made subscriptions meanwhile, and published to them: then it begins again.
+        if exists (select from webhooks.webhook_subscriptions s where s.tenant_id = progress.tenant_id) then
+            progress.relation := relations[1];
+        else
+            progress.finished_at := clock_timestamp();
+        end if;
     elsif is_done then
         progress.relation := relations[array_position(relations, progress.relation) + 1];
     end if;
@@ -175,6 +180,10 @@ begin
     update webhooks.webhook_subscriptions s
     set is_enabled = false, disabled_reason = 'the tenant is purged'
     where s.tenant_id = purge_tenant.tenant_id and s.is_enabled;
+    -- At once, and in each call: nobody logs in to make anything new. Tokens before their sessions, as in
+    -- revoke_access_token().
+    delete from webhooks_private.access_tokens t where t.tenant_id = purge_tenant.tenant_id and t.kind = 'token';
+    delete from webhooks_private.access_tokens t where t.tenant_id = purge_tenant.tenant_id;
     deleted_before := progress.deleted_rows;
     -- Partitions and relations without rows of the tenant are passed quickly, but each takes a few locks.
     for i in 1 .. 50 loop
@@ -187,7 +196,6 @@ begin
         perform webhooks_private.forget_tenant_rollups(array[purge_tenant.tenant_id]);
         delete from webhooks_private.alert_states s where s.tenant_id = purge_tenant.tenant_id;
         delete from webhooks.alert_history h where h.tenant_id = purge_tenant.tenant_id;
-        delete from webhooks_private.access_tokens t where t.tenant_id = purge_tenant.tenant_id;
         perform webhooks_private.audit(
             'purged', 'tenant', tenant_id::text, tenant_id,
             after => jsonb_build_object('rows', progress.deleted_rows, 'since', progress.started_at));
@@ -201,7 +209,8 @@ begin
 end
 $$;
 comment on function webhooks.purge_tenant is
-    'Deletes all rows of a tenant for good, but those of the audit log: subscriptions, events, deliveries, numbers, '
-    'alerts, keys and limits. One call deletes some max_rows rows, and returns how far it has come, as tenant_purges '
-    'shows it; repeat it, each time in a transaction of its own, until finished_at is not null. Have the tenant publish '
-    'nothing any more before. It is the owner''s, and that of roles to which the DBA grants it.';
+    'Deletes all rows of a tenant for good, but those of the audit log: access tokens, subscriptions, events, '
+    'deliveries, numbers, alerts, keys and limits. One call deletes some max_rows rows, and returns how far it has '
+    'come, as tenant_purges shows it; repeat it, each time in a transaction of its own, until finished_at is not null. '
+    'Have the tenant publish nothing any more before. It is the owner''s, and that of roles to which the DBA grants '
+    'it.';

@@ -27,9 +27,11 @@ pub async fn note_token_uses(database: Database, ended: CancellationToken) {
 }
 
 async fn note(database: &Database, used: &[Uuid]) -> anyhow::Result<()> {
-    let connection = database.connection().await?;
+    let mut connection = database.connection().await?;
+    let transaction = connection.begin_without_role("").await?;
     let note = "select webhooks_private.note_token_uses($1)";
-    let statement = connection.client.prepare_cached(note).await?;
-    connection.client.query(&statement, &[&used]).await?;
+    let statement = transaction.prepare_cached(note).await?;
+    transaction.query(&statement, &[&used]).await?;
+    transaction.commit().await?;
     Ok(())
 }

@@ -89,7 +89,10 @@ impl Connection<'_> {
     }
 
     /// As the console itself: for what its own role may do.
-    async fn begin_without_role(&mut self, request_id: &str) -> Result<Transaction<'_>, Error> {
+    pub(super) async fn begin_without_role(
+        &mut self,
+        request_id: &str,
+    ) -> Result<Transaction<'_>, Error> {
         let transaction = self.client.transaction().await?;
         let settings = transaction.prepare_cached(BECOME).await?;
         transaction.query_one(&settings, &[&request_id]).await?;

@@ -48,7 +48,7 @@ struct Entry {
     before: Option<Value>,
     after: Option<Value>,
     reason: Option<String>,
-    acting_role: String,
+    acting_role: Option<String>,
     user_id: Option<String>,
     request_id: Option<String>,
 }
@@ -141,7 +141,7 @@ fn one(tenant: Uuid, access: &Access, entry: &Entry) -> Markup {
                 @if let Some(reason) = &entry.reason { ": " (reason) }
             }
             dl.facts {
-                dt { "by" } dd { "role " (entry.acting_role) @if let Some(user) = &entry.user_id { ", user " (user) } }
+                dt { "by" } dd { (by(entry)) }
                 @if let Some(request) = &entry.request_id { dt { "request" } dd { (request) } }
                 @if let Some(to) = object_page(tenant, access, entry) { dt { "object" } dd { a href=(to) { (entry.object_type) } } }
             }
@@ -163,6 +163,16 @@ fn object_page(tenant: Uuid, access: &Access, entry: &Entry) -> Option<String> {
     }
     let id: Uuid = entry.object_id.parse().ok()?;
     Some(path(tenant, &format!("/{section}/{id}")))
+}
+
+/// Who made the change: a group role, which the database tells, and the user of the application, if any is known.
+fn by(entry: &Entry) -> String {
+    match (&entry.acting_role, &entry.user_id) {
+        (Some(role), Some(user)) => format!("role {role}, user {user}"),
+        (Some(role), None) => format!("role {role}"),
+        (None, Some(user)) => format!("user {user}"),
+        (None, None) => "the operator".to_owned(),
+    }
 }
 
 /// Each column with its value before and after.

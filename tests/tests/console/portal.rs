@@ -96,7 +96,7 @@ async fn a_link_and_its_session_end() {
     browser.submit("/portal", &[("link", &link)]).await;
     assert_eq!(browser.get(&page).await.status, 200);
     let revoke = format!(
-        "select webhooks.revoke_access_token('{tenant}', id) from webhooks.list_access_tokens('{tenant}')"
+        "select webhooks.revoke_access_token('{tenant}', id) from webhooks.list_access_tokens('{tenant}', '{{session}}')"
     );
     scene.db.execute(&revoke).await.unwrap();
     assert!(location(&browser.get(&page).await).starts_with("/login"));

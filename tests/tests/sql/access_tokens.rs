@@ -128,15 +128,15 @@ async fn expired_and_revoked_tokens_are_not_valid() {
         .await;
     let refusal = console.refused(&open(&token, READ, "null")).await;
     assert_eq!(refusal.code, "28000");
-    // It is in the list for a month more, until another one is made.
+    // It is in the list for a month more, until maintenance comes by.
     manager.text(&ours(READ)).await;
     let count = format!("select count(*) from webhooks.list_access_tokens('{TENANT}')");
     assert_eq!(manager.text(&count).await, "2");
     admin
         .run("update webhooks_private.access_tokens set expires_at = now() - interval '31 days'")
         .await;
-    manager.text(&ours(READ)).await;
-    assert_eq!(manager.text(&count).await, "1");
+    admin.run("select webhooks.maintain()").await;
+    assert_eq!(manager.text(&count).await, "0");
 }
 
 #[tokio::test]
@@ -471,7 +471,9 @@ async fn a_session_has_what_its_token_has_and_ends_with_it() {
         (refusal.code.as_str(), refusal.message.as_str()),
         ("28000", "the session has ended")
     );
-    let left = format!("select count(*) from webhooks.list_access_tokens('{TENANT}')");
+    let left = format!(
+        "select count(*) from webhooks.list_access_tokens('{TENANT}', '{{token,session}}')"
+    );
     assert_eq!(manager.text(&left).await, "0");
 }
 
@@ -609,7 +611,7 @@ async fn sessions_are_in_the_audit_log() {
     let path = link(&manager, TENANT).await;
     console.text(&redeem(&path, "other")).await;
     let revoke = format!(
-        "select webhooks.revoke_access_token('{TENANT}', id) from webhooks.list_access_tokens('{TENANT}')"
+        "select webhooks.revoke_access_token('{TENANT}', id) from webhooks.list_access_tokens('{TENANT}', '{{session}}')"
     );
     manager.text(&revoke).await;
     let entries = "select concat_ws(' ', action, object_type, acting_role, user_id) from webhooks.audit_log order by id";
@@ -626,4 +628,189 @@ async fn sessions_are_in_the_audit_log() {
     );
     let all = "select string_agg(to_jsonb(l)::text, ' ') from webhooks.audit_log l";
     assert!(!admin.text(all).await.contains("whlink_"));
+}
+
+#[tokio::test]
+async fn tokens_are_listed_by_kind_and_by_the_page() {
+    let (db, _admin) = database("token_pages").await;
+    let manager = manager(&db).await;
+    let console = Session::open_as(&db, CONSOLE_ROLE).await;
+    let token = manager.text(&ours(READ)).await;
+    manager.text(&ours(READ)).await;
+    link(&manager, TENANT).await;
+    console.text(&log_in(&token, "s")).await;
+    let list = async |more: &str| {
+        let list = format!(
+            "select string_agg(kind, ' ') from webhooks.list_access_tokens('{TENANT}'{more})"
+        );
+        manager.text(&list).await
+    };
+    assert_eq!(list("").await, "token token link");
+    assert_eq!(list(", kinds => '{session}'").await, "session");
+    assert_eq!(list(", max_tokens => 1").await, "token");
+    let second = format!(
+        "select id from webhooks.list_access_tokens('{TENANT}', max_tokens => 2) order by id desc limit 1"
+    );
+    let after = format!(", after_id => '{}'", manager.text(&second).await);
+    assert_eq!(list(&after).await, "link");
+    for (more, message) in [
+        (", kinds => '{key}'", "kinds has \"key\", which is no kind"),
+        (", kinds => null", "kinds has null, which is no kind"),
+        (
+            ", max_tokens => 0",
+            "max_tokens is 0, not between 1 and 1000",
+        ),
+    ] {
+        let call = format!("select from webhooks.list_access_tokens('{TENANT}'{more})");
+        let refusal = manager.refused(&call).await;
+        assert_eq!(
+            (refusal.code.as_str(), refusal.message.as_str()),
+            ("22023", message)
+        );
+        assert!(!refusal.hint.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn nobody_waits_for_a_token_that_is_being_revoked_to_note_its_use() {
+    let (db, admin) = database("token_noted").await;
+    let manager = manager(&db).await;
+    let console = Session::open_as(&db, CONSOLE_ROLE).await;
+    let token = manager.text(&ours(READ)).await;
+    manager.text(&ours(READ)).await;
+    let ids = "select string_agg(id::text, ',' order by id) from webhooks_private.access_tokens";
+    let ids = admin.text(ids).await;
+    let (first, _) = ids.split_once(',').unwrap();
+    manager
+        .run(&format!(
+            "begin; select webhooks.revoke_access_token('{TENANT}', '{first}')"
+        ))
+        .await;
+    console.run("set lock_timeout = '1ms'").await;
+    let note = format!("select webhooks_private.note_token_uses('{{{ids}}}')");
+    console.run(&note).await;
+    // The other one is noted.
+    let noted = "select string_agg((last_used_at is not null)::text, ' ' order by id) from webhooks_private.access_tokens";
+    assert_eq!(admin.text(noted).await, "false true");
+    // A session waits for what becomes of its token, and is not opened without it.
+    console.run("set lock_timeout = 0").await;
+    let log_in = log_in(&token, "s");
+    let (refusal, ()) = tokio::join!(async { console.refused(&log_in).await }, async {
+        admin.wait_until_blocked(&console).await;
+        manager.run("commit").await;
+    });
+    assert_eq!(refusal.code, "28000");
+    let kinds = "select string_agg(kind, ' ') from webhooks_private.access_tokens";
+    assert_eq!(admin.text(kinds).await, "token");
+}
+
+#[tokio::test]
+async fn tokens_for_all_tenants_end_with_the_right_of_the_role_that_made_them() {
+    let (db, admin) = database("token_makers").await;
+    let tag = admin.pid();
+    admin
+        .run(&format!(
+            "create role \"maker_{tag}\"; grant webhooks_manager to \"maker_{tag}\";
+             select webhooks.grant_all_tenants('maker_{tag}');
+             create role \"heir_{tag}\"; grant webhooks_manager to \"heir_{tag}\";
+             select webhooks.grant_all_tenants('heir_{tag}')"
+        ))
+        .await;
+    let console = Session::open_as(&db, CONSOLE_ROLE).await;
+    let mut tokens = Vec::new();
+    for role in [format!("maker_{tag}"), format!("heir_{tag}")] {
+        admin.run(&format!("set role \"{role}\"")).await;
+        tokens.push(admin.text(&create("null", READ)).await);
+        admin.text(&ours(READ)).await;
+        admin.run("reset role").await;
+    }
+    admin.text(&create("null", READ)).await;
+    console.text(&log_in(&tokens[0], "s")).await;
+    let found = "select string_agg(severity || ' ' || finding, ';') from webhooks.doctor() where check_name = 'access tokens'";
+    assert_eq!(admin.text(found).await, "null");
+    // By hand: the extension is not told of it.
+    admin
+        .run(&format!("revoke webhooks_all_tenants from \"heir_{tag}\""))
+        .await;
+    assert_eq!(
+        admin.text(found).await,
+        format!(
+            "info 1 access tokens for all tenants were created by role \"heir_{tag}\", which may not work for all tenants"
+        )
+    );
+    admin
+        .run(&format!(
+            "select webhooks.revoke_all_tenants('maker_{tag}')"
+        ))
+        .await;
+    for refused in [
+        open(&tokens[0], READ, &format!("'{TENANT}'")),
+        open(&tokens[1], READ, &format!("'{TENANT}'")),
+        open_session("s", READ, &format!("'{TENANT}'")),
+    ] {
+        assert_eq!(console.refused(&refused).await.code, "28000", "{refused}");
+    }
+    assert_eq!(admin.text(found).await, "null");
+    let left = "select count(*) filter (where tenant_id is null), count(*) filter (where tenant_id is not null) from webhooks_private.access_tokens";
+    assert_eq!(admin.text(left).await, "1|2");
+    admin
+        .run(&format!(
+            "drop role \"maker_{tag}\"; drop role \"heir_{tag}\""
+        ))
+        .await;
+}
+
+#[tokio::test]
+async fn a_purge_ends_access_at_once_and_goes_round_again_for_what_is_new() {
+    let (db, admin) = database("token_purge").await;
+    let manager = manager(&db).await;
+    manager.text(&ours(READ)).await;
+    let subscribe = format!(
+        "insert into webhooks.webhook_subscriptions (tenant_id, name, webhook_url) values ('{TENANT}', 'x', 'https://x.example/')"
+    );
+    for _ in 0..2 {
+        admin.run(&subscribe).await;
+    }
+    let purge = format!(
+        "select finished_at is not null from webhooks.purge_tenant('{TENANT}', max_rows => 1)"
+    );
+    assert_eq!(admin.text(&purge).await, "f");
+    let tokens = "select count(*) from webhooks_private.access_tokens";
+    assert_eq!(admin.text(tokens).await, "0");
+    admin.run("delete from webhooks.webhook_subscriptions; update webhooks.tenant_purges set relation = 'tenant_limits'").await;
+    admin.run(&subscribe).await;
+    while admin.text(&purge).await == "f" {}
+    let left = "select count(*) from webhooks.webhook_subscriptions";
+    assert_eq!(admin.text(left).await, "0");
+}
+
+#[tokio::test]
+async fn the_comment_names_all_scopes() {
+    let (_db, admin) = database("token_scopes").await;
+    let missing = "select string_agg(s.scope, ' ') from webhooks_private.access_scopes() s
+                   where strpos(obj_description('webhooks.create_access_token'::regproc, 'pg_proc'), s.scope) = 0";
+    assert_eq!(admin.text(missing).await, "null");
+}
+
+/// Names of roles that log in are the operator's to know.
+#[tokio::test]
+async fn a_tenant_sees_group_roles_in_the_audit_log_and_no_others() {
+    let (db, admin) = database("token_audit_roles").await;
+    let manager = manager(&db).await;
+    admin.text(&ours(READ)).await;
+    admin.run("set role webhooks_manager").await;
+    admin
+        .run(&format!("select webhooks.set_tenant('{TENANT}', true)"))
+        .await;
+    admin.text(&ours(READ)).await;
+    admin.run("reset role").await;
+    let roles = format!(
+        "select string_agg(coalesce(acting_role, 'null'), ' ' order by id) from webhooks.list_audit_log('{TENANT}')"
+    );
+    assert_eq!(manager.text(&roles).await, "null webhooks_manager");
+    let owner = admin.text("select current_user").await;
+    assert_eq!(
+        admin.text(&roles).await,
+        format!("{owner} webhooks_manager")
+    );
 }

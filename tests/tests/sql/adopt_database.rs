@@ -440,3 +440,22 @@ async fn waiting_in_a_copy_says_why_nothing_comes() {
     });
     assert!(warned);
 }
+
+/// A copy has what the original has revoked since.
+#[tokio::test]
+async fn access_to_the_original_is_not_access_to_its_copy() {
+    for (way, left) in [("cancel", "null"), ("keep", "token")] {
+        let db = production(&format!("adopted_access_{way}")).await;
+        let session = Session::open(&db).await;
+        session
+            .run(&format!(
+                "select webhooks.create_access_token('{TENANT}', '{{events:read}}', '1 day', 'x');
+                 select webhooks.create_portal_link('{TENANT}', '{{events:read}}');
+                 select webhooks.release_database();
+                 select webhooks.adopt_database(outstanding => '{way}')"
+            ))
+            .await;
+        let kinds = "select string_agg(kind, ' ') from webhooks_private.access_tokens";
+        assert_eq!(session.text(kinds).await, left, "{way}");
+    }
+}

@@ -56,6 +56,7 @@ const SECURITY_DEFINER: &[&str] = &[
     "list_access_tokens",
     "list_audit_log",
     "list_tenants",
+    "listed_subscriptions",
     "load_subscriptions",
     "lock_tenant",
     "locked_deliveries",
@@ -84,6 +85,7 @@ const SECURITY_DEFINER: &[&str] = &[
     "release_restored",
     "release_shards",
     "replay_event",
+    "replay_event_set",
     "replay_events",
     "reset_breaker",
     "retry_delivery",
@@ -235,7 +237,8 @@ async fn only_functions_that_write_lock_notify_or_draw_lots_are_volatile() {
          check_publishes_for_system claim_idempotency_key close_session copy_subscriptions count_match count_notification \
          counted_matches create_access_token create_meters create_partition_table create_partitions create_portal_link create_subscription \
          create_subscription_from_template delete_subscription delete_subscription_template deprecate_event_type \
-         disarm_doorbell drop_old_partition drop_partition drop_unused_functions end_deliveries evaluate_alerts \
+         disarm_doorbell drop_old_partition drop_partition drop_unused_functions end_all_tenants_tokens end_copied_access \
+         end_deliveries evaluate_alerts \
          expire_deliveries expire_late_responses expire_next_responses expire_responses fire_alert forget_access_tokens forget_alerts \
          forget_old_rows forget_rollups forget_secrets forget_tenant_rollups generate_api_key generate_secret \
          grant_all_tenants has_too_many_rows import_subscription import_subscriptions insert_subscription join_sidecars \
@@ -248,7 +251,7 @@ async fn only_functions_that_write_lock_notify_or_draw_lots_are_volatile() {
          raise_too_many_outstanding raise_unknown_event_type reconcile_after_restore record_attempts \
          record_breakers record_verifications redact_event redeem_link redeliver register_event_type register_resource \
          release_database release_shards remove_orphans renew_secret renew_verification repair_routes \
-         replay_event replay_events reset_alert_rule reset_breaker reset_setting resolve_alerts retire_secret retry_delivery \
+         replay_by_id replay_event replay_event_set replay_events reset_alert_rule reset_breaker reset_setting resolve_alerts retire_secret retry_delivery \
          retry_failed revoke_access_token revoke_all_tenants ring_doorbell roll_up roll_up_attempts roll_up_events set_alert_rule \
          set_setting set_setting set_subscriptions_enabled set_tenant set_tenant_limits settled_until \
          sidecar_count tell_of_change tenant_usage test_subscription try_bell try_lock try_lock_xact \

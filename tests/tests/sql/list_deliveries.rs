@@ -149,3 +149,45 @@ async fn impossible_arguments_are_refused() {
         assert!(!refusal.hint.is_empty());
     }
 }
+
+/// Beside a tenant with many deliveries, one with few does not read them; also what was to a subscription that is no more
+/// is listed.
+#[tokio::test]
+async fn few_deliveries_beside_many_of_another_tenant() {
+    let world = World::new("list_few").await;
+    let session = &world.session;
+    session.run("select webhooks.create_partitions(1)").await;
+    let (ours, gone, theirs) = (
+        subscription_id("1"),
+        subscription_id("2"),
+        subscription_id("3"),
+    );
+    for id in [&ours, &gone] {
+        world.subscribe(id, json!({})).await;
+    }
+    let event = world.publish("").await;
+    let record = Record::of(
+        format!("select * from webhooks.delivery_queue where event_log_id = '{event}'"),
+        "delivered",
+    );
+    session.run(&record.to_string()).await;
+    session
+        .run(&format!(
+            "delete from webhooks.webhook_subscriptions where id = '{gone}';
+             insert into webhooks.delivery_attempts
+                 (delivery_id, delivery_attempt, attempted_at, subscription_id, event_log_id, tenant_id, delivery_status)
+             select webhooks.uuid_v7(), 1, now(), '{theirs}', '{event}', '{OTHER_TENANT}', 'delivered' from generate_series(1, 5000);
+             analyze webhooks.delivery_attempts"
+        ))
+        .await;
+    let manager = manager(&world.db, TENANT).await;
+    manager.run("begin").await;
+    let mut listed = list(&manager, "").await;
+    listed.sort();
+    assert_eq!(listed, ["1 delivered 1", "2 delivered 1"]);
+    let read = "select sum(seq_tup_read + idx_tup_fetch) < 500 from pg_stat_xact_all_tables where relname like 'delivery_attempts%'";
+    assert_eq!(manager.text(read).await, "t");
+    manager.run("commit").await;
+    let of_gone = format!(", subscription_id => '{gone}'");
+    assert_eq!(list(&manager, &of_gone).await, ["2 delivered 1"]);
+}

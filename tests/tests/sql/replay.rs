@@ -659,3 +659,44 @@ async fn long_queues_and_logs_are_read_once() {
     let cancel = format!("select webhooks.cancel_deliveries('{A}')");
     assert_eq!(session.text(&cancel).await, events.to_string());
 }
+
+#[tokio::test]
+async fn a_set_of_events_is_replayed_and_only_the_queues_that_match_are_read() {
+    let world = World::new("replay_sets").await;
+    let session = &world.session;
+    world
+        .subscribe(A, json!({"subscribed_events": ["job.created"]}))
+        .await;
+    // 5000 are outstanding to A.
+    publish_many(&world.db, "job.created", 5000).await;
+    let publish = format!("select webhooks.publish_event('{TENANT}', 'document.processed')");
+    let events = [session.text(&publish).await, session.text(&publish).await];
+    world
+        .subscribe(B, json!({"subscribed_events": ["document.processed"]}))
+        .await;
+    session.run("analyze webhooks.delivery_queue").await;
+    let set = |more: &str| {
+        format!(
+            "select events, deliveries, outstanding from webhooks.replay_event_set('{TENANT}', '{{{},{NOBODY}}}'{more})",
+            events.join(",")
+        )
+    };
+    assert_eq!(session.text(&set(", dry_run => true")).await, "2|2|0");
+    session.run("begin").await;
+    assert_eq!(session.text(&set("")).await, "2|2|0");
+    let one = format!(
+        "select deliveries, outstanding from webhooks.replay_event('{TENANT}', '{}')",
+        events[0]
+    );
+    assert_eq!(session.text(&one).await, "0|1");
+    let read = "select seq_tup_read + idx_tup_fetch < 100 from pg_stat_xact_all_tables where relid = 'webhooks.delivery_queue'::regclass";
+    assert_eq!(session.text(read).await, "t");
+    session.run("commit").await;
+    assert_eq!(session.text(&set("")).await, "2|0|2");
+    let empty = format!(
+        "select events, deliveries, outstanding from webhooks.replay_event_set('{TENANT}', '{{}}')"
+    );
+    assert_eq!(session.text(&empty).await, "0|0|0");
+    let audited = "select count(*), min(after ->> 'deliveries') from webhooks.audit_log where action = 'replayed' and object_type = 'event'";
+    assert_eq!(session.text(audited).await, "2|1");
+}

@@ -118,8 +118,9 @@ pub struct AuditEntry {
     /// Reason, if the system made the change, such as why it disabled a subscription.
     #[schema(required)]
     reason: Option<String>,
-    /// Role in effect, as SET ROLE left it.
-    acting_role: String,
+    /// Group role of the extension in effect, as SET ROLE left it; null: another role, whose name is not shown.
+    #[schema(required)]
+    acting_role: Option<String>,
     /// User of the application: the setting webhooks.user_id.
     #[schema(required)]
     user_id: Option<String>,

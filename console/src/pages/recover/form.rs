@@ -164,7 +164,7 @@ fn statement(tenant: Uuid, what: Option<What>, chosen: &Recovery) -> String {
             )
         }
         Some(What::Unmatched) => format!(
-            "select u.event_log_id, r.*\nfrom webhooks.unmatched_events('{tenant}', {from}, {to}, {}{types}) u\ncross join lateral webhooks.replay_event('{tenant}', u.event_log_id, {subscription}, dry_run => true) r;",
+            "select * from webhooks.replay_event_set(\n    '{tenant}', array(select event_log_id from webhooks.unmatched_events('{tenant}', {from}, {to}, {}{types})), {subscription},\n    dry_run => true);",
             count(preview::MAX_UNMATCHED).replace(',', "")
         ),
     }

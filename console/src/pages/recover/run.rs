@@ -156,21 +156,14 @@ async fn unmatched(
 ) -> Result<Batch, tokio_postgres::Error> {
     let row = request
         .row(
-            "with found as materialized (
-                 select u.event_log_id
-                 from webhooks.unmatched_events(
-                     $1, $2::text::timestamptz, $3::text::timestamptz, ($4::bigint)::integer,
-                     case when $6::text is not null then array[$6::text] end) u
-             ),
-             fresh as materialized (
-                 select f.event_log_id
-                 from found f
-                 join webhooks.event_logs e on e.id = f.event_log_id and e.tenant_id = $1
-                 where e.expires_at > clock_timestamp() is not false
-             )
-             select coalesce(sum(r.deliveries), 0)::bigint as n
-             from fresh f
-             cross join lateral webhooks.replay_event($1, f.event_log_id, $5::text::uuid) r",
+            "select r.deliveries as n
+             from webhooks.replay_event_set(
+                 $1,
+                 array(select u.event_log_id
+                       from webhooks.unmatched_events(
+                           $1, $2::text::timestamptz, $3::text::timestamptz, ($4::bigint)::integer,
+                           case when $6::text is not null then array[$6::text] end) u),
+                 $5::text::uuid) r",
             &[
                 &tenant,
                 &recovery.from,

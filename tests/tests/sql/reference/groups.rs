@@ -97,6 +97,7 @@ pub const GROUPS: &[Group] = &[
             "retry_delivery()",
             "retry_failed()",
             "replay_event()",
+            "replay_event_set()",
             "replay_events()",
             "cancel_delivery()",
             "cancel_deliveries()",
