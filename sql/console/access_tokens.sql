@@ -96,8 +96,8 @@ end
 $$;
 comment on function webhooks.create_access_token is
     'Creates an access token for the HTTP API and returns it once; it cannot be read again. scopes are what it '
-    'permits: webhook_subscriptions:create, :read, :update, :delete, :test and :retry, events:publish (only members of '
-    'webhooks_publisher can give it) and events:read. tenant_id null: for all '
+    'permits: webhook_subscriptions:create, :read, :update, :delete, :test, :retry and :poll, events:publish (only '
+    'members of webhooks_publisher can give it) and events:read. tenant_id null: for all '
     'tenants, one of which each request names; only a role with all tenants can create such a token, and only such a '
     'token can have operator:read, which members of webhooks_monitor give. user_id is the '
     'user of the application whom the audit log shows for what is done by the token.';

@@ -6,7 +6,17 @@
 -- They have other parameters.
 drop function webhooks.adopt_database(text);
 drop function webhooks_private.cancel_all_outstanding(text);
+drop function webhooks.create_subscription(
+    uuid, text, text, jsonb, text, text, text, jsonb, text, jsonb, jsonb, integer, integer, integer, integer, integer[],
+    integer, double precision, integer, text, integer, integer, text, text, text, jsonb, text, boolean, boolean, uuid,
+    text);
 drop function webhooks_private.replayable(uuid, timestamptz, timestamptz, text[], uuid, uuid, integer);
+
+alter table webhooks.webhook_subscriptions
+    add column delivery varchar(10) not null default 'push',
+    add column expires_at timestamptz,
+    alter column webhook_url drop not null;
+alter table webhooks_private.subscription_routes add column poll_shard smallint;
 
 -- The default apart from the column, so that it is none of the events that are there.
 alter table webhooks.event_logs add column traceparent varchar(55);
@@ -24,6 +34,10 @@ alter table webhooks_private.event_logs_template alter column traceparent set de
 alter type webhooks_private.claimed_delivery add attribute traceparent text;
 
 -- install changes
+
+alter table webhooks.webhook_subscriptions
+    add constraint webhook_subscriptions_delivery_check check (delivery in ('push', 'poll')),
+    add constraint webhook_subscriptions_url_check check (webhook_url is not null or delivery = 'poll');
 
 -- Types of events that the system publishes itself. The triggers would take them for the DBA's.
 alter table webhooks.event_types disable trigger user;

@@ -10,6 +10,7 @@
 //! | `POST /api/webhook-subscriptions/import` | `:create` and `:update` |
 //! | `DELETE …/{id}`, `DELETE …/{name}` | `webhook_subscriptions:delete` |
 //! | `POST …/{id}/test` | `webhook_subscriptions:test` |
+//! | `GET …/{id}/poll` | `webhook_subscriptions:poll` |
 //! | `POST …/{id}/deliveries/{delivery_id}/retry`, `…/{id}/retry-failed`, `POST /api/replay` | `webhook_subscriptions:retry` |
 //! | `POST /api/events/` | `events:publish` |
 //! | `GET /api/events/`, `…/{id}`, `GET /api/event-types/` | `events:read` |
@@ -23,6 +24,7 @@ mod events;
 mod health;
 mod metrics;
 mod openapi;
+mod poll;
 mod receiver;
 mod recovery;
 mod schemas;
@@ -92,6 +94,7 @@ fn api() -> Router<Database> {
         .route("/api/webhook-subscriptions/import", post(transfer::import))
         .route("/api/webhook-subscriptions/{id}", subscription)
         .route("/api/webhook-subscriptions/{id}/test", post(test::test))
+        .route("/api/webhook-subscriptions/{id}/poll", get(poll::poll))
         .route(
             "/api/webhook-subscriptions/{id}/deliveries",
             get(deliveries::list),
@@ -137,6 +140,7 @@ fn api() -> Router<Database> {
         .route("/api/openapi.json", get(openapi::get))
         .route("/api/audit-log", get(audit::list))
         .route("/api/audit-log/", get(audit::list))
+        .layer(Extension(poll::Waiting::default()))
 }
 
 async fn no_path() -> Problem {

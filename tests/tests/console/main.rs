@@ -13,6 +13,7 @@
 //! - `chromium`: how all pages look and can be used
 //! - `issuer`: an identity provider; `jwt`: its tokens
 //! - `process`: health and signals; `connecting`: how the database is reached, and one that is away
+//! - `poll`: deliveries that are fetched; `listen`: the commands for who develops a receiver
 //! - `rate_limits`: how many requests there may be; `metrics`: what is counted
 //! - `openapi`: how the API is described; `schemathesis`: that it is as described
 
@@ -36,6 +37,8 @@ mod issuer;
 #[cfg(test)]
 mod jwt;
 #[cfg(test)]
+mod listen;
+#[cfg(test)]
 mod login;
 #[cfg(test)]
 mod metrics;
@@ -55,6 +58,8 @@ mod pages_speed;
 mod pages_subscriptions;
 #[cfg(test)]
 mod pages_templates;
+#[cfg(test)]
+mod poll;
 #[cfg(test)]
 mod portal;
 #[cfg(test)]

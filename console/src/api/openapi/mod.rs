@@ -4,7 +4,7 @@
 mod webhooks;
 
 use super::{
-    audit, deliveries, events, metrics, receiver, recovery, subscriptions, templates, test,
+    audit, deliveries, events, metrics, poll, receiver, recovery, subscriptions, templates, test,
     transfer,
 };
 use crate::database::{Credentials, Database};
@@ -33,6 +33,7 @@ use utoipa::{Modify, OpenApi};
         subscriptions::update,
         subscriptions::delete,
         test::test,
+        poll::poll,
         receiver::health,
         receiver::renew_secret,
         transfer::export,

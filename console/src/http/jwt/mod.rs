@@ -7,6 +7,8 @@
 mod key_set;
 mod source;
 
+pub use source::tls;
+
 use super::problem::Problem;
 use crate::config::JwtArgs;
 use crate::database::Claims;
