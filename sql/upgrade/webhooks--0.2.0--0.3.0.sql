@@ -39,6 +39,30 @@ alter table webhooks.webhook_subscriptions
     add constraint webhook_subscriptions_delivery_check check (delivery in ('push', 'poll')),
     add constraint webhook_subscriptions_url_check check (webhook_url is not null or delivery = 'poll');
 
+-- Its body was parsed when the view had fewer columns.
+create or replace function webhooks.list_subscriptions(environment text default null, is_active boolean default null)
+returns setof webhooks.subscription_settings
+language sql stable
+set search_path = pg_catalog, pg_temp
+begin atomic
+    select s.*
+    from webhooks.subscription_settings s
+    where (list_subscriptions.environment is null or s.environment = list_subscriptions.environment)
+      and (list_subscriptions.is_active is null or (s.is_active is true) = list_subscriptions.is_active)
+    order by s.tenant_id, s.name, s.environment, s.id;
+end;
+
+-- Comments of the view's new columns.
+-- include subscriptions/subscription_settings.sql $comments$
+comment on column webhooks.subscription_settings.webhook_headers is
+    'Additional request headers, with null for each value.';
+comment on column webhooks.subscription_settings.auth_config is 'Authentication, with null for each secret.';
+comment on column webhooks.subscription_settings.template_secrets is
+    'Secrets that payload_template may print, with null for each value.';
+
+-- It has gone with the function that had fewer parameters.
+grant execute on function webhooks.create_subscription to webhooks_manager;
+
 -- Types of events that the system publishes itself. The triggers would take them for the DBA's.
 alter table webhooks.event_types disable trigger user;
 insert into webhooks.event_types (name, category, description, is_builtin) values
