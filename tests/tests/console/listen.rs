@@ -200,8 +200,8 @@ async fn errors_say_what_to_do() {
         "no.such",
     ];
     let away = ["trigger", "job.created", "--url", "http://127.0.0.1:1/"];
-    for (token, arguments, expected) in [
-        ("", &listen[..], "there is no access token"),
+    let cases: [(&str, &[&str], &str); 8] = [
+        ("", &listen, "there is no access token"),
         (
             "whtok_x",
             &listen,
@@ -233,7 +233,8 @@ async fn errors_say_what_to_do() {
             &["trigger", "job.created", "--data", "{"],
             "--data is no JSON",
         ),
-    ] {
+    ];
+    for (token, arguments, expected) in cases {
         let (done, printed) = run(&scene, token, arguments);
         assert!(
             !done && printed.contains(expected),

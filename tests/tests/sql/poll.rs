@@ -122,7 +122,7 @@ async fn a_cursor_acknowledges_nothing_that_was_not_handed_out_with_it() {
         poll(session, &id, &cursor, 10).await,
         ("2".to_owned(), next.clone())
     );
-    for wrong in ["x", "", "0", &next[1..], &next.to_uppercase()] {
+    for wrong in ["x", "", "0", &next[1..], next.to_uppercase().as_str()] {
         let refused = session
             .refused(&format!(
                 "select * from webhooks.poll_deliveries('{id}', '{wrong}')"
@@ -221,7 +221,10 @@ async fn nobody_polls_what_is_anothers_or_pushed() {
 async fn queued(session: &Session) -> (String, String) {
     let shards =
         "select coalesce(string_agg(distinct shard::text, ' '), '') from webhooks.delivery_queue";
-    let claim = format!("select count(distinct c.delivery_id) from {} c", Claim::of_all_shards());
+    let claim = format!(
+        "select count(distinct c.delivery_id) from {} c",
+        Claim::of_all_shards()
+    );
     (session.text(shards).await, session.text(&claim).await)
 }
 
