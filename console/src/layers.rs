@@ -5,7 +5,7 @@ use webhooks_layers::{Layers, Source};
 /// From the top. What stands in one line uses what stands in the lines below it, or in the same group.
 const LAYERS: Layers<'_> = &[
     &[&["main"]],
-    &[&["run"]],
+    &[&["run"], &["developer"]],
     &[&["router"]],
     &[&["api"], &["pages"]],
     &[&["http"]],

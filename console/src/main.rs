@@ -8,6 +8,7 @@
 //! Each folder uses only those below it.
 //! - [`run`]: what is started, and in which order it ends
 //! - [`router`]: what answers a request
+//! - [`developer`]: commands for who develops a receiver
 //! - [`api`]: JSON for programs, a file for each kind of resource; [`pages`]: HTML for people
 //! - [`http`]: what all requests have in common: connections, limits, credentials, problems, request ids
 //! - [`telemetry`] has metrics
@@ -18,6 +19,7 @@
 mod api;
 mod config;
 mod database;
+mod developer;
 mod http;
 #[cfg(test)]
 mod layers;
@@ -34,22 +36,29 @@ use config::{Cli, Command};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let Cli {
-        command: Command::Run(args),
-    } = Cli::parse();
-    log::start(args.log_format, &args.log_level);
-    match start(*args) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            tracing::error!("{error:#}");
-            ExitCode::FAILURE
+    let done = match Cli::parse().command {
+        Command::Run(args) => {
+            log::start(args.log_format, &args.log_level);
+            let done = on_a_runtime(run::run(*args));
+            return exit_code(done.map_err(|error| tracing::error!("{error:#}")));
         }
+        Command::Listen(args) => on_a_runtime(developer::listen(&args)),
+        Command::Trigger(args) => on_a_runtime(developer::trigger(&args)),
+    };
+    // For who sits at the terminal.
+    exit_code(done.map_err(|error| eprintln!("{error:#}")))
+}
+
+fn exit_code<E>(done: Result<(), E>) -> ExitCode {
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
     }
 }
 
-fn start(args: config::RunArgs) -> anyhow::Result<()> {
+fn on_a_runtime(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    runtime.block_on(run::run(args))
+    runtime.block_on(work)
 }

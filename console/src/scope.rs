@@ -9,6 +9,7 @@ pub enum Scope {
     DeleteSubscriptions,
     TestSubscriptions,
     Retry,
+    PollDeliveries,
     PublishEvents,
     ReadEvents,
     ReadMetrics,
@@ -18,13 +19,14 @@ pub enum Scope {
 
 impl Scope {
     /// Those of a tenant, which the API has, in the order of the documentation.
-    pub const OF_A_TENANT: [Self; 10] = [
+    pub const OF_A_TENANT: [Self; 11] = [
         Self::CreateSubscriptions,
         Self::ReadSubscriptions,
         Self::UpdateSubscriptions,
         Self::DeleteSubscriptions,
         Self::TestSubscriptions,
         Self::Retry,
+        Self::PollDeliveries,
         Self::PublishEvents,
         Self::ReadEvents,
         Self::ReadMetrics,
@@ -40,6 +42,7 @@ impl Scope {
             Self::DeleteSubscriptions => "webhook_subscriptions:delete",
             Self::TestSubscriptions => "webhook_subscriptions:test",
             Self::Retry => "webhook_subscriptions:retry",
+            Self::PollDeliveries => "webhook_subscriptions:poll",
             Self::PublishEvents => "events:publish",
             Self::ReadEvents => "events:read",
             Self::ReadMetrics => "metrics:read",
@@ -57,6 +60,9 @@ impl Scope {
             Self::DeleteSubscriptions => "to delete subscriptions and templates",
             Self::TestSubscriptions => "to send tests",
             Self::Retry => "to make deliveries again",
+            Self::PollDeliveries => {
+                "to fetch and acknowledge deliveries of subscriptions with `delivery` = `poll`"
+            }
             Self::PublishEvents => "to publish events",
             Self::ReadEvents => "to read events and what became of them, and event types",
             Self::ReadMetrics => {

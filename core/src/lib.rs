@@ -8,6 +8,7 @@
 //! - [`filter`]: does an event pass a subscription's `event_filters`, and if not, why
 //! - [`jsonpath`]: which SQL/JSON paths a filter may have
 //! - [`payload`]: the request body in each format, and its hash
+//! - [`request`]: the headers that each request has of its own, and its signatures
 //! - [`template`]: a subscription's own body
 //! - [`signature`]: both signatures of a request, verifying them, new secrets
 //! - [`auth`]: a subscription's `auth_type` and `auth_config`
@@ -31,6 +32,7 @@ pub mod jsonb;
 pub mod jsonpath;
 pub mod meter;
 pub mod payload;
+pub mod request;
 pub mod retry;
 pub mod signature;
 pub mod template;

@@ -15,6 +15,7 @@
 //! - `jsonpath`: which paths a filter may have
 //! - `meters`: what tenants with limits use, in memory shared by all sessions of the database
 //! - `payload`: the request body
+//! - `poll`: requests for receivers that fetch them
 //! - `publishing`: whether events were matched
 //! - `resource`: calling a resolver of resources
 //! - `schema`: JSON Schemas of event types
@@ -34,6 +35,7 @@ mod locks;
 mod meters;
 mod notifications;
 mod payload;
+mod poll;
 mod publishing;
 mod refuse;
 mod resource;

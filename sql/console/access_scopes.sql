@@ -9,6 +9,7 @@ begin atomic
         ('webhook_subscriptions:delete', 'webhooks_manager', 'Delete subscriptions.'),
         ('webhook_subscriptions:test', 'webhooks_manager', 'Send tests.'),
         ('webhook_subscriptions:retry', 'webhooks_manager', 'Make deliveries again.'),
+        ('webhook_subscriptions:poll', 'webhooks_manager', 'Fetch and acknowledge deliveries of polled subscriptions.'),
         ('events:publish', 'webhooks_publisher', 'Publish events.'),
         ('events:read', 'webhooks_manager', 'Read events, their deliveries, and event types.'),
         ('metrics:read', 'webhooks_manager', 'Read numbers of deliveries, events and endpoints, limits and usage.'),

@@ -101,12 +101,12 @@ $$;
 comment on function webhooks.create_access_token is
     'Creates an access token for the HTTP API and returns it once; it cannot be read again. scopes are what it '
     'permits: webhook_subscriptions:create, webhook_subscriptions:read, webhook_subscriptions:update, '
-    'webhook_subscriptions:delete, webhook_subscriptions:test, webhook_subscriptions:retry, events:publish (only '
-    'members of webhooks_publisher can give it), events:read, metrics:read, audit:read and operator:read. tenant_id '
-    'null: for all tenants, one of which each request names; only a role with all tenants can create such a token, and '
-    'only such a token can have operator:read, which members of webhooks_monitor give. Such a token ends when '
-    'revoke_all_tenants() is called for the role that created it. user_id is the user of the application whom the '
-    'audit log shows for what is done by the token.';
+    'webhook_subscriptions:delete, webhook_subscriptions:test, webhook_subscriptions:retry, '
+    'webhook_subscriptions:poll, events:publish (only members of webhooks_publisher can give it), events:read, '
+    'metrics:read, audit:read and operator:read. tenant_id null: for all tenants, one of which each request names; '
+    'only a role with all tenants can create such a token, and only such a token can have operator:read, which '
+    'members of webhooks_monitor give. Such a token ends when revoke_all_tenants() is called for the role that created '
+    'it. user_id is the user of the application whom the audit log shows for what is done by the token.';
 grant execute on function webhooks.create_access_token to webhooks_manager;
 
 create function webhooks.list_access_tokens(

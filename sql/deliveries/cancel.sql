@@ -3,7 +3,7 @@ returns setof webhooks.delivery_queue
 language sql stable
 set search_path = pg_catalog, pg_temp
 begin atomic
-    -- One query for each index; the last is for tests.
+    -- One query for each index; then for tests, and for what is polled.
     select q.* from webhooks.delivery_queue q
     where q.shard = webhooks_private.shard_of(outstanding_deliveries.subscription_id)
       and q.subscription_id = outstanding_deliveries.subscription_id and q.lane is not null
@@ -19,7 +19,16 @@ begin atomic
     union all
     select q.* from webhooks.delivery_queue q
     where q.shard = webhooks_private.test_shard_of(outstanding_deliveries.subscription_id)
-      and q.subscription_id = outstanding_deliveries.subscription_id and q.lane is null and q.next_attempt_at is null;
+      and q.subscription_id = outstanding_deliveries.subscription_id and q.lane is null and q.next_attempt_at is null
+    union all
+    select q.* from webhooks.delivery_queue q
+    where q.shard = webhooks_private.poll_shard_of(outstanding_deliveries.subscription_id)
+      and q.subscription_id = outstanding_deliveries.subscription_id and q.lane is null and q.next_attempt_at is null
+    union all
+    select q.* from webhooks.delivery_queue q
+    where q.shard = webhooks_private.poll_shard_of(outstanding_deliveries.subscription_id)
+      and q.subscription_id = outstanding_deliveries.subscription_id and q.lane is null
+      and q.next_attempt_at is not null;
 end;
 comment on function webhooks_private.outstanding_deliveries is 'What is outstanding to a subscription.';
 

@@ -26,6 +26,28 @@ comment on function webhooks_private.test_shard_of is
     'shard_of(subscription_id).';
 grant execute on function webhooks_private.test_shard_of to webhooks_manager;
 
+-- What a receiver fetches itself is in a shard below all that sidecars own: neither a claim nor what sidecars do while
+-- they are idle comes across it.
+create function webhooks_private.poll_shard_of(subscription_id uuid)
+returns smallint
+language sql immutable strict parallel safe
+return (webhooks_private.shard_of(subscription_id) - webhooks_private.shard_count())::smallint;
+comment on function webhooks_private.poll_shard_of is
+    'The shard of deliveries that a receiver fetches: below all that sidecars own.';
+
+create function webhooks_private.queue_shard_of(subscription_id uuid)
+returns smallint
+language sql stable strict
+set search_path = pg_catalog, pg_temp
+begin atomic
+    select coalesce((select webhooks_private.poll_shard_of(s.id) from webhooks.webhook_subscriptions s
+                     where s.id = queue_shard_of.subscription_id and s.delivery = 'poll'),
+                    webhooks_private.shard_of(queue_shard_of.subscription_id));
+end;
+comment on function webhooks_private.queue_shard_of is
+    'The shard of a subscription''s deliveries as it is now: of those that are pushed, or of those that are polled.';
+grant execute on function webhooks_private.queue_shard_of to webhooks_manager;
+
 create function webhooks_private.lane_of(ordering_key text)
 returns bigint
 language sql immutable parallel safe
@@ -63,7 +85,7 @@ comment on column webhooks.delivery_queue.event_log_id is 'Event that is deliver
 comment on column webhooks.delivery_queue.tenant_id is 'Tenant of the subscription and the event.';
 comment on column webhooks.delivery_queue.shard is
     'Shard of the subscription, from 0. The sidecar that owns the shard makes the delivery. Tests have shards of '
-    'their own, above the others.';
+    'their own, above the others, and deliveries that the receiver fetches below.';
 comment on column webhooks.delivery_queue.attempt is 'Number of recorded attempts, from 0.';
 comment on column webhooks.delivery_queue.next_attempt_at is
     'Time before which no attempt is made (deliver_after, or a retry); null: the delivery is ready.';
@@ -82,7 +104,7 @@ language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-    -- One statement for each index; the last is for tests.
+    -- One statement for each index; the last but one is for tests, the last for what is polled.
     delete from webhooks.delivery_queue q
     where q.shard = webhooks_private.shard_of(old.id) and q.subscription_id = old.id and q.lane is not null;
     delete from webhooks.delivery_queue q
@@ -94,6 +116,15 @@ begin
     delete from webhooks.delivery_queue q
     where q.shard = webhooks_private.test_shard_of(old.id) and q.subscription_id = old.id and q.lane is null
       and q.next_attempt_at is null;
+    if old.delivery = 'poll' then
+        delete from webhooks.delivery_queue q
+        where q.shard = webhooks_private.poll_shard_of(old.id) and q.subscription_id = old.id and q.lane is null
+          and q.next_attempt_at is null;
+        delete from webhooks.delivery_queue q
+        where q.shard = webhooks_private.poll_shard_of(old.id) and q.subscription_id = old.id and q.lane is null
+          and q.next_attempt_at is not null;
+        delete from webhooks_private.poll_batches b where b.subscription_id = old.id;
+    end if;
     return null;
 end
 $$;

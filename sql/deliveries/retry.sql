@@ -13,7 +13,7 @@ begin
     from unnest(redeliver.event_log_ids) e (id);
     return query
     with wanted as (
-        select w.n, w.repeats, w.subscription_id, s.ordering, e.*
+        select w.n, w.repeats, w.subscription_id, s.ordering, s.delivery, e.*
         from unnest(redeliver.subscription_ids, redeliver.event_log_ids, redeliver.repeats)
             with ordinality w (subscription_id, event_log_id, repeats, n)
         join webhooks.webhook_subscriptions s on s.id = w.subscription_id
@@ -37,9 +37,10 @@ begin
         insert into webhooks.delivery_queue
             (id, subscription_id, event_log_id, tenant_id, shard, next_attempt_at, expires_at, lane)
         select d.id, d.subscription_id, d.event_log_id, d.tenant_id,
-               webhooks_private.ring_doorbell(webhooks_private.shard_of(d.subscription_id)),
+               case when d.delivery = 'poll' then webhooks_private.poll_shard_of(d.subscription_id)
+                   else webhooks_private.ring_doorbell(webhooks_private.shard_of(d.subscription_id)) end,
                case when d.deliver_after > now() then d.deliver_after end, d.expires_at,
-               case when d.ordering = 'fifo' then webhooks_private.lane_of(d.ordering_key) end
+               case when d.ordering = 'fifo' and d.delivery = 'push' then webhooks_private.lane_of(d.ordering_key) end
         from numbered d
     ),
     linked as (
@@ -108,7 +109,9 @@ begin
                       hint = 'It is made as soon as its turn comes; webhooks.subscription_health says if something '
                              'holds it back.';
         end if;
-        perform webhooks_private.ring_doorbell(old.shard);
+        if old.shard >= 0 then
+            perform webhooks_private.ring_doorbell(old.shard);
+        end if;
         perform webhooks_private.audit('retried', 'delivery', old.id::text, old.tenant_id,
                                        after => jsonb_build_object('delivery_id', old.id));
         return old.id;

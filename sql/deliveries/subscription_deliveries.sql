@@ -12,7 +12,7 @@ set plan_cache_mode = force_custom_plan
 as $$
 #variable_conflict use_variable
 declare
-    home constant smallint := webhooks_private.shard_of(subscription_id);
+    home constant smallint := webhooks_private.queue_shard_of(subscription_id);
     home_of_tests constant smallint := webhooks_private.test_shard_of(subscription_id);
     numbers constant integer[] := case
         when statuses is null or statuses @> '{pending,retrying}' then array[0, 2147483647]

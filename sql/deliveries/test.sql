@@ -15,6 +15,11 @@ declare
 begin
     perform webhooks_private.check_adopted();
     subscription := webhooks_private.own_subscription(subscription_id);
+    if subscription.delivery = 'poll' then
+        raise exception 'subscription % is polled: there is no receiver to send a test to', subscription.id
+            using errcode = 'object_not_in_prerequisite_state',
+                  hint = 'Publish an event and fetch it: select * from webhooks.poll_deliveries(...);';
+    end if;
     sample_type := webhooks_private.sample_event_type(subscription.subscribed_events, event_type);
     if webhooks_private.needs_verification(subscription.endpoint_verification,
                                            webhooks_private.text_setting('endpoint_verification'))

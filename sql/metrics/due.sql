@@ -37,6 +37,7 @@ begin atomic
     left join webhooks_private.subscription_verifications v
         on v.subscription_id = s.id and v.origin = webhooks_private.text_setting('verification_origin')
     where (s.is_active and s.is_enabled) is not true
+       or s.delivery = 'poll'
        or b.state = 'open' and b.probe_at > now()
        or b.throttled_until > now()
        or webhooks_private.needs_verification(s.endpoint_verification,
@@ -45,4 +46,4 @@ begin atomic
 end;
 comment on function webhooks_private.held_subscriptions is
     'Subscriptions whose deliveries something holds back: disabled, inactive, not verified, an open circuit breaker, '
-    'or a pause that the receiver asked for.';
+    'a pause that the receiver asked for, or a receiver that fetches them when it likes.';

@@ -104,6 +104,7 @@ begin
                 when s.breaker_state <> 'closed' then 'breaker open'
                 when s.throttled_until is not null then 'paused'
                 when s.failing_since is not null or f.in_a_row > 0 then 'failing'
+                when p.is_polled and b.oldest_due_at < now() - interval '1 minute' then 'waiting'
                 else 'healthy' end,
            coalesce(h.attempts, 0), round(h.delivered * 100 / nullif(h.attempts, 0), 2),
            round(h.response_us / nullif(h.delivered, 0) / 1000000, 3),
@@ -136,13 +137,17 @@ begin
         end as in_a_row
     ) f
     cross join lateral webhooks_private.backlog_of(s.subscription_id) b
+    cross join lateral (
+        select w.delivery = 'poll' as is_polled from webhooks.webhook_subscriptions w where w.id = s.subscription_id
+    ) p
     where s.tenant_id = endpoint_health.tenant_id
     order by s.name, s.subscription_id;
 end
 $$;
 comment on function webhooks.endpoint_health is
     'Returns how the receiver of each subscription of a tenant works: its state (healthy, failing, paused, breaker '
-    'open, unverified or disabled; subscription_health has the details), the share of its attempts that delivered, '
+    'open, unverified, disabled, or waiting: for a minute and longer it has not polled what is outstanding; '
+    'subscription_health has the details), the share of its attempts that delivered, '
     'in percent, and their average response time over the last hour, 24 hours and 7 days (of the latter two whole '
     'hours), the failures since its last success within 7 days, its outstanding deliveries, and since when the '
     'oldest of these has been due by its schedule. Without tests.';

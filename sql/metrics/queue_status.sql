@@ -15,9 +15,9 @@ begin
     return query
     with deliveries as materialized (
         -- A subscription's tests are in a shard of their own, which the owner of its shard delivers, even while it is
-        -- disabled.
+        -- disabled. So is what its receiver fetches.
         select q.id, q.event_log_id, q.attempt, q.next_attempt_at,
-               mod(q.shard, webhooks_private.shard_count())::smallint as shard,
+               mod(q.shard + webhooks_private.shard_count(), webhooks_private.shard_count())::smallint as shard,
                case
                    when q.shard < webhooks_private.shard_count() and h.id is not null then 'held'
                    when q.next_attempt_at > now() then 'scheduled'
@@ -78,6 +78,7 @@ comment on function webhooks.queue_status is
     'Returns for each shard which session delivers it (null: none does) and how many deliveries are outstanding. '
     'ready: may be attempted now. scheduled: wait for a retry or for deliver_after. held: something holds their '
     'subscription back (it is disabled, inactive or not verified, its circuit breaker is open, or its receiver asked '
-    'for a pause), or they are behind a scheduled delivery of their lane. oldest_due_at is the time since which the '
+    'for a pause), they wait for a receiver that '
+    'polls, or they are behind a scheduled delivery of their lane. oldest_due_at is the time since which the '
     'ready delivery that has been due for longest has been due, by its schedule. The function reads the whole queue.';
 grant execute on function webhooks.queue_status to webhooks_monitor;

@@ -14,7 +14,8 @@ begin
     -- apply_links, which normally finds nothing to do, then create_partitions, and drop_partitions, which makes
     -- everybody wait who uses the table.
     foreach task in array array['roll_up', 'forget_idempotency_keys', 'forget_secrets', 'forget_access_tokens',
-                                'remove_orphans', 'repair_routes', 'expire_deliveries', 'forget_events',
+                                'forget_subscriptions', 'remove_orphans', 'repair_routes', 'move_deliveries',
+                                'expire_deliveries', 'forget_events',
                                 'expire_responses', 'apply_links', 'create_partitions', 'drop_partitions'] loop
         begin
             case task
@@ -30,6 +31,10 @@ begin
                     done := webhooks_private.forget_secrets();
                 when 'forget_access_tokens' then
                     done := webhooks_private.forget_access_tokens();
+                when 'forget_subscriptions' then
+                    done := webhooks_private.forget_subscriptions();
+                when 'move_deliveries' then
+                    done := webhooks_private.move_deliveries();
                 when 'remove_orphans' then
                     done := webhooks_private.remove_orphans();
                 when 'expire_deliveries' then
@@ -76,9 +81,10 @@ end
 $$;
 comment on function webhooks.maintain is
     'Runs the regular maintenance: partitions, what is older than the settings for retention, old idempotency keys, '
-    'secrets and sessions, deliveries that have expired or have no subscription, numbers of each hour for reports, '
-    'and routes and foreign keys after a restore. A sidecar calls it every five minutes, and it may be called at any time. One '
-    'call drops one partition at the most. The row prepare_partitions says that partitions next to a large default '
+    'secrets and sessions, subscriptions that have expired, deliveries that have expired, have no subscription or lie '
+    'where they were before a change of delivery, numbers of each hour for reports, and routes and foreign keys after a '
+    'restore. A sidecar calls it every five minutes, and it may be called at any time. One call drops one partition at '
+    'the most. The row prepare_partitions says that partitions next to a large default '
     'partition are half made, the row overdue_partitions how many are still to be dropped; then call the function '
     'again at once, in a transaction of its own.';
 grant execute on function webhooks.maintain to webhooks_sidecar;

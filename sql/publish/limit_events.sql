@@ -29,17 +29,21 @@ begin
             select
             from webhooks.webhook_subscriptions s
             cross join lateral (
+                select case when s.delivery = 'poll' then webhooks_private.poll_shard_of(s.id)
+                           else webhooks_private.shard_of(s.id) end as shard
+            ) h
+            cross join lateral (
                 -- One query for each index, as in outstanding_deliveries().
                 select from webhooks.delivery_queue q
-                where q.shard = webhooks_private.shard_of(s.id) and q.subscription_id = s.id and q.lane is null
+                where q.shard = h.shard and q.subscription_id = s.id and q.lane is null
                   and q.next_attempt_at is null
                 union all
                 select from webhooks.delivery_queue q
-                where q.shard = webhooks_private.shard_of(s.id) and q.subscription_id = s.id and q.lane is null
+                where q.shard = h.shard and q.subscription_id = s.id and q.lane is null
                   and q.next_attempt_at is not null
                 union all
                 select from webhooks.delivery_queue q
-                where q.shard = webhooks_private.shard_of(s.id) and q.subscription_id = s.id and q.lane is not null
+                where q.shard = h.shard and q.subscription_id = s.id and q.lane is not null
             ) q
             where s.tenant_id = count_outstanding.tenant_id
             limit count_outstanding.up_to

@@ -66,7 +66,8 @@ begin
     insert into webhooks.delivery_queue
         (subscription_id, event_log_id, tenant_id, shard, next_attempt_at, expires_at, lane)
     select r.subscription_id, e.id, e.tenant_id,
-           webhooks_private.ring_doorbell(webhooks_private.shard_of(r.subscription_id)),
+           -- Nobody has to be woken for what its receiver fetches.
+           coalesce(r.poll_shard, webhooks_private.ring_doorbell(webhooks_private.shard_of(r.subscription_id))),
            case when e.deliver_after > now() then e.deliver_after end, e.expires_at,
            case when r.fifo then webhooks_private.lane_of(e.ordering_key) end
     from (
@@ -97,7 +98,7 @@ begin
         offset 0
     ) e
     cross join lateral (
-        select r.subscription_id, r.pattern, r.environment, r.fifo, r.filters, r.filter_jsonpath
+        select r.subscription_id, r.pattern, r.environment, r.fifo, r.filters, r.filter_jsonpath, r.poll_shard
         from webhooks_private.subscription_routes r
         where r.tenant_id = e.tenant_id
           and r.pattern in (e.event_type, split_part(e.event_type, '.', 1) || '.*', '*')

@@ -49,7 +49,7 @@ begin
 
     -- Nobody reads these, or none but through their parents: no policy, no row.
     foreach relation in array array[
-        'webhooks_private.retired_secrets', 'webhooks_private.event_logs_default',
+        'webhooks_private.retired_secrets', 'webhooks_private.poll_batches', 'webhooks_private.event_logs_default',
         'webhooks_private.event_logs_template', 'webhooks_private.delivery_attempts_default',
         'webhooks_private.delivery_attempts_template', 'webhooks_private.redeliveries_default',
         'webhooks_private.redeliveries_template', 'webhooks_private.audit_log_default',

@@ -172,7 +172,7 @@ begin atomic
     ) n
     cross join lateral (
         select v.version, v.tenant_id from webhooks.webhook_subscriptions v
-        where v.id = n.subscription_id and v.is_active and v.is_enabled
+        where v.id = n.subscription_id and v.is_active and v.is_enabled and v.delivery = 'push'
         limit 1
     ) s
     order by n.subscription_id, n.id;
@@ -218,9 +218,11 @@ begin
             from looked_at w
             cross join lateral (
                 select v.version, v.tenant_id from webhooks.webhook_subscriptions v
-                -- Tests are not held.
+                -- Tests are not held. What was queued while its subscription became one that is polled waits for
+                -- move_deliveries().
                 where v.id = w.subscription_id
-                  and (v.is_active and v.is_enabled or w.shard >= webhooks_private.shard_count())
+                  and (v.is_active and v.is_enabled and v.delivery = 'push'
+                       or w.shard >= webhooks_private.shard_count())
                 limit 1
             ) s
             cross join lateral (

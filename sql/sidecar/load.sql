@@ -37,7 +37,7 @@ begin
     -- Subscriptions that were restored a moment ago are not delivered to.
     perform webhooks_private.check_adopted();
     return query
-    select s.id, s.tenant_id, s.version, case when x.problem is null then s.webhook_url else '' end,
+    select s.id, s.tenant_id, s.version, case when x.problem is null then coalesce(s.webhook_url, '') else '' end,
            coalesce(s.webhook_method, 'POST')::text,
            case when x.problem is null then coalesce(s.webhook_headers, '{}')::text else '{}' end,
            coalesce(s.auth_type, 'none')::text,

@@ -182,7 +182,9 @@ create function webhooks.create_subscription(
     is_active boolean default null,
     is_enabled boolean default null,
     created_by uuid default null,
-    retry_schedule text default null
+    retry_schedule text default null,
+    delivery text default null,
+    expires_at timestamptz default null
 )
 returns uuid
 language sql volatile
@@ -200,12 +202,14 @@ begin atomic
         'payload_format', payload_format, 'payload_template', payload_template, 'payload_content_type',
         payload_content_type,
         'template_secrets', template_secrets, 'endpoint_verification', endpoint_verification,
-        'is_active', is_active, 'is_enabled', is_enabled, 'created_by', created_by, 'retry_schedule', retry_schedule));
+        'is_active', is_active, 'is_enabled', is_enabled, 'created_by', created_by, 'retry_schedule', retry_schedule,
+        'delivery', delivery, 'expires_at', expires_at));
 end;
 comment on function webhooks.create_subscription is
     'Creates a subscription and returns its id. The columns of webhook_subscriptions describe the parameters, and '
     'null stands for the default of a column. By default a delivery fails after 3 retries, 7 minutes after the first '
-    'attempt; with retry_schedule => ''standard-webhooks'', after 28 hours.';
+    'attempt; with retry_schedule => ''standard-webhooks'', after 28 hours. With delivery => ''poll'' the receiver '
+    'fetches its deliveries, and webhook_url may be null.';
 grant execute on function webhooks.create_subscription to webhooks_manager;
 
 create function webhooks.update_subscription(id uuid, changes jsonb)

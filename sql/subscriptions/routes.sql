@@ -9,6 +9,7 @@ create table webhooks_private.subscription_routes (
     fifo boolean not null,
     filters text,
     filter_jsonpath jsonpath,
+    poll_shard smallint,
     primary key (tenant_id, pattern, subscription_id)
 );
 create index subscription_routes_subscription on webhooks_private.subscription_routes (subscription_id);
@@ -18,10 +19,13 @@ comment on column webhooks_private.subscription_routes.tenant_id is 'The tenant.
 comment on column webhooks_private.subscription_routes.pattern is 'Event type, category wildcard or *.';
 comment on column webhooks_private.subscription_routes.subscription_id is 'The subscription.';
 comment on column webhooks_private.subscription_routes.environment is 'Environment of the subscription.';
-comment on column webhooks_private.subscription_routes.fifo is 'True: ordering of the subscription is fifo.';
+comment on column webhooks_private.subscription_routes.fifo is
+    'True: ordering of the subscription is fifo, and its deliveries are pushed. What is polled is in order anyway.';
 comment on column webhooks_private.subscription_routes.filters is
     'event_filters without jsonpath, as JSON text; null: none.';
 comment on column webhooks_private.subscription_routes.filter_jsonpath is 'event_filters.jsonpath; null: none.';
+comment on column webhooks_private.subscription_routes.poll_shard is
+    'Shard of deliveries that the receiver fetches; null: delivery of the subscription is push.';
 
 create function webhooks_private.add_routes(subscription webhooks.webhook_subscriptions)
 returns void
@@ -30,10 +34,12 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
     insert into webhooks_private.subscription_routes
-        (tenant_id, pattern, subscription_id, environment, fifo, filters, filter_jsonpath)
-    select subscription.tenant_id, p.pattern, subscription.id, subscription.environment, subscription.ordering = 'fifo',
+        (tenant_id, pattern, subscription_id, environment, fifo, filters, filter_jsonpath, poll_shard)
+    select subscription.tenant_id, p.pattern, subscription.id, subscription.environment,
+           subscription.ordering = 'fifo' and subscription.delivery = 'push',
            nullif(coalesce(subscription.event_filters, '{}') - 'jsonpath', '{}')::text,
-           (subscription.event_filters ->> 'jsonpath')::jsonpath
+           (subscription.event_filters ->> 'jsonpath')::jsonpath,
+           case when subscription.delivery = 'poll' then webhooks_private.poll_shard_of(subscription.id) end
     from (
         select jsonb_array_elements_text(subscription.subscribed_events) as pattern
         union
@@ -131,7 +137,7 @@ begin
     if tg_op = 'DELETE'
         or tg_op = 'UPDATE' and ((new.is_active and new.is_enabled) is true
                                  and (old.is_active and old.is_enabled) is not true
-            or new.webhook_url is distinct from old.webhook_url) then
+            or (new.webhook_url, new.delivery) is distinct from (old.webhook_url, old.delivery)) then
         delete from webhooks_private.subscription_breakers b where b.subscription_id = old.id;
     -- The same one asked in another way: that it wants to be left alone for a while stays true.
     elsif tg_op = 'UPDATE'
@@ -145,6 +151,9 @@ begin
         update webhooks_private.subscription_breakers b
         set state = 'closed', since = null, probe_at = null, failing_since = null, last_error = null
         where b.subscription_id = old.id;
+    end if;
+    if tg_op = 'UPDATE' and new.delivery <> old.delivery then
+        perform webhooks_private.move_outstanding(new.id);
     end if;
     perform webhooks_private.renew_verification(old, new);
     perform webhooks_private.retire_secret(old, new);

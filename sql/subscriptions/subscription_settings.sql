@@ -9,7 +9,7 @@ select
     s.max_in_flight, s.rate_limit_per_second, s.rate_limit_burst, s.ordering, s.breaker_failure_threshold,
     s.breaker_cooldown_seconds, s.disabled_reason, s.payload_format, s.payload_template, s.payload_content_type,
     webhooks_private.redacted_template_secrets(s.id) as template_secrets,
-    s.endpoint_verification, s.retry_schedule, s.version
+    s.endpoint_verification, s.retry_schedule, s.version, s.delivery, s.expires_at
 from webhooks.webhook_subscriptions s;
 comment on view webhooks.subscription_settings is 'webhook_subscriptions as a manager may read it: secrets are null.';
 

@@ -67,12 +67,13 @@ begin
     end if;
     -- It is asked at once. If no sidecar hears this, it is when there is something to deliver.
     if after.id is not null
+        and after.delivery = 'push'
         and (before.id is null
-             or (after.webhook_url, after.auth_type, after.auth_config, after.endpoint_verification, after.is_active,
-                 after.is_enabled)
+             or (after.delivery, after.webhook_url, after.auth_type, after.auth_config, after.endpoint_verification,
+                 after.is_active, after.is_enabled)
                 is distinct from
-                (before.webhook_url, before.auth_type, before.auth_config, before.endpoint_verification,
-                 before.is_active, before.is_enabled))
+                (before.delivery, before.webhook_url, before.auth_type, before.auth_config,
+                 before.endpoint_verification, before.is_active, before.is_enabled))
         and webhooks_private.needs_verification(after.endpoint_verification,
                                                 webhooks_private.text_setting('endpoint_verification'))
         and (after.is_active and after.is_enabled) is true then
@@ -106,8 +107,9 @@ as $$
 declare
     subscription constant webhooks.webhook_subscriptions := webhooks_private.own_subscription(subscription_id);
 begin
-    if not webhooks_private.needs_verification(subscription.endpoint_verification,
-                                               webhooks_private.text_setting('endpoint_verification')) then
+    if subscription.delivery <> 'push'
+        or not webhooks_private.needs_verification(subscription.endpoint_verification,
+                                                   webhooks_private.text_setting('endpoint_verification')) then
         raise exception 'subscription % needs no verification', subscription_id
             using errcode = 'object_not_in_prerequisite_state',
                   hint = 'Ask for it with endpoint_verification = ''options'', which asks its receiver at once.';

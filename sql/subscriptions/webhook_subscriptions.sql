@@ -4,7 +4,7 @@ create table webhooks.webhook_subscriptions (
     name varchar(255) not null,
     description text,
     environment varchar(50) not null default 'production',
-    webhook_url text not null,
+    webhook_url text,
     webhook_method varchar(10) default 'POST',
     webhook_headers jsonb default '{}',
     auth_type varchar(50) default 'none',
@@ -35,6 +35,8 @@ create table webhooks.webhook_subscriptions (
     endpoint_verification varchar(20),
     retry_schedule text,
     version bigint not null default 1,
+    delivery varchar(10) not null default 'push',
+    expires_at timestamptz,
     constraint webhook_subscriptions_environment_check check (environment in ('dev', 'staging', 'production')),
     constraint webhook_subscriptions_method_check check (webhook_method in ('POST', 'PUT', 'PATCH')),
     constraint webhook_subscriptions_auth_type_check check (auth_type in ('none', 'api_key', 'signature', 'oauth')),
@@ -51,12 +53,18 @@ create table webhooks.webhook_subscriptions (
     constraint webhook_subscriptions_verification_check check (endpoint_verification in ('none', 'options')),
     constraint webhook_subscriptions_breaker_threshold_check check (breaker_failure_threshold between 0 and 1000000),
     constraint webhook_subscriptions_breaker_cooldown_check check (breaker_cooldown_seconds between 1 and 86400),
+    constraint webhook_subscriptions_delivery_check check (delivery in ('push', 'poll')),
+    constraint webhook_subscriptions_url_check check (webhook_url is not null or delivery = 'poll'),
     constraint webhook_subscriptions_no_retry_check
         check (300 <= all (no_retry_statuses) and 599 >= all (no_retry_statuses))
 );
 create index webhook_subscriptions_tenant_active on webhooks.webhook_subscriptions (tenant_id, is_active, is_enabled);
 -- Those that the system disabled are few: evaluate_alerts() looks for them.
 create index webhook_subscriptions_disabled on webhooks.webhook_subscriptions (id) where disabled_reason is not null;
+-- For move_deliveries() and forget_subscriptions(): most subscriptions have no entry.
+create index webhook_subscriptions_polled on webhooks.webhook_subscriptions (id) where delivery = 'poll';
+create index webhook_subscriptions_expiring on webhooks.webhook_subscriptions (expires_at)
+    where expires_at is not null;
 create index webhook_subscriptions_events on webhooks.webhook_subscriptions using gin (subscribed_events);
 
 comment on table webhooks.webhook_subscriptions is 'Subscriptions: which events are delivered, where to and how.';
@@ -66,7 +74,7 @@ comment on column webhooks.webhook_subscriptions.name is 'Name for people.';
 comment on column webhooks.webhook_subscriptions.description is 'Description for people; at most 10,000 bytes.';
 comment on column webhooks.webhook_subscriptions.environment is 'dev, staging or production.';
 comment on column webhooks.webhook_subscriptions.webhook_url is
-    'http or https URL of the receiver; at most 2,048 bytes.';
+    'http or https URL of the receiver; at most 2,048 bytes. Null: none, which only delivery poll can do without.';
 comment on column webhooks.webhook_subscriptions.webhook_method is 'HTTP method: POST, PUT or PATCH.';
 comment on column webhooks.webhook_subscriptions.webhook_headers is
     'Secret. Additional request headers: an object of strings, at most 50, of 8 KiB in all. Reserved names are '
@@ -138,6 +146,12 @@ comment on column webhooks.webhook_subscriptions.endpoint_verification is
     'Null: the setting endpoint_verification.';
 comment on column webhooks.webhook_subscriptions.version is
     'Version of the row, raised by each change. A sidecar loads a version that it does not know.';
+comment on column webhooks.webhook_subscriptions.delivery is
+    'push: sidecars send deliveries to webhook_url. poll: the receiver fetches them with poll_deliveries() or over the '
+    'HTTP API, and nothing is sent.';
+comment on column webhooks.webhook_subscriptions.expires_at is
+    'Time after which the subscription is deleted, with what is outstanding; null: never. For subscriptions that are '
+    'there for a while, such as those of webhooks-console listen.';
 
 select pg_catalog.pg_extension_config_dump('webhooks.webhook_subscriptions', '');
 -- Columns are named one by one, since managers write secrets and do not read them. No table is granted UPDATE, DELETE
@@ -148,7 +162,8 @@ grant insert, select (
     event_filters, retry_count, retry_delay_seconds, timeout_seconds, max_payload_size_kb, is_active, is_enabled,
     created_at, updated_at, created_by, no_retry_statuses, max_in_flight, rate_limit_per_second, rate_limit_burst,
     ordering, breaker_failure_threshold, breaker_cooldown_seconds, disabled_reason, payload_format,
-    payload_template, payload_content_type, endpoint_verification, retry_schedule, version
+    payload_template, payload_content_type, endpoint_verification, retry_schedule, version, delivery,
+    expires_at
 ) on webhooks.webhook_subscriptions to webhooks_manager;
 grant update (
     id, tenant_id, name, description, environment, webhook_url, webhook_method, webhook_headers, auth_type,
@@ -156,14 +171,16 @@ grant update (
     max_payload_size_kb, is_active, is_enabled, created_at, updated_at, created_by, no_retry_statuses,
     max_in_flight, rate_limit_per_second, rate_limit_burst, ordering, breaker_failure_threshold,
     breaker_cooldown_seconds, disabled_reason, payload_format, payload_template, payload_content_type,
-    template_secrets, endpoint_verification, retry_schedule, version
+    template_secrets, endpoint_verification, retry_schedule, version, delivery,
+    expires_at
 ) on webhooks.webhook_subscriptions to webhooks_manager;
 -- No URL, which may be a secret, and nothing that events and receivers say.
 grant select (
     id, tenant_id, name, environment, auth_type, subscribed_events, retry_count, retry_delay_seconds,
     timeout_seconds, max_payload_size_kb, is_active, is_enabled, created_at, updated_at, no_retry_statuses,
     max_in_flight, rate_limit_per_second, rate_limit_burst, ordering, breaker_failure_threshold,
-    breaker_cooldown_seconds, payload_format, endpoint_verification, retry_schedule, version
+    breaker_cooldown_seconds, payload_format, endpoint_verification, retry_schedule, version, delivery,
+    expires_at
 ) on webhooks.webhook_subscriptions to webhooks_monitor;
 
 create trigger audit_change

@@ -10,7 +10,17 @@ drop function webhooks.retry_failed(uuid, timestamptz, timestamptz, integer, boo
 drop function webhooks.test_subscription(uuid, text);
 drop function webhooks.unmatched_events(uuid, timestamptz, timestamptz, integer);
 drop function webhooks_private.cancel_all_outstanding(text);
+drop function webhooks.create_subscription(
+    uuid, text, text, jsonb, text, text, text, jsonb, text, jsonb, jsonb, integer, integer, integer, integer, integer[],
+    integer, double precision, integer, text, integer, integer, text, text, text, jsonb, text, boolean, boolean, uuid,
+    text);
 drop function webhooks_private.replayable(uuid, timestamptz, timestamptz, text[], uuid, uuid, integer);
+
+alter table webhooks.webhook_subscriptions
+    add column delivery varchar(10) not null default 'push',
+    add column expires_at timestamptz,
+    alter column webhook_url drop not null;
+alter table webhooks_private.subscription_routes add column poll_shard smallint;
 
 -- The default apart from the column, so that it is none of the events that are there.
 alter table webhooks.event_logs add column traceparent varchar(55);
@@ -28,6 +38,34 @@ alter table webhooks_private.event_logs_template alter column traceparent set de
 alter type webhooks_private.claimed_delivery add attribute traceparent text;
 
 -- install changes
+
+alter table webhooks.webhook_subscriptions
+    add constraint webhook_subscriptions_delivery_check check (delivery in ('push', 'poll')),
+    add constraint webhook_subscriptions_url_check check (webhook_url is not null or delivery = 'poll');
+
+-- Its body was parsed when the view had fewer columns.
+create or replace function webhooks.list_subscriptions(environment text default null, is_active boolean default null)
+returns setof webhooks.subscription_settings
+language sql stable
+set search_path = pg_catalog, pg_temp
+begin atomic
+    select s.*
+    from webhooks.subscription_settings s
+    where (list_subscriptions.environment is null or s.environment = list_subscriptions.environment)
+      and (list_subscriptions.is_active is null or (s.is_active is true) = list_subscriptions.is_active)
+    order by s.tenant_id, s.name, s.environment, s.id;
+end;
+
+-- Comments of the view's new columns.
+-- include subscriptions/subscription_settings.sql $comments$
+comment on column webhooks.subscription_settings.webhook_headers is
+    'Additional request headers, with null for each value.';
+comment on column webhooks.subscription_settings.auth_config is 'Authentication, with null for each secret.';
+comment on column webhooks.subscription_settings.template_secrets is
+    'Secrets that payload_template may print, with null for each value.';
+
+-- It has gone with the function that had fewer parameters.
+grant execute on function webhooks.create_subscription to webhooks_manager;
 
 -- Types of events that the system publishes itself. The triggers would take them for the DBA's.
 alter table webhooks.event_types disable trigger user;

@@ -116,7 +116,7 @@ impl Process {
         Ok(self.child.wait()?)
     }
 
-    pub(crate) fn child_mut(&mut self) -> &mut Child {
+    pub fn child_mut(&mut self) -> &mut Child {
         &mut self.child
     }
 }

@@ -9,6 +9,7 @@
 //! | `POST /api/webhook-subscriptions/import` | `:create` and `:update` |
 //! | `DELETE …/{id}`, `DELETE …/{name}` | `webhook_subscriptions:delete` |
 //! | `POST …/{id}/test` | `webhook_subscriptions:test` |
+//! | `GET …/{id}/poll` | `webhook_subscriptions:poll` |
 //! | `POST …/{id}/deliveries/{delivery_id}/retry`, `…/{id}/retry-failed`, `POST /api/replay` | `webhook_subscriptions:retry` |
 //! | `POST /api/events/` | `events:publish` |
 //! | `GET /api/events/`, `…/{id}`, `GET /api/event-types/` | `events:read` |
@@ -21,6 +22,7 @@ mod environment;
 mod events;
 mod metrics;
 mod openapi;
+mod poll;
 mod receiver;
 mod recovery;
 mod schemas;
@@ -70,6 +72,7 @@ fn routes() -> Router<Database> {
         .route("/api/webhook-subscriptions/import", post(transfer::import))
         .route("/api/webhook-subscriptions/{id}", subscription)
         .route("/api/webhook-subscriptions/{id}/test", post(test::test))
+        .route("/api/webhook-subscriptions/{id}/poll", get(poll::poll))
         .route(
             "/api/webhook-subscriptions/{id}/deliveries",
             get(deliveries::list),

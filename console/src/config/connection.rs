@@ -54,7 +54,9 @@ mod tests {
 
     fn settings(url: &str) -> Settings {
         let url = format!("--database-url={url}");
-        let Command::Run(args) = Cli::parse_from(["webhooks-console", "run", &url]).command;
+        let Command::Run(args) = Cli::parse_from(["webhooks-console", "run", &url]).command else {
+            panic!("another command");
+        };
         args.connection().unwrap()
     }
 

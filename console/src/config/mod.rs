@@ -1,10 +1,12 @@
 //! Flags and environment; how the database is reached is read in [`connection`], and how pages
-//! look in [`pages`]; [`jwt`] has who else than the database says who may.
+//! look in [`pages`]; [`jwt`] has who else than the database says who may, [`developer`] the commands for who develops a receiver.
 
 mod connection;
+mod developer;
 mod jwt;
 mod pages;
 
+pub use developer::{ApiArgs, ListenArgs, TriggerArgs};
 pub use jwt::JwtArgs;
 pub use pages::PagesArgs;
 
@@ -31,6 +33,13 @@ pub struct Cli {
 pub enum Command {
     /// Answer requests until SIGTERM or SIGINT.
     Run(Box<RunArgs>),
+    /// Forward to a port of this machine what a subscription would be sent, until SIGINT or SIGTERM. The receiver needs no
+    /// public address: a subscription is made for as long as this runs, and its deliveries are fetched over the API. Each
+    /// is shown with the receiver's answer, whatever it is; while nothing answers there, it is tried again. The access
+    /// token needs the scopes webhook_subscriptions:create, :read, :update, :delete and :poll.
+    Listen(ListenArgs),
+    /// Publish the example of an event type. The access token needs the scopes events:read and events:publish.
+    Trigger(TriggerArgs),
 }
 
 #[derive(Args)]

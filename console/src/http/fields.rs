@@ -1,7 +1,7 @@
 //! Which field an error of the database is about: its message names it first.
 
 /// Settings of one word. All others have an underscore, which no other word of a message has.
-const WORDS: [&str; 4] = ["name", "description", "environment", "ordering"];
+const WORDS: [&str; 5] = ["name", "description", "environment", "ordering", "delivery"];
 
 /// The field that a message names, such as `retry_count` in `invalid retry_count: 101`.
 pub fn named_in(message: &str) -> Option<&str> {

@@ -14,6 +14,7 @@ use uuid::Uuid;
 use webhooks_core::auth::Auth;
 use webhooks_core::headers::written_headers;
 use webhooks_core::payload::PayloadFormat;
+use webhooks_core::request::KEY_HEADER;
 use webhooks_core::retry::{RetryPolicy, RetrySchedule};
 use webhooks_core::signature::Signer;
 use webhooks_core::template::{Secrets, Template};
@@ -202,7 +203,7 @@ fn endpoint(row: &Row, content_type: &str) -> Result<Endpoint, String> {
         target: request_target(written),
         headers,
         auth,
-        key_header: key_header.unwrap_or("Authorization").to_owned(),
+        key_header: key_header.unwrap_or(KEY_HEADER).to_owned(),
         retired_signers: retired_secrets(row),
     })
 }

@@ -14,6 +14,7 @@
 //! - `chromium`: how all pages look and can be used; `chromium_actions`: what people do with them
 //! - `issuer`: an identity provider; `jwt`: its tokens
 //! - `process`: health and signals; `connecting`: how the database is reached, and one that is away
+//! - `poll`: deliveries that are fetched; `listen`: the commands for who develops a receiver
 //! - `ways_out`: where sessions begin that permit little
 //! - `rate_limits`: how many requests there may be, and how many of them may wait; `metrics`: what is counted
 //! - `openapi`: how the API is described; `schemathesis`: that it is as described
@@ -39,6 +40,8 @@ mod events;
 mod issuer;
 #[cfg(test)]
 mod jwt;
+#[cfg(test)]
+mod listen;
 #[cfg(test)]
 mod login;
 #[cfg(test)]
@@ -67,6 +70,8 @@ mod pages_speed;
 mod pages_subscriptions;
 #[cfg(test)]
 mod pages_templates;
+#[cfg(test)]
+mod poll;
 #[cfg(test)]
 mod portal;
 #[cfg(test)]

@@ -10,6 +10,7 @@ use crate::support::session::Session;
 
 /// Functions that run as the extension's owner. Each addition deserves a thought about the roles that may call it, and the arguments.
 const SECURITY_DEFINER: &[&str] = &[
+    "acknowledge_deliveries",
     "adopt_database",
     "adopt_if_empty",
     "adoption_report",
@@ -69,6 +70,7 @@ const SECURITY_DEFINER: &[&str] = &[
     "open_jwt",
     "open_session",
     "overdue_partitions",
+    "poll_deliveries",
     "promote_due",
     "publish_event",
     "purge_tenant",
@@ -231,33 +233,35 @@ async fn only_functions_that_write_lock_notify_or_draw_lots_are_volatile() {
         where pronamespace in ('webhooks'::regnamespace, 'webhooks_private'::regnamespace) and provolatile = 'v' and prorettype <> 'trigger'::regtype";
     assert_eq!(
         session.text(volatile).await,
-        "add_routes adopt_database adopt_if_empty apply_limits apply_links arm_doorbell attach_meters \
-         attach_partitions audit balance_shards begin_metering bind_database blockers call_resolver \
+        "acknowledge_deliveries add_routes adopt_database adopt_if_empty apply_limits apply_links arm_doorbell \
+         attach_meters attach_partitions audit balance_shards begin_metering bind_database blockers call_resolver \
          cancel_all_outstanding cancel_deliveries cancel_delivery check_arguments check_event_size check_outstanding \
-         check_publishes_for_system claim_idempotency_key close_session copy_subscriptions count_match count_notification \
-         counted_matches create_access_token create_meters create_partition_table create_partitions create_portal_link create_subscription \
-         create_subscription_from_template delete_subscription delete_subscription_template deprecate_event_type \
-         disarm_doorbell drop_old_partition drop_partition drop_unused_functions end_all_tenants_tokens end_copied_access \
-         end_deliveries evaluate_alerts \
-         expire_deliveries expire_late_responses expire_next_responses expire_responses fire_alert forget_access_tokens forget_alerts \
-         forget_old_rows forget_rollups forget_secrets forget_tenant_rollups generate_api_key generate_secret \
-         grant_all_tenants has_too_many_rows import_subscription import_subscriptions insert_subscription join_sidecars \
-         leave_sidecars limit_endpoint_subscriptions link_table link_tenants link_users list_tenants lock_holders lock_log_triggers lock_tenant lock_xact locked_deliveries \
-         maintain make_partitions make_resolver make_watch_triggers measure_alert measure_server measure_sidecars \
-         meter_events meter_outstanding metered_events move_from_default note_bell note_maintenance note_measures note_token_uses \
-         notify notify_change notify_owner notify_queue_is_full omit_context open_meters open_session own_watch_functions \
-         prepare_default promote_due publish_alert publish_endpoint_events publish_event purge_batch \
-         purge_partition purge_relation purge_tenant raise_invalid_event raise_not_published \
-         raise_too_many_outstanding raise_unknown_event_type reconcile_after_restore record_attempts \
-         record_breakers record_verifications redact_event redeem_link redeliver register_event_type register_resource \
-         release_database release_shards remove_orphans renew_secret renew_verification repair_routes \
-         replay_by_id replay_event replay_event_set replay_events reset_alert_rule reset_breaker reset_setting resolve_alerts retire_secret retry_delivery \
-         retry_failed revoke_access_token revoke_all_tenants ring_doorbell roll_up roll_up_attempts roll_up_events set_alert_rule \
-         set_setting set_setting set_subscriptions_enabled set_tenant set_tenant_limits settled_until \
-         sidecar_count tell_of_change tenant_usage test_subscription try_bell try_lock try_lock_xact \
-         undo_metering unlink_tenants unlink_users unlock unregister_resource unwatch_table update_subscription \
-         uuid_v7 verify_subscription \
-         wait_for_delivery watch_table"
+         check_publishes_for_system claim_idempotency_key close_session copy_subscriptions count_match \
+         count_notification counted_matches create_access_token create_meters create_partition_table \
+         create_partitions create_portal_link create_subscription create_subscription_from_template \
+         delete_subscription delete_subscription_template deprecate_event_type disarm_doorbell drop_old_partition \
+         drop_partition drop_unused_functions end_all_tenants_tokens end_copied_access end_deliveries \
+         evaluate_alerts expire_deliveries expire_late_responses expire_next_responses expire_responses fire_alert \
+         forget_access_tokens forget_alerts forget_old_rows forget_rollups forget_secrets forget_subscriptions \
+         forget_tenant_rollups generate_api_key generate_secret grant_all_tenants has_too_many_rows \
+         import_subscription import_subscriptions insert_subscription join_sidecars leave_sidecars \
+         limit_endpoint_subscriptions link_table link_tenants link_users list_tenants lock_holders lock_log_triggers \
+         lock_tenant lock_xact locked_deliveries maintain make_partitions make_resolver make_watch_triggers \
+         measure_alert measure_server measure_sidecars meter_events meter_outstanding metered_events move_deliveries \
+         move_from_default move_outstanding next_polled note_bell note_maintenance note_measures note_token_uses \
+         notify notify_change notify_owner notify_queue_is_full omit_context open_meters open_session \
+         own_watch_functions poll_deliveries poll_subscription prepare_default promote_due publish_alert \
+         publish_endpoint_events publish_event purge_batch purge_partition purge_relation purge_tenant \
+         raise_invalid_event raise_not_published raise_too_many_outstanding raise_unknown_event_type \
+         reconcile_after_restore record_attempts record_breakers record_verifications redact_event redeem_link \
+         redeliver register_event_type register_resource release_database release_shards remove_orphans \
+         render_delivery renew_secret renew_verification repair_routes replay_by_id replay_event replay_event_set \
+         replay_events reset_alert_rule reset_breaker reset_setting resolve_alerts retire_secret retry_delivery \
+         retry_failed revoke_access_token revoke_all_tenants ring_doorbell roll_up roll_up_attempts roll_up_events \
+         set_alert_rule set_setting set_setting set_subscriptions_enabled set_tenant set_tenant_limits settled_until \
+         sidecar_count tell_of_change tenant_usage test_subscription try_bell try_lock try_lock_xact undo_metering \
+         unlink_tenants unlink_users unlock unregister_resource unwatch_table update_subscription uuid_v7 \
+         verify_subscription wait_for_delivery watch_table"
     );
     // Named notation: parameters have names, and not p_ ones.
     let unnamed = "select p.oid::regprocedure from pg_proc p

@@ -42,6 +42,8 @@ pub const RELATIONS: [&str; 20] = [
 async fn used(name: &str) -> Database {
     let db = Database::fresh(name).await.unwrap();
     fill(&db).await;
+    let polled = json!({"tenant_id": TENANT, "name": "polled", "delivery": "poll", "webhook_url": null, "expires_at": "2100-01-01"});
+    db.subscribe(polled).await.unwrap();
     db.execute(&format!(
         "select webhooks.set_setting('operator_tenant_id', '{TENANT}');
          select webhooks.set_alert_rule('success_rate', threshold => 98.5, for_seconds => 60), webhooks.set_alert_rule('no_sidecar', false);

@@ -113,6 +113,8 @@ mod partitions;
 #[cfg(test)]
 mod plans;
 #[cfg(test)]
+mod poll;
+#[cfg(test)]
 mod previews;
 #[cfg(test)]
 mod privileges;

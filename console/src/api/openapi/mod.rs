@@ -5,7 +5,7 @@ mod scopes;
 mod webhooks;
 
 use super::{
-    audit, deliveries, events, metrics, receiver, recovery, subscriptions, templates, test,
+    audit, deliveries, events, metrics, poll, receiver, recovery, subscriptions, templates, test,
     transfer,
 };
 use crate::database::{Credentials, Database};
@@ -34,6 +34,7 @@ use utoipa::{Modify, OpenApi};
         subscriptions::update,
         subscriptions::delete,
         test::test,
+        poll::poll,
         receiver::health,
         receiver::renew_secret,
         transfer::export,

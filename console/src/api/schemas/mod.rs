@@ -8,5 +8,6 @@
 
 pub mod delivery;
 pub mod event;
+pub mod poll;
 pub mod subscription;
 pub mod tenant;

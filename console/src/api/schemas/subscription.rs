@@ -17,6 +17,15 @@ pub enum Method {
     Patch,
 }
 
+/// How deliveries reach the receiver.
+#[derive(ToSchema)]
+pub enum DeliveryKind {
+    #[schema(rename = "push")]
+    Push,
+    #[schema(rename = "poll")]
+    Poll,
+}
+
 /// How requests are authenticated.
 #[derive(ToSchema)]
 pub enum AuthType {
@@ -73,8 +82,9 @@ pub struct Subscription {
     description: Option<String>,
     /// dev, staging or production.
     environment: Environment,
-    /// http or https URL of the receiver; at most 2,048 bytes.
-    webhook_url: String,
+    /// http or https URL of the receiver; at most 2,048 bytes. Null: none, which only delivery poll can do without.
+    #[schema(required)]
+    webhook_url: Option<String>,
     /// HTTP method: POST, PUT or PATCH.
     #[schema(required)]
     webhook_method: Option<Method>,
@@ -171,6 +181,13 @@ pub struct Subscription {
     retry_schedule: Option<String>,
     /// Version of the row, raised by each change. A sidecar loads a version that it does not know.
     version: i64,
+    /// push: sidecars send deliveries to webhook_url. poll: the receiver fetches them with poll_deliveries() or over the
+    /// HTTP API, and nothing is sent.
+    delivery: DeliveryKind,
+    /// Time after which the subscription is deleted, with what is outstanding; null: never. For subscriptions that are
+    /// there for a while, such as those of webhooks-console listen.
+    #[schema(format = DateTime, required)]
+    expires_at: Option<String>,
 }
 
 /// Settings of a subscription. In a change, those that are not given stay as they are, and a null in webhook_headers,
@@ -183,7 +200,7 @@ pub struct Settings {
     description: Option<String>,
     /// dev, staging or production.
     environment: Option<Environment>,
-    /// http or https URL of the receiver; at most 2,048 bytes.
+    /// http or https URL of the receiver; at most 2,048 bytes. Null: none, which only delivery poll can do without.
     webhook_url: Option<String>,
     /// HTTP method: POST, PUT or PATCH.
     webhook_method: Option<Method>,
@@ -249,6 +266,13 @@ pub struct Settings {
     /// min, 2 h, 5 h, 10 h, 10 h: 28 hours), or a list such as 5 s, 5 min, 2 h of up to 100 delays of at most 7 days.
     /// Each delay varies by up to 10 %. Null: none.
     retry_schedule: Option<String>,
+    /// push: sidecars send deliveries to webhook_url. poll: the receiver fetches them with poll_deliveries() or over the
+    /// HTTP API, and nothing is sent.
+    delivery: Option<DeliveryKind>,
+    /// Time after which the subscription is deleted, with what is outstanding; null: never. For subscriptions that are
+    /// there for a while, such as those of webhooks-console listen.
+    #[schema(format = DateTime)]
+    expires_at: Option<String>,
 }
 
 /// A new subscription. What is not given has its default.
@@ -260,8 +284,8 @@ pub struct NewSubscription {
     description: Option<String>,
     /// dev, staging or production.
     environment: Option<Environment>,
-    /// http or https URL of the receiver; at most 2,048 bytes.
-    webhook_url: String,
+    /// http or https URL of the receiver; at most 2,048 bytes. Null: none, which only delivery poll can do without.
+    webhook_url: Option<String>,
     /// HTTP method: POST, PUT or PATCH.
     webhook_method: Option<Method>,
     /// Additional request headers, with null for each value.
@@ -326,6 +350,13 @@ pub struct NewSubscription {
     /// min, 2 h, 5 h, 10 h, 10 h: 28 hours), or a list such as 5 s, 5 min, 2 h of up to 100 delays of at most 7 days.
     /// Each delay varies by up to 10 %. Null: none.
     retry_schedule: Option<String>,
+    /// push: sidecars send deliveries to webhook_url. poll: the receiver fetches them with poll_deliveries() or over the
+    /// HTTP API, and nothing is sent.
+    delivery: Option<DeliveryKind>,
+    /// Time after which the subscription is deleted, with what is outstanding; null: never. For subscriptions that are
+    /// there for a while, such as those of webhooks-console listen.
+    #[schema(format = DateTime)]
+    expires_at: Option<String>,
 }
 
 /// State of the receiver of a subscription.

@@ -9,6 +9,8 @@ mod key_set;
 mod public_addresses;
 mod source;
 
+pub use source::tls;
+
 use super::problem::Problem;
 use crate::config::JwtArgs;
 use crate::database::Claims;

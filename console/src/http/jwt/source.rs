@@ -203,7 +203,11 @@ fn is_loopback(url: &Url) -> bool {
     }
 }
 
-fn tls() -> anyhow::Result<rustls::ClientConfig> {
+/// Whom requests to others trust: the authorities of the system.
+///
+/// # Errors
+/// TLS can't be set up.
+pub fn tls() -> anyhow::Result<rustls::ClientConfig> {
     let mut roots = rustls::RootCertStore::empty();
     // Old ones that can't be read are in many systems.
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);

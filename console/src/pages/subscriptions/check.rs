@@ -18,11 +18,12 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 /// Settings that have a place for an error.
-const PLACES: [&str; 29] = [
+const PLACES: [&str; 30] = [
     "name",
     "description",
     "environment",
     "webhook_url",
+    "delivery",
     "webhook_method",
     "is_active",
     "is_enabled",
@@ -54,7 +55,7 @@ const PLACES: [&str; 29] = [
 #[derive(Deserialize)]
 struct Preview {
     method: String,
-    url: String,
+    url: Option<String>,
     headers: Map<String, Value>,
     body: String,
 }
@@ -133,7 +134,7 @@ fn request_preview(preview: &Preview) -> Markup {
     html! {
         h3 { "An example of a request" }
         pre {
-            (preview.method) " " (preview.url) "\n"
+            (preview.method) " " (preview.url.as_deref().unwrap_or("(fetched by poll)")) "\n"
             @for (name, value) in &preview.headers { (name) ": " (super::values::text(value)) "\n" }
             "\n" (preview.body)
         }

@@ -41,13 +41,13 @@ struct Listed {
 static LIST: LazyLock<String> = LazyLock::new(|| {
     format!(
         "with listed as materialized (
-             select s.id, s.name, s.environment, s.webhook_url, s.subscribed_events
+             select s.id, s.name, s.environment, coalesce(s.webhook_url, '') as webhook_url, s.subscribed_events
              from webhooks.webhook_subscriptions s
              where s.tenant_id = $1
                and ($2::text = '' or s.environment = $2)
                and ($3::text = '' or s.subscribed_events ?| array[$3, split_part($3, '.', 1) || '.*', '*'])
                and ($4::text = '' or strpos(lower(s.name), lower($4)) > 0
-                    or strpos(lower(s.webhook_url), lower($4)) > 0 or s.id::text = lower($4))
+                    or strpos(lower(coalesce(s.webhook_url, '')), lower($4)) > 0 or s.id::text = lower($4))
                and ($5::text = '' or exists (
                     select from webhooks.subscription_health h where h.subscription_id = s.id and {STATE} = $5))
                and ($6::text is null or (s.name, s.environment, s.id) > ($6, $7::text, $8::uuid))

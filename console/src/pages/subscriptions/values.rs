@@ -8,11 +8,12 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 /// Settings of one text, number or word; blank stands for null.
-const TEXTS: [&str; 21] = [
+const TEXTS: [&str; 22] = [
     "name",
     "description",
     "environment",
     "webhook_url",
+    "delivery",
     "webhook_method",
     "auth_type",
     "retry_count",
@@ -93,6 +94,7 @@ impl Values {
         let mut values = Self::default();
         for (name, value) in [
             ("environment", "production"),
+            ("delivery", "push"),
             ("webhook_method", "POST"),
             ("auth_type", "signature"),
             ("retry_count", "3"),

@@ -26,6 +26,7 @@ pub fn subscription_state(word: &str) -> Markup {
         "failing" | "paused" => state("retrying", "↻", word),
         "breaker open" => state("failed", "✕", word),
         "disabled" | "unverified" => state("held", "‖", word),
+        "waiting" => state("held", "…", word),
         _ => state("", "·", word),
     }
 }

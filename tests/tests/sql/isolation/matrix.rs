@@ -4,6 +4,7 @@ use Answer::{AllTenants, Denied, Monitored, Own, Owner, Raised, Same, Unknown};
 
 /// Objects that people use, in schema `webhooks`: the functions that an application or a DBA calls, and the relations that they read.
 pub const PUBLIC: &[&str] = &[
+    "acknowledge_deliveries",
     "adopt_database",
     "adoption_report",
     "alert_history",
@@ -58,6 +59,7 @@ pub const PUBLIC: &[&str] = &[
     "list_tenants",
     "maintain",
     "overdue_partitions",
+    "poll_deliveries",
     "preview_payload",
     "publish_event",
     "purge_tenant",
@@ -168,6 +170,7 @@ pub const RELATIONS: &[(&str, &str, &str)] = &[
     ("linked_tables", "", ""),
     ("maintenance_tasks", "", ""),
     ("meters_handle", "", ""),
+    ("poll_batches", "subscription_id", ""),
     ("redeliveries", "tenant_id", "manager: select own; monitor: select all"),
     ("redeliveries_default", "tenant_id", ""),
     ("redeliveries_template", "tenant_id", ""),
@@ -188,7 +191,7 @@ pub const RELATIONS: &[(&str, &str, &str)] = &[
     ("tenant_purges", "tenant_id", "manager: select own; monitor: select all"),
     ("watched_tables", "", "publisher: select"),
     ("webhook_delivery_logs", "tenant_id", "manager: select own"),
-    ("webhook_subscriptions", "tenant_id", "manager: insert own, select(id tenant_id name description environment webhook_url webhook_method auth_type subscribed_events event_filters retry_count retry_delay_seconds timeout_seconds max_payload_size_kb is_active is_enabled created_at updated_at created_by no_retry_statuses max_in_flight rate_limit_per_second rate_limit_burst ordering breaker_failure_threshold breaker_cooldown_seconds disabled_reason payload_format payload_template payload_content_type endpoint_verification retry_schedule version) own, update(id tenant_id name description environment webhook_url webhook_method webhook_headers auth_type auth_config subscribed_events event_filters retry_count retry_delay_seconds timeout_seconds max_payload_size_kb is_active is_enabled created_at updated_at created_by no_retry_statuses max_in_flight rate_limit_per_second rate_limit_burst ordering breaker_failure_threshold breaker_cooldown_seconds disabled_reason payload_format payload_template payload_content_type template_secrets endpoint_verification retry_schedule version) own; monitor: select(id tenant_id name environment auth_type subscribed_events retry_count retry_delay_seconds timeout_seconds max_payload_size_kb is_active is_enabled created_at updated_at no_retry_statuses max_in_flight rate_limit_per_second rate_limit_burst ordering breaker_failure_threshold breaker_cooldown_seconds payload_format endpoint_verification retry_schedule version) all"),
+    ("webhook_subscriptions", "tenant_id", "manager: insert own, select(id tenant_id name description environment webhook_url webhook_method auth_type subscribed_events event_filters retry_count retry_delay_seconds timeout_seconds max_payload_size_kb is_active is_enabled created_at updated_at created_by no_retry_statuses max_in_flight rate_limit_per_second rate_limit_burst ordering breaker_failure_threshold breaker_cooldown_seconds disabled_reason payload_format payload_template payload_content_type endpoint_verification retry_schedule version delivery expires_at) own, update(id tenant_id name description environment webhook_url webhook_method webhook_headers auth_type auth_config subscribed_events event_filters retry_count retry_delay_seconds timeout_seconds max_payload_size_kb is_active is_enabled created_at updated_at created_by no_retry_statuses max_in_flight rate_limit_per_second rate_limit_burst ordering breaker_failure_threshold breaker_cooldown_seconds disabled_reason payload_format payload_template payload_content_type template_secrets endpoint_verification retry_schedule version delivery expires_at) own; monitor: select(id tenant_id name environment auth_type subscribed_events retry_count retry_delay_seconds timeout_seconds max_payload_size_kb is_active is_enabled created_at updated_at no_retry_statuses max_in_flight rate_limit_per_second rate_limit_burst ordering breaker_failure_threshold breaker_cooldown_seconds payload_format endpoint_verification retry_schedule version delivery expires_at) all"),
 ];
 
 /// A row of a tenant, for each relation that somebody may insert into.
@@ -223,7 +226,9 @@ pub enum Answer {
 /// Functions: name, roles that may call it, and what becomes of such a call.
 #[rustfmt::skip]
 pub const FUNCTIONS: &[(&str, &str, Answer)] = &[
+
     ("access_scopes", "", Owner),
+    ("acknowledge_deliveries", "manager", Unknown("select webhooks.acknowledge_deliveries('{subscription}', null)")),
     ("add_routes", "", Owner),
     ("add_text_size", "", Owner),
     ("adopt_database", "", Owner),
@@ -378,6 +383,7 @@ pub const FUNCTIONS: &[(&str, &str, Answer)] = &[
     ("forget_old_rows", "", Owner),
     ("forget_rollups", "", Owner),
     ("forget_secrets", "", Owner),
+    ("forget_subscriptions", "", Owner),
     ("forget_tenant_rollups", "", Owner),
     ("forget_tenants", "", Owner),
     ("fresh_deliveries", "", Owner),
@@ -469,11 +475,14 @@ pub const FUNCTIONS: &[(&str, &str, Answer)] = &[
     ("meters_lock", "", Owner),
     ("missing_partitions", "", Owner),
     ("monitors_all_tenants", "", Owner),
+    ("move_deliveries", "", Owner),
     ("move_from_default", "", Owner),
+    ("move_outstanding", "", Owner),
     ("needs_verification", "", Owner),
     ("newest_finished", "", Owner),
     ("newest_outstanding", "", Owner),
     ("next_attempt_number", "", Owner),
+    ("next_polled", "", Owner),
     ("next_tenant", "", Owner),
     ("note_bell", "", Owner),
     ("note_maintenance", "", Owner),
@@ -509,6 +518,12 @@ pub const FUNCTIONS: &[(&str, &str, Answer)] = &[
     ("partitioned_tables", "", Owner),
     ("permitted_role", "", Owner),
     ("plain_failure", "", Owner),
+    ("poll_deliveries", "manager", Unknown("select count(*) from webhooks.poll_deliveries('{subscription}')")),
+    ("poll_lock", "", Owner),
+    ("poll_shard_of", "", Owner),
+    ("poll_subscription", "", Owner),
+    ("polled_batch_id", "", Owner),
+    ("polled_event", "", Owner),
     ("prepare_default", "", Owner),
     ("prepared_tables", "", Owner),
     ("preview_payload", "manager", Unknown("select webhooks.preview_payload('{subscription}')")),
@@ -522,6 +537,7 @@ pub const FUNCTIONS: &[(&str, &str, Answer)] = &[
     ("purge_partition", "", Owner),
     ("purge_relation", "", Owner),
     ("purge_tenant", "", Owner),
+    ("queue_shard_of", "manager", Same("select webhooks_private.queue_shard_of('00000000-0000-7000-8000-000000000001')")),
     ("queue_status", "monitor", AllTenants("select count(*) from webhooks.queue_status()")),
     ("raise_ambiguous_changes", "publisher", Raised("select webhooks_private.raise_ambiguous_changes('webhooks.event_logs')", "55000")),
     ("raise_broken_watch", "publisher", Raised("select webhooks_private.raise_broken_watch('webhooks.event_logs', '{}', '{}')", "55000")),
@@ -556,6 +572,7 @@ pub const FUNCTIONS: &[(&str, &str, Answer)] = &[
     ("release_restored", "", Owner),
     ("release_shards", "sidecar", Same("select webhooks_private.release_shards('{1}')")),
     ("remove_orphans", "", Owner),
+    ("render_delivery", "", Owner),
     ("render_request", "manager monitor publisher", Same("select webhooks_private.render_request('envelope', null, null, null, '{event}', '{tenant}', '', '', '', '', 0, '{}', null, null, null, null, null, null, null)")),
     ("renew_secret", "manager", Unknown("select webhooks.renew_secret('{subscription}')")),
     ("renew_verification", "", Owner),
@@ -683,6 +700,7 @@ pub const FUNCTIONS: &[(&str, &str, Answer)] = &[
     ("watch_values", "publisher", Same("select webhooks_private.watch_values('webhooks.event_logs', '{}')")),
     ("watch_values_script", "publisher", Same("select webhooks_private.watch_values_script('webhooks.event_logs', webhooks_private.complete_watch('webhooks.event_logs', '{\"on_insert\": \"job.created\", \"tenant_column\": \"tenant_id\"}'))")),
     ("watch_versions", "publisher", Same("select webhooks_private.watch_versions('{a,b,c,d}', '{key_1}')")),
+
 ];
 
 /// Roles of the matrix; `webhooks_` and one of them is a group role.

@@ -84,7 +84,8 @@ pub const GROUPS: &[Group] = &[
         about: "Results of deliveries, and functions that change them. How to: \
                 [find a delivery](../how-to/find-a-delivery.md), \
                 [recover from an outage](../how-to/recover-from-an-outage.md), \
-                [trace an event](../how-to/trace-an-event.md).",
+                [trace an event](../how-to/trace-an-event.md), \
+                [receive without a public address](../how-to/receive-without-a-public-address.md).",
         objects: &[
             "webhook_delivery_logs",
             "delivery_attempts",
@@ -102,6 +103,8 @@ pub const GROUPS: &[Group] = &[
             "cancel_delivery()",
             "cancel_deliveries()",
             "wait_for_delivery()",
+            "poll_deliveries()",
+            "acknowledge_deliveries()",
             "redeliveries",
             "delivery_queue",
             "restored_events",
