@@ -60,7 +60,8 @@ const IDS: &str = "select
                            + interval '1 day') as end_id";
 
 /// Those that failed or expired, as `chosen`. Parameters are the tenant, the period, a subscription or null, the ids, and
-/// a type of events or null. The types are in partitions that are between the first event and the last one.
+/// a type of events or null. The types are in partitions that are between the first event and the last one; `offset 0`
+/// looks up one event after the other, so that a sample reads no more of them than it shows.
 const FAILED: &str = "with failed as materialized (
         select a.subscription_id, a.delivery_id, a.event_log_id, a.delivery_status, a.attempted_at, a.error_message
         from webhooks.delivery_attempts a
@@ -68,7 +69,7 @@ const FAILED: &str = "with failed as materialized (
           and a.attempted_at >= $2::text::timestamptz and a.attempted_at < $3::text::timestamptz
           and ($4::text is null or a.subscription_id = $4::text::uuid)
           and a.delivery_id >= $5::uuid and a.delivery_id < $6::uuid),
-    chosen as materialized (
+    chosen as (
         select f.*
         from failed f
         where $7::text is null or exists (
@@ -76,7 +77,7 @@ const FAILED: &str = "with failed as materialized (
             where e.id = f.event_log_id
               and e.id between (select l.event_log_id from failed l order by l.event_log_id limit 1)
                            and (select l.event_log_id from failed l order by l.event_log_id desc limit 1)
-              and $7 in (e.event_type, split_part(e.event_type, '.', 1) || '.*')))";
+              and $7 in (e.event_type, split_part(e.event_type, '.', 1) || '.*') offset 0))";
 /// A type of events, as functions take it: an array, or null.
 const TYPES: &str = "case when $7::text is not null then array[$7::text] end";
 
