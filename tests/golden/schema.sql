@@ -12,6 +12,7 @@ table webhooks_private.access_tokens row level security
     kind text not null default 'token'::text
     opened_with uuid
     session_length interval
+    created_by_role name not null
 table webhooks_private.alert_evaluation
     is_only boolean not null default true
     first_evaluated_at timestamp with time zone not null
@@ -652,8 +653,9 @@ webhooks_private.event_logs_default of webhooks.event_logs DEFAULT
 webhooks_private.redeliveries_default of webhooks.redeliveries DEFAULT
 
 -- indexes
+CREATE INDEX access_tokens_expires_at ON webhooks_private.access_tokens USING btree (expires_at)
 CREATE INDEX access_tokens_opened_with ON webhooks_private.access_tokens USING btree (opened_with) WHERE (opened_with IS NOT NULL)
-CREATE INDEX access_tokens_tenant ON webhooks_private.access_tokens USING btree (tenant_id)
+CREATE INDEX access_tokens_tenant ON webhooks_private.access_tokens USING btree (tenant_id, id)
 CREATE INDEX alert_history_firing ON webhooks.alert_history USING btree (rule, subject) WHERE (resolved_at IS NULL)
 CREATE INDEX attempts_hourly_failed ON webhooks_private.attempts_hourly USING btree (tenant_id, hour) WHERE (failed > 0)
 CREATE INDEX attempts_hourly_hour ON webhooks_private.attempts_hourly USING btree (hour)
@@ -924,8 +926,8 @@ webhooks.link_tenants(tenants regclass, id_column name DEFAULT 'id'::name)
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks.link_users(users regclass, id_column name DEFAULT 'id'::name)
     returns void sql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
-webhooks.list_access_tokens(tenant_id uuid)
-    returns TABLE(id uuid, label text, scopes text[], user_id uuid, created_at timestamp with time zone, expires_at timestamp with time zone, last_used_at timestamp with time zone, kind text) plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+webhooks.list_access_tokens(tenant_id uuid, kinds text[] DEFAULT '{token,link}'::text[], max_tokens integer DEFAULT 100, after_id uuid DEFAULT NULL::uuid)
+    returns TABLE(id uuid, label text, scopes text[], user_id uuid, created_at timestamp with time zone, expires_at timestamp with time zone, last_used_at timestamp with time zone, kind text) plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
 webhooks.list_audit_log(tenant_id uuid, since timestamp with time zone DEFAULT (now() - '30 days'::interval), until timestamp with time zone DEFAULT 'infinity'::timestamp with time zone, object_type text DEFAULT NULL::text, object_id text DEFAULT NULL::text, max_entries integer DEFAULT 50, after_id uuid DEFAULT NULL::uuid)
     returns SETOF webhooks.audit_log plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
 webhooks.list_deliveries(tenant_id uuid, since timestamp with time zone DEFAULT (now() - '1 day'::interval), until timestamp with time zone DEFAULT 'infinity'::timestamp with time zone, statuses text[] DEFAULT NULL::text[], subscription_id uuid DEFAULT NULL::uuid, max_rows integer DEFAULT 100, after_id uuid DEFAULT NULL::uuid)
@@ -962,6 +964,8 @@ webhooks.renew_secret(subscription_id uuid)
     returns text plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks.replay_event(tenant_id uuid, event_id uuid, subscription_id uuid DEFAULT NULL::uuid, dry_run boolean DEFAULT false)
     returns TABLE(deliveries bigint, outstanding bigint) plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
+webhooks.replay_event_set(tenant_id uuid, event_ids uuid[], subscription_id uuid DEFAULT NULL::uuid, dry_run boolean DEFAULT false)
+    returns TABLE(events bigint, deliveries bigint, outstanding bigint) plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
 webhooks.replay_events(tenant_id uuid, since timestamp with time zone, until timestamp with time zone, event_types text[] DEFAULT NULL::text[], subscription_id uuid DEFAULT NULL::uuid, dry_run boolean DEFAULT false, max_events integer DEFAULT 10000, after uuid DEFAULT NULL::uuid)
     returns TABLE(events bigint, deliveries bigint, outstanding bigint, resume_after uuid) plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
 webhooks.reset_alert_rule(name text)
@@ -1196,6 +1200,8 @@ webhooks_private.derive_routes()
     returns trigger plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 webhooks_private.disarm_doorbell(shards smallint[])
     returns void plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
+webhooks_private.doctor_access_tokens()
+    returns TABLE(severity text, check_name text, finding text, meaning text, advice text) sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.doctor_clock()
     returns TABLE(severity text, check_name text, finding text, meaning text, advice text) sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.doctor_partitions()
@@ -1216,6 +1222,10 @@ webhooks_private.drop_unused_functions(names text[])
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.due_since(delivery_id uuid, event_log_id uuid, attempt integer, next_attempt_at timestamp with time zone)
     returns timestamp with time zone plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
+webhooks_private.end_all_tenants_tokens(role name)
+    returns bigint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.end_copied_access(outstanding text)
+    returns bigint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.end_deliveries(ids uuid[], tenant_id uuid)
     returns bigint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.endpoint_event_types()
@@ -1246,12 +1256,16 @@ webhooks_private.expire_responses(max_attempts integer DEFAULT 10000)
     returns bigint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.failed_attempts(tenant_id uuid, from_time timestamp with time zone, until_time timestamp with time zone, oldest_id uuid, max_rows integer)
     returns TABLE(delivery_id uuid, subscription_name text, event_log_id uuid, attempted_at timestamp with time zone, error_message text, http_status_code integer) plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off,jit=off}
-webhooks_private.failed_in_period(subscription webhooks.webhook_subscriptions, since timestamp with time zone, until timestamp with time zone)
-    returns TABLE(delivery_id uuid, event_log_id uuid) plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
+webhooks_private.failed_in_period(subscription_id uuid, tenant_id uuid, since timestamp with time zone, until timestamp with time zone, first_id uuid, last_id uuid)
+    returns TABLE(delivery_id uuid, event_log_id uuid) sql stable parallel unsafe
 webhooks_private.failure_kind(error_message text)
     returns text sql immutable parallel safe
 webhooks_private.failures_since(subscription_id uuid, since timestamp with time zone, until timestamp with time zone, oldest_id uuid)
     returns bigint plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off,jit=off}
+webhooks_private.few_attempted(subscription_ids uuid[], first_id uuid, end_id uuid, max_deliveries integer)
+    returns uuid[] plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off,enable_bitmapscan=off}
+webhooks_private.few_outstanding(subscription_ids uuid[], max_deliveries integer)
+    returns uuid[] plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off,enable_bitmapscan=off}
 webhooks_private.filter_matches(event_filters text, event_data text, resource_type text, resource_id uuid)
     returns boolean c immutable parallel safe
 webhooks_private.filter_mismatch(event_filters text, event_data text, resource_type text, resource_id uuid)
@@ -1284,6 +1298,10 @@ webhooks_private.fresh_deliveries(request webhooks_private.claim_request, since 
     returns SETOF webhooks_private.found_delivery sql stable parallel unsafe
 webhooks_private.future_ids()
     returns uuid sql immutable parallel safe
+webhooks_private.group_roles()
+    returns name[] sql immutable parallel safe
+webhooks_private.has_all_tenants(role name)
+    returns boolean sql stable parallel restricted {"search_path=pg_catalog, pg_temp"}
 webhooks_private.has_its_token(opened_with uuid)
     returns boolean sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.has_other_triggers(target regclass)
@@ -1368,6 +1386,8 @@ webhooks_private.limits_of(tenant_id uuid)
     returns webhooks.tenant_limits sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.link_table(kind text, target regclass, id_column name)
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.listed_subscriptions(tenant_id uuid, since timestamp with time zone)
+    returns uuid[] plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off}
 webhooks_private.load_subscriptions(ids uuid[])
     returns SETOF webhooks_private.loaded_subscription plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_generic_plan,enable_seqscan=off,enable_bitmapscan=off,enable_hashjoin=off,enable_mergejoin=off,jit=off}
 webhooks_private.lock_holders(class integer)
@@ -1580,7 +1600,9 @@ webhooks_private.renew_verification(before webhooks.webhook_subscriptions, after
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.repair_routes()
     returns bigint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
-webhooks_private.replayable(tenant_id uuid, since timestamp with time zone, until timestamp with time zone, event_types text[], subscription_id uuid, after uuid, max_events integer, event_id uuid DEFAULT NULL::uuid)
+webhooks_private.replay_by_id(tenant_id uuid, event_ids uuid[], subscription_id uuid, dry_run boolean, OUT events bigint, OUT deliveries bigint, OUT outstanding bigint)
+    returns record plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.replayable(tenant_id uuid, since timestamp with time zone, until timestamp with time zone, event_types text[], subscription_id uuid, after uuid, max_events integer, event_ids uuid[] DEFAULT NULL::uuid[])
     returns TABLE(n bigint, event_log_id uuid, matched_id uuid, is_outstanding boolean) plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
 webhooks_private.resolve_alerts()
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
