@@ -120,7 +120,7 @@ async fn preview(
     template: &Template,
 ) -> Result<(Map<String, Value>, String), Problem> {
     let mut connection = database.connection().await?;
-    let request = connection.begin(&session.who, CREATE, Mode::Write).await?;
+    let request = connection.begin(&session.who, CREATE, Mode::Trial).await?;
     let mut overrides = Map::new();
     for (name, value) in [
         ("webhook_url", json!("https://receiver.example/")),
