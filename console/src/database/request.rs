@@ -19,8 +19,8 @@ pub struct Credentials {
     pub tenant: Option<Uuid>,
     /// For the audit log and the log.
     pub request_id: String,
-    /// The request is one that changes nothing, whatever it asks for (RFC 9110, 9.2.1).
-    pub is_safe: bool,
+    /// A link can have led to the request: it changes nothing, whatever it asks for (RFC 9110, 9.2.1).
+    pub follows_link: bool,
     /// Becomes true when the database has accepted them.
     pub accepted: Arc<AtomicBool>,
 }
@@ -78,6 +78,8 @@ pub enum ReadError {
 pub enum Mode {
     Read,
     Write,
+    /// It writes to see what comes of it, and is rolled back in any case.
+    Trial,
 }
 
 /// Why there is no transaction for a request.
@@ -93,6 +95,7 @@ pub enum Refused {
 /// The transaction of a request. Unless it is committed it is rolled back.
 pub struct Request<'c> {
     transaction: Transaction<'c>,
+    is_trial: bool,
     pub access: Access,
 }
 
@@ -114,8 +117,8 @@ const BECOME: &str = "select
     set_config('webhooks.request_id', $3, true), set_config('role', $4, true)";
 
 impl Connection<'_> {
-    /// Begins the transaction of a request that needs a scope. That of a safe method is READ ONLY in any case: a link
-    /// can lead to it.
+    /// Begins the transaction of a request that needs a scope. One to which a link can lead is READ ONLY unless it is a
+    /// trial.
     ///
     /// # Errors
     /// The database's: SQLSTATE 28000 if the token or session is not valid, 42501 if it lacks the scope. That the request
@@ -126,13 +129,13 @@ impl Connection<'_> {
         scope: Scope,
         mode: Mode,
     ) -> Result<Request<'_>, Refused> {
-        if mode == Mode::Write && self.database.is_read_only {
+        if mode != Mode::Read && self.database.is_read_only {
             return Err(Refused::ReadOnly);
         }
         let transaction = self
             .client
             .build_transaction()
-            .read_only(mode == Mode::Read || who.is_safe)
+            .read_only(mode == Mode::Read || mode == Mode::Write && who.follows_link)
             .start()
             .await?;
         let row = look_up(&transaction, who, scope).await?;
@@ -163,6 +166,7 @@ impl Connection<'_> {
         who.accepted.store(true, Relaxed);
         Ok(Request {
             transaction,
+            is_trial: mode == Mode::Trial,
             access,
         })
     }
@@ -236,9 +240,14 @@ impl Request<'_> {
         self.transaction.query_one(&statement, parameters).await
     }
 
+    /// Ends it: what it wrote stays, unless it was a trial.
+    ///
     /// # Errors
     /// The database's.
     pub async fn commit(self) -> Result<(), Error> {
+        if self.is_trial {
+            return self.transaction.rollback().await;
+        }
         self.transaction.commit().await
     }
 }

@@ -34,7 +34,8 @@ impl<S: Sync> FromRequestParts<S> for Credentials {
             proof,
             tenant: tenant(parts)?,
             request_id: RequestId::of(&parts.extensions),
-            is_safe: parts.method.is_safe(),
+            // No link brings the header.
+            follows_link: false,
             accepted: acceptance::flag(&parts.extensions),
         })
     }

@@ -75,7 +75,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Session {
                 proof: Proof::Session(secret::hash(&secret)),
                 tenant: tenant(parts, state).await?,
                 request_id: RequestId::of(&parts.extensions),
-                is_safe: parts.method.is_safe(),
+                follows_link: parts.method.is_safe(),
                 accepted: acceptance::flag(&parts.extensions),
             },
             secret,

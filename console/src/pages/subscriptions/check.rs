@@ -67,7 +67,7 @@ pub async fn new(
     Signed(values): Signed<Values>,
 ) -> Result<Markup, Failure> {
     let mut connection = database.connection().await?;
-    let request = connection.begin(&session.who, CREATE, Mode::Write).await?;
+    let request = connection.begin(&session.who, CREATE, Mode::Trial).await?;
     let choices = Choices::read(&request).await?;
     let written = create::insert(&request, tenant, &choices, &values).await;
     Ok(shown(&request, tenant, &choices, &values, written.map(|w| w.id)).await)
@@ -81,7 +81,7 @@ pub async fn changes(
     Signed(values): Signed<Values>,
 ) -> Result<Markup, Failure> {
     let mut connection = database.connection().await?;
-    let request = connection.begin(&session.who, UPDATE, Mode::Write).await?;
+    let request = connection.begin(&session.who, UPDATE, Mode::Trial).await?;
     let choices = Choices::read(&request).await?;
     match edit::change(&request, id, &values).await {
         Err(problem) if problem.status() == StatusCode::NOT_FOUND => Err(problem.into()),

@@ -54,7 +54,7 @@ pub async fn preview(
 ) -> Result<Response, Failure> {
     check_update(&database, &session).await?;
     let mut connection = database.connection().await?;
-    let request = connection.begin(&session.who, CREATE, Mode::Write).await?;
+    let request = connection.begin(&session.who, CREATE, Mode::Trial).await?;
     let json = values.get("subscriptions");
     // Nothing of it is committed.
     match import(&request, tenant, json, true).await {
