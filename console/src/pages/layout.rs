@@ -137,12 +137,11 @@ pub async fn finish(
     request.commit().await?;
     Ok(shown)
 }
+/// Sections, each with its path.
+type Tabs = Vec<(Section, String)>;
 
 /// The sections of a tenant, and those of operators, that a session may see: each with its path.
-fn sections(
-    access: &Access,
-    tenant: Option<Uuid>,
-) -> (Vec<(Section, String)>, Vec<(Section, String)>) {
+fn sections(access: &Access, tenant: Option<Uuid>) -> (Tabs, Tabs) {
     let may = |section: &&Section| access.may(section.scope());
     let of_tenant = tenant.map(|tenant| {
         let sections = OF_A_TENANT.iter().filter(may);
