@@ -42,7 +42,10 @@ pub struct Process {
 
 impl Process {
     /// Starts a child that is ended with `last_signal` (SIGKILL if that does not help) when it is dropped or when this process dies.
-    pub(crate) fn spawn(name: &str, command: &mut Command, last_signal: Signal) -> Result<Self> {
+    ///
+    /// # Errors
+    /// When it can't be started.
+    pub fn spawn(name: &str, command: &mut Command, last_signal: Signal) -> Result<Self> {
         let child = command
             .process_group(0)
             .spawn()
@@ -116,6 +119,7 @@ impl Process {
         Ok(self.child.wait()?)
     }
 
+    /// The process itself, for its pipes.
     pub fn child_mut(&mut self) -> &mut Child {
         &mut self.child
     }
