@@ -393,6 +393,14 @@ S webhooks_private.meters_handle
     last_value bigint not null
     log_cnt bigint not null
     is_called boolean not null
+table webhooks_private.poll_batches row level security
+    subscription_id uuid not null
+    id uuid not null
+    handed_out_at timestamp with time zone not null
+    delivery_ids uuid[] not null
+    attempts integer[] not null
+    payload_sizes integer[] not null
+    payload_hashes bytea[] not null
 partitioned table webhooks.redeliveries (RANGE (delivery_id)) row level security
     delivery_id uuid not null
     repeats uuid
@@ -489,6 +497,7 @@ table webhooks_private.subscription_routes row level security
     fifo boolean not null
     filters text
     filter_jsonpath jsonpath
+    poll_shard smallint
 view webhooks.subscription_settings {security_invoker=true}
     id uuid
     tenant_id uuid
@@ -526,6 +535,8 @@ view webhooks.subscription_settings {security_invoker=true}
     endpoint_verification character varying(20)
     retry_schedule text
     version bigint
+    delivery character varying(10)
+    expires_at timestamp with time zone
 table webhooks.subscription_templates row level security
     tenant_id uuid not null
     name character varying(100) not null
@@ -601,7 +612,7 @@ table webhooks.webhook_subscriptions row level security
     name character varying(255) not null
     description text
     environment character varying(50) not null default 'production'::character varying
-    webhook_url text not null
+    webhook_url text
     webhook_method character varying(10) default 'POST'::character varying
     webhook_headers jsonb default '{}'::jsonb
     auth_type character varying(50) default 'none'::character varying
@@ -632,6 +643,8 @@ table webhooks.webhook_subscriptions row level security
     endpoint_verification character varying(20)
     retry_schedule text
     version bigint not null default 1
+    delivery character varying(10) not null default 'push'::character varying
+    expires_at timestamp with time zone
 
 -- composite types
 webhooks_private.alert_measure (subject text, tenant_id uuid, subscription_id uuid, value numeric, detail text)
@@ -641,6 +654,7 @@ webhooks_private.claimed_delivery (delivery_id uuid, is_fresh boolean, shard sma
 webhooks_private.effective_settings (extension_version text, max_retry_delay_seconds bigint, max_retry_after_seconds bigint, max_response_body_bytes bigint, max_response_headers_bytes bigint, disable_after_failing_hours bigint, endpoint_verification text, verification_origin text, digest bigint)
 webhooks_private.found_delivery (id uuid, is_fresh boolean, shard smallint, attempt integer, lane bigint, subscription_id uuid, event_log_id uuid, expires_at timestamp with time zone, version bigint, tenant_id uuid)
 webhooks_private.loaded_subscription (id uuid, tenant_id uuid, version bigint, webhook_url text, webhook_method text, webhook_headers text, auth_type text, auth_config text, retry_count integer, retry_delay_seconds integer, retry_delays integer[], timeout_seconds integer, max_payload_size_kb integer, no_retry_statuses integer[], max_in_flight integer, rate_limit_per_second double precision, rate_limit_burst integer, breaker_failure_threshold bigint, breaker_cooldown_seconds bigint, payload_format text, payload_template text, payload_content_type text, template_secrets text, shard smallint, is_breaker_open boolean, probe_in_ms bigint, failing_for_ms bigint, throttled_for_ms bigint, retired_secrets text[], retired_secrets_for_ms bigint[], needs_verification boolean, is_verified boolean, allowed_rate_per_minute integer, may_verify boolean, verify_in_ms bigint, problem text)
+webhooks_private.polled_event (event_type text, event_category text, event_name text, event_version text, created_at_us bigint, event_data text, resource_type text, resource_id uuid, resource_data text, user_id uuid, session_id text, request_id text, source_ip text, traceparent text, deliver_after timestamp with time zone, problem text)
 webhooks_private.promoted_deliveries (delivery_ids uuid[], subscription_ids uuid[], next_due_in_ms bigint, locked_ids uuid[])
 webhooks_private.queue_state (ready bigint, scheduled bigint, held bigint, oldest_due_seconds double precision, disabled_subscriptions bigint, oldest_transaction_seconds double precision, notification_queue_usage double precision)
 webhooks_private.shard_balance (fair_share integer, acquired smallint[], may_sleep boolean)
@@ -685,6 +699,8 @@ CREATE INDEX redeliveries_template_event ON webhooks_private.redeliveries_templa
 CREATE INDEX subscription_routes_subscription ON webhooks_private.subscription_routes USING btree (subscription_id)
 CREATE INDEX webhook_subscriptions_disabled ON webhooks.webhook_subscriptions USING btree (id) WHERE (disabled_reason IS NOT NULL)
 CREATE INDEX webhook_subscriptions_events ON webhooks.webhook_subscriptions USING gin (subscribed_events)
+CREATE INDEX webhook_subscriptions_expiring ON webhooks.webhook_subscriptions USING btree (expires_at) WHERE (expires_at IS NOT NULL)
+CREATE INDEX webhook_subscriptions_polled ON webhooks.webhook_subscriptions USING btree (id) WHERE ((delivery)::text = 'poll'::text)
 CREATE INDEX webhook_subscriptions_tenant_active ON webhooks.webhook_subscriptions USING btree (tenant_id, is_active, is_enabled)
 CREATE UNIQUE INDEX access_tokens_hash_key ON webhooks_private.access_tokens USING btree (token_hash)
 CREATE UNIQUE INDEX access_tokens_pkey ON webhooks_private.access_tokens USING btree (id)
@@ -709,6 +725,7 @@ CREATE UNIQUE INDEX idempotency_keys_pkey ON webhooks_private.idempotency_keys U
 CREATE UNIQUE INDEX latencies_hourly_pkey ON webhooks_private.latencies_hourly USING btree (tenant_id, hour)
 CREATE UNIQUE INDEX linked_tables_pkey ON webhooks_private.linked_tables USING btree (kind)
 CREATE UNIQUE INDEX maintenance_tasks_pkey ON webhooks_private.maintenance_tasks USING btree (task)
+CREATE UNIQUE INDEX poll_batches_pkey ON webhooks_private.poll_batches USING btree (subscription_id)
 CREATE UNIQUE INDEX redeliveries_default_pkey ON webhooks_private.redeliveries_default USING btree (delivery_id)
 CREATE UNIQUE INDEX redeliveries_template_pkey ON webhooks_private.redeliveries_template USING btree (delivery_id)
 CREATE UNIQUE INDEX resources_pkey ON webhooks.resources USING btree (resource_type)
@@ -744,6 +761,7 @@ webhooks.tenant_purges tenant_purges_pkey PRIMARY KEY (tenant_id)
 webhooks.webhook_subscriptions webhook_subscriptions_auth_type_check CHECK (((auth_type)::text = ANY ((ARRAY['none'::character varying, 'api_key'::character varying, 'signature'::character varying, 'oauth'::character varying])::text[])))
 webhooks.webhook_subscriptions webhook_subscriptions_breaker_cooldown_check CHECK (((breaker_cooldown_seconds >= 1) AND (breaker_cooldown_seconds <= 86400)))
 webhooks.webhook_subscriptions webhook_subscriptions_breaker_threshold_check CHECK (((breaker_failure_threshold >= 0) AND (breaker_failure_threshold <= 1000000)))
+webhooks.webhook_subscriptions webhook_subscriptions_delivery_check CHECK (((delivery)::text = ANY ((ARRAY['push'::character varying, 'poll'::character varying])::text[])))
 webhooks.webhook_subscriptions webhook_subscriptions_environment_check CHECK (((environment)::text = ANY ((ARRAY['dev'::character varying, 'staging'::character varying, 'production'::character varying])::text[])))
 webhooks.webhook_subscriptions webhook_subscriptions_max_in_flight_check CHECK (((max_in_flight >= 1) AND (max_in_flight <= 1000)))
 webhooks.webhook_subscriptions webhook_subscriptions_method_check CHECK (((webhook_method)::text = ANY ((ARRAY['POST'::character varying, 'PUT'::character varying, 'PATCH'::character varying])::text[])))
@@ -757,6 +775,7 @@ webhooks.webhook_subscriptions webhook_subscriptions_rate_limit_check CHECK (((r
 webhooks.webhook_subscriptions webhook_subscriptions_retry_count_check CHECK (((retry_count >= 0) AND (retry_count <= 100)))
 webhooks.webhook_subscriptions webhook_subscriptions_retry_delay_check CHECK (((retry_delay_seconds >= 0) AND (retry_delay_seconds <= 86400)))
 webhooks.webhook_subscriptions webhook_subscriptions_timeout_check CHECK (((timeout_seconds >= 1) AND (timeout_seconds <= 300)))
+webhooks.webhook_subscriptions webhook_subscriptions_url_check CHECK (((webhook_url IS NOT NULL) OR ((delivery)::text = 'poll'::text)))
 webhooks.webhook_subscriptions webhook_subscriptions_verification_check CHECK (((endpoint_verification)::text = ANY ((ARRAY['none'::character varying, 'options'::character varying])::text[])))
 webhooks_private.access_tokens access_tokens_hash_check CHECK ((octet_length(token_hash) = 32))
 webhooks_private.access_tokens access_tokens_hash_key UNIQUE (token_hash)
@@ -783,6 +802,7 @@ webhooks_private.latencies_hourly latencies_hourly_pkey PRIMARY KEY (tenant_id, 
 webhooks_private.linked_tables linked_tables_kind_check CHECK ((kind = ANY (ARRAY['tenants'::text, 'users'::text])))
 webhooks_private.linked_tables linked_tables_pkey PRIMARY KEY (kind)
 webhooks_private.maintenance_tasks maintenance_tasks_pkey PRIMARY KEY (task)
+webhooks_private.poll_batches poll_batches_pkey PRIMARY KEY (subscription_id)
 webhooks_private.redeliveries_default redeliveries_default_pkey PRIMARY KEY (delivery_id)
 webhooks_private.redeliveries_template redeliveries_template_pkey PRIMARY KEY (delivery_id)
 webhooks_private.retired_secrets retired_secrets_pkey PRIMARY KEY (subscription_id, retired_at)
@@ -854,6 +874,8 @@ webhooks_private.subscription_verifications own_tenant for all using (EXISTS ( S
   WHERE (s.id = subscription_verifications.subscription_id)))
 
 -- functions
+webhooks.acknowledge_deliveries(subscription_id uuid, cursor text)
+    returns bigint plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 webhooks.adopt_database(outstanding text, due_before timestamp with time zone DEFAULT NULL::timestamp with time zone)
     returns bigint plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 webhooks.adoption_report(since timestamp with time zone DEFAULT (now() - '91 days'::interval))
@@ -876,7 +898,7 @@ webhooks.create_partitions(days_ahead integer DEFAULT NULL::integer, move_rows b
     returns integer plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",lock_timeout=90ms}
 webhooks.create_portal_link(tenant_id uuid, scopes text[], expires_in interval DEFAULT '00:10:00'::interval, session_length interval DEFAULT '08:00:00'::interval, label text DEFAULT 'portal'::text, user_id uuid DEFAULT NULL::uuid)
     returns text plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
-webhooks.create_subscription(tenant_id uuid, name text, webhook_url text, subscribed_events jsonb, environment text DEFAULT NULL::text, description text DEFAULT NULL::text, webhook_method text DEFAULT NULL::text, webhook_headers jsonb DEFAULT NULL::jsonb, auth_type text DEFAULT NULL::text, auth_config jsonb DEFAULT NULL::jsonb, event_filters jsonb DEFAULT NULL::jsonb, retry_count integer DEFAULT NULL::integer, retry_delay_seconds integer DEFAULT NULL::integer, timeout_seconds integer DEFAULT NULL::integer, max_payload_size_kb integer DEFAULT NULL::integer, no_retry_statuses integer[] DEFAULT NULL::integer[], max_in_flight integer DEFAULT NULL::integer, rate_limit_per_second double precision DEFAULT NULL::double precision, rate_limit_burst integer DEFAULT NULL::integer, ordering text DEFAULT NULL::text, breaker_failure_threshold integer DEFAULT NULL::integer, breaker_cooldown_seconds integer DEFAULT NULL::integer, payload_format text DEFAULT NULL::text, payload_template text DEFAULT NULL::text, payload_content_type text DEFAULT NULL::text, template_secrets jsonb DEFAULT NULL::jsonb, endpoint_verification text DEFAULT NULL::text, is_active boolean DEFAULT NULL::boolean, is_enabled boolean DEFAULT NULL::boolean, created_by uuid DEFAULT NULL::uuid, retry_schedule text DEFAULT NULL::text)
+webhooks.create_subscription(tenant_id uuid, name text, webhook_url text, subscribed_events jsonb, environment text DEFAULT NULL::text, description text DEFAULT NULL::text, webhook_method text DEFAULT NULL::text, webhook_headers jsonb DEFAULT NULL::jsonb, auth_type text DEFAULT NULL::text, auth_config jsonb DEFAULT NULL::jsonb, event_filters jsonb DEFAULT NULL::jsonb, retry_count integer DEFAULT NULL::integer, retry_delay_seconds integer DEFAULT NULL::integer, timeout_seconds integer DEFAULT NULL::integer, max_payload_size_kb integer DEFAULT NULL::integer, no_retry_statuses integer[] DEFAULT NULL::integer[], max_in_flight integer DEFAULT NULL::integer, rate_limit_per_second double precision DEFAULT NULL::double precision, rate_limit_burst integer DEFAULT NULL::integer, ordering text DEFAULT NULL::text, breaker_failure_threshold integer DEFAULT NULL::integer, breaker_cooldown_seconds integer DEFAULT NULL::integer, payload_format text DEFAULT NULL::text, payload_template text DEFAULT NULL::text, payload_content_type text DEFAULT NULL::text, template_secrets jsonb DEFAULT NULL::jsonb, endpoint_verification text DEFAULT NULL::text, is_active boolean DEFAULT NULL::boolean, is_enabled boolean DEFAULT NULL::boolean, created_by uuid DEFAULT NULL::uuid, retry_schedule text DEFAULT NULL::text, delivery text DEFAULT NULL::text, expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone)
     returns uuid sql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks.create_subscription_from_template(tenant_id uuid, template text, overrides jsonb DEFAULT '{}'::jsonb)
     returns uuid plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
@@ -942,6 +964,8 @@ webhooks.maintain()
     returns TABLE(task text, done bigint) plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp",lock_timeout=5s}
 webhooks.overdue_partitions()
     returns TABLE(relation text, partition text, ended_at timestamp with time zone, held_by uuid, held_since timestamp with time zone) plpgsql stable parallel unsafe security definer {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
+webhooks.poll_deliveries(subscription_id uuid, cursor text DEFAULT NULL::text, max_deliveries integer DEFAULT 100)
+    returns TABLE(next_cursor text, delivery_id uuid, event_id uuid, event_type text, attempt integer, headers json, body text) plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 webhooks.preview_payload(subscription_id uuid, event_id uuid DEFAULT NULL::uuid, event_type text DEFAULT NULL::text)
     returns TABLE(method text, url text, headers jsonb, body text) plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
 webhooks.publish_event(tenant_id uuid, event_type text, event_category text DEFAULT NULL::text, event_name text DEFAULT NULL::text, event_data jsonb DEFAULT '{}'::jsonb, resource_type text DEFAULT NULL::text, resource_id uuid DEFAULT NULL::uuid, user_id uuid DEFAULT NULL::uuid, session_id text DEFAULT NULL::text, request_id text DEFAULT NULL::text, source_ip inet DEFAULT NULL::inet, event_version text DEFAULT NULL::text, environment text DEFAULT NULL::text, idempotency_key text DEFAULT NULL::text, ordering_key text DEFAULT NULL::text, deliver_after timestamp with time zone DEFAULT NULL::timestamp with time zone, expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone)
@@ -1290,6 +1314,8 @@ webhooks_private.forget_rollups()
     returns void plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.forget_secrets()
     returns bigint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.forget_subscriptions()
+    returns bigint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.forget_tenant_rollups(tenant_ids uuid[])
     returns void sql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.forget_tenants()
@@ -1440,8 +1466,12 @@ webhooks_private.missing_partitions(parent text, days_ahead integer)
     returns SETOF text sql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.monitors_all_tenants()
     returns boolean sql stable parallel restricted {"search_path=pg_catalog, pg_temp"}
+webhooks_private.move_deliveries()
+    returns bigint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off,enable_bitmapscan=off}
 webhooks_private.move_from_default(parent text, partition text)
     returns bigint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp",enable_seqscan=off}
+webhooks_private.move_outstanding(subscription_id uuid)
+    returns bigint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off,enable_bitmapscan=off}
 webhooks_private.needs_verification(own text, general text)
     returns boolean sql immutable parallel safe
 webhooks_private.newest_finished(subscription_id uuid, tenant_id uuid, statuses text[], since timestamp with time zone, end_id uuid, max_deliveries integer)
@@ -1450,6 +1480,8 @@ webhooks_private.newest_outstanding(subscription_id uuid, tenant_id uuid, status
     returns uuid[] plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
 webhooks_private.next_attempt_number(delivery_id uuid, attempt integer)
     returns integer plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
+webhooks_private.next_polled(subscription_id uuid, batch webhooks_private.poll_batches, max_deliveries integer)
+    returns uuid[] plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_generic_plan,enable_seqscan=off,enable_bitmapscan=off}
 webhooks_private.next_tenant(after_id uuid)
     returns uuid plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",enable_seqscan=off}
 webhooks_private.note_bell(shard smallint)
@@ -1518,6 +1550,16 @@ webhooks_private.permitted_role(credential text, tenant_id uuid, scopes text[], 
     returns name plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.plain_failure(error_message text)
     returns text sql immutable parallel safe
+webhooks_private.poll_lock()
+    returns integer sql immutable parallel safe
+webhooks_private.poll_shard_of(subscription_id uuid)
+    returns smallint sql immutable parallel safe strict
+webhooks_private.poll_subscription(subscription_id uuid)
+    returns webhooks.webhook_subscriptions plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.polled_batch_id(cursor text, subscription_id uuid)
+    returns uuid plpgsql immutable parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.polled_event(event_id uuid, tenant_id uuid)
+    returns webhooks_private.polled_event plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off}
 webhooks_private.prepare_default(parent text, partitions text[])
     returns boolean plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.prepared_tables()
@@ -1538,6 +1580,8 @@ webhooks_private.purge_partition(parent text, partition text, tenant_id uuid, ma
     returns record plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp",enable_seqscan=off,enable_bitmapscan=off}
 webhooks_private.purge_relation(relation text, tenant_id uuid, max_rows integer)
     returns bigint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+webhooks_private.queue_shard_of(subscription_id uuid)
+    returns smallint sql stable parallel unsafe strict {"search_path=pg_catalog, pg_temp"}
 webhooks_private.raise_ambiguous_changes(target regclass)
     returns void plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.raise_broken_watch(target regclass, definition text, functions text[])
@@ -1594,6 +1638,8 @@ webhooks_private.release_shards(shards smallint[])
     returns void plpgsql volatile parallel unsafe security definer {"search_path=pg_catalog, pg_temp"}
 webhooks_private.remove_orphans()
     returns bigint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan,enable_seqscan=off,enable_bitmapscan=off,enable_hashjoin=off,enable_mergejoin=off}
+webhooks_private.render_delivery(payload_format text, payload_template text, payload_content_type text, template_secrets text, max_payload_size_kb integer, webhook_headers text, auth_type text, auth_config text, retired_secrets text[], delivery_id uuid, attempt integer, attempted_at bigint, traceparent text, event_id uuid, tenant_id uuid, event_type text, event_category text, event_name text, event_version text, created_at_us bigint, event_data text, resource_type text, resource_id uuid, resource_data text, user_id uuid, session_id text, request_id text, source_ip text)
+    returns TABLE(headers text, body text, payload_sha256 bytea, problem text) c volatile parallel unsafe
 webhooks_private.render_request(payload_format text, payload_template text, payload_content_type text, max_payload_size_kb integer, event_id uuid, tenant_id uuid, event_type text, event_category text, event_name text, event_version text, created_at_us bigint, event_data text, resource_type text, resource_id uuid, resource_data text, user_id uuid, session_id text, request_id text, source_ip text, is_test boolean DEFAULT NULL::boolean)
     returns TABLE(headers jsonb, body text) c immutable parallel safe
 webhooks_private.renew_verification(before webhooks.webhook_subscriptions, after webhooks.webhook_subscriptions)
