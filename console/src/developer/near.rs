@@ -46,7 +46,7 @@ mod tests {
             "job.failed",
         ];
         assert_eq!(
-            near("document.proccessed", names),
+            near("document.processed2", names),
             ["document.processed", "document.deleted"]
         );
         assert_eq!(near("job.create", names), ["job.created", "job.failed"]);

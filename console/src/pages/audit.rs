@@ -2,7 +2,8 @@
 
 use super::address::{given, with};
 use super::failure::Failure;
-use super::layout::{Section, finish, path};
+use super::finish::finish;
+use super::layout::{Section, path};
 use super::refusal::{refusable, status};
 use super::scopes::{READ_AUDIT, READ_DELIVERIES, READ_EVENTS, may};
 use super::view::{

@@ -1,10 +1,8 @@
 //! The frame of all pages.
 
-use super::failure::Failure;
 use super::scopes::{READ_DELIVERIES, READ_EVENTS};
 use super::{assets, brand};
-use crate::database::{Access, Request};
-use crate::http::session::Session;
+use crate::database::Access;
 use crate::scope::Scope;
 use maud::{DOCTYPE, Markup, html};
 use uuid::Uuid;
@@ -114,29 +112,6 @@ pub fn path(tenant: Uuid, rest: &str) -> String {
     format!("/t/{tenant}{rest}")
 }
 
-/// A whole page, at the end of its request.
-///
-/// # Errors
-/// The database's.
-pub async fn finish(
-    request: Request<'_>,
-    session: &Session,
-    section: Section,
-    tenant: Option<Uuid>,
-    title: &str,
-    content: &Markup,
-) -> Result<Markup, Failure> {
-    let frame = Frame {
-        title,
-        section,
-        tenant,
-        access: &request.access,
-        csrf: &session.csrf,
-    };
-    let shown = page(&frame, content);
-    request.commit().await?;
-    Ok(shown)
-}
 /// Sections, each with its path.
 type Tabs = Vec<(Section, String)>;
 

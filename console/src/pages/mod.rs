@@ -12,6 +12,7 @@ mod deliveries;
 mod event_types;
 mod events;
 mod failure;
+mod finish;
 mod home;
 mod layout;
 mod login;

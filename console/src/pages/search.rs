@@ -3,7 +3,8 @@
 use super::address::{given, with};
 use super::events::list::Filter;
 use super::failure::Failure;
-use super::layout::{Section, finish, path};
+use super::finish::finish;
+use super::layout::{Section, path};
 use super::scopes::{READ_DELIVERIES, READ_EVENTS, may};
 use super::view::{as_sql, sql_text};
 use crate::database::{Database, Mode, Refused, Request};

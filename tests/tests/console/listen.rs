@@ -220,8 +220,8 @@ async fn errors_say_what_to_do() {
         ),
         (
             &strong,
-            &["trigger", "job.craeted"],
-            "there is no event type \"job.craeted\"; near to it: job.created",
+            &["trigger", "job.create"],
+            "there is no event type \"job.create\"; near to it: job.created",
         ),
         (
             &weak,

@@ -109,6 +109,7 @@ async fn all_settings_go_through_the_form() {
         ("description", "of\r\ntwo lines"),
         ("environment", "staging"),
         ("webhook_url", "https://x.example/"),
+        ("delivery", "push"),
         ("webhook_method", "PUT"),
         ("subscribed_events", "job.*"),
         ("subscribed_events", "document.uploaded"),

@@ -1,12 +1,14 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use uuid::Uuid;
 use webhooks_core::signature::verify_standard;
 use webhooks_tests::receiver::{Receiver, Reply};
 use webhooks_tests::sidecar::Sidecar;
 
 use crate::scene::{ALL_SCOPES, Client, SUBSCRIPTIONS, Scene, parse, problem};
 
+const TENANT: Uuid = Uuid::from_u128(1);
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLjSwMfKQ9r8GKYo=";
 /// Headers that differ from one request to the next, or that belong to a connection.
 const OF_ONE_REQUEST: &[&str] = &[
@@ -20,7 +22,7 @@ const OF_ONE_REQUEST: &[&str] = &[
 
 async fn manager(scene: &Scene) -> Client<'_> {
     let scopes = format!("{ALL_SCOPES},webhook_subscriptions:poll");
-    scene.client(Some(scene.db.tenant()), &scopes).await
+    scene.client(Some(TENANT), &scopes).await
 }
 
 async fn create(client: &Client<'_>, settings: &Value) -> String {
@@ -74,7 +76,7 @@ async fn what_is_polled_is_what_would_be_sent() {
         let pushed = create(&client, &settings).await;
         scene
             .db
-            .publish(scene.db.tenant(), "job.created", data.clone())
+            .publish(TENANT, "job.created", data.clone())
             .await
             .unwrap();
         let sent = receiver
@@ -153,9 +155,7 @@ async fn a_poll_waits_for_what_is_published_and_acknowledges_once() {
              where application_name = 'webhooks-console' and state = 'idle'"
         );
         scene.db.wait_value(&looked, "true").await.unwrap();
-        let event = scene
-            .db
-            .publish(scene.db.tenant(), "job.created", json!({"n": 1}));
+        let event = scene.db.publish(TENANT, "job.created", json!({"n": 1}));
         event.await.unwrap()
     });
     assert_eq!(answer["deliveries"][0]["event_id"], event.to_string());
@@ -189,7 +189,7 @@ async fn what_is_wrong_with_a_poll_is_told() {
     let pushed = client.subscribe("pushed", "https://x.example/").await;
     let refused = problem(&client.get(&format!("{SUBSCRIPTIONS}{pushed}/poll")).await);
     assert_eq!(refused.0, 409, "{refused:?}");
-    let weak = scene.manager(scene.db.tenant()).await;
+    let weak = scene.manager(TENANT).await;
     assert_eq!(weak.get(&path).await.status, 403);
     let stranger = scene
         .client(Some(uuid::Uuid::max()), "webhook_subscriptions:poll")

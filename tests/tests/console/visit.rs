@@ -88,6 +88,7 @@ impl<'s> Visit<'s> {
 pub fn filled<'f>(fields: &[(&'f str, &'f str)]) -> Vec<(&'f str, &'f str)> {
     let usual = [
         ("environment", "production"),
+        ("delivery", "push"),
         ("webhook_method", "POST"),
         ("auth_type", "signature"),
         ("subscribed_events", "*"),

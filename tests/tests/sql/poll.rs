@@ -178,7 +178,7 @@ async fn two_pollers_at_the_same_time_have_one_batch() {
 }
 
 #[tokio::test]
-async fn nobody_polls_what_is_anothers_or_pushed() {
+async fn nobody_polls_what_belongs_to_others_or_is_pushed() {
     let (world, id) = world("poll_tenants").await;
     publish(&world.session, 1, "").await;
     let manager = Session::open_as(&world.db, MANAGER_ROLE).await;

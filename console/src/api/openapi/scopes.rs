@@ -57,6 +57,7 @@ fn of(operation: &str) -> &'static [Scope] {
         "delete_subscription" | "delete_template" => &[Scope::DeleteSubscriptions],
         "test_subscription" => &[Scope::TestSubscriptions],
         "retry_delivery" | "retry_failed" | "replay_events" => &[Scope::Retry],
+        "poll_deliveries" => &[Scope::PollDeliveries],
         "publish_events" => &[Scope::PublishEvents],
         "list_events" | "get_event" | "list_event_types" => &[Scope::ReadEvents],
         "get_delivery_metrics"

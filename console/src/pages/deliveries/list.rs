@@ -7,7 +7,8 @@ use crate::http::session::Session;
 use crate::pages::address::{given, with};
 use crate::pages::choices;
 use crate::pages::failure::Failure;
-use crate::pages::layout::{Section, finish, path};
+use crate::pages::finish::finish;
+use crate::pages::layout::{Section, path};
 use crate::pages::refusal::{refusable, status};
 use crate::pages::scopes::{READ_DELIVERIES, READ_EVENTS, may};
 use crate::pages::view::{

@@ -6,7 +6,8 @@ use crate::http::input::{Ids, Parameters};
 use crate::http::session::Session;
 use crate::pages::address::{given, with};
 use crate::pages::failure::Failure;
-use crate::pages::layout::{Section, finish, path};
+use crate::pages::finish::finish;
+use crate::pages::layout::{Section, path};
 use crate::pages::refusal::{refusable, status};
 use crate::pages::scopes::READ_EVENTS;
 use crate::pages::view::{

@@ -8,7 +8,7 @@ pub mod sidecars;
 pub mod tenants;
 
 use super::failure::Failure;
-use super::layout::{self, Section};
+use super::layout::Section;
 use super::view::Moment;
 use crate::database::{ReadError, Request};
 use crate::http::session::Session;
@@ -23,7 +23,7 @@ async fn finish(
     title: &str,
     content: &Markup,
 ) -> Result<Markup, Failure> {
-    layout::finish(request, session, section, None, title, content).await
+    super::finish::finish(request, session, section, None, title, content).await
 }
 
 /// A row of `queue_status()`.

@@ -6,7 +6,8 @@ mod attention;
 mod figures;
 
 use super::failure::Failure;
-use super::layout::{Section, finish, path};
+use super::finish::finish;
+use super::layout::{Section, path};
 use super::scopes::{OPERATE, READ_DELIVERIES, READ_EVENTS, READ_METRICS, may};
 use super::view::{Line, Moment, Stacked, absolute, as_sql, id, lines, short, stacked};
 use crate::database::{Access, Database, Mode, ReadError, Request};

@@ -8,7 +8,8 @@ use crate::http::input::{Ids, Parameters};
 use crate::http::problem::Problem;
 use crate::http::session::Session;
 use crate::pages::failure::Failure;
-use crate::pages::layout::{Section, finish, path};
+use crate::pages::finish::finish;
+use crate::pages::layout::{Section, path};
 use crate::pages::refusal::refusable;
 use crate::pages::scopes::{READ_DELIVERIES, READ_EVENTS, RETRY, may};
 use crate::pages::view::{

@@ -9,7 +9,8 @@ use crate::http::cursor;
 use crate::http::input::{Ids, Parameters};
 use crate::http::session::Session;
 use crate::pages::failure::Failure;
-use crate::pages::layout::{Section, finish, path};
+use crate::pages::finish::finish;
+use crate::pages::layout::{Section, path};
 use crate::pages::scopes;
 use crate::pages::view::{
     Moment, as_sql, count, delivery_state, next_page, percent, relative, sparkline,

@@ -55,7 +55,7 @@ fn who_waits_for_a_crowded_destination_holds_up_no_other() {
     }
     let mut under_way = 0;
     assert_eq!(send(&mut world, &mut under_way), [10, 90, 91]);
-    assert_eq!(world.scheduler.crowded(), [shared.clone()]);
+    assert_eq!(world.scheduler.crowded(), std::slice::from_ref(&shared));
     // More of one that waits changes nothing.
     world.offer(&subscription(2, 20), 22..23);
     assert_eq!(send(&mut world, &mut under_way), [0; 0]);
