@@ -129,6 +129,15 @@ pub fn schemathesis_package() -> Result<PathBuf> {
     required("WEBHOOKS_SCHEMATHESIS").map(PathBuf::from)
 }
 
+/// Directory with the Python package that makes a client of the description of the API, from
+/// `WEBHOOKS_CLIENT_GENERATOR`.
+///
+/// # Errors
+/// When the variable is missing.
+pub fn client_generator() -> Result<PathBuf> {
+    required("WEBHOOKS_CLIENT_GENERATOR").map(PathBuf::from)
+}
+
 /// What looks at pages.
 #[derive(Debug)]
 pub struct Browser {

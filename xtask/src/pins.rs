@@ -33,6 +33,8 @@ pub struct Pins {
     pub browser_packages: Vec<String>,
     /// pip requirement of what tests the HTTP API by its description.
     pub schemathesis_package: String,
+    /// pip requirement of what makes a client of the description of the HTTP API.
+    pub client_generator_package: String,
 }
 
 /// A wheel that has a relocatable PostgreSQL with server headers.
@@ -66,6 +68,7 @@ impl Pins {
             newest_only: strings(table, "postgresql", "newest-only")?,
             browser_packages: strings(table, "browser", "packages")?,
             schemathesis_package: string(table, "openapi", "schemathesis-package")?,
+            client_generator_package: string(table, "openapi", "client-generator-package")?,
         })
     }
 

@@ -114,21 +114,24 @@ pub fn run_with(
 /// Programs that visit the console in its tests.
 struct Visitors {
     schemathesis: PathBuf,
+    client_generator: PathBuf,
     /// `None`: this machine has none.
     browser: Option<Browser>,
 }
 
 impl Visitors {
     fn get(project: &Project) -> Result<Self> {
-        let schemathesis = std::slice::from_ref(&project.pins.schemathesis_package);
+        let package = |requirement| wheel::install(project, std::slice::from_ref(requirement));
         Ok(Self {
-            schemathesis: wheel::install(project, schemathesis)?,
+            schemathesis: package(&project.pins.schemathesis_package)?,
+            client_generator: package(&project.pins.client_generator_package)?,
             browser: Browser::find(project)?,
         })
     }
 
     fn describe(&self, command: &mut Command) {
         command.env("WEBHOOKS_SCHEMATHESIS", &self.schemathesis);
+        command.env("WEBHOOKS_CLIENT_GENERATOR", &self.client_generator);
         if let Some(browser) = &self.browser {
             command.env("WEBHOOKS_CHROMIUM", &browser.chromium);
             command.env("WEBHOOKS_BROWSER", &browser.packages);

@@ -17,7 +17,8 @@
 //! - `poll`: deliveries that are fetched; `listen`: the commands for who develops a receiver
 //! - `ways_out`: where sessions begin that permit little
 //! - `rate_limits`: how many requests there may be, and how many of them may wait; `metrics`: what is counted
-//! - `openapi`: how the API is described; `schemathesis`: that it is as described
+//! - `openapi`: how the API is described; `schemathesis`: that it is as described; `generated_client`: that programs can use
+//!   the description
 
 // `cfg(test)` tells clippy that the modules' helpers are tests too, where `unwrap` is fine.
 #[cfg(test)]
@@ -36,6 +37,8 @@ mod connecting;
 mod deliveries;
 #[cfg(test)]
 mod events;
+#[cfg(test)]
+mod generated_client;
 #[cfg(test)]
 mod issuer;
 #[cfg(test)]
