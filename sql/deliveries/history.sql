@@ -256,7 +256,8 @@ end
 $$;
 comment on function webhooks.unmatched_events is
     'Returns events that no subscription matched, or whose subscription was deleted before an attempt, newest first. '
-    'event_types are names, category wildcards or *; null: all. explain_match() says why. The function reads the whole log of the given time.';
+    'event_types are names, category wildcards or *; null: all. explain_match() says why. '
+    'The function reads the whole log of the given time.';
 grant execute on function webhooks.unmatched_events to webhooks_manager;
 
 create function webhooks_private.history_events(

@@ -39,7 +39,8 @@ begin
     )
     select event_id, subscription.tenant_id, t.name, t.category,
            left('Test: ' || coalesce(t.description, t.name), 100), t.version,
-           coalesce(test_subscription.event_data, t.example), t.category, '00000000-0000-7000-8000-000000000002', subscription.environment, expiry, true
+           coalesce(test_subscription.event_data, t.example), t.category,
+           '00000000-0000-7000-8000-000000000002', subscription.environment, expiry, true
     from webhooks.event_type_catalogue t
     where t.is_current and t.name = sample_type;
     insert into webhooks.delivery_queue (subscription_id, event_log_id, tenant_id, shard, expires_at)

@@ -14,7 +14,8 @@ declare
     since timestamptz;
     subscription_ids constant uuid[] := array(
         select s.id from webhooks.webhook_subscriptions s
-        where s.tenant_id = unrolled_attempts.tenant_id and (only_subscriptions is null or s.id = any (only_subscriptions)));
+        where s.tenant_id = unrolled_attempts.tenant_id
+          and (only_subscriptions is null or s.id = any (only_subscriptions)));
 begin
     select coalesce(max(p.rolled_until), '-infinity') as rolled_until,
            coalesce(max(p.rolled_at), '-infinity') as rolled_at

@@ -71,7 +71,8 @@ async fn send(
     let request = connection.begin(who, SCOPE, Mode::Write).await?;
     let row = request
         .row(
-            "select webhooks.test_subscription($1, ($2::text::jsonb) ->> 'event_type') as id",
+            "select webhooks.test_subscription($1, b.body ->> 'event_type', nullif(b.body -> 'event_data', 'null')) as id
+             from (values ($2::text::jsonb)) b (body)",
             &[&id, &body],
         )
         .await?;

@@ -37,6 +37,16 @@ async fn a_test_answers_with_what_the_receiver_answered() {
     );
     assert_eq!(parse(&client.get(&path).await)["is_test"], true);
 
+    // What it is to say may be given, and a null is as nothing.
+    for (data, expected) in [(json!({"n": 4711}), true), (json!(null), false)] {
+        let wanted = json!({"event_type": "job.created", "event_data": data});
+        let tested = client.post(&test, &wanted).await;
+        assert_eq!(tested.status, 200, "{tested:?}");
+        let sent = receiver.requests().pop().unwrap();
+        let body: Value = serde_json::from_slice(&sent.body).unwrap();
+        assert_eq!(body["event_data"] == json!({"n": 4711}), expected, "{body}");
+    }
+
     let refused = client.post(&test, &json!({"event_type": "no.such"})).await;
     assert_eq!(refused.status, 404, "{refused:?}");
     assert_eq!(client.get(&test).await.status, 405);

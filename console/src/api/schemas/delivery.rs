@@ -225,6 +225,9 @@ pub struct Tested {
 pub struct TestWanted {
     /// One that the subscription is subscribed to, unless it is given.
     event_type: Option<String>,
+    /// Data of the event, in place of the example.
+    #[schema(value_type = Option<Object>)]
+    event_data: Option<Value>,
 }
 
 /// A delivery that is made again.
