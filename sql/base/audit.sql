@@ -50,7 +50,8 @@ comment on column webhooks.audit_log.after is
 comment on column webhooks.audit_log.reason is
     'Reason, if the system made the change, such as why it disabled a subscription.';
 comment on column webhooks.audit_log.session_role is 'Role that logged in.';
-comment on column webhooks.audit_log.acting_role is 'Role in effect, as SET ROLE left it.';
+comment on column webhooks.audit_log.acting_role is
+    'Role in effect, as SET ROLE left it. list_audit_log() shows group roles of the extension alone, and null for others.';
 comment on column webhooks.audit_log.user_id is 'User of the application: the setting webhooks.user_id.';
 comment on column webhooks.audit_log.request_id is 'Request of the application: the setting webhooks.request_id.';
 comment on column webhooks.audit_log.client_address is 'Address of the client of the database; null: a local socket.';

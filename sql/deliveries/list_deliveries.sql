@@ -77,6 +77,14 @@ begin
             select q.id from webhooks.delivery_queue q
             where q.shard = webhooks_private.test_shard_of(s.id) and q.subscription_id = s.id and q.lane is null
               and q.next_attempt_at is null
+            union all
+            select q.id from webhooks.delivery_queue q
+            where q.shard = webhooks_private.poll_shard_of(s.id) and q.subscription_id = s.id and q.lane is null
+              and q.next_attempt_at is null
+            union all
+            select q.id from webhooks.delivery_queue q
+            where q.shard = webhooks_private.poll_shard_of(s.id) and q.subscription_id = s.id and q.lane is null
+              and q.next_attempt_at is not null
             limit max_deliveries + 1
         ) f
         limit max_deliveries + 1);

@@ -34,6 +34,7 @@ language sql immutable strict parallel safe
 return (webhooks_private.shard_of(subscription_id) - webhooks_private.shard_count())::smallint;
 comment on function webhooks_private.poll_shard_of is
     'The shard of deliveries that a receiver fetches: below all that sidecars own.';
+grant execute on function webhooks_private.poll_shard_of to webhooks_manager;
 
 create function webhooks_private.queue_shard_of(subscription_id uuid)
 returns smallint

@@ -16,12 +16,6 @@ drop function webhooks.create_subscription(
     text);
 drop function webhooks_private.replayable(uuid, timestamptz, timestamptz, text[], uuid, uuid, integer);
 
-alter table webhooks.webhook_subscriptions
-    add column delivery varchar(10) not null default 'push',
-    add column expires_at timestamptz,
-    alter column webhook_url drop not null;
-alter table webhooks_private.subscription_routes add column poll_shard smallint;
-
 -- The default apart from the column, so that it is none of the events that are there.
 alter table webhooks.event_logs add column traceparent varchar(55);
 alter table webhooks.event_logs alter column traceparent set default
@@ -36,6 +30,13 @@ alter table webhooks_private.event_logs_template alter column traceparent set de
     then substring(current_setting('webhooks.traceparent', true)
                    from '^00-0*[1-9a-f][0-9a-f]*-0*[1-9a-f][0-9a-f]*-[0-9a-f]+$') end;
 alter type webhooks_private.claimed_delivery add attribute traceparent text;
+
+-- After event_logs: publishers lock these tables in this order.
+alter table webhooks.webhook_subscriptions
+    add column delivery varchar(10) not null default 'push',
+    add column expires_at timestamptz,
+    alter column webhook_url drop not null;
+alter table webhooks_private.subscription_routes add column poll_shard smallint;
 
 -- install changes
 
@@ -64,8 +65,12 @@ comment on column webhooks.subscription_settings.auth_config is 'Authentication,
 comment on column webhooks.subscription_settings.template_secrets is
     'Secrets that payload_template may print, with null for each value.';
 
--- It has gone with the function that had fewer parameters.
+-- They have gone with the functions that had fewer parameters.
 grant execute on function webhooks.create_subscription to webhooks_manager;
+grant execute on function webhooks.export_subscriptions to webhooks_manager;
+grant execute on function webhooks.retry_failed to webhooks_manager;
+grant execute on function webhooks.test_subscription to webhooks_manager;
+grant execute on function webhooks.unmatched_events to webhooks_manager;
 
 -- Types of events that the system publishes itself. The triggers would take them for the DBA's.
 alter table webhooks.event_types disable trigger user;

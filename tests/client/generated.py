@@ -76,7 +76,7 @@ assert len(batch) == 2, batch
 
 polled = poll_deliveries.sync(made.id, client=client)
 assert [d.event_id for d in polled.deliveries] == [published.id, *(b.id for b in batch)], polled
-assert json.loads(polled.deliveries[0].body)["event_data"] == {"pages": 3}, polled
+assert json.loads(polled.deliveries[0].body)["data"] == {"pages": 3}, polled
 last = poll_deliveries.sync(made.id, client=client, cursor=polled.cursor)
 assert (last.acknowledged, last.deliveries) == (3, []), last
 

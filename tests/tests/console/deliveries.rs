@@ -44,7 +44,7 @@ async fn a_test_answers_with_what_the_receiver_answered() {
         assert_eq!(tested.status, 200, "{tested:?}");
         let sent = receiver.requests().pop().unwrap();
         let body: Value = serde_json::from_slice(&sent.body).unwrap();
-        assert_eq!(body["event_data"] == json!({"n": 4711}), expected, "{body}");
+        assert_eq!(body["data"] == json!({"n": 4711}), expected, "{body}");
     }
 
     let refused = client.post(&test, &json!({"event_type": "no.such"})).await;

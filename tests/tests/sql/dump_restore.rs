@@ -248,7 +248,10 @@ async fn assert_moved(original: &Database, restored: &Database) {
         "select s.name from webhooks.delivery_queue q join webhooks.webhook_subscriptions s on s.id = q.subscription_id
          where q.event_log_id = '{event}' order by 1"
     );
-    assert_eq!(session.lines(&deliveries).await, ["filtered", "signed"]);
+    assert_eq!(
+        session.lines(&deliveries).await,
+        ["filtered", "polled", "signed"]
+    );
     let partition = format!(
         "select tableoid::regclass::text ~ '[0-9]$' from webhooks.event_logs where id = '{event}'"
     );

@@ -61,7 +61,7 @@ async fn parameters_are_stored_and_others_have_their_defaults() {
         "max_in_flight": 6, "payload_format": "envelope", "payload_template": "{{ secrets.a }}",
         "payload_content_type": "text/plain", "template_secrets": {"a": "b"}, "rate_limit_per_second": 0.5, "rate_limit_burst": 7, "ordering": "fifo",
         "breaker_failure_threshold": 8, "breaker_cooldown_seconds": 9, "endpoint_verification": "none", "is_active": false, "is_enabled": false,
-        "created_by": USER, "retry_schedule": "5 s"
+        "created_by": USER, "retry_schedule": "5 s", "delivery": "poll", "expires_at": "2100-01-01T00:00:00+00:00"
     });
     let settings =
         "select jsonb_agg(s order by s) from unnest(webhooks_private.settable_columns()) s";

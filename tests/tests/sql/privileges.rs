@@ -165,8 +165,8 @@ async fn the_sidecars_role_does_its_whole_job() {
     let tasks = "select string_agg(task, ' ') from webhooks.maintain()";
     assert_eq!(
         sidecar.text(tasks).await,
-        "roll_up forget_idempotency_keys forget_secrets forget_access_tokens remove_orphans repair_routes \
-         expire_deliveries forget_events expire_responses apply_links create_partitions drop_partitions"
+        "roll_up forget_idempotency_keys forget_secrets forget_access_tokens forget_subscriptions \
+         remove_orphans repair_routes move_deliveries expire_deliveries forget_events expire_responses apply_links create_partitions drop_partitions"
     );
     let load = "select auth_config from webhooks_private.load_subscriptions('{00000000-0000-7000-8000-000000000001}')";
     assert_eq!(sidecar.text(load).await, "{\"api_key\": \"key\"}");

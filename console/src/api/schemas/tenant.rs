@@ -118,7 +118,8 @@ pub struct AuditEntry {
     /// Reason, if the system made the change, such as why it disabled a subscription.
     #[schema(required)]
     reason: Option<String>,
-    /// Group role of the extension in effect, as SET ROLE left it; null: another role, whose name is not shown.
+    /// Role in effect, as SET ROLE left it. list_audit_log() shows group roles of the extension alone, and null for
+    /// others.
     #[schema(required)]
     acting_role: Option<String>,
     /// User of the application: the setting webhooks.user_id.

@@ -15,7 +15,7 @@ const SESSIONS: &str =
 /// Process ids of the sidecar's sessions of a kind.
 async fn backends(work: &Work, kind: &str) -> Vec<u32> {
     let pids = format!(
-        "select pid from pg_stat_activity where application_name = 'webhooks-sidecar {kind}'"
+        "select pid from pg_stat_activity where application_name like 'webhooks-sidecar {kind}%'"
     );
     let rows = work.db.rows(&pids).await.unwrap();
     rows.iter()
@@ -66,7 +66,7 @@ async fn terminated_backends_lose_and_repeat_nothing() {
         work.wait_for(n * EVENTS / 10).await;
         let kind = ["owner", "record"][usize::try_from(n % 2).unwrap()];
         let terminate = format!(
-            "select count(pg_terminate_backend(pid)) from pg_stat_activity where application_name = 'webhooks-sidecar {kind}'"
+            "select count(pg_terminate_backend(pid)) from pg_stat_activity where application_name like 'webhooks-sidecar {kind}%'"
         );
         let terminated = work.db.value(&terminate).await.unwrap();
         assert_eq!(terminated.as_deref(), Some("1"), "{kind}");

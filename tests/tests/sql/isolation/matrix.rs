@@ -226,9 +226,8 @@ pub enum Answer {
 /// Functions: name, roles that may call it, and what becomes of such a call.
 #[rustfmt::skip]
 pub const FUNCTIONS: &[(&str, &str, Answer)] = &[
-
     ("access_scopes", "", Owner),
-    ("acknowledge_deliveries", "manager", Unknown("select webhooks.acknowledge_deliveries('{subscription}', null)")),
+    ("acknowledge_deliveries", "manager", Unknown("select webhooks.acknowledge_deliveries(case when exists (select from webhooks.webhook_subscriptions s where s.id operator(pg_catalog.=) '{subscription}') then (select '{subscription}'::uuid from webhooks.update_subscription('{subscription}', '{\"delivery\": \"poll\"}')) else '{subscription}' end, null) operator(pg_catalog.+) 1")),
     ("add_routes", "", Owner),
     ("add_text_size", "", Owner),
     ("adopt_database", "", Owner),
@@ -518,9 +517,9 @@ pub const FUNCTIONS: &[(&str, &str, Answer)] = &[
     ("partitioned_tables", "", Owner),
     ("permitted_role", "", Owner),
     ("plain_failure", "", Owner),
-    ("poll_deliveries", "manager", Unknown("select count(*) from webhooks.poll_deliveries('{subscription}')")),
+    ("poll_deliveries", "manager", Unknown("select count(*) operator(pg_catalog.+) 1 from webhooks.poll_deliveries(case when exists (select from webhooks.webhook_subscriptions s where s.id operator(pg_catalog.=) '{subscription}') then (select '{subscription}'::uuid from webhooks.update_subscription('{subscription}', '{\"delivery\": \"poll\"}')) else '{subscription}' end)")),
     ("poll_lock", "", Owner),
-    ("poll_shard_of", "", Owner),
+    ("poll_shard_of", "manager", Same("select webhooks_private.poll_shard_of('{subscription}')")),
     ("poll_subscription", "", Owner),
     ("polled_batch_id", "", Owner),
     ("polled_event", "", Owner),
@@ -700,7 +699,6 @@ pub const FUNCTIONS: &[(&str, &str, Answer)] = &[
     ("watch_values", "publisher", Same("select webhooks_private.watch_values('webhooks.event_logs', '{}')")),
     ("watch_values_script", "publisher", Same("select webhooks_private.watch_values_script('webhooks.event_logs', webhooks_private.complete_watch('webhooks.event_logs', '{\"on_insert\": \"job.created\", \"tenant_column\": \"tenant_id\"}'))")),
     ("watch_versions", "publisher", Same("select webhooks_private.watch_versions('{a,b,c,d}', '{key_1}')")),
-
 ];
 
 /// Roles of the matrix; `webhooks_` and one of them is a group role.

@@ -374,6 +374,7 @@ async fn every_constraint_has_a_refusal_of_its_own() {
         "webhook_subscriptions_auth_type_check",
         "webhook_subscriptions_breaker_cooldown_check",
         "webhook_subscriptions_breaker_threshold_check",
+        "webhook_subscriptions_delivery_check",
         "webhook_subscriptions_environment_check",
         "webhook_subscriptions_max_in_flight_check",
         "webhook_subscriptions_method_check",
@@ -386,6 +387,7 @@ async fn every_constraint_has_a_refusal_of_its_own() {
         "webhook_subscriptions_retry_count_check",
         "webhook_subscriptions_retry_delay_check",
         "webhook_subscriptions_timeout_check",
+        "webhook_subscriptions_url_check",
         "webhook_subscriptions_verification_check",
     ];
     assert_eq!(session.lines(constraints).await, named);
@@ -393,7 +395,7 @@ async fn every_constraint_has_a_refusal_of_its_own() {
                     where attrelid = 'webhooks.webhook_subscriptions'::regclass and attnum > 0 and attnotnull";
     assert_eq!(
         session.text(not_null).await,
-        "environment id max_in_flight name no_retry_statuses ordering payload_format subscribed_events tenant_id version webhook_url"
+        "delivery environment id max_in_flight name no_retry_statuses ordering payload_format subscribed_events tenant_id version"
     );
 }
 
