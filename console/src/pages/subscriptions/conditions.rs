@@ -1,37 +1,8 @@
 //! Conditions on event data as rows of a form: a path, an operator and a value. `docs/reference/filters.md` has what
 //! they mean. All that is stored can be shown in rows; what somebody writes as JSON is added to them.
 
-use super::field::Fields;
-use super::values::{Values, text};
 use crate::http::problem::Problem;
-use maud::{Markup, html};
 use serde_json::{Map, Value};
-use std::iter::repeat_n;
-
-/// As filters have them, and in words; the first is a value as it is.
-const OPERATORS: [(&str, &str); 11] = [
-    ("", "is"),
-    ("$ne", "is not"),
-    ("$gt", "is greater than"),
-    ("$gte", "is at least"),
-    ("$lt", "is less than"),
-    ("$lte", "is at most"),
-    ("$in", "is one of"),
-    ("$nin", "is none of"),
-    ("$prefix", "begins with"),
-    ("$exists", "is there"),
-    ("$eq", "equals"),
-];
-/// Rows that are empty, and how many there are when somebody asks for more.
-const EMPTY: usize = 2;
-const MORE: usize = 8;
-/// The button that asks for more has this name and value.
-const ASK: (&str, &str) = ("more", "conditions");
-
-/// Whether the form was sent for more rows, not to be saved.
-pub fn asks_for_more(values: &Values) -> bool {
-    values.has(ASK.0, ASK.1)
-}
 
 /// Rows of stored conditions: path, operator and value.
 pub fn rows(conditions: &Value) -> Vec<(String, String, String)> {
@@ -49,26 +20,25 @@ pub fn rows(conditions: &Value) -> Vec<(String, String, String)> {
     rows
 }
 
-/// The conditions of a form: those of its rows, and those that it has as JSON.
+/// The conditions of rows, and those that are written as JSON besides; blank: none are.
 ///
 /// # Errors
 /// What is no JSON object; conditions that can't both hold a place.
-pub fn read(values: &Values) -> Result<Map<String, Value>, Problem> {
+pub fn read(rows: &[(&str, &str, &str)], json: &str) -> Result<Map<String, Value>, Problem> {
     let mut conditions = Map::new();
-    let rows = values.triples(["filter_path", "filter_operator", "filter_value"]);
     for (path, operator, value) in rows {
-        let operand = match (operator, value.trim()) {
+        let operand = match (*operator, value.trim()) {
             ("$exists", "") => Value::Bool(true),
             (_, value) => serde_json::from_str(value).unwrap_or_else(|_| value.into()),
         };
-        let wanted = match operator {
+        let wanted = match *operator {
             "" => operand,
             operator => Value::Object(Map::from_iter([(operator.to_owned(), operand)])),
         };
         add(&mut conditions, path, wanted)?;
     }
-    if !values.is_blank("filter_event_data") {
-        let more = serde_json::from_str(values.get("filter_event_data"));
+    if !json.trim().is_empty() {
+        let more = serde_json::from_str(json);
         let more: Map<String, Value> = more.map_err(|error| {
             refused(format!("event_data is no JSON object: {error}"))
                 .hint("Write for example {\"pages\": {\"$gt\": 100}}.")
@@ -117,39 +87,7 @@ fn shown(value: &Value) -> String {
             plain.clone()
         }
         Value::String(_) | Value::Null => value.to_string(),
-        other => text(other),
-    }
-}
-
-/// The rows of a form, and the same as JSON.
-pub fn fields(fields: &Fields<'_>) -> Markup {
-    let values = fields.values;
-    let given = values.triples(["filter_path", "filter_operator", "filter_value"]);
-    let empty = if asks_for_more(values) { MORE } else { EMPTY };
-    let all = given.into_iter().chain(repeat_n(("", "", ""), empty));
-    let as_json = read(values)
-        .ok()
-        .filter(|conditions| !conditions.is_empty());
-    html! {
-        h3 { "Event data" }
-        @for (i, (path, operator, value)) in all.enumerate() {
-            div.row.condition {
-                label.visually-hidden for={ "filter_path" (i) } { "Condition " (i + 1) ": path" }
-                input id={ "filter_path" (i) } name="filter_path" type="text" value=(path) placeholder="totals.net" autocomplete="off" spellcheck="false";
-                label.visually-hidden for={ "filter_operator" (i) } { "Condition " (i + 1) ": operator" }
-                select id={ "filter_operator" (i) } name="filter_operator" {
-                    @for (sign, words) in OPERATORS { option value=(sign) selected[sign == operator] { (words) } }
-                }
-                label.visually-hidden for={ "filter_value" (i) } { "Condition " (i + 1) ": value" }
-                input id={ "filter_value" (i) } name="filter_value" type="text" value=(value) placeholder="100" autocomplete="off" spellcheck="false";
-            }
-        }
-        p.help { "A path goes through objects and lists by dots and numbers. A value is JSON, such as 100, true or [\"a\", \"b\"]; anything else is a text. A row without a path is left out." }
-        button type="submit" name=(ASK.0) value=(ASK.1) { "More rows" }
-        @if let Some(conditions) = as_json {
-            details { summary { "As JSON" } pre { code { (format!("{:#}", Value::from(conditions))) } } }
-        }
-        (fields.area("filter_event_data", "More conditions on event data, as JSON", "{\"pages\": {\"$gt\": 100}, \"kind\": \"invoice\"}", "Added to the rows above: values that must be equal, or operators $eq, $ne, $gt, $gte, $lt, $lte, $in, $nin, $exists and $prefix."))
+        other => other.to_string(),
     }
 }
 
@@ -158,10 +96,6 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn values(fields: &[(&str, &str)]) -> Values {
-        serde_json::from_value(json!(fields)).unwrap()
-    }
-
     #[test]
     fn conditions_survive_the_way_through_rows() {
         let stored = json!({
@@ -169,33 +103,17 @@ mod tests {
             "object": {"x": 1}, "there": {"$exists": false}, "one": {"$in": ["a", "b"]}, "same": {"$eq": "x"}
         });
         let rows = rows(&stored);
-        let fields: Vec<(&str, &str)> = rows
+        let rows: Vec<(&str, &str, &str)> = rows
             .iter()
-            .flat_map(|(path, operator, value)| {
-                [
-                    ("filter_path", path.as_str()),
-                    ("filter_operator", operator),
-                    ("filter_value", value),
-                ]
-            })
+            .map(|(path, operator, value)| (path.as_str(), operator.as_str(), value.as_str()))
             .collect();
-        assert_eq!(Value::from(read(&values(&fields)).unwrap()), stored);
+        assert_eq!(Value::from(read(&rows, "").unwrap()), stored);
     }
 
     #[test]
     fn what_is_written_as_json_is_added() {
-        let row = |operator, value| {
-            [
-                ("filter_path", "n"),
-                ("filter_operator", operator),
-                ("filter_value", value),
-            ]
-        };
-        let with = |row: [(&'static str, &'static str); 3], json| {
-            let mut fields = row.to_vec();
-            fields.push(("filter_event_data", json));
-            read(&values(&fields)).map(Value::from)
-        };
+        let row = |operator, value| ("n", operator, value);
+        let with = |row, json| read(&[row], json).map(Value::from);
         let both = with(row("$gt", "1"), "{\"n\": {\"$lt\": 5}, \"kind\": \"x\"}");
         assert_eq!(
             both.unwrap(),

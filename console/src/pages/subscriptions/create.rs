@@ -4,7 +4,7 @@ use super::choices::{Choices, Template};
 use super::field::Fields;
 use super::form::{Form, Purpose, is_about_input, placeholder_field, template_choice};
 use super::values::Values;
-use super::{CREATE, conditions, of, secret};
+use super::{CREATE, condition_rows, of, secret};
 use crate::database::{Access, Database, Mode, Request};
 use crate::http::form::Signed;
 use crate::http::input::{Ids, Parameters};
@@ -71,7 +71,7 @@ pub async fn create(
     let request = connection.begin(&session.who, CREATE, Mode::Write).await?;
     let choices = Choices::read(&request).await?;
     let template = choices.template(values.get("template"));
-    if conditions::asks_for_more(&values) {
+    if condition_rows::asks_for_more(&values) {
         let shown = form(
             &session,
             &request.access,

@@ -5,7 +5,7 @@ use super::create::{Written, new_secret};
 use super::field::Fields;
 use super::form::{Form, Purpose, is_about_input};
 use super::values::Values;
-use super::{UPDATE, conditions, of, secret};
+use super::{UPDATE, condition_rows, of, secret};
 use crate::database::{Access, Database, Mode, Request};
 use crate::http::form::Signed;
 use crate::http::input::Ids;
@@ -62,7 +62,7 @@ pub async fn update(
     let mut connection = database.connection().await?;
     let request = connection.begin(&session.who, UPDATE, Mode::Write).await?;
     let choices = Choices::read(&request).await?;
-    if conditions::asks_for_more(&values) {
+    if condition_rows::asks_for_more(&values) {
         let shown = form(
             &session,
             &request.access,

@@ -2,7 +2,7 @@
 
 use super::choices::Choices;
 use super::field::Fields;
-use super::{conditions, retries};
+use super::{condition_rows, retries};
 use maud::{Markup, html};
 use std::collections::BTreeSet;
 
@@ -191,7 +191,7 @@ pub fn filter(fields: &Fields<'_>) -> Markup {
             p.help { "All of these conditions must hold; blank ones do." }
             (fields.line("filter_resource_type", "Resource type", "text", "document", ""))
             (fields.line("filter_resource_id", "Resource id", "text", "", "A UUID."))
-            (conditions::fields(fields))
+            (condition_rows::fields(fields))
             (fields.line("filter_jsonpath", "SQL/JSON path", "text", "$.lines[*] ? (@.price > 1000)", "It finds something, or its predicate is true."))
             (fields.error("event_filters"))
         }

@@ -2,7 +2,7 @@
 //!
 //! - [`list`]: all of a tenant, or those of a [`filter`], with how their receivers do; [`enable`]: many at once
 //! - [`values`]: what a form holds, and the settings that it makes; [`form`], [`groups`] and [`field`]: how it looks;
-//!   [`conditions`]: rows of a filter;
+//!   [`conditions`]: of a filter, as [`condition_rows`] of a form;
 //!   [`choices`]: what there is to choose from; [`create`], [`edit`] and [`check`]: what is done with it
 //! - [`detail`]: one of them: its [`receiver`], its last [`day`], its [`attempts`], its [`settings`], and [`matching`];
 //!   [`test`] and [`actions`]: what can be done with it
@@ -13,6 +13,7 @@ mod actions;
 mod attempts;
 mod check;
 mod choices;
+mod condition_rows;
 mod conditions;
 mod create;
 mod day;

@@ -7,6 +7,9 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+/// Fields of a condition on event data, of which a form has several rows.
+pub const CONDITION: [&str; 3] = ["filter_path", "filter_operator", "filter_value"];
+
 /// Settings of one text, number or word; blank stands for null.
 const TEXTS: [&str; 22] = [
     "name",
@@ -83,6 +86,14 @@ impl Values {
         let rows = rows.filter(|(first, _)| !first.is_empty());
         rows.map(|(first, (second, third))| (first, second, third))
             .collect()
+    }
+
+    /// The conditions on event data.
+    ///
+    /// # Errors
+    /// What is no JSON object; conditions that can't both hold a place.
+    pub fn conditions(&self) -> Result<Map<String, Value>, Problem> {
+        conditions::read(&self.triples(CONDITION), self.get("filter_event_data"))
     }
 
     fn add(&mut self, name: &str, value: impl Into<String>) {
@@ -252,7 +263,7 @@ impl Values {
                 filters.insert(key.to_owned(), condition);
             }
         }
-        let conditions = conditions::read(self)?;
+        let conditions = self.conditions()?;
         if !conditions.is_empty() {
             filters.insert("event_data".to_owned(), conditions.into());
         }
