@@ -20,6 +20,8 @@ RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
 
 # A page that says what is wrong has the status of an error, which the browser notes.
 STATUS = "Failed to load resource: the server responded with a status of"
+# A part was being renewed when the page was left.
+LEFT = ("htmx:sendAbort,", "htmx:afterRequest,")
 
 faults = []
 
@@ -28,11 +30,11 @@ def fault(where, text):
     faults.append(f"{where}: {text}")
 
 
-def watch(page, where, expected=STATUS):
+def watch(page, where, expected=(STATUS,)):
     """What the browser complains of, such as the Content-Security-Policy, is a fault."""
 
     def told(message):
-        if message.type == "error" and not message.text.startswith(expected):
+        if message.type == "error" and not message.text.startswith((*expected, *LEFT)):
             fault(where(), message.text)
 
     page.on("console", told)

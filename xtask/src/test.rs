@@ -23,9 +23,9 @@ use crate::wheel;
 /// How many tests cargo's test programs run at a time.
 const THREADS: &str = "RUST_TEST_THREADS";
 
-/// Integration tests wait for servers, sidecars and receivers for most of their time.
+/// Integration tests wait for servers, sidecars and receivers for half of their time.
 fn threads() -> usize {
-    3 * std::thread::available_parallelism().map_or(1, |processors| processors.get())
+    2 * std::thread::available_parallelism().map_or(1, |processors| processors.get())
 }
 
 /// Runs the command.
