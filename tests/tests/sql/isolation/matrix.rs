@@ -227,7 +227,7 @@ pub enum Answer {
 #[rustfmt::skip]
 pub const FUNCTIONS: &[(&str, &str, Answer)] = &[
     ("access_scopes", "", Owner),
-    ("acknowledge_deliveries", "manager", Unknown("select webhooks.acknowledge_deliveries(case when exists (select from webhooks.webhook_subscriptions s where s.id operator(pg_catalog.=) '{subscription}') then (select '{subscription}'::uuid from webhooks.update_subscription('{subscription}', '{\"delivery\": \"poll\"}')) else '{subscription}' end, null) operator(pg_catalog.+) 1")),
+    ("acknowledge_deliveries", "manager", Unknown("select webhooks.acknowledge_deliveries(case when exists (select from webhooks.webhook_subscriptions s where s.id operator(pg_catalog.=) '{subscription}') then (select '{subscription}'::pg_catalog.uuid from webhooks.update_subscription('{subscription}', '{\"delivery\": \"poll\"}')) else '{subscription}' end, null) operator(pg_catalog.+) 1")),
     ("add_routes", "", Owner),
     ("add_text_size", "", Owner),
     ("adopt_database", "", Owner),
@@ -517,7 +517,7 @@ pub const FUNCTIONS: &[(&str, &str, Answer)] = &[
     ("partitioned_tables", "", Owner),
     ("permitted_role", "", Owner),
     ("plain_failure", "", Owner),
-    ("poll_deliveries", "manager", Unknown("select count(*) operator(pg_catalog.+) 1 from webhooks.poll_deliveries(case when exists (select from webhooks.webhook_subscriptions s where s.id operator(pg_catalog.=) '{subscription}') then (select '{subscription}'::uuid from webhooks.update_subscription('{subscription}', '{\"delivery\": \"poll\"}')) else '{subscription}' end)")),
+    ("poll_deliveries", "manager", Unknown("select count(*) operator(pg_catalog.+) 1 from webhooks.poll_deliveries(case when exists (select from webhooks.webhook_subscriptions s where s.id operator(pg_catalog.=) '{subscription}') then (select '{subscription}'::pg_catalog.uuid from webhooks.update_subscription('{subscription}', '{\"delivery\": \"poll\"}')) else '{subscription}' end)")),
     ("poll_lock", "", Owner),
     ("poll_shard_of", "manager", Same("select webhooks_private.poll_shard_of('{subscription}')")),
     ("poll_subscription", "", Owner),
