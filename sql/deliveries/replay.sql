@@ -213,6 +213,10 @@ create function webhooks_private.replay_by_id(
 -- Planned and run with the settings of the functions that call it.
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
+-- The queue is read by its indexes, subscription by subscription, however small it is thought to be.
+set enable_seqscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
 as $$
 #variable_conflict use_column
 declare

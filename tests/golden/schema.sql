@@ -1647,7 +1647,7 @@ webhooks_private.renew_verification(before webhooks.webhook_subscriptions, after
 webhooks_private.repair_routes()
     returns bigint plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.replay_by_id(tenant_id uuid, event_ids uuid[], subscription_id uuid, dry_run boolean, OUT events bigint, OUT deliveries bigint, OUT outstanding bigint)
-    returns record plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp"}
+    returns record plpgsql volatile parallel unsafe {"search_path=pg_catalog, pg_temp",enable_seqscan=off,enable_hashjoin=off,enable_mergejoin=off}
 webhooks_private.replayable(tenant_id uuid, since timestamp with time zone, until timestamp with time zone, event_types text[], subscription_id uuid, after uuid, max_events integer, event_ids uuid[] DEFAULT NULL::uuid[])
     returns TABLE(n bigint, event_log_id uuid, matched_id uuid, is_outstanding boolean) plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp",plan_cache_mode=force_custom_plan}
 webhooks_private.resolve_alerts()

@@ -689,8 +689,9 @@ async fn a_set_of_events_is_replayed_and_only_the_queues_that_match_are_read() {
         events[0]
     );
     assert_eq!(session.text(&one).await, "0|1");
-    let read = "select seq_tup_read + idx_tup_fetch < 100 from pg_stat_xact_all_tables where relid = 'webhooks.delivery_queue'::regclass";
-    assert_eq!(session.text(read).await, "t");
+    let read = "select seq_tup_read + idx_tup_fetch from pg_stat_xact_all_tables where relid = 'webhooks.delivery_queue'::regclass";
+    let read: u64 = session.text(read).await.parse().unwrap();
+    assert!(read < 100, "{read} rows");
     session.run("commit").await;
     assert_eq!(session.text(&set("")).await, "2|0|2");
     let empty = format!(
