@@ -57,11 +57,3 @@ return 1464156754;
 comment on function webhooks_private.alerts_lock is
     'Class of locks: key 0 or 1, exclusively, until the end of the transaction. The one session that evaluates the '
     'rules of alerts has key 0, the one that notes how tasks of maintain() went key 1. Nobody waits for them.';
-
-create function webhooks_private.poll_lock()
-returns integer
-language sql immutable parallel safe
-return 1464156755;
-comment on function webhooks_private.poll_lock is
-    'Class of locks: the hash of a subscription''s id, exclusively, until the end of the transaction. Who polls its '
-    'deliveries waits for it, so that two at a time have the same batch.';

@@ -57,6 +57,9 @@ declare
     moving uuid;
     moved bigint := 0;
 begin
+    -- Those of subscriptions that were deleted just then are found by remove_orphans() once they are ready.
+    perform webhooks_private.promote_due(
+        array(select n::smallint from generate_series(-webhooks_private.shard_count(), -1) n));
     for moving in
         select s.id
         from webhooks.webhook_subscriptions s

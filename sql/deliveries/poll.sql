@@ -47,8 +47,14 @@ language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-    subscription constant webhooks.webhook_subscriptions := webhooks_private.own_subscription(subscription_id);
+    subscription webhooks.webhook_subscriptions := webhooks_private.own_subscription(subscription_id);
 begin
+    -- A row, not an advisory lock: nobody else can hold what stands for it.
+    select s.* into subscription
+    from webhooks.webhook_subscriptions s where s.id = subscription.id for no key update;
+    if not found then
+        subscription := webhooks_private.own_subscription(subscription_id);
+    end if;
     if subscription.delivery <> 'poll' then
         raise exception 'subscription % is not polled: its deliveries are sent to its webhook_url', subscription.id
             using errcode = 'object_not_in_prerequisite_state',
@@ -56,7 +62,6 @@ begin
                                 subscription.id);
     end if;
     perform webhooks_private.check_adopted();
-    perform webhooks_private.lock_xact(webhooks_private.poll_lock(), hashtext(subscription.id::text));
     return subscription;
 end
 $$;
@@ -108,6 +113,8 @@ set enable_bitmapscan = off
 as $$
 declare
     home constant smallint := webhooks_private.poll_shard_of(subscription_id);
+    -- A variable: what is volatile can't be looked up in an index.
+    due_until constant timestamptz := clock_timestamp();
     ids uuid[];
 begin
     if batch.id is not null then
@@ -119,7 +126,15 @@ begin
             return ids;
         end if;
     end if;
-    perform webhooks_private.promote_due(array[home]);
+    -- Of this subscription alone: others must not wait for the transaction of who polls.
+    update webhooks.delivery_queue q
+    set next_attempt_at = null
+    where q.id = any (array(
+        select d.id from webhooks.delivery_queue d
+        where d.shard = home and d.subscription_id = next_polled.subscription_id and d.lane is null
+          and d.next_attempt_at is not null and d.next_attempt_at <= due_until
+        order by d.id limit next_polled.max_deliveries
+        for no key update skip locked));
     return array(
         select q.id from webhooks.delivery_queue q
         -- Rows compared, not columns: see find_deliveries().
@@ -197,6 +212,8 @@ as $$
 declare
     -- Of all bodies of an answer together, unless the first alone is larger.
     max_bytes constant bigint := 4194304;
+    -- Templates take their time, and the connection serves others, too.
+    max_time constant interval := '2 s';
     max_age constant interval := make_interval(secs => webhooks_private.setting('max_delivery_age_seconds'));
     subscription webhooks.webhook_subscriptions;
     retired text[];
@@ -242,7 +259,8 @@ begin
             where q.id = any (ids) order by q.id
         loop
             event := webhooks_private.polled_event(queued.event_log_id, subscription.tenant_id);
-            exit when handed.delivery_ids <> '{}' and bytes + octet_length(event.event_data) > max_bytes;
+            exit when handed.delivery_ids <> '{}' and (bytes + octet_length(event.event_data) > max_bytes
+                                                       or clock_timestamp() > attempted_at + max_time);
             unsent := null;
             request := null;
             if least(queued.expires_at,
@@ -307,7 +325,7 @@ end
 $$;
 comment on function webhooks.poll_deliveries is
     'Acknowledges the deliveries that were handed out with a cursor, and returns the next ones of a subscription with '
-    'delivery poll, in the order of publication: up to max_deliveries with 4 MiB of bodies. headers and body are those '
+    'delivery poll, in the order of publication: up to max_deliveries, with 4 MiB of bodies, and what is rendered in 2 seconds. headers and body are those '
     'of the request that would be sent, signatures included. Until next_cursor is given back, every call returns the '
     'same deliveries: each is handed out at least once. A cursor that was acknowledged before acknowledges nothing. '
     'While the subscription is inactive or disabled, nothing is handed out.';

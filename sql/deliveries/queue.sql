@@ -105,7 +105,7 @@ language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-    -- One statement for each index; the last but one is for tests, the last for what is polled.
+    -- One statement for each index; then for tests, and for what is polled.
     delete from webhooks.delivery_queue q
     where q.shard = webhooks_private.shard_of(old.id) and q.subscription_id = old.id and q.lane is not null;
     delete from webhooks.delivery_queue q
@@ -117,15 +117,13 @@ begin
     delete from webhooks.delivery_queue q
     where q.shard = webhooks_private.test_shard_of(old.id) and q.subscription_id = old.id and q.lane is null
       and q.next_attempt_at is null;
-    if old.delivery = 'poll' then
-        delete from webhooks.delivery_queue q
-        where q.shard = webhooks_private.poll_shard_of(old.id) and q.subscription_id = old.id and q.lane is null
-          and q.next_attempt_at is null;
-        delete from webhooks.delivery_queue q
-        where q.shard = webhooks_private.poll_shard_of(old.id) and q.subscription_id = old.id and q.lane is null
-          and q.next_attempt_at is not null;
-        delete from webhooks_private.poll_batches b where b.subscription_id = old.id;
-    end if;
+    delete from webhooks.delivery_queue q
+    where q.shard = webhooks_private.poll_shard_of(old.id) and q.subscription_id = old.id and q.lane is null
+      and q.next_attempt_at is null;
+    delete from webhooks.delivery_queue q
+    where q.shard = webhooks_private.poll_shard_of(old.id) and q.subscription_id = old.id and q.lane is null
+      and q.next_attempt_at is not null;
+    delete from webhooks_private.poll_batches b where b.subscription_id = old.id;
     return null;
 end
 $$;

@@ -1550,8 +1550,6 @@ webhooks_private.permitted_role(credential text, tenant_id uuid, scopes text[], 
     returns name plpgsql stable parallel unsafe {"search_path=pg_catalog, pg_temp"}
 webhooks_private.plain_failure(error_message text)
     returns text sql immutable parallel safe
-webhooks_private.poll_lock()
-    returns integer sql immutable parallel safe
 webhooks_private.poll_shard_of(subscription_id uuid)
     returns smallint sql immutable parallel safe strict
 webhooks_private.poll_subscription(subscription_id uuid)

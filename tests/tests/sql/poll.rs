@@ -82,6 +82,42 @@ async fn a_batch_comes_again_until_its_cursor_is_given_back() {
     assert_eq!(session.lines(log).await, ["delivered|1|null|t|64|t|null"]);
 }
 
+/// Two subscriptions in one shard: the transaction of who polls one is nothing to the other.
+#[tokio::test]
+async fn an_open_poll_holds_up_no_other_tenant() {
+    let (world, ours) = world("poll_open").await;
+    let session = &world.session;
+    let theirs = subscription_id("13");
+    let polled = json!({"tenant_id": OTHER_TENANT, "delivery": "poll", "webhook_url": null});
+    world.subscribe(&theirs, polled).await;
+    let soon = "deliver_after => clock_timestamp() + interval '50 ms'";
+    for tenant in [TENANT, OTHER_TENANT] {
+        session
+            .run(&format!(
+                "select webhooks.publish_event('{tenant}', 'job.created', event_data => '{{\"n\": 1}}', {soon})"
+            ))
+            .await;
+    }
+    let due = "select bool_and(next_attempt_at <= clock_timestamp()) from webhooks.delivery_queue";
+    world.db.wait_value(due, "true").await.unwrap();
+    let open = Session::open(&world.db).await;
+    open.run("begin").await;
+    assert_eq!(poll(&open, &ours, "", 10).await.0, "1");
+    // Neither its rows nor its locks.
+    session.run("set lock_timeout = '5s'").await;
+    let (found, cursor) = poll(session, &theirs, "", 10).await;
+    assert_eq!(found, "1");
+    assert_eq!(poll(session, &theirs, &cursor, 10).await.0, "");
+    // And who polls the same waits, for the same batch.
+    session.run("set lock_timeout = '50ms'").await;
+    let refused = session
+        .refused(&format!("select * from webhooks.poll_deliveries('{ours}')"))
+        .await;
+    assert_eq!(refused.code, "55P03");
+    open.run("commit").await;
+    assert_eq!(poll(session, &ours, "", 10).await.0, "1");
+}
+
 #[tokio::test]
 async fn what_commits_late_with_a_smaller_id_is_not_lost() {
     let (world, id) = world("poll_late").await;

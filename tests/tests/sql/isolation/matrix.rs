@@ -518,7 +518,6 @@ pub const FUNCTIONS: &[(&str, &str, Answer)] = &[
     ("permitted_role", "", Owner),
     ("plain_failure", "", Owner),
     ("poll_deliveries", "manager", Unknown("select count(*) operator(pg_catalog.+) 1 from webhooks.poll_deliveries(case when exists (select from webhooks.webhook_subscriptions s where s.id operator(pg_catalog.=) '{subscription}') then (select '{subscription}'::pg_catalog.uuid from webhooks.update_subscription('{subscription}', '{\"delivery\": \"poll\"}')) else '{subscription}' end)")),
-    ("poll_lock", "", Owner),
     ("poll_shard_of", "manager", Same("select webhooks_private.poll_shard_of('{subscription}')")),
     ("poll_subscription", "", Owner),
     ("polled_batch_id", "", Owner),
