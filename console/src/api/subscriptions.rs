@@ -243,7 +243,7 @@ async fn check_version(
         .await?;
     match found.first() {
         Some(row) => etag::check(headers, row.try_get("version")?),
-        // What follows says so.
+        // There is no such subscription: the update says so.
         None => Ok(()),
     }
 }

@@ -9,7 +9,7 @@ use webhooks_connection::program::Program;
 use webhooks_connection::timeline::Timeline;
 use webhooks_connection::trouble::ConnectError;
 
-/// What advice calls this program.
+/// This program, in advice.
 pub(super) const PROGRAM: Program = Program {
     name: "console",
     role: "webhooks_console",

@@ -11,7 +11,7 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Error, Row};
 use uuid::Uuid;
 
-/// Who asks, as the request says.
+/// Proof of a request, and the tenant that it names.
 #[derive(Clone)]
 pub struct Credentials {
     pub proof: Proof,

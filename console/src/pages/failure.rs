@@ -1,6 +1,6 @@
 //! A page that can't be shown, and why. Who has a session finds the way on: what it may see, and how to end it.
 
-use super::layout::{self, Around};
+use super::layout::{self, Frame};
 use crate::database::{Access, Database};
 use crate::http::problem::Problem;
 use crate::http::session::Session;
@@ -84,7 +84,7 @@ async fn page(
         let content = html! { (content) (layout::log_out(&session.csrf)) };
         return layout::bare(problem.title(), &content);
     };
-    let around = Around {
+    let frame = Frame {
         title: problem.title(),
         section: None,
         // What the path names counts for who may name any.
@@ -92,7 +92,7 @@ async fn page(
         access: &access,
         csrf: &session.csrf,
     };
-    layout::framed(&around, content)
+    layout::page(&frame, content)
 }
 
 /// `None`: it has ended, or the database is away.

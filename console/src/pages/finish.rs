@@ -21,7 +21,7 @@ pub async fn finish(
 ) -> Result<Markup, Failure> {
     let frame = Frame {
         title,
-        section,
+        section: Some(section),
         tenant,
         access: &request.access,
         csrf: &session.csrf,

@@ -2,7 +2,7 @@
 
 use super::address::given;
 use super::failure::Failure;
-use super::layout::{Around, first, framed, path};
+use super::layout::{Frame, first, page, path};
 use super::view::as_sql;
 use crate::database::{Access, Database};
 use crate::http::input::Parameters;
@@ -41,14 +41,14 @@ pub async fn show(
             Some(tenant) => { h1 { "No pages" } (rest(&access, tenant)) }
         }
     };
-    let around = Around {
+    let frame = Frame {
         title: "Start",
         section: None,
         tenant,
         access: &access,
         csrf: &session.csrf,
     };
-    Ok(framed(&around, &content).into_response())
+    Ok(page(&frame, &content).into_response())
 }
 
 fn wanted(chosen: &Chosen) -> Result<Option<Uuid>, Problem> {

@@ -100,7 +100,8 @@ impl Section {
 /// What a page has around its content.
 pub struct Frame<'a> {
     pub title: &'a str,
-    pub section: Section,
+    /// `None`: the page is in no section.
+    pub section: Option<Section>,
     /// The tenant whose pages these are; `None`: a page of operators, of no tenant.
     pub tenant: Option<Uuid>,
     pub access: &'a Access,
@@ -144,27 +145,6 @@ pub fn first(access: &Access, tenant: Option<Uuid>) -> Option<String> {
 
 /// A whole page.
 pub fn page(frame: &Frame<'_>, content: &Markup) -> Markup {
-    let around = Around {
-        title: frame.title,
-        section: Some(frame.section),
-        tenant: frame.tenant,
-        access: frame.access,
-        csrf: frame.csrf,
-    };
-    framed(&around, content)
-}
-
-/// What a page has around its content that may be in no section.
-pub struct Around<'a> {
-    pub title: &'a str,
-    pub section: Option<Section>,
-    pub tenant: Option<Uuid>,
-    pub access: &'a Access,
-    pub csrf: &'a str,
-}
-
-/// A whole page, in a section or not.
-pub fn framed(frame: &Around<'_>, content: &Markup) -> Markup {
     let (of_tenant, of_operators) = sections(frame.access, frame.tenant);
     let may_search = [READ_EVENTS, READ_DELIVERIES]
         .iter()

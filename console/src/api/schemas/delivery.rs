@@ -191,7 +191,7 @@ pub struct DeliveryWithAttempts {
     attempts: Vec<Attempt>,
 }
 
-/// What has become of a delivery so far.
+/// The state of a delivery so far.
 #[derive(ToSchema)]
 pub struct TestResult {
     is_final: bool,
@@ -244,7 +244,7 @@ pub struct RetriedMany {
     deliveries: i64,
 }
 
-/// What a replay makes.
+/// The numbers of a replay.
 #[derive(ToSchema)]
 pub struct Replayed {
     events: i64,

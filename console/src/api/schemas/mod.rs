@@ -1,4 +1,4 @@
-//! What the database returns, for the OpenAPI document: the columns of its views and the results of its functions, whose
+//! Results of the database, for the OpenAPI document: the columns of its views and the results of its functions, whose
 //! comments the descriptions are. A test compares both.
 
 #![expect(

@@ -1,4 +1,4 @@
-//! What a receiver that polls gets.
+//! Answers to a receiver that polls.
 
 use std::collections::BTreeMap;
 use utoipa::ToSchema;

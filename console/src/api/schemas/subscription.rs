@@ -420,7 +420,7 @@ pub struct Health {
     address_note: Option<String>,
 }
 
-/// What an import does with a subscription.
+/// The change that an import makes of a subscription.
 #[derive(ToSchema)]
 pub struct Imported {
     #[schema(required)]

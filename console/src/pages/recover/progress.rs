@@ -138,7 +138,7 @@ pub async fn shown(
     };
     let frame = Frame {
         title: "Recover",
-        section: Section::Recover,
+        section: Some(Section::Recover),
         tenant: Some(tenant),
         access: &request.access,
         csrf: &session.csrf,

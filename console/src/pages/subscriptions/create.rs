@@ -225,7 +225,7 @@ fn form(
     };
     let frame = Frame {
         title: "New subscription",
-        section: Section::Subscriptions,
+        section: Some(Section::Subscriptions),
         tenant: Some(tenant),
         access,
         csrf: &session.csrf,

@@ -171,7 +171,7 @@ fn form(
     };
     let frame = Frame {
         title: "Change subscription",
-        section: Section::Subscriptions,
+        section: Some(Section::Subscriptions),
         tenant: Some(tenant),
         access,
         csrf: &session.csrf,

@@ -67,7 +67,7 @@ pub fn shown_once(
     };
     let frame = Frame {
         title: "Signing secret",
-        section: Section::Subscriptions,
+        section: Some(Section::Subscriptions),
         tenant: Some(tenant),
         access,
         csrf: &session.csrf,

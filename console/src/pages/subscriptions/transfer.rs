@@ -152,7 +152,7 @@ fn import_page(
     };
     let frame = Frame {
         title: "Import subscriptions",
-        section: Section::Subscriptions,
+        section: Some(Section::Subscriptions),
         tenant: Some(tenant),
         access,
         csrf: &session.csrf,

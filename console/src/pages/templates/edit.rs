@@ -243,7 +243,7 @@ fn form(
     };
     let frame = Frame {
         title,
-        section: Section::Templates,
+        section: Some(Section::Templates),
         tenant: Some(tenant),
         access,
         csrf: &session.csrf,
